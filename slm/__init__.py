@@ -1,0 +1,1 @@
+"""Own parts of a small language model; public names are resolved lazily in this package."""

@@ -1,0 +1,342 @@
+"""Every setting in one place: its name, meaning, default and bounds.
+
+Three groups, each a frozen and validated mapping: `GPTConfig` (the shape of the model; also known
+as `ModelConfig`), `TrainingConfig`, and `DataConfig`. A `RunConfig` holds one of each, and where
+each value came from; `slm.presets` builds it from presets, files and single settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slm.errors import CheckpointError, ConfigError, did_you_mean
+
+CONFIG_FORMAT = "slm-config"
+CONFIG_VERSION = 1
+DEFAULT_SOURCE = "roneneldan/TinyStories"
+
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Rate = Annotated[float, Field(ge=0.0, le=10.0)]
+
+
+class _Settings(BaseModel):
+    """A frozen group of settings whose mistakes are `ConfigError`s with a hint."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
+
+    if not TYPE_CHECKING:  # type checkers see the precise signature that pydantic makes
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise _explain(type(self), error) from None
+
+    def changed(self, **values: Any) -> Any:
+        """A copy with some settings changed and everything validated again."""
+        return type(self)(**{**self.__dict__, **values})
+
+
+def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(group.model_fields)
+        return ConfigError(
+            f"{group.__name__} has no setting {key!r}",
+            hint=did_you_mean(key, group.model_fields) or f"known settings: {known}",
+        )
+    if first["type"] == "value_error":
+        cause = first["ctx"]["error"]
+        return cause if isinstance(cause, ConfigError) else ConfigError(str(cause))
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    shown = repr(first["input"])
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    return ConfigError(f"{group.__name__}.{key}: {problem}, found {shown}")
+
+
+class GPTConfig(_Settings):
+    """The shape of a model.
+
+    The defaults are the GPT-2 family: LayerNorm, learned positions, a GELU MLP, biases, dropout.
+    The modern family (`norm="rmsnorm"`, `position="rope"`, `mlp="swiglu"`, `qk_norm=True`,
+    `bias=False`) has exactly the shape of Qwen3.
+    """
+
+    vocab_size: Annotated[int, Field(ge=2, le=2**24)] = 8192
+    """Number of token ids; when training from text, the tokenizer decides it."""
+    block_size: Annotated[int, Field(ge=1, le=2**20)] = 256
+    """Context length in tokens."""
+    n_layer: Annotated[int, Field(ge=1, le=1024)] = 6
+    """Number of transformer blocks."""
+    n_head: Annotated[int, Field(ge=1, le=1024)] = 6
+    """Number of query heads."""
+    n_kv_head: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Number of key and value heads (grouped-query attention); none: as many as query heads."""
+    n_embd: Annotated[int, Field(ge=1, le=65536)] = 384
+    """Width of the residual stream."""
+    head_dim: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """Width of a head; none: n_embd / n_head."""
+    mlp_dim: Annotated[int, Field(ge=1, le=2**20)] | None = None
+    """Hidden width of the MLP; none: 4 n_embd for gelu, 8/3 n_embd in steps of 64 for swiglu."""
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
+    """Probability of dropping an activation while training."""
+    bias: bool = True
+    """Biases in linear layers and LayerNorm."""
+    norm: Literal["layernorm", "rmsnorm"] = "layernorm"
+    """Kind of normalisation."""
+    norm_eps: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-5
+    """Added to the variance before its square root."""
+    position: Literal["learned", "rope"] = "learned"
+    """Positions: a learned embedding, or rotary on queries and keys."""
+    rope_theta: Annotated[float, Field(gt=1.0, le=1e9)] = 10000.0
+    """Base of the rotary wavelengths."""
+    mlp: Literal["gelu", "swiglu"] = "gelu"
+    """Kind of MLP."""
+    qk_norm: bool = False
+    """RMSNorm on each query and key head before the rotary positions."""
+    tie_embeddings: bool = True
+    """The output head shares the token embedding's matrix."""
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> GPTConfig:
+        if self.head_dim is None and self.n_embd % self.n_head:
+            divisors = [n for n in range(1, self.n_embd + 1) if self.n_embd % n == 0]
+            nearest = min(divisors, key=lambda n: abs(n - self.n_head))
+            raise ConfigError(
+                f"n_embd {self.n_embd} is not divisible by n_head {self.n_head}",
+                hint=f"try n_head={nearest}",
+            )
+        if self.n_head % self.kv_heads:
+            raise ConfigError(
+                f"n_head {self.n_head} is not divisible by n_kv_head {self.n_kv_head}",
+                hint="every key head serves the same number of query heads",
+            )
+        if self.position == "rope" and self.head_width % 2:
+            raise ConfigError(
+                f"rotary positions need an even head width, found {self.head_width}",
+                hint="choose n_embd / n_head, or head_dim, even",
+            )
+        return self
+
+    @property
+    def kv_heads(self) -> int:
+        """Number of key and value heads."""
+        return self.n_head if self.n_kv_head is None else self.n_kv_head
+
+    @property
+    def head_width(self) -> int:
+        """Width of one head."""
+        return self.n_embd // self.n_head if self.head_dim is None else self.head_dim
+
+    @property
+    def mlp_width(self) -> int:
+        """Hidden width of the MLP."""
+        if self.mlp_dim is not None:
+            return self.mlp_dim
+        if self.mlp == "gelu":
+            return 4 * self.n_embd
+        return 64 * math.ceil(self.n_embd * 8 / 3 / 64)
+
+
+ModelConfig = GPTConfig
+"""The original's name for the model's settings."""
+
+
+class TrainingConfig(_Settings):
+    """How a model is trained. Its `__dict__` is the mapping that `Trainer` takes."""
+
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1337
+    """Decides the initial weights, the order of the data, dropout, and the sample stories."""
+    batch_size: Positive = 16
+    """Sequences in one micro-batch of one process."""
+    gradient_accumulation_steps: Positive = 2
+    """Micro-batches in one optimizer step, counted over all processes together."""
+    max_steps: Positive = 2000
+    """Optimizer steps of the whole run."""
+    max_minutes: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
+    """Wall-clock budget of the run; the learning rate then follows the clock, not max_steps."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """adamw for everything, or muon for the matrices inside the blocks and adamw for the rest."""
+    learning_rate: Rate = 6e-4
+    """Peak learning rate of AdamW."""
+    muon_learning_rate: Rate = 0.02
+    """Peak learning rate of Muon."""
+    muon_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
+    """Momentum of Muon."""
+    weight_decay: Rate = 0.1
+    """Decoupled weight decay, applied to matrices only."""
+    beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
+    """AdamW's decay of the gradient's mean."""
+    beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
+    """AdamW's decay of the squared gradient's mean."""
+    grad_clip: Annotated[float, Field(ge=0.0, le=1e6)] = 1.0
+    """Largest norm of the whole gradient; 0 turns clipping off."""
+    schedule: Literal["cosine", "wsd"] = "cosine"
+    """Learning rate after warm-up: cosine decay, or stable and then a linear decay (wsd)."""
+    warmup_steps: Count = 100
+    """Steps of linear warm-up."""
+    decay_fraction: Fraction = 0.4
+    """Share of the run in which wsd decays."""
+    min_lr_fraction: Fraction = 0.1
+    """Learning rate at the end, as a share of the peak."""
+    eval_interval: Positive = 200
+    """Steps between two evaluations on the validation split."""
+    eval_tokens: Positive | None = 131_072
+    """Validation tokens in each evaluation, the same ones every time; none: the whole split."""
+    early_stopping_patience: Positive | None = None
+    """Evaluations without a better validation loss before training stops; none: never."""
+    checkpoint_interval: Positive = 500
+    """Steps between two checkpoints."""
+    keep_checkpoints: Positive = 2
+    """Newest checkpoints that are kept."""
+    log_interval: Positive = 10
+    """Steps between two lines of metrics."""
+    sample_prompts: tuple[str, ...] = ("Once upon a time",)
+    """Beginnings that the model continues at each evaluation; empty: no samples."""
+    sample_tokens: Positive = 60
+    """New tokens of each sample."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What to do when a loss or gradient is not finite: stop, or skip up to three such steps."""
+    tensorboard: bool = False
+    """Also write TensorBoard events (needs the extra `track`)."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the products; auto takes the fastest that is safe on this hardware."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """torch.compile; auto uses it where the run is long enough to pay for it."""
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    """CPU threads; none: as PyTorch finds best."""
+    out_dir: str = "models"
+    """The run directory: checkpoints, metrics, the loss plot, the best model."""
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> TrainingConfig:
+        kind = self.device.split(":", 1)[0]
+        if kind not in {"auto", "cpu", "cuda", "mps"}:
+            raise ConfigError(
+                f"device {self.device!r} is not known",
+                hint=did_you_mean(kind, ["auto", "cpu", "cuda", "mps"])
+                or "use auto, cpu, cuda, cuda:N or mps",
+            )
+        return self
+
+
+class DataConfig(_Settings):
+    """Where the text comes from and how it becomes token ids."""
+
+    source: str = DEFAULT_SOURCE
+    """`builtin`, a Hugging Face data set name, a file, or a folder with train.* and validation.*"""
+    tokenizer: str = "gpt2-8k"
+    """gpt2-8k, gpt2, bpe:SIZE, bytes, chars, or a saved tokenizer's path."""
+    data_dir: str = "data"
+    """The prepared data directory."""
+    limit: Positive | None = None
+    """Use only this many stories of the training text; none: all (builtin: 20,000)."""
+    validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    """Share of stories held out where the source has no validation split of its own."""
+    corpus_seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    """Decides which stories are held out, and the built-in corpus's text."""
+
+
+GROUPS: dict[str, type[_Settings]] = {
+    "model": GPTConfig,
+    "train": TrainingConfig,
+    "data": DataConfig,
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of a run, and where each one came from.
+
+    `origins` maps `group.key` to a text such as `preset demo` or `--set`; a missing key is a
+    built-in default.
+    """
+
+    model: GPTConfig
+    train: TrainingConfig
+    data: DataConfig
+    origins: Mapping[str, str]
+
+    def with_values(self, values: Mapping[str, Any], origin: str) -> RunConfig:
+        """A copy with settings changed, named `group.key`, and their origin noted.
+
+        Raises:
+            ConfigError: a value is impossible.
+        """
+        if not values:
+            return self
+        groups: dict[str, dict[str, Any]] = {
+            name: dict(getattr(self, name).__dict__) for name in GROUPS
+        }
+        for name, value in values.items():
+            group, _, key = name.partition(".")
+            groups[group][key] = value
+        return RunConfig(
+            model=GPTConfig(**groups["model"]),
+            train=TrainingConfig(**groups["train"]),
+            data=DataConfig(**groups["data"]),
+            origins={**self.origins, **dict.fromkeys(values, origin)},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The resolved settings and their origins as JSON data."""
+        return {
+            "format": CONFIG_FORMAT,
+            "version": CONFIG_VERSION,
+            **{name: getattr(self, name).model_dump(mode="json") for name in GROUPS},
+            "origins": dict(sorted(self.origins.items())),
+        }
+
+    @classmethod
+    def from_json(cls, data: Any, *, where: str) -> RunConfig:
+        """Read back what `to_json` gave.
+
+        Args:
+            data: parsed JSON.
+            where: the file it came from, for error messages.
+
+        Raises:
+            CheckpointError: not a configuration, another version, or an impossible value.
+        """
+        if not isinstance(data, dict) or data.get("format") != CONFIG_FORMAT:
+            raise CheckpointError(f"{where} does not hold the settings of a run")
+        if data.get("version") != CONFIG_VERSION:
+            raise CheckpointError(
+                f"{where} has settings of version {data.get('version')!r}, "
+                f"this program reads version {CONFIG_VERSION}",
+                hint="use the version of slm that wrote it",
+            )
+        groups = {name: data.get(name) for name in GROUPS}
+        origins = data.get("origins", {})
+        if not isinstance(origins, dict):
+            raise CheckpointError(f"{where}: origins are not a mapping")
+        for name, values in groups.items():
+            if not isinstance(values, dict):
+                raise CheckpointError(f"{where} lacks the settings of {name!r}")
+        try:
+            built = {name: GROUPS[name](**values) for name, values in groups.items() if values}
+        except (ConfigError, TypeError) as error:
+            raise CheckpointError(f"{where}: {error}") from None
+        return cls(
+            model=built.get("model", GPTConfig()),  # type: ignore[arg-type]
+            train=built.get("train", TrainingConfig()),  # type: ignore[arg-type]
+            data=built.get("data", DataConfig()),  # type: ignore[arg-type]
+            origins={str(key): str(value) for key, value in origins.items()},
+        )
+
+
+def get_default_configs() -> tuple[GPTConfig, TrainingConfig]:
+    """The original's model and training settings: 6 layers, 6 heads, width 384, context 256."""
+    return GPTConfig(), TrainingConfig()

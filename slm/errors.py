@@ -1,0 +1,128 @@
+"""Every error that `slm` raises on purpose, as one tree.
+
+    SlmError                     exit code 1
+    ├── UsageError               2   a command, flag or path that cannot be right
+    │   └── ConfigError          2   a setting with an unknown name or a bad value
+    ├── DataError                1   text or token files that cannot be used
+    │   └── HubError             1   a data set that could not be fetched
+    ├── TokenizerError           1
+    ├── CheckpointError          1
+    ├── TrainingError            1   training cannot go on (a loss that is not finite, ...)
+    ├── DeviceError              1
+    ├── MissingExtraError        1   an optional dependency is not installed
+    ├── WriteError               1   a file or folder that cannot be written
+    │   └── NoSpaceError         4   the disk is full
+    ├── RunLockedError           3   another process writes to the same directory
+    └── Interrupted              130 or 143, after the work was saved
+
+The message names the thing, what was found and what was expected; the hint says what to do next.
+The command line prints both as `error:` and `hint:` lines and exits with `exit_code`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SlmError(Exception):
+    """The root of all errors that a user can cause or mend.
+
+    Args:
+        message: what was found and what was expected, in one sentence.
+        hint: what the user can do about it.
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} (hint: {self.hint})" if self.hint else self.message
+
+
+class UsageError(SlmError):
+    """A command, flag or path that cannot be right."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A setting with an unknown name or an impossible value."""
+
+
+class DataError(SlmError):
+    """Text or token files that cannot be used."""
+
+
+class HubError(DataError):
+    """A data set that could not be fetched from the hub."""
+
+
+class TokenizerError(SlmError):
+    """A tokenizer that cannot be made, loaded, or used with what it was given."""
+
+
+class CheckpointError(SlmError):
+    """A checkpoint that is missing, damaged, or of another format."""
+
+
+class TrainingError(SlmError):
+    """Training cannot go on."""
+
+
+class DeviceError(SlmError):
+    """A device or number format that this machine does not have."""
+
+
+class MissingExtraError(SlmError):
+    """An optional dependency is not installed.
+
+    Args:
+        package: the distribution that is missing.
+        extra: the extra of `slm` that brings it.
+        purpose: what it is needed for.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed",
+            hint=f"pip install 'slm[{extra}]'",
+        )
+
+
+class RunLockedError(SlmError):
+    """Another process writes to the same directory."""
+
+    exit_code = 3
+
+
+class WriteError(SlmError):
+    """A file or folder that cannot be written; what was there before is untouched."""
+
+
+class NoSpaceError(WriteError):
+    """The disk is full; what was there before is untouched."""
+
+    exit_code = 4
+
+
+class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
+    """The user or the system asked us to stop; the work up to here is saved.
+
+    Args:
+        signal_number: 2 (SIGINT) or 15 (SIGTERM).
+    """
+
+    def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = 128 + signal_number
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """A sentence naming the known words nearest to a mistyped one, or None."""
+    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else None

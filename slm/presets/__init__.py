@@ -1,0 +1,181 @@
+"""From presets, a settings file and single settings to the whole configuration of a run.
+
+The layers, the later over the earlier: built-in defaults, a preset (a TOML file in this folder), a
+settings file, flags, `--set`. A setting is named `group.key`, or just `key` where only one group
+has it. Each value remembers which layer it came from.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from slm.config import GROUPS, DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.errors import ConfigError, UsageError, did_you_mean
+
+DEFAULT_PRESET = "modern-12m"
+
+
+def setting_names() -> list[str]:
+    """All settings as `group.key`, in the order of their definition."""
+    return [f"{group}.{key}" for group, kind in GROUPS.items() for key in kind.model_fields]
+
+
+def full_name(name: str) -> str:
+    """The `group.key` name of a setting that may be given as `key`.
+
+    Raises:
+        ConfigError: no setting has that name, or several groups have it.
+    """
+    names = setting_names()
+    if name in names:
+        return name
+    matches = [known for known in names if known.partition(".")[2] == name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise ConfigError(
+            f"the setting {name!r} is ambiguous", hint=f"write {' or '.join(matches)}"
+        )
+    bare = [known.partition(".")[2] for known in names]
+    suggestion = did_you_mean(name, names if "." in name else bare)
+    raise ConfigError(
+        f"there is no setting {name!r}",
+        hint=suggestion or "`slm presets --settings` lists all settings",
+    )
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split `key=value` into the setting's full name and its value, written as in TOML.
+
+    Words need no quotes, and `none` is no value.
+
+    Raises:
+        ConfigError: there is no `=`, or no such setting.
+    """
+    name, equals, value_text = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set takes key=value, found {text!r}", hint="for example n_layer=4")
+    value_text = value_text.strip()
+    if value_text.lower() in {"none", "null"}:
+        return full_name(name.strip()), None
+    try:
+        value: Any = tomllib.loads(f"value = {value_text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        value = value_text
+    return full_name(name.strip()), value
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package, in alphabetical order."""
+    folder = resources.files("slm") / "presets"
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def preset_table(name: str) -> dict[str, Any]:
+    """The raw content of a preset: `description` and the groups it sets.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in preset_names():
+        raise ConfigError(
+            f"there is no preset {name!r}",
+            hint=did_you_mean(name, preset_names()) or f"presets: {', '.join(preset_names())}",
+        )
+    return tomllib.loads((resources.files("slm") / "presets" / f"{name}.toml").read_text("utf-8"))
+
+
+def settings_file(path: Path) -> dict[str, Any]:
+    """The settings in a TOML file, or in the `config.json` of a run.
+
+    Raises:
+        UsageError: the file is missing or cannot be read.
+        ConfigError: it is not TOML (or JSON).
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the settings file {path}: {error}") from None
+    try:
+        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is not valid: {error}") from None
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path} holds no table of settings")
+    return table
+
+
+_TABLE_EXTRAS = {"description", "preset", "format", "version", "origins"}
+
+
+def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`{"model": {"n_layer": 4}}` or `{"n_layer": 4}` as `{"model.n_layer": 4}`."""
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name in _TABLE_EXTRAS:
+            continue
+        try:
+            if name in GROUPS and isinstance(value, Mapping):
+                values.update({full_name(f"{name}.{key}"): item for key, item in value.items()})
+            else:
+                values[full_name(name)] = value
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error.message}", hint=error.hint) from None
+    return values
+
+
+def resolve(
+    preset: str | None = None,
+    *,
+    config_file: Path | None = None,
+    flags: Mapping[str, tuple[Any, str]] | None = None,
+    assignments: Sequence[str] = (),
+) -> RunConfig:
+    """Build all settings in layers: defaults, preset, settings file, flags, `--set`.
+
+    Args:
+        preset: a preset's name. None: the one that the settings file names as `preset`, if any,
+            and built-in defaults else.
+        config_file: a TOML file, or a run's config.json.
+        flags: `group.key` to (value, name of the flag).
+        assignments: texts `key=value`.
+
+    Raises:
+        ConfigError: an unknown name or an impossible value, naming where it was found.
+        UsageError: the settings file cannot be read.
+    """
+    file_table = settings_file(config_file) if config_file is not None else {}
+    chosen = preset if preset is not None else file_table.get("preset")
+    layers: list[tuple[str, dict[str, Any]]] = []
+    if chosen is not None:
+        origin = f"preset {chosen}"
+        layers.append((origin, _flatten(preset_table(str(chosen)), origin)))
+    if config_file is not None:
+        layers.append((f"file {config_file}", _flatten(file_table, str(config_file))))
+    for name, (value, flag) in (flags or {}).items():
+        layers.append((flag, {name: value}))
+    for assignment in assignments:
+        name, value = parse_assignment(assignment)
+        layers.append(("--set", {name: value}))
+    return _stack(layers)
+
+
+def _stack(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> RunConfig:
+    """Put layers over the defaults and validate once, so that settings may depend on each other."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, layer in layers:
+        values.update(layer)
+        origins.update(dict.fromkeys(layer, origin))
+    defaults = RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
+    return replace(defaults.with_values(values, origin=""), origins=origins)
