@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from slm.data.stories.grammar import PRONOUNS, possessive
-from slm.data.stories.pattern import compiled, render
 
 if TYPE_CHECKING:
     from slm.data.stories.narrator import Narrator
@@ -223,8 +222,3 @@ class Place(Referent):
         if form == "to":
             return f"to {self.name}"
         return self.name
-
-
-def wording_of(pattern: str, teller: Narrator) -> str:
-    """A pattern rendered in the middle of a sentence."""
-    return render(compiled(pattern), teller)

@@ -1,0 +1,116 @@
+"""Which documents train and which are held out, decided as they stream by.
+
+Each document's split follows from a hash of (seed, its number), so no list of documents is ever
+kept. One of the first two documents trains and the other is held out, whatever the hash says, so
+that two documents are enough for two splits. A text of one document is cut instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+from slm.data.documents import Piece
+from slm.errors import DataError
+
+Split = Literal["train", "validation"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def split_of(index: int, *, seed: int, fraction: float) -> Split:
+    """The split of document `index`, a pure function of its arguments."""
+    digest = hashlib.blake2b(f"{seed}:{index // 2 if index < 2 else index}".encode(), digest_size=8)
+    number = int.from_bytes(digest.digest(), "little")
+    if index < 2:
+        return SPLITS[(number + index) % 2]
+    return "validation" if number < fraction * 2.0**64 else "train"
+
+
+def split_plan(*, seed: int, fraction: float, limit: int | None) -> Iterator[Split]:
+    """The splits of documents 0, 1, 2, ...; ends when `limit` documents train (at the least two
+    documents, so that both splits have one)."""
+    in_training = 0
+    for index in itertools.count():
+        if index >= 2 and limit is not None and in_training >= limit:
+            return
+        split = split_of(index, seed=seed, fraction=fraction)
+        in_training += split == "train"
+        yield split
+
+
+class HeldOut:
+    """Two splits made of one stream of documents.
+
+    Args:
+        documents: opens the stream; called once or twice for each split.
+        name: what to call the text in errors.
+        seed, fraction: decide which documents are held out.
+        limit: use only this many documents for training; none: all.
+    """
+
+    def __init__(
+        self,
+        documents: Callable[[], Iterator[Piece]],
+        *,
+        name: str,
+        seed: int,
+        fraction: float,
+        limit: int | None,
+    ) -> None:
+        self._documents = documents
+        self._name = name
+        self._seed = seed
+        self._fraction = fraction
+        self._limit = limit
+        self._single_chars: int | None = None  # 0: more than one document
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        """The documents of a split, in pieces.
+
+        Raises:
+            DataError: there is no text, or too little for two splits.
+        """
+        if self._single_chars is None:
+            self._single_chars = self._characters_of_only_document()
+        if self._single_chars:
+            yield from self._cut(split, self._single_chars)
+            return
+        plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self._limit)
+        new_story = True
+        for piece in self._documents():
+            if new_story:
+                current = next(plan, None)
+                if current is None:
+                    return
+            new_story = piece.ends_story
+            if current == split:
+                yield piece
+
+    def _characters_of_only_document(self) -> int:
+        """Length of the text if it is one document, else 0."""
+        ended = False
+        characters = 0
+        for piece in self._documents():
+            if ended:
+                return 0
+            characters += len(piece.text)
+            ended = piece.ends_story
+        if characters == 0:
+            raise DataError(f"{self._name} holds no text", hint="an empty file cannot be learned")
+        if characters == 1:
+            raise DataError(f"{self._name} holds 1 character, too few to hold some out")
+        return characters
+
+    def _cut(self, split: Split, characters: int) -> Iterator[Piece]:
+        """The first characters train, the last are held out, and each end ends a story."""
+        cut = min(max(int(characters * (1 - self._fraction)), 1), characters - 1)
+        position = 0
+        for piece in self._documents():
+            start, end = position, position + len(piece.text)
+            position = end
+            if split == "train" and start < cut:
+                yield Piece(piece.text[: cut - start], ends_story=end >= cut)
+            elif split == "validation" and end > cut:
+                yield Piece(piece.text[max(0, cut - start) :], ends_story=end == characters)

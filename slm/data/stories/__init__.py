@@ -1,0 +1,6 @@
+"""The built-in corpus: an endless, seeded supply of small stories, told from a simulated world."""
+
+from slm.data.stories.facts import CharacterFacts, FeelingFacts, StoryFacts
+from slm.data.stories.story import Story, generate_stories, story_at
+
+__all__ = ["CharacterFacts", "FeelingFacts", "Story", "StoryFacts", "generate_stories", "story_at"]

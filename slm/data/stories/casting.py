@@ -1,0 +1,226 @@
+"""Casting: the people, animals, things and places that a story begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from slm.data.stories.dice import Dice
+from slm.data.stories.lexicon import kinds, names
+from slm.data.stories.lexicon.places import Site, sites
+from slm.data.stories.lexicon.things import FABLE_THINGS, THINGS, tagged
+from slm.data.stories.narrator import Narrator
+from slm.data.stories.referents import Character, Noun, Place, Plain, Thing
+from slm.data.stories.world import World
+
+_NICE = ("kind", "brave", "curious", "clever", "cheerful", "gentle", "helpful", "funny", "careful",
+         "dreamy", "patient", "quiet", "messy", "honest", "shy", "stubborn")  # fmt: skip
+_PARENTS = {
+    "f": ("Mom", "Mom", "Mommy", "Mama", "Mother"),
+    "m": ("Dad", "Dad", "Daddy", "Papa", "Father"),
+}
+_GRANDPARENTS = {"f": ("Grandma", "Grandma", "Granny", "Nana"), "m": ("Grandpa", "Grandpa", "Grandad")}
+
+
+class Casting(Narrator):
+    """Fills the cast. Keys by custom: A the hero, B the other one, M a parent, X a thing, P the place."""
+
+    def __init__(self, dice: Dice) -> None:
+        super().__init__(dice)
+        season = dice.pick(("spring", "summer", "summer", "autumn", "winter"))
+        self.world = World(season=season)
+        self.fable = False
+        self.land = "forest"
+        self._taken: list[str] = []
+
+    # --- characters ------------------------------------------------------------------------------
+
+    def hero(
+        self,
+        *,
+        fable: float = 0.4,
+        traits: Sequence[str] = _NICE,
+        species: Sequence[str] = (),
+        gender: str | None = None,
+    ) -> Character:
+        """A: a child, or (in a fable) a talking animal."""
+        self.fable = self.dice.chance(fable)
+        noun: str | None = None
+        if self.fable:
+            noun = self.pick(species or tuple(kinds.SPECIES))
+            self.land = self.pick(kinds.SPECIES[noun].lands)
+        hero = self.peer("A", gender=gender, noun=noun)
+        hero.role = "hero"
+        hero.traits.append(self.pick(traits))
+        return hero
+
+    def peer(
+        self,
+        key: str,
+        *,
+        species: Sequence[str] = (),
+        noun: str | None = None,
+        gender: str | None = None,
+        trait: str | None = None,
+    ) -> Character:
+        """Another child, or another animal of the same land."""
+        if gender is None:
+            present = [c.gender for c in self.cast.values() if isinstance(c, Character)]
+            if len(present) == 1 and self.dice.chance(0.6):
+                gender = "f" if present[0] == "m" else "m"
+            else:
+                gender = self.pick("mf")
+        if self.fable:
+            if noun is None:
+                noun = self.pick(species or self.neighbours())
+            kind = kinds.SPECIES[noun]
+            who = Character(self._name(names.ANIMAL_NAMES), noun, gender, kind.words, "friend")
+            who.family = "animal"
+        else:
+            pool = names.GIRLS if gender == "f" else names.BOYS
+            kind_word = "girl" if gender == "f" else "boy"
+            who = Character(self._name(pool), kind_word, gender, kinds.CHILD, "friend")
+        if trait:
+            who.traits.append(trait)
+        self.cast[key] = who
+        return who
+
+    def neighbours(self, **demands: object) -> list[str]:
+        """Species of this land that are not in the story yet."""
+        present = [c.kind for c in self.cast.values() if isinstance(c, Character)]
+        return [
+            s.noun
+            for s in kinds.SPECIES.values()
+            if self.land in s.lands
+            and s.noun not in present
+            and all(getattr(s, name) == value for name, value in demands.items())
+        ]
+
+    def beast(self, key: str, noun: str, *, gender: str = "it", bird: bool = False) -> Character:
+        """An animal that does not talk and has no name."""
+        words = kinds.BIRD_WORDS if bird else kinds.BEAST_WORDS
+        who = Character(noun, noun, gender, words, "animal")
+        who.family = "beast"
+        self.cast[key] = who
+        return who
+
+    def parent(self, key: str = "M") -> Character:
+        return self._elder_of_family(key, _PARENTS, kinds.GROWN)
+
+    def grandparent(self, key: str = "G") -> Character:
+        return self._elder_of_family(key, _GRANDPARENTS, kinds.OLD)
+
+    def _elder_of_family(
+        self, key: str, called: dict[str, tuple[str, ...]], words: kinds.Words
+    ) -> Character:
+        hero = self.character("A")
+        gender = "f" if hero.gender == "m" else "m"
+        if self.dice.chance(0.4):
+            gender = hero.gender
+        name = self.pick(called[gender])
+        if self.fable:
+            words = {**hero.words, "small": ("old",) if called is _GRANDPARENTS else ("kind",)}
+            if self.dice.chance(0.5):
+                name = f"{name} {hero.kind.capitalize()}"
+        who = Character(name, "mother" if gender == "f" else "father", gender, words, "adult")
+        if called is _GRANDPARENTS:
+            who.kind = "grand" + who.kind
+        self.cast[key] = who
+        return who
+
+    def adult(self, key: str, job: str | None = None) -> Character:
+        """A neighbour, teacher or shopkeeper; in a fable, a wise old animal."""
+        gender = self.pick("mf")
+        if self.fable:
+            noun = self.pick(self.neighbours())
+            name = f"{'Old ' if self.dice.chance(0.5) else ('Mr. ' if gender == 'm' else 'Mrs. ')}{noun.capitalize()}"
+            who = Character(name, noun, gender, kinds.SPECIES[noun].words, "adult")
+            who.family = "animal"
+        else:
+            title = "Mr." if gender == "m" else self.pick(("Mrs.", "Miss"))
+            who = Character(
+                f"{title} {self._name(names.SURNAMES)}", job or "neighbor", gender, kinds.GROWN, "adult"
+            )
+        self.cast[key] = who
+        return who
+
+    def sibling(self, key: str = "S", *, older: bool | None = None) -> Character:
+        """A brother or sister of the hero."""
+        hero = self.character("A")
+        gender = self.pick("mf")
+        age = "big" if (self.dice.chance(0.5) if older is None else older) else "little"
+        if self.fable:
+            who = Character(self._name(names.ANIMAL_NAMES), hero.kind, gender, hero.words, "sibling")
+            who.family = "animal"
+        else:
+            pool = names.GIRLS if gender == "f" else names.BOYS
+            who = Character(self._name(pool), "girl" if gender == "f" else "boy", gender, hero.words, "sibling")
+        who.traits.append(age)
+        self.cast[key] = who
+        self.word("SIB", f"{age} {'sister' if gender == 'f' else 'brother'}")
+        return who
+
+    def _name(self, pool: Sequence[str]) -> str:
+        while True:
+            name = self.pick(pool)
+            if name not in self._taken and not any(t[0] == name[0] for t in self._taken):
+                self._taken.append(name)
+                return name
+
+    # --- things and places ------------------------------------------------------------------------
+
+    def thing(self, key: str, tag: str, *, owner: str | None = None) -> Thing:
+        """A thing with the tag, perhaps owned and held by somebody."""
+        return self.noun_thing(
+            key, self.pick(_tagged(self.fable, tag)), owner=owner
+        )
+
+    def noun_thing(self, key: str, noun: Noun, *, owner: str | None = None) -> Thing:
+        looks = " ".join(self.wording(noun.looks).split())
+        thing = Thing(noun, looks)
+        self.cast[key] = thing
+        if owner:
+            self.world.own(self.character(owner), thing)
+        return thing
+
+    def made(self, key: str, noun: str, looks: str = "", *, owner: str | None = None,
+             plural: bool = False) -> Thing:  # fmt: skip
+        """A particular thing that a plot asks for."""
+        return self.noun_thing(key, Noun(noun, looks, plural=plural), owner=owner)
+
+    def somewhere(self, *tags: str, key: str = "P") -> Place:
+        """A place with the tags, in the hero's land; the hero is not there yet."""
+        used = [c.name for c in self.cast.values() if isinstance(c, Place)]
+        found = [s for s in _sites(self.land if self.fable else "kid", *tags) if s.name not in used]
+        return self.at(self.pick(found), key=key)
+
+    def at(self, site: Site, *, key: str = "P") -> Place:
+        place = Place(site.name, site.prep, site.spots, site.sights, site.tags)
+        self.cast[key] = place
+        return place
+
+    def named_place(self, key: str, name: str, prep: str) -> Place:
+        """A place that only this plot knows, such as `the old bridge`."""
+        place = Place(name, prep, (), (), frozenset(("out",)))
+        self.cast[key] = place
+        return place
+
+    def word(self, key: str, text: str) -> None:
+        """Bind a phrase, chosen now, so that the story can say it again."""
+        self.cast[key] = Plain(self.wording(text))
+
+
+_tagged_cache: dict[tuple[bool, str], tuple[Noun, ...]] = {}
+_sites_cache: dict[tuple[str, ...], tuple[Site, ...]] = {}
+
+
+def _tagged(fable: bool, tag: str) -> tuple[Noun, ...]:
+    key = (fable, tag)
+    if key not in _tagged_cache:
+        _tagged_cache[key] = tagged(FABLE_THINGS if fable else THINGS, tag)
+    return _tagged_cache[key]
+
+
+def _sites(*tags: str) -> tuple[Site, ...]:
+    if tags not in _sites_cache:
+        _sites_cache[tags] = sites(*tags)
+    return _sites_cache[tags]

@@ -1,0 +1,1 @@
+"""Scenes that many plots share: beginnings, moments on the way, endings."""

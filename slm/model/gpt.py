@@ -1,0 +1,212 @@
+"""GPT: a decoder-only transformer, in GPT-2's shape or in Qwen3's, as its config says.
+
+    ids -> token embedding (+ learned positions) -> n_layer blocks -> norm -> logits
+
+A block adds attention and then an MLP to the residual stream, each after a norm of its own.
+
+Initial values (Radford et al. 2019, section 2.3):
+
+    matrices and embeddings     normal, standard deviation 0.02
+    o_proj, down_proj           normal, 0.02 / sqrt(2 n_layer): each block adds two terms
+    biases, norm weights        0, 1
+
+Shapes: B sequences, T tokens, C = n_embd, V = vocab_size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from slm.config import GPTConfig
+from slm.model.attention import Rotation, SelfAttention
+from slm.model.attention_core import Kernel
+from slm.model.kv_cache import KVCache
+from slm.model.layers import build_mlp, build_norm
+from slm.model.loss import chunked_cross_entropy
+from slm.model.rope import rotary_tables
+
+INIT_STD = 0.02
+
+
+class Block(nn.Module):
+    """One layer: `x + attention(norm(x))`, then `x + mlp(norm(x))`; [B, T, C] -> [B, T, C]."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.attention_norm = build_norm(config)
+        self.attention = SelfAttention(config)
+        self.mlp_norm = build_norm(config)
+        self.mlp = build_mlp(config)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Rotation | None,
+        cache: KVCache | None = None,
+        layer: int = 0,
+        visible: Tensor | None = None,
+    ) -> Tensor:
+        x = x + self.attention(self.attention_norm(x), rotation, cache, layer, visible)
+        normed: Tensor = self.mlp_norm(x)
+        return x + self.mlp(normed)
+
+
+class GPT(nn.Module):
+    """A decoder-only transformer language model.
+
+    Args:
+        config: its shape.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)
+        self.position_embedding = (
+            nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
+        )
+        self.embedding_dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.final_norm = build_norm(config)
+        self.lm_head = (
+            None
+            if config.tie_embeddings
+            else nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        )
+        if config.position == "rope":
+            cos, sin = rotary_tables(config.block_size, config.head_width, config.rope_theta)
+            self.register_buffer("cos", cos, persistent=False)
+            self.register_buffer("sin", sin, persistent=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Give every parameter its initial value; see the table at the top of this file."""
+        residual_std = INIT_STD / math.sqrt(2 * self.config.n_layer)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() == 2:
+                into_residual = name.endswith(("o_proj.weight", "down_proj.weight"))
+                nn.init.normal_(parameter, std=residual_std if into_residual else INIT_STD)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.token_embedding.weight.device
+
+    @property
+    def head_weight(self) -> Tensor:
+        """The matrix [V, C] that turns the last hidden state into logits."""
+        return self.token_embedding.weight if self.lm_head is None else self.lm_head.weight
+
+    def use_kernel(self, kernel: Kernel) -> None:
+        """Choose the implementation of attention in every block: `sdpa` or `plain`."""
+        for block in self.blocks:
+            block.attention.kernel = kernel  # type: ignore[union-attr]
+
+    def forward(
+        self,
+        idx: Tensor,
+        targets: Tensor | None = None,
+        *,
+        cache: KVCache | None = None,
+        last_only: bool = False,
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Predict the next id at every place, or score given ones.
+
+        Args:
+            idx: [B, T] ids, T at most block_size.
+            targets: [B, T] ids that should come next; -100 counts for nothing. With targets the
+                loss is made in chunks and the logits are never whole.
+            cache: keys and values of the tokens before these; it grows by T.
+            last_only: logits for the last place only.
+
+        Returns:
+            (logits, None) without targets: [B, T, V], or [B, 1, V] with `last_only`;
+            (None, loss) with targets: the mean negative log-likelihood in nats, a scalar.
+
+        Raises:
+            ValueError: more tokens than the context or the cache has room for.
+        """
+        hidden = self.hidden_states(idx, cache=cache)
+        if targets is not None:
+            return None, chunked_cross_entropy(
+                hidden.flatten(0, 1), self.head_weight, targets.flatten()
+            )
+        if last_only:
+            hidden = hidden[:, -1:]
+        return F.linear(hidden, self.head_weight), None
+
+    def hidden_states(self, idx: Tensor, *, cache: KVCache | None = None) -> Tensor:
+        """What the output head is applied to: [B, T] ids -> [B, T, C]."""
+        n_tokens = idx.size(1)
+        room = self.config.block_size if cache is None else cache.capacity - cache.length
+        if n_tokens > room:
+            raise ValueError(f"{n_tokens} tokens do not fit: there is room for {room}")
+        positions: Tensor | slice = (
+            slice(0, n_tokens) if cache is None else cache.positions(n_tokens)
+        )
+        x = self.token_embedding(idx)
+        if self.position_embedding is not None:
+            x = x + self.position_embedding.weight[positions]
+        x = self.embedding_dropout(x)
+        rotation = self._rotation(positions)
+        visible = None if cache is None else cache.visible(n_tokens)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, rotation, cache, layer, visible)
+        if cache is not None:
+            cache.advance(n_tokens)
+        normed: Tensor = self.final_norm(x)
+        return normed
+
+    def _rotation(self, positions: Tensor | slice) -> Rotation | None:
+        if self.config.position != "rope":
+            return None
+        cos, sin = self.cos[positions], self.sin[positions]
+        # Rows of a padded batch differ in position: [B, T, D/2] -> [B, 1, T, D/2] for all heads.
+        return (cos, sin) if cos.dim() == 2 else (cos[:, None], sin[:, None])
+
+    @torch.no_grad()
+    def generate(
+        self,
+        idx: Tensor,
+        max_new_tokens: int,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Tensor:
+        """Continue a batch of ids in the plainest way: one forward pass over the text a token.
+
+        `slm.generate` does the same faster and with more choices; this is what it is tested by.
+
+        Args:
+            idx: [B, T] ids; the last block_size of them are the context.
+            max_new_tokens: how many ids are added.
+            temperature: divides the logits; 0 takes the likeliest id.
+            top_k: sample among the k likeliest ids only; None: among all.
+
+        Returns:
+            [B, T + max_new_tokens] ids.
+        """
+        was_training = self.training
+        self.eval()
+        for _ in range(max_new_tokens):
+            logits, _ = self(idx[:, -self.config.block_size :], last_only=True)
+            logits = logits[:, -1].float()
+            if temperature == 0:
+                next_id = logits.argmax(dim=-1, keepdim=True)
+            else:
+                logits = logits / temperature
+                if top_k:
+                    kth = logits.topk(min(top_k, logits.size(-1))).values[:, -1:]
+                    logits = logits.masked_fill(logits < kth, -math.inf)
+                next_id = torch.multinomial(logits.softmax(dim=-1), num_samples=1)
+            idx = torch.cat((idx, next_id), dim=1)
+        self.train(was_training)
+        return idx

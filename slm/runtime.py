@@ -1,0 +1,222 @@
+"""What the program runs on: device, number format, threads, seeds, and the other processes.
+
+PyTorch is imported inside the functions, so that this module costs nothing to import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slm.errors import ConfigError, DeviceError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def resolve_device(name: str) -> str:
+    """The device that a setting names; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        DeviceError: this machine or this PyTorch does not have it.
+    """
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _has_mps()}
+    if name == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
+    kind, _, index = name.partition(":")
+    if not available.get(kind, False):
+        raise DeviceError(
+            f"the device {name!r} is not available here", hint="use --device auto or cpu"
+        )
+    if kind == "cuda" and index:
+        if not index.isdigit() or int(index) >= torch.cuda.device_count():
+            raise DeviceError(
+                f"the device {name!r} is not available here: "
+                f"there are {torch.cuda.device_count()} CUDA devices, counted from 0"
+            )
+    elif index:
+        raise DeviceError(f"the device {name!r} is not known", hint=f"use {kind}")
+    return name
+
+
+def _has_mps() -> bool:
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
+def resolve_dtype(name: str, device: str) -> str:
+    """The number format of the products; `auto` takes the fastest that is safe on the device.
+
+    On a CPU that is bfloat16 where a short probe finds it clearly faster than float32, as it is on
+    processors with AMX or AVX-512 BF16 instructions, and float32 elsewhere.
+
+    Raises:
+        DeviceError: the device cannot compute in the format that was asked for.
+    """
+    import torch
+
+    kind = device.partition(":")[0]
+    if name != "auto":
+        if kind == "cpu" and name == "float16":
+            raise DeviceError(
+                "float16 needs a GPU: its gradients would underflow here, and it is slow",
+                hint="use dtype=auto, bfloat16 or float32",
+            )
+        return name
+    if kind == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    if kind == "mps":
+        return "float32"
+    return "bfloat16" if _cpu_prefers_bfloat16() else "float32"
+
+
+def _cpu_prefers_bfloat16(size: int = 512, repeats: int = 3) -> bool:
+    """Whether a bfloat16 product takes clearly less time than a float32 one: some 20 ms of probe."""
+    import torch
+
+    def seconds(dtype: torch.dtype) -> float:
+        matrix = torch.ones(size, size, dtype=dtype)
+        _ = matrix @ matrix  # the first call builds the kernel
+        best = float("inf")
+        for _ in range(repeats):
+            started_at = time.perf_counter()
+            _ = matrix @ matrix
+            best = min(best, time.perf_counter() - started_at)
+        return best
+
+    return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+
+
+def autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:
+    """Run the products inside in `dtype`; float32 leaves all as it is."""
+    import torch
+
+    if dtype == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.partition(":")[0], dtype=torch_dtype(dtype))
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """PyTorch's object for one of `DTYPES`."""
+    import torch
+
+    assert name in DTYPES, name
+    dtype = getattr(torch, name)
+    assert isinstance(dtype, torch.dtype)
+    return dtype
+
+
+def set_threads(threads: int | None) -> int:
+    """Use this many CPU threads, or as many as PyTorch chose; returns the number in use."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def can_compile(device: str) -> bool:
+    """Whether `torch.compile` has the compiler that it needs for the device."""
+    if device.startswith("cuda"):
+        return True
+    if device.startswith("mps"):
+        return False
+    candidates = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
+    return any(shutil.which(candidate) for candidate in candidates if candidate)
+
+
+def mix_seed(*numbers: int) -> int:
+    """One well-mixed 63-bit seed from several numbers, the same on every platform.
+
+    The finaliser of SplitMix64: Steele, Lea & Flood 2014, https://doi.org/10.1145/2660193.2660195.
+    """
+    mask = (1 << 64) - 1
+    state = 0
+    for number in numbers:
+        state = (state + (number & mask) + 0x9E3779B97F4A7C15) & mask
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+        state ^= state >> 31
+    return state >> 1
+
+
+def seed_everything(*numbers: int) -> None:
+    """Seed PyTorch on every device from one or more numbers.
+
+    Training calls it with (seed, step, rank) before each step, so that dropout is a function of the
+    step, and a resumed run needs no saved generator.
+    """
+    import torch
+
+    torch.manual_seed(mix_seed(*numbers))
+
+
+@dataclass(frozen=True)
+class Process:
+    """This process among those that train together.
+
+    `rank` counts all processes, `local_rank` those of this machine.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files and talks to the user."""
+        return self.rank == 0
+
+    @classmethod
+    def from_environment(cls) -> Process:
+        """What `torchrun` says in RANK, WORLD_SIZE and LOCAL_RANK; alone where it says nothing.
+
+        Raises:
+            ConfigError: the variables are set but make no sense.
+        """
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        given = {name: os.environ[name] for name in names if name in os.environ}
+        if "RANK" not in given or "WORLD_SIZE" not in given:
+            return cls()
+        if not all(value.isdigit() for value in given.values()):
+            raise ConfigError(
+                f"the environment of torchrun makes no sense: {given}", hint="start with torchrun"
+            )
+        rank, world_size = int(given["RANK"]), int(given["WORLD_SIZE"])
+        if rank >= world_size:
+            raise ConfigError(f"rank {rank} is not below the world size {world_size}")
+        return cls(rank, world_size, int(given.get("LOCAL_RANK", rank)))
+
+
+def device_of_process(device: str, process: Process) -> str:
+    """The device of one process: each takes its own GPU where there are several processes."""
+    if device == "cuda" and process.world_size > 1:
+        return f"cuda:{process.local_rank}"
+    return device
+
+
+@contextlib.contextmanager
+def process_group(process: Process, device: str) -> Iterator[None]:
+    """Connect the processes of a run for the time of the block: NCCL on GPUs, gloo on CPUs."""
+    if process.world_size == 1:
+        yield
+        return
+    import torch.distributed
+
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
