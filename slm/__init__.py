@@ -1,1 +1,57 @@
-"""Own parts of a small language model; public names are resolved lazily in this package."""
+"""A small language model from scratch: from raw text to told stories on a laptop.
+
+    from slm import GPT, DataLoader, GPTConfig, Trainer, get_default_configs
+
+Importing this package costs nothing; each name is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slm.config import GPTConfig, ModelConfig, TrainingConfig, get_default_configs
+    from slm.data.loader import DataLoader
+    from slm.errors import SlmError
+    from slm.generate import GenerationOptions, Generator
+    from slm.model import GPT
+    from slm.train import Trainer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DataLoader": "slm.data.loader",
+    "GPT": "slm.model",
+    "GPTConfig": "slm.config",
+    "GenerationOptions": "slm.generate",
+    "Generator": "slm.generate",
+    "ModelConfig": "slm.config",
+    "SlmError": "slm.errors",
+    "Trainer": "slm.train",
+    "TrainingConfig": "slm.config",
+    "get_default_configs": "slm.config",
+}
+
+__all__ = [
+    "GPT",
+    "DataLoader",
+    "GPTConfig",
+    "GenerationOptions",
+    "Generator",
+    "ModelConfig",
+    "SlmError",
+    "Trainer",
+    "TrainingConfig",
+    "get_default_configs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'slm' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -199,7 +199,7 @@ class TrainingConfig(_Settings):
     """Steps between two checkpoints."""
     keep_checkpoints: Positive = 2
     """Newest checkpoints that are kept."""
-    log_interval: Positive = 10
+    log_interval: Positive = 1
     """Steps between two lines of metrics."""
     sample_prompts: tuple[str, ...] = ("Once upon a time",)
     """Beginnings that the model continues at each evaluation; empty: no samples."""

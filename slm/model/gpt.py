@@ -51,8 +51,8 @@ class Block(nn.Module):
         visible: Tensor | None = None,
     ) -> Tensor:
         x = x + self.attention(self.attention_norm(x), rotation, cache, layer, visible)
-        normed: Tensor = self.mlp_norm(x)
-        return x + self.mlp(normed)
+        mlp_output: Tensor = self.mlp(self.mlp_norm(x))
+        return x + mlp_output
 
 
 class GPT(nn.Module):

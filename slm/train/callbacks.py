@@ -1,0 +1,37 @@
+"""Who listens to a run unless the caller says otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slm.train.best_model_file import MODEL_FILE, BestModelFile
+from slm.train.events import Callback
+from slm.train.metrics import METRICS_FILE, MetricsFile
+from slm.train.plots import PLOT_FILE, LossPlot
+from slm.train.progress import ProgressDisplay
+from slm.train.tensorboard import TensorBoard
+
+if TYPE_CHECKING:
+    from slm.train.trainer import Trainer
+
+
+def recording_callbacks(trainer: Trainer) -> list[Callback]:
+    """The metrics file, the loss plot, and TensorBoard where the settings wish it."""
+    out_dir, config = trainer.out_dir, trainer.config
+    metrics_path = out_dir / METRICS_FILE
+    callbacks: list[Callback] = [
+        MetricsFile(metrics_path, config.log_interval),
+        LossPlot(metrics_path, out_dir / PLOT_FILE),
+    ]
+    if config.tensorboard:
+        callbacks.append(TensorBoard(out_dir / "tensorboard", config.log_interval))
+    return callbacks
+
+
+def default_callbacks(trainer: Trainer) -> list[Callback]:
+    """The records, the progress display on stderr, and the original's `best_model.pt`."""
+    return [
+        *recording_callbacks(trainer),
+        ProgressDisplay(),
+        BestModelFile(trainer.out_dir / MODEL_FILE, trainer.model, lambda: trainer.tokenizer),
+    ]

@@ -1,0 +1,118 @@
+"""What a training run tells those who listen: the records, and the `Callback` that takes them.
+
+The training loop knows nothing of progress bars, files of metrics, plots or TensorBoard. It hands
+these records to callbacks, in the main process only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from slm.config import RunConfig
+from slm.model import Costs
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """What is about to happen."""
+
+    settings: RunConfig
+    costs: Costs
+    out_dir: Path
+    device: str
+    dtype: str
+    compiled: bool
+    threads: int
+    world_size: int
+    tokens_per_step: int
+    first_step: int
+    """Steps done before this start; more than 0 when a run goes on."""
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One optimizer step."""
+
+    step: int
+    """Steps done, this one included."""
+    loss: float
+    """Mean training loss of the step's tokens in nats."""
+    lr_scale: float
+    """Learning rates as a share of their peaks."""
+    learning_rate: float
+    """AdamW's learning rate."""
+    grad_norm: float
+    """Norm of the whole gradient before clipping."""
+    tokens: int
+    """Training tokens seen so far."""
+    tokens_per_second: float
+    """Rate of this step, in all processes together."""
+    elapsed_seconds: float
+    progress: float
+    """Share of the run done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """One evaluation on the validation split."""
+
+    step: int
+    loss: float
+    """Nats a token."""
+    bits_per_byte: float
+    tokens: int
+    """Validation tokens that were scored."""
+    train_loss: float
+    """Mean training loss since the evaluation before."""
+    is_best: bool
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """A story told during training."""
+
+    step: int
+    prompt: str
+    text: str
+    """The continuation."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a run ended."""
+
+    step: int
+    train_loss: float
+    """Mean training loss since the last evaluation but one; NaN where no step was made."""
+    validation_loss: float | None
+    """Of the last evaluation."""
+    best_validation_loss: float | None
+    stopped_early: bool
+    tokens: int
+    elapsed_seconds: float
+    out_dir: Path
+
+
+class Callback:
+    """Listens to a run. Every method may be left as it is."""
+
+    def on_start(self, start: RunStart) -> None:
+        """The run is about to make its first step."""
+
+    def on_step(self, record: StepRecord) -> None:
+        """A step was made."""
+
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        """The validation loss was measured."""
+
+    def on_sample(self, record: SampleRecord) -> None:
+        """A sample story was told."""
+
+    def on_note(self, text: str) -> None:
+        """Something a user should know."""
+
+    def on_end(self, result: TrainingResult | None) -> None:
+        """The run has ended; None where it was interrupted or failed."""

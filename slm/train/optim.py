@@ -1,0 +1,165 @@
+"""AdamW, and Muon for the matrices inside the blocks.
+
+Muon moves a matrix by its momentum made orthogonal: all its directions by the same amount, where
+Adam follows the few large ones. Keller Jordan 2024, https://kellerjordan.github.io/posts/muon/.
+It is PyTorch's `torch.optim.Muon` with two differences: matrices of one shape are made orthogonal
+together, and in the number format that is fast here (PyTorch's is always bfloat16, which a CPU
+without bfloat16 instructions emulates at a tenth of its speed).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from slm.config import TrainingConfig
+
+NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic iteration: the steepest at zero that still ends near one."""
+NEWTON_SCHULZ_STEPS = 5
+
+
+def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
+
+    Args:
+        matrices: [N, rows, columns].
+        dtype: number format of the products.
+
+    Returns:
+        [N, rows, columns] in `dtype`.
+    """
+    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
+    wide = matrices.to(dtype)
+    is_tall = wide.size(-2) > wide.size(-1)
+    if is_tall:
+        wide = wide.transpose(-2, -1)
+    # The Frobenius norm bounds the largest singular value, which must be at most one.
+    wide = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = wide @ wide.transpose(-2, -1)
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        wide = torch.baddbmm(wide, polynomial, wide, beta=a)
+    return wide.transpose(-2, -1) if is_tall else wide
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum made orthogonal, for parameters that are matrices.
+
+    Args:
+        parameters: matrices.
+        lr: learning rate; a matrix [rows, columns] moves by lr * sqrt(max(1, rows / columns)).
+        momentum: of the running mean of gradients (Nesterov's form).
+        weight_decay: decoupled, as in AdamW.
+        dtype: number format of the orthogonalisation.
+
+    Raises:
+        ValueError: a parameter is not a matrix.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        *,
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        dtype: torch.dtype = torch.bfloat16,
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
+        for parameter in (p for group in self.param_groups for p in group["params"]):
+            if parameter.dim() != 2:
+                raise ValueError(f"Muon takes matrices, found the shape {tuple(parameter.shape)}")
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_shape[parameter.shape].append(parameter)
+            for shape, parameters in by_shape.items():
+                self._move(parameters, shape, group)
+        return loss
+
+    def _move(
+        self, parameters: list[nn.Parameter], shape: torch.Size, group: dict[str, Any]
+    ) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        momenta = [self._momentum(p) for p in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
+        updates = orthogonalise(torch.stack(list(ahead)), self.dtype).to(parameters[0].dtype)
+        scale = math.sqrt(max(1.0, shape[0] / shape[1]))
+        weights: list[Tensor] = list(parameters)
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(weights, list(updates.unbind()), alpha=-group["lr"] * scale)
+
+    def _momentum(self, parameter: nn.Parameter) -> Tensor:
+        state = self.state[parameter]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        buffer = state["momentum_buffer"]
+        assert isinstance(buffer, Tensor)
+        return buffer
+
+
+def build_optimizers(
+    model: nn.Module, config: TrainingConfig, *, muon_dtype: torch.dtype = torch.bfloat16
+) -> dict[str, torch.optim.Optimizer]:
+    """The optimizers of a run, by name, each parameter in exactly one of them.
+
+    `adamw`: weight decay on matrices only, never on norms and biases. With `optimizer="muon"`, the
+    matrices inside the blocks go to `muon`; embeddings and the output head stay with AdamW. Every
+    group remembers its peak learning rate as `peak_lr`.
+    """
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    in_blocks = {
+        name for name, p in trainable.items() if name.startswith("blocks.") and p.dim() == 2
+    }
+    muon_names = in_blocks if config.optimizer == "muon" else set()
+    others = {name: p for name, p in trainable.items() if name not in muon_names}
+    optimizers: dict[str, torch.optim.Optimizer] = {}
+    if muon_names:
+        optimizers["muon"] = Muon(
+            [trainable[name] for name in trainable if name in muon_names],
+            lr=config.muon_learning_rate,
+            momentum=config.muon_momentum,
+            weight_decay=config.weight_decay,
+            dtype=muon_dtype,
+        )
+    groups = [
+        {
+            "params": [p for p in others.values() if p.dim() >= 2],
+            "weight_decay": config.weight_decay,
+        },
+        {"params": [p for p in others.values() if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    optimizers["adamw"] = torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.learning_rate,
+        betas=(config.beta1, config.beta2),
+        fused=next(iter(trainable.values())).device.type in {"cpu", "cuda"},
+    )
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return optimizers
+
+
+def set_learning_rates(optimizers: dict[str, torch.optim.Optimizer], scale: float) -> None:
+    """Set every group's learning rate to this share of its peak."""
+    for optimizer in optimizers.values():
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * scale

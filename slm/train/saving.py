@@ -1,0 +1,160 @@
+"""Where a run stands, and how that gets to the disk and back, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from slm.checkpoint import (
+    TrainingState,
+    flatten_optimizer_state,
+    newest_checkpoint,
+    restore_optimizer_state,
+    write_best,
+    write_run_checkpoint,
+)
+from slm.config import RunConfig
+from slm.data.loader import DataLoader
+from slm.errors import CheckpointError, DataError
+from slm.model import GPT
+from slm.train.step import Stepper
+
+
+@dataclass
+class Standing:
+    """How far a run has come: with weights and optimizer state, all that the next step needs."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    tokens_seen: int = 0
+    best_validation_loss: float | None = None
+    evaluations_since_best: int = 0
+    evaluated_at: int = 0
+    """The step of the last evaluation; 0: none yet."""
+    losses_since_evaluation: list[float] = field(default_factory=list)
+    skipped_in_a_row: int = 0
+    """Steps that were just skipped because they were not finite."""
+
+
+class RunSaver:
+    """Writes and reads the checkpoints of a run.
+
+    Args:
+        out_dir: the run directory.
+        model, stepper: whose weights and optimizer state are saved and restored.
+        settings: saved along.
+        data_loader: its tokenizer is saved along, and its data must be the same when going on.
+    """
+
+    def __init__(
+        self,
+        out_dir: Path,
+        model: GPT,
+        stepper: Stepper,
+        settings: RunConfig,
+        data_loader: DataLoader,
+    ) -> None:
+        self.out_dir = out_dir
+        self.model = model
+        self.stepper = stepper
+        self.settings = settings
+        self.data_loader = data_loader
+        self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
+        self._saved: tuple[int, Path] | None = None
+
+    def save(self, standing: Standing, elapsed_seconds: float) -> Path:
+        """Save a checkpoint to go on from, unless this step's is there; returns its directory.
+
+        Raises:
+            WriteError, NoSpaceError: the checkpoints before are untouched.
+        """
+        if self._saved is None or self._saved[0] != standing.step:
+            tensors: dict[str, Tensor] = {}
+            for optimizer in self.stepper.optimizers.values():
+                tensors.update(flatten_optimizer_state(optimizer, self._names))
+            path = write_run_checkpoint(
+                self.out_dir,
+                **self._content(standing, elapsed_seconds),
+                optimizer_state=tensors,
+                keep=self.settings.train.keep_checkpoints,
+            )
+            self._saved = standing.step, path
+        return self._saved[1]
+
+    def save_best(self, standing: Standing, elapsed_seconds: float) -> None:
+        """Replace the best model of the run.
+
+        Raises:
+            WriteError, NoSpaceError: the best model before is untouched.
+        """
+        write_best(self.out_dir, **self._content(standing, elapsed_seconds))
+
+    def restore(self, warn: Callable[[str], None]) -> tuple[Standing, float] | None:
+        """Load the newest valid checkpoint into model and optimizers.
+
+        Returns:
+            Where the run stands and its seconds so far; None where there is no checkpoint.
+
+        Raises:
+            CheckpointError: every checkpoint is damaged, or is of another model.
+            DataError: the run was trained on other data.
+        """
+        checkpoint = newest_checkpoint(self.out_dir, warn=warn)
+        if checkpoint is None:
+            return None
+        if checkpoint.config.model != self.model.config:
+            raise CheckpointError(
+                f"{checkpoint.path} holds a model of another shape than this one",
+                hint="resume without settings that change the model",
+            )
+        state = checkpoint.state
+        if state.data_fingerprint != self.data_loader.directory.fingerprint:
+            raise DataError(
+                f"{checkpoint.path} was trained on other data than {self.data_loader.data_dir}",
+                hint="prepare the data as it was, or start a new run with --out",
+            )
+        self.model.load_state_dict(dict(checkpoint.model_state))
+        for optimizer in self.stepper.optimizers.values():
+            restore_optimizer_state(optimizer, self._names, checkpoint.optimizer_state)
+        extra: dict[str, Any] = dict(state.extra)
+        try:
+            standing = Standing(
+                step=state.step,
+                tokens_seen=state.tokens_seen,
+                best_validation_loss=state.best_validation_loss,
+                evaluations_since_best=state.evaluations_since_best,
+                evaluated_at=extra["evaluated_at"],
+                losses_since_evaluation=list(extra["losses_since_evaluation"]),
+                skipped_in_a_row=extra["skipped_in_a_row"],
+            )
+            if extra["gradient_scaler"]:
+                self.stepper.scaler.load_state_dict(extra["gradient_scaler"])
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{checkpoint.path} lacks {error} in its state") from None
+        self._saved = standing.step, checkpoint.path
+        return standing, state.elapsed_seconds
+
+    def _content(self, standing: Standing, elapsed_seconds: float) -> dict[str, Any]:
+        return {
+            "model_state": self.model.state_dict(),
+            "config": self.settings,
+            "tokenizer": self.data_loader.tokenizer,
+            "state": TrainingState(
+                step=standing.step,
+                tokens_seen=standing.tokens_seen,
+                elapsed_seconds=elapsed_seconds,
+                best_validation_loss=standing.best_validation_loss,
+                evaluations_since_best=standing.evaluations_since_best,
+                data_fingerprint=self.data_loader.directory.fingerprint,
+                extra={
+                    "evaluated_at": standing.evaluated_at,
+                    "losses_since_evaluation": list(standing.losses_since_evaluation),
+                    "skipped_in_a_row": standing.skipped_in_a_row,
+                    "gradient_scaler": self.stepper.scaler.state_dict(),
+                },
+            ),
+        }
