@@ -1,0 +1,135 @@
+"""Tokenizers as files: `tokenizer.json`, self-contained, and distrusted when it is read."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slm.errors import TokenizerError
+from slm.files import atomic_write
+from slm.tokenizer.byte_level import BytesTokenizer
+from slm.tokenizer.chars import CharsTokenizer
+
+if TYPE_CHECKING:
+    from slm.tokenizer.base import Tokenizer
+
+FORMAT = "slm-tokenizer"
+VERSION = 1
+FILE_NAME = "tokenizer.json"
+_MAX_FILE_BYTES = 64 << 20
+_MAX_NAME_CHARS = 100
+
+
+def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """Write a tokenizer as a file that is either whole or absent.
+
+    Raises:
+        WriteError, NoSpaceError: nothing is left behind, and an older file stays as it was.
+    """
+    atomic_write(path, json.dumps(tokenizer.to_json(), indent=1) + "\n")
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Read a tokenizer from its file, or from the directory that holds its `tokenizer.json`.
+
+    Raises:
+        TokenizerError: the file is missing, damaged, or of another format.
+    """
+    file = path / FILE_NAME if path.is_dir() else path
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_MAX_FILE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TokenizerError(
+            f"cannot read the tokenizer {file}: {reason}", hint="check the path"
+        ) from error
+    if len(content) > _MAX_FILE_BYTES:
+        raise _unusable(str(file), f"it is larger than {_MAX_FILE_BYTES >> 20} MiB")
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _unusable(str(file), f"it is not JSON ({error})") from error
+    return tokenizer_from_json(data, source=str(file))
+
+
+def tokenizer_from_json(data: object, *, source: str = "the tokenizer's description") -> Tokenizer:
+    """Make a tokenizer from what its `to_json` gave.
+
+    Args:
+        data: decoded JSON, of which nothing is taken for granted.
+        source: where it comes from, for messages.
+
+    Raises:
+        TokenizerError: a part is missing or of the wrong kind.
+    """
+    try:
+        return _from_json(data)
+    except TokenizerError as error:
+        raise _unusable(source, error.message) from error
+
+
+def _from_json(data: object) -> Tokenizer:
+    """Messages from here say what is wrong, and leave it to the caller to say where."""
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise TokenizerError(f'its "format" is not "{FORMAT}"')
+    if data.get("version") != VERSION:
+        raise TokenizerError(f'its "version" is {_shown(data.get("version"))}, not {VERSION}')
+    name = _text(data, "name")
+    if not name.isprintable() or not 0 < len(name) <= _MAX_NAME_CHARS:
+        raise TokenizerError(f'its "name" is not 1 to {_MAX_NAME_CHARS} printable characters')
+    match data.get("kind"):
+        case "bytes":
+            return BytesTokenizer()
+        case "chars":
+            return _chars(data)
+        case "byte-pair":
+            return _byte_pair(name, data)
+        case kind:
+            raise TokenizerError(f'its "kind" is {_shown(kind)}, not byte-pair, bytes or chars')
+
+
+def _chars(data: dict[str, Any]) -> Tokenizer:
+    tokenizer = CharsTokenizer(_text(data, "characters"))
+    if tokenizer.characters != data["characters"]:
+        raise TokenizerError('its "characters" are repeated or not in code point order')
+    return tokenizer
+
+
+def _byte_pair(name: str, data: dict[str, Any]) -> Tokenizer:
+    from slm.tokenizer.byte_pair import GPT2_PATTERN, BytePairTokenizer
+
+    if _text(data, "pattern") != GPT2_PATTERN:
+        raise TokenizerError('its "pattern" is not GPT-2\'s, the only one that we split by')
+    encoded = data.get("tokens")
+    if not isinstance(encoded, list):
+        raise TokenizerError(f'its "tokens" are {_shown(encoded)}, not a list')
+    ranks = []
+    for place, token in enumerate(encoded):
+        try:
+            ranks.append(base64.b64decode(token, validate=True))
+        except (ValueError, TypeError) as error:
+            raise TokenizerError(f"token {place} is not base64") from error
+    return BytePairTokenizer(name, ranks)
+
+
+def _text(data: dict[str, Any], key: str) -> str:
+    value = data.get(key)
+    if not isinstance(value, str):
+        raise TokenizerError(f'its "{key}" is {_shown(value)}, not a text')
+    return value
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "missing"
+    return repr(value)[:40] if isinstance(value, str | int | float) else f"a {type(value).__name__}"
+
+
+def _unusable(source: str, problem: str) -> TokenizerError:
+    return TokenizerError(
+        f"{source} cannot be used: {problem}",
+        hint="it may be damaged or from another program; make it again",
+    )
