@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SlmError(Exception):
@@ -42,6 +43,17 @@ class SlmError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes send their errors by pickle, which would call __init__ with the message
+        # alone.
+        return _restored, (type(self), self.__dict__)
+
+
+def _restored(kind: type[SlmError], attributes: dict[str, Any]) -> SlmError:
+    error = kind.__new__(kind, attributes["message"])
+    error.__dict__.update(attributes)
+    return error
 
 
 class UsageError(SlmError):

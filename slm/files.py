@@ -1,8 +1,9 @@
 """Files that are either whole or absent: atomic writes, checksums, and one writer a directory.
 
 Everything that matters is written beside its final place, flushed to the disk (fsync), and renamed.
-A crash at any moment leaves the old file or the new one, and at worst a `.partial-*` leftover that
-no reader ever opens and that the next writer removes.
+A crash at any moment leaves the old or the new one, and at worst leftovers named `.partial-*`,
+which the next writer removes. Readers open none of them but one: `.partial-NAME-old`, the whole old
+directory of a writer that is between its two renames, or died there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import contextlib
 import errno
 import hashlib
 import os
+import secrets
 import shutil
+import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,14 +25,25 @@ from filelock import FileLock, Timeout
 
 from slm.errors import NoSpaceError, RunLockedError, WriteError
 
+if sys.platform == "darwin":
+    import fcntl
+
 PARTIAL_PREFIX = ".partial-"
+ASIDE_SUFFIX = "-old"
 CHUNK_BYTES = 1 << 20
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CANNOT_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
+_WINDOWS_RENAME_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5)
 
 
 @contextlib.contextmanager
-def write_errors(path: Path) -> Iterator[None]:
+def write_errors(path: Path, *, within: Path | None = None) -> Iterator[None]:
     """Turn the operating system's refusals to write into errors that name the path.
+
+    Args:
+        path: what is being written, for the message.
+        within: the block also runs a caller's code, so translate only what concerns this place:
+            errors that name a file in it, and those of a stream, which name none.
 
     Raises:
         NoSpaceError: the disk, the quota or the file size limit is reached.
@@ -37,41 +52,123 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        if within is not None and not _concerns(error, within):
+            raise
         if error.errno in _NO_SPACE:
             raise NoSpaceError(
-                f"no space left to write {path} ({reason}); what was there before is untouched",
+                f"no space left to write {path} ({error.strerror}); "
+                "what was there before is untouched",
                 hint="free some space or choose another folder",
             ) from error
         raise WriteError(
-            f"cannot write {path}: {reason}", hint="choose a folder that you may write to"
+            f"cannot write {path}: {_reason(error)}", hint="choose a folder that you may write to"
         ) from error
 
 
+def _concerns(error: OSError, place: Path) -> bool:
+    if isinstance(error.filename, str | bytes):
+        return Path(os.fsdecode(error.filename)).is_relative_to(place)
+    # Subclasses without a file name come from elsewhere: connections, time-outs, libraries.
+    return type(error) is OSError
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "there is a file where a folder should be"
+    if isinstance(error, IsADirectoryError):
+        return "there is a folder where a file should be"
+    return error.strerror or str(error)
+
+
 def make_directory(path: Path) -> Path:
-    """Create a directory and its parents, if missing, and return it.
+    """Create a directory and its parents, if missing, so that they last, and return it.
 
     Raises:
         WriteError: the directory cannot be made.
     """
     with write_errors(path):
+        missing = [place for place in (path, *path.parents) if not place.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for made in reversed(missing):
+            fsync_directory(made.parent)
     return path
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(f"{PARTIAL_PREFIX}{path.name}-{os.getpid()}")
+def _fsync(descriptor: int) -> None:
+    if sys.platform == "darwin":  # where fsync leaves the data in the drive's own cache
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
+
+
+def _fsync_file(path: Path) -> None:
+    # Windows flushes only through a handle that may write.
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        _fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def fsync_directory(path: Path) -> None:
-    """Make renames inside a directory durable. Windows has no such call and needs none."""
+    """Make renames inside a directory durable, where the system has such a call.
+
+    Windows has none and needs none; some network file systems have none either.
+    """
     if os.name == "nt":
         return
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        _fsync_file(path)
+    except OSError as error:
+        if error.errno not in _CANNOT_FSYNC:
+            raise
+
+
+def _fsync_tree(top: Path) -> None:
+    for folder, _, names in os.walk(top, topdown=False):
+        for name in names:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                _fsync_file(file)
+        fsync_directory(Path(folder))
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename; on Windows, wait a moment for readers and virus scanners that hold a file open."""
+    for pause in _WINDOWS_RENAME_PAUSES if os.name == "nt" else ():
+        try:
+            source.replace(target)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    source.replace(target)
+
+
+def _partial(path: Path) -> Path:
+    """A new name beside `path`, unlike any other writer's, and short for the longest name."""
+    return path.with_name(f"{PARTIAL_PREFIX}{path.name[:40]}-{secrets.token_hex(4)}")
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{PARTIAL_PREFIX}{path.name}{ASIDE_SUFFIX}")
+
+
+def without_aside(path: Path) -> Path:
+    """The place of a directory that is set aside, or the path itself."""
+    if path.name.startswith(PARTIAL_PREFIX) and path.name.endswith(ASIDE_SUFFIX):
+        return path.with_name(path.name[len(PARTIAL_PREFIX) : -len(ASIDE_SUFFIX)])
+    return path
+
+
+def _discard(leftover: Path) -> None:
+    """Remove a file or directory that nobody reads; what cannot be removed stays."""
+    with contextlib.suppress(OSError):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -83,15 +180,15 @@ def atomic_open(path: Path) -> Iterator[BinaryIO]:
     """
     partial = _partial(path)
     try:
+        with write_errors(path, within=partial), partial.open("xb") as stream:
+            yield stream
+            stream.flush()
+            _fsync(stream.fileno())
         with write_errors(path):
-            with partial.open("wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
+            _rename(partial, path)
             fsync_directory(path.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        _discard(partial)
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -108,55 +205,89 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Fill a directory that appears under its name only when the block ends without an error.
 
-    Yields a temporary sibling directory to write into. Files in it are flushed to the disk before
-    the rename. An existing directory of that name is replaced: it is set aside first, as
-    `.partial-NAME-old`, and `settle_directory` puts it back if the process dies in between.
+    Yields a temporary sibling directory to write into. All in it is flushed to the disk before the
+    rename. An existing directory of that name is replaced: it is set aside first, where
+    `standing_directory` still finds it, and `settle_directory` puts it back if the process dies.
 
     Raises:
         WriteError, NoSpaceError: nothing is left behind, and an older directory stays.
     """
+    make_directory(path.parent)
+    settle_directory(path)
+    if path.exists() and not path.is_dir():
+        raise WriteError(
+            f"cannot write {path}: there is a file where a folder should be",
+            hint="choose another folder",
+        )
     partial = _partial(path)
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        with write_errors(path):
-            partial.mkdir(parents=True)
+        with write_errors(path, within=partial):
+            partial.mkdir()
             yield partial
-            for child in sorted(partial.rglob("*")):
-                if child.is_file():
-                    with child.open("rb+") as stream:
-                        os.fsync(stream.fileno())
-            fsync_directory(partial)
-            aside = _aside(path)
+            _fsync_tree(partial)
+        with write_errors(path):
             if path.exists():
-                shutil.rmtree(aside, ignore_errors=True)
-                path.rename(aside)
-            partial.rename(path)
+                _rename(path, _aside(path))
+                fsync_directory(path.parent)
+            _rename(partial, path)
             fsync_directory(path.parent)
-            shutil.rmtree(aside, ignore_errors=True)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        settle_directory(path)
+        _discard(partial)
+        with contextlib.suppress(WriteError):  # of the two errors, the first one matters
+            settle_directory(path)
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f"{PARTIAL_PREFIX}{path.name}-old")
+def standing_directory(path: Path) -> Path:
+    """Where a directory's content is now: at `path`, or aside while a writer replaces it."""
+    aside = _aside(path)
+    return aside if not path.exists() and aside.exists() else path
 
 
 def settle_directory(path: Path) -> None:
-    """Finish what a process that died inside `atomic_directory` left: put the old one back."""
+    """End a replacement that a dead writer left open: the new one counts, else the old one.
+
+    Call it only as the directory's one writer.
+
+    Raises:
+        WriteError: the directory that was set aside can be neither put back nor removed.
+    """
     aside = _aside(path)
-    if aside.exists() and not path.exists():
+    if not aside.exists():
+        return
+    if path.exists():
+        remove_directory(aside)
+    else:
         with write_errors(path):
-            aside.rename(path)
+            _rename(aside, path)
+            fsync_directory(path.parent)
+
+
+def remove_directory(path: Path) -> None:
+    """Remove a directory so that it is seen whole or not at all, whatever happens in between.
+
+    Raises:
+        WriteError: it cannot be renamed.
+    """
+    doomed = _partial(path)
+    with write_errors(path):
+        _rename(path, doomed)
+    _discard(doomed)
 
 
 def remove_partials(directory: Path) -> None:
-    """Remove what dead writers left. Call it only while holding the directory's lock."""
-    for leftover in directory.glob(f"{PARTIAL_PREFIX}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
+    """Remove what dead writers left, and put back what they had set aside.
+
+    Call it only while holding the directory's lock and writing nothing else there.
+
+    Raises:
+        WriteError: a directory that was set aside cannot be put back.
+    """
+    for leftover in sorted(directory.glob(f"{PARTIAL_PREFIX}*")):
+        original = without_aside(leftover)
+        if original != leftover:
+            settle_directory(original)
         else:
-            leftover.unlink(missing_ok=True)
+            _discard(leftover)
 
 
 def sha256_of_file(path: Path) -> str:
@@ -189,14 +320,21 @@ def directory_lock(directory: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
             raise RunLockedError(
-                f"{directory} is in use by another process ({who})",
+                f"{directory} is in use by another process ({_first_line(holder)})",
                 hint="wait for it to end, stop it, or choose another folder",
             ) from None
     try:
         atomic_write(holder, f"pid {os.getpid()}\n")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        _discard(holder)
         lock.release()
+
+
+def _first_line(path: Path) -> str:
+    """A small file's first line; the holder may be just writing or removing it."""
+    try:
+        return path.read_text("utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return "unknown"

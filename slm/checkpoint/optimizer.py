@@ -1,0 +1,156 @@
+"""An optimizer's state as flat named tensors, and back, bit for bit.
+
+A tensor is named `<optimizer>.<parameter>.<key>`, as in `adamw.token_embedding.weight.exp_avg`;
+the optimizer's name is its class's in lower case. Plain numbers become tensors of no dimensions
+whose key tells the type, as `step:int`. Learning rates and other settings of the parameter groups
+are not state: the configuration decides them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slm.errors import CheckpointError
+
+_NUMBER_DTYPES: dict[type, torch.dtype] = {
+    bool: torch.bool,
+    int: torch.int64,
+    float: torch.float64,
+}
+_NUMBER_TYPES = {kind.__name__: kind for kind in _NUMBER_DTYPES}
+
+
+def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
+    """The name that an optimizer's entries begin with."""
+    return type(optimizer).__name__.lower()
+
+
+def flatten_optimizer_state(
+    optimizer: torch.optim.Optimizer, parameter_names: Mapping[Tensor, str]
+) -> dict[str, Tensor]:
+    """The state of every parameter of an optimizer, by name; the tensors are not copied.
+
+    Args:
+        optimizer: any whose state is tensors or plain numbers for each parameter.
+        parameter_names: the names of its parameters; other parameters may be there too.
+
+    Raises:
+        CheckpointError: the state holds something else.
+    """
+    flat: dict[str, Tensor] = {}
+    for _, parameter in _parameters(optimizer):
+        prefix = f"{optimizer_name(optimizer)}.{parameter_names[parameter]}"
+        for key, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                flat[f"{prefix}.{key}"] = value
+            elif type(value) in _NUMBER_DTYPES:
+                number = torch.tensor(value, dtype=_NUMBER_DTYPES[type(value)])
+                flat[f"{prefix}.{key}:{type(value).__name__}"] = number
+            elif value is not None:
+                raise CheckpointError(
+                    f"{prefix}.{key} is a {type(value).__name__}, which cannot be saved"
+                )
+    return flat
+
+
+def restore_optimizer_state(
+    optimizer: torch.optim.Optimizer,
+    parameter_names: Mapping[Tensor, str],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Give an optimizer the state that `flatten_optimizer_state` took from one like it.
+
+    The state is replaced as a whole, or not at all where something does not fit.
+
+    Args:
+        optimizer: built for the same parameters with the same settings.
+        parameter_names: the names of its parameters; other parameters may be there too.
+        tensors: the flat state; entries of other optimizers are left alone.
+
+    Raises:
+        CheckpointError: entries are missing, are left over, or have an impossible shape.
+    """
+    prefix = optimizer_name(optimizer) + "."
+    left = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+    states = {
+        parameter: _take(left, parameter_names[parameter], parameter, group)
+        for group, parameter in _parameters(optimizer)
+    }
+    if left:
+        raise CheckpointError(
+            f"the optimizer state has entries that do not belong to this model: "
+            f"{prefix}{min(left)} and {len(left) - 1} more",
+            hint="resume with the model and optimizer settings of the run",
+        )
+    _check_complete(optimizer, parameter_names, states)
+    optimizer.state.clear()
+    optimizer.state.update({parameter: state for parameter, state in states.items() if state})
+
+
+def _parameters(
+    optimizer: torch.optim.Optimizer,
+) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """Every (group, parameter)."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            yield group, parameter
+
+
+def _take(
+    left: dict[str, Tensor], name: str, parameter: Tensor, group: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Move a parameter's entries out of `left` into a state of its own."""
+    state: dict[str, Any] = {}
+    # A key has no dots, so the parameter `a.b` does not take what belongs to `a.b.c`.
+    for entry in [entry for entry in left if entry.rpartition(".")[0] == name]:
+        key, _, kind = entry.rpartition(".")[2].partition(":")
+        tensor = left.pop(entry)
+        if not _fits(tensor, parameter):
+            raise CheckpointError(
+                f"the optimizer state {entry} has the shape {list(tensor.shape)}, "
+                f"its parameter {list(parameter.shape)}"
+            )
+        if kind:
+            if kind not in _NUMBER_TYPES or tensor.dim():
+                raise CheckpointError(f"the optimizer state {entry} is no plain number")
+            state[key] = _NUMBER_TYPES[kind](tensor.item())
+        else:
+            # Step counts live on the CPU, except where the update reads them on the device.
+            on_device = tensor.dim() or group.get("capturable") or group.get("fused")
+            state[key] = tensor.to(parameter.device if on_device else "cpu", copy=True)
+    return state
+
+
+def _fits(tensor: Tensor, parameter: Tensor) -> bool:
+    """Whether a state's shape is the parameter's, or that of a statistic over its dimensions."""
+    sizes = zip(reversed(tensor.shape), reversed(parameter.shape), strict=False)
+    return tensor.dim() <= parameter.dim() and all(size in {1, whole} for size, whole in sizes)
+
+
+def _check_complete(
+    optimizer: torch.optim.Optimizer,
+    parameter_names: Mapping[Tensor, str],
+    states: Mapping[Tensor, Mapping[str, Any]],
+) -> None:
+    """Parameters of one group and number of dimensions have the same keys, as one step gives."""
+    prefix = optimizer_name(optimizer)
+    for group in optimizer.param_groups:
+        for dimensions in {parameter.dim() for parameter in group["params"]}:
+            alike = [p for p in group["params"] if p.dim() == dimensions]
+            keys = {key for parameter in alike for key in states[parameter]}
+            keys |= {key for parameter in alike for key in optimizer.state.get(parameter, {})}
+            for parameter in alike:
+                if missing := keys - states[parameter].keys():
+                    raise CheckpointError(
+                        "the optimizer state lacks "
+                        f"{prefix}.{parameter_names[parameter]}.{min(missing)}",
+                        hint="resume with the model and optimizer settings of the run",
+                    )

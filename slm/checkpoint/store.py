@@ -1,0 +1,261 @@
+"""One checkpoint: a directory that holds a model and all that belongs to it.
+
+    model.safetensors        the weights
+    config.json              all settings of the run, the model's shape among them
+    tokenizer.json           the tokenizer, so that a model never meets the wrong one
+    state.json               where training stood
+    optimizer.safetensors    only where training may go on from here
+    MANIFEST.json            size and SHA-256 of each
+
+It is written beside its place, flushed to the disk and renamed, so it is whole or absent. Reading
+verifies every file in the pass that reads it, and nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from slm.checkpoint.manifest import Manifest, ManifestWriter
+from slm.checkpoint.state import TrainingState
+from slm.checkpoint.tensors import Header, read_tensors, write_tensors
+from slm.config import GPTConfig, RunConfig
+from slm.errors import CheckpointError, NoSpaceError, TokenizerError
+from slm.files import atomic_directory, standing_directory
+from slm.tokenizer.base import Tokenizer
+
+if TYPE_CHECKING:
+    from slm.model import GPT
+
+MODEL_NAME = "model.safetensors"
+OPTIMIZER_NAME = "optimizer.safetensors"
+CONFIG_NAME = "config.json"
+TOKENIZER_NAME = "tokenizer.json"
+STATE_NAME = "state.json"
+
+_READ_ATTEMPTS = 5
+_OPTIMIZER_TIMES_MODEL = 32
+"""AdamW keeps 2 numbers a weight; anything above this many bytes a byte is no optimizer's state."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint in memory."""
+
+    path: Path
+    config: RunConfig
+    state: TrainingState
+    model_state: Mapping[str, Tensor]
+    """Name to weights, on the device that was asked for."""
+    _manifest: Manifest = field(repr=False)
+    _tokenizer_description: Any = field(repr=False)
+    """The tokenizer's JSON data, read with the weights as a later writer may replace them all."""
+
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer.
+
+        Raises:
+            CheckpointError: the checkpoint has none, or it is damaged or has too many ids.
+        """
+        from slm.tokenizer import tokenizer_from_json
+
+        if TOKENIZER_NAME not in self._manifest.files:
+            raise CheckpointError(f"{self.path} has no tokenizer")
+        where = self.path / TOKENIZER_NAME
+        try:
+            tokenizer = tokenizer_from_json(self._tokenizer_description, source=str(where))
+        except TokenizerError as error:
+            raise CheckpointError(error.message, hint=error.hint) from None
+        _check_vocabulary(tokenizer, self.config.model, where)
+        return tokenizer
+
+    @property
+    def has_optimizer_state(self) -> bool:
+        """Whether training can go on from here."""
+        return OPTIMIZER_NAME in self._manifest.files
+
+    @functools.cached_property
+    def optimizer_state(self) -> Mapping[str, Tensor]:
+        """The optimizers' flat state, on the CPU; see `restore_optimizer_state`.
+
+        Raises:
+            CheckpointError: the checkpoint has none (`best` never has), or it is damaged.
+        """
+        if not self.has_optimizer_state:
+            raise CheckpointError(
+                f"{self.path} has no optimizer state, so training cannot go on from it",
+                hint="resume from the run directory, which takes its newest full checkpoint",
+            )
+        limit = _OPTIMIZER_TIMES_MODEL * self._manifest.require(MODEL_NAME).size
+        if self._manifest.files[OPTIMIZER_NAME].size > limit:
+            raise CheckpointError(f"{self.path / OPTIMIZER_NAME} is too large for this model")
+        with self._manifest.open(OPTIMIZER_NAME) as reader:
+            return read_tensors(reader, check=lambda header: None)
+
+    def build_model(self, device: torch.device | str = "cpu") -> GPT:
+        """The model with these weights, ready to generate (in eval mode)."""
+        from slm.model import GPT
+
+        # The initial values are overwritten; drawing them must not move the caller's generator.
+        with torch.random.fork_rng(devices=[]):
+            model = GPT(self.config.model)
+        model.load_state_dict(dict(self.model_state))
+        return model.to(device).eval()
+
+
+def save_checkpoint(
+    path: Path,
+    *,
+    model_state: Mapping[str, Tensor],
+    config: RunConfig,
+    tokenizer: Tokenizer | None,
+    state: TrainingState,
+    optimizer_state: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a checkpoint directory; an older one of that name is replaced when this one is whole.
+
+    Args:
+        path: the directory.
+        model_state: name to weights, as `GPT.state_dict()` gives; from any device.
+        config: all settings of the run; `config.model` is the shape of the weights.
+        tokenizer: what the model was trained with; None: the model reads ids only.
+        state: where training stands.
+        optimizer_state: flat, as `flatten_optimizer_state` gives; None: only for generating.
+
+    Raises:
+        CheckpointError: the weights do not fit the config or are not finite; nothing is written.
+        WriteError, NoSpaceError: nothing is left behind, and an older checkpoint stays.
+    """
+    _check_shapes({name: tuple(w.shape) for name, w in model_state.items()}, config.model, path)
+    _check_finite(model_state, path)
+    if tokenizer is not None:
+        _check_vocabulary(tokenizer, config.model, path)
+    try:
+        with atomic_directory(path) as directory:
+            writer = ManifestWriter(directory)
+            with writer.open(MODEL_NAME) as stream:
+                write_tensors(stream, model_state)
+            if optimizer_state is not None:
+                with writer.open(OPTIMIZER_NAME) as stream:
+                    write_tensors(stream, optimizer_state)
+            if tokenizer is not None:
+                writer.json(TOKENIZER_NAME, tokenizer.to_json())
+            writer.json(CONFIG_NAME, config.to_json())
+            writer.json(STATE_NAME, state.to_json())
+            writer.finish()
+    except NoSpaceError as error:
+        needed = sum(t.nbytes for t in (*model_state.values(), *(optimizer_state or {}).values()))
+        raise NoSpaceError(
+            error.message, hint=f"it needs about {needed / 1e6:,.1f} MB; {error.hint}"
+        ) from error
+
+
+def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> Checkpoint:
+    """Read and verify a checkpoint directory; it may be replaced by a writer meanwhile.
+
+    All is verified at once but the optimizer state, which is when it is asked for.
+
+    Args:
+        path: the directory itself; see `resolve_checkpoint` for run directories.
+        device: where the weights go.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, of another version, or does not fit the others.
+    """
+    for _ in range(_READ_ATTEMPTS - 1):
+        identity = _identity(path)
+        try:
+            return _load(path, device)
+        except CheckpointError:
+            if _identity(path) == identity:
+                raise
+    return _load(path, device)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What changes when a directory is replaced by another one."""
+    try:
+        status = standing_directory(path).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _load(path: Path, device: torch.device | str) -> Checkpoint:
+    manifest = Manifest.read(standing_directory(path))
+    config_path = manifest.directory / CONFIG_NAME
+    config = RunConfig.from_json(manifest.json(CONFIG_NAME), where=str(config_path))
+    state = TrainingState.from_json(
+        manifest.json(STATE_NAME), where=str(manifest.directory / STATE_NAME)
+    )
+    tokenizer = manifest.json(TOKENIZER_NAME) if TOKENIZER_NAME in manifest.files else None
+    model_path = manifest.directory / MODEL_NAME
+
+    def check(header: Header) -> None:
+        shapes = {name: entry.shape for name, entry in header.items()}
+        _check_shapes(shapes, config.model, model_path)
+        for name, entry in header.items():
+            if not entry.dtype.is_floating_point:
+                raise CheckpointError(f"{model_path}: {name} has dtype {entry.dtype}")
+
+    with manifest.open(MODEL_NAME) as reader:
+        model_state = read_tensors(reader, check)
+    _check_finite(model_state, model_path)
+    model_state = {name: weights.to(device) for name, weights in model_state.items()}
+    return Checkpoint(path, config, state, model_state, manifest, tokenizer)
+
+
+def verify_checkpoint(path: Path) -> None:
+    """Read and verify all of a checkpoint, the optimizer state included where there is one.
+
+    Raises:
+        CheckpointError: the first thing that is not as it should be.
+    """
+    checkpoint = load_checkpoint(path)
+    if checkpoint.has_optimizer_state:
+        _ = checkpoint.optimizer_state
+
+
+@functools.lru_cache(maxsize=8)
+def _expected_shapes(config: GPTConfig) -> Mapping[str, tuple[int, ...]]:
+    """Name and shape of every weight of a model, without making it."""
+    from slm.model import GPT
+
+    with torch.device("meta"):
+        return {name: tuple(weights.shape) for name, weights in GPT(config).state_dict().items()}
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, where: Path) -> None:
+    expected = _expected_shapes(config)
+    if odd := shapes.keys() ^ expected.keys():
+        name = min(odd)
+        problem = "lacks the weights" if name in expected else "has unknown weights"
+        raise CheckpointError(f"{where} {problem} {name!r}; the model has {len(expected)} tensors")
+    for name, shape in shapes.items():
+        if shape != expected[name]:
+            raise CheckpointError(
+                f"{where}: {name} has the shape {list(shape)}, "
+                f"the settings say {list(expected[name])}"
+            )
+
+
+def _check_finite(tensors: Mapping[str, Tensor], where: Path) -> None:
+    for name, tensor in tensors.items():
+        # One pass without a temporary: NaN and infinities show in the extremes.
+        if tensor.numel() and not all(e.isfinite() for e in torch.aminmax(tensor.detach())):
+            raise CheckpointError(f"{where}: {name} has values that are not finite")
+
+
+def _check_vocabulary(tokenizer: Tokenizer, config: GPTConfig, where: Path) -> None:
+    if tokenizer.vocab_size > config.vocab_size:
+        raise CheckpointError(
+            f"{where}: the tokenizer has {tokenizer.vocab_size} ids, "
+            f"the model only {config.vocab_size}"
+        )

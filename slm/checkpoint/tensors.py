@@ -1,0 +1,174 @@
+"""Tensors in files of the safetensors format, written and read in one pass, with their checksum.
+
+The format (https://huggingface.co/docs/safetensors): the header's length as 8 little-endian bytes;
+the header, JSON that gives each tensor's dtype, shape and place; the tensors' bytes without gaps.
+The library of that name reads these files; here they are read and written tensor by tensor, so
+that the checksum is made on the way, a full disk is an ordinary error, memory holds the tensors
+once, and a hostile header is refused before anything is allocated for it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slm.checkpoint.manifest import HashingReader, HashingWriter, parse_json
+from slm.errors import CheckpointError
+from slm.files import CHUNK_BYTES
+
+DTYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+_LENGTH_BYTES = 8
+_MAX_HEADER_BYTES = 1 << 23
+_MAX_TENSORS = 50_000
+_MAX_DIMENSIONS = 8
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """What a header says of one tensor; `begin` counts bytes from the end of the header."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    begin: int
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def end(self) -> int:
+        """Where the tensor's bytes end."""
+        return self.begin + self.size
+
+
+Header = Mapping[str, TensorEntry]
+
+
+def write_tensors(writer: HashingWriter, tensors: Mapping[str, Tensor]) -> None:
+    """Write named tensors, from whatever device they are on, one at a time.
+
+    Raises:
+        CheckpointError: a tensor's dtype has no name in the format.
+    """
+    # Wide numbers first, so that every tensor starts at a multiple of its item size.
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    begin = 0
+    for name, tensor in ordered:
+        if tensor.dtype not in _DTYPE_NAMES:
+            raise CheckpointError(f"{name} has dtype {tensor.dtype}, which cannot be saved")
+        end = begin + tensor.numel() * tensor.dtype.itemsize
+        header[name] = {
+            "dtype": _DTYPE_NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, end],
+        }
+        begin = end
+    text = json.dumps(header, separators=(",", ":")).encode("ascii")
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    writer.write(len(text).to_bytes(_LENGTH_BYTES, "little") + text)
+    for _, tensor in ordered:
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        content = _bytes_of(flat)
+        for start in range(0, len(content), CHUNK_BYTES):
+            writer.write(content[start : start + CHUNK_BYTES])
+
+
+def read_tensors(reader: HashingReader, check: Callable[[Header], None]) -> dict[str, Tensor]:
+    """Read named tensors onto the CPU; they share one block of memory.
+
+    Args:
+        reader: a file at its beginning.
+        check: sees the header before anything is allocated, and raises if it is not as expected.
+
+    Raises:
+        CheckpointError: the header is malformed, or the file too short.
+    """
+    header, header_size = _read_header(reader)
+    check(header)
+    block = torch.empty(reader.size - header_size, dtype=torch.uint8)
+    reader.read_into(_bytes_of(block))
+    return {
+        name: block[entry.begin : entry.end].view(entry.dtype).reshape(entry.shape)
+        if entry.size
+        else torch.empty(entry.shape, dtype=entry.dtype)
+        for name, entry in header.items()
+    }
+
+
+def _bytes_of(flat: Tensor) -> memoryview:
+    """The memory of a contiguous tensor of one dimension, to read or write."""
+    return flat.view(torch.uint8).numpy().data
+
+
+def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
+    """The entries in the order of their bytes, and the number of bytes before the first one's."""
+    length = int.from_bytes(reader.read(_LENGTH_BYTES), "little")
+    if length > min(_MAX_HEADER_BYTES, reader.size - _LENGTH_BYTES):
+        raise CheckpointError(f"{reader.path} has an impossible header of {length} bytes")
+    table = parse_json(reader.read(length), reader.path)
+    if not isinstance(table, dict) or len(table) > _MAX_TENSORS:
+        raise CheckpointError(f"{reader.path} has a malformed header")
+    entries = [
+        (name, _parse_entry(name, entry, reader))
+        for name, entry in table.items()
+        if name != "__metadata__"
+    ]
+    entries.sort(key=lambda item: (item[1].begin, item[1].end))
+    end = 0
+    for name, entry in entries:
+        if entry.begin != end or entry.begin % entry.dtype.itemsize:
+            raise CheckpointError(f"{reader.path}: the bytes of {name} overlap, gape or lie askew")
+        end = entry.end
+    header_size = _LENGTH_BYTES + length
+    if header_size + end != reader.size:
+        raise CheckpointError(
+            f"{reader.path} has {reader.size - header_size} bytes of tensors, "
+            f"its header describes {end}"
+        )
+    return dict(entries), header_size
+
+
+def _parse_entry(name: str, entry: Any, reader: HashingReader) -> TensorEntry:
+    malformed = CheckpointError(f"{reader.path} has a malformed entry for the tensor {name!r}")
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise malformed
+    shape, offsets = entry["shape"], entry["data_offsets"]
+    if not (
+        isinstance(entry["dtype"], str)
+        and entry["dtype"] in DTYPES
+        and _are_sizes(shape)
+        and len(shape) <= _MAX_DIMENSIONS
+        and _are_sizes(offsets)
+        and len(offsets) == 2
+    ):
+        raise malformed
+    parsed = TensorEntry(DTYPES[entry["dtype"]], tuple(shape), offsets[0])
+    if parsed.end != offsets[1]:
+        raise malformed
+    return parsed
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        type(number) is int and 0 <= number < 2**62 for number in value
+    )

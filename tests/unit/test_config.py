@@ -1,0 +1,258 @@
+"""Settings are frozen, checked, and survive as JSON; whatever is wrong ends in a ConfigError."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import pickle
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from slm.config import (
+    GROUPS,
+    DataConfig,
+    GPTConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    get_default_configs,
+)
+from slm.errors import CheckpointError, ConfigError
+
+SETTINGS = [(group, key) for group, kind in GROUPS.items() for key in kind.model_fields]
+
+
+def run_config(**origins: str) -> RunConfig:
+    return RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins=origins)
+
+
+# -- the original's names and values -------------------------------------------------------------
+
+
+def test_the_defaults_are_the_original() -> None:
+    model, training = get_default_configs()
+    assert (model.n_layer, model.n_head, model.n_embd, model.block_size) == (6, 6, 384, 256)
+    assert (model.norm, model.position, model.mlp, model.bias) == (
+        "layernorm",
+        "learned",
+        "gelu",
+        True,
+    )
+    assert model.tie_embeddings
+    assert ModelConfig is GPTConfig
+    assert training == TrainingConfig()
+
+
+def test_the_dict_of_a_group_is_the_mapping_that_makes_it_again() -> None:
+    training = TrainingConfig(max_steps=7, sample_prompts=("a", "b"))
+    assert training.__dict__["max_steps"] == 7
+    assert training.__dict__.keys() == TrainingConfig.model_fields.keys()
+    assert TrainingConfig(**training.__dict__) == training
+
+
+@pytest.mark.parametrize(("group", "key"), SETTINGS)
+def test_every_setting_has_a_meaning(group: str, key: str) -> None:
+    lines = inspect.getsource(GROUPS[group]).splitlines()
+    place = next(k for k, line in enumerate(lines) if line.strip().startswith(f"{key}:"))
+    assert lines[place + 1].strip().startswith('"""')
+
+
+# -- shapes --------------------------------------------------------------------------------------
+
+
+def test_widths_follow_from_each_other() -> None:
+    config = GPTConfig(n_embd=384, n_head=6)
+    assert config.head_width == 64
+    assert config.kv_heads == 6
+    assert config.mlp_width == 1536
+    modern = config.changed(mlp="swiglu", n_kv_head=2, head_dim=32)
+    assert modern.head_width == 32
+    assert modern.kv_heads == 2
+    assert modern.mlp_width == 1024
+    assert modern.changed(mlp_dim=100).mlp_width == 100
+
+
+def test_a_changed_copy_is_checked_again() -> None:
+    config = GPTConfig()
+    assert config.changed(n_layer=2).n_layer == 2
+    assert config.n_layer == 6
+    with pytest.raises(ConfigError):
+        config.changed(n_layer=0)
+    with pytest.raises(ConfigError, match="n_layers"):
+        config.changed(n_layers=2)
+
+
+def test_heads_that_do_not_divide_the_width_get_a_hint_that_works() -> None:
+    with pytest.raises(ConfigError, match="n_embd 384 is not divisible by n_head 7") as caught:
+        GPTConfig(n_embd=384, n_head=7)
+    assert caught.value.hint == "try n_head=6"
+    GPTConfig(n_embd=384, n_head=6)
+
+
+def test_heads_that_do_not_fit_each_other() -> None:
+    with pytest.raises(ConfigError, match="n_head 6 is not divisible by n_kv_head 4"):
+        GPTConfig(n_kv_head=4)
+    with pytest.raises(ConfigError, match="even head width, found 3"):
+        GPTConfig(n_embd=18, n_head=6, position="rope")
+    GPTConfig(n_embd=18, n_head=6, position="learned")
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1", "mps"])
+def test_known_devices(device: str) -> None:
+    assert TrainingConfig(device=device).device == device
+
+
+def test_an_unknown_device_is_told() -> None:
+    with pytest.raises(ConfigError, match="'cudo' is not known") as caught:
+        TrainingConfig(device="cudo")
+    assert caught.value.hint == "did you mean cuda?"
+
+
+# -- mistakes ------------------------------------------------------------------------------------
+
+
+def test_an_unknown_setting_gets_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="GPTConfig has no setting 'n_layers'") as caught:
+        GPTConfig(n_layers=3)  # type: ignore[call-arg]
+    assert caught.value.hint == "did you mean n_layer?"
+    with pytest.raises(ConfigError) as caught:
+        DataConfig(zzz=3)  # type: ignore[call-arg]
+    assert caught.value.hint is not None
+    assert "source, tokenizer" in caught.value.hint
+
+
+def test_a_bad_value_is_shown_with_its_bounds() -> None:
+    with pytest.raises(ConfigError, match=r"GPTConfig\.n_layer: .*greater.*1, found 0"):
+        GPTConfig(n_layer=0)
+    with pytest.raises(ConfigError, match=r"norm: .*'layernorm' or 'rmsnorm', found 'batch'"):
+        GPTConfig(norm="batch")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"found 'x{70}") as caught:
+        GPTConfig(n_layer="x" * 1000)  # type: ignore[arg-type]
+    assert len(caught.value.message) < 250
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "nan", "inf"])
+def test_numbers_are_finite(value: Any) -> None:
+    with pytest.raises(ConfigError, match="learning_rate"):
+        TrainingConfig(learning_rate=value)
+
+
+def test_settings_do_not_change() -> None:
+    config = GPTConfig()
+    with pytest.raises(ValidationError):
+        config.n_layer = 3  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        run_config().model = config  # type: ignore[misc]
+
+
+def test_settings_can_be_told_apart_kept_and_sent() -> None:
+    config = GPTConfig(n_layer=3)
+    assert hash(config) == hash(GPTConfig(n_layer=3))
+    assert config != GPTConfig()
+    assert pickle.loads(pickle.dumps(config)) == config
+
+
+absurd = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=5)
+    | st.lists(st.integers(), max_size=3)
+    | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2)
+    | st.sampled_from([10**400, -(10**400), 2**63, 1e308, "1e999", object(), math.nan, 1j])
+)
+words = st.text(max_size=30) | st.sampled_from([key for _, key in SETTINGS]).flatmap(
+    lambda key: st.sampled_from([key + "s", key[1:], key.upper(), key.replace("_", "-"), f"{key} "])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(setting=st.sampled_from(SETTINGS), value=absurd)
+def test_any_value_is_taken_or_a_config_error(setting: tuple[str, str], value: Any) -> None:
+    group, key = setting
+    try:
+        config = GROUPS[group](**{key: value})
+    except ConfigError as error:
+        message = str(error)
+    else:
+        message = ""
+        # What was taken can be saved, and means the same when it is read back.
+        saved = json.loads(json.dumps(config.model_dump(mode="json"), allow_nan=False))
+        assert GROUPS[group](**saved) == config
+    assert len(message) < 500
+
+
+@settings(max_examples=300, deadline=None)
+@given(group=st.sampled_from(sorted(GROUPS)), key=words, value=absurd)
+def test_any_unknown_name_is_a_config_error(group: str, key: str, value: Any) -> None:
+    if key in GROUPS[group].model_fields:
+        return
+    with pytest.raises(ConfigError) as caught:
+        GROUPS[group](**{key: value})
+    assert caught.value.hint
+
+
+# -- a whole run ---------------------------------------------------------------------------------
+
+
+def test_values_and_their_origins_go_together() -> None:
+    config = run_config().with_values({"model.n_layer": 2, "train.seed": 3}, "--set")
+    assert (config.model.n_layer, config.train.seed) == (2, 3)
+    assert config.origins == {"model.n_layer": "--set", "train.seed": "--set"}
+    assert run_config().with_values({}, "--set") == run_config()
+    with pytest.raises(ConfigError):
+        run_config().with_values({"model.n_layer": 0}, "--set")
+
+
+def test_values_that_depend_on_each_other_change_together() -> None:
+    config = run_config().with_values({"model.n_embd": 35, "model.n_head": 5}, "--set")
+    assert config.model.head_width == 7
+
+
+def test_a_run_comes_back_from_json() -> None:
+    config = run_config().with_values(
+        {"train.sample_prompts": ["ä", "\n"], "train.max_minutes": 0.1, "data.limit": 7}, "file"
+    )
+    text = json.dumps(config.to_json(), allow_nan=False)
+    assert RunConfig.from_json(json.loads(text), where="config.json") == config
+
+
+def test_settings_that_came_later_have_their_defaults() -> None:
+    older = run_config().to_json()
+    del older["model"]["qk_norm"]
+    older["data"] = {}
+    assert RunConfig.from_json(older, where="config.json") == run_config()
+
+
+def spoilt(**changes: Any) -> Any:
+    return run_config(**{"model.n_layer": "--set"}).to_json() | changes
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (None, "does not hold the settings"),
+        ([], "does not hold the settings"),
+        ({}, "does not hold the settings"),
+        (spoilt(format="x"), "does not hold the settings"),
+        (spoilt(version=2), "version 2, this program reads version 1"),
+        (spoilt(model=None), "lacks the settings of 'model'"),
+        (spoilt(train=[1]), "lacks the settings of 'train'"),
+        (spoilt(origins=[]), "origins"),
+        (spoilt(model=GPTConfig().model_dump() | {"n_layer": "x"}), "n_layer"),
+        (spoilt(model=GPTConfig().model_dump() | {"n_layers": 1}), "n_layers"),
+        (spoilt(data={**DataConfig().model_dump(), "": 1}), "no setting"),
+    ],
+)
+def test_what_is_no_configuration_is_a_checkpoint_error(data: Any, match: str) -> None:
+    with pytest.raises(CheckpointError, match=match) as caught:
+        RunConfig.from_json(data, where="there/config.json")
+    assert "there/config.json" in caught.value.message

@@ -1,0 +1,89 @@
+"""Every error is a SlmError with a message, a hint, and the exit code that was promised."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from slm import errors
+from slm.errors import Interrupted, MissingExtraError, SlmError, did_you_mean
+
+EXIT_CODES = {
+    "SlmError": 1,
+    "UsageError": 2,
+    "ConfigError": 2,
+    "DataError": 1,
+    "HubError": 1,
+    "TokenizerError": 1,
+    "CheckpointError": 1,
+    "TrainingError": 1,
+    "DeviceError": 1,
+    "WriteError": 1,
+    "NoSpaceError": 4,
+    "RunLockedError": 3,
+}
+
+
+def test_the_tree_is_what_the_module_says() -> None:
+    kinds = {
+        name: kind
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, SlmError)
+    }
+    assert kinds.keys() == EXIT_CODES.keys() | {"MissingExtraError", "Interrupted"}
+    assert errors.__doc__ is not None
+    for name, kind in kinds.items():
+        assert name in errors.__doc__
+        assert kind.__doc__
+
+
+@pytest.mark.parametrize("name", EXIT_CODES)
+def test_exit_codes_and_texts(name: str) -> None:
+    kind = getattr(errors, name)
+    error = kind("found 3, expected 4", hint="count again")
+    assert error.exit_code == EXIT_CODES[name]
+    assert error.message == "found 3, expected 4"
+    assert error.hint == "count again"
+    assert str(error) == "found 3, expected 4 (hint: count again)"
+    assert str(kind("plain")) == "plain"
+    assert kind("plain").hint is None
+
+
+def test_a_missing_extra_says_how_to_get_it() -> None:
+    error = MissingExtraError("tensorboard", extra="track", purpose="--set tensorboard=true")
+    assert error.exit_code == 1
+    assert error.message == (
+        "--set tensorboard=true needs the package tensorboard, which is not installed"
+    )
+    assert error.hint == "pip install 'slm[track]'"
+
+
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])
+def test_an_interruption_exits_as_a_shell_expects(number: int, code: int) -> None:
+    assert Interrupted("stopped at step 3", signal_number=number).exit_code == code
+    assert Interrupted("stopped", signal_number=number, hint="--resume").hint == "--resume"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SlmError("message", hint="hint"),
+        SlmError("message"),
+        MissingExtraError("package", extra="extra", purpose="purpose"),
+        Interrupted("stopped", signal_number=15, hint="hint"),
+    ],
+)
+def test_errors_survive_the_way_between_processes(error: SlmError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.exit_code == error.exit_code
+
+
+def test_near_words_are_suggested() -> None:
+    assert did_you_mean("n_layers", ["n_layer", "n_head"]) == "did you mean n_layer?"
+    assert did_you_mean("bet", ["beta1", "beta2"]) == "did you mean beta2 or beta1?"
+    assert did_you_mean("zzz", ["n_layer"]) is None
+    assert did_you_mean("n_layer", iter(["n_layer"])) == "did you mean n_layer?"
+    assert did_you_mean("", []) is None

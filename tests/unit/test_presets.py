@@ -1,0 +1,266 @@
+"""From presets, files and single settings to one configuration that knows where it is from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.errors import ConfigError, UsageError
+from slm.presets import (
+    DEFAULT_PRESET,
+    full_name,
+    parse_assignment,
+    preset_names,
+    preset_table,
+    resolve,
+    setting_names,
+    settings_file,
+)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, "utf-8")
+    return path
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def test_a_bare_name_is_completed() -> None:
+    assert full_name("n_layer") == "model.n_layer"
+    assert full_name("train.seed") == "train.seed"
+    assert len(setting_names()) == len(set(setting_names())) > 40
+
+
+def test_bare_names_are_unique_today() -> None:
+    # A name in two groups would make `--set name=` ambiguous for everyone who uses it already.
+    bare = [name.partition(".")[2] for name in setting_names()]
+    assert len(bare) == len(set(bare))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("n_layers", "did you mean n_layer?"),
+        ("model.n_layers", "model.n_layer"),
+        ("zzz", "lists all settings"),
+        ("", "lists all settings"),
+        ("model", "lists all settings"),
+        ("model.", "lists all settings"),
+    ],
+)
+def test_an_unknown_name_gets_a_hint(name: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match="there is no setting") as caught:
+        full_name(name)
+    assert caught.value.hint is not None
+    if name != "model" and name != "model.":
+        assert hint in caught.value.hint
+
+
+# -- single settings -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("n_layer=4", "model.n_layer", 4),
+        (" n_layer = 4 ", "model.n_layer", 4),
+        ("learning_rate=3e-4", "train.learning_rate", 3e-4),
+        ("bias=false", "model.bias", False),
+        ("norm=rmsnorm", "model.norm", "rmsnorm"),
+        ('norm="rmsnorm"', "model.norm", "rmsnorm"),
+        ("max_minutes=none", "train.max_minutes", None),
+        ("max_minutes=None", "train.max_minutes", None),
+        ("sample_prompts=['a = b', 'c']", "train.sample_prompts", ["a = b", "c"]),
+        ("sample_prompts=[]", "train.sample_prompts", []),
+        ("source=C:\\new\\table.txt", "data.source", "C:\\new\\table.txt"),
+        ("source=a=b", "data.source", "a=b"),
+        ("source=", "data.source", ""),
+        ("data.source=x # y", "data.source", "x # y"),
+    ],
+)
+def test_assignments(text: str, name: str, value: Any) -> None:
+    assert parse_assignment(text) == (name, value)
+
+
+def test_an_assignment_without_a_value() -> None:
+    with pytest.raises(ConfigError, match="key=value, found 'n_layer'"):
+        parse_assignment("n_layer")
+
+
+def test_a_value_is_one_value() -> None:
+    name, value = parse_assignment("source=1\nx = 2")
+    assert (name, value) == ("data.source", "1\nx = 2")
+
+
+# -- presets -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_resolves_and_says_what_it_is(name: str) -> None:
+    table = preset_table(name)
+    assert table["description"]
+    config = resolve(name)
+    for group in ("model", "train", "data"):
+        for key, value in table.get(group, {}).items():
+            found = getattr(getattr(config, group), key)
+            assert found == (tuple(value) if isinstance(value, list) else value)
+            assert config.origins[f"{group}.{key}"] == f"preset {name}"
+
+
+def test_the_promised_presets_are_there() -> None:
+    assert {"demo", "gpt2", "modern-12m", "shakespeare-char", "tiny"} == set(preset_names())
+    assert DEFAULT_PRESET in preset_names()
+
+
+def test_the_preset_gpt2_is_the_default_configuration() -> None:
+    config = resolve("gpt2")
+    assert (config.model, config.train) == (GPTConfig(), TrainingConfig())
+    assert config.data == DataConfig()
+
+
+def test_an_unknown_preset_gets_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="no preset 'modern12m'") as caught:
+        resolve("modern12m")
+    assert caught.value.hint == "did you mean modern-12m?"
+    for name in ("../presets/tiny", "tiny.toml", ""):
+        with pytest.raises(ConfigError, match="there is no preset"):
+            resolve(name)
+
+
+# -- files ---------------------------------------------------------------------------------------
+
+
+def test_a_settings_file_with_and_without_groups(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.toml", 'n_layer = 2\n[train]\nseed = 7\n[data]\nsource = "x"\n')
+    config = resolve(config_file=path)
+    assert (config.model.n_layer, config.train.seed, config.data.source) == (2, 7, "x")
+    assert config.origins["model.n_layer"] == f"file {path}"
+
+
+def test_a_settings_file_may_name_its_preset(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.toml", 'preset = "tiny"\n[model]\nn_layer = 3\n')
+    config = resolve(config_file=path)
+    assert (config.model.n_layer, config.model.n_embd) == (3, 32)
+    other = resolve("demo", config_file=path)
+    assert (other.model.n_layer, other.model.n_embd) == (3, 192)
+
+
+def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
+    config = resolve("tiny", assignments=["seed=9"])
+    path = write(tmp_path / "config.json", json.dumps(config.to_json()))
+    again = resolve(config_file=path)
+    assert (again.model, again.train, again.data) == (config.model, config.train, config.data)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("a.toml", "n_layer = ", "not valid"),
+        ("a.toml", "n_layers = 2", "no setting 'n_layers'"),
+        ("a.toml", "[model]\nn_layers = 2", "no setting 'model.n_layers'"),
+        ("a.toml", "[modle]\nn_layer = 2", "no setting 'modle'"),
+        ("a.toml", "model = 3", "no setting 'model'"),
+        ("a.toml", "[model]\nn_layer = 'x'", "n_layer"),
+        ("a.toml", "preset = 3", "no preset '3'"),
+        ("a.toml", "preset = ['tiny']", "no preset"),
+        ("a.json", "[1]", "no table"),
+        ("a.json", "{", "not valid"),
+        ("a.json", "[" * 100_000, "not valid"),
+        ("a.json", '{"train": {"learning_rate": NaN}}', "learning_rate"),
+    ],
+)
+def test_a_bad_settings_file(tmp_path: Path, name: str, text: str, match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        resolve(config_file=write(tmp_path / name, text))
+
+
+def test_a_settings_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read the settings file"):
+        settings_file(tmp_path / "missing.toml")
+    with pytest.raises(UsageError):
+        settings_file(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError):
+        settings_file(tmp_path / "latin.toml")
+
+
+def test_mistakes_name_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.toml", "n_layers = 2")
+    with pytest.raises(ConfigError, match=r"mine\.toml") as caught:
+        resolve(config_file=path)
+    assert caught.value.hint == "did you mean n_layer?"
+
+
+# -- layers --------------------------------------------------------------------------------------
+
+
+def test_later_layers_win_and_sign(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.toml", "max_steps = 20\nseed = 20\nbatch_size = 20\n")
+    config = resolve(
+        "tiny",
+        config_file=path,
+        flags={"train.seed": (30, "--seed"), "train.batch_size": (30, "--batch-size")},
+        assignments=["batch_size=40", "batch_size=41"],
+    )
+    assert (config.train.max_steps, config.train.seed, config.train.batch_size) == (20, 30, 41)
+    assert config.origins["train.max_steps"] == f"file {path}"
+    assert config.origins["train.seed"] == "--seed"
+    assert config.origins["train.batch_size"] == "--set"
+    assert config.origins["model.n_embd"] == "preset tiny"
+    assert "model.head_dim" not in config.origins
+
+
+def test_layers_are_checked_together() -> None:
+    config = resolve(assignments=["n_head=7", "n_embd=49"])
+    assert config.model.head_width == 7
+    with pytest.raises(ConfigError, match="not divisible"):
+        resolve(assignments=["n_head=7"])
+
+
+def test_nothing_at_all_is_the_defaults() -> None:
+    assert resolve() == RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
+
+
+values = (
+    st.text(max_size=20)
+    | st.sampled_from(
+        ["-1", "0", "1e999", "nan", "inf", "true", "[]", "{}", "[[", "'", '"', "1979-05-27", "0x7f"]
+    )
+    | st.sampled_from(
+        ["9" * 400, "9" * 5000, "none", "[" * 3000, "{a=1}", "1_0", "é", "\0", "\ud800", " "]
+    )
+)
+keys = st.sampled_from(setting_names()) | st.text(max_size=20)
+
+
+@settings(max_examples=300, deadline=None)
+@given(key=keys, value=values)
+def test_any_assignment_is_taken_or_a_config_error(key: str, value: str) -> None:
+    try:
+        config = resolve("tiny", assignments=[f"{key}={value}"])
+    except ConfigError:
+        config = resolve("tiny")
+    assert RunConfig.from_json(config.to_json(), where="config.json") == config
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    content=st.binary(max_size=60) | st.text(max_size=60).map(str.encode), json_file=st.booleans()
+)
+def test_any_settings_file_is_taken_or_our_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, json_file: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / ("fuzzed.json" if json_file else "fuzzed.toml")
+    path.write_bytes(content)
+    try:
+        config = resolve(config_file=path)
+    except UsageError:
+        config = resolve()
+    assert isinstance(config, RunConfig)
