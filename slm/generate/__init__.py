@@ -1,1 +1,20 @@
-"""."""
+"""Continuing texts: sampling, batches, streams."""
+
+from slm.generate.decoder import CachedDecoder, Decoder, evaluating
+from slm.generate.generator import Generator, TokenEvent
+from slm.generate.options import GenerationOptions
+from slm.generate.row import Completion, FinishReason
+from slm.generate.sampling import filter_logits, sample
+
+__all__ = [
+    "CachedDecoder",
+    "Completion",
+    "Decoder",
+    "FinishReason",
+    "GenerationOptions",
+    "Generator",
+    "TokenEvent",
+    "evaluating",
+    "filter_logits",
+    "sample",
+]

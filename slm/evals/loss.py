@@ -1,0 +1,257 @@
+"""How well a model predicts text: loss, perplexity and bits per byte, over every token once.
+
+Bits per byte is the total in bits over the UTF-8 bytes of the text alone. It does not depend on the
+tokenizer, so it compares any two models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from slm.data.shards import DataDirectory, TokenArray
+from slm.errors import CheckpointError, DataError, TokenizerError
+from slm.evals.scoring import batches, story_windows, to_tensors
+from slm.generate.decoder import evaluating
+from slm.model import GPT
+from slm.tokenizer.base import Ids, Tokenizer
+
+BATCH_TOKENS = 4096
+CHUNK_CHARS = 1 << 20
+CHUNK_IDS = 1 << 18
+
+Progress = Callable[[int], None]
+"""Told after each batch how many tokens have been scored."""
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What an evaluation found."""
+
+    loss: float
+    """Mean negative log-likelihood of a token, in nats."""
+    perplexity: float
+    """exp(loss)."""
+    bits_per_byte: float
+    """All nats / ln 2 / bytes."""
+    tokens: int
+    """Tokens scored: those of every story, and its end-of-text token where the data has it."""
+    bytes: int
+    """UTF-8 bytes of the stories' text."""
+    stories: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name."""
+        return asdict(self)
+
+
+@dataclass
+class _Total:
+    nats: float = 0.0
+    tokens: int = 0
+    stories: int = 0
+
+
+def evaluate_ids(
+    model: GPT,
+    pieces: Iterable[TokenArray],
+    *,
+    eot_id: int,
+    n_bytes: Callable[[], int],
+    batch_tokens: int = BATCH_TOKENS,
+    autocast: AbstractContextManager[object] | None = None,
+    on_progress: Progress | None = None,
+) -> EvalResult:
+    """Score a stream of stories, every token once, with its story's own start as context.
+
+    Stories longer than the context are scored by windows that overlap by half: see
+    `slm.evals.scoring`. Memory is bounded whatever the length of the stream or of a story.
+
+    Args:
+        model: put into evaluation mode and back.
+        pieces: stretches of ids in which `eot_id` ends each story.
+        eot_id: the end-of-text token.
+        n_bytes: the UTF-8 bytes of all the text; asked once the stream has ended.
+        batch_tokens: places in a batch.
+        autocast: number format of the products, entered once; None: that of the weights.
+        on_progress: told how many tokens have been scored.
+
+    Raises:
+        DataError: there is no text to score.
+        CheckpointError: the loss is not a finite number.
+    """
+    total = _Total()
+    windows = story_windows(pieces, eot_id, model.config.block_size)
+    with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
+        for batch in batches(windows, batch_tokens):
+            inputs, targets = to_tensors(batch)
+            _, mean_loss = model(inputs.to(model.device), targets.to(model.device))
+            n_scored = sum(window.n_scored for window in batch)
+            total.nats += float(mean_loss) * n_scored  # Python's floats have 64 bits
+            total.tokens += n_scored
+            total.stories += sum(window.begins_story for window in batch)
+            if on_progress is not None:
+                on_progress(total.tokens)
+    return _result(total, n_bytes())
+
+
+def _result(total: _Total, n_bytes: int) -> EvalResult:
+    if total.tokens == 0 or n_bytes == 0:
+        raise DataError("there is no text to evaluate", hint="check that the source is not empty")
+    if not math.isfinite(total.nats):
+        raise CheckpointError(
+            "the model's loss is not a finite number",
+            hint="its training has diverged; use an earlier checkpoint or train again",
+        )
+    loss = total.nats / total.tokens
+    return EvalResult(
+        loss=loss,
+        perplexity=math.exp(min(loss, 700.0)),  # a float64 ends soon after exp(709)
+        bits_per_byte=total.nats / math.log(2) / n_bytes,
+        tokens=total.tokens,
+        bytes=n_bytes,
+        stories=total.stories,
+    )
+
+
+def evaluate_split(
+    model: GPT,
+    tokenizer: Tokenizer,
+    directory: DataDirectory,
+    split: str = "validation",
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    autocast: AbstractContextManager[object] | None = None,
+    on_progress: Progress | None = None,
+) -> EvalResult:
+    """Score a split of prepared data.
+
+    Args:
+        model, tokenizer: of the same training.
+        directory: prepared with the same tokenizer.
+        split: `validation` or `train`.
+        batch_tokens, autocast, on_progress: see `evaluate_ids`.
+
+    Raises:
+        DataError: other ids than the model's, a damaged file, or no text to score.
+        TokenizerError: the tokenizer has more ids than the model.
+        CheckpointError: the loss is not a finite number.
+    """
+    _check_vocabulary(model, tokenizer)
+    made_with = directory.meta.tokenizer
+    if made_with.fingerprint != tokenizer.fingerprint:
+        raise DataError(
+            f"{directory.path} was prepared with the tokenizer {made_with.name} "
+            f"({made_with.fingerprint[:12]}), the model has {tokenizer.name} "
+            f"({tokenizer.fingerprint[:12]})",
+            hint="evaluate on text (--source), or prepare the data with the model's tokenizer",
+        )
+    tokens = directory.tokens(split)
+    return evaluate_ids(
+        model,
+        (tokens[start : start + CHUNK_IDS] for start in range(0, len(tokens), CHUNK_IDS)),
+        eot_id=tokenizer.eot_id,
+        n_bytes=lambda: directory.split(split).bytes,
+        batch_tokens=batch_tokens,
+        autocast=autocast,
+        on_progress=on_progress,
+    )
+
+
+def evaluate_pieces(
+    model: GPT,
+    tokenizer: Tokenizer,
+    pieces: Iterable[tuple[str, bool]],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    autocast: AbstractContextManager[object] | None = None,
+    on_progress: Progress | None = None,
+) -> EvalResult:
+    """Score text that comes as (text, whether the story ends there), as sources give it.
+
+    Args:
+        model, tokenizer: of the same training.
+        pieces: as `slm.data.documents.Piece`.
+        batch_tokens, autocast, on_progress: see `evaluate_ids`.
+
+    Raises:
+        DataError: there is no text to score.
+        TokenizerError: the text is not valid Unicode, or the tokenizer has more ids than the model.
+        CheckpointError: the loss is not a finite number.
+    """
+    _check_vocabulary(model, tokenizer)
+    encoder = _Encoder(tokenizer)
+    return evaluate_ids(
+        model,
+        encoder.ids_of(pieces),
+        eot_id=tokenizer.eot_id,
+        n_bytes=lambda: encoder.n_bytes,
+        batch_tokens=batch_tokens,
+        autocast=autocast,
+        on_progress=on_progress,
+    )
+
+
+def evaluate_texts(
+    model: GPT,
+    tokenizer: Tokenizer,
+    texts: Iterable[str],
+    *,
+    batch_tokens: int = BATCH_TOKENS,
+    autocast: AbstractContextManager[object] | None = None,
+    on_progress: Progress | None = None,
+) -> EvalResult:
+    """Score whole stories, the end-of-text token behind each included.
+
+    Args and errors are those of `evaluate_pieces`.
+    """
+    return evaluate_pieces(
+        model,
+        tokenizer,
+        ((text, True) for text in texts),
+        batch_tokens=batch_tokens,
+        autocast=autocast,
+        on_progress=on_progress,
+    )
+
+
+def _check_vocabulary(model: GPT, tokenizer: Tokenizer) -> None:
+    if tokenizer.vocab_size > model.config.vocab_size:
+        raise TokenizerError(
+            f"the tokenizer {tokenizer.name} has {tokenizer.vocab_size} ids, "
+            f"the model only {model.config.vocab_size}",
+            hint="use the tokenizer that the model was trained with",
+        )
+
+
+class _Encoder:
+    """Turns pieces of text into pieces of ids, and counts the bytes on the way."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.n_bytes = 0
+
+    def ids_of(self, pieces: Iterable[tuple[str, bool]]) -> Iterator[Ids]:
+        waiting: list[tuple[str, bool]] = []
+        n_chars = 0
+        for text, ends_story in pieces:
+            waiting.append((text, ends_story))
+            n_chars += len(text) + 1
+            if n_chars >= CHUNK_CHARS:
+                yield from self._encode(waiting)
+                waiting, n_chars = [], 0
+        yield from self._encode(waiting)
+
+    def _encode(self, pieces: list[tuple[str, bool]]) -> Iterator[Ids]:
+        eot = np.array([self.tokenizer.eot_id], dtype=np.uint32)
+        encoded = self.tokenizer.encode_batch([text for text, _ in pieces])
+        for (text, ends_story), ids in zip(pieces, encoded, strict=True):
+            self.n_bytes += len(text.encode("utf-8"))
+            yield np.concatenate((ids, eot)) if ends_story else ids

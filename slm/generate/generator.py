@@ -1,0 +1,169 @@
+"""Prompts to continuations: many at once, or one as it is written.
+
+Rows (see `slm.generate.row`) run through the model together, in waves. A wave reads the contexts of
+up to `batch_size` rows and then adds one token a row and step. A row leaves it when its text ends
+or its context is full; rows of the latter kind, their older half forgotten, form later waves. So
+what becomes of a row never depends on the rows beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from slm.errors import CheckpointError, TokenizerError
+from slm.generate.decoder import CachedDecoder, Decoder, evaluating
+from slm.generate.options import GenerationOptions
+from slm.generate.row import Completion, Row
+from slm.generate.sampling import Sampler
+from slm.model import GPT
+from slm.tokenizer.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class TokenEvent:
+    """One more token of a text that is being written.
+
+    All events' `text` joined is the completion's text. It is often empty: an unfinished character
+    or a possible stop string is held back.
+    """
+
+    text: str
+    token_id: int
+    """The sampled id; the end-of-text token's where the story ends."""
+    completion: Completion | None = None
+    """With the last event: the whole."""
+
+
+class Generator:
+    """Continues prompts.
+
+    Not for several threads at once: while it works, the model is in evaluation mode.
+
+    Args:
+        model: where its parameters are, there the work is done.
+        tokenizer: the one that the model was trained with.
+        dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
+        batch_size: rows that run together at most.
+        decoder: what runs the model; None: `CachedDecoder`.
+
+    Raises:
+        TokenizerError: the tokenizer has more ids than the model.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        tokenizer: Tokenizer,
+        *,
+        dtype: str = "float32",
+        batch_size: int = 32,
+        decoder: Decoder | None = None,
+    ) -> None:
+        if tokenizer.vocab_size > model.config.vocab_size:
+            raise TokenizerError(
+                f"the tokenizer {tokenizer.name} has {tokenizer.vocab_size} ids, "
+                f"the model only {model.config.vocab_size}",
+                hint="use the tokenizer that the model was trained with",
+            )
+        assert batch_size >= 1
+        self.model = model
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+        self.decoder: Decoder = CachedDecoder(model, dtype) if decoder is None else decoder
+
+    def complete(
+        self, prompts: Sequence[str], options: GenerationOptions | None = None
+    ) -> list[Completion]:
+        """Continue every prompt, `options.samples` times each.
+
+        A text depends on its prompt, the seed and its index among the prompt's samples only.
+
+        Returns:
+            The samples of the first prompt, then those of the second, and so on.
+
+        Raises:
+            TokenizerError: a prompt is not valid Unicode.
+            CheckpointError: the model's logits are not finite numbers.
+        """
+        options = options or GenerationOptions()
+        seed = options.chosen_seed()
+        rows = [
+            self._row(prompt, options, seed, index)
+            for prompt in prompts
+            for index in range(options.samples)
+        ]
+        with evaluating(self.model):
+            for _ in self._run(rows, options):
+                pass
+        return [row.completion() for row in rows]
+
+    def stream(self, prompt: str, options: GenerationOptions | None = None) -> Iterator[TokenEvent]:
+        """Continue a prompt and give the text token by token; several samples one after another.
+
+        Yields:
+            An event for each sampled token; the last one of a sample holds its completion. The
+            texts are those that `complete` gives.
+
+        Raises:
+            TokenizerError: the prompt is not valid Unicode.
+            CheckpointError: the model's logits are not finite numbers.
+        """
+        options = options or GenerationOptions()
+        seed = options.chosen_seed()
+        for index in range(options.samples):
+            row = self._row(prompt, options, seed, index)
+            with evaluating(self.model):
+                for ids in self._run([row], options):
+                    done = row.completion() if row.finish_reason is not None else None
+                    yield TokenEvent(row.take_text(), ids[0], done)
+
+    def _row(self, prompt: str, options: GenerationOptions, seed: int, index: int) -> Row:
+        return Row(
+            prompt,
+            self.tokenizer,
+            options,
+            seed=seed,
+            index=index,
+            block_size=self.model.config.block_size,
+        )
+
+    def _run(self, rows: Sequence[Row], options: GenerationOptions) -> Iterator[list[int]]:
+        """Write all rows to their ends; yields the ids of each step."""
+        # Rows of like length share a wave, so that little of it is padding.
+        waiting = sorted(rows, key=lambda row: len(row.context))
+        while waiting:
+            wave, waiting = waiting[: self.batch_size], waiting[self.batch_size :]
+            yield from self._run_wave(wave, options)
+            waiting += [row for row in wave if row.finish_reason is None]
+
+    def _run_wave(self, rows: Sequence[Row], options: GenerationOptions) -> Iterator[list[int]]:
+        longest = max(len(row.context) for row in rows)
+        capacity = max(longest - len(row.context) + row.slots_needed for row in rows)
+        vocab_size = self.tokenizer.vocab_size  # a model's ids may be padded to a round number
+        logits = self.decoder.prefill([row.context for row in rows], capacity)[:, :vocab_size]
+        if not bool(logits.isfinite().all()):
+            raise CheckpointError(
+                "the model's logits are not finite numbers",
+                hint="its training has diverged; use an earlier checkpoint or train again",
+            )
+        sampler = Sampler(
+            options, [row.prompt_ids + row.ids for row in rows], vocab_size, logits.device
+        )
+        greedy = options.temperature == 0.0
+        while True:
+            next_ids = sampler.next_ids(logits, [] if greedy else [row.uniform() for row in rows])
+            ids: list[int] = next_ids.tolist()
+            staying = [i for i, row in enumerate(rows) if row.accept(ids[i])]
+            yield ids
+            if not staying:
+                return
+            if len(staying) < len(rows):
+                index = torch.tensor(staying)
+                self.decoder.keep_rows(index)
+                sampler.keep_rows(index)
+                next_ids = next_ids[index]
+                rows = [rows[i] for i in staying]
+            logits = self.decoder.step(next_ids)[:, :vocab_size]

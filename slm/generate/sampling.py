@@ -1,0 +1,169 @@
+"""From logits to the next token: pure filters, and a draw by one uniform number a row.
+
+`filter_logits` applies them in the order of transformers: repetition penalty, temperature, top-k,
+top-p, min-p. (llama.cpp puts the temperature last, which lets more tokens pass when it is high.) A
+filtered-out token has the logit minus infinity.
+
+Shapes: B rows, V ids.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from slm.generate.options import GenerationOptions
+
+
+def penalise_repetition(logits: Tensor, penalty: float, seen: Tensor) -> Tensor:
+    """Divide positive logits of seen tokens by the penalty and multiply negative ones by it.
+
+    Keskar et al. 2019 (CTRL), https://arxiv.org/abs/1909.05858, section 4.1; the different
+    treatment of negative logits, so that the penalty always lowers them, is transformers'.
+
+    Args:
+        logits: [B, V].
+        penalty: 1 changes nothing, more makes repetition less likely.
+        seen: boolean [B, V], the tokens which are in the row's text.
+    """
+    penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(seen, penalised, logits)
+
+
+def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
+    """Divide the logits [B, V] by the temperature, which must not be 0."""
+    return logits / temperature
+
+
+def keep_top_k(logits: Tensor, k: int) -> Tensor:
+    """Keep the k likeliest tokens of each row [B, V], and any equal to the last of them."""
+    if k >= logits.size(-1):
+        return logits
+    kth_logit = logits.topk(k, dim=-1).values[:, -1:]
+    return logits.masked_fill(logits < kth_logit, -math.inf)
+
+
+def keep_top_p(logits: Tensor, p: float) -> Tensor:
+    """Keep the fewest likeliest tokens of each row [B, V] whose probabilities reach p together.
+
+    Nucleus sampling: Holtzman et al. 2019, https://arxiv.org/abs/1904.09751, section 3.1. The
+    likeliest token always stays.
+    """
+    descending, order = logits.sort(dim=-1, descending=True)
+    probabilities = descending.softmax(dim=-1)
+    mass_before = probabilities.cumsum(dim=-1) - probabilities
+    dropped = mass_before >= p
+    dropped[:, 0] = False
+    return logits.masked_fill(torch.zeros_like(dropped).scatter(-1, order, dropped), -math.inf)
+
+
+def keep_min_p(logits: Tensor, p: float) -> Tensor:
+    """Keep tokens at least p times as likely as the likeliest one of their row [B, V].
+
+    Nguyen et al. 2024, https://arxiv.org/abs/2407.01082, section 3. A ratio of probabilities is a
+    difference of logits, so no softmax is needed.
+    """
+    if p <= 0.0:
+        return logits
+    threshold = logits.amax(dim=-1, keepdim=True) + math.log(p)
+    return logits.masked_fill(logits < threshold, -math.inf)
+
+
+def filter_logits(logits: Tensor, options: GenerationOptions, seen: Tensor | None = None) -> Tensor:
+    """Apply the filters that are on, in the order given at the top of this file.
+
+    With temperature 0 only the repetition penalty acts: the others never change which is likeliest.
+
+    Args:
+        logits: [B, V].
+        options: which filters are on.
+        seen: boolean [B, V], the tokens in each row's text; None: none is.
+
+    Returns:
+        [B, V] in float32.
+    """
+    logits = logits.float()
+    if options.repetition_penalty != 1.0 and seen is not None:
+        logits = penalise_repetition(logits, options.repetition_penalty, seen)
+    if options.temperature == 0.0:
+        return logits
+    if options.temperature != 1.0:
+        logits = apply_temperature(logits, options.temperature)
+    if options.top_k:
+        logits = keep_top_k(logits, options.top_k)
+    if options.top_p < 1.0:
+        logits = keep_top_p(logits, options.top_p)
+    if options.min_p > 0.0:
+        logits = keep_min_p(logits, options.min_p)
+    return logits
+
+
+def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
+    """Draw one id a row: the first whose cumulative probability reaches the row's uniform number.
+
+    A row's id depends on its own logits and number only. A token of probability 0 is never drawn:
+    a number above 0 always needs a step up to reach it, and one of at most 1 is always reached.
+
+    Args:
+        logits: [B, V].
+        uniforms: [B] in float64, above 0 and at most 1.
+
+    Returns:
+        [B] ids.
+    """
+    cumulative = logits.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
+    heights = uniforms[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, heights)[:, 0]
+
+
+class Sampler:
+    """The filters and the draw for a batch that runs, with the tokens each row has seen.
+
+    Args:
+        options: how to sample.
+        texts: the ids in each row's text so far; needed for the repetition penalty.
+        vocab_size: V.
+        device: where the logits will be.
+    """
+
+    def __init__(
+        self,
+        options: GenerationOptions,
+        texts: Sequence[Sequence[int]],
+        vocab_size: int,
+        device: torch.device,
+    ) -> None:
+        self.options = options
+        self.seen: Tensor | None = None
+        if options.repetition_penalty != 1.0:
+            self.seen = torch.zeros(len(texts), vocab_size, dtype=torch.bool)
+            for row, ids in enumerate(texts):
+                self.seen[row, list(ids)] = True
+            self.seen = self.seen.to(device)
+
+    def next_ids(self, logits: Tensor, uniforms: Sequence[float]) -> Tensor:
+        """Choose the next id of each row.
+
+        Args:
+            logits: [B, V].
+            uniforms: one number a row, as `sample` takes them; not looked at with temperature 0.
+
+        Returns:
+            [B] ids on the CPU, where the end of each row is decided.
+        """
+        filtered = filter_logits(logits, self.options, self.seen)
+        if self.options.temperature == 0.0:
+            ids = filtered.argmax(dim=-1).cpu()
+        else:
+            ids = sample(filtered.cpu(), torch.tensor(uniforms, dtype=torch.float64))
+        if self.seen is not None:
+            self.seen.scatter_(1, ids[:, None].to(self.seen.device), True)
+        return ids
+
+    def keep_rows(self, rows: Tensor) -> None:
+        """Keep only these rows ([N] integer indices)."""
+        if self.seen is not None:
+            self.seen = self.seen[rows.to(self.seen.device)]
