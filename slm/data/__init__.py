@@ -1,6 +1,7 @@
 """From text to token files to batches: sources, preparation, shards, and the loader.
 
-The names below are loaded when first used, so that importing the package costs nothing.
+The names below are loaded when first used, so that importing the package costs nothing. To make a
+data directory: `from slm.data.prepare import prepare`.
 """
 
 from __future__ import annotations
@@ -10,26 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from slm.data.loader import DataLoader
-    from slm.data.prepare import PrepareProgress, prepare
     from slm.data.shards import DataDirectory
     from slm.data.sources import Source, open_source
 
 __all__ = [
     "DataDirectory",
     "DataLoader",
-    "PrepareProgress",
     "Source",
     "open_source",
-    "prepare",
 ]
 
 _HOMES = {
     "DataDirectory": "slm.data.shards",
     "DataLoader": "slm.data.loader",
-    "PrepareProgress": "slm.data.prepare",
     "Source": "slm.data.sources",
     "open_source": "slm.data.sources",
-    "prepare": "slm.data.prepare",
 }
 
 

@@ -40,6 +40,22 @@ def split_plan(*, seed: int, fraction: float, limit: int | None) -> Iterator[Spl
         yield split
 
 
+def limited(pieces: Iterator[Piece], limit: int | None, *, name: str) -> Iterator[Piece]:
+    """The first `limit` documents of a stream, or all of it.
+
+    Raises:
+        DataError: the stream is empty.
+    """
+    stories = 0
+    for piece in pieces:
+        yield piece
+        stories += piece.ends_story
+        if stories == limit:
+            return
+    if stories == 0:
+        raise DataError(f"{name} holds no text")
+
+
 class HeldOut:
     """Two splits made of one stream of documents.
 

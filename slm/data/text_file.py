@@ -68,7 +68,7 @@ def _decoded_blocks(path: Path, block_bytes: int) -> Iterator[str]:
         with path.open("rb") as stream:
             while True:
                 block = stream.read(block_bytes)
-                if first:
+                if read_bytes == 0:
                     _refuse_utf16(path, block)
                 waiting = len(decoder.getstate()[0])
                 try:
@@ -80,7 +80,7 @@ def _decoded_blocks(path: Path, block_bytes: int) -> Iterator[str]:
                         hint=f"convert it first, as: iconv -f LATIN1 -t UTF-8 {path.name}",
                     ) from None
                 read_bytes += len(block)
-                if first:
+                if first and text:
                     text = text.removeprefix("\ufeff")
                     first = False
                 held_return = ""

@@ -1,0 +1,181 @@
+"""Text in local files: one file of which part is held out, or a folder with a file a split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from slm.data.documents import Piece
+from slm.data.jsonl_file import read_jsonl_file
+from slm.data.splits import HeldOut, Split, limited
+from slm.data.tables import parquet_rows, read_table
+from slm.data.text_file import read_text_file
+from slm.errors import DataError
+
+EXTENSIONS = (".txt", ".jsonl", ".csv", ".parquet")
+
+
+def read_documents(path: Path) -> Iterator[Piece]:
+    """The documents of one local file, in pieces, by the kind that its name tells.
+
+    Raises:
+        DataError: the file cannot be read as that kind.
+    """
+    kind = path.suffix.lower()
+    if kind == ".txt":
+        return read_text_file(path)
+    if kind == ".jsonl":
+        return read_jsonl_file(path)
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{path} is empty")
+    return read_table(kind.removeprefix("."), path, name=str(path))
+
+
+class FileSource:
+    """One file, part of which is held out."""
+
+    def __init__(self, path: Path, *, limit: int | None, fraction: float, seed: int) -> None:
+        _check_kind(path)
+        self._path = path
+        self._limit = limit
+        self._fraction = fraction
+        self._seed = seed
+        self._held_out = HeldOut(
+            lambda: read_documents(path),
+            name=str(path),
+            seed=seed,
+            fraction=fraction,
+            limit=limit,
+        )
+
+    @property
+    def name(self) -> str:
+        return str(self._path)
+
+    @property
+    def expected_stories(self) -> int | None:
+        return self._limit or _rows_of(self._path)
+
+    @property
+    def expected_bytes(self) -> int | None:
+        return _text_bytes_of([self._path])
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "kind": "file",
+            **_file_identity(self._path),
+            "seed": self._seed,
+            "limit": self._limit,
+            "validation_fraction": self._fraction,
+        }
+
+    def details(self) -> dict[str, Any]:
+        return {}
+
+    def forget(self) -> None:
+        pass
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        return self._held_out.pieces(split)
+
+
+class FolderSource:
+    """A folder with a file for each split."""
+
+    def __init__(self, folder: Path, train: Path, validation: Path, *, limit: int | None) -> None:
+        self._folder = folder
+        self._files: dict[Split, Path] = {"train": train, "validation": validation}
+        self._limit = limit
+
+    @property
+    def name(self) -> str:
+        return str(self._folder)
+
+    @property
+    def expected_stories(self) -> int | None:
+        return self._limit or _rows_of(self._files["train"])
+
+    @property
+    def expected_bytes(self) -> int | None:
+        return _text_bytes_of(list(self._files.values()))
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "kind": "folder",
+            **{split: _file_identity(path) for split, path in self._files.items()},
+            "limit": self._limit,
+        }
+
+    def details(self) -> dict[str, Any]:
+        return {}
+
+    def forget(self) -> None:
+        pass
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        limit = self._limit if split == "train" else None
+        return limited(read_documents(self._files[split]), limit, name=str(self._files[split]))
+
+
+def open_folder(
+    folder: Path, *, limit: int | None, fraction: float, seed: int
+) -> FileSource | FolderSource:
+    """The source that a folder's `train.*` and `validation.*` make.
+
+    Raises:
+        DataError: there is no training text, or two files for one split.
+    """
+    train = _split_file(folder, "train")
+    validation = _split_file(folder, "validation")
+    if train is None:
+        if (folder / "train.bin").exists():
+            raise DataError(
+                f"{folder} holds prepared token files, not text",
+                hint=f"train on it with --data {folder}",
+            )
+        raise DataError(
+            f"{folder} has no train file, expected train{' or train'.join(EXTENSIONS)}",
+            hint="name the training text train.txt, and the held-out text validation.txt",
+        )
+    if validation is None:
+        return FileSource(train, limit=limit, fraction=fraction, seed=seed)
+    return FolderSource(folder, train, validation, limit=limit)
+
+
+def _split_file(folder: Path, split: Split) -> Path | None:
+    found = [folder / f"{split}{extension}" for extension in EXTENSIONS]
+    found = [path for path in found if path.is_file()]
+    if len(found) > 1:
+        raise DataError(
+            f"{folder} has {' and '.join(path.name for path in found)}, expected one of them",
+            hint="move all but one out of the folder",
+        )
+    return found[0] if found else None
+
+
+def _check_kind(path: Path) -> None:
+    if path.suffix.lower() not in EXTENSIONS:
+        raise DataError(
+            f"{path} is of an unknown kind, expected one of {', '.join(EXTENSIONS)}",
+            hint=f"if it is plain text, rename it to {path.stem or 'text'}.txt",
+        )
+
+
+def _file_identity(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {
+        "path": path.resolve().as_posix(),
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+    }
+
+
+def _rows_of(path: Path) -> int | None:
+    return parquet_rows(path) if path.suffix.lower() == ".parquet" else None
+
+
+def _text_bytes_of(paths: list[Path]) -> int | None:
+    if any(path.suffix.lower() == ".parquet" for path in paths):
+        return None  # compressed
+    return sum(path.stat().st_size for path in paths)

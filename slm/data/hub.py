@@ -1,0 +1,288 @@
+"""Data sets from the Hugging Face hub: found by `datasets`, kept in the hub's own cache.
+
+The `datasets` library decides which files of a repository make which split; the files themselves
+are downloaded whole, one when the one before is used up, into the cache that all Hugging Face
+tools share. So an interrupted download goes on where it stopped, and a second run needs no network.
+Without a network that is said at once: the libraries themselves would retry for half a minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from slm.data.documents import Piece
+from slm.data.file_source import read_documents
+from slm.data.splits import HeldOut, Split, limited
+from slm.data.tables import quiet_datasets, read_table
+from slm.errors import DataError, HubError, SlmError
+from slm.files import atomic_write
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+REVISION = "main"
+PROBE_SECONDS = 1.5
+_LISTING_FORMAT = "slm-hub-listing"
+_NO_NETWORK_HINT = (
+    "train on the built-in corpus with --source builtin, or on a file with --source PATH"
+)
+
+
+class HubSource:
+    """A data set of the hub; its own validation split is used where it has one."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        limit: int | None,
+        fraction: float,
+        seed: int,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._note = note or (lambda sentence: None)
+        self._limit = limit
+        self._fraction = fraction
+        self._seed = seed
+        self._listing: dict[str, Any] | None = None
+        self._again: set[str] = set()  # files to download even though the cache has them
+        self._online = False
+        self._held_out = HeldOut(
+            lambda: self._documents("train"), name=name, seed=seed, fraction=fraction, limit=limit
+        )
+
+    @property
+    def expected_stories(self) -> int | None:
+        return self._limit
+
+    @property
+    def expected_bytes(self) -> int | None:
+        return None
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "kind": "hub",
+            "name": self.name,
+            "revision": REVISION,
+            "seed": self._seed,
+            "limit": self._limit,
+            "validation_fraction": self._fraction,
+        }
+
+    def details(self) -> dict[str, Any]:
+        return {} if self._listing is None else {"commit": self._listing["commit"]}
+
+    def forget(self) -> None:
+        listing = _load_listing(self.name)
+        if listing is not None:
+            self._again = {file for files in listing["splits"].values() for file in files}
+        self._listing = None
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        if "validation" in self._files():
+            limit = self._limit if split == "train" else None
+            return limited(self._documents(split), limit, name=f"{self.name} ({split})")
+        return self._held_out.pieces(split)
+
+    def _documents(self, split: Split) -> Iterator[Piece]:
+        for file in self._files()[split]:
+            path = self._download(file)
+            if path.suffix.lower() in (".txt", ".jsonl"):
+                yield from read_documents(path)
+            else:
+                kind = str((self._listing or {})["kind"])
+                yield from read_table(kind, path, name=f"{self.name}/{file}")
+
+    def _files(self) -> dict[str, list[str]]:
+        """The files of each split, as paths inside the repository."""
+        if self._listing is None:
+            self._listing = self._find()
+        splits: dict[str, list[str]] = self._listing["splits"]
+        return splits
+
+    def _find(self) -> dict[str, Any]:
+        from huggingface_hub import constants
+
+        known = _load_listing(self.name)
+        if constants.HF_HUB_OFFLINE:
+            problem: str | None = "HF_HUB_OFFLINE is set"
+        else:
+            problem = unreachable(constants.ENDPOINT)
+        if problem is not None:
+            if known is not None and not self._again:
+                self._note(f"{problem}: using the cached copy of {self.name}")
+                return known
+            raise HubError(
+                f"cannot fetch the data set {self.name}: {problem}", hint=_NO_NETWORK_HINT
+            )
+        self._online = True
+        with _hub_errors(self.name):
+            from huggingface_hub import HfApi
+
+            commit = HfApi().dataset_info(self.name, revision=REVISION, timeout=10).sha
+        if known is not None and known["commit"] == commit:
+            return known
+        listing = _resolve(self.name, str(commit))
+        _save_listing(self.name, listing)
+        return listing
+
+    def _download(self, file: str) -> Path:
+        with _hub_errors(self.name):
+            from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+            commit = str((self._listing or {})["commit"])
+            cached = try_to_load_from_cache(self.name, file, revision=commit, repo_type="dataset")
+            if self._online and (file in self._again or not isinstance(cached, str)):
+                self._note(f"downloading {file} of {self.name}")
+            local = hf_hub_download(
+                self.name,
+                file,
+                repo_type="dataset",
+                revision=commit,
+                local_files_only=not self._online,
+                force_download=file in self._again,
+            )
+        self._again.discard(file)
+        return Path(local)
+
+
+def unreachable(endpoint: str) -> str | None:
+    """Why the hub cannot be reached, in words; None if anything answers there.
+
+    Any HTTP answer counts, and so does any TLS trouble: those are for the libraries to report. The
+    name look-up has no timeout of its own, hence the thread. A slow line can set
+    HF_HUB_ETAG_TIMEOUT (seconds), as for the libraries.
+    """
+    seconds = PROBE_SECONDS
+    with contextlib.suppress(ValueError):
+        seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", seconds))
+    outcome: list[str | None] = []
+
+    def probe() -> None:
+        request = urllib.request.Request(endpoint, method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=seconds):
+                outcome.append(None)
+        except urllib.error.HTTPError as error:
+            error.close()
+            outcome.append(None)
+        except Exception as error:
+            reason = getattr(error, "reason", error)
+            if type(reason).__name__.startswith("SSL"):
+                outcome.append(None)
+            elif isinstance(reason, TimeoutError):
+                return
+            else:
+                outcome.append(f"{endpoint} cannot be reached ({reason})")
+
+    thread = threading.Thread(target=probe, name="hub-probe", daemon=True)
+    thread.start()
+    thread.join(seconds + 0.1)
+    if not outcome:
+        return f"{endpoint} did not answer within {seconds:g} s"
+    return outcome[0]
+
+
+@contextlib.contextmanager
+def _hub_errors(name: str) -> Iterator[None]:
+    """Turn whatever the hub libraries raise into one error in our words."""
+    quiet_datasets()
+    try:
+        yield
+    except SlmError:
+        raise
+    except Exception as error:
+        raise _in_our_words(name, error) from error
+
+
+def _in_our_words(name: str, error: Exception) -> HubError:
+    kinds = {type(cause).__name__ for cause in _chain(error)}
+    if "GatedRepoError" in kinds:
+        return HubError(
+            f"the data set {name} is gated: its owner must admit you",
+            hint="ask on its page, then log in with: hf auth login",
+        )
+    if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
+        return HubError(
+            f"the hub has no data set {name} that you may read",
+            hint="check the name (owner/name); for a private one log in with: hf auth login",
+        )
+    if kinds & {"EmptyDatasetError", "DataFilesNotFoundError"}:
+        return HubError(f"the data set {name} has no files that can be read")
+    if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
+        return HubError(
+            f"the data set {name} is not wholly in the cache and the network is off",
+            hint=_NO_NETWORK_HINT,
+        )
+    first_line = str(error).strip().split("\n")[0][:300]
+    return HubError(
+        f"cannot fetch the data set {name}: {first_line or type(error).__name__}",
+        hint="try again; a download goes on where it stopped",
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _resolve(name: str, commit: str) -> dict[str, Any]:
+    """Which files make which split at a commit, as `datasets` finds it."""
+    with _hub_errors(name):
+        builder = quiet_datasets().load_dataset_builder(name, revision=commit)
+        prefix = f"hf://datasets/{name}@{commit}/"
+        splits = {
+            str(split): [str(file).removeprefix(prefix) for file in files]
+            for split, files in (builder.config.data_files or {}).items()
+        }
+        kind = type(builder).__module__.rsplit(".", 1)[-1]
+    if "train" not in splits:
+        found = ", ".join(splits) or "none"
+        raise DataError(
+            f"the data set {name} has no split 'train', found {found}",
+            hint="download it and choose a file with --source PATH",
+        )
+    return {"format": _LISTING_FORMAT, "commit": commit, "kind": kind, "splits": splits}
+
+
+def _listing_path(name: str) -> Path:
+    from huggingface_hub import cached_assets_path
+
+    return Path(cached_assets_path("slm", namespace="datasets", subfolder=name)) / "files.json"
+
+
+def _load_listing(name: str) -> dict[str, Any] | None:
+    """The listing kept from an earlier run; anything odd counts as none."""
+    try:
+        listing = json.loads(_listing_path(name).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(listing, dict) or listing.get("format") != _LISTING_FORMAT:
+        return None
+    splits = listing.get("splits")
+    files = list(splits.values()) if isinstance(splits, dict) else [None]
+    sound = (
+        isinstance(listing.get("commit"), str)
+        and isinstance(listing.get("kind"), str)
+        and all(isinstance(part, list) and all(isinstance(f, str) for f in part) for part in files)
+        and isinstance(splits, dict)
+        and "train" in splits
+    )
+    return listing if sound else None
+
+
+def _save_listing(name: str, listing: dict[str, Any]) -> None:
+    try:
+        atomic_write(_listing_path(name), json.dumps(listing, indent=1))
+    except (OSError, SlmError):
+        return  # a cache that cannot be written only means asking again

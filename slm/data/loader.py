@@ -1,0 +1,214 @@
+"""Batches of tokens: a pure function of (seed, step, rank, world size).
+
+The ids of a split are cut into windows of `block_size` that do not overlap. Each epoch visits every
+window once, in an order drawn from (seed, epoch). Rows are dealt out from that order, so that two
+processes see together what one would see, and resuming a run needs only its step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from slm.data.shards import DataDirectory, DataMeta, TokenArray
+from slm.errors import DataError
+from slm.tokenizer.base import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+    Batch = tuple[torch.Tensor, torch.Tensor]
+
+Indices = npt.NDArray[np.int64]
+
+
+@lru_cache(maxsize=8)
+def window_order(n_windows: int, seed: int, epoch: int) -> Indices:
+    """The order in which an epoch visits the windows: a permutation of 0 to n_windows - 1.
+
+    Sorting raw PCG64 numbers, and not `Generator.permutation`, because NumPy promises to keep the
+    former the same in all its versions (NEP 19), and a resumed run must see the same order.
+    """
+    raw = np.random.PCG64([seed, epoch]).random_raw(n_windows)
+    order = np.argsort(raw, kind="stable").astype(np.int64)
+    order.flags.writeable = False  # it is shared by all callers
+    return order
+
+
+def windows_at(first_row: int, rows: int, *, n_windows: int, seed: int) -> Indices:
+    """The windows of global rows first_row to first_row + rows - 1, shape [rows].
+
+    Row g is entry g mod n_windows of epoch g // n_windows.
+    """
+    global_rows = np.arange(first_row, first_row + rows, dtype=np.int64)
+    epochs, positions = np.divmod(global_rows, n_windows)
+    windows = np.empty(rows, np.int64)
+    for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
+        in_epoch = epochs == epoch
+        windows[in_epoch] = window_order(n_windows, seed, epoch)[positions[in_epoch]]
+    return windows
+
+
+class DataLoader:
+    """Batches from a prepared data directory. Constructing it touches no file.
+
+    Args:
+        batch_size: rows of a batch.
+        block_size: tokens of a row, the context length.
+        device: where the tensors go.
+        data_dir: the prepared directory.
+        seed: decides the order of the training windows.
+        rank, world_size: this process's number, and how many processes share the data.
+    """
+
+    def __init__(
+        self,
+        batch_size: int,
+        block_size: int,
+        device: str | torch.device = "cpu",
+        *,
+        data_dir: str | Path = "./data",
+        seed: int = 1337,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < 1 or block_size < 1:
+            raise DataError(
+                f"batch_size {batch_size} and block_size {block_size} must be at least 1"
+            )
+        if not 0 <= rank < world_size:
+            raise DataError(f"rank {rank} is not below world_size {world_size}")
+        self.batch_size = batch_size
+        self.block_size = block_size
+        self.device = device
+        self.data_dir = Path(data_dir)
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self._directory: DataDirectory | None = None
+        self._next_step = {"train": 0, "validation": 0}
+
+    @property
+    def directory(self) -> DataDirectory:
+        """The prepared directory, opened when first needed.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        if self._directory is None:
+            self._directory = DataDirectory.open(self.data_dir)
+        return self._directory
+
+    @property
+    def meta(self) -> DataMeta:
+        """What the directory says about itself."""
+        return self.directory.meta
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that made the ids."""
+        return self.directory.tokenizer
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids of the tokenizer."""
+        return self.meta.tokenizer.vocab_size
+
+    @property
+    def n_windows(self) -> int:
+        """Training windows, each visited once an epoch."""
+        return self._count_windows("train")
+
+    @property
+    def tokens_per_epoch(self) -> int:
+        """Training tokens that an epoch predicts."""
+        return self.n_windows * self.block_size
+
+    def batch_at(self, step: int, split: str = "train") -> Batch:
+        """The batch of a step: inputs and, shifted by one, targets.
+
+        A pure function of (seed, step, rank, world_size); steps count micro-batches from 0.
+
+        Returns:
+            x, y: int64 [batch_size, block_size] on the device.
+
+        Raises:
+            DataError: the split is shorter than one block, or its file is damaged.
+        """
+        first_row = (step * self.world_size + self.rank) * self.batch_size
+        windows = windows_at(
+            first_row, self.batch_size, n_windows=self._count_windows(split), seed=self.seed
+        )
+        return self._gather(self.directory.tokens(split), windows * self.block_size)
+
+    def get_batch(self, split: str = "train") -> Batch:
+        """The next batch of a split, in nanoGPT's shape: successive steps from 0."""
+        batch = self.batch_at(self._next_step.get(split, 0), split)
+        self._next_step[split] = self._next_step.get(split, 0) + 1
+        return batch
+
+    def validation_batches(
+        self, max_tokens: int | None = None, split: str = "validation"
+    ) -> Iterator[Batch]:
+        """The same windows at every call, in order; the last batch may have fewer rows.
+
+        With several processes each gets its share, and together they cover every window once. A
+        split shorter than one block gives one shorter window.
+
+        Args:
+            max_tokens: about how many tokens to predict, over all processes; the windows are then
+                spread evenly over the split. None: all whole windows.
+            split: which split.
+
+        Returns:
+            x, y: int64 [up to batch_size, block_size] on the device.
+
+        Raises:
+            DataError: the split has fewer than 2 tokens, or its file is damaged.
+        """
+        tokens = self.directory.tokens(split)
+        if len(tokens) < 2:
+            raise DataError(
+                f"the {split} split of {self.data_dir} has {len(tokens)} tokens, at least 2 needed",
+                hint="prepare more text",
+            )
+        length = min(self.block_size, len(tokens) - 1)
+        available = (len(tokens) - 1) // length
+        chosen = available
+        if max_tokens is not None:
+            chosen = min(available, max(1, max_tokens // length))
+        windows = np.arange(chosen, dtype=np.int64) * available // chosen
+        mine = windows[self.rank :: self.world_size]
+        for start in range(0, len(mine), self.batch_size):
+            starts = mine[start : start + self.batch_size] * length
+            yield self._gather(tokens, starts, length)
+
+    def _count_windows(self, split: str) -> int:
+        tokens = self.directory.split(split).tokens
+        if tokens < self.block_size + 1:
+            raise DataError(
+                f"the {split} split of {self.data_dir} has {tokens:,} tokens, at least "
+                f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
+                hint="prepare more text, or choose a smaller block_size",
+            )
+        return (tokens - 1) // self.block_size
+
+    def _gather(self, tokens: TokenArray, starts: Indices, length: int | None = None) -> Batch:
+        """Windows of `length` tokens at `starts`, and the same moved on by one."""
+        import torch
+
+        length = self.block_size if length is None else length
+        rows = np.asarray(tokens[starts[:, None] + np.arange(length + 1)])
+        x = torch.from_numpy(rows[:, :-1].astype(np.int64))
+        y = torch.from_numpy(rows[:, 1:].astype(np.int64))
+        device = torch.device(self.device)
+        if device.type == "cpu":
+            return x, y
+        if device.type == "cuda":
+            x, y = x.pin_memory(), y.pin_memory()
+        return x.to(device, non_blocking=True), y.to(device, non_blocking=True)

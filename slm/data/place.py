@@ -1,0 +1,41 @@
+"""Where prepared data go when nobody says where."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from slm.config import DataConfig
+
+CACHE = Path("data")
+"""Relative to the working directory."""
+
+
+def default_data_dir(data: DataConfig) -> Path:
+    """The folder of these data: `data/tinystories-bpe-4096-1a2b3c`.
+
+    A pure function of all settings that decide the token files, so that runs with equal data share
+    one folder, and runs with other data never replace it.
+    """
+    source, tokenizer = _identity(data.source), _identity(data.tokenizer)
+    decisive = [source, tokenizer, data.limit, data.validation_fraction, data.corpus_seed]
+    digest = hashlib.blake2b(json.dumps(decisive).encode("utf-8"), digest_size=3).hexdigest()
+    return CACHE / f"{_slug(source)}-{_slug(tokenizer)}-{digest}"
+
+
+def _identity(spec: str) -> str:
+    """A specification, or the whole path where it means an existing file or folder."""
+    path = Path(spec).expanduser()
+    try:
+        is_path = spec != "builtin" and path.exists()
+    except (OSError, ValueError):  # too long a name, or one with a null
+        return spec
+    return path.resolve().as_posix() if is_path else spec
+
+
+def _slug(identity: str) -> str:
+    last = identity.rstrip("/").rpartition("/")[2]
+    stem = last.removesuffix(Path(last).suffix) or last
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40] or "text"

@@ -1,0 +1,318 @@
+"""From text to token files: read, encode and write as a stream, in bounded memory.
+
+The files are written beside their places and renamed when all are whole. An older `meta.json` is
+taken away before the first rename and the new one comes last, so that a process killed at any
+moment leaves the old data, the new data, or a directory that says it is not prepared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+from slm.data.documents import Piece
+from slm.data.shards import (
+    FORMAT,
+    META_FILE,
+    TOKENIZER_FILE,
+    VERSION,
+    DataDirectory,
+    dtype_for,
+)
+from slm.data.sources import Source, open_source
+from slm.data.splits import SPLITS
+from slm.errors import DataError, SlmError
+from slm.files import (
+    CHUNK_BYTES,
+    atomic_open,
+    atomic_write,
+    directory_lock,
+    remove_partials,
+    sha256_of_file,
+    write_errors,
+)
+from slm.tokenizer.base import Ids, Tokenizer
+
+BATCH_CHARS = 4 << 20
+BATCH_PIECES = 8192
+
+Stage = Literal["tokenizer", "train", "validation"]
+
+
+@dataclass(frozen=True)
+class PrepareProgress:
+    """How far the preparation is.
+
+    Attributes:
+        stage: fitting the tokenizer, or which split is being encoded.
+        stories, bytes, tokens: done so far in this stage.
+        fraction: share of the stage that is done, 0 to 1; None when it cannot be known.
+    """
+
+    stage: Stage
+    stories: int
+    bytes: int
+    tokens: int
+    fraction: float | None
+
+
+def prepare(
+    source: Source | str,
+    tokenizer_spec: str,
+    out_dir: Path | str,
+    *,
+    force: bool = False,
+    limit: int | None = None,
+    validation_fraction: float = 0.05,
+    seed: int = 0,
+    progress: Callable[[PrepareProgress], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> DataDirectory:
+    """Make a prepared data directory, or open it at once when it is there already.
+
+    Args:
+        source: a source, or its specification for `open_source`.
+        tokenizer_spec: `bpe:4096`, `gpt2-8k`, `bytes`, ..., or a saved tokenizer's path.
+        out_dir: the directory; other files in it stay as they are.
+        force: do it again even if nothing changed, and fetch data sets again.
+        limit, validation_fraction, seed: for `open_source`, when `source` is a specification.
+        progress: called a few times a second or less, from this thread.
+        note: called with a sentence when there is something to tell.
+
+    Raises:
+        UsageError, DataError, HubError: the source cannot be used.
+        TokenizerError: the tokenizer cannot be made.
+        RunLockedError: another process prepares the same directory.
+        WriteError, NoSpaceError: the directory cannot be written.
+    """
+    from slm.tokenizer import parse_tokenizer
+
+    if isinstance(source, str):
+        source = open_source(
+            source, limit=limit, validation_fraction=validation_fraction, seed=seed, note=note
+        )
+    parse_tokenizer(tokenizer_spec)
+    out_dir = Path(out_dir)
+    tell = note or (lambda sentence: None)
+    request = _request(tokenizer_spec)
+    if not force:
+        ready = _up_to_date(out_dir, source, request)
+        if ready is not None:
+            return ready
+    with directory_lock(out_dir):
+        remove_partials(out_dir)
+        if (out_dir / META_FILE).exists():
+            tell(f"replacing the data in {out_dir}" + _what_was_there(out_dir))
+        if force:
+            source.forget()
+        _write(source, tokenizer_spec, request, out_dir, progress)
+    return DataDirectory.open(out_dir)
+
+
+def _request(tokenizer_spec: str) -> dict[str, Any]:
+    request: dict[str, Any] = {"tokenizer": tokenizer_spec}
+    saved = Path(tokenizer_spec)
+    if saved.is_dir():
+        saved = saved / TOKENIZER_FILE
+    if saved.is_file():
+        request["tokenizer_sha256"] = sha256_of_file(saved)
+    return request
+
+
+def _up_to_date(out_dir: Path, source: Source, request: dict[str, Any]) -> DataDirectory | None:
+    """The directory, if it holds exactly what is asked for and its files have their sizes."""
+    try:
+        directory = DataDirectory.open(out_dir)
+    except DataError:
+        return None
+    same = directory.meta.source == source.identity() and directory.meta.request == request
+    return directory if same and (out_dir / TOKENIZER_FILE).is_file() else None
+
+
+def _what_was_there(out_dir: Path) -> str:
+    try:
+        meta = DataDirectory.open(out_dir).meta
+    except SlmError:
+        return ", which are not usable"
+    name = meta.source.get("name") or meta.source.get("path") or meta.source.get("kind")
+    return f" (made from {name} with the tokenizer {meta.tokenizer.name})"
+
+
+def _write(
+    source: Source,
+    tokenizer_spec: str,
+    request: dict[str, Any],
+    out_dir: Path,
+    progress: Callable[[PrepareProgress], None] | None,
+) -> None:
+    """Encode both splits and put all files in place; the caller holds the lock."""
+    from slm.tokenizer import build_tokenizer, save_tokenizer
+
+    identity = source.identity()  # taken first: a file that changes meanwhile is noticed next time
+    report = progress or (lambda event: None)
+    tokenizer = build_tokenizer(tokenizer_spec, lambda: _training_texts(source, report))
+    meta_path = out_dir / META_FILE
+    with contextlib.ExitStack() as files:
+        splits: dict[str, Any] = {}
+        writers = []
+        for split in SPLITS:
+            name = f"{split}.bin"
+            stream = files.enter_context(atomic_open(out_dir / name))
+            writer = _SplitWriter(stream, tokenizer)
+            for pieces, ids in _encoded(_batches(source.pieces(split)), tokenizer):
+                writer.add(pieces, ids)
+                report(writer.progress(split, _fraction(source, split, writer)))
+            if writer.stories == 0:
+                raise DataError(
+                    f"{source.name} gives no {split} stories",
+                    hint="use more text, or another share to hold out",
+                )
+            splits[split] = {"file": name, **writer.finish()}
+            writers.append(stream)
+        with write_errors(out_dir):
+            for stream in writers:  # the disk may yet say no: ask before the old data go
+                stream.flush()
+                os.fsync(stream.fileno())
+            meta_path.unlink(missing_ok=True)
+    save_tokenizer(tokenizer, out_dir / TOKENIZER_FILE)
+    meta = {
+        "format": FORMAT,
+        "version": VERSION,
+        "dtype": dtype_for(tokenizer.vocab_size),
+        "splits": splits,
+        "tokenizer": {
+            "name": tokenizer.name,
+            "fingerprint": tokenizer.fingerprint,
+            "vocab_size": tokenizer.vocab_size,
+            "eot_id": tokenizer.eot_id,
+        },
+        "source": identity,
+        "request": request,
+        "details": source.details(),
+        "created_by": f"slm {version('slm')}",
+    }
+    atomic_write(meta_path, json.dumps(meta, indent=1))
+
+
+class _SplitWriter:
+    """Writes the ids of pieces into one token file, counting and checksumming on the way."""
+
+    def __init__(self, stream: BinaryIO, tokenizer: Tokenizer) -> None:
+        self._stream = stream
+        self._dtype = np.dtype(dtype_for(tokenizer.vocab_size)).newbyteorder("<")
+        self._eot = np.array([tokenizer.eot_id], np.uint32)
+        self._waiting = bytearray()
+        self._crc32: list[int] = []
+        self._size = 0
+        self._story_tokens = 0
+        self._longest = 0
+        self.stories = 0
+        self.bytes = 0
+        self.tokens = 0
+
+    def add(self, pieces: list[Piece], ids_of_pieces: list[Ids]) -> None:
+        parts = []
+        for piece, ids in zip(pieces, ids_of_pieces, strict=True):
+            text = piece.text
+            self.bytes += len(text) if text.isascii() else len(text.encode("utf-8"))
+            parts.append(ids)
+            self._story_tokens += len(ids)
+            if piece.ends_story:
+                parts.append(self._eot)
+                self._longest = max(self._longest, self._story_tokens + 1)
+                self._story_tokens = 0
+                self.stories += 1
+        joined = np.concatenate(parts).astype(self._dtype)
+        self.tokens += len(joined)
+        self._waiting += joined.tobytes()
+        whole = len(self._waiting) // CHUNK_BYTES * CHUNK_BYTES
+        self._put(bytes(self._waiting[:whole]))
+        del self._waiting[:whole]
+
+    def finish(self) -> dict[str, Any]:
+        """Write what waits, and describe the file."""
+        self._put(bytes(self._waiting))
+        self._waiting.clear()
+        return {
+            "tokens": self.tokens,
+            "stories": self.stories,
+            "bytes": self.bytes,
+            "longest_story": self._longest,
+            "size": self._size,
+            "crc32": self._crc32,
+        }
+
+    def progress(self, stage: Stage, fraction: float | None) -> PrepareProgress:
+        return PrepareProgress(stage, self.stories, self.bytes, self.tokens, fraction)
+
+    def _put(self, content: bytes) -> None:
+        for start in range(0, len(content), CHUNK_BYTES):
+            self._crc32.append(zlib.crc32(content[start : start + CHUNK_BYTES]))
+        self._stream.write(content)
+        self._size += len(content)
+
+
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Pieces in lists that are large enough to encode fast and small enough to hold."""
+    batch: list[Piece] = []
+    characters = 0
+    for piece in pieces:
+        batch.append(piece)
+        characters += len(piece.text)
+        if characters >= BATCH_CHARS or len(batch) >= BATCH_PIECES:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+def _encoded(
+    batches: Iterable[list[Piece]], tokenizer: Tokenizer
+) -> Iterator[tuple[list[Piece], list[Ids]]]:
+    """Batches with their ids. The next batch is read while one is encoded in another thread."""
+    with ThreadPoolExecutor(1, "encoder") as encoder:
+        waiting: tuple[list[Piece], Future[list[Ids]]] | None = None
+        for batch in batches:
+            future = encoder.submit(tokenizer.encode_batch, [piece.text for piece in batch])
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = (batch, future)
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
+def _training_texts(source: Source, report: Callable[[PrepareProgress], None]) -> Iterator[str]:
+    """The training text; a tokenizer that is fitted to it takes as much as it needs."""
+    characters = stories = reported = 0
+    for piece in source.pieces("train"):
+        yield piece.text
+        characters += len(piece.text)
+        stories += piece.ends_story
+        if characters - reported >= BATCH_CHARS:
+            reported = characters
+            report(PrepareProgress("tokenizer", stories, characters, 0, None))
+
+
+def _fraction(source: Source, split: str, writer: _SplitWriter) -> float | None:
+    """Share of the training split that is done, by stories or bytes, whichever is known."""
+    if split != "train":
+        return None
+    shares = [
+        done / expected
+        for done, expected in (
+            (writer.stories, source.expected_stories),
+            (writer.bytes, source.expected_bytes),
+        )
+        if expected
+    ]
+    return min(1.0, max(shares)) if shares else None

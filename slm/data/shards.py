@@ -1,0 +1,255 @@
+"""Prepared data: token files with checksums, and the `meta.json` that describes them.
+
+    train.bin, validation.bin   token ids, raw little-endian uint16 (uint32 above 65,536 ids)
+    tokenizer.json              the tokenizer that made them
+    meta.json                   sizes, counts, CRC-32 of each MiB; written last, so that a
+                                directory without it is not prepared
+
+Opening checks the description and the sizes. The first use of a split checks every byte of it, and
+that no id is above the vocabulary. Nothing in a directory is trusted: it may come from a stranger.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from slm.errors import DataError
+from slm.files import CHUNK_BYTES
+from slm.tokenizer.base import Tokenizer, fingerprint_of
+
+FORMAT = "slm-data"
+VERSION = 1
+META_FILE = "meta.json"
+TOKENIZER_FILE = "tokenizer.json"
+LARGEST_META_BYTES = 64 << 20
+
+Dtype = Literal["uint16", "uint32"]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Crc = Annotated[int, Field(ge=0, lt=2**32)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}\z")]
+TokenArray = npt.NDArray[np.unsignedinteger[Any]]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class SplitMeta(_Record):
+    """What `meta.json` says about one split."""
+
+    file: FileName
+    tokens: Count
+    """Token ids, the end-of-text tokens included."""
+    stories: Count
+    bytes: Count
+    """UTF-8 bytes of the stories alone, separators left out."""
+    longest_story: Count
+    """Tokens of the longest story, its end-of-text token included."""
+    size: Count
+    """Bytes of the token file."""
+    crc32: list[Crc]
+    """CRC-32 of each MiB of the token file."""
+
+
+class TokenizerMeta(_Record):
+    """What `meta.json` says about the tokenizer."""
+
+    name: str
+    fingerprint: str
+    vocab_size: Annotated[int, Field(ge=1, le=2**32)]
+    eot_id: Count
+
+
+class Splits(_Record):
+    """The two splits."""
+
+    train: SplitMeta
+    validation: SplitMeta
+
+
+class DataMeta(_Record):
+    """The contents of `meta.json`."""
+
+    format: Literal["slm-data"]
+    version: Literal[1]
+    dtype: Dtype
+    splits: Splits
+    tokenizer: TokenizerMeta
+    source: dict[str, Any]
+    """The source's identity: what decided the text."""
+    request: dict[str, Any]
+    """What else was asked for: the tokenizer's specification."""
+    details: dict[str, Any]
+    """What became known while reading, as a data set's commit."""
+    created_by: str
+
+    @model_validator(mode="after")
+    def _numbers_agree(self) -> DataMeta:
+        for name, split in (("train", self.splits.train), ("validation", self.splits.validation)):
+            if split.size != split.tokens * np.dtype(self.dtype).itemsize:
+                raise ValueError(f"size and tokens of {name} disagree")
+            if len(split.crc32) != math.ceil(split.size / CHUNK_BYTES):
+                raise ValueError(f"{name} has {len(split.crc32)} checksums for its size")
+        if self.tokenizer.eot_id >= self.tokenizer.vocab_size:
+            raise ValueError("the end-of-text id is not in the vocabulary")
+        return self
+
+
+def dtype_for(vocab_size: int) -> Dtype:
+    """The smallest number format that holds every id."""
+    return "uint16" if vocab_size <= 1 << 16 else "uint32"
+
+
+class DataDirectory:
+    """A prepared data directory, opened for reading. Make one with `DataDirectory.open`."""
+
+    def __init__(self, path: Path, meta: DataMeta) -> None:
+        self.path = path
+        self.meta = meta
+        self._verified: dict[str, TokenArray] = {}
+
+    @classmethod
+    def open(cls, path: Path | str) -> DataDirectory:
+        """Open a directory, checking its description and the sizes of its files.
+
+        Raises:
+            DataError: not a prepared directory, of another version, or damaged.
+        """
+        path = Path(path)
+        meta = _read_meta(path)
+        directory = cls(path, meta)
+        for split in (meta.splits.train, meta.splits.validation):
+            file = path / split.file
+            try:
+                size = file.stat().st_size
+            except OSError as error:
+                raise _damaged(f"cannot read {file}: {error.strerror or error}") from None
+            if size != split.size:
+                raise _damaged(f"{file} has {size:,} bytes, expected {split.size:,}")
+        return directory
+
+    def split(self, split: str) -> SplitMeta:
+        """What `meta.json` says about a split.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if split not in ("train", "validation"):
+            raise DataError(f"there is no split {split!r}, expected 'train' or 'validation'")
+        record: SplitMeta = getattr(self.meta.splits, split)
+        return record
+
+    def tokens(self, split: str) -> TokenArray:
+        """The ids of a split, memory-mapped and read-only; the first call checks all of them.
+
+        Raises:
+            DataError: the file is damaged or holds an id above the vocabulary.
+        """
+        if split not in self._verified:
+            self._verified[split] = self._map_and_verify(self.split(split))
+        return self._verified[split]
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that made the ids.
+
+        Raises:
+            DataError: it is not the one that the description names.
+            TokenizerError: its file is missing or damaged.
+        """
+        from slm.tokenizer import load_tokenizer
+
+        tokenizer = load_tokenizer(self.path / TOKENIZER_FILE)
+        expected = self.meta.tokenizer
+        if tokenizer.fingerprint != expected.fingerprint:
+            raise _damaged(
+                f"{self.path / TOKENIZER_FILE} is not the tokenizer that made the token files "
+                f"(fingerprint {tokenizer.fingerprint[:12]}, expected {expected.fingerprint[:12]})"
+            )
+        return tokenizer
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) over the checksums of both splits and the tokenizer's fingerprint.
+
+        Equal fingerprints, equal ids in equal order.
+        """
+        splits = self.meta.splits.model_dump(mode="json")
+        return fingerprint_of({"splits": splits, "tokenizer": self.meta.tokenizer.fingerprint})
+
+    def bytes_per_token(self, split: str) -> float:
+        """UTF-8 bytes of text for each token of a split; nan when it has none."""
+        record = self.split(split)
+        return record.bytes / record.tokens if record.tokens else math.nan
+
+    def _map_and_verify(self, split: SplitMeta) -> TokenArray:
+        file = self.path / split.file
+        dtype = np.dtype(self.meta.dtype).newbyteorder("<")
+        if split.size == 0:
+            return np.empty(0, dtype)  # an empty file cannot be mapped
+        try:
+            tokens = np.memmap(file, dtype=dtype, mode="r")
+        except (OSError, ValueError) as error:
+            raise _damaged(f"cannot read {file}: {error}") from None
+        if len(tokens) != split.tokens:
+            raise _damaged(f"{file} has {len(tokens):,} tokens, expected {split.tokens:,}")
+        vocab_size = self.meta.tokenizer.vocab_size
+        tokens_a_chunk = CHUNK_BYTES // dtype.itemsize
+        for number, expected in enumerate(split.crc32):
+            start = number * tokens_a_chunk
+            chunk = tokens[start : start + tokens_a_chunk]
+            if zlib.crc32(chunk.data) != expected:
+                raise _damaged(f"{file} is damaged: the checksum of MiB {number} is wrong")
+            if int(chunk.max()) >= vocab_size:
+                position = int(np.argmax(chunk >= vocab_size))
+                raise _damaged(
+                    f"{file} holds id {int(chunk[position])} at position {start + position:,}, "
+                    f"above the vocabulary of {vocab_size:,} ids"
+                )
+        return tokens
+
+
+def _damaged(message: str) -> DataError:
+    return DataError(message, hint="make it anew with: slm prepare --force-reload")
+
+
+def _read_meta(path: Path) -> DataMeta:
+    file = path / META_FILE
+    if not path.is_dir():
+        found = "is not a folder" if path.exists() else "does not exist"
+        raise DataError(
+            f"the data directory {path} {found}", hint=f"make it with: slm prepare --out {path}"
+        )
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(LARGEST_META_BYTES + 1)
+    except FileNotFoundError:
+        raise DataError(
+            f"{path} holds no prepared data ({META_FILE} is missing)",
+            hint=f"make it with: slm prepare --out {path}",
+        ) from None
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror or error}") from None
+    if len(content) > LARGEST_META_BYTES:
+        raise _damaged(f"{file} is larger than {LARGEST_META_BYTES:,} bytes")
+    try:
+        return DataMeta.model_validate_json(content)
+    except ValidationError as error:
+        first: Mapping[str, Any] = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        if place == "version":
+            raise DataError(
+                f"{file} is of version {str(first['input'])[:20]}, this program reads {VERSION}",
+                hint="use the version of slm that wrote it, or prepare the data again",
+            ) from None
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise _damaged(f"{file}: {place + ': ' if place else ''}{message[:200]}") from None

@@ -1,0 +1,139 @@
+"""Where text comes from: the built-in corpus, files, folders, and Hugging Face data sets.
+
+Every source streams the documents of its two splits, `train` and `validation`, and has an identity
+that changes when its text may have changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from slm.data.documents import Piece, pieces_of
+from slm.data.file_source import EXTENSIONS, FileSource, open_folder
+from slm.data.hub import HUB_NAME, HubSource
+from slm.data.splits import Split, split_plan
+from slm.errors import UsageError, did_you_mean
+
+BUILTIN_STORIES = 20_000
+"""Training stories of the built-in corpus when no limit is given."""
+
+
+class Source(Protocol):
+    """Text in two splits."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: `builtin`, a path, or a data set's name."""
+
+    @property
+    def expected_stories(self) -> int | None:
+        """About how many training stories there are, for progress; None when unknown."""
+
+    @property
+    def expected_bytes(self) -> int | None:
+        """About how many bytes of text there are in all, for progress; None when unknown."""
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the text, as JSON data; needs no network and reads no text."""
+
+    def details(self) -> dict[str, Any]:
+        """What became known while reading, as the revision of a data set; JSON data."""
+
+    def forget(self) -> None:
+        """Drop what was fetched before, so that the next reading fetches it again."""
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        """The documents of a split in pieces, streaming.
+
+        Raises:
+            DataError: the text cannot be read, or there is none.
+        """
+
+
+def open_source(
+    spec: str,
+    *,
+    limit: int | None = None,
+    validation_fraction: float = 0.05,
+    seed: int = 0,
+    note: Callable[[str], None] | None = None,
+) -> Source:
+    """Find the source that a specification means; reads no text yet.
+
+    Args:
+        spec: `builtin`, a path, or the name of a Hugging Face data set (`owner/name`).
+        limit: use only this many training stories; none: all (builtin: 20,000).
+        validation_fraction: share held out where the source has no validation split.
+        seed: decides what is held out, and the text of the built-in corpus.
+        note: called with a sentence when there is something to tell, as a download that begins.
+
+    Raises:
+        UsageError: there is no such file, or the specification means nothing.
+        DataError: a folder without training text, or a file of an unknown kind.
+    """
+    if spec == "builtin":
+        return BuiltinSource(limit=limit, fraction=validation_fraction, seed=seed)
+    path = Path(spec).expanduser()
+    if spec.strip() and path.exists():
+        if path.is_dir():
+            return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed)
+        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed)
+    if _looks_like_path(spec):
+        raise UsageError(
+            f"there is no file or folder {spec}",
+            hint="check the path, or use --source builtin",
+        )
+    if not HUB_NAME.fullmatch(spec):
+        raise UsageError(
+            f"source {spec!r} is neither a file or folder here nor the name of a data set",
+            hint=did_you_mean(spec, ["builtin"])
+            or "data sets are named owner/name, as roneneldan/TinyStories; or use --source builtin",
+        )
+    return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, note=note)
+
+
+def _looks_like_path(spec: str) -> bool:
+    return (
+        spec.startswith((".", "/", "~"))
+        or spec.endswith(("/", *EXTENSIONS))
+        or "\\" in spec
+        or spec.count("/") > 1
+        or re.match(r"[A-Za-z]:", spec) is not None
+    )
+
+
+class BuiltinSource:
+    """Stories told by the project's own generator."""
+
+    name = "builtin"
+    expected_bytes = None
+
+    def __init__(self, *, limit: int | None, fraction: float, seed: int) -> None:
+        self.expected_stories = BUILTIN_STORIES if limit is None else limit
+        self._fraction = fraction
+        self._seed = seed
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "kind": "builtin",
+            "seed": self._seed,
+            "limit": self.expected_stories,
+            "validation_fraction": self._fraction,
+        }
+
+    def details(self) -> dict[str, Any]:
+        return {}
+
+    def forget(self) -> None:
+        pass
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        from slm.data.stories import story_at
+
+        plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self.expected_stories)
+        for index, current in enumerate(plan):
+            if current == split:
+                yield from pieces_of(story_at(self._seed, index).text)

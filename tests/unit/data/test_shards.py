@@ -1,0 +1,197 @@
+"""Opening prepared data: every kind of damage is found and named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from slm.data.prepare import prepare
+from slm.data.shards import DataDirectory, dtype_for
+from slm.errors import DataError, TokenizerError
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pristine")
+    text = "".join(f"story {i} of many\n<|endoftext|>\n" for i in range(60_000))
+    (folder / "text.txt").write_text(text, encoding="utf-8")
+    prepare(str(folder / "text.txt"), "bytes", folder / "data")
+    return folder / "data"
+
+
+@pytest.fixture
+def data(pristine: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "data"))
+
+
+def flip(path: Path, position: int, mask: int = 1) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(position)
+        byte = stream.read(1)[0]
+        stream.seek(position)
+        stream.write(bytes([byte ^ mask]))
+
+
+def edit(data: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = data / "meta.json"
+    meta = json.loads(path.read_text("utf-8"))
+    change(meta)
+    path.write_text(json.dumps(meta), encoding="utf-8")
+
+
+def test_whole_data_opens_and_is_checked_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = DataDirectory.open(data)
+    tokens = directory.tokens("train")
+    assert not tokens.flags.writeable
+    monkeypatch.setattr("slm.data.shards.zlib.crc32", lambda chunk: -1)
+    assert directory.tokens("train") is tokens
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("place", [0.0, 0.4, 1.0])
+def test_a_flipped_bit_is_found_at_first_use(data: Path, split: str, place: float) -> None:
+    path = data / f"{split}.bin"
+    flip(path, int((path.stat().st_size - 1) * place))
+    directory = DataDirectory.open(data)
+    with pytest.raises(DataError, match=rf"{split}.bin is damaged: the checksum of MiB \d"):
+        directory.tokens(split)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_another_size_is_found_at_opening(data: Path, split: str) -> None:
+    path = data / f"{split}.bin"
+    content = path.read_bytes()
+    for changed in (content[:-2], content + b"\0\0", b""):
+        path.write_bytes(changed)
+        with pytest.raises(DataError, match=rf"{split}.bin has [\d,]+ bytes, expected"):
+            DataDirectory.open(data)
+    path.unlink()
+    with pytest.raises(DataError, match=f"cannot read .*{split}.bin"):
+        DataDirectory.open(data)
+
+
+def test_swapped_files_are_found(data: Path) -> None:
+    (data / "train.bin").rename(data / "x.bin")
+    (data / "validation.bin").rename(data / "train.bin")
+    (data / "x.bin").rename(data / "validation.bin")
+    with pytest.raises(DataError, match=r"train.bin has"):
+        DataDirectory.open(data)
+    edit(data, lambda meta: meta["splits"]["train"].update(file="validation.bin"))
+    edit(data, lambda meta: meta["splits"]["validation"].update(file="train.bin"))
+    DataDirectory.open(data).tokens("train")  # the names are free, the contents are right
+
+
+def test_an_id_above_the_vocabulary_is_named(data: Path) -> None:
+    def shrink(meta: dict[str, Any]) -> None:
+        meta["tokenizer"].update(vocab_size=200, eot_id=199)
+
+    edit(data, shrink)
+    first = int(np.argmax(np.fromfile(data / "train.bin", "<u2") >= 200))
+    with pytest.raises(
+        DataError, match=rf"train.bin holds id 256 at position {first}, above .* 200"
+    ):
+        DataDirectory.open(data).tokens("train")
+
+
+def test_another_tokenizer_is_refused(data: Path) -> None:
+    edit(data, lambda meta: meta["tokenizer"].update(fingerprint="f" * 64))
+    with pytest.raises(DataError, match="not the tokenizer that made"):
+        _ = DataDirectory.open(data).tokenizer
+    (data / "tokenizer.json").unlink()
+    with pytest.raises(TokenizerError):
+        _ = DataDirectory.open(data).tokenizer
+
+
+def test_not_prepared_says_how_to_prepare(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist") as caught:
+        DataDirectory.open(tmp_path / "none")
+    assert "slm prepare" in str(caught.value.hint)
+    with pytest.raises(DataError, match="no prepared data") as caught:
+        DataDirectory.open(tmp_path)
+    assert "slm prepare" in str(caught.value.hint)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DataError, match="not a folder"):
+        DataDirectory.open(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update(format="other"),
+        lambda m: m.update(dtype="int8"),
+        lambda m: m.update(splits=[]),
+        lambda m: m["splits"].pop("validation"),
+        lambda m: m["splits"]["train"].update(size=-2),
+        lambda m: m["splits"]["train"].update(tokens=10**30),
+        lambda m: m["splits"]["train"].update(tokens="12"),
+        lambda m: m["splits"]["train"].update(tokens=1.5),
+        lambda m: m["splits"]["train"].update(crc32=[1]),
+        lambda m: m["splits"]["train"].update(crc32=[-1]),
+        lambda m: m["splits"]["train"].update(crc32={"a": 1}),
+        lambda m: m["splits"]["train"].update(file="../train.bin"),
+        lambda m: m["splits"]["train"].update(file="/etc/passwd"),
+        lambda m: m["splits"]["train"].update(file="a\\b"),
+        lambda m: m["splits"]["train"].update(file=".."),
+        lambda m: m["splits"]["train"].update(file="train.bin\n"),
+        lambda m: m["tokenizer"].update(vocab_size=0),
+        lambda m: m["tokenizer"].update(eot_id=257),
+        lambda m: m.pop("tokenizer"),
+    ],
+)
+def test_a_hostile_description_is_refused(
+    data: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    edit(data, change)
+    with pytest.raises(DataError, match=r"meta.json"):
+        DataDirectory.open(data)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"[]", b"{", b"\xff\xfe", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000],
+)
+def test_a_description_that_is_none_is_refused(data: Path, content: bytes) -> None:
+    (data / "meta.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"meta.json"):
+        DataDirectory.open(data)
+
+
+def test_another_version_is_named(data: Path) -> None:
+    edit(data, lambda meta: meta.update(version=2))
+    with pytest.raises(DataError, match="is of version 2, this program reads 1"):
+        DataDirectory.open(data)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(position=st.floats(0, 1), mask=st.integers(1, 255))
+def test_a_damaged_description_never_gives_other_tokens(
+    pristine: Path, data: Path, position: float, mask: int
+) -> None:
+    """Whatever byte of it changes, opening fails cleanly or the tokens are the same."""
+    content = bytearray((pristine / "meta.json").read_bytes())
+    content[int(position * (len(content) - 1))] ^= mask
+    (data / "meta.json").write_bytes(content)
+    try:
+        tokens = DataDirectory.open(data).tokens("train")
+    except DataError:
+        return
+    np.testing.assert_array_equal(tokens, DataDirectory.open(pristine).tokens("train"))
+
+
+def test_unknown_split(data: Path) -> None:
+    with pytest.raises(DataError, match="no split 'test'"):
+        DataDirectory.open(data).split("test")
+
+
+def test_smallest_format_that_holds_every_id() -> None:
+    assert [dtype_for(size) for size in (257, 65_536, 65_537)] == ["uint16", "uint16", "uint32"]

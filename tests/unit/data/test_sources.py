@@ -1,0 +1,149 @@
+"""What a specification means, the identities of sources, and mistakes in naming them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from slm.data.documents import whole_stories
+from slm.data.file_source import FileSource, FolderSource
+from slm.data.hub import HubSource
+from slm.data.sources import BUILTIN_STORIES, Source, open_source
+from slm.data.splits import SPLITS
+from slm.errors import DataError, UsageError
+
+EOT = "<|endoftext|>"
+SHAKESPEARE = Path(__file__).resolve().parents[4] / "shared" / "tinyshakespeare" / "input.txt"
+
+
+def splits(source: Source) -> tuple[list[str], list[str]]:
+    train, validation = (list(whole_stories(source.pieces(split))) for split in SPLITS)
+    return train, validation
+
+
+def text_file(path: Path, count: int, word: str = "story") -> Path:
+    path.write_text("".join(f"{word} {i}\n{EOT}\n" for i in range(count)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def every_kind(tmp_path: Path) -> list[Path]:
+    texts = [f"story {i}" for i in range(40)]
+    text_file(tmp_path / "a.txt", 40)
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    (tmp_path / "a.csv").write_text("text\n" + "\n".join(texts) + "\n", encoding="utf-8")
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
+    return [tmp_path / f"a.{kind}" for kind in ("txt", "jsonl", "csv", "parquet")]
+
+
+def test_every_kind_of_file_gives_the_same_splits(every_kind: list[Path]) -> None:
+    found = [splits(open_source(str(path), seed=3)) for path in every_kind]
+    assert found[1:] == found[:-1]
+    assert sorted([*found[0][0], *found[0][1]]) == sorted(f"story {i}" for i in range(40))
+
+
+def test_folder_gives_its_splits_and_limits_training_alone(tmp_path: Path) -> None:
+    text_file(tmp_path / "train.txt", 9)
+    (tmp_path / "validation.jsonl").write_text('"a"\n"b"\n', encoding="utf-8")
+    source = open_source(str(tmp_path), limit=4)
+    assert isinstance(source, FolderSource)
+    assert splits(source) == ([f"story {i}" for i in range(4)], ["a", "b"])
+
+
+def test_folder_with_training_text_alone_holds_some_out(tmp_path: Path) -> None:
+    text_file(tmp_path / "train.txt", 50)
+    source = open_source(str(tmp_path))
+    assert isinstance(source, FileSource)
+    assert sum(map(len, splits(source))) == 50
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "no train file"),
+        (["validation.txt"], "no train file"),
+        (["train.txt", "train.csv"], r"has train.txt and train.csv"),
+        (["train.bin", "validation.bin", "meta.json"], "prepared token files"),
+    ],
+)
+def test_folders_that_cannot_be_used(tmp_path: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (tmp_path / name).write_text("text", encoding="utf-8")
+    with pytest.raises(DataError, match=message) as caught:
+        open_source(str(tmp_path))
+    assert caught.value.hint
+
+
+def test_builtin_has_the_generators_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    def story_at(seed: int, index: int) -> SimpleNamespace:
+        return SimpleNamespace(text=f"story {index} of {seed}")
+
+    monkeypatch.setattr("slm.data.stories.story_at", story_at)
+    source = open_source("builtin", limit=30, seed=5)
+    train, validation = splits(source)
+    assert len(train) == 30
+    everything = {story_at(5, index).text for index in range(30 + len(validation))}
+    assert everything == {*train, *validation}
+    assert open_source("builtin").expected_stories == BUILTIN_STORIES
+
+
+def test_a_name_of_the_hub_touches_no_network() -> None:
+    source = open_source("roneneldan/TinyStories", limit=5)
+    assert isinstance(source, HubSource)
+    assert source.identity()["name"] == "roneneldan/TinyStories"
+
+
+@pytest.mark.parametrize(
+    "spec", ["missing.txt", "./missing", "/no/such/place", "a/b/c", "~/nowhere", "C:\\x.txt"]
+)
+def test_a_missing_path_is_a_usage_error(spec: str) -> None:
+    with pytest.raises(UsageError, match="there is no file or folder") as caught:
+        open_source(spec)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("spec", ["", "tinystories", "builtim", "two words/x", "a/"])
+def test_a_specification_that_means_nothing(spec: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_source(spec)
+    assert caught.value.hint
+    if spec == "builtim":
+        assert "builtin" in caught.value.hint
+
+
+def test_unknown_kind_and_empty_files(tmp_path: Path) -> None:
+    (tmp_path / "text.doc").write_text("x", encoding="utf-8")
+    with pytest.raises(DataError, match=r"unknown kind, expected one of \.txt"):
+        open_source(str(tmp_path / "text.doc"))
+    for kind in ("txt", "jsonl", "csv", "parquet"):
+        path = tmp_path / f"empty.{kind}"
+        path.write_bytes(b"")
+        with pytest.raises(DataError, match="empty"):
+            list(open_source(str(path)).pieces("train"))
+
+
+def test_identity_changes_with_whatever_may_change_the_text(tmp_path: Path) -> None:
+    path = text_file(tmp_path / "a.txt", 5)
+    first = open_source(str(path)).identity()
+    assert json.loads(json.dumps(first)) == first
+    assert open_source(str(path)).identity() == first
+    others = [open_source(str(path), seed=1), open_source(str(path), limit=3)]
+    others.append(open_source(str(path), validation_fraction=0.5))
+    os.utime(path, ns=(1, 1))
+    others.append(open_source(str(path)))
+    assert all(other.identity() != first for other in others)
+
+
+@pytest.mark.skipif(not SHAKESPEARE.exists(), reason="needs the shared Shakespeare text")
+def test_shakespeare_is_split_as_nanogpt_does() -> None:
+    text = SHAKESPEARE.read_text("utf-8")
+    (train,), (validation,) = splits(open_source(str(SHAKESPEARE), validation_fraction=0.1))
+    assert train == text[: int(len(text) * 0.9)]
+    assert validation == text[int(len(text) * 0.9) :]

@@ -1,0 +1,104 @@
+"""Held-out documents: seeded, streaming, never an empty split where two are possible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slm.data.documents import Piece, whole_stories
+from slm.data.splits import SPLITS, HeldOut, limited, split_of, split_plan
+from slm.errors import DataError
+
+
+def documents(count: int) -> Iterator[Piece]:
+    for index in range(count):
+        yield Piece(f"start {index}", ends_story=False)
+        yield Piece(" end", ends_story=True)
+
+
+def held_out(
+    count: int, *, seed: int = 0, fraction: float = 0.05, limit: int | None = None
+) -> HeldOut:
+    return HeldOut(lambda: documents(count), name="text", seed=seed, fraction=fraction, limit=limit)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    count=st.integers(2, 300),
+    seed=st.integers(0, 2**63 - 1),
+    fraction=st.floats(0.001, 0.999),
+)
+def test_splits_divide_the_documents_and_none_is_empty(
+    count: int, seed: int, fraction: float
+) -> None:
+    source = held_out(count, seed=seed, fraction=fraction)
+    train, validation = (list(whole_stories(source.pieces(split))) for split in SPLITS)
+    assert train
+    assert validation
+    assert sorted(train + validation) == sorted(whole_stories(documents(count)))
+
+
+def test_share_and_seed() -> None:
+    chosen = [
+        {i for i in range(20_000) if split_of(i, seed=seed, fraction=0.05) == "validation"}
+        for seed in (0, 1)
+    ]
+    assert all(850 < len(part) < 1150 for part in chosen)
+    assert len(chosen[0] & chosen[1]) < 120
+
+
+def test_the_choice_never_changes() -> None:
+    """Frozen: prepared data and the built-in corpus rely on it."""
+    chosen = [i for i in range(100) if split_of(i, seed=0, fraction=0.05) == "validation"]
+    assert chosen == [0, 28, 47, 50, 73, 87, 97]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 17])
+def test_limit_counts_training_documents(limit: int) -> None:
+    source = held_out(1000, limit=limit)
+    assert len(list(whole_stories(source.pieces("train")))) == limit
+    assert 1 <= len(list(whole_stories(source.pieces("validation")))) <= limit + 3
+
+
+def test_plan_without_limit_goes_on() -> None:
+    plan = split_plan(seed=0, fraction=0.5, limit=None)
+    assert {next(plan) for _ in range(1000)} == set(SPLITS)
+
+
+@settings(deadline=None, max_examples=100)
+@given(length=st.integers(2, 60), fraction=st.floats(0.01, 0.99), step=st.integers(1, 9))
+def test_one_document_is_cut_by_characters(length: int, fraction: float, step: int) -> None:
+    text = "".join(chr(0x3B1 + i % 24) for i in range(length))
+
+    def pieces() -> Iterator[Piece]:
+        for start in range(0, length, step):
+            yield Piece(text[start : start + step], ends_story=start + step >= length)
+
+    source = HeldOut(pieces, name="text", seed=0, fraction=fraction, limit=None)
+    (train,) = whole_stories(source.pieces("train"))
+    (validation,) = whole_stories(source.pieces("validation"))
+    assert train + validation == text
+    assert abs(len(train) - length * (1 - fraction)) <= 1
+
+
+def test_no_document_is_an_error() -> None:
+    with pytest.raises(DataError, match="text holds no text"):
+        list(held_out(0).pieces("train"))
+
+
+def test_one_character_is_an_error() -> None:
+    source = HeldOut(
+        lambda: iter([Piece("x", True)]), name="text", seed=0, fraction=0.05, limit=None
+    )
+    with pytest.raises(DataError, match="1 character"):
+        list(source.pieces("train"))
+
+
+def test_limited_takes_the_first_and_refuses_nothing_at_all() -> None:
+    assert list(whole_stories(limited(documents(9), 2, name="x"))) == ["start 0 end", "start 1 end"]
+    assert len(list(limited(documents(3), None, name="x"))) == 6
+    with pytest.raises(DataError, match="x holds no text"):
+        list(limited(documents(0), None, name="x"))
