@@ -74,7 +74,7 @@ class GPTConfig(_Settings):
 
     vocab_size: Annotated[int, Field(ge=2, le=2**24)] = 8192
     """Number of token ids; when training from text, the tokenizer decides it."""
-    block_size: Annotated[int, Field(ge=1, le=2**20)] = 256
+    block_size: Annotated[int, Field(ge=1, le=2**17)] = 256
     """Context length in tokens."""
     n_layer: Annotated[int, Field(ge=1, le=1024)] = 6
     """Number of transformer blocks."""
@@ -84,7 +84,7 @@ class GPTConfig(_Settings):
     """Number of key and value heads (grouped-query attention); none: as many as query heads."""
     n_embd: Annotated[int, Field(ge=1, le=65536)] = 384
     """Width of the residual stream."""
-    head_dim: Annotated[int, Field(ge=1, le=4096)] | None = None
+    head_dim: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Width of a head; none: n_embd / n_head."""
     mlp_dim: Annotated[int, Field(ge=1, le=2**20)] | None = None
     """Hidden width of the MLP; none: 4 n_embd for gelu, 8/3 n_embd in steps of 64 for swiglu."""

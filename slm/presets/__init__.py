@@ -65,9 +65,11 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if value_text.lower() in {"none", "null"}:
         return full_name(name.strip()), None
     try:
-        value: Any = tomllib.loads(f"value = {value_text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        value = value_text
+        table = tomllib.loads(f"value = {value_text}")
+    except (ValueError, RecursionError):  # ValueError: also of a number with thousands of digits
+        table = {}
+    # More than one entry: a text of several lines that happens to look like TOML.
+    value: Any = table["value"] if table.keys() == {"value"} else value_text
     return full_name(name.strip()), value
 
 
@@ -140,6 +142,7 @@ def resolve(
     config_file: Path | None = None,
     flags: Mapping[str, tuple[Any, str]] | None = None,
     assignments: Sequence[str] = (),
+    base: RunConfig | None = None,
 ) -> RunConfig:
     """Build all settings in layers: defaults, preset, settings file, flags, `--set`.
 
@@ -149,13 +152,15 @@ def resolve(
         config_file: a TOML file, or a run's config.json.
         flags: `group.key` to (value, name of the flag).
         assignments: texts `key=value`.
+        base: what the layers are put over, as the settings of a run that goes on, whatever preset
+            the settings file names. None: built-in defaults.
 
     Raises:
         ConfigError: an unknown name or an impossible value, naming where it was found.
         UsageError: the settings file cannot be read.
     """
     file_table = settings_file(config_file) if config_file is not None else {}
-    chosen = preset if preset is not None else file_table.get("preset")
+    chosen = file_table.get("preset") if preset is None and base is None else preset
     layers: list[tuple[str, dict[str, Any]]] = []
     if chosen is not None:
         origin = f"preset {chosen}"
@@ -167,15 +172,16 @@ def resolve(
     for assignment in assignments:
         name, value = parse_assignment(assignment)
         layers.append(("--set", {name: value}))
-    return _stack(layers)
+    return _stack(
+        layers, base or RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
+    )
 
 
-def _stack(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> RunConfig:
-    """Put layers over the defaults and validate once, so that settings may depend on each other."""
+def _stack(layers: Iterable[tuple[str, Mapping[str, Any]]], base: RunConfig) -> RunConfig:
+    """Put layers over `base` and validate once, so that settings may depend on each other."""
     values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+    origins = dict(base.origins)
     for origin, layer in layers:
         values.update(layer)
         origins.update(dict.fromkeys(layer, origin))
-    defaults = RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
-    return replace(defaults.with_values(values, origin=""), origins=origins)
+    return replace(base.with_values(values, origin=""), origins=origins)

@@ -120,6 +120,7 @@ HOSTILE: dict[str, Any] = {
     "enormous shape": {"a": entry((2**61, 2**61, 0))},
     "enormous size": {"a": entry((2**40,), 0, 2**42)},
     "too many dimensions": {"a": entry((1,) * 9, 0, 4)},
+    "a false end": {"a": entry((2,), 0, 7)},
     "backwards": {"a": entry((2,), 8, 0)},
     "beyond the end": {"a": entry((2,), 8, 16)},
     "a gap": {"a": entry((1,), 4, 8)},

@@ -1,0 +1,292 @@
+"""Devices, number formats, seeds and processes."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slm import runtime
+from slm.errors import ConfigError, DeviceError
+from slm.runtime import (
+    Process,
+    autocast,
+    can_compile,
+    device_of_process,
+    mix_seed,
+    process_group,
+    resolve_device,
+    resolve_dtype,
+    seed_everything,
+    set_threads,
+    torch_dtype,
+)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What this machine has, as the test wishes."""
+    has = {"cuda": 0, "mps": False, "bf16": True, "emulated": True}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has["cuda"] > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: has["cuda"])
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: has["mps"])
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: has["bf16"] or (including_emulation and has["emulated"]),
+    )
+    return has
+
+
+# -- devices ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(1, True, "cuda"), (0, True, "mps"), (0, False, "cpu")]
+)
+def test_auto_takes_the_fastest(
+    machine: dict[str, Any], cuda: int, mps: bool, expected: str
+) -> None:
+    machine.update(cuda=cuda, mps=mps)
+    assert resolve_device("auto") == expected
+
+
+def test_what_is_there_is_taken(machine: dict[str, Any]) -> None:
+    machine.update(cuda=2, mps=True)
+    for name in ("cpu", "cuda", "cuda:0", "cuda:1", "mps"):
+        assert resolve_device(name) == name
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "mps", "tpu", ""])
+def test_what_is_not_there_is_an_error(machine: dict[str, Any], name: str) -> None:
+    with pytest.raises(DeviceError, match="not available here") as caught:
+        resolve_device(name)
+    assert repr(name) in caught.value.message
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("name", ["cuda:2", "cuda:x", "cuda:-1", "cuda:\u00b2", "cpu:0", "mps:1"])
+def test_a_wrong_number_is_an_error(machine: dict[str, Any], name: str) -> None:
+    machine.update(cuda=2, mps=True)
+    with pytest.raises(DeviceError):
+        resolve_device(name)
+
+
+def test_each_process_its_own_gpu() -> None:
+    second = Process(rank=5, world_size=8, local_rank=1)
+    assert device_of_process("cuda", second) == "cuda:1"
+    assert device_of_process("cuda:0", second) == "cuda:0"
+    assert device_of_process("cpu", second) == "cpu"
+    assert device_of_process("cuda", Process()) == "cuda"
+
+
+# -- number formats --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", runtime.DTYPES)
+def test_a_named_format_is_taken_where_it_can_be(name: str) -> None:
+    assert resolve_dtype(name, "cuda:1") == name
+    assert torch_dtype(name) is getattr(torch, name)
+
+
+def test_float16_on_a_cpu_is_an_error() -> None:
+    with pytest.raises(DeviceError, match="float16"):
+        resolve_dtype("float16", "cpu")
+
+
+def test_auto_on_a_gpu(machine: dict[str, Any]) -> None:
+    assert resolve_dtype("auto", "cuda:0") == "bfloat16"
+    machine["bf16"] = False  # an old one: PyTorch would emulate it, slowly
+    assert resolve_dtype("auto", "cuda") == "float16"
+    assert resolve_dtype("auto", "mps") == "float32"
+
+
+@pytest.mark.parametrize(("faster", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_on_a_cpu_follows_the_probe(
+    monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str
+) -> None:
+    monkeypatch.setattr(runtime, "_cpu_prefers_bfloat16", lambda: faster)
+    assert resolve_dtype("auto", "cpu") == expected
+
+
+@pytest.mark.parametrize(("bfloat16", "expected"), [(0.5, True), (0.9, False), (3.0, False)])
+def test_the_probe_wants_a_clear_gain(
+    monkeypatch: pytest.MonkeyPatch, bfloat16: float, expected: bool
+) -> None:
+    now = [0.0]
+
+    class Matrix:
+        def __init__(self, *size: int, dtype: torch.dtype) -> None:
+            self.seconds = bfloat16 if dtype == torch.bfloat16 else 1.0
+
+        def __matmul__(self, other: object) -> None:
+            now[0] += self.seconds
+
+    monkeypatch.setattr(torch, "ones", Matrix)
+    monkeypatch.setattr(runtime.time, "perf_counter", lambda: now[0])
+    assert runtime._cpu_prefers_bfloat16() is expected
+
+
+def test_the_probe_itself_runs() -> None:
+    assert runtime._cpu_prefers_bfloat16(size=8, repeats=1) in (True, False)
+
+
+def test_autocast() -> None:
+    matrix = torch.ones(2, 2)
+    with autocast("cpu", "float32"):
+        assert (matrix @ matrix).dtype == torch.float32
+    with autocast("cpu", "bfloat16"):
+        assert (matrix @ matrix).dtype == torch.bfloat16
+
+
+# -- threads and compilers -------------------------------------------------------------------------
+
+
+def test_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        assert set_threads(None) == before
+        assert set_threads(1) == torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_a_cpu_needs_the_compiler_that_torch_would_call(
+    monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    compiler = {"linux": "g++", "darwin": "clang++", "win32": "cl"}[platform]
+    installed = {compiler}
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in installed else None)
+    assert can_compile("cpu")
+    monkeypatch.setenv("CXX", "icpx")
+    assert not can_compile("cpu")
+    installed.add("icpx")
+    assert can_compile("cpu")
+    monkeypatch.delenv("CXX")
+    installed.remove(compiler)
+    assert not can_compile("cpu")
+    assert not can_compile("mps")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_gpu_needs_triton(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: object() if there and name == "triton" else None
+    )
+    assert can_compile("cuda:0") is there
+
+
+# -- seeds -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "seed"),
+    [
+        ((0,), 8147104208329303767),
+        ((1337,), 6580978248793280517),
+        ((1337, 0, 0), 3269731276231068113),
+        ((1337, 1, 0), 8663415526776124837),
+        ((0, 1337, 0), 898513176470120578),
+        ((-1, 2**63), 8933068699926335443),
+    ],
+)
+def test_seeds_stay_as_they_are(numbers: tuple[int, ...], seed: int) -> None:
+    """Another value would make old runs go on differently."""
+    assert mix_seed(*numbers) == seed
+
+
+def test_one_number_is_splitmix64() -> None:
+    """The first output of SplitMix64 from state 0, as published, without its lowest bit."""
+    assert mix_seed(0) == 0xE220A8397B1DCDAF >> 1
+
+
+@given(st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=4))
+def test_every_seed_suits_pytorch(numbers: list[int]) -> None:
+    seed = mix_seed(*numbers)
+    assert 0 <= seed < 2**63
+    torch.Generator().manual_seed(seed)
+
+
+def test_seeds_are_well_spread() -> None:
+    seeds = [mix_seed(1337, step, rank) for step in range(500) for rank in range(4)]
+    assert len(set(seeds)) == len(seeds)
+    for bit in range(63):  # each bit is set in half of them, within five standard deviations
+        share = sum(seed >> bit & 1 for seed in seeds) / len(seeds)
+        assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(len(seeds))
+    # One more step changes about half of the bits, whatever the bit.
+    flips = Counter(
+        bit
+        for step in range(500)
+        for bit in range(63)
+        if (mix_seed(1, step) ^ mix_seed(1, step + 1)) >> bit & 1
+    )
+    assert all(abs(flips[bit] / 500 - 0.5) < 5 * 0.5 / math.sqrt(500) for bit in range(63))
+
+
+def test_the_order_and_count_of_numbers_matter() -> None:
+    assert len({mix_seed(1, 2), mix_seed(2, 1), mix_seed(1, 2, 0), mix_seed(0, 1, 2)}) == 4
+
+
+def test_seed_everything() -> None:
+    seed_everything(1, 2, 3)
+    first = torch.rand(3)
+    seed_everything(1, 2, 3)
+    assert torch.equal(torch.rand(3), first)
+    seed_everything(1, 2, 4)
+    assert not torch.equal(torch.rand(3), first)
+
+
+# -- processes -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_alone(environment: pytest.MonkeyPatch) -> None:
+    assert Process.from_environment() == Process(0, 1, 0)
+    assert Process().is_main
+    environment.setenv("LOCAL_RANK", "3")
+    assert Process.from_environment() == Process()
+
+
+def test_what_torchrun_says(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RANK", "5")
+    environment.setenv("WORLD_SIZE", "8")
+    assert Process.from_environment() == Process(5, 8, 5)
+    environment.setenv("LOCAL_RANK", "1")
+    assert Process.from_environment() == Process(5, 8, 1)
+    assert not Process.from_environment().is_main
+
+
+@pytest.mark.parametrize(
+    ("rank", "world_size", "local_rank"),
+    [("x", "2", "0"), ("-1", "2", "0"), ("0", "", "0"), ("2", "2", "0"), ("0", "0", "0")]
+    + [("0", "2", "1.5"), ("\u00b2", "4", "0")],
+)
+def test_what_makes_no_sense(
+    environment: pytest.MonkeyPatch, rank: str, world_size: str, local_rank: str
+) -> None:
+    environment.setenv("RANK", rank)
+    environment.setenv("WORLD_SIZE", world_size)
+    environment.setenv("LOCAL_RANK", local_rank)
+    with pytest.raises(ConfigError):
+        Process.from_environment()
+
+
+def test_a_group_of_one_is_no_group() -> None:
+    with process_group(Process(), "cpu"):
+        assert not torch.distributed.is_initialized()
