@@ -9,24 +9,45 @@ from slm.data.stories.lexicon import kinds, names
 from slm.data.stories.lexicon.places import Site, sites
 from slm.data.stories.lexicon.things import FABLE_THINGS, THINGS, tagged
 from slm.data.stories.narrator import Narrator
-from slm.data.stories.referents import Character, Noun, Place, Plain, Thing
+from slm.data.stories.referents import Character, Noun, Place, Plain, Thing, Words
 from slm.data.stories.world import World
 
-_NICE = ("kind", "brave", "curious", "clever", "cheerful", "gentle", "helpful", "funny", "careful",
-         "dreamy", "patient", "quiet", "messy", "honest", "shy", "stubborn")  # fmt: skip
-_PARENTS = {
+_NICE = (
+    "kind",
+    "brave",
+    "curious",
+    "clever",
+    "cheerful",
+    "gentle",
+    "helpful",
+    "funny",
+    "careful",
+    "dreamy",
+    "patient",
+    "quiet",
+    "messy",
+    "honest",
+    "shy",
+    "stubborn",
+)
+_PARENTS: dict[str, tuple[str, ...]] = {
     "f": ("Mom", "Mom", "Mommy", "Mama", "Mother"),
     "m": ("Dad", "Dad", "Daddy", "Papa", "Father"),
 }
-_GRANDPARENTS = {"f": ("Grandma", "Grandma", "Granny", "Nana"), "m": ("Grandpa", "Grandpa", "Grandad")}
+_GRANDPARENTS: dict[str, tuple[str, ...]] = {
+    "f": ("Grandma", "Grandma", "Granny", "Nana"),
+    "m": ("Grandpa", "Grandpa", "Grandad"),
+}
 
 
 class Casting(Narrator):
-    """Fills the cast. Keys by custom: A the hero, B the other one, M a parent, X a thing, P the place."""
+    """Fills the cast. Keys by custom: A the hero, B the other one, M a parent, X a thing,
+    P the place.
+    """
 
     def __init__(self, dice: Dice) -> None:
         super().__init__(dice)
-        season = dice.pick(("spring", "summer", "summer", "autumn", "winter"))
+        season = dice.pick(("spring", "summer", "summer", "autumn"))
         self.world = World(season=season)
         self.fable = False
         self.land = "forest"
@@ -110,7 +131,7 @@ class Casting(Narrator):
         return self._elder_of_family(key, _GRANDPARENTS, kinds.OLD)
 
     def _elder_of_family(
-        self, key: str, called: dict[str, tuple[str, ...]], words: kinds.Words
+        self, key: str, called: dict[str, tuple[str, ...]], words: Words
     ) -> Character:
         hero = self.character("A")
         gender = "f" if hero.gender == "m" else "m"
@@ -120,7 +141,7 @@ class Casting(Narrator):
         if self.fable:
             words = {**hero.words, "small": ("old",) if called is _GRANDPARENTS else ("kind",)}
             if self.dice.chance(0.5):
-                name = f"{name} {hero.kind.capitalize()}"
+                name = f"{name} {kinds.GROWN_NOUN.get(hero.kind, hero.kind).capitalize()}"
         who = Character(name, "mother" if gender == "f" else "father", gender, words, "adult")
         if called is _GRANDPARENTS:
             who.kind = "grand" + who.kind
@@ -132,13 +153,18 @@ class Casting(Narrator):
         gender = self.pick("mf")
         if self.fable:
             noun = self.pick(self.neighbours())
-            name = f"{'Old ' if self.dice.chance(0.5) else ('Mr. ' if gender == 'm' else 'Mrs. ')}{noun.capitalize()}"
+            title = "Mr." if gender == "m" else "Mrs."
+            name = f"{self.pick(('Old', title))} {noun.capitalize()}"
             who = Character(name, noun, gender, kinds.SPECIES[noun].words, "adult")
             who.family = "animal"
         else:
             title = "Mr." if gender == "m" else self.pick(("Mrs.", "Miss"))
             who = Character(
-                f"{title} {self._name(names.SURNAMES)}", job or "neighbor", gender, kinds.GROWN, "adult"
+                f"{title} {self._name(names.SURNAMES)}",
+                job or "neighbor",
+                gender,
+                kinds.GROWN,
+                "adult",
             )
         self.cast[key] = who
         return who
@@ -149,11 +175,15 @@ class Casting(Narrator):
         gender = self.pick("mf")
         age = "big" if (self.dice.chance(0.5) if older is None else older) else "little"
         if self.fable:
-            who = Character(self._name(names.ANIMAL_NAMES), hero.kind, gender, hero.words, "sibling")
+            who = Character(
+                self._name(names.ANIMAL_NAMES), hero.kind, gender, hero.words, "sibling"
+            )
             who.family = "animal"
         else:
             pool = names.GIRLS if gender == "f" else names.BOYS
-            who = Character(self._name(pool), "girl" if gender == "f" else "boy", gender, hero.words, "sibling")
+            who = Character(
+                self._name(pool), "girl" if gender == "f" else "boy", gender, hero.words, "sibling"
+            )
         who.traits.append(age)
         self.cast[key] = who
         self.word("SIB", f"{age} {'sister' if gender == 'f' else 'brother'}")
@@ -170,9 +200,7 @@ class Casting(Narrator):
 
     def thing(self, key: str, tag: str, *, owner: str | None = None) -> Thing:
         """A thing with the tag, perhaps owned and held by somebody."""
-        return self.noun_thing(
-            key, self.pick(_tagged(self.fable, tag)), owner=owner
-        )
+        return self.noun_thing(key, self.pick(_tagged(self.fable, tag)), owner=owner)
 
     def noun_thing(self, key: str, noun: Noun, *, owner: str | None = None) -> Thing:
         looks = " ".join(self.wording(noun.looks).split())
@@ -182,8 +210,15 @@ class Casting(Narrator):
             self.world.own(self.character(owner), thing)
         return thing
 
-    def made(self, key: str, noun: str, looks: str = "", *, owner: str | None = None,
-             plural: bool = False) -> Thing:  # fmt: skip
+    def made(
+        self,
+        key: str,
+        noun: str,
+        looks: str = "",
+        *,
+        owner: str | None = None,
+        plural: bool = False,
+    ) -> Thing:
         """A particular thing that a plot asks for."""
         return self.noun_thing(key, Noun(noun, looks, plural=plural), owner=owner)
 
@@ -197,6 +232,19 @@ class Casting(Narrator):
         place = Place(site.name, site.prep, site.spots, site.sights, site.tags)
         self.cast[key] = place
         return place
+
+    def at_hall(self) -> Place:
+        """P: an indoor place with a stage."""
+        name, prep = self.pick(
+            (
+                ("the school hall", "in"),
+                ("the town hall", "in"),
+                ("the little theater", "in"),
+                ("the big tent", "in"),
+                ("the music room", "in"),
+            )
+        )
+        return self.named_place("P", name, prep)
 
     def named_place(self, key: str, name: str, prep: str) -> Place:
         """A place that only this plot knows, such as `the old bridge`."""

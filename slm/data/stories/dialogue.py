@@ -8,10 +8,11 @@ from slm.data.stories.narrator import Narrator
 from slm.data.stories.referents import Character
 
 _VERBS = {
-    "?": ("asked", "asked", "asked", "wondered", "said"),
+    "?": ("asked",),
     "!": ("said", "cried", "called", "said", "shouted", "exclaimed"),
-    ".": ("said", "said", "said", "answered", "replied", "said"),
+    ".": ("said",),
 }
+_REPLIES = ("said", "said", "answered", "replied", "said")
 _MANNERS: dict[str, tuple[str, ...]] = {
     "?": ("", "", "", "softly", "kindly", "quietly"),
     "!": ("", "", "", "with a big smile", "at once", "in a loud voice"),
@@ -29,11 +30,15 @@ def spoken(teller: Narrator, who: Character, line: str, how: str | None, mood: s
     teller.cast["?"] = who
     words = capital(teller.quoted(line))
     first, _, rest = words.partition(" / ")
-    mark = first[-1]
+    first = _addressed(teller, who, first, words)
+    mark = first[-1] if first[-1] in _VERBS else "."
+    midway = bool(rest) and first[-1] not in _VERBS  # the tag may interrupt a sentence
     roll = teller.roll
     manner: str | None = None
+    if how == "asked" and mark != "?":
+        how = "said"
     if how is None:
-        how = teller.pick(_VERBS[mark])
+        how = teller.pick(_REPLIES if mark == "." and teller.answering else _VERBS[mark])
         if mood is not None and roll() < 0.35:
             manner = teller.pick(FEELINGS[mood].voice)
         elif mood is None and how in ("said", "asked", "answered"):
@@ -41,7 +46,9 @@ def spoken(teller: Narrator, who: Character, line: str, how: str | None, mood: s
     elif how not in _GRUFF and mood is not None and roll() < 0.25:
         manner = teller.pick(FEELINGS[mood].voice)
 
-    whole = f"{first} {capital(rest)}" if rest else first
+    if rest and not midway:
+        rest = capital(rest)
+    whole = f"{first} {rest}" if rest else first
     shape = roll()
     if shape < 0.2 and how not in _GRUFF and first[0] != "{":
         name = who.told("", teller)
@@ -53,16 +60,39 @@ def spoken(teller: Narrator, who: Character, line: str, how: str | None, mood: s
         who.mentioned(teller)
         tag = f"{PRONOUNS[who.gender]['he']} {how}"
     else:
-        name = who.told("name" if who.proper else "", teller)
+        name = who.told("name" if who.proper and who.told_of else "", teller)
         tag = f"{name} {how}" if roll() < 0.45 else f"{how} {name}"
     tag += _after_verb(manner, teller)
     if rest and roll() < 0.65:
-        return f'"{_before_tag(first)}" {tag}. "{capital(rest)}"'
+        if midway:
+            return f'"{first.rstrip(",")}," {tag}, "{rest}"'
+        return f'"{_before_tag(first)}" {tag}. "{rest}"'
     return f'"{_before_tag(whole)}" {tag}.'
 
 
+def _addressed(teller: Narrator, who: Character, first: str, words: str) -> str:
+    """The first sentence, now and then with the name of the one who is spoken to."""
+    listener = teller.speaker if teller.answering else teller.cast.get("A")
+    if (
+        listener is None
+        or listener is who
+        or not isinstance(listener, Character)
+        or not (listener.proper and listener.told_of)
+        or who.stranger
+        or listener.stranger
+        or first[-1] not in _VERBS
+        or listener.name in words
+        or teller.roll() > 0.3
+    ):
+        return first
+    return f"{first[:-1]}, {listener.name}{first[-1]}"
+
+
 def _after_verb(manner: str | None, teller: Narrator) -> str:
-    return " " + teller.wording(manner) if manner else ""
+    if not manner:
+        return ""
+    words = teller.wording(manner)
+    return words if words[0] == "," else " " + words
 
 
 def _before_tag(line: str) -> str:

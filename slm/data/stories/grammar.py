@@ -1,25 +1,34 @@
-"""Surface rules of written English that need no meaning: a/an, capitals, plurals, lists."""
+"""Surface rules of written English that need no meaning: a/an, capitals, pronouns, possessives."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeioAEIO]|u(?!ni|se)|hour|honest)(?!one\b|once\b|eu)")
-_SENTENCE_START = re.compile(r"((?:^|[.!?]) |^)([a-z])", re.MULTILINE)
+# the gap behind the article `a` where a vowel sound follows
+_BEFORE_VOWEL = re.compile(
+    r"(?<=\b[Aa]) (?=(?:[aeioAEIO]|u(?!ni|se)|hour|honest)(?<!one)(?!one\b|once\b|eu))"
+)
+_SENTENCE_START = re.compile(r"(?<=[.!?] )[a-z]")
 
 PRONOUNS: dict[str, dict[str, str]] = {
-    "m": {"he": "he", "him": "him", "his": "his", "self": "himself", "own": "his"},
-    "f": {"he": "she", "him": "her", "his": "her", "self": "herself", "own": "her"},
-    "it": {"he": "it", "him": "it", "his": "its", "self": "itself", "own": "its"},
-    "they": {"he": "they", "him": "them", "his": "their", "self": "themselves", "own": "their"},
+    "m": {"he": "he", "him": "him", "his": "his", "self": "himself"},
+    "f": {"he": "she", "him": "her", "his": "her", "self": "herself"},
+    "it": {"he": "it", "him": "it", "his": "its", "self": "itself"},
+    "they": {"he": "they", "him": "them", "his": "their", "self": "themselves"},
 }
 
 
 def polish(text: str) -> str:
     """Turn `a` into `an` before vowel sounds, and begin sentences with capitals."""
-    text = _BEFORE_VOWEL.sub(r"\1n ", text)
-    return _SENTENCE_START.sub(lambda found: found[1] + found[2].upper(), text)
+    if "  " in text:
+        text = text.replace("  ", " ")
+    text = text.replace(" .", ".").replace(" ,", ",")
+    text = _BEFORE_VOWEL.sub("n ", text)
+    return _SENTENCE_START.sub(_upper, text)
+
+
+def _upper(found: re.Match[str]) -> str:
+    return found[0].upper()
 
 
 def capital(text: str) -> str:
@@ -29,23 +38,5 @@ def capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def plural(noun: str) -> str:
-    """Regular English plurals: enough for the nouns of the lexicon."""
-    if noun.endswith(("s", "x", "ch", "sh")):
-        return noun + "es"
-    if noun.endswith("y") and noun[-2] not in "aeiou":
-        return noun[:-1] + "ies"
-    if noun.endswith("fe"):
-        return noun[:-2] + "ves"
-    return noun + "s"
-
-
 def possessive(name: str) -> str:
     return name + "'" if name.endswith("s") else name + "'s"
-
-
-def listed(items: Sequence[str]) -> str:
-    """`a, b and c`."""
-    if len(items) < 2:
-        return "".join(items)
-    return ", ".join(items[:-1]) + " and " + items[-1]

@@ -27,17 +27,17 @@ class Style:
     @classmethod
     def drawn(cls, dice: Dice) -> Style:
         detail, talk, inner = dice.pick(
-            ((0.7, 0.35, 0.4), (0.35, 0.85, 0.4), (0.35, 0.5, 0.75), (0.5, 0.6, 0.5), (0.25, 0.2, 0.2))
+            ((0.7, 0.35, 0.3), (0.3, 0.85, 0.3), (0.3, 0.5, 0.6), (0.5, 0.6, 0.4), (0.2, 0.2, 0.1))
         )
-        length = dice.between(420, 1080)
+        length = dice.between(120, 560)
         return cls(detail, talk, inner, length, dice.pick((90, 140, 140, 200, 260, 420, 9999)))
 
 
 class Narrator:
     """Tells sentences about a cast.
 
-    `sentence` numbers the sentences; `_last` holds, for each pronoun gender, who was mentioned last,
-    and `_rival` the last sentence that mentioned somebody else whom the pronoun would fit.
+    `sentence` numbers the sentences; `_last` holds, for each pronoun gender, who was mentioned
+    last, and `_rival` the last sentence that mentioned somebody else whom the pronoun would fit.
     """
 
     def __init__(self, dice: Dice) -> None:
@@ -48,6 +48,10 @@ class Narrator:
         self.sentence = 0
         self.quoting = False
         self.written = 0
+        self.answering = False  # whether the sentence before was speech, by
+        self.speaker: Character | None = None
+        self.subject: Referent | None = None  # the first character this sentence mentions
+        self._subject_at = -1
         self._last: dict[str, Referent] = {}
         self._rival: dict[str, int] = {}
         self._paragraphs: list[list[str]] = [[]]
@@ -73,6 +77,7 @@ class Narrator:
         """Say one of the patterns, as a sentence or more of its own."""
         source = patterns[int(self.roll() * len(patterns))]
         self.sentence += 1
+        self.answering = False
         self.write(render(compiled(source), self))
 
     def tell_if(self, what: str, *patterns: str) -> None:
@@ -85,6 +90,8 @@ class Narrator:
         if not text:
             return
         text = capital(text)
+        if text[-1] not in '.!?"':
+            text += "."
         self._paragraphs[-1].append(text)
         self._in_paragraph += len(text)
         self.written += len(text)
@@ -117,6 +124,9 @@ class Narrator:
     def note(self, referent: Referent) -> None:
         """Remember a mention."""
         gender = referent.gender
+        if self._subject_at != self.sentence and gender in "mfit":
+            self.subject = referent
+            self._subject_at = self.sentence
         last = self._last.get(gender)
         if last is not referent:
             if last is not None:
@@ -133,7 +143,7 @@ class Narrator:
         rival = self._rival.get(gender, -9)
         if seen == self.sentence:
             return rival < seen
-        return seen == self.sentence - 1 and rival < seen
+        return seen >= self.sentence - 2 and rival < seen - 1
 
     def only_one(self, character: Character) -> bool:
         """Whether `the little fox` could only be this one."""

@@ -89,7 +89,7 @@ def _any_of(options: list[Parts]) -> Part:
 
     def choose(teller: Narrator) -> str:
         option = ready[int(teller.roll() * count)]
-        return option if option.__class__ is str else render(option, teller)  # type: ignore[arg-type, return-value]
+        return option if option.__class__ is str else render(option, teller)  # type: ignore[arg-type]
 
     return choose
 

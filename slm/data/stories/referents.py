@@ -1,11 +1,12 @@
 """Everything a pattern can mention, and how it is put into words.
 
-Forms of a character: `{A}` subject, `{A.o}` object, `{A.s}` possessive - a name, or a pronoun where
-nobody can be mistaken; `{A.he} {A.him} {A.his} {A.self}` - the pronoun wherever it is clear, else the
-name; `{A.name}`, `{A.a}` (a little fox), `{A.intro}` (a little fox called Rusty), `{A.kind}`; any other
-form is a word of the character's own kind: `{A.walked}`, `{A.hands}`, `{A.home}`.
-Forms of a thing: `{X}` the kite, `{X.a}` a big red kite, `{X.n}` kite, `{X.fn}` big red kite, `{X.it}`.
-Forms of a place: `{P}` the park, `{P.in}` in the park, `{P.to}` to the park, `{P.spot}` by the swings.
+Forms of a character: `{A}` subject, `{A.o}` object, `{A.s}` possessive: a name, or a pronoun where
+nobody can be mistaken; `{A.he} {A.him} {A.his} {A.self}`: the pronoun wherever it is clear, else
+the name; `{A.name}`, `{A.a}` (a little fox), `{A.intro}` (a little fox called Rusty), `{A.kind}`;
+any other form is a word of the character's own kind: `{A.walked}`, `{A.hands}`, `{A.home}`.
+Forms of a thing: `{X}` the kite, `{X.a}` a big red kite, `{X.n}` kite, `{X.fn}` big red kite,
+`{X.it}`, `{X.was}`. Forms of a place: `{P}` the park, `{P.in}` in the park, `{P.to}` to the park,
+`{P.spot}` by the swings.
 """
 
 from __future__ import annotations
@@ -59,7 +60,19 @@ class Plain(Referent):
 class Character(Referent):
     """Somebody who acts."""
 
-    __slots__ = ("family", "holding", "kind", "name", "place", "role", "traits", "want", "words")
+    __slots__ = (
+        "family",
+        "holding",
+        "kind",
+        "name",
+        "place",
+        "role",
+        "stranger",
+        "traits",
+        "traits_told",
+        "want",
+        "words",
+    )
 
     def __init__(self, name: str, kind: str, gender: str, words: Words, role: str) -> None:
         super().__init__(gender)
@@ -69,6 +82,8 @@ class Character(Referent):
         self.words = words
         self.family = "human"
         self.traits: list[str] = []
+        self.traits_told = False
+        self.stranger = False  # does not know the names of the others yet
         self.want: str | None = None
         self.place: Place | None = None
         self.holding: list[Thing] = []
@@ -78,7 +93,12 @@ class Character(Referent):
             return self._smart(form, teller)
         pronouns = PRONOUNS[self.gender]
         if form in pronouns:
-            if form in ("self", "own") or teller.quoting or teller.clear(self):
+            if (
+                teller.quoting
+                or form == "self"
+                or teller.clear(self)
+                or (form == "his" and teller.subject is self)
+            ):
                 self.mentioned(teller)
                 return pronouns[form]
             return self._named("s" if form == "his" else "", teller)
@@ -92,10 +112,11 @@ class Character(Referent):
             return self._introduced(teller)
         if form == "a":
             self.mentioned(teller)
-            return f"a {teller.pick(self.words['small'])} {self.kind}"
+            return "a " + self._small(teller)
         if form == "kind":
             return self.kind
         if form == "trait":
+            self.traits_told = True
             return self.traits[0]
         return teller.wording(teller.pick(self.words[form]))
 
@@ -111,27 +132,43 @@ class Character(Referent):
     def _named(self, form: str, teller: Narrator) -> str:
         name = self.name
         known = self.told_of
+        if (
+            not known
+            and self.role == "friend"
+            and not teller.quoting
+            and teller.cast.get("A") is not self
+        ):
+            hero = teller.character("A").told("his", teller)
+            self.mentioned(teller)
+            return f"{hero} friend {possessive(name) if form == 's' else name}"
         self.mentioned(teller)
         if known and not teller.quoting and self.role != "adult":
             roll = teller.roll()
-            if roll < 0.12 and teller.only_one(self):
+            if roll < 0.07 and teller.only_one(self):
                 name = f"the {teller.pick(self.words['small'])} {self.kind}"
-            elif roll < 0.2 and teller.only_one(self):
+            elif roll < 0.13 and teller.only_one(self):
                 name = f"the {self.kind}"
         return possessive(name) if form == "s" else name
 
     def _introduced(self, teller: Narrator) -> str:
         self.mentioned(teller)
         if not self.proper:
-            return f"a {teller.pick(self.words['small'])} {self.kind}"
+            return "a " + self._small(teller)
         if self.role == "adult":
             return self.name
-        called = teller.pick(("named", "named", "called", "whose name was"))
+        called = teller.pick(("named", "named", "called"))
         small = teller.pick(("", teller.pick(self.words["small"]) + " "))
         trait = ""
-        if self.traits and teller.roll() < 0.35:
+        if self.traits and self.role != "sibling" and teller.roll() < 0.35:
             trait = self.traits[0] + " "
+            self.traits_told = True
         return f"a {trait}{small}{self.kind} {called} {self.name}"
+
+    def _small(self, teller: Narrator) -> str:
+        """The kind with a word for its size, unless it says its size already."""
+        if self.kind.startswith(("little", "baby", "tiny")):
+            return self.kind
+        return f"{teller.pick(self.words['small'])} {self.kind}"
 
     @property
     def proper(self) -> bool:
@@ -202,7 +239,12 @@ class Place(Referent):
     __slots__ = ("name", "prep", "sights", "spots", "tags")
 
     def __init__(
-        self, name: str, prep: str, spots: Sequence[str], sights: Sequence[str], tags: frozenset[str]
+        self,
+        name: str,
+        prep: str,
+        spots: Sequence[str],
+        sights: Sequence[str],
+        tags: frozenset[str],
     ) -> None:
         super().__init__("place")
         self.name = name

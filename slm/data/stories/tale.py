@@ -6,14 +6,15 @@ from slm.data.stories.casting import Casting
 from slm.data.stories.dialogue import spoken
 from slm.data.stories.dice import Dice
 from slm.data.stories.facts import CharacterFacts, FeelingFacts, StoryFacts
-from slm.data.stories.lexicon.feelings import FEELINGS
-from slm.data.stories.lexicon.sky import CLEAR_NIGHT, DARK_NIGHT, EVENING, SKY, SKY_WORDS
+from slm.data.stories.lexicon.feelings import FEELINGS, FELT_ONLY
+from slm.data.stories.lexicon.sky import AIR, CLEAR_NIGHT, DARK_NIGHT, EVENING, SKY, SKY_WORDS
 from slm.data.stories.narrator import Narrator
 from slm.data.stories.referents import Character, Place, Referent, Thing
 from slm.data.stories.world import World
 
+
 class Now(Referent):
-    """The hour and the weather, in words: `{NOW.one}` one windy morning, `{NOW.that}` that morning."""
+    """The hour and the weather: `{NOW.one}` one windy morning, `{NOW.that}` that morning."""
 
     __slots__ = ("hour_told", "sky_told", "world")
 
@@ -68,6 +69,19 @@ class Skyline(Referent):
         return teller.wording(teller.pick(SKY[world.sky]))
 
 
+class Air(Referent):
+    """`{AIR}`: a clause on the season, such as `the first leaves were falling`."""
+
+    __slots__ = ("now",)
+
+    def __init__(self, now: Now) -> None:
+        super().__init__("time")
+        self.now = now
+
+    def told(self, form: str, teller: Narrator) -> str:
+        return teller.wording(teller.pick(AIR[self.now.world.season]))
+
+
 class Tale(Casting):
     """One story being told. Plots call its verbs; each checks the world, changes it and tells."""
 
@@ -77,6 +91,7 @@ class Tale(Casting):
         self.now = Now(self.world)
         self.cast["NOW"] = self.now
         self.cast["SKYLINE"] = Skyline(self.now)
+        self.cast["AIR"] = Air(self.now)
         self._problem = ""
         self._cause = ""
         self._attempts: list[str] = []
@@ -91,14 +106,12 @@ class Tale(Casting):
 
     def set_sky(self, *skies: str) -> None:
         """The weather, one of those that this season can have."""
-        world = self.world
-        possible = [s for s in skies if s != "snowy" or world.season == "winter"]
-        if not possible:
-            world.season = "winter"
-            possible = list(skies)
-        world.weather(self.pick(possible))
+        sky = self.pick(skies)
+        if sky == "snowy":
+            self.world.season = "winter"
+        self.world.weather(sky)
 
-    # --- speech and feeling -------------------------------------------------------------------------
+    # --- speech and feeling ----------------------------------------------------------------------
 
     def say(self, who: str, *lines: str, how: str | None = None, mood: str | None = None) -> None:
         """Somebody says one of the lines."""
@@ -106,6 +119,8 @@ class Tale(Casting):
         self.sentence += 1
         line = lines[int(self.roll() * len(lines))]
         self.write(spoken(self, speaker, line, how, mood))
+        self.answering = True
+        self.speaker = speaker
 
     def talk(self, who: str, *lines: str, how: str | None = None, mood: str | None = None) -> None:
         """An optional line, for narrators who like dialogue."""
@@ -113,32 +128,31 @@ class Tale(Casting):
             self.say(who, *lines, how=how, mood=mood)
 
     def feel(self, who: str, feeling: str, cause: str, *, told: bool = False) -> None:
-        """Somebody feels something because of `cause`; `told` if the text has just said the cause."""
+        """Somebody feels something because of `cause`; `told` if the text just said the cause."""
+        full = self.written > self.style.length and len(self._feelings) > (0 if told else 1)
+        if full and self.roll() < 0.6:
+            return  # the text says enough: the reader feels it
         character = self.character(who)
         reason = self.quoted(cause)
         self.world.feel(character, feeling, reason)
         self._feelings.append(FeelingFacts(character.name, feeling, reason))
         kind = FEELINGS[feeling]
         self.cast["?"] = character
-        roll = self.roll()
         self.sentence += 1
-        if told and roll < 0.55:
+        self.answering = False
+        word = self.pick(kind.words)
+        verb = "felt" if word in FELT_ONLY or self.roll() < 0.4 else "was"
+        roll = self.roll()
+        if told and roll < 0.5:
             self.write(self.wording(self.pick(kind.signs)))
         elif told:
-            word = self.pick(kind.words)
-            self.write(self.wording(f"{{?}} [was|felt|felt|was] {word}."))
-            if self.likes("inner"):
-                self.sentence += 1
-                self.write(self.wording(self.pick(kind.signs)))
+            self.write(self.wording(f"{{?}} {verb} {word}."))
+        elif roll < 0.75:
+            word = self.pick([w for w in kind.words if not w.startswith("so ")])
+            verb = "felt" if word in FELT_ONLY else verb
+            self.write(self.wording(f"{{?}} {verb} {word} because {cause}."))
         else:
-            word = self.pick(kind.words)
-            if roll < 0.75:
-                self.write(self.wording(f"{{?}} [was|felt] {word} because {cause}."))
-            else:
-                self.write(self.wording(f"because {cause}, {{?}} [was|felt] {word}."))
-            if self.likes("inner"):
-                self.sentence += 1
-                self.write(self.wording(self.pick(kind.signs)))
+            self.write(self.wording(f"because {cause}, {{?}} {verb} {word}."))
 
     def note_feeling(self, who: str, feeling: str, cause: str) -> None:
         """A feeling the plot tells in its own words."""
@@ -147,7 +161,7 @@ class Tale(Casting):
         self.world.feel(character, feeling, reason)
         self._feelings.append(FeelingFacts(character.name, feeling, reason))
 
-    # --- acts: each is checked by the world, then told -------------------------------------------------
+    # --- acts: each is checked by the world, then told -------------------------------------------
 
     def go(self, who: str, place: str = "P", *, told: bool = True) -> None:
         """Somebody goes somewhere."""
@@ -157,7 +171,8 @@ class Tale(Casting):
             self.tell(
                 f"{{{who}}} {{{who}.walked}} {{{place}.to}}.",
                 f"<soon>, {{{who}}} {{{who}.ran}} {{{place}.to}}.",
-                f"{{{who}}} {{{who}.ran}} {{{place}.to}} [at once|right away|as fast as {{{who}.he}} could].",
+                f"{{{who}}} {{{who}.ran}} {{{place}.to}} [at once|right away|as fast as "
+                f"{{{who}.he}} could].",
             )
 
     def give(self, giver: str, thing: str, taker: str, *, told: bool = True) -> None:
@@ -167,7 +182,8 @@ class Tale(Casting):
             a, x, b = giver, thing, taker
             self.tell(
                 f"{{{a}}} gave {{{x}}} to {{{b}.o}}.",
-                f"{{{a}}} [held out|handed over] {{{x}}}, and {{{b}}} took {{{x}.it}} [with a smile|gladly|carefully].",
+                f"{{{a}}} [held out|handed over] {{{x}}}, and {{{b}}} took {{{x}.it}} [with a "
+                f"smile|gladly|carefully].",
                 f"{{{a}}} [put|placed|laid] {{{x}}} [into|in] {{{b}.s}} {{{b}.hands}}.",
             )
 
@@ -176,7 +192,8 @@ class Tale(Casting):
         self.world.take(self.character(who), self.object(thing))
         if told:
             self.tell(
-                f"{{{who}}} picked up {{{thing}}} [and smiled|and held {{{thing}.it}} tight|with care|gently].",
+                f"{{{who}}} picked up {{{thing}}} [and smiled|and held {{{thing}.it}} "
+                f"tight|with care|gently].",
                 f"{{{who}}} took {{{thing}}} in {{{who}.his}} {{{who}.hands}}.",
             )
 
@@ -192,7 +209,7 @@ class Tale(Casting):
         self.world.drop(self.character(who), self.object(thing), where)
         return where
 
-    # --- facts ------------------------------------------------------------------------------------
+    # --- facts -----------------------------------------------------------------------------------
 
     def problem(self, what: str, because: str) -> None:
         self._problem = self.quoted(what)
@@ -230,7 +247,11 @@ class Tale(Casting):
             if isinstance(member, Character):
                 characters.append(
                     CharacterFacts(
-                        member.name, member.kind, member.role, tuple(member.traits), member.want
+                        member.name,
+                        member.kind,
+                        member.role,
+                        tuple(member.traits) if member.traits_told else (),
+                        member.want,
                     )
                 )
             elif isinstance(member, Place):

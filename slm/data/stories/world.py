@@ -1,7 +1,7 @@
 """The simulated world: where everybody is, who holds what, the weather, the hour, the feelings.
 
-Every change goes through a method that first checks that it is possible, so a plot that lets somebody
-give away what is not theirs to give fails at once, and no such story is ever told.
+Every change goes through a method that first checks that it is possible, so a plot that lets
+somebody give away what is not theirs to give fails at once, and no such story is ever told.
 """
 
 from __future__ import annotations

@@ -15,22 +15,56 @@ class Feeling:
     beats: tuple[str, ...]  # short sentences that stand before a line of speech
 
 
+# words that go with "felt" but not with "was"
+FELT_ONLY = frozenset(
+    ("like crying", "terrible", "bad", "ten feet tall", "much better", "safe again")
+)
+
 FEELINGS: dict[str, Feeling] = {
     "happy": Feeling(
-        ("happy", "very happy", "so happy", "glad", "full of joy", "cheerful", "as happy as could be"),
+        (
+            "so happy that {?.he} [danced|wanted to sing|hugged everyone|turned a "
+            "somersault|laughed out loud]",
+            "as happy as a [bird in spring|king|frog in the rain|bee in a flower|fish in the "
+            "sea|puppy with a ball]",
+            "happy",
+            "very happy",
+            "so happy",
+            "glad",
+            "full of joy",
+            "cheerful",
+            "as happy as could be",
+        ),
         (
             "{?} [smiled|grinned] from ear to ear.",
-            "{?} [jumped|hopped|danced] [up and down|around and around|in a little circle] with joy.",
+            "{?} [jumped|hopped|danced] [up and down|around and around|in a little circle] with "
+            "joy.",
             "{?.s} heart felt [light|warm|big and warm|as light as a feather|full of sunshine].",
             "{?} could not stop [smiling|laughing|humming|grinning].",
-            "{?.s} eyes [sparkled|shone|were bright] like [two stars|little lamps|stars|drops of dew].",
+            "{?.s} eyes [sparkled|shone|were bright] like [two stars|little lamps|stars|drops "
+            "of dew].",
             "a [big|warm|wide] smile [spread over|lit up|came to] {?.his} face.",
         ),
-        ("happily", "with a [big|wide|happy] smile", "[smiling|laughing|beaming]", "in a cheerful voice"),
+        (
+            "happily",
+            "with a [big|wide|happy] smile",
+            ", [smiling|laughing|beaming]",
+            "in a cheerful voice",
+        ),
         ("{?} [smiled|laughed|beamed|giggled].", "{?} clapped {?.his} {?.hands}."),
     ),
     "sad": Feeling(
-        ("sad", "very sad", "unhappy", "so sad", "gloomy", "like crying"),
+        (
+            "so sad that {?.he} [could not speak|did not want to eat|forgot to be hungry|wanted "
+            "to hide|sat down and cried]",
+            "as sad as a [gray day|rainy day|song in the night|lost puppy]",
+            "sad",
+            "very sad",
+            "unhappy",
+            "so sad",
+            "gloomy",
+            "like crying",
+        ),
         (
             "[big|hot|salty] tears [ran|rolled] down {?.his} cheeks.",
             "{?.s} eyes filled with tears.",
@@ -43,7 +77,17 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [sniffed|sighed|wiped {?.his} eyes].",),
     ),
     "scared": Feeling(
-        ("scared", "very scared", "afraid", "frightened", "so scared", "a little bit afraid"),
+        (
+            "so scared that {?.he} [could not move|forgot to breathe|wanted to run|held {?.his} "
+            "breath|hid {?.his} face]",
+            "as scared as a [mouse before a cat|rabbit before a fox|leaf in the wind]",
+            "scared",
+            "very scared",
+            "afraid",
+            "frightened",
+            "so scared",
+            "a little bit afraid",
+        ),
         (
             "{?.s} heart [beat|thumped|pounded] [like a drum|very fast|so loudly].",
             "{?.s} [knees|legs] [shook|trembled|felt like jelly|were as weak as noodles].",
@@ -51,11 +95,21 @@ FEELINGS: dict[str, Feeling] = {
             "{?} [held {?.his} breath|did not dare to move|wanted to hide|swallowed hard].",
             "{?} shut {?.his} eyes [tight|for a moment] and [counted to three|took a deep breath].",
         ),
-        ("in a [shaky|tiny|small] voice", "[trembling|shivering]", "nervously"),
+        ("in a [shaky|tiny|small] voice", ", [trembling|shivering]", "nervously"),
         ("{?} [shivered|trembled|swallowed hard|took a step back].",),
     ),
     "angry": Feeling(
-        ("angry", "very angry", "cross", "mad", "so angry", "grumpy"),
+        (
+            "so angry that {?.he} [kicked a stone|turned red|shook all over|did not say a "
+            "word|wanted to scream]",
+            "as angry as a [wasp|wet cat|goose|bull]",
+            "angry",
+            "very angry",
+            "cross",
+            "mad",
+            "so angry",
+            "grumpy",
+        ),
         (
             "{?} [stamped {?.his} foot|frowned|crossed {?.his} arms|made a grumpy face].",
             "{?.s} face turned [red|hot|as red as a tomato].",
@@ -65,18 +119,36 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [frowned|stamped {?.his} foot|made a grumpy face].",),
     ),
     "proud": Feeling(
-        ("proud", "very proud", "so proud", "proud and happy", "ten feet tall"),
+        (
+            "so proud that {?.he} [grew an inch|told everyone|walked on tiptoe|could have "
+            "burst|wanted to tell the whole world]",
+            "as proud as a [peacock|king|rooster|queen|captain]",
+            "proud",
+            "very proud",
+            "so proud",
+            "proud and happy",
+            "ten feet tall",
+        ),
         (
             "{?} stood [tall|up straight] and [smiled|beamed|grinned].",
             "{?.s} chest swelled with pride.",
             "{?} felt [ten feet tall|as tall as a tree|as strong as a bear|like a real hero].",
             "{?} could hardly believe {?.he} had [really done it|done it].",
         ),
-        ("proudly", "in a proud voice", "[beaming|grinning]"),
+        ("proudly", "in a proud voice", ", [beaming|grinning]"),
         ("{?} [beamed|stood up tall|grinned].",),
     ),
     "sorry": Feeling(
-        ("sorry", "very sorry", "bad", "ashamed", "terrible", "so sorry"),
+        (
+            "so sorry that {?.he} [could not sleep|could not eat|wanted to cry|did not know "
+            "where to look|had no words]",
+            "sorry",
+            "very sorry",
+            "bad",
+            "ashamed",
+            "terrible",
+            "so sorry",
+        ),
         (
             "{?} [looked at {?.his} feet|could not look up|hung {?.his} head].",
             "{?.s} [tummy|stomach] [hurt|felt funny|felt tight|was in a knot].",
@@ -87,7 +159,15 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [looked down|hung {?.his} head|blushed|took a deep breath].",),
     ),
     "lonely": Feeling(
-        ("lonely", "very lonely", "all alone", "left out", "lonely and small"),
+        (
+            "so lonely that {?.he} [talked to a stone|talked to the clouds|counted {?.his} "
+            "toes|made friends with a beetle]",
+            "as lonely as [the moon|a tree on a hill|one shoe|a single star]",
+            "lonely",
+            "very lonely",
+            "all alone",
+            "lonely and small",
+        ),
         (
             "{?} [sighed|looked around], but there was [nobody to talk to|no one to play with].",
             "it felt as if [the whole world|everybody else] had a friend, but not {?.o}.",
@@ -97,9 +177,17 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [sighed|looked down].",),
     ),
     "jealous": Feeling(
-        ("jealous", "a little jealous", "very jealous", "green with envy"),
         (
-            "{?} [frowned|pouted|turned away] and [kicked a stone|said nothing|looked the other way].",
+            "so jealous that {?.he} [could not smile|did not look up|did not say a word|had to "
+            "look away]",
+            "jealous",
+            "a little jealous",
+            "very jealous",
+            "green with envy",
+        ),
+        (
+            "{?} [frowned|pouted|turned away] and [kicked a stone|said nothing|looked the other "
+            "way].",
             "something [small and prickly|hot and green|sour] sat in {?.his} tummy.",
             "it did not seem [fair|right] to {?.o} at all.",
         ),
@@ -107,18 +195,34 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [pouted|frowned|crossed {?.his} arms].",),
     ),
     "excited": Feeling(
-        ("excited", "very excited", "so excited", "thrilled", "too excited to sit still"),
+        (
+            "so excited that {?.he} [could not stand still|jumped up and down|forgot {?.his} "
+            "breakfast|dropped everything|talked much too fast]",
+            "excited",
+            "very excited",
+            "so excited",
+            "thrilled",
+            "too excited to sit still",
+        ),
         (
             "{?} [hopped from foot to foot|could not sit still|bounced up and down].",
             "{?.s} heart [skipped|jumped|leaped] with [joy|excitement].",
             "{?} [wiggled|jumped|bounced] like a [rubber ball|little frog|spring].",
             "{?.s} eyes grew [wide|big|round|as big as plates].",
         ),
-        ("excitedly", "[bouncing|jumping] up and down", "with [shining|wide|bright] eyes"),
+        ("excitedly", ", [bouncing|jumping] up and down", "with [shining|wide|bright] eyes"),
         ("{?} [bounced up and down|clapped {?.his} {?.hands}|gasped].",),
     ),
     "worried": Feeling(
-        ("worried", "very worried", "uneasy", "so worried", "nervous"),
+        (
+            "so worried that {?.he} [could not sit still|could not think|bit {?.his} lip|walked "
+            "up and down|forgot to eat]",
+            "worried",
+            "very worried",
+            "uneasy",
+            "so worried",
+            "nervous",
+        ),
         (
             "{?} [bit {?.his} lip|walked up and down|looked left and right|frowned].",
             "{?.s} tummy felt [tight|funny|as if it were full of butterflies].",
@@ -128,38 +232,70 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [bit {?.his} lip|looked around|frowned].",),
     ),
     "surprised": Feeling(
-        ("surprised", "very surprised", "amazed", "astonished", "so surprised"),
+        (
+            "so surprised that {?.he} [sat down|forgot to speak|almost fell over|had to look "
+            "twice|dropped everything]",
+            "surprised",
+            "very surprised",
+            "amazed",
+            "astonished",
+            "so surprised",
+        ),
         (
             "{?.s} eyes [grew|opened] [wide|as big as saucers|as round as the moon].",
             "{?.s} mouth [fell|dropped] open.",
             "{?} [gasped|blinked|stared|jumped back|rubbed {?.his} eyes].",
-            "{?} could hardly believe {?.his} [eyes|ears].",
+            "{?} could hardly believe {?.his} eyes.",
         ),
         ("in surprise", "with [wide|big|round] eyes"),
         ("{?} [gasped|blinked|stared].",),
     ),
     "curious": Feeling(
-        ("curious", "very curious", "full of questions", "eager to know more"),
+        (
+            "so curious that {?.he} [could not look away|forgot the time|had to look|came "
+            "closer and closer]",
+            "as curious as a [cat|kitten|young goat]",
+            "curious",
+            "very curious",
+            "full of questions",
+            "eager to know more",
+        ),
         (
             "{?} [leaned|moved|stepped] [closer|a little closer].",
             "{?} tilted {?.his} head and [looked|listened|wondered].",
             "{?} just had to know more.",
         ),
-        ("curiously", "with [wide|big|bright] eyes", "[leaning closer|tilting {?.his} head]"),
+        ("curiously", "with [wide|big|bright] eyes", ", [leaning closer|tilting {?.his} head]"),
         ("{?} [tilted {?.his} head|leaned closer|looked up].",),
     ),
     "grateful": Feeling(
-        ("grateful", "very grateful", "thankful", "so thankful"),
+        (
+            "so grateful that {?.he} [had tears in {?.his} eyes|could not speak|wanted to hug "
+            "everyone|did not know what to say]",
+            "grateful",
+            "very grateful",
+            "thankful",
+            "so thankful",
+        ),
         (
             "{?.s} heart felt warm.",
             "{?} did not know how to say [thank you|thanks] enough.",
-            "{?} [would never forget|knew {?.he} would always remember] such [kindness|a kind deed].",
+            "{?} [would never forget|knew {?.he} would always remember] such [kindness|a kind "
+            "deed].",
         ),
         ("gratefully", "with a [thankful|warm|happy] smile", "in a warm voice"),
         ("{?} [smiled|beamed|put a {?.hand} on {?.his} heart].",),
     ),
     "relieved": Feeling(
-        ("relieved", "very relieved", "so relieved", "much better", "safe again"),
+        (
+            "so relieved that {?.he} [laughed and cried|had to sit down|laughed out loud|could "
+            "breathe again|hugged everyone]",
+            "relieved",
+            "very relieved",
+            "so relieved",
+            "much better",
+            "safe again",
+        ),
         (
             "{?} let out a [long|big|deep] [breath|sigh].",
             "it was as if a [heavy bag|big stone|heavy stone] had fallen from {?.his} back.",
@@ -169,17 +305,32 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [let out a long breath|smiled|breathed out].",),
     ),
     "disappointed": Feeling(
-        ("disappointed", "very disappointed", "let down", "so disappointed"),
+        (
+            "so disappointed that {?.he} [did not say a word|wanted to go home|kicked a "
+            "stone|sat down in the dust|could have cried]",
+            "disappointed",
+            "very disappointed",
+            "let down",
+            "so disappointed",
+        ),
         (
             "{?.s} [shoulders|face|smile] fell.",
-            "{?} [sighed|let out a long sigh] and [looked down|kicked the ground|shook {?.his} head].",
+            "{?} [sighed|let out a long sigh] and [looked down|kicked the ground|shook {?.his} "
+            "head].",
             "{?} had [hoped|wished] so hard that it would go [well|another way].",
         ),
         ("with a sigh", "in a [flat|small|sad] voice", "sadly"),
         ("{?} [sighed|looked down|shook {?.his} head].",),
     ),
     "bored": Feeling(
-        ("bored", "very bored", "so bored", "tired of doing nothing"),
+        (
+            "so bored that {?.he} [counted the clouds|yawned ten times|talked to a fly|drew "
+            "lines in the dust]",
+            "bored",
+            "very bored",
+            "so bored",
+            "tired of doing nothing",
+        ),
         (
             "{?} [yawned|sighed] and [looked out|rolled on the floor|counted {?.his} toes].",
             "the [minutes|hours] went by as slowly as [snails|turtles|an old snail].",
@@ -188,7 +339,15 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [yawned|sighed].",),
     ),
     "tired": Feeling(
-        ("tired", "very tired", "sleepy", "so tired", "worn out"),
+        (
+            "so tired that {?.he} [could hardly stand|yawned like a lion|leaned on a wall]",
+            "as tired as a [dog after a long run|bear in winter]",
+            "tired",
+            "very tired",
+            "sleepy",
+            "so tired",
+            "worn out",
+        ),
         (
             "{?} [yawned|gave a big yawn|rubbed {?.his} eyes].",
             "{?.s} [legs|eyelids|feet] felt as heavy as [lead|stones|bags of sand].",
@@ -197,19 +356,38 @@ FEELINGS: dict[str, Feeling] = {
         ("{?} [yawned|rubbed {?.his} eyes].",),
     ),
     "shy": Feeling(
-        ("shy", "very shy", "too shy to speak", "nervous", "a little shy"),
+        (
+            "so shy that {?.he} [looked at the ground|could not say a word|hid {?.his} "
+            "face|wanted to be invisible]",
+            "as shy as a [mouse|deer|young deer|snail]",
+            "shy",
+            "very shy",
+            "too shy to speak",
+            "nervous",
+            "a little shy",
+        ),
         (
             "{?} [looked at {?.his} feet|hid behind a [bush|tree|corner]|said nothing at first].",
             "{?.s} cheeks turned [pink|red|warm].",
             "the words got stuck in {?.his} throat.",
         ),
-        ("shyly", "in a [tiny|soft|quiet] voice", "[blushing|looking down]"),
+        ("shyly", "in a [tiny|soft|quiet] voice", ", [blushing|looking down]"),
         ("{?} [blushed|looked down|took a deep breath].",),
     ),
     "calm": Feeling(
-        ("calm", "quiet and calm", "peaceful", "safe and warm", "cozy and safe"),
         (
-            "{?} [took a deep breath|breathed in and out|leaned back] and [smiled|closed {?.his} eyes].",
+            "as calm as a [lake|pond in the evening|sleeping cat|summer night]",
+            "so calm that {?.he} [could hear the wind|almost fell asleep|began to hum|smiled "
+            "without knowing it]",
+            "calm",
+            "quiet and calm",
+            "peaceful",
+            "safe and warm",
+            "cozy and safe",
+        ),
+        (
+            "{?} [took a deep breath|breathed in and out|leaned back] and [smiled|closed "
+            "{?.his} eyes].",
             "everything was [quiet|still|peaceful] now.",
         ),
         ("calmly", "in a calm voice", "gently", "softly"),

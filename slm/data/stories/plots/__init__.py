@@ -10,9 +10,35 @@ from slm.data.stories.plots.registry import PLOTS, Plot
 __all__ = ["Plot", "plots"]
 
 _FAMILIES = (
-    "things", "sharing", "friends", "family", "fears", "growing", "skills", "honesty", "fables",
-    "creatures", "adventures", "wonders", "seasons",
-)  # fmt: skip
+    "lost_things",
+    "precious_things",
+    "sharing",
+    "swapping",
+    "friends",
+    "neighbors",
+    "family",
+    "kitchen",
+    "home",
+    "night",
+    "outdoors",
+    "courage",
+    "learning",
+    "making",
+    "honesty",
+    "pride",
+    "wits",
+    "fables",
+    "animals",
+    "nestlings",
+    "journeys",
+    "hideaways",
+    "magic",
+    "moon_and_stars",
+    "seasons",
+    "outings",
+    "little_things",
+    "small_wonders",
+)
 
 
 @cache

@@ -9,8 +9,8 @@ _WITH_MORAL = (
     "<from_then>, {A} [knew|remembered|never forgot] that {MORAL}.",
     "that [day|is how] {A} learned that {MORAL}.",
     "and {A} [thought|knew in {A.his} heart|understood now]: {MORAL}.",
-    "\"[Now I know|I see now|I have learned] that {MORAL},\" {A} said.",
-    "remember: {MORAL}.",
+    '"[Now I know|I see now|I have learned] that {MORAL}," {A} said.',
+    "so, just like {A.name}, remember: {MORAL}.",
     "{A} would never forget that {MORAL}.",
 )
 
@@ -37,17 +37,18 @@ _SOFT = (
 def ending(t: Tale, *own: str, mood: str = "happy") -> None:
     """Close the story: the plot's own last words, the moral if there is one, a closing line."""
     lesson = t.lesson
-    told_own = bool(own) and t.dice.chance(0.75 if lesson else 0.85)
+    full = t.written > t.style.length + 200
+    told_own = bool(own) and t.dice.chance((0.5 if full else 0.75) if lesson else 0.85)
     if told_own:
         t.tell(*own)
     if lesson:
-        if not told_own or t.dice.chance(0.6):
+        if not told_own or t.dice.chance(0.15 if full else 0.5):
             t.word("MORAL", lesson)
             t.tell(*_WITH_MORAL)
         else:
             t.unlearn()
     if mood == "happy":
-        if t.maybe(0.55) or not told_own:
+        if t.maybe(0.5) or not (told_own or t.lesson):
             t.tell(*_HAPPY)
-    elif t.maybe(0.6) or not told_own:
+    elif t.maybe(0.5) or not (told_own or t.lesson):
         t.tell(*_SOFT)
