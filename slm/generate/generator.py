@@ -161,9 +161,21 @@ class Generator:
             if not staying:
                 return
             if len(staying) < len(rows):
+                staying = fill_gaps(staying)
                 index = torch.tensor(staying)
                 self.decoder.keep_rows(index)
                 sampler.keep_rows(index)
                 next_ids = next_ids[index]
                 rows = [rows[i] for i in staying]
             logits = self.decoder.step(next_ids)[:, :vocab_size]
+
+
+def fill_gaps(staying: list[int]) -> list[int]:
+    """Order the staying rows so that most keep their place and the last ones fill the gaps.
+
+    A cache then has to move as many rows as have left before others, and not all of them.
+    """
+    n_staying = len(staying)
+    movers = [row for row in staying if row >= n_staying]
+    at_their_place = set(staying)
+    return [row if row in at_their_place else movers.pop() for row in range(n_staying)]

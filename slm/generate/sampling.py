@@ -39,11 +39,11 @@ def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
 
 
 def keep_top_k(logits: Tensor, k: int) -> Tensor:
-    """Keep the k likeliest tokens of each row [B, V], and any equal to the last of them."""
+    """Keep the k likeliest tokens of each row [B, V]: exactly k, where the last are equal too."""
     if k >= logits.size(-1):
         return logits
-    kth_logit = logits.topk(k, dim=-1).values[:, -1:]
-    return logits.masked_fill(logits < kth_logit, -math.inf)
+    kept, ids = logits.topk(k, dim=-1)
+    return torch.full_like(logits, -math.inf).scatter(-1, ids, kept)
 
 
 def keep_top_p(logits: Tensor, p: float) -> Tensor:
@@ -154,14 +154,23 @@ class Sampler:
         Returns:
             [B] ids on the CPU, where the end of each row is decided.
         """
-        filtered = filter_logits(logits, self.options, self.seen)
-        if self.options.temperature == 0.0:
-            ids = filtered.argmax(dim=-1).cpu()
-        else:
-            ids = sample(filtered.cpu(), torch.tensor(uniforms, dtype=torch.float64))
+        if self.seen is not None:
+            logits = penalise_repetition(logits, self.options.repetition_penalty, self.seen)
+        ids = self._choose(logits, uniforms).cpu()
         if self.seen is not None:
             self.seen.scatter_(1, ids[:, None].to(self.seen.device), True)
         return ids
+
+    def _choose(self, logits: Tensor, uniforms: Sequence[float]) -> Tensor:
+        if self.options.temperature == 0.0:
+            return logits.argmax(dim=-1)
+        numbers = torch.tensor(uniforms, dtype=torch.float64)
+        if not self.options.top_k or self.options.top_k >= logits.size(-1):
+            return sample(filter_logits(logits, self.options).cpu(), numbers)
+        # The k likeliest are the same at any temperature, and the rest needs to look at no others.
+        shortlist, ids = logits.topk(self.options.top_k, dim=-1)
+        places = sample(filter_logits(shortlist, self.options).cpu(), numbers)
+        return ids.cpu().gather(1, places[:, None])[:, 0]
 
     def keep_rows(self, rows: Tensor) -> None:
         """Keep only these rows ([N] integer indices)."""

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slm.errors import CheckpointError, TokenizerError
 from slm.generate import Completion, GenerationOptions, Generator
+from slm.generate.generator import fill_gaps
+from slm.generate.sampling import penalise_repetition
 from slm.model import GPT
 
 GREEDY = GenerationOptions(max_new_tokens=8, temperature=0.0)
@@ -111,6 +115,26 @@ def test_the_older_half_is_forgotten_when_the_context_is_full(model: GPT, tokeni
     assert completion.context_shifts == n_shifts == 5
 
 
+def test_the_repetition_penalty_looks_at_the_whole_text(model: GPT, tokenizer: Any) -> None:
+    options = dataclasses.replace(GREEDY, max_new_tokens=30, repetition_penalty=1.7)
+    (completion,) = Generator(model, tokenizer).complete(["Hello"], options)
+    ids, context = [], [tokenizer.eot_id, *b"Hello"]
+    seen = torch.zeros(1, tokenizer.vocab_size, dtype=torch.bool)
+    seen[0, list(b"Hello")] = True  # not the end-of-text token, which stands for no text
+    model.eval()
+    for _ in range(30):
+        with torch.no_grad():
+            logits, _ = model(torch.tensor([context]), last_only=True)
+        logits = penalise_repetition(logits[:, -1, : tokenizer.vocab_size], 1.7, seen)
+        ids.append(int(logits.argmax()))
+        seen[0, ids[-1]] = True
+        context.append(ids[-1])
+        if len(context) > 16:
+            context = context[-8:]
+    assert completion.context_shifts > 0
+    assert list(completion.ids) == ids
+
+
 @pytest.mark.parametrize("block_size", [1, 2, 3])
 def test_tiny_contexts_work(make_model: Any, tokenizer: Any, block_size: int) -> None:
     generator = Generator(make_model("gpt2", block_size=block_size), tokenizer)
@@ -204,6 +228,13 @@ def test_a_batch_goes_on_without_the_rows_that_ended(make_model: Any, tokenizer:
     lengths = [completion.new_tokens for completion in completions]
     assert min(lengths) < 10
     assert sizes == [sum(length > n for length in lengths) for n in range(1, max(lengths))]
+
+
+@given(st.sets(st.integers(0, 20), min_size=1))
+def test_gaps_are_filled_from_behind_and_no_row_is_lost(staying: set[int]) -> None:
+    order = fill_gaps(sorted(staying))
+    assert sorted(order) == sorted(staying)
+    assert all(row == place or row >= len(order) for place, row in enumerate(order))
 
 
 def test_training_goes_on_as_before(model: GPT, tokenizer: Any) -> None:
