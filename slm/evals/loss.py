@@ -19,8 +19,8 @@ import torch
 from slm.data.shards import DataDirectory, TokenArray
 from slm.errors import CheckpointError, DataError, TokenizerError
 from slm.evals.scoring import batches, story_windows, to_tensors
-from slm.generate.decoder import evaluating
 from slm.model import GPT
+from slm.model.gpt import evaluating
 from slm.tokenizer.base import Ids, Tokenizer
 
 BATCH_TOKENS = 4096

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from slm.generate.decoder import evaluating
+from slm.model.gpt import evaluating
 from slm.model.loss import IGNORE
 
 

@@ -1,6 +1,6 @@
 """Continuing texts: sampling, batches, streams."""
 
-from slm.generate.decoder import CachedDecoder, Decoder, evaluating
+from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.generator import Generator, TokenEvent
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Completion, FinishReason
@@ -14,7 +14,6 @@ __all__ = [
     "GenerationOptions",
     "Generator",
     "TokenEvent",
-    "evaluating",
     "filter_logits",
     "sample",
 ]

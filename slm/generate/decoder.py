@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from slm import runtime
 from slm.model import GPT, KVCache
@@ -75,14 +74,3 @@ class CachedDecoder:
             logits, _ = self.model(idx, cache=self._cache, last_only=True)
         assert isinstance(logits, Tensor)
         return logits[:, -1]
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch dropout off, and afterwards back to what it was."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)

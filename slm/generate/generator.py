@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import torch
 
 from slm.errors import CheckpointError, TokenizerError
-from slm.generate.decoder import CachedDecoder, Decoder, evaluating
+from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Completion, Row
 from slm.generate.sampling import Sampler
 from slm.model import GPT
+from slm.model.gpt import evaluating
 from slm.tokenizer.base import Tokenizer
 
 

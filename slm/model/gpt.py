@@ -15,7 +15,9 @@ Shapes: B sequences, T tokens, C = n_embd, V = vocab_size.
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +55,17 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x), rotation, cache, layer, visible)
         mlp_output: Tensor = self.mlp(self.mlp_norm(x))
         return x + mlp_output
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch dropout off, and afterwards back to what it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 class GPT(nn.Module):
@@ -147,7 +160,7 @@ class GPT(nn.Module):
     def hidden_states(self, idx: Tensor, *, cache: KVCache | None = None) -> Tensor:
         """What the output head is applied to: [B, T] ids -> [B, T, C]."""
         n_tokens = idx.size(1)
-        room = self.config.block_size if cache is None else cache.capacity - cache.length
+        room = self.config.block_size if cache is None else cache.room
         if n_tokens > room:
             raise ValueError(f"{n_tokens} tokens do not fit: there is room for {room}")
         positions: Tensor | slice = (
@@ -194,19 +207,19 @@ class GPT(nn.Module):
         Returns:
             [B, T + max_new_tokens] ids.
         """
-        was_training = self.training
-        self.eval()
-        for _ in range(max_new_tokens):
-            logits, _ = self(idx[:, -self.config.block_size :], last_only=True)
-            logits = logits[:, -1].float()
-            if temperature == 0:
-                next_id = logits.argmax(dim=-1, keepdim=True)
-            else:
-                logits = logits / temperature
-                if top_k:
-                    kth = logits.topk(min(top_k, logits.size(-1))).values[:, -1:]
-                    logits = logits.masked_fill(logits < kth, -math.inf)
-                next_id = torch.multinomial(logits.softmax(dim=-1), num_samples=1)
-            idx = torch.cat((idx, next_id), dim=1)
-        self.train(was_training)
+        with evaluating(self):
+            for _ in range(max_new_tokens):
+                logits, _ = self(idx[:, -self.config.block_size :], last_only=True)
+                idx = torch.cat((idx, _choose(logits[:, -1].float(), temperature, top_k)), dim=1)
         return idx
+
+
+def _choose(logits: Tensor, temperature: float, top_k: int | None) -> Tensor:
+    """One id a row, [B, V] -> [B, 1]."""
+    if temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    logits = logits / temperature
+    if top_k:
+        kth_best = logits.topk(min(top_k, logits.size(-1))).values[:, -1:]
+        logits = logits.masked_fill(logits < kth_best, -math.inf)
+    return torch.multinomial(logits.softmax(dim=-1), num_samples=1)

@@ -41,6 +41,14 @@ class KVCache:
         self.values = torch.zeros(shape, device=device, dtype=dtype)
         self.length = 0
         self.pad = pad
+        self._context_length = config.block_size
+
+    @property
+    def room(self) -> int:
+        """How many more tokens fit into the cache and, if rows are not padded, the context."""
+        # Padded rows are shorter than the slots that they take; asking how much would cost a wait.
+        context_ends = self.capacity if self.pad is not None else self._context_length
+        return min(self.capacity, context_ends) - self.length
 
     @property
     def batch_size(self) -> int:
@@ -53,9 +61,21 @@ class KVCache:
         self.pad = pad
 
     def keep_rows(self, rows: Tensor) -> None:
-        """Keep only these rows ([N] integer indices), in this order."""
-        self.keys = self.keys[:, rows]
-        self.values = self.values[:, rows]
+        """Keep only these rows ([N] integer indices, each at most once), in this order.
+
+        Where rows only move up into gaps that others left, no more than those rows are copied.
+        """
+        places = torch.arange(len(rows), device=rows.device)
+        moved = rows != places
+        fills_gaps = bool((rows[moved] >= len(rows)).all())
+        for name in ("keys", "values"):
+            kept: Tensor = getattr(self, name)
+            if fills_gaps:
+                kept[:, places[moved]] = kept[:, rows[moved]]
+                kept = kept[:, : len(rows)]
+            else:
+                kept = kept[:, rows]
+            setattr(self, name, kept)
         self.pad = None if self.pad is None else self.pad[rows]
 
     def append(self, layer: int, k_bktd: Tensor, v_bktd: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,12 +32,15 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
         targets_n: [N] ids.
 
     Returns:
-        A scalar in float32; 0 where every target is ignored.
+        A scalar in float32, or float64 where the products are; 0 where every target is ignored.
     """
     device_type = hidden_nc.device.type
     dtype = hidden_nc.dtype
-    if torch.is_autocast_enabled(device_type):
+    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
         dtype = torch.get_autocast_dtype(device_type)
+    if not torch.is_grad_enabled():
+        # A custom function is asked for gradients by what its inputs require, in any mode.
+        hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
     loss: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden_nc, weight_vc, targets_n, dtype
     )
@@ -55,19 +58,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         weight = weight_vc.detach().to(dtype)
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
         chunk = max(1, CHUNK_ELEMENTS // weight.size(0))
-        total = hidden.new_zeros((), dtype=torch.float32)
+        sum_dtype = torch.promote_types(dtype, torch.float32)
+        total = hidden.new_zeros((), dtype=sum_dtype)
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if needs_weight else None
+        grad_weight = torch.zeros_like(weight, dtype=sum_dtype) if needs_weight else None
+        # A product has one dtype: a chunk's share in bfloat16 is made here and summed in float32.
+        share = torch.empty_like(weight) if needs_weight and dtype != sum_dtype else None
         buffer = hidden.new_empty((min(chunk, hidden.size(0)), weight.size(0)))
         minus_one = hidden.new_full((1, 1), -1.0)
         for start in range(0, hidden.size(0), chunk):
             rows = slice(start, min(start + chunk, hidden.size(0)))
             targets = targets_n[rows]
             counted = targets != IGNORE
-            places = targets.clamp(min=0)[:, None]
+            places = targets.masked_fill(~counted, 0)[:, None]
             logits = torch.mm(hidden[rows], weight.t(), out=buffer[: len(targets)])
-            log_partition = logits.float().logsumexp(dim=-1, keepdim=True)
-            target_logits = logits.gather(1, places).float()
+            log_partition = logits.to(sum_dtype).logsumexp(dim=-1, keepdim=True)
+            target_logits = logits.gather(1, places).to(sum_dtype)
             total += ((log_partition - target_logits)[:, 0] * counted).sum()
             if grad_hidden is None and grad_weight is None:
                 continue
@@ -77,8 +83,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad_logits.mul_(counted[:, None])
             if grad_hidden is not None:
                 torch.mm(grad_logits, weight, out=grad_hidden[rows])
-            if grad_weight is not None:
+            if grad_weight is not None and share is None:
                 grad_weight.addmm_(grad_logits.t(), hidden[rows])
+            elif grad_weight is not None:
+                grad_weight += torch.mm(grad_logits.t(), hidden[rows], out=share)
         n_counted = (targets_n != IGNORE).sum().clamp(min=1)
         ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
         ctx.dtypes = hidden_nc.dtype, weight_vc.dtype

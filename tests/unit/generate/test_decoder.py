@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from slm.generate import CachedDecoder, evaluating
+from slm.generate import CachedDecoder
 from slm.model import GPT
+from slm.model.gpt import evaluating
 
 
 def uncached(model: GPT, ids: list[int]) -> Tensor:
