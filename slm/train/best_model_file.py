@@ -8,7 +8,7 @@ nothing in it is ever executed.
 from __future__ import annotations
 
 import io
-import pickle
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ from slm.train.events import Callback, EvaluationRecord
 
 MODEL_FILE = "best_model.pt"
 MODEL_FORMAT = "slm-model-1"
+FREE_SETTINGS = {"dropout", "block_size"}
+"""Settings in which a model may differ from the one that its weights were trained in."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,10 @@ def load_model_file(path: Path) -> ModelFile:
     if not path.is_file():
         raise UsageError(f"there is no model file {path}", hint="train a model first")
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch warns of odd content before it refuses it
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage makes PyTorch's reader fail in all kinds of ways
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path} is not a model file: {reason}") from None
     if not isinstance(content, dict):
@@ -95,11 +99,20 @@ def load_model_file(path: Path) -> ModelFile:
         raise CheckpointError(f"{path} is damaged: {error}") from None
 
 
-def load_weights(model: GPT, weights: dict[str, Tensor], *, where: Path) -> None:
+def load_weights(
+    model: GPT, weights: dict[str, Tensor], *, where: Path, config: GPTConfig | None = None
+) -> None:
     """Put weights into a model, all of them or none.
 
+    Args:
+        model: whose weights are replaced.
+        weights: by name.
+        where: the file they came from, for the message.
+        config: the settings they were trained with, where known: the number of heads, say, does not
+            show in any shape.
+
     Raises:
-        CheckpointError: names or shapes are not the model's; the message names the first.
+        CheckpointError: names, shapes or settings are not the model's; the message names the first.
     """
     expected = {name: tuple(t.shape) for name, t in model.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in weights.items()}
@@ -110,4 +123,17 @@ def load_weights(model: GPT, weights: dict[str, Tensor], *, where: Path) -> None
                 f"{expected.get(name, 'absent')} here",
                 hint="build the model with the settings it was trained with",
             )
+    if config is not None:
+        _check_settings(model.config, config, where)
     model.load_state_dict(weights)
+
+
+def _check_settings(here: GPTConfig, there: GPTConfig, where: Path) -> None:
+    resolved = {"n_kv_head": "kv_heads", "head_dim": "head_width", "mlp_dim": "mlp_width"}
+    for name in GPTConfig.model_fields:
+        value_here, value_there = (getattr(c, resolved.get(name, name)) for c in (here, there))
+        if name not in FREE_SETTINGS and value_here != value_there:
+            raise CheckpointError(
+                f"{where} does not fit the model: {name} is {value_there} there, {value_here} here",
+                hint="build the model with the settings it was trained with",
+            )

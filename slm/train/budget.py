@@ -69,7 +69,7 @@ class Budget:
         if self.config.max_minutes is None:
             return step >= self.config.max_steps
         remaining = self.config.max_minutes * 60.0 - self._reserve - self.elapsed_seconds
-        return remaining < self._recent_step_seconds
+        return remaining <= 0.0 or remaining < self._recent_step_seconds
 
     def reserve(self, seconds: float) -> None:
         """Keep this much of the clock for what follows the last step."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.config import TrainingConfig
 from slm.train.best_model_file import MODEL_FILE, BestModelFile
 from slm.train.events import Callback
 from slm.train.metrics import METRICS_FILE, MetricsFile
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
     from slm.train.trainer import Trainer
 
 
-def recording_callbacks(trainer: Trainer) -> list[Callback]:
+def recording_callbacks(config: TrainingConfig) -> list[Callback]:
     """The metrics file, the loss plot, and TensorBoard where the settings wish it."""
-    out_dir, config = trainer.out_dir, trainer.config
+    out_dir = Path(config.out_dir)
     metrics_path = out_dir / METRICS_FILE
     callbacks: list[Callback] = [
         MetricsFile(metrics_path, config.log_interval),
@@ -31,7 +33,7 @@ def recording_callbacks(trainer: Trainer) -> list[Callback]:
 def default_callbacks(trainer: Trainer) -> list[Callback]:
     """The records, the progress display on stderr, and the original's `best_model.pt`."""
     return [
-        *recording_callbacks(trainer),
+        *recording_callbacks(trainer.config),
         ProgressDisplay(),
         BestModelFile(trainer.out_dir / MODEL_FILE, trainer.model, lambda: trainer.tokenizer),
     ]

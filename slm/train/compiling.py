@@ -14,8 +14,8 @@ from slm.errors import DeviceError
 from slm.model import GPT, costs_of
 from slm.runtime import can_compile
 
-ASSUMED_CPU_FLOPS = 1e11
-"""What a laptop's CPU reaches in training; only for telling long runs from short ones."""
+ASSUMED_FLOPS = {"cpu": 1e11, "cuda": 1e13}
+"""What a laptop reaches in training; only for telling long runs from short ones."""
 WORTHWHILE_SECONDS = {"cpu": 900.0, "cuda": 60.0}
 """Planned lengths of a run from which compiling gives back more than it costs."""
 
@@ -32,8 +32,8 @@ def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_
     possible = can_compile(device)
     if config.compile == "on" and not possible:
         raise DeviceError(
-            f"compile=on needs a C++ compiler for {device}, and none was found",
-            hint="install one (gcc, clang or MSVC), or use compile=auto",
+            f"compile=on is not possible here: no compiler for {device} was found",
+            hint="install one (gcc, clang or MSVC; triton for CUDA), or use compile=auto",
         )
     if config.compile != "auto":
         return config.compile == "on"
@@ -44,7 +44,7 @@ def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_
         planned_seconds = config.max_minutes * 60.0
     else:
         flops = costs_of(model.config).training_flops_per_token
-        planned_seconds = config.max_steps * tokens_per_step * flops / ASSUMED_CPU_FLOPS
+        planned_seconds = config.max_steps * tokens_per_step * flops / ASSUMED_FLOPS[kind]
     return planned_seconds >= WORTHWHILE_SECONDS[kind]
 
 

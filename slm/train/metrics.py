@@ -3,12 +3,15 @@
 {"kind": "train", "step": 10, "loss": 5.2, "learning_rate": ..., "grad_norm": ..., ...}
 {"kind": "validation", "step": 100, "loss": 4.1, "bits_per_byte": 1.9, ...}
 {"kind": "sample", "step": 100, "prompt": "Once upon a time", "text": "..."}
+
+A number that is not finite, such as the loss of a step that was skipped, is written as null.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,7 +36,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     records = []
-    for line in path.read_text("utf-8", errors="replace").splitlines():
+    # Not splitlines(), which also splits at characters that may stand in a sample's text.
+    for line in path.read_text("utf-8", errors="replace").split("\n"):
         try:
             record = json.loads(line)
         except ValueError:
@@ -57,7 +61,7 @@ class MetricsFile(Callback):
 
     def on_start(self, start: RunStart) -> None:
         kept = [record for record in read_metrics(self.path) if record["step"] <= start.first_step]
-        atomic_write(self.path, "".join(json.dumps(record) + "\n" for record in kept))
+        atomic_write(self.path, "".join(_line(record) for record in kept))
         with write_errors(self.path):
             self._stream = self.path.open("a", encoding="utf-8")
 
@@ -78,7 +82,15 @@ class MetricsFile(Callback):
 
     def _write(self, kind: str, record: StepRecord | EvaluationRecord | SampleRecord) -> None:
         assert self._stream is not None
-        line = json.dumps({"kind": kind, **dataclasses.asdict(record)}, ensure_ascii=False)
         with write_errors(self.path):
-            self._stream.write(line + "\n")
+            self._stream.write(_line({"kind": kind, **dataclasses.asdict(record)}))
             self._stream.flush()
+
+
+def _line(record: dict[str, Any]) -> str:
+    """A record as a line of JSON, which knows no NaN and no infinity: null stands for them."""
+    plain = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n"

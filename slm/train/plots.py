@@ -20,7 +20,7 @@ def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
     from matplotlib.figure import Figure
 
     def curve(kind: str) -> tuple[list[int], list[float]]:
-        chosen = [record for record in records if record["kind"] == kind]
+        chosen = [r for r in records if r.get("kind") == kind and r.get("loss") is not None]
         return [record["step"] for record in chosen], [record["loss"] for record in chosen]
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")

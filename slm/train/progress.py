@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from rich.console import Console
@@ -29,6 +30,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _printable(text: str) -> str:
+    """A text on one line; an untrained model may well write a terminal's control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 class ProgressDisplay(Callback):
@@ -66,6 +72,7 @@ class ProgressDisplay(Callback):
         if start.first_step:
             self._say(f"going on at step {start.first_step:,}")
         self._started_at = self._last_line_at = time.monotonic()
+        self._first_progress = self._loss = None
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -83,13 +90,15 @@ class ProgressDisplay(Callback):
         if self._first_progress is None:
             self._first_progress = record.progress
             self._started_at = now
-            self._rate, self._loss = record.tokens_per_second, record.loss
-        assert self._loss is not None
+            self._rate = record.tokens_per_second
         # Running means over some twenty steps: a single step's figures jump about.
-        self._loss += 0.05 * (record.loss - self._loss)
         self._rate += 0.05 * (record.tokens_per_second - self._rate)
+        if math.isfinite(record.loss):  # a skipped step's loss may not be
+            before = record.loss if self._loss is None else self._loss
+            self._loss = before + 0.05 * (record.loss - before)
+        loss = math.nan if self._loss is None else self._loss
         figures = (
-            f"step {record.step:,}  loss {self._loss:.3f}  {self._rate:,.0f} tokens/s  "
+            f"step {record.step:,}  loss {loss:.3f}  {self._rate:,.0f} tokens/s  "
             f"{self._time_left(record, now)} left"
         )
         if self._bar is not None:
@@ -114,8 +123,8 @@ class ProgressDisplay(Callback):
 
     def on_sample(self, record: SampleRecord) -> None:
         text = Text("  ")
-        text.append(record.prompt, style="bold")
-        text.append(record.text.replace("\n", " "), style="dim")
+        text.append(_printable(record.prompt), style="bold")
+        text.append(_printable(record.text), style="dim")
         self.console.print(text, soft_wrap=True)
 
     def on_note(self, text: str) -> None:

@@ -26,7 +26,8 @@ RUN_FILES = (
 def holds_run(directory: Path) -> bool:
     """Whether a run has saved anything here."""
     checkpoints = directory / "checkpoints"
-    return (directory / "best").exists() or (checkpoints.exists() and any(checkpoints.iterdir()))
+    saved = (directory / "best").exists() or (directory / "best_model.pt").exists()
+    return saved or (checkpoints.exists() and any(checkpoints.iterdir()))
 
 
 def make_room(directory: Path, existing: Existing) -> Path | None:

@@ -66,6 +66,10 @@ class RunSaver:
         self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         self._saved: tuple[int, Path] | None = None
 
+    def forget(self) -> None:
+        """A new run begins: nothing of it is saved yet."""
+        self._saved = None
+
     def save(self, standing: Standing, elapsed_seconds: float) -> Path:
         """Save a checkpoint to go on from, unless this step's is there; returns its directory.
 

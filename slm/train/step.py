@@ -80,17 +80,24 @@ class Stepper:
         if self.process.world_size > 1:
             summed = sum_over_processes([mean_loss], self.process, self.device)
             mean_loss = summed[0] / self.process.world_size
-        overflowed_scale = self.scaler.is_enabled() and not math.isfinite(grad_norm)
+        overflowed_scale = (
+            self.scaler.is_enabled() and math.isfinite(mean_loss) and not math.isfinite(grad_norm)
+        )
         updated = math.isfinite(mean_loss) and math.isfinite(grad_norm)
         bad_tensor = None if updated else self._first_bad_tensor()
-        if updated or overflowed_scale:
-            # A float16 gradient scaler skips an overflowing step itself and lowers its scale.
+        if updated:
             set_learning_rates(self.optimizers, lr_scale)
             for optimizer in self.optimizers.values():
                 self.scaler.step(optimizer)
-            self.scaler.update()
+        # Of a float16 step that overflowed, only this remains: the scaler lowers its scale.
+        self.scaler.update()
         self.discard_gradients()
         return StepOutcome(mean_loss, grad_norm, updated or overflowed_scale, bad_tensor)
+
+    def forget(self) -> None:
+        """Begin with the optimizers as new, whatever the weights are."""
+        for optimizer in self.optimizers.values():
+            optimizer.state.clear()
 
     def discard_gradients(self) -> None:
         """Forget all gradients."""
@@ -98,8 +105,13 @@ class Stepper:
             optimizer.zero_grad(set_to_none=True)
 
     def _clip(self) -> float:
-        limit = self.config.grad_clip or math.inf
-        return float(nn.utils.clip_grad_norm_(self.parameters.values(), limit))
+        """Norm of the whole gradient, which is then cut to the limit unless it is not finite."""
+        gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
+        total_norm = nn.utils.get_total_norm(gradients)
+        grad_norm, limit = float(total_norm), self.config.grad_clip
+        if limit and math.isfinite(grad_norm):
+            nn.utils.clip_grads_with_norm_(self.parameters.values(), limit, total_norm)
+        return grad_norm
 
     def _first_bad_tensor(self) -> str | None:
         for name, parameter in self.parameters.items():

@@ -41,6 +41,7 @@ class StopSignals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
+        self.signal_number = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is not None:

@@ -73,7 +73,8 @@ class Trainer:
 
     Args:
         model: the model; it is moved to the device that the settings name.
-        data_loader: gives the batches; its `batch_size` and `block_size` count.
+        data_loader: gives the batches, from now on to that device; its `batch_size` and
+            `block_size` count.
         config: the training settings as a mapping, such as `training_config.__dict__`.
         settings: all settings with their origins, to be saved; None: made from the three above.
         process: this process among those that train together; None: alone.
@@ -101,6 +102,7 @@ class Trainer:
         self.dtype = resolve_dtype(self.config.dtype, self.device)
         self.model = model.to(self.device)
         self.data_loader = data_loader
+        data_loader.device = self.device
         self.out_dir = Path(self.config.out_dir)
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         rows_per_step = data_loader.batch_size * self.micro_batches * self.process.world_size
@@ -180,6 +182,7 @@ class Trainer:
                 f"exceed the model's context of {shape.block_size}"
             )
         loader.batch_at(0)
+        next(loader.validation_batches(1), None)  # a process may have no share of so few
 
     def _start(self, existing: Existing) -> None:
         """Take up what is in the directory, as `existing` says, and tell the callbacks."""
@@ -189,6 +192,10 @@ class Trainer:
             if previous is not None:
                 self._tell("on_note", f"the earlier run was moved to {previous}")
         self._agree([])
+        self.standing, self._evaluation = Standing(), None
+        self.stepper.forget()
+        self.saver.forget()
+        self.model.train()
         elapsed_seconds = 0.0
         if existing == "resume":
             restored = self.saver.restore(warn=lambda text: self._tell("on_note", text))
@@ -227,16 +234,17 @@ class Trainer:
                 self._evaluate_once()
                 patience = config.early_stopping_patience
                 stopped_early = patience is not None and standing.evaluations_since_best >= patience
-            if standing.step % config.checkpoint_interval == 0 and standing.step:
-                self._save()
             progress = self._agree_on_progress()
             if stopped_early:
                 self._tell("on_note", f"no better for {patience} evaluations: stopped early")
-            if stopped_early or progress is None or standing.step == last_step:
+            if stopped_early or progress is None:
+                self._evaluate_once()
                 break
+            if standing.step == last_step:
+                break
+            if standing.step % config.checkpoint_interval == 0 and standing.step:
+                self._save()
             self._make_step(progress)
-        if stopped_early or progress is None:
-            self._evaluate_once()
         self._save()
         return TrainingResult(
             step=standing.step,
@@ -287,7 +295,8 @@ class Trainer:
         self.budget.end_step()
         standing.step += 1
         standing.tokens_seen += self.tokens_per_step
-        standing.losses_since_evaluation.append(outcome.loss)
+        if math.isfinite(outcome.loss):
+            standing.losses_since_evaluation.append(outcome.loss)
         record = StepRecord(
             step=standing.step,
             loss=outcome.loss,
@@ -353,7 +362,7 @@ class Trainer:
         began_at = time.perf_counter()
         loss, tokens = self.evaluate()
         best = standing.best_validation_loss
-        is_best = best is None or loss < best
+        is_best = math.isfinite(loss) and (best is None or loss < best)
         losses = standing.losses_since_evaluation
         bytes_per_token = self.data_loader.directory.bytes_per_token("validation")
         self._evaluation = EvaluationRecord(
@@ -391,8 +400,10 @@ class Trainer:
             return
         if self._callbacks is None:
             self._callbacks = default_callbacks(self)
-        for callback in self._callbacks:
-            getattr(callback, event)(record)
+        # Every callback hears of it, and above all of the end, even where one before it fails.
+        with contextlib.ExitStack() as stack:
+            for callback in reversed(self._callbacks):
+                stack.callback(getattr(callback, event), record)
 
     # -- the trained model -----------------------------------------------------------------------
 
@@ -416,11 +427,12 @@ class Trainer:
         path = Path(path)
         if path.is_dir():
             checkpoint = load_checkpoint(resolve_checkpoint(path))
-            load_weights(self.model, dict(checkpoint.model_state), where=path)
+            weights, config = dict(checkpoint.model_state), checkpoint.config.model
+            load_weights(self.model, weights, where=path, config=config)
             self._tokenizer = checkpoint.tokenizer
         else:
             loaded = load_model_file(path)
-            load_weights(self.model, loaded.weights, where=path)
+            load_weights(self.model, loaded.weights, where=path, config=loaded.config)
             self._tokenizer = loaded.tokenizer
 
     def generate_text(

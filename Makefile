@@ -1,0 +1,59 @@
+# make demo, make test: on Linux, macOS, or Windows with GNU make and a POSIX shell.
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+# Whatever signs there are in the prompt, none of them means anything to make.
+override PROMPT := $(value PROMPT)
+export PROMPT
+
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+DEMO := runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test clean
+
+help:
+	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), tell three stories'
+	@echo '             make demo PROMPT="A dragon": one of them begins with your words'
+	@echo 'make test    run every check: ruff, mypy, import-linter, pytest'
+	@echo 'make clean   remove the caches and the model of the demo'
+	@echo
+	@echo 'Variables: PYTHON ($(PYTHON)), VENV ($(VENV)), TORCH ($(TORCH)): what pip installs first,'
+	@echo '           with options of pip if you like, as an index of CPU or CUDA builds'
+
+demo: $(DEMO)/.trained
+	@printf '%s\n' 'Once upon a time' 'One day, a little girl named' "$${PROMPT:-The small dog was sad because}" \
+	  | $(BIN)/python -m slm generate --checkpoint $(DEMO) --file -
+	@echo
+	@echo 'The loss plot is $(DEMO)/losses.png. More stories: make demo PROMPT="A dragon"'
+
+$(DEMO)/.trained: | $(VENV)/.ready
+	$(BIN)/python -m slm train --preset demo --out $(DEMO) $(if $(wildcard $(DEMO)/config.json),--resume)
+	@touch $@
+
+test: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# PyTorch comes first and alone: what follows finds it installed and does not choose another build.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing into $(VENV); the first time this takes some minutes'
+	$(PIP) $(TORCH)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(DEMO) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find slm tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,137 @@
+"""The program `slm`: its commands, and the way from any error to two lines and an exit code.
+
+Nothing here imports PyTorch; each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from slm.cli import bench
+from slm.cli.evaluate import evaluate
+from slm.cli.generate import generate
+from slm.cli.info import info
+from slm.cli.output import prepare_streams, say
+from slm.cli.prepare import prepare
+from slm.cli.presets import presets
+from slm.cli.train import train
+from slm.cli.usage import as_usage_error
+from slm.errors import SlmError, UsageError
+from slm.runtime import Process
+
+DEBUG_VARIABLE = "SLM_DEBUG"
+
+PLAIN: dict[str, Any] = {
+    "rich_markup_mode": None,
+    "add_completion": False,
+    "suggest_commands": False,  # slm.cli.usage does
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 100},
+}
+"""How every program here looks and behaves."""
+
+app = typer.Typer(name="slm", **PLAIN)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from slm import __version__
+
+        print(f"slm {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="More about a command: slm COMMAND --help")
+def _slm(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """A small language model from scratch: from raw text to told stories."""
+
+
+app.command("prepare", short_help="From text to token files.")(prepare)
+app.command("train", short_help="Train a model, or go on with one.")(train)
+app.command("generate", short_help="Continue prompts with a trained model.")(generate)
+app.command("eval", short_help="Loss, perplexity and bits per byte on any text.")(evaluate)
+app.command("info", short_help="All about a run, a checkpoint or a data directory.")(info)
+app.command("presets", short_help="Presets, and all settings.")(presets)
+app.add_typer(bench.app, name="bench")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `slm` with arguments (None: those of the process) and return its exit code."""
+    return run(app, arguments, name="slm")
+
+
+def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> int:
+    """Run a program and return its exit code; errors become `error:` and `hint:` on stderr.
+
+    Args:
+        program: its commands.
+        arguments: what follows its name; None: those of the process.
+        name: what it is called in help texts.
+    """
+    prepare_streams()
+    command = typer.main.get_command(program)
+    try:
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        with command.make_context(name, words) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as leave:
+        return leave.exit_code
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # Who read our output has gone; the interpreter must not try to flush it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SlmError as error:
+        return _report(error, name)
+    except Exception as error:
+        usage = as_usage_error(error)
+        return _report(usage, name) if usage is not None else _report_unexpected(error)
+    return 0
+
+
+def _report(error: SlmError, name: str) -> int:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    # What all processes of torchrun know alike, one of them says.
+    if not isinstance(error, UsageError) or _is_main_process():
+        say(f"error: {error.message}")
+        say(f"hint: {error.hint or _last_resort(error, name)}")
+    return error.exit_code
+
+
+def _last_resort(error: SlmError, name: str) -> str:
+    if isinstance(error, UsageError):
+        return f"see: {name} --help"
+    return f"{DEBUG_VARIABLE}=1 shows where it happened"
+
+
+def _report_unexpected(error: Exception) -> int:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+        return 1
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    say(f"error: unexpected {type(error).__name__}: {first_line}")
+    say(f"hint: this is a fault of the program; {DEBUG_VARIABLE}=1 shows where it happened")
+    return 1
+
+
+def _is_main_process() -> bool:
+    try:
+        return Process.from_environment().is_main
+    except SlmError:
+        return True

@@ -1,0 +1,158 @@
+"""`slm bench`: how fast this machine trains."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slm.cli.options import (
+    Device,
+    Json,
+    MoreSettings,
+    Preset,
+    Settings,
+    assignments,
+    given,
+)
+from slm.cli.output import print_json, print_table
+from slm.config import RunConfig
+from slm.errors import UsageError
+from slm.presets import DEFAULT_PRESET, resolve
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Batches = Callable[[int], list[tuple[Tensor, Tensor]]]
+
+WARM_UP_STEPS = 2
+
+app = typer.Typer(rich_markup_mode=None, help="Measure speed and memory.")
+
+
+@app.callback()
+def _bench() -> None:
+    """Measure speed and memory."""
+
+
+@app.command("train", short_help="Speed and memory of whole optimizer steps.")
+def bench_train(
+    preset: Preset = DEFAULT_PRESET,
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", help="Optimizer steps that are measured.")
+    ] = 10,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Prepared data.  [random token ids]"),
+    ] = None,
+    device: Device = None,
+    settings: Settings = None,
+    more_settings: MoreSettings = None,
+    as_json: Json = False,
+) -> None:
+    """Measure whole optimizer steps of a preset: tokens/s, GFLOP/s and peak memory."""
+    if steps < 1:
+        raise UsageError(f"--steps must be at least 1, found {steps}")
+    chosen = resolve(
+        preset,
+        flags=given({"train.device": (device, "--device")}),
+        assignments=assignments(settings, more_settings),
+    )
+    figures = _measure(chosen, data, steps)
+    if as_json:
+        print_json({"preset": preset, **figures})
+        return
+    print_table((name.replace("_", " "), _shown(value)) for name, value in figures.items())
+
+
+def _shown(value: object) -> str:
+    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+
+
+def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, object]:
+    from slm.model import GPT, costs_of
+    from slm.runtime import Process, resolve_device, resolve_dtype, seed_everything, set_threads
+    from slm.train.compiling import compile_blocks, worth_compiling
+    from slm.train.step import Stepper
+
+    config = settings.train
+    threads = set_threads(config.threads)
+    device = resolve_device(config.device)
+    dtype = resolve_dtype(config.dtype, device)
+    batches, settings = _batches(settings, data, device)
+    seed_everything(config.seed)
+    model = GPT(settings.model).to(device)
+    micro_batches = config.gradient_accumulation_steps
+    tokens_per_step = config.batch_size * micro_batches * settings.model.block_size
+    compiled = worth_compiling(config, model, device, tokens_per_step)
+    if compiled:
+        compile_blocks(model)
+    stepper = Stepper(model, config, device=device, dtype=dtype, process=Process())
+    seconds = []
+    for step in range(WARM_UP_STEPS + steps):
+        started_at = time.perf_counter()
+        stepper.step(batches(step), micro_batches, 1.0)  # its loss is a number: the device is done
+        seconds.append(time.perf_counter() - started_at)
+    step_seconds = statistics.median(seconds[WARM_UP_STEPS:])
+    tokens_per_second = tokens_per_step / step_seconds
+    costs = costs_of(settings.model)
+    return {
+        "parameters": costs.parameters,
+        "device": device,
+        "dtype": dtype,
+        "compiled": compiled,
+        "threads": threads,
+        "steps": steps,
+        "tokens_per_step": tokens_per_step,
+        "milliseconds_per_step": 1e3 * step_seconds,
+        "tokens_per_second": tokens_per_second,
+        "gflops_per_second": tokens_per_second * costs.training_flops_per_token / 1e9,
+        "peak_memory_mb": _peak_memory_bytes(device) / 1e6,
+    }
+
+
+def _batches(settings: RunConfig, data: Path | None, device: str) -> tuple[Batches, RunConfig]:
+    """The micro-batches of each step, and settings that fit them."""
+    import torch
+
+    config, shape = settings.train, settings.model
+    count = config.gradient_accumulation_steps
+    if data is None:
+        generator = torch.Generator().manual_seed(config.seed)
+
+        def random_ids(step: int) -> list[tuple[Tensor, Tensor]]:
+            size = (count, config.batch_size, shape.block_size + 1)
+            ids = torch.randint(shape.vocab_size, size, generator=generator).to(device)
+            return [(row[:, :-1], row[:, 1:]) for row in ids]
+
+        return random_ids, settings
+    from slm.data.loader import DataLoader
+    from slm.train.run import fit_vocabulary
+
+    loader = DataLoader(
+        config.batch_size, shape.block_size, device, data_dir=data, seed=config.seed
+    )
+
+    def from_data(step: int) -> list[tuple[Tensor, Tensor]]:
+        return [loader.batch_at(step * count + k) for k in range(count)]
+
+    return from_data, fit_vocabulary(settings, loader.tokenizer)
+
+
+def _peak_memory_bytes(device: str) -> float:
+    """The most memory so far: of the GPU where it is one, else of this process."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated()
+    if sys.platform == "win32":
+        return float("nan")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux

@@ -1,0 +1,155 @@
+"""`slm eval`: how well a model predicts a text."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slm.cli.loading import LoadedModel, load_model
+from slm.cli.options import Checkpoint, Device, Dtype, Json, Source
+from slm.cli.output import Display, print_json, print_table, say
+from slm.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from slm.data.documents import Piece
+    from slm.evals import EvalResult
+
+SPLITS = ("train", "validation", "all")
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="A directory that `slm prepare` made."),
+    ] = None,
+    source: Source = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="SPLIT",
+            help="train, validation or all.  [validation; all of a single file]",
+        ),
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = "float32",
+    as_json: Json = False,
+) -> None:
+    """Measure loss, perplexity and bits per byte on prepared data or on any text.
+
+    Every token of every story is scored once, with the story's own start as context, and so is the
+    end-of-text token behind it. Of a single file the whole text is scored.
+    """
+    if (data is None) == (source is None):
+        raise UsageError(
+            "give the text to evaluate on by --data or --source"
+            if data is None
+            else "--data and --source are both given",
+            hint="--data names prepared token files, --source any text",
+        )
+    if split is not None and split not in SPLITS:
+        raise UsageError(
+            f"there is no split {split!r}",
+            hint=did_you_mean(split, SPLITS) or "use train, validation or all",
+        )
+    pieces, scored = (None, split or "validation") if source is None else _text(source, split)
+    if data is not None and scored == "all":
+        raise UsageError("--split all needs --source", hint="evaluate train and validation in turn")
+    loaded = load_model(checkpoint, device=device, dtype=dtype)
+    started_at = time.perf_counter()
+    with Display() as display:
+        result = _score(loaded, data, pieces, scored, display)
+    seconds = time.perf_counter() - started_at
+    _tell(result, loaded, str(data or source), scored, seconds, as_json=as_json)
+
+
+def _text(source: str, split: str | None) -> tuple[Iterator[Piece], str]:
+    """The stories of a source that are to be scored, and what to call them.
+
+    A file that somebody names to evaluate on is meant as a whole. Folders, data sets and the
+    built-in corpus have a validation split.
+    """
+    from slm.data.file_source import read_documents
+    from slm.data.sources import open_source
+
+    opened = open_source(source, note=say)
+    path = Path(source).expanduser()
+    if source != "builtin" and path.is_file() and split in (None, "all"):
+        say(f"scoring the whole of {source}")
+        return read_documents(path), "all"
+    if split == "all":
+        both = itertools.chain(opened.pieces("train"), opened.pieces("validation"))
+        return both, "all"
+    if split == "train":
+        return opened.pieces("train"), "train"
+    say(f"scoring the validation split of {source}")
+    return opened.pieces("validation"), "validation"
+
+
+def _score(
+    loaded: LoadedModel,
+    data: Path | None,
+    pieces: Iterator[Piece] | None,
+    split: str,
+    display: Display,
+) -> EvalResult:
+    from slm.data.shards import DataDirectory
+    from slm.evals import evaluate_pieces, evaluate_split
+    from slm.runtime import autocast
+
+    total: int | None = None
+
+    def on_progress(tokens: int) -> None:
+        display.show("scoring", tokens / total if total else None, tokens / 1e3, "K tokens")
+
+    how: dict[str, Any] = {
+        "autocast": autocast(loaded.device, loaded.dtype),
+        "on_progress": on_progress,
+    }
+    if data is None:
+        assert pieces is not None
+        return evaluate_pieces(loaded.model, loaded.tokenizer, pieces, **how)
+    directory = DataDirectory.open(data)
+    total = directory.split(split).tokens
+    return evaluate_split(loaded.model, loaded.tokenizer, directory, split, **how)
+
+
+def _tell(
+    result: EvalResult,
+    loaded: LoadedModel,
+    text: str,
+    split: str,
+    seconds: float,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        print_json(
+            {
+                **result.to_json(),
+                "checkpoint": str(loaded.path),
+                "text": text,
+                "split": split,
+                "step": loaded.state.step,
+                "dtype": loaded.dtype,
+                "seconds": seconds,
+            }
+        )
+        return
+    print_table(
+        [
+            ("loss", f"{result.loss:.4f} nats a token"),
+            ("perplexity", f"{result.perplexity:.3f}"),
+            ("bits per byte", f"{result.bits_per_byte:.4f}"),
+            ("tokens", f"{result.tokens:,}"),
+            ("bytes", f"{result.bytes:,}"),
+            ("stories", f"{result.stories:,}"),
+        ]
+    )
+    say(f"{loaded.path}, step {loaded.state.step:,}, in {seconds:.1f} s")

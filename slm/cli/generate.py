@@ -1,0 +1,213 @@
+"""`slm generate`: continue prompts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slm.cli.loading import load_model
+from slm.cli.options import Checkpoint, Device, Dtype, Json
+from slm.cli.output import counted, print_json, say
+from slm.errors import UsageError
+
+if TYPE_CHECKING:
+    from slm.generate import Completion, GenerationOptions, Generator
+
+
+def generate(
+    checkpoint: Checkpoint,
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="PROMPT", help="What the story begins with.")
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("-n", "--samples", metavar="N", help="Continuations of each prompt.")
+    ] = 1,
+    max_new_tokens: Annotated[
+        int, typer.Option("--max-new-tokens", metavar="N", help="Tokens added at most.")
+    ] = 200,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            "--temperature",
+            metavar="T",
+            help="0 always takes the likeliest token; 1 leaves the model's own odds.",
+        ),
+    ] = 0.8,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            "--top-k", metavar="K", help="Sample among the K likeliest tokens only; 0: among all."
+        ),
+    ] = 50,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            "--top-p",
+            metavar="P",
+            help="Sample among the likeliest tokens that together reach this probability.",
+        ),
+    ] = 1.0,
+    min_p: Annotated[
+        float,
+        typer.Option(
+            "--min-p",
+            metavar="P",
+            help="Drop tokens less likely than this share of the likeliest one's probability.",
+        ),
+    ] = 0.0,
+    repetition_penalty: Annotated[
+        float,
+        typer.Option(
+            "--repetition-penalty",
+            metavar="R",
+            help="Above 1, tokens that are in the text already become less likely.",
+        ),
+    ] = 1.0,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stop", metavar="TEXT", help="End before this text; may be given several times."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="S", help="Equal seeds give equal texts.  [a fresh one]"),
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = "float32",
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file", metavar="PROMPTS", help="A file with a prompt on each line; - is stdin."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Continue a prompt, or several, with a trained model.
+
+    A single text is shown as it is written. Figures and the seed go to stderr.
+    """
+    prompts = _prompts(prompt, file)
+    from slm.generate import GenerationOptions, Generator
+
+    options = GenerationOptions(
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
+        stop=tuple(stop or ()),
+        samples=samples,
+    )
+    loaded = load_model(checkpoint, device=device, dtype=dtype)
+    generator = Generator(loaded.model, loaded.tokenizer, dtype=loaded.dtype)
+    started_at = time.perf_counter()
+    if len(prompts) == samples == 1 and not as_json:
+        completions = [_stream(generator, prompts[0], options)]
+    else:
+        completions = generator.complete(prompts, options)
+    seconds = time.perf_counter() - started_at
+    tokens = sum(completion.new_tokens for completion in completions)
+    if as_json:
+        print_json(
+            {
+                "checkpoint": str(loaded.path),
+                "seed": completions[0].seed,
+                "options": asdict(options),
+                "prompts": prompts,
+                "texts": [completion.prompt + completion.text for completion in completions],
+                "samples": [_described(completion) for completion in completions],
+                "tokens": tokens,
+                "seconds": seconds,
+                "tokens_per_second": tokens / seconds,
+            }
+        )
+    elif len(completions) > 1:
+        _print_separated(completions)
+    for sentence in _remarks(completions, loaded.model.config.block_size):
+        say(f"note: {sentence}")
+    say(
+        f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "
+        f"{tokens / seconds:,.0f} tokens/s"
+    )
+
+
+def _prompts(prompt: str | None, file: Path | None) -> list[str]:
+    """The prompts of the command line or of a file, one a line; empty lines count for nothing.
+
+    Raises:
+        UsageError: there is none, or the file cannot be read.
+    """
+    if file is None:
+        if prompt is None:
+            raise UsageError(
+                "there is no prompt", hint='give one as "Once upon a time", or many with --file'
+            )
+        return [prompt]
+    if prompt is not None:
+        raise UsageError("a prompt and --file are both given", hint="give one of them")
+    try:
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read the prompts {file}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the prompts {file} are not UTF-8: {error.reason}") from None
+    # Not splitlines(), which also splits at characters that may stand in a prompt.
+    prompts = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+    if not prompts:
+        raise UsageError(f"{file} holds no prompt", hint="write one prompt on each line")
+    return prompts
+
+
+def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:
+    """Print a text while it is written."""
+    print(prompt, end="", flush=True)
+    for event in generator.stream(prompt, options):
+        print(event.text, end="", flush=True)
+        if event.completion is not None:
+            print()
+            return event.completion
+    raise AssertionError("a stream ends with a completion")
+
+
+def _print_separated(completions: list[Completion]) -> None:
+    for number, completion in enumerate(completions, start=1):
+        print(f"--- {number} of {len(completions)} ---")
+        print(completion.prompt + completion.text)
+        if number < len(completions):
+            print()
+
+
+def _described(completion: Completion) -> dict[str, object]:
+    return {
+        "prompt": completion.prompt,
+        "index": completion.index,
+        "text": completion.prompt + completion.text,
+        "continuation": completion.text,
+        "finish_reason": completion.finish_reason,
+        "tokens": completion.new_tokens,
+        "prompt_tokens": completion.prompt_tokens,
+        "prompt_truncated": completion.prompt_truncated,
+        "context_shifts": completion.context_shifts,
+    }
+
+
+def _remarks(completions: list[Completion], block_size: int) -> list[str]:
+    remarks = []
+    if any(completion.prompt_truncated for completion in completions):
+        remarks.append(
+            f"a prompt is longer than the context of {block_size} tokens: only its end was read"
+        )
+    if any(completion.context_shifts for completion in completions):
+        remarks.append(
+            f"a text grew beyond the context of {block_size} tokens: its older part was forgotten"
+        )
+    return remarks

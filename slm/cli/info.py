@@ -1,0 +1,188 @@
+"""`slm info`: all about a run, a checkpoint or a data directory, with its checksums verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slm.cli.options import Json
+from slm.cli.output import print_json
+
+if TYPE_CHECKING:
+    from slm.checkpoint import Checkpoint
+    from slm.config import RunConfig
+
+
+def info(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A run, a checkpoint, or a data directory.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Tell all about a checkpoint, a run or a data directory, and verify its checksums."""
+    from slm.data.shards import META_FILE
+
+    is_data = (path / META_FILE).is_file()
+    described = describe_data(path) if is_data else describe_checkpoint(path)
+    if as_json:
+        print_json(described)
+    else:
+        _print_sections(described)
+
+
+def describe_data(path: Path) -> dict[str, Any]:
+    """What a data directory holds; every byte of its token files is verified.
+
+    Raises:
+        DataError: it is damaged or of another version.
+    """
+    from slm.data.shards import DataDirectory
+
+    directory = DataDirectory.open(path)
+    splits = {}
+    for name, split in directory.meta.splits:
+        directory.tokens(name)  # verifies
+        splits[name] = {
+            "stories": split.stories,
+            "tokens": split.tokens,
+            "bytes": split.bytes,
+            "bytes_per_token": directory.bytes_per_token(name),
+            "tokens_per_story": split.tokens / max(split.stories, 1),
+            "longest_story": split.longest_story,
+        }
+    return {
+        "kind": "data",
+        "path": str(path),
+        "verified": True,
+        "created_by": directory.meta.created_by,
+        "dtype": directory.meta.dtype,
+        "fingerprint": directory.fingerprint,
+        "source": {**directory.meta.source, **directory.meta.details},
+        "tokenizer": directory.meta.tokenizer.model_dump(),
+        "splits": splits,
+        "files": _files(path),
+    }
+
+
+def describe_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds, or the one that counts in a run; every file is verified.
+
+    Raises:
+        UsageError: nothing is there.
+        CheckpointError: it is damaged or of another version.
+    """
+    from slm.checkpoint import load_checkpoint, newest_checkpoint, resolve_checkpoint
+
+    directory = resolve_checkpoint(path)
+    checkpoint = load_checkpoint(directory)
+    described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
+    stands_at: Checkpoint | None = checkpoint
+    if (path / "checkpoints").is_dir() or (path / "best").is_dir():
+        saved = _saved_in(path)
+        described |= {"kind": "run", "verified": set(saved.values()) <= {"valid"}}
+        described |= {"model": str(directory), "checkpoints": saved}
+        described["model_step"] = checkpoint.state.step
+        stands_at = newest_checkpoint(path) if "valid" in saved.values() else None
+    elif checkpoint.has_optimizer_state:
+        _ = checkpoint.optimizer_state  # verifies it
+    return {
+        **described,
+        "training": _training(stands_at or checkpoint),
+        "parameters": _costs(checkpoint.config),
+        "tokenizer": {
+            "name": checkpoint.tokenizer.name,
+            "vocab_size": checkpoint.tokenizer.vocab_size,
+            "fingerprint": checkpoint.tokenizer.fingerprint,
+        },
+        "settings": _settings(checkpoint.config),
+        "files": _files(directory),
+    }
+
+
+def _saved_in(run: Path) -> dict[str, str]:
+    """The full checkpoints of a run, and whether each is valid."""
+    from slm.checkpoint import step_directories, verify_checkpoint
+    from slm.errors import CheckpointError
+
+    found = {}
+    for directory in step_directories(run):
+        try:
+            verify_checkpoint(directory)
+        except CheckpointError as error:
+            found[directory.name] = f"damaged: {error.message}"
+        else:
+            found[directory.name] = "valid"
+    return found
+
+
+def _training(checkpoint: Checkpoint) -> dict[str, Any]:
+    state = checkpoint.state
+    return {
+        "step": state.step,
+        "tokens_seen": state.tokens_seen,
+        "elapsed_seconds": state.elapsed_seconds,
+        "best_validation_loss": state.best_validation_loss,
+        "evaluations_since_best": state.evaluations_since_best,
+        "can_go_on": checkpoint.has_optimizer_state,
+        "data_fingerprint": state.data_fingerprint,
+    }
+
+
+def _costs(config: RunConfig) -> dict[str, Any]:
+    from slm.model import costs_of
+
+    costs = costs_of(config.model)
+    return {
+        **dict(costs.table()),
+        "total": costs.parameters,
+        "forward_flops_per_token": costs.forward_flops_per_token,
+        "training_flops_per_token": costs.training_flops_per_token,
+    }
+
+
+def _settings(config: RunConfig) -> dict[str, dict[str, Any]]:
+    """Each setting's value and origin."""
+    from slm.presets import setting_names
+
+    described = {}
+    for name in setting_names():
+        group, _, key = name.partition(".")
+        value = getattr(getattr(config, group), key)
+        described[name] = {"value": value, "origin": config.origins.get(name, "default")}
+    return described
+
+
+def _files(directory: Path) -> dict[str, int]:
+    """Sizes in bytes of the files in a directory."""
+    return {
+        entry.name: entry.stat().st_size
+        for entry in sorted(directory.iterdir())
+        if entry.is_file() and not entry.name.startswith(".")
+    }
+
+
+def _print_sections(described: dict[str, Any]) -> None:
+    """One value a line, sections indented; a setting with its origin behind it."""
+    from slm.cli.settings_help import as_toml
+
+    def show(name: str, value: Any, indent: str) -> None:
+        label = name.replace("_", " ") if "." not in name else name
+        if isinstance(value, dict) and value.keys() == {"value", "origin"}:
+            print(f"{indent}{name} = {as_toml(value['value'])}    ({value['origin']})")
+        elif isinstance(value, dict):
+            print(f"{indent}{label}")
+            for key, item in value.items():
+                show(key, item, indent + "  ")
+        elif isinstance(value, bool):
+            print(f"{indent}{label}: {'yes' if value else 'no'}")
+        elif isinstance(value, float):
+            print(f"{indent}{label}: {value:,.4f}")
+        elif isinstance(value, int):
+            print(f"{indent}{label}: {value:,}")
+        else:
+            print(f"{indent}{label}: {'none' if value is None else value}")
+
+    for name, value in described.items():
+        show(name, value, "")

@@ -1,0 +1,56 @@
+"""A trained model as the commands use it: weights, tokenizer, device, number format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slm.errors import ConfigError, did_you_mean
+from slm.runtime import DTYPES, resolve_device, resolve_dtype
+
+if TYPE_CHECKING:
+    from slm.checkpoint import TrainingState
+    from slm.model import GPT
+    from slm.tokenizer.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to be used, and what belongs to it."""
+
+    path: Path
+    """The checkpoint directory that was meant."""
+    model: GPT
+    tokenizer: Tokenizer
+    state: TrainingState
+    device: str
+    dtype: str
+
+
+def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
+    """Load and verify the model that a user means by a path.
+
+    Raises:
+        UsageError: nothing is there.
+        CheckpointError: it is damaged or of another version.
+        DeviceError, ConfigError: the device or number format is not there.
+    """
+    if dtype not in (*DTYPES, "auto"):
+        raise ConfigError(
+            f"the number format {dtype!r} is not known",
+            hint=did_you_mean(dtype, DTYPES) or f"use {', '.join(DTYPES)} or auto",
+        )
+    from slm.checkpoint import load_checkpoint, resolve_checkpoint
+
+    device = resolve_device(device or "auto")
+    directory = resolve_checkpoint(path)
+    checkpoint = load_checkpoint(directory)
+    return LoadedModel(
+        path=directory,
+        model=checkpoint.build_model(device),
+        tokenizer=checkpoint.tokenizer,
+        state=checkpoint.state,
+        device=device,
+        dtype=resolve_dtype(dtype, device),
+    )

@@ -1,0 +1,115 @@
+"""Flags that several commands have, and what becomes of them as settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from slm.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+Checkpoint = Annotated[
+    Path,
+    typer.Option("--checkpoint", metavar="PATH", help="A run's folder, or a checkpoint in it."),
+]
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.  [auto]"),
+]
+
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="FORMAT",
+        help="Number format of the products: float32, bfloat16, float16, or auto.",
+    ),
+]
+
+Preset = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="One of `slm presets`.")
+]
+
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="SRC",
+        help="builtin, a Hugging Face data set, a .txt, .jsonl, .csv or .parquet file, "
+        "or a folder with train.* and validation.*",
+    ),
+]
+
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(
+        "--tokenizer",
+        metavar="TOK",
+        help="gpt2-8k, gpt2, bpe:4096, bytes, chars, or a saved tokenizer's path.",
+    ),
+]
+
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        "--steps", metavar="N", help="Length of the run in optimizer steps.  [as the preset says]"
+    ),
+]
+
+Minutes = Annotated[
+    float | None,
+    typer.Option(
+        "--minutes", metavar="M", help="Length of the run by the clock.  [as the preset says]"
+    ),
+]
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting of `slm presets --settings`; more KEY=VALUE may follow.",
+    ),
+]
+
+MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
+
+Flags = dict[str, tuple[Any, str]]
+
+
+def given(flags: Flags) -> Flags:
+    """Those flags that have a value; settings to (value, name of the flag)."""
+    return {name: (value, flag) for name, (value, flag) in flags.items() if value is not None}
+
+
+def length_flags(steps: int | None, minutes: float | None) -> Flags:
+    """The settings that `--steps` or `--minutes` means.
+
+    Raises:
+        UsageError: both are there.
+    """
+    if steps is not None and minutes is not None:
+        raise UsageError(
+            "--steps and --minutes are both given", hint="a run ends by steps or by the clock"
+        )
+    if steps is not None:
+        return {"train.max_steps": (steps, "--steps"), "train.max_minutes": (None, "--steps")}
+    return {} if minutes is None else {"train.max_minutes": (minutes, "--minutes")}
+
+
+def assignments(settings: list[str] | None, more: list[str] | None) -> list[str]:
+    """All `key=value` of `--set a=1 b=2 --set c=3`.
+
+    Raises:
+        UsageError: a word is there that belongs to no `--set`.
+    """
+    for word in more or []:
+        if not settings or "=" not in word:
+            raise UsageError(
+                f"unexpected word {word!r}", hint="settings are given as --set KEY=VALUE"
+            )
+    return [*(settings or []), *(more or [])]

@@ -1,0 +1,111 @@
+"""`slm prepare`: from text to token files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from slm.cli.options import Json, Source, Tokenizer
+from slm.cli.output import Display, counted, megabytes, print_json, print_table, say
+from slm.config import DEFAULT_SOURCE, DataConfig
+
+DEFAULT_TOKENIZER = "bpe:4096"
+
+
+def prepare(
+    source: Source = DEFAULT_SOURCE,
+    tokenizer: Tokenizer = DEFAULT_TOKENIZER,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="The data directory.  [one in ./data, which `slm train` finds again]",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="STORIES", help="Use only this many stories of the training text."
+        ),
+    ] = None,
+    validation_fraction: Annotated[
+        float,
+        typer.Option(
+            "--validation-fraction",
+            metavar="F",
+            help="Share of stories held out, where the source has no validation split.",
+        ),
+    ] = 0.05,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", metavar="N", help="Decides what is held out, and the built-in stories."
+        ),
+    ] = 0,
+    force_reload: Annotated[
+        bool,
+        typer.Option("--force-reload", help="Fetch and tokenize again, even if nothing changed."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read text, make or load a tokenizer, and write checked token files.
+
+    Doing it again is instant when nothing has changed.
+    """
+    from slm.data.place import default_data_dir
+    from slm.data.prepare import prepare as prepare_data
+
+    started_at = time.perf_counter()
+    data = DataConfig(
+        source=source,
+        tokenizer=tokenizer,
+        limit=limit,
+        validation_fraction=validation_fraction,
+        corpus_seed=seed,
+    )
+    with Display() as display:
+        directory = prepare_data(
+            data.source,
+            data.tokenizer,
+            default_data_dir(data) if out is None else out,
+            force=force_reload,
+            limit=data.limit,
+            validation_fraction=data.validation_fraction,
+            seed=data.corpus_seed,
+            progress=display.show_preparation,
+            note=say,
+        )
+    splits: dict[str, Any] = {
+        name: {"stories": part.stories, "bytes": part.bytes, "tokens": part.tokens}
+        for name, part in directory.meta.splits
+    }
+    seconds = time.perf_counter() - started_at
+    if as_json:
+        print_json(
+            {
+                "data": str(directory.path),
+                "tokenizer": directory.meta.tokenizer.model_dump(),
+                "splits": splits,
+                "fingerprint": directory.fingerprint,
+                "seconds": seconds,
+            }
+        )
+        return
+    print(f"{directory.path}  (tokenizer {directory.meta.tokenizer.name})")
+    print_table(
+        (
+            (
+                name,
+                counted(part["stories"], "story"),
+                megabytes(part["bytes"]),
+                counted(part["tokens"], "token"),
+            )
+            for name, part in splits.items()
+        ),
+        indent="  ",
+    )
+    say(f"ready after {seconds:.1f} s; train on it with: slm train --data {directory.path}")

@@ -1,0 +1,197 @@
+"""`slm train`: a new run, or an unfinished one that goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slm.cli.options import (
+    Device,
+    Flags,
+    Json,
+    Minutes,
+    MoreSettings,
+    Preset,
+    Settings,
+    Source,
+    Steps,
+    Tokenizer,
+    assignments,
+    given,
+    length_flags,
+)
+from slm.cli.output import Display, print_json, print_table, say
+from slm.cli.settings import new_run, resumed_run
+from slm.config import RunConfig
+from slm.errors import UsageError
+from slm.runtime import Process
+
+if TYPE_CHECKING:
+    from slm.train import TrainingResult
+    from slm.train.run import Progress
+
+
+def train(
+    preset: Preset = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings in TOML, or a run's config.json."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="A directory that `slm prepare` made."),
+    ] = None,
+    source: Source = None,
+    tokenizer: Tokenizer = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="RUN", help="The run's folder.  [runs/PRESET]"),
+    ] = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, with its settings.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Set an earlier run in --out aside and start anew.")
+    ] = False,
+    stop_after: Annotated[
+        int | None,
+        typer.Option(
+            "--stop-after", metavar="N", help="Save and stop after N steps; --resume goes on."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="STORIES", help="Use only this many stories of the training text."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="N", help="Decides weights, order of the data and dropout."),
+    ] = None,
+    device: Device = None,
+    settings: Settings = None,
+    more_settings: MoreSettings = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model: prepare the data if need be, train, keep the best and the newest weights.
+
+    Without a preset it is modern-12m; `slm presets` lists them. Text given by --source is prepared
+    once, in ./data, and found again. Ctrl-C saves and stops.
+    """
+    flags = given(
+        {
+            "data.data_dir": (_text(data), "--data"),
+            "data.source": (source, "--source"),
+            "data.tokenizer": (tokenizer, "--tokenizer"),
+            "data.limit": (limit, "--limit"),
+            "train.out_dir": (_text(out), "--out"),
+            "train.seed": (seed, "--seed"),
+            "train.device": (device, "--device"),
+        }
+    )
+    _refuse_contradictions(flags, resume=resume, fresh=fresh, stop_after=stop_after)
+    flags |= length_flags(steps, minutes)
+    changes = assignments(settings, more_settings)
+    chosen = new_run(preset, config, flags, changes)
+    if resume:
+        saved = resumed_run(Path(chosen.train.out_dir), preset, config, flags, changes)
+        if saved is None and not any((preset, config, data, source)):
+            raise UsageError(
+                f"there is no run in {chosen.train.out_dir} to go on with",
+                hint="name its folder with --out, or leave out --resume to start one",
+            )
+        chosen = saved or chosen
+    _train(
+        chosen,
+        existing="resume" if resume else "set-aside" if fresh else "refuse",
+        stop_after=stop_after,
+        as_json=as_json,
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _refuse_contradictions(
+    flags: Flags, *, resume: bool, fresh: bool, stop_after: int | None
+) -> None:
+    if resume and fresh:
+        raise UsageError(
+            "--resume and --fresh are both given", hint="a run goes on, or starts anew"
+        )
+    for name in ("data.source", "data.limit"):
+        if "data.data_dir" in flags and name in flags:
+            raise UsageError(
+                f"--data and {flags[name][1]} are both given",
+                hint="--data names token files that are prepared already",
+            )
+    if stop_after is not None and stop_after < 1:
+        raise UsageError(f"--stop-after must be at least 1, found {stop_after}")
+
+
+def _train(settings: RunConfig, *, existing: Any, stop_after: int | None, as_json: bool) -> None:
+    from slm.train.callbacks import recording_callbacks
+    from slm.train.progress import ProgressDisplay
+    from slm.train.run import ready_trainer
+
+    process = Process.from_environment()
+    with ready_trainer(
+        settings,
+        process,
+        existing=existing,
+        callbacks=[*recording_callbacks(settings.train), ProgressDisplay()],
+        progress=preparation_progress(),
+        note=say,
+    ) as trainer:
+        result = trainer.train(existing=existing, stop_after=stop_after)
+        bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
+    if process.is_main:
+        _tell(result, bytes_per_token, as_json=as_json)
+
+
+@contextlib.contextmanager
+def preparation_progress() -> Iterator[Progress]:
+    """Shows on stderr how the preparation of data goes."""
+    with Display() as display:
+        yield display.show_preparation
+
+
+def _tell(result: TrainingResult, bytes_per_token: float, *, as_json: bool) -> None:
+    best = result.best_validation_loss
+    bits_per_byte = None if best is None else best / math.log(2) / bytes_per_token
+    if as_json:
+        print_json(
+            {
+                "run": str(result.out_dir),
+                "best": str(result.out_dir / "best"),
+                "step": result.step,
+                "tokens": result.tokens,
+                "train_loss": result.train_loss,
+                "validation_loss": result.validation_loss,
+                "best_validation_loss": best,
+                "best_bits_per_byte": bits_per_byte,
+                "stopped_early": result.stopped_early,
+                "elapsed_seconds": result.elapsed_seconds,
+            }
+        )
+        return
+    rows = [
+        ("run", str(result.out_dir)),
+        ("steps", f"{result.step:,}"),
+        ("tokens", f"{result.tokens:,}"),
+        ("training loss", f"{result.train_loss:.4f}"),
+    ]
+    if best is not None:
+        rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
+    rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
+    print_table(rows)
+    say(f'tell stories with: slm generate --checkpoint {result.out_dir} "Once upon a time"')

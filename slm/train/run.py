@@ -1,0 +1,245 @@
+"""From settings to a trainer that is ready to run: data, vocabulary, model, processes.
+
+What `slm train` and `train.py` have in common. With several processes the main one alone prepares
+the data, writes files and speaks; the others wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch.distributed
+
+from slm.config import RunConfig
+from slm.data.loader import DataLoader
+from slm.data.place import default_data_dir
+from slm.data.prepare import PrepareProgress, prepare
+from slm.data.shards import DataDirectory
+from slm.errors import DataError, UsageError
+from slm.files import make_directory
+from slm.model import GPT
+from slm.runtime import (
+    Process,
+    device_of_process,
+    process_group,
+    resolve_device,
+    resolve_dtype,
+    seed_everything,
+)
+from slm.tokenizer.base import Tokenizer
+from slm.train.events import Callback
+from slm.train.run_directory import Existing, make_room
+from slm.train.trainer import Trainer
+
+PREPARED = "--data"
+"""Origin of a data directory that is taken as it is, whatever `source` and `tokenizer` say."""
+OF_SOURCE = "made from source and tokenizer"
+OF_TOKENIZER = "tokenizer"
+CHOSEN_BY_US = ("preset ", OF_TOKENIZER)
+
+Progress = Callable[[PrepareProgress], None]
+Note = Callable[[str], None]
+
+
+@contextlib.contextmanager
+def ready_trainer(
+    settings: RunConfig,
+    process: Process,
+    *,
+    existing: Existing,
+    force_reload: bool = False,
+    callbacks: Sequence[Callback] | None = None,
+    progress: contextlib.AbstractContextManager[Progress] | None = None,
+    note: Note = lambda sentence: None,
+) -> Iterator[Trainer]:
+    """A trainer whose data are prepared and whose processes are connected for the block.
+
+    Args:
+        settings: of the run; what depends on data or processes is fitted to them.
+        process: this process among those that train together.
+        existing: as for `Trainer.train`; a run that will be refused is refused before the work.
+        force_reload: fetch and tokenize again.
+        callbacks: for the trainer.
+        progress: entered while the data are prepared.
+        note: told what a user should know.
+
+    Raises:
+        UsageError: there is a run already and `existing` is "refuse".
+        WriteError: the run directory cannot be made.
+        SlmError: the data cannot be had, or the settings do not fit them.
+    """
+    out_dir = Path(settings.train.out_dir)
+    if process.is_main:
+        make_directory(out_dir)
+        if existing == "refuse":
+            make_room(out_dir, existing)
+    settings = share_micro_batches(settings, process, note if process.is_main else None)
+    settings = place_data(settings)
+    device = device_of_process(resolve_device(settings.train.device), process)
+    with process_group(process, device):
+        shown = progress if progress is not None and process.is_main else None
+        with main_first(process), shown or contextlib.nullcontext(_silent) as report:
+            # Whoever goes on with a run, or is not the main process, finds the data as they are.
+            directory = obtain_data(
+                settings,
+                as_they_are=existing == "resume" or not process.is_main,
+                force=force_reload and process.is_main,
+                progress=report,
+                note=note,
+            )
+        settings = fit_vocabulary(describe_source(settings, directory), directory.tokenizer)
+        settings = agree_on_dtype(settings, process, device)
+        yield build_trainer(settings, process, callbacks)
+
+
+def _silent(event: PrepareProgress) -> None:
+    pass
+
+
+def place_data(settings: RunConfig) -> RunConfig:
+    """Choose the data directory, where nobody has: see `default_data_dir`."""
+    if settings.origins.get("data.data_dir", OF_SOURCE) != OF_SOURCE:
+        return settings
+    place = default_data_dir(settings.data)
+    return settings.with_values({"data.data_dir": str(place)}, OF_SOURCE)
+
+
+def obtain_data(
+    settings: RunConfig,
+    *,
+    as_they_are: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+    note: Note | None = None,
+) -> DataDirectory:
+    """Open the data directory of the settings, and prepare it first where that is needed.
+
+    Args:
+        settings: their `data`.
+        as_they_are: prepare only if nothing is there.
+        force, progress, note: for `prepare`.
+
+    Raises:
+        SlmError: the data cannot be had.
+    """
+    data = settings.data
+    if settings.origins.get("data.data_dir") == PREPARED:
+        return DataDirectory.open(data.data_dir)
+    if as_they_are and not force:
+        with contextlib.suppress(DataError):
+            return DataDirectory.open(data.data_dir)
+    return prepare(
+        data.source,
+        data.tokenizer,
+        data.data_dir,
+        force=force,
+        limit=data.limit,
+        validation_fraction=data.validation_fraction,
+        seed=data.corpus_seed,
+        progress=progress,
+        note=note,
+    )
+
+
+def describe_source(settings: RunConfig, directory: DataDirectory) -> RunConfig:
+    """Say in the settings where prepared data that were taken as they are came from.
+
+    Raises:
+        UsageError: another tokenizer was asked for than the one that made the data.
+    """
+    if settings.origins.get("data.data_dir") != PREPARED:
+        return settings
+    name = directory.meta.tokenizer.name
+    if settings.origins.get("data.tokenizer") == "--tokenizer" and settings.data.tokenizer != name:
+        raise UsageError(
+            f"{directory.path} was prepared with the tokenizer {name}, "
+            f"not {settings.data.tokenizer}",
+            hint="leave out --tokenizer, or prepare other data with: slm prepare",
+        )
+    source = directory.meta.source
+    values = {
+        "data.source": str(source.get("name") or source.get("path") or source.get("kind")),
+        "data.tokenizer": name,
+    }
+    return settings.with_values(values, f"data in {directory.path}")
+
+
+def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
+    """Give the model as many ids as the tokenizer has, unless the user chose a number."""
+    origin = settings.origins.get("model.vocab_size", CHOSEN_BY_US[0])
+    if not origin.startswith(CHOSEN_BY_US):
+        return settings
+    return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, OF_TOKENIZER)
+
+
+def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
+    """Give every process at least one micro-batch of a step, unless the user chose their number.
+
+    A number that the user chose and that cannot be divided is refused by the trainer.
+    """
+    name, total = "gradient_accumulation_steps", settings.train.gradient_accumulation_steps
+    origin = settings.origins.get(f"train.{name}", CHOSEN_BY_US[0])
+    missing = -total % process.world_size
+    if not missing or not origin.startswith(CHOSEN_BY_US):
+        return settings
+    if note is not None:
+        note(
+            f"note: {name} is {total + missing} instead of {total}, "
+            f"so that {process.world_size} processes share each step evenly"
+        )
+    return settings.with_values({f"train.{name}": total + missing}, "shared by the processes")
+
+
+def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunConfig:
+    """Let all processes compute in the number format that the main one finds fastest."""
+    if process.world_size == 1 or settings.train.dtype != "auto":
+        return settings
+    found = [resolve_dtype("auto", device) if process.is_main else None]
+    torch.distributed.broadcast_object_list(found, src=0)
+    return settings.with_values({"train.dtype": found[0]}, "auto, as found on this machine")
+
+
+def build_trainer(
+    settings: RunConfig, process: Process, callbacks: Sequence[Callback] | None = None
+) -> Trainer:
+    """A new model with its initial weights, the loader of its data, and their trainer."""
+    config = settings.train
+    loader = DataLoader(
+        config.batch_size,
+        settings.model.block_size,
+        device_of_process(resolve_device(config.device), process),
+        data_dir=settings.data.data_dir,
+        seed=config.seed,
+        rank=process.rank,
+        world_size=process.world_size,
+    )
+    seed_everything(config.seed)
+    return Trainer(
+        GPT(settings.model),
+        loader,
+        config.__dict__,
+        settings=settings,
+        process=process,
+        callbacks=callbacks,
+    )
+
+
+@contextlib.contextmanager
+def main_first(process: Process) -> Iterator[None]:
+    """The main process does the block, then all others do; they wait however long it takes.
+
+    If it fails, the others wait until `torchrun` ends them.
+    """
+    if process.world_size == 1:
+        yield
+        return
+    group = torch.distributed.new_group(backend="gloo", timeout=datetime.timedelta(days=7))
+    if not process.is_main:
+        torch.distributed.barrier(group)
+    yield
+    if process.is_main:
+        torch.distributed.barrier(group)
+    torch.distributed.destroy_process_group(group)

@@ -1,0 +1,47 @@
+"""The presets exist, are sound, and have the sizes that were promised."""
+
+from __future__ import annotations
+
+import pytest
+
+from slm.model import GPT, costs_of
+from slm.presets import DEFAULT_PRESET, preset_names, preset_table, resolve
+from slm.tokenizer import parse_tokenizer
+
+SIZES = {
+    "demo": (1e6, 5e6),
+    "gpt2": (10e6, 15e6),
+    "modern-12m": (10e6, 15e6),
+    "shakespeare-char": (0.5e6, 1.5e6),
+    "tiny": (1e4, 1e5),
+}
+
+
+def test_these_presets_are_there():
+    assert preset_names() == sorted(SIZES)
+    assert DEFAULT_PRESET == "modern-12m"
+
+
+@pytest.mark.parametrize("name", sorted(SIZES))
+def test_each_one_resolves_to_a_model_of_its_size(name):
+    settings = resolve(name)
+    low, high = SIZES[name]
+
+    assert low <= costs_of(settings.model).parameters <= high
+    assert preset_table(name)["description"]
+    assert parse_tokenizer(settings.data.tokenizer)
+
+
+def test_the_counts_are_those_of_a_real_model():
+    shape = resolve("gpt2").model
+
+    assert sum(p.numel() for p in GPT(shape).parameters()) == costs_of(shape).parameters
+
+
+def test_gpt2_is_the_original():
+    shape = resolve("gpt2").model
+
+    assert (shape.n_layer, shape.n_head, shape.n_embd, shape.block_size) == (6, 6, 384, 256)
+    assert shape.vocab_size == 8192
+    assert shape.bias
+    assert shape.dropout > 0

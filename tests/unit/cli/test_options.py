@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from slm.cli.options import assignments, given, length_flags
+from slm.errors import UsageError
+
+
+def test_flags_without_a_value_are_left_out():
+    flags = {"train.seed": (0, "--seed"), "train.device": (None, "--device")}
+
+    assert given(flags) == {"train.seed": (0, "--seed")}
+
+
+def test_steps_clear_the_clock_and_minutes_leave_the_steps():
+    assert length_flags(5, None) == {
+        "train.max_steps": (5, "--steps"),
+        "train.max_minutes": (None, "--steps"),
+    }
+    assert length_flags(None, 1.5) == {"train.max_minutes": (1.5, "--minutes")}
+    assert length_flags(None, None) == {}
+    with pytest.raises(UsageError, match="--minutes"):
+        length_flags(5, 1.5)
+
+
+def test_settings_may_follow_one_set_or_several():
+    assert assignments(["a=1", "c=3"], ["b=2"]) == ["a=1", "c=3", "b=2"]
+    assert assignments(None, None) == []
+
+
+@pytest.mark.parametrize(("settings", "more"), [(None, ["a=1"]), (["a=1"], ["word"])])
+def test_other_words_are_refused(settings, more):
+    with pytest.raises(UsageError, match="unexpected"):
+        assignments(settings, more)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+
+from slm.cli.output import Display, counted, megabytes, prepare_streams, print_json, print_table
+from slm.data.prepare import PrepareProgress
+
+
+def test_json_has_no_numbers_that_json_does_not_know(capsys):
+    print_json({"loss": math.nan, "list": [math.inf, 1.5], "text": "naïve"})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "loss": None,
+        "list": [None, 1.5],
+        "text": "naïve",
+    }
+
+
+def test_json_is_lossless_where_the_console_is_not(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    print_json({"text": "日本"})
+
+    stream.flush()
+    assert json.loads(stream.buffer.getvalue()) == {"text": "日本"}
+
+
+def test_a_console_without_a_character_does_not_end_the_program(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", stream)
+    prepare_streams()
+
+    print("日 é")
+
+    stream.flush()
+    assert stream.buffer.getvalue().rstrip() == "? é".encode("cp1252")
+
+
+def test_tables_are_aligned(capsys):
+    print_table([("a", "1"), ("longer", "2")], indent=" ")
+    print_table([])
+
+    assert capsys.readouterr().out == " a       1\n longer  2\n"
+
+
+def test_numbers_for_people():
+    assert counted(1, "story") == "1 story"
+    assert counted(2000, "story") == "2,000 stories"
+    assert counted(0, "token") == "0 tokens"
+    assert megabytes(999) == "999 bytes"
+    assert megabytes(15_670_000) == "15.7 MB"
+
+
+def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):
+    clock = iter([0.0, 0.0, 10.0, 11.0])
+    monkeypatch.setattr("slm.cli.output.time.monotonic", lambda: next(clock))
+    with Display() as display:
+        for stories in (1, 2, 3):
+            display.show_preparation(PrepareProgress("train", stories, 40_000_000, 9, 0.25))
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "encoding the training split  25%  40.0 MB  4.0 MB/s  30 s left\n"
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Display() as display:
+        display.show("scoring", None, 1.0, "K tokens")
+        display.show("scoring", 0.5, 2.0, "K tokens")
+
+    assert "scoring" in terminal.getvalue()

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from slm.cli.settings import from_preset, new_run, resumed_run
+from slm.errors import CheckpointError, UsageError
+
+
+def test_a_new_run_takes_the_default_preset():
+    settings = new_run(None, None, {}, [])
+
+    assert settings.model.n_embd == 384
+    assert settings.origins["model.norm"] == "preset modern-12m"
+    assert Path(settings.train.out_dir) == Path("runs/modern-12m")
+
+
+def test_the_settings_file_may_name_the_preset(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('preset = "tiny"\n[train]\nseed = 5\n', encoding="utf-8")
+
+    settings = new_run(None, file, {}, [])
+
+    assert settings.model.n_embd == 32
+    assert settings.train.seed == 5
+    assert Path(settings.train.out_dir) == Path("runs/mine")
+
+
+def test_out_dir_that_was_chosen_stays():
+    settings = new_run("tiny", None, {"train.out_dir": ("here", "--out")}, [])
+
+    assert settings.train.out_dir == "here"
+
+
+def test_a_preset_limits_its_own_source_only():
+    assert from_preset("tiny", None, {"data.source": ("builtin", "--source")}, []).data.limit == 300
+    assert from_preset("tiny", None, {"data.source": ("a/b", "--source")}, []).data.limit is None
+    assert (
+        from_preset("tiny", None, {"data.source": ("a/b", "--source")}, ["limit=9"]).data.limit == 9
+    )
+
+
+@pytest.fixture
+def run_dir(tmp_path) -> Path:
+    settings = new_run("tiny", None, {}, ["n_embd=40", "n_head=4", "out_dir=elsewhere"])
+    (tmp_path / "config.json").write_text(json.dumps(settings.to_json()), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_run_goes_on_with_its_own_settings(run_dir):
+    resumed = resumed_run(run_dir, None, None, {"train.seed": (9, "--seed")}, ["n_head=5"])
+
+    assert resumed is not None
+    assert (resumed.model.n_embd, resumed.model.n_head, resumed.train.seed) == (40, 5, 9)
+    assert resumed.origins["model.n_embd"] == "--set"
+    assert resumed.origins["train.seed"] == "--seed"
+    assert resumed.train.out_dir == str(run_dir)
+
+
+def test_the_same_command_again_changes_nothing(run_dir, tmp_path):
+    again = resumed_run(run_dir, "tiny", None, {}, ["n_embd=40", "n_head=4"])
+    file = tmp_path / "mine.toml"
+    file.write_text('preset = "gpt2"\nn_layer = 3\n', encoding="utf-8")
+    with_file = resumed_run(run_dir, None, file, {}, [])
+
+    assert again == resumed_run(run_dir, None, None, {}, [])
+    assert with_file is not None
+    assert (with_file.model.n_layer, with_file.model.n_embd) == (3, 40)
+
+
+def test_another_preset_is_refused(run_dir):
+    with pytest.raises(UsageError, match="gpt2"):
+        resumed_run(run_dir, "gpt2", None, {}, [])
+
+
+def test_no_run_and_no_settings(tmp_path):
+    assert resumed_run(tmp_path, None, None, {}, []) is None
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(CheckpointError, match="cannot read"):
+        resumed_run(tmp_path, None, None, {}, [])
