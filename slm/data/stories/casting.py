@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from slm.data.stories.dice import Dice
 from slm.data.stories.lexicon import kinds, names
@@ -50,7 +51,7 @@ class Casting(Narrator):
         season = dice.pick(("spring", "summer", "summer", "autumn"))
         self.world = World(season=season)
         self.fable = False
-        self.land = "forest"
+        self.on_foot = False
         self._taken: list[str] = []
 
     # --- characters ------------------------------------------------------------------------------
@@ -61,15 +62,16 @@ class Casting(Narrator):
         fable: float = 0.4,
         traits: Sequence[str] = _NICE,
         species: Sequence[str] = (),
-        gender: str | None = None,
+        on_foot: bool = False,
     ) -> Character:
-        """A: a child, or (in a fable) a talking animal."""
+        """A: a child, or (in a fable) a talking animal; `on_foot` if nobody in it may fly."""
         self.fable = self.dice.chance(fable)
+        self.on_foot = on_foot
         noun: str | None = None
         if self.fable:
-            noun = self.pick(species or tuple(kinds.SPECIES))
-            self.land = self.pick(kinds.SPECIES[noun].lands)
-        hero = self.peer("A", gender=gender, noun=noun)
+            noun = self.pick(species or (kinds.WALKERS if on_foot else kinds.ANIMALS))
+            self.world.land = self.pick(kinds.SPECIES[noun].lands)
+        hero = self.peer("A", noun=noun)
         hero.role = "hero"
         hero.traits.append(self.pick(traits))
         return hero
@@ -78,21 +80,18 @@ class Casting(Narrator):
         self,
         key: str,
         *,
-        species: Sequence[str] = (),
         noun: str | None = None,
-        gender: str | None = None,
         trait: str | None = None,
     ) -> Character:
         """Another child, or another animal of the same land."""
-        if gender is None:
-            present = [c.gender for c in self.cast.values() if isinstance(c, Character)]
-            if len(present) == 1 and self.dice.chance(0.6):
-                gender = "f" if present[0] == "m" else "m"
-            else:
-                gender = self.pick("mf")
+        present = [c.gender for c in self.cast.values() if isinstance(c, Character)]
+        if len(present) == 1 and self.dice.chance(0.6):
+            gender = "f" if present[0] == "m" else "m"
+        else:
+            gender = self.pick("mf")
         if self.fable:
             if noun is None:
-                noun = self.pick(species or self.neighbours())
+                noun = self.pick(self.neighbours())
             kind = kinds.SPECIES[noun]
             who = Character(self._name(names.ANIMAL_NAMES), noun, gender, kind.words, "friend")
             who.family = "animal"
@@ -105,15 +104,25 @@ class Casting(Narrator):
         self.cast[key] = who
         return who
 
-    def neighbours(self, **demands: object) -> list[str]:
+    def neighbours(
+        self,
+        *,
+        flies: bool | None = None,
+        swims: bool | None = None,
+        sizes: tuple[int, int] = (1, 5),
+    ) -> list[str]:
         """Species of this land that are not in the story yet."""
         present = [c.kind for c in self.cast.values() if isinstance(c, Character)]
+        if flies is None and self.on_foot:
+            flies = False
         return [
             s.noun
             for s in kinds.SPECIES.values()
-            if self.land in s.lands
+            if self.world.land in s.lands
             and s.noun not in present
-            and all(getattr(s, name) == value for name, value in demands.items())
+            and sizes[0] <= s.size <= sizes[1]
+            and flies in (None, s.flies)
+            and swims in (None, s.swims)
         ]
 
     def beast(self, key: str, noun: str, *, gender: str = "it", bird: bool = False) -> Character:
@@ -141,7 +150,7 @@ class Casting(Narrator):
         if self.fable:
             words = {**hero.words, "small": ("old",) if called is _GRANDPARENTS else ("kind",)}
             if self.dice.chance(0.5):
-                name = f"{name} {kinds.GROWN_NOUN.get(hero.kind, hero.kind).capitalize()}"
+                name = f"{name} {kinds.grown_noun(hero.kind, gender).capitalize()}"
         who = Character(name, "mother" if gender == "f" else "father", gender, words, "adult")
         if called is _GRANDPARENTS:
             who.kind = "grand" + who.kind
@@ -154,7 +163,7 @@ class Casting(Narrator):
         if self.fable:
             noun = self.pick(self.neighbours())
             title = "Mr." if gender == "m" else "Mrs."
-            name = f"{self.pick(('Old', title))} {noun.capitalize()}"
+            name = f"{self.pick(('Old', title))} {kinds.grown_noun(noun, gender).capitalize()}"
             who = Character(name, noun, gender, kinds.SPECIES[noun].words, "adult")
             who.family = "animal"
         else:
@@ -225,7 +234,7 @@ class Casting(Narrator):
     def somewhere(self, *tags: str, key: str = "P") -> Place:
         """A place with the tags, in the hero's land; the hero is not there yet."""
         used = [c.name for c in self.cast.values() if isinstance(c, Place)]
-        found = [s for s in _sites(self.land if self.fable else "kid", *tags) if s.name not in used]
+        found = [s for s in _sites(self.world.land, *tags) if s.name not in used]
         return self.at(self.pick(found), key=key)
 
     def at(self, site: Site, *, key: str = "P") -> Place:
@@ -257,18 +266,11 @@ class Casting(Narrator):
         self.cast[key] = Plain(self.wording(text))
 
 
-_tagged_cache: dict[tuple[bool, str], tuple[Noun, ...]] = {}
-_sites_cache: dict[tuple[str, ...], tuple[Site, ...]] = {}
-
-
+@cache
 def _tagged(fable: bool, tag: str) -> tuple[Noun, ...]:
-    key = (fable, tag)
-    if key not in _tagged_cache:
-        _tagged_cache[key] = tagged(FABLE_THINGS if fable else THINGS, tag)
-    return _tagged_cache[key]
+    return tagged(FABLE_THINGS if fable else THINGS, tag)
 
 
+@cache
 def _sites(*tags: str) -> tuple[Site, ...]:
-    if tags not in _sites_cache:
-        _sites_cache[tags] = sites(*tags)
-    return _sites_cache[tags]
+    return sites(*tags)

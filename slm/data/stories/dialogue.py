@@ -9,13 +9,13 @@ from slm.data.stories.referents import Character
 
 _VERBS = {
     "?": ("asked",),
-    "!": ("said", "cried", "called", "said", "shouted", "exclaimed"),
+    "!": ("said", "cried", "called", "said", "exclaimed"),
     ".": ("said",),
 }
 _REPLIES = ("said", "said", "answered", "replied", "said")
 _MANNERS: dict[str, tuple[str, ...]] = {
     "?": ("", "", "", "softly", "kindly", "quietly"),
-    "!": ("", "", "", "with a big smile", "at once", "in a loud voice"),
+    "!": ("", "", "", "with a big smile", "at once", "brightly"),
     ".": ("", "", "", "with a smile", "softly", "kindly", "in a warm voice", "with a nod"),
 }
 _GRUFF = frozenset(("whispered", "sobbed", "sighed", "shouted", "growled", "begged", "laughed"))
@@ -35,12 +35,14 @@ def spoken(teller: Narrator, who: Character, line: str, how: str | None, mood: s
     midway = bool(rest) and first[-1] not in _VERBS  # the tag may interrupt a sentence
     roll = teller.roll
     manner: str | None = None
-    if how == "asked" and mark != "?":
-        how = "said"
+    if how in ("asked", "said"):
+        how = "asked" if mark == "?" else "said"
     if how is None:
         how = teller.pick(_REPLIES if mark == "." and teller.answering else _VERBS[mark])
         if mood is not None and roll() < 0.35:
             manner = teller.pick(FEELINGS[mood].voice)
+            if how not in ("asked", *_REPLIES):
+                how = "said"  # nobody cries out quietly
         elif mood is None and how in ("said", "asked", "answered"):
             manner = teller.pick(_MANNERS[mark])
     elif how not in _GRUFF and mood is not None and roll() < 0.25:
@@ -63,7 +65,8 @@ def spoken(teller: Narrator, who: Character, line: str, how: str | None, mood: s
         name = who.told("name" if who.proper and who.told_of else "", teller)
         tag = f"{name} {how}" if roll() < 0.45 else f"{how} {name}"
     tag += _after_verb(manner, teller)
-    if rest and roll() < 0.65:
+    asks_first = how == "asked" and whole[-1] != "?"
+    if rest and (asks_first or roll() < 0.65):
         if midway:
             return f'"{first.rstrip(",")}," {tag}, "{rest}"'
         return f'"{_before_tag(first)}" {tag}. "{rest}"'
@@ -82,6 +85,7 @@ def _addressed(teller: Narrator, who: Character, first: str, words: str) -> str:
         or listener.stranger
         or first[-1] not in _VERBS
         or listener.name in words
+        or "my dear" in words
         or teller.roll() > 0.3
     ):
         return first

@@ -53,15 +53,6 @@ class Dice:
     def pick(self, options: Sequence[T]) -> T:
         return options[int(self.roll() * len(options))]
 
-    def weighted(self, options: Sequence[tuple[T, float]]) -> T:
-        """One option, each with its own weight."""
-        left = self.roll() * sum(weight for _, weight in options)
-        for option, weight in options:
-            left -= weight
-            if left < 0:
-                return option
-        return options[-1][0]
-
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """A shuffled copy (Fisher-Yates)."""
         deck = list(items)

@@ -8,7 +8,8 @@ import re
 _BEFORE_VOWEL = re.compile(
     r"(?<=\b[Aa]) (?=(?:[aeioAEIO]|u(?!ni|se)|hour|honest)(?<!one)(?!one\b|once\b|eu))"
 )
-_SENTENCE_START = re.compile(r"(?<=[.!?] )[a-z]")
+# behind a mark; also behind `."`, for a comma ends a statement that its tag follows
+_SENTENCE_START = re.compile(r'(?:(?<=[.!?] )|(?<=\." ))[a-z]')
 
 PRONOUNS: dict[str, dict[str, str]] = {
     "m": {"he": "he", "him": "him", "his": "his", "self": "himself"},

@@ -29,7 +29,7 @@ class Style:
         detail, talk, inner = dice.pick(
             ((0.7, 0.35, 0.3), (0.3, 0.85, 0.3), (0.3, 0.5, 0.6), (0.5, 0.6, 0.4), (0.2, 0.2, 0.1))
         )
-        length = dice.between(120, 560)
+        length = dice.between(80, 480)
         return cls(detail, talk, inner, length, dice.pick((90, 140, 140, 200, 260, 420, 9999)))
 
 
@@ -114,6 +114,11 @@ class Narrator:
             self._paragraphs.append([])
             self._in_paragraph = 0
             self.sentence += 3  # names again, rather than pronouns
+
+    def lately(self, count: int) -> str:
+        """The last `count` things that were told."""
+        told = [text for paragraph in self._paragraphs for text in paragraph]
+        return " ".join(told[-count:])
 
     def text(self) -> str:
         """All that was told so far."""

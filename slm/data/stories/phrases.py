@@ -21,8 +21,7 @@ BANKS: dict[str, str] = {
     "every_day": "every [day|morning|evening|afternoon]|day after day|each "
     "[morning|evening|day]|twice a day",
     # --- manner ---
-    "carefully": "carefully|very carefully|slowly|with great care|as gently as {1.he} could|bit "
-    "by bit|step by step",
+    "carefully": "carefully|very carefully|slowly|with great care|as gently as {1.he} could",
     "quietly": "quietly|as quiet as a mouse|without a sound|softly|on tiptoe",
     "together": "together|together|side by side|as a team",
     # --- looking, thinking ---

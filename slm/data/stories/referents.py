@@ -12,7 +12,7 @@ Forms of a thing: `{X}` the kite, `{X.a}` a big red kite, `{X.n}` kite, `{X.fn}`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slm.data.stories.grammar import PRONOUNS, possessive
@@ -184,13 +184,12 @@ class Noun:
     looks: str  # a pattern of fitting adjectives
     tags: frozenset[str] = frozenset()
     plural: bool = False
-    extra: tuple[str, ...] = field(default=())
 
 
 class Thing(Referent):
     """An object: it can be held, lost, found, given, broken, mended and eaten."""
 
-    __slots__ = ("adjectives", "holder", "key", "noun", "owner", "spot", "state", "where")
+    __slots__ = ("adjectives", "holder", "noun", "owner", "spot", "state")
 
     def __init__(self, noun: Noun, adjectives: str) -> None:
         super().__init__("they" if noun.plural else "it")
@@ -198,7 +197,6 @@ class Thing(Referent):
         self.adjectives = adjectives
         self.holder: Character | None = None
         self.owner: Character | None = None
-        self.where: Place | None = None
         self.spot: str | None = None
         self.state = "whole"
 
@@ -230,7 +228,7 @@ class Thing(Referent):
         if form == "this":
             self.mentioned(teller)
             return f"these {noun}" if self.noun.plural else f"this {noun}"
-        return teller.wording(teller.pick(self.noun.extra))
+        raise ValueError(f"a thing has no form {form!r}")
 
 
 class Place(Referent):

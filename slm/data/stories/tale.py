@@ -7,7 +7,16 @@ from slm.data.stories.dialogue import spoken
 from slm.data.stories.dice import Dice
 from slm.data.stories.facts import CharacterFacts, FeelingFacts, StoryFacts
 from slm.data.stories.lexicon.feelings import FEELINGS, FELT_ONLY
-from slm.data.stories.lexicon.sky import AIR, CLEAR_NIGHT, DARK_NIGHT, EVENING, SKY, SKY_WORDS
+from slm.data.stories.lexicon.sky import (
+    AIR,
+    CLEAR_NIGHT,
+    DARK_NIGHT,
+    EVENING,
+    FIELD_AIR,
+    JUNGLE_AIR,
+    SKY,
+    SKY_WORDS,
+)
 from slm.data.stories.narrator import Narrator
 from slm.data.stories.referents import Character, Place, Referent, Thing
 from slm.data.stories.world import World
@@ -41,7 +50,7 @@ class Now(Referent):
             self.hour_told = world.hour
         if form == "sky":
             return sky
-        season = f"{world.season} " if teller.roll() < 0.2 else ""
+        season = f"{world.season} " if teller.roll() < 0.2 and world.land != "jungle" else ""
         if world.season == "winter" and sky == "warm":
             sky = "fine"
         if form == "a":
@@ -79,7 +88,11 @@ class Air(Referent):
         self.now = now
 
     def told(self, form: str, teller: Narrator) -> str:
-        return teller.wording(teller.pick(AIR[self.now.world.season]))
+        world = self.now.world
+        if world.land == "jungle":
+            return teller.wording(teller.pick(JUNGLE_AIR))
+        fields = FIELD_AIR[world.season] if world.land in ("town", "farm") else ()
+        return teller.wording(teller.pick(AIR[world.season] + fields))
 
 
 class Tale(Casting):
@@ -130,7 +143,7 @@ class Tale(Casting):
     def feel(self, who: str, feeling: str, cause: str, *, told: bool = False) -> None:
         """Somebody feels something because of `cause`; `told` if the text just said the cause."""
         full = self.written > self.style.length and len(self._feelings) > (0 if told else 1)
-        if full and self.roll() < 0.6:
+        if full:
             return  # the text says enough: the reader feels it
         character = self.character(who)
         reason = self.quoted(cause)
@@ -152,6 +165,8 @@ class Tale(Casting):
             verb = "felt" if word in FELT_ONLY else verb
             self.write(self.wording(f"{{?}} {verb} {word} because {cause}."))
         else:
+            word = self.pick([w for w in kind.words if " that " not in w])
+            verb = "felt" if word in FELT_ONLY else verb
             self.write(self.wording(f"because {cause}, {{?}} {verb} {word}."))
 
     def note_feeling(self, who: str, feeling: str, cause: str) -> None:

@@ -20,6 +20,7 @@ class World:
     """The state of one story's world."""
 
     def __init__(self, hour: str = "morning", sky: str = "sunny", season: str = "summer") -> None:
+        self.land = "town"  # or where the animals of a fable live: one of `kinds.LANDS`
         self.hour = hour
         self.sky = sky
         self.season = season
@@ -58,7 +59,6 @@ class World:
         self._needs(who, thing)
         self._release(thing)
         thing.spot = spot
-        thing.where = who.place
 
     def place(self, thing: Thing, spot: str) -> None:
         """A thing that nobody holds lies at a spot."""

@@ -165,8 +165,6 @@ FEELINGS: dict[str, Feeling] = {
             "as lonely as [the moon|a tree on a hill|one shoe|a single star]",
             "lonely",
             "very lonely",
-            "all alone",
-            "lonely and small",
         ),
         (
             "{?} [sighed|looked around], but there was [nobody to talk to|no one to play with].",

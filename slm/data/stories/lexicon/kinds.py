@@ -95,7 +95,7 @@ _HOPPER = _FOUR_LEGS | {
 }
 _SLOW = _FOUR_LEGS | {
     "walked": ("walked slowly", "went", "plodded", "crawled"),
-    "ran": ("hurried", "went very fast", "rushed"),
+    "ran": ("hurried", "hurried along", "rushed"),
     "crept": ("crept", "crawled"),
 }
 
@@ -108,7 +108,7 @@ class Species:
     words: Words
     home: str
     food: tuple[str, ...]
-    size: int  # 1 ant-sized .. 5 elephant-sized
+    size: int  # 0 an insect or a snail .. 5 an elephant
     lands: tuple[str, ...]  # forest, meadow, water, jungle, farm
     flies: bool = False
     swims: bool = False
@@ -131,14 +131,14 @@ def _kind(
 SPECIES: dict[str, Species] = {
     s.noun: s
     for s in (
-        _kind("rabbit", _HOPPER, "burrow", "carrots, clover, lettuce", 2, "forest meadow farm"),
+        _kind("rabbit", _HOPPER, "burrow", "carrots, clover, turnips", 2, "forest meadow farm"),
         _kind("fox", _FOUR_LEGS, "den", "berries, roasted chestnuts, eggs", 3, "forest meadow"),
-        _kind("bear", _FOUR_LEGS, "cave", "honey, berries, fish", 4, "forest"),
+        _kind("bear", _FOUR_LEGS, "cave", "berries, fish, nuts", 4, "forest"),
         _kind("squirrel", _FOUR_LEGS, "hollow tree", "nuts, acorns, seeds", 1, "forest"),
         _kind(
             "hedgehog", _SLOW, "nest of leaves", "apples, berries, mushrooms", 1, "forest meadow"
         ),
-        _kind("mouse", _FOUR_LEGS, "hole", "cheese, seeds, crumbs", 1, "forest meadow farm"),
+        _kind("mouse", _FOUR_LEGS, "hole", "seeds, nuts, grains", 1, "forest meadow farm"),
         _kind(
             "deer",
             _FOUR_LEGS | {"hands": ("hooves",), "hand": ("hoof",)},
@@ -155,7 +155,7 @@ SPECIES: dict[str, Species] = {
         _kind(
             "frog",
             _HOPPER | {"hands": ("hands",), "hand": ("hand",)},
-            "lily pad",
+            "reed hut",
             "flies, bugs",
             1,
             "water",
@@ -165,7 +165,7 @@ SPECIES: dict[str, Species] = {
             "duck",
             _BIRD | {"walked": ("waddled", "went", "walked"), "ran": ("hurried", "waddled fast")},
             "nest in the reeds",
-            "bread, water plants, seeds",
+            "water plants, seeds",
             2,
             "water farm",
             swims=True,
@@ -174,7 +174,7 @@ SPECIES: dict[str, Species] = {
             "turtle",
             _SLOW | {"hands": ("feet",), "hand": ("foot",)},
             "hole by the bank",
-            "lettuce, water plants, berries",
+            "water plants, berries",
             2,
             "water",
             swims=True,
@@ -192,23 +192,23 @@ SPECIES: dict[str, Species] = {
         _kind(
             "elephant",
             _FOUR_LEGS | {"hands": ("feet",), "hand": ("trunk",)},
-            "clearing",
+            "grove",
             "leaves, bananas, grass",
             5,
             "jungle",
         ),
-        _kind("lion", _FOUR_LEGS, "den", "meat pie, stew", 4, "jungle"),
-        _kind("tiger", _FOUR_LEGS, "den", "stew, fish", 4, "jungle"),
+        _kind("lion", _FOUR_LEGS, "den", "meat pies, sausages", 4, "jungle"),
+        _kind("tiger", _FOUR_LEGS, "den", "fish, sausages", 4, "jungle"),
         _kind("parrot", _BIRD, "nest", "nuts, mangoes, seeds", 2, "jungle", flies=True),
         _kind(
             "giraffe",
             _FOUR_LEGS | {"hands": ("hooves",), "hand": ("hoof",)},
-            "clearing",
+            "grove",
             "leaves, figs",
             5,
             "jungle",
         ),
-        _kind("cat", _FOUR_LEGS, "basket", "fish, milk", 2, "farm"),
+        _kind("cat", _FOUR_LEGS, "barn", "fish, sausages", 2, "farm"),
         _kind("puppy", _FOUR_LEGS, "doghouse", "bones, sausages", 2, "farm"),
         _kind(
             "lamb",
@@ -250,16 +250,16 @@ SPECIES: dict[str, Species] = {
             1,
             "farm",
         ),
-        _kind("ant", _SLOW, "ant hill", "crumbs, seeds", 1, "meadow forest"),
+        _kind("ant", _SLOW, "ant hill", "seeds, grains", 0, "meadow forest"),
         _kind(
-            "bee", _BIRD | {"walked": ("flew", "buzzed")}, "hive", "honey", 1, "meadow", flies=True
+            "bee", _BIRD | {"walked": ("flew", "buzzed")}, "hive", "honey", 0, "meadow", flies=True
         ),
         _kind(
             "ladybug",
             _BIRD | {"walked": ("crawled", "flew")},
             "leaf",
             "tiny green bugs",
-            1,
+            0,
             "meadow",
             flies=True,
         ),
@@ -267,14 +267,26 @@ SPECIES: dict[str, Species] = {
             "snail",
             _SLOW | {"hands": ("feelers",), "hand": ("feeler",)},
             "shell",
-            "lettuce, leaves",
-            1,
+            "leaves",
+            0,
             "meadow",
         ),
     )
 }
 # what the young ones of some kinds are called when they are big
-GROWN_NOUN = {"puppy": "dog", "lamb": "sheep", "chick": "hen", "ladybug": "bug"}
+_GROWN_NOUNS = {"puppy": "dog", "lamb": "sheep", "ladybug": "bug"}
+
+
+def grown_noun(kind: str, gender: str) -> str:
+    """What an animal of this kind is called when it is big."""
+    if kind == "chick":
+        return "hen" if gender == "f" else "rooster"
+    return _GROWN_NOUNS.get(kind, kind)
+
+
+ANIMALS = tuple(s.noun for s in SPECIES.values() if s.size > 0)
+WALKERS = tuple(s.noun for s in SPECIES.values() if s.size > 0 and not s.flies)
+BIRDS = frozenset(("owl", "bird", "robin", "crow", "duck", "parrot", "chick"))
 LANDS = ("forest", "meadow", "water", "jungle", "farm")
 
 GROWN: Words = {

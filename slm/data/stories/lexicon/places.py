@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A kind of place. `sights` are sentences that are true there in dry daylight."""
+    """A kind of place. `sights` are sentences that are true there in dry daylight.
+
+    Among the tags are the lands it is part of (`town` for children, else as in `kinds.LANDS`) and
+    `in` or `out`, `home`, `away` (from home) and `green` (where plants grow).
+    """
 
     name: str
     prep: str
@@ -24,7 +28,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the park",
         "in",
-        "kid out play grass tree",
+        "town out away green play grass tree",
         "under the [slide|swings|old bench], behind the [big oak|rose bush|fountain], "
         "[by|next to] the [duck pond|sandbox|gate], in the [tall grass|flower bed|sandbox], "
         "near the [merry-go-round|picnic table]",
@@ -37,7 +41,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the playground",
         "at",
-        "kid out play",
+        "town out play",
         "under the [slide|climbing frame|seesaw], behind the [swings|bench|fence], in the "
         "sandbox, by the gate, next to the monkey bars",
         "the swings were [creaking|going up and down|flying high].",
@@ -47,7 +51,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the beach",
         "at",
-        "kid out water sand",
+        "town out away shore sand",
         "under the [towel|umbrella], behind a [sandcastle|big rock|rock], in the [wet "
         "sand|seaweed], near the [boat|pier|lifeguard chair], between two [rocks|dunes]",
         "the [waves|little waves|foamy waves] [rolled|splashed|tumbled] [onto the sand|in and "
@@ -58,10 +62,10 @@ SITES: tuple[Site, ...] = (
     _site(
         "the garden",
         "in",
-        "kid out home grass tree plant",
+        "town out green home grass tree plant",
         "under the [rose bush|apple tree|wheelbarrow|hedge], behind the [shed|watering "
         "can|flower pots], [between|among] the [cabbages|tulips|bean poles], in the [tall "
-        "grass|compost heap], by the [fence|rain barrel]",
+        "grass|herb bed], by the [fence|rain barrel]",
         "[bees|butterflies|ladybugs] [flew|went|danced] from [flower to flower|rose to rose].",
         "the [roses|tulips|sunflowers|daisies] [nodded|swayed|bloomed] [by the wall|along the "
         "path|in neat rows].",
@@ -70,7 +74,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the backyard",
         "in",
-        "kid out home grass tree play",
+        "town out green home grass tree play",
         "under the [porch|picnic table|bushes], behind the [doghouse|garage|old tree], in the "
         "[tall grass|leaf pile], by the [fence|hose], near the clothesline",
         "[shirts and socks|clean sheets|towels] [flapped|danced|hung] on the clothesline.",
@@ -79,7 +83,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the farm",
         "at",
-        "kid out animal grass",
+        "town out away green animal grass",
         "under the [hay cart|tractor], behind the [barn|henhouse|milk cans], in the [hay|corn "
         "field|stable], by the [well|pigpen], next to the [gate|water trough]",
         "[hens|chickens] [scratched|pecked] [in the dust|around the yard|by the barn].",
@@ -89,7 +93,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the pine forest",
         "in",
-        "kid out wild tree",
+        "town out away green wild tree",
         "under [a log|the ferns|a pine tree], behind a [mossy rock|tree stump|fallen tree], in "
         "[a hollow tree|the leaves|a pile of sticks], by the [stream|old path], between the "
         "roots of an old tree",
@@ -100,7 +104,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the school yard",
         "in",
-        "kid out play people",
+        "town out away play people",
         "under the [bench|steps], behind the [bike racks|big tree|wall], by the "
         "[door|gate|drinking fountain], next to the [hopscotch squares|fence], in the "
         "[bushes|corner]",
@@ -110,7 +114,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the library",
         "in",
-        "kid in quiet people",
+        "town in quiet people",
         "under the [table|reading chair], behind the [shelf|desk|curtain], between two "
         "[books|shelves], on the [top shelf|window seat|carpet], by the [door|globe]",
         "[it smelled of paper and dust|it was very quiet|someone turned a page] [there|inside].",
@@ -120,7 +124,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the market",
         "at",
-        "kid out people shop",
+        "town out away people shop",
         "under the [fruit stand|flower stall|cart], behind the [cheese stall|barrels|crates], "
         "between the [baskets|boxes|melons], by the [fountain|bread stall], next to the [fish "
         "stand|honey jars]",
@@ -133,7 +137,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the kitchen",
         "in",
-        "kid in home",
+        "town in home",
         "under the [table|sink|stove], behind the [door|bread box|flour jar], in the "
         "[drawer|cupboard|basket], on the [shelf|windowsill], next to the [fridge|fruit bowl]",
         "[something|a pot of soup|a kettle] [bubbled|sang|hummed] on the stove.",
@@ -142,7 +146,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the bedroom",
         "in",
-        "kid in home",
+        "town in home",
         "under the [bed|pillow|blanket|rug], behind the [curtain|door|toy box], in the "
         "[closet|drawer|laundry basket], on the [shelf|windowsill], between the [wall and the "
         "bed|books]",
@@ -152,7 +156,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the attic",
         "in",
-        "kid in home",
+        "town in home",
         "under an old [sheet|table|chair], behind [a trunk|a stack of boxes|the chimney], in a "
         "[dusty box|basket|drawer], on a [shelf|beam], next to the [window|mirror]",
         "dust [danced|floated] in the [thin|pale] light.",
@@ -161,9 +165,9 @@ SITES: tuple[Site, ...] = (
     _site(
         "the lake",
         "at",
-        "kid out water wild",
+        "town water out away green shore wild",
         "under the [dock|old boat|willow], behind [the reeds|a rock|the boathouse], in the "
-        "[reeds|mud|tall grass], by the [water's edge|dock], between two [stones|logs]",
+        "[reeds|tall grass], by the [water's edge|dock], between two [stones|logs]",
         "the water [shone|glittered|was as smooth as glass].",
         "[a frog|a fish|a turtle] [splashed|jumped|slid] [into|in] the water.",
         "dragonflies [danced|hummed] over the [reeds|water].",
@@ -171,7 +175,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the town square",
         "in",
-        "kid out people",
+        "town out away people",
         "under the [bench|statue|clock tower], behind the [fountain|flower cart], by the "
         "[bakery door|lamp post|steps], next to the [mailbox|well], between the [flower "
         "pots|stones]",
@@ -181,7 +185,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the hill",
         "on",
-        "kid out wild grass wind",
+        "town out away green wild grass wind",
         "under the [lone tree|bush], behind the [big stone|stone wall|hedge], in the [tall "
         "grass|clover], by the [path|fence], between two [rocks|bushes]",
         "from there one could see [the whole town|the river|all the little houses].",
@@ -191,8 +195,8 @@ SITES: tuple[Site, ...] = (
     _site(
         "the forest",
         "in",
-        "forest out wild tree",
-        "under [a log|the ferns|a fir tree|a mushroom], behind a [mossy stone|tree stump|fallen "
+        "forest out away green wild tree",
+        "under [a log|the ferns|a fir tree], behind a [mossy stone|tree stump|fallen "
         "oak], in [a hollow tree|the dry leaves|a bush], by the [stream|old path], between the "
         "roots of an oak",
         "[sunlight|golden light] [fell|dripped] through the [leaves|branches].",
@@ -203,7 +207,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the clearing",
         "in",
-        "forest jungle out wild play",
+        "forest jungle out away green wild play",
         "under the [ferns|big leaves], behind the [big rock|stump|bushes], in the [tall "
         "grass|moss], by the [spring|fallen tree], between two [stones|trees]",
         "[butterflies|moths|bees] [danced|flew] [over the flowers|in the light].",
@@ -212,8 +216,8 @@ SITES: tuple[Site, ...] = (
     _site(
         "the meadow",
         "in",
-        "meadow out grass plant",
-        "under a [daisy|dock leaf|bush], behind a [stone|molehill|clump of grass], in the "
+        "meadow out away green grass plant",
+        "under a [hawthorn|hazel bush|bush], behind a [big stone|clump of tall grass], in the "
         "[clover|tall grass|poppies], by the [brook|old fence], between two [thistles|stones]",
         "[bees|butterflies|grasshoppers] [hummed|danced|hopped] [among the flowers|in the grass].",
         "[daisies|poppies|buttercups] [nodded|grew] [everywhere|on every side].",
@@ -221,9 +225,9 @@ SITES: tuple[Site, ...] = (
     _site(
         "the pond",
         "by",
-        "water out",
-        "under a [lily pad|willow|wet log], behind the [reeds|rushes|big stone], in the "
-        "[mud|reeds|duckweed], by the [bank|old boat], between two [stones|roots]",
+        "water out away green",
+        "under a [willow|wet log], behind the [reeds|rushes|big stone], in the "
+        "[reeds|tall grass], by the [bank|old boat], between two [stones|roots]",
         "dragonflies [danced|hummed|darted] over the [water|reeds].",
         "the water [shone|glittered|was as smooth as glass].",
         "[tiny fish|tadpoles] [swam|darted] [in the shallow water|between the plants].",
@@ -231,16 +235,16 @@ SITES: tuple[Site, ...] = (
     _site(
         "the river bank",
         "on",
-        "water out wild",
-        "under the [willow|bridge|roots], behind [a boulder|the reeds], in the [wet "
-        "sand|mud|tall grass], by the [old dam|ferns], between two [rocks|logs]",
+        "water out away green wild",
+        "under the [willow|bridge|roots], behind [a boulder|the reeds], in the [soft "
+        "sand|tall grass], by the [old dam|ferns], between two [rocks|logs]",
         "the river [ran|gurgled|rushed] [over the stones|past the willows].",
         "[a kingfisher|a heron|a swallow] [flew|swooped] over the water.",
     ),
     _site(
         "the jungle",
         "in",
-        "jungle out wild tree",
+        "jungle out away green wild tree",
         "under the [big leaves|vines|palm tree], behind a [banana tree|rock|waterfall], in [a "
         "hollow trunk|the ferns|the vines], by the [river|mango tree], between two [roots|palms]",
         "[bright|red and green|noisy] birds [flew|called] from [tree to tree|the tree tops].",
@@ -249,7 +253,7 @@ SITES: tuple[Site, ...] = (
     _site(
         "the farmyard",
         "in",
-        "farm out animal",
+        "farm out away green animal",
         "under the [hay cart|old wagon], behind the [barn|henhouse|woodpile], in the "
         "[hay|straw|stable], by the [well|pigpen|gate], between two [sacks|buckets]",
         "the [hens|chickens] [scratched|pecked] [in the dust|by the barn].",
@@ -259,9 +263,9 @@ SITES: tuple[Site, ...] = (
     _site(
         "the orchard",
         "in",
-        "farm meadow out tree plant",
-        "under [an apple tree|a ladder|the fallen leaves], behind [a basket|the stone wall|a "
-        "tree], in the [tall grass|basket|wheelbarrow], by the [gate|beehive], between two "
+        "farm meadow out away green tree plant",
+        "under [an apple tree|a ladder|a plum tree], behind [a basket|the stone wall|a "
+        "tree], in the [tall grass|old wheelbarrow|clover], by the [gate|beehive], between two "
         "[crates|trees]",
         "[red apples|yellow pears|ripe plums] [hung|shone] [on every branch|in the leaves].",
         "[wasps|bees] [hummed|buzzed] [around the fruit|in the warm air].",

@@ -5,7 +5,7 @@ from __future__ import annotations
 SKY_WORDS = {
     "sunny": ("sunny", "bright", "warm", "fine"),
     "cloudy": ("cloudy", "gray", "mild"),
-    "windy": ("windy", "breezy", "blowy"),
+    "windy": ("windy", "breezy", "gusty"),
     "rainy": ("rainy", "wet"),
     "snowy": ("snowy", "cold"),
     "foggy": ("foggy", "misty"),
@@ -13,10 +13,10 @@ SKY_WORDS = {
 }
 SKY: dict[str, tuple[str, ...]] = {
     "sunny": (
-        "the sun was [shining|bright|warm]",
+        "the sun was [shining|smiling]",
         "the sky was [blue|clear|as blue as a cornflower]",
         "there was not a cloud in the sky",
-        "the air was [soft|warm|sweet]",
+        "the air was [soft|fresh|sweet]",
     ),
     "cloudy": (
         "[gray|white|big] clouds [hung in|covered|filled] the sky",
@@ -30,7 +30,7 @@ SKY: dict[str, tuple[str, ...]] = {
     ),
     "rainy": (
         "rain [fell|came down|dripped] [softly|without a stop|from a gray sky]",
-        "[raindrops|the rain] [drummed|pattered|tapped] on the [roofs|leaves]",
+        "[raindrops|the rain] [drummed|pattered|tapped] on the [stones|leaves]",
         "there were puddles everywhere",
     ),
     "snowy": (
@@ -55,7 +55,7 @@ DARK_NIGHT = (
 )
 EVENING = ("the sun was low", "the sky was pink and gold", "the shadows were long")
 
-# what one notices of the season
+# what one notices of the season, wherever trees grow
 AIR = {
     "spring": (
         "the first [flowers|daisies|bees|butterflies] were out",
@@ -63,30 +63,48 @@ AIR = {
         "the trees were [full of buds|green again|in bloom]",
         "the birds were [building nests|back again|singing everywhere]",
         "the snow was gone [at last|from the hills]",
-        "[lambs|young goats|foals] jumped in the fields",
     ),
     "summer": (
-        "it smelled of [hay|roses|strawberries|warm grass]",
+        "it smelled of [roses|strawberries|warm grass]",
         "the grass was [high|soft|full of crickets]",
-        "the [cherries|plums|berries|strawberries] were ripe",
+        "the [berries|strawberries|blackberries] were ripe",
         "the days were [long|long and warm]",
         "[swallows|bees|dragonflies] were in the air",
-        "the corn stood [high|tall] in the fields",
     ),
     "autumn": (
         "the leaves were [red and gold|turning yellow|falling]",
-        "it smelled of [apples|mushrooms|wood smoke|wet leaves]",
-        "[nuts|acorns|chestnuts|apples] fell from the trees",
+        "it smelled of [mushrooms|wood smoke|wet leaves]",
+        "[nuts|acorns|chestnuts] fell from the trees",
         "the [geese|swallows|birds] were flying south",
-        "there were [pumpkins|cobwebs|puddles] everywhere",
-        "the fields were [empty|brown|bare]",
+        "there were [cobwebs|puddles|mushrooms] everywhere",
     ),
     "winter": (
         "the trees were [bare|white|black and bare]",
         "it smelled of [snow|wood smoke|cold air]",
         "the ground was [hard|frozen|as hard as stone]",
         "the days were [short|short and dark]",
-        "[ice flowers|frost|little icicles] sat on the windows",
         "there was ice on [the puddles|every puddle|the brook]",
     ),
 }
+# what one notices besides where there are fields
+FIELD_AIR = {
+    "spring": ("[lambs|young goats|foals] jumped in the fields",),
+    "summer": (
+        "it smelled of hay",
+        "the [cherries|plums] were ripe",
+        "the corn stood [high|tall] in the fields",
+    ),
+    "autumn": (
+        "[apples|pears] fell from the trees",
+        "there were pumpkins everywhere",
+        "the fields were [empty|brown|bare]",
+    ),
+    "winter": ("[ice flowers|frost|little icicles] sat on the windows",),
+}
+# the jungle has no seasons
+JUNGLE_AIR = (
+    "it smelled of [wet leaves|flowers|ripe fruit]",
+    "the [parrots|monkeys] were [loud|wide awake]",
+    "the [mangoes|figs|bananas] were ripe",
+    "[butterflies|hummingbirds] were in the air",
+)

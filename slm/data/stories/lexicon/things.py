@@ -32,7 +32,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
         "toy lamb,stuffed penguin,toy lion",
     ),
     (_WOOD, "toy small wooden", "boat,horse,train,flute,sword,duck,truck,boat,puppet"),
-    (_CLOTH, "wear small soft", "hat,scarf,cap,coat,sweater,blanket,bag"),
+    (_CLOTH, "wear small soft", "hat,scarf,cap,coat,sweater,blanket"),
     (_CLOTH, "wear small pair", "MITTENS,BOOTS,GLOVES,SOCKS,SLIPPERS"),
     (
         _FINE,
@@ -59,7 +59,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     (
         "[little|shiny|old|wooden|small|new]",
         "music",
-        "drum,flute,guitar,violin,trumpet,piano,harp,bell,horn,fiddle",
+        "drum,flute,guitar,violin,trumpet,banjo,harp,bell,horn,fiddle",
     ),
     ("[thick|new|old|big|small|little|blue|red] [|picture]", "book small", "book"),
     (

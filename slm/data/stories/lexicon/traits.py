@@ -39,8 +39,8 @@ TRAITS: dict[str, tuple[str, ...]] = {
     "stubborn": (
         "when {1.name} said no, it [meant no|was no], and [that was that|nobody could change "
         "it|not even the rain could change it].",
-        "{1} did not like to be told what to [do|eat|wear|say], and {1.he} [stamped {1.his} "
-        "foot|held on to {1.his} plans|shook {1.his} head] very often.",
+        "{1} did not like to be told what to [do|eat|wear|say], and {1.he} [often stamped {1.his} "
+        "foot|always had {1.his} own plan|shook {1.his} head very often].",
     ),
     "impatient": (
         "{1} hated to wait, and even [a minute|an hour|one day] felt like a [year|week|hundred "
@@ -49,7 +49,7 @@ TRAITS: dict[str, tuple[str, ...]] = {
         "after supper].",
     ),
     "careless": (
-        "{1} often [left things lying around|never put things back|forgot things everywhere], "
+        "{1} [often left things lying around|never put things back|forgot things everywhere], "
         "and then {1.he} [wondered where they were|had to look for them|asked everybody for "
         "help].",
         "{1.name} was always in a hurry and hardly ever [looked twice|looked where {1.he} was "
@@ -107,7 +107,7 @@ TRAITS: dict[str, tuple[str, ...]] = {
         "story].",
     ),
     "helpful": (
-        "{1} liked nothing better than to [help|carry things|fix things|be useful].",
+        "{1} liked nothing better than to [carry things|fix things|be useful].",
         "whenever there was [work to do|something to carry|a problem], {1.name} [came "
         "running|was there|asked if {1.he} could help].",
     ),

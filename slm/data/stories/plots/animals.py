@@ -14,7 +14,7 @@ def injured(t: Tale) -> None:
     t.set_sky("sunny", "cloudy", "rainy", "windy")
     t.hero(fable=0.0, traits=("kind", "gentle", "patient", "quiet", "helpful", "careful"))
     t.parent()
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     noun, hurt, food, bird = t.pick(
         (
@@ -59,7 +59,7 @@ def injured(t: Tale) -> None:
     t.paragraph()
     t.say(
         "M",
-        "poor thing! / Let's [make it a bed in a box|find a warm box].",
+        "the poor thing! / Let's [make it a bed in a box|find a warm box].",
         "you must be very gentle. / It is afraid.",
         how="said",
     )
@@ -118,7 +118,7 @@ def stray(t: Tale) -> None:
     t.set_sky("rainy", "rainy", "windy", "snowy")
     t.hero(fable=0.0)
     t.parent()
-    t.somewhere("out")
+    t.somewhere("away")
     t.beast("C", t.pick(("puppy", "kitten", "dog", "cat", "goat", "donkey")))
     t.word("LOOK", "[thin and wet|muddy from head to tail|wet and cold|dirty and hungry]")
     begin.opening(

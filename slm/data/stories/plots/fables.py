@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from slm.data.stories.lexicon.kinds import SPECIES
+from slm.data.stories.lexicon.kinds import ANIMALS, BIRDS, SPECIES
 from slm.data.stories.plots.registry import plot
 from slm.data.stories.scenes import begin, finish, moments
 from slm.data.stories.tale import Tale
 
-_WALKERS = tuple(
-    s.noun for s in SPECIES.values() if not s.flies and not s.swims and s.noun != "chick"
+# small enough to be carried over a river, and not able to get over it
+_SMALL_WALKERS = tuple(
+    s.noun for s in SPECIES.values() if s.size in (1, 2) and not s.flies and not s.swims
 )
 
 
@@ -96,7 +97,7 @@ def winter_food(t: Tale) -> None:
             "and sang from noon to night."
         )
         t.outcome("{A.name} shared and {B.name} helped the next summer")
-        t.moral("work comes first and play comes second")
+        t.moral("work comes first, and then comes play")
     else:
         t.say("A", "I have only enough for one. / But let us ask the others.", how="said")
         t.tell(
@@ -105,12 +106,12 @@ def winter_food(t: Tale) -> None:
         )
         t.attempt("they asked the others")
         t.outcome("everybody gave a little and it was enough")
-        t.moral("when everyone gives a little, nobody must be hungry")
+        t.moral("when everyone gives a little, nobody has to go hungry")
     t.feel("B", "grateful", "{A.name} had not sent {B.o} away")
     finish.ending(
         t,
         "when the first flower came up through the snow, they were still friends.",
-        "and from then on, {B} looked at the sky not only for the sun.",
+        "<from_then>, {B} gathered a little every day, and sang while {B.he} did it.",
     )
 
 
@@ -120,9 +121,11 @@ def river(t: Tale) -> None:
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy")
     t.hero(
-        fable=1.0, species=_WALKERS, traits=("clever", "brave", "careful", "impatient", "curious")
+        fable=1.0,
+        species=_SMALL_WALKERS,
+        traits=("clever", "brave", "careful", "impatient", "curious"),
     )
-    t.peer("B", noun=t.pick(t.neighbours(flies=False, swims=False)))
+    t.peer("B", noun=t.pick(t.neighbours(flies=False, swims=False, sizes=(1, 2))))
     t.named_place("P", t.pick(("the river", "the wide river", "the deep stream")), "at")
     t.word(
         "GOAL",
@@ -135,7 +138,7 @@ def river(t: Tale) -> None:
         "{A} went for a long walk with {B.intro}. then they stood {P.in}",
     )
     t.tell(
-        "on the other side, there was {GOAL}, but the water was [deep and fast|cold and "
+        "they wanted to get to {GOAL} on the other side, but the water was [deep and fast|cold and "
         "deep|wild and cold|much too deep]."
     )
     t.problem("they could not cross {P}", "the water was deep and they could not swim")
@@ -178,7 +181,7 @@ def river(t: Tale) -> None:
         t.tell(words)
     end = t.dice.below(4)
     if end == 0:
-        t.peer("C", noun=t.pick(("turtle", "otter", "beaver", "duck")))
+        t.peer("C", noun=t.pick(("turtle", "otter", "beaver")))
         t.tell("then a head came out of the water. it was {C.intro}.")
         t.say(
             "C",
@@ -201,7 +204,7 @@ def river(t: Tale) -> None:
             "right across [the water|to the other bank] and [was a bridge|made a fine bridge]."
         )
         t.outcome("they made a bridge of a tree")
-        t.moral("two heads and four strong arms can do a lot")
+        t.moral("two heads and a good push can do a lot")
     elif end == 2:
         t.tell(
             "<idea A>. they tied [logs|thick branches|reeds] together with long grass and made "
@@ -246,26 +249,33 @@ def odd_one(t: Tale) -> None:
     """Somebody looks different and is laughed at; the difference turns out to be good."""
     t.set_time("morning")
     t.set_sky("sunny", "cloudy")
-    t.hero(fable=1.0, traits=("gentle", "shy", "quiet", "dreamy", "kind"))
+    t.hero(
+        fable=1.0,
+        species=[n for n in ANIMALS if n not in ("frog", "elephant", "turtle")],
+        traits=("gentle", "shy", "quiet", "dreamy", "kind"),
+    )
     t.peer("B")
     t.peer("C")
     place = t.somewhere("out")
     t.character("A").place = place
-    odd, use = t.pick(
+    feathers = t.character("A").kind in BIRDS
+    oddities = [
+        ("a loud, deep voice", "called so loudly that everybody heard it and found the way"),
+        ("very big feet", "did not sink into the soft mud and showed the others where to walk"),
+        ("only one good eye", "saw the narrow path that all the others had missed with two eyes"),
+        ("blue spots from head to toe", "was so easy to see that nobody lost sight of {A.him}"),
         (
-            ("very long ears", "heard the danger long before all the others"),
-            ("a loud, deep voice", "called so loudly that everybody heard it"),
-            ("a bright white coat", "shone in the dark, so that the others could follow"),
-            ("very big feet", "did not sink into the soft mud and could carry the others out"),
-            ("a crooked tail", "hooked it around a branch and held the others fast"),
-            ("a nose that was much too long", "smelled the smoke before anybody saw the fire"),
-            ("only one good eye", "saw with it what all the others missed"),
-            (
-                "blue spots from head to toe",
-                "was easy to see from far away, so that help could find them",
-            ),
-        )
-    )
+            "bright white feathers" if feathers else "a bright white face",
+            "shone in the dark, so that the others could follow",
+        ),
+    ]
+    if not feathers:
+        oddities += [
+            ("very big ears", "heard the brook far away, and the brook showed the way"),
+            ("a crooked tail", "let them all hold on to {A.his} tail and pulled them out"),
+            ("a nose that was much too big", "smelled the way home, step by step"),
+        ]
+    odd, use = t.pick(oddities)
     t.word("ODD", odd)
     begin.opening(
         t,
@@ -276,7 +286,7 @@ def odd_one(t: Tale) -> None:
     t.tell("{B.intro} [pointed|laughed]. {C.intro} laughed, too.")
     t.say(
         "B",
-        "look who is coming! / How funny you look!",
+        "look at you! / How funny you are!",
         "you look so strange, {A.name}!",
         how="laughed",
     )
@@ -286,7 +296,7 @@ def odd_one(t: Tale) -> None:
     t.tell(
         "{A} tried to hide it with [leaves|mud|a scarf of moss|a hat of bark]. but it did not "
         "help.",
-        "{A} went away, {P.spot}, where nobody could see {A.him}.",
+        "{A} went away, far from the others, where nobody could see {A.him}.",
     )
     t.attempt("{A.name} tried to hide")
     t.paragraph()
@@ -297,7 +307,7 @@ def odd_one(t: Tale) -> None:
         "land|storm], and nobody knew [what to do|the way|where home was]."
     )
     t.feel("B", "scared", "they were in danger")
-    t.say("C", "help! / Who can help us?", how="cried")
+    t.tell('"Help!" {C} cried. "Who can help us?"', '{C} cried, "Is there nobody who can help us?"')
     t.tell(
         "{A} heard it and came at once. {A.he} " + use + ".",
         "nobody had thought of {A.name}. but {A.he} " + use + ".",

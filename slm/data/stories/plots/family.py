@@ -226,7 +226,7 @@ def birthday(t: Tale) -> None:
 def _forgotten_after_all(t: Tale) -> None:
     """The bittersweet version: the friends had really forgotten, and make up for it."""
     t.world.later("evening")
-    t.tell("{A} [sat|waited|looked around] {P.in} all alone, but there was no [cake|party|song].")
+    t.tell("{A} [sat|waited] {P.in} all alone, but there was no [cake|party].")
     t.tell(
         "the day went by, and nobody came. {A} ate [a piece of bread|a bun|an apple] all alone and "
         "went to bed early.",

@@ -20,7 +20,7 @@ def new_friend(t: Tale) -> None:
         t,
         "{A} sat alone {P.spot} {P.in} with {A.his} {X.fn}",
         "{A} was {P.in} and played alone with {A.his} {X.fn}",
-        about="[but there was one thing {A} did not have: a friend|{A} often wished for a "
+        about="[there was one thing {A} did not have: a friend|{A} often wished for a "
         "friend to [play|laugh|talk] with|more than anything, {A} wanted a friend].",
     )
     t.want("A", "to have a friend")
@@ -103,7 +103,7 @@ def quarrel(t: Tale) -> None:
     """Best friends quarrel over what to do; each is lonely; one takes the first step."""
     t.set_time("morning")
     t.set_sky("sunny", "cloudy", "windy")
-    t.hero(traits=("stubborn", "proud", "impatient", "funny", "brave"))
+    t.hero(traits=("stubborn", "proud", "impatient", "funny", "brave"), on_foot=True)
     t.peer("B")
     t.somewhere("out")
     first, second = t.dice.sample(
@@ -253,7 +253,7 @@ def left_out(t: Tale) -> None:
     t.word("GAME", "<fable_game>" if t.fable else "<game>")
     begin.opening(
         t,
-        "{A}, {C.intro} and some other {A.children} were playing {GAME} {P.in}",
+        "{A.name}, {C.intro} and some other {A.children} were playing {GAME} {P.in}",
         "{A} was playing {GAME} {P.in} with {C.intro} and many others",
     )
     begin.look(t)

@@ -14,7 +14,7 @@ def secret_place(t: Tale) -> None:
     t.world.season = t.pick(("spring", "summer"))
     t.set_sky("sunny", "cloudy")
     t.hero(traits=("quiet", "dreamy", "shy", "curious", "brave"))
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     t.word(
         "DOOR",
@@ -137,7 +137,7 @@ def litter(t: Tale) -> None:
     t.hero(traits=("helpful", "kind", "stubborn", "patient", "brave", "careful"))
     place = t.somewhere("out")
     t.character("A").place = place
-    t.word("BEAST", "[duck|frog|turtle|hedgehog|bird|fish]")
+    t.word("BEAST", "[duck|frog|turtle|hedgehog|bird|mouse]")
     t.word(
         "TRASH",
         "[paper and cans|old bottles and bags|broken toys and boxes|cups and wrappers]"
@@ -244,11 +244,11 @@ def hide_and_seek(t: Tale) -> None:
     t.character("A").place = place
     begin.opening(
         t,
-        "{A}, {B.intro} and {C.intro} played hide and seek {P.in}",
+        "{A.name}, {B.intro} and {C.intro} played hide and seek {P.in}",
         '{A} was {P.in} with {B.intro} and {C.intro}. "Let\'s play hide and seek!" {C} said',
     )
     t.want("A", "to find the best hiding place of all")
-    t.tell_if("detail", "{B} closed {B.his} eyes and counted to <many>.")
+    t.tell_if("detail", "{B.name} closed {B.his} eyes and counted to <many>.")
     spots = t.dice.shuffled(place.spots)
     t.word("ONE", spots[0])
     t.word("TWO", spots[1])

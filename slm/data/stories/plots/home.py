@@ -28,8 +28,9 @@ def sick_grandparent(t: Tale) -> None:
     t.want("A", "to cheer up {G.name}")
     t.go("A")
     t.tell(
-        "{G} lay there under a [thick|warm|soft|woolen] blanket, with a red nose and "
-        "[tired|sleepy|wet] eyes."
+        "{G} lay there under a [thick|warm|soft|woolen] blanket, with "
+        + ("" if t.fable else "a red nose and ")
+        + "[tired|sleepy|wet] eyes."
     )
     t.paragraph()
     gifts = t.dice.sample(
@@ -132,12 +133,14 @@ def tidy(t: Tale) -> None:
     t.thing("X", t.pick(("toy", "wear", "book", "music")))
     t.word(
         "WHY",
-        t.pick(
-            (
-                "show {X.it} to a friend",
-                "take {X.it} to a party",
-                "take {X.it} on a trip",
-                "have {X.it} for a game",
+        t.quoted(
+            t.pick(
+                (
+                    "show {X.it} to a friend",
+                    "take {X.it} to a party",
+                    "take {X.it} on a trip",
+                    "have {X.it} for a game",
+                )
             )
         ),
     )
@@ -153,7 +156,7 @@ def tidy(t: Tale) -> None:
     t.talk("A", "later.", "but I like it that way.", "tomorrow, maybe.", mood="bored")
     t.tell(
         "<soon>, {A} looked for {A.his} {X.fn}, because {A.he} wanted to {WHY}. but where "
-        "{X.was} {X.it}?",
+        "{X.was} {X.he}?",
         "then {A} needed {A.his} {X.fn}, because {A.he} wanted to {WHY}.",
     )
     t.want("A", "to find the {X.n}")
@@ -215,7 +218,9 @@ def tidy(t: Tale) -> None:
     t.moral("[what has its place is easy to find|a little order saves a lot of searching]")
     finish.ending(
         t,
-        "so they danced, once around [the table|the room].",
+        "so they danced, once around [the table|the room]."
+        if not t.fable
+        else "so they danced, once around the {A.home}.",
         "it stayed tidy for [two whole days|almost a week|three days|a whole day], and {A.name} "
         "was very proud of that.",
     )

@@ -15,7 +15,7 @@ def promise(t: Tale) -> None:
     t.hero(traits=("dreamy", "cheerful", "helpful", "honest", "careless", "funny"))
     t.peer("B")
     t.peer("C")
-    t.somewhere("out")
+    t.somewhere("away")
     t.word(
         "TASK",
         "[water the flowers|feed the fish|feed the hens|look after the garden]"
@@ -24,9 +24,9 @@ def promise(t: Tale) -> None:
     )
     t.word(
         "FUN",
-        "[swim|build a hut|have a picnic|watch the boats|pick cherries]"
+        "[build a hut|have a picnic|have a race|dance|play pirates|play hide and seek]"
         if not t.fable
-        else "[swim|build a hut|have a feast|watch the fireflies|pick cherries]",
+        else "[build a hut|have a feast|have a race|dance|play hide and seek]",
     )
     begin.opening(
         t,
@@ -137,7 +137,9 @@ def lie(t: Tale) -> None:
     t.world.own(t.character("M"), t.object("X"))
     t.named_place("P", "the kitchen" if not t.fable else t.wording("the {A.home}"), "in")
     begin.opening(
-        t, "{M} put {X.a} on the table {P.in}", "{M} made {X.a} and left {X.it} {P.in} to cool"
+        t,
+        "{M} put {X.a} on a flat stone {P.in}" if t.fable else "{M} put {X.a} on the table {P.in}",
+        "{M} made {X.a} and left {X.it} {P.in} to cool",
     )
     t.world.drop(t.character("M"), t.object("X"), "on the table")
     t.say(
@@ -190,7 +192,7 @@ def lie(t: Tale) -> None:
             "{S.name}, {A.s} {SIB}, [believed it|heard it] and was afraid that the animal would "
             "come back."
         )
-        t.feel("S", "scared", "an animal might come back")
+        t.note_feeling("S", "scared", "an animal might come back")
     t.paragraph()
     t.tell_if(
         "detail",
@@ -198,7 +200,7 @@ def lie(t: Tale) -> None:
         "{A.his} tummy.",
         "the {X.n} had been sweet, but now there was a bitter taste in {A.s} mouth.",
     )
-    t.feel("A", "sorry", "{S.name} had to suffer because of a lie")
+    t.feel("A", "sorry", "[a lie|the lie] had hurt {S.name}")
     t.tell("<at_last>, {A} went to {M.name}.")
     t.say(
         "A",

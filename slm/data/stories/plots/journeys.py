@@ -12,9 +12,9 @@ def treasure(t: Tale) -> None:
     """A map, clues to solve, and a treasure that may not be gold."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy", "windy")
-    t.hero(traits=("curious", "clever", "brave", "dreamy", "impatient"))
+    t.hero(traits=("curious", "clever", "brave", "dreamy", "impatient"), on_foot=True)
     t.peer("B")
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     t.made("X", "map", t.pick(("old", "yellow", "crumpled", "torn", "faded")))
     begin.opening(t, "{A} was {P.in} with {B.intro}", "{A} and {B.intro} were playing {P.in}")
@@ -22,7 +22,7 @@ def treasure(t: Tale) -> None:
     t.tell(
         f"{spot}, they found {{X.a}} [in a bottle|in a small tin|under a stone|rolled up like a "
         f"snail].",
-        f"{{B}} pulled something out. it had been {spot}. it was {{X.a}}!",
+        f"{{B.name}} saw something {spot} and pulled it out. it was {{X.a}}!",
     )
     t.world.find(t.character("A"), t.object("X"), spot)
     t.feel("A", "excited", "they had found {X.a}", told=True)
@@ -49,7 +49,8 @@ def treasure(t: Tale) -> None:
             ),
             (
                 "look where the sun goes to sleep",
-                '"Look where the sun goes to sleep." {B} thought hard. "In the west! That way!"',
+                '"Look where the sun goes to sleep," it said. {B} thought hard. "In the west! '
+                'That way!"',
             ),
             (
                 "turn around at the crooked tree",
@@ -68,8 +69,8 @@ def treasure(t: Tale) -> None:
             ),
             (
                 "ask the one with a hundred eyes",
-                '"Ask the one with a hundred eyes." Who could that be? then {A} saw it: the old '
-                "fence, full of little holes!",
+                '"Ask the one with a hundred eyes," it said. who could that be? then {A} saw it: '
+                "the old fence, full of little holes!",
             ),
         ),
         t.dice.between(2, 3),
@@ -144,13 +145,13 @@ def message(t: Tale) -> None:
     """A must deliver something and is held up; what is done with the delays decides."""
     t.set_time("morning")
     t.set_sky("sunny", "windy", "rainy", "foggy")
-    t.hero(traits=("dreamy", "brave", "helpful", "careless", "cheerful", "curious"))
+    t.hero(traits=("dreamy", "brave", "helpful", "careless", "cheerful", "curious"), on_foot=True)
     t.parent()
     t.grandparent("G")
-    place = t.somewhere("out")
+    place = t.somewhere("away")
     t.made(
         "X",
-        t.pick(("letter", "basket", "parcel", "jar of soup", "note", "little box")),
+        t.pick(("letter", "basket", "parcel", "jar of soup", "note", "box")),
         t.pick(("small", "important", "big", "white", "")),
     )
     t.world.own(t.character("M"), t.object("X"))
@@ -234,7 +235,7 @@ def message(t: Tale) -> None:
         t.tell(
             '{G} opened it and began to laugh. it said: "Please give the one who brings this '
             'the biggest piece of cake."'
-            if t.object("X").noun.noun in ("letter", "note", "parcel", "little box")
+            if t.object("X").noun.noun in ("letter", "note", "parcel", "box")
             else "{G} looked inside and laughed. there was enough for two."
         )
         t.outcome("{A.name} brought the {X.n} and got a treat")

@@ -164,7 +164,7 @@ def picky(t: Tale) -> None:
     t.named_place("P", "the kitchen" if not t.fable else t.wording("the {A.home}"), "in")
     begin.opening(
         t,
-        "{M} put a bowl on the table {P.in}. it was {DISH}",
+        "{M} put a bowl in front of {A.name} {P.in}. it was {DISH}",
         "there was {DISH} for [supper|dinner] {P.in}",
         about="{A} ate only {ONLY}. {A.he} ate {ONLY} in the morning, {ONLY} at noon and {ONLY} "
         "at night[|, day after day|, all week long].",

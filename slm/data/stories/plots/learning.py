@@ -12,9 +12,13 @@ def skill(t: Tale) -> None:
     """A skill is learned through failed tries, a hint and practice (sometimes not yet)."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy")
-    t.hero(fable=0.3, traits=("impatient", "stubborn", "brave", "careful", "shy", "funny"))
+    t.hero(
+        fable=0.3,
+        traits=("impatient", "stubborn", "brave", "careful", "shy", "funny"),
+        on_foot=True,
+    )
     t.sibling("S", older=True) if t.dice.chance(0.5) else t.grandparent("S")
-    skills = (
+    skills: tuple[tuple[str, str, str, str], ...] = (
         (
             (
                 "ride a bike",
@@ -26,14 +30,14 @@ def skill(t: Tale) -> None:
                 "swim",
                 "{A.his} legs sank and {A.he} swallowed water",
                 "lie on the water like a leaf",
-                "water",
+                "shore",
             ),
             ("whistle", "only air came out", "make your lips as round as a cherry", "out"),
             (
                 "skip stones on the water",
                 "the stone went plop and was gone",
                 "take a flat one and throw it low",
-                "water",
+                "shore",
             ),
             (
                 "jump rope",
@@ -91,18 +95,20 @@ def skill(t: Tale) -> None:
                 "out",
             ),
             (
-                "find the way in the dark",
-                "{A.he} bumped into a tree",
-                "use your nose and your ears",
+                "balance on one foot",
+                "{A.he} tipped over at once",
+                "look at one point and breathe",
                 "out",
             ),
         )
     )
+    if t.fable:  # not everybody lives by the water
+        skills = skills if t.world.land == "water" else skills[1:]
     what, fail, hint, where = t.pick(skills)
     t.world.season = "summer"
     t.word("WHAT", what)
     t.word("HINT", hint)
-    place = t.somewhere(*(("out", where) if where == "water" else ("out",)))
+    place = t.somewhere("green" if where == "out" else where)
     t.character("A").place = place
     begin.opening(
         t,
@@ -119,7 +125,7 @@ def skill(t: Tale) -> None:
     t.tell(
         "{A.name} tried again, and again, <number> times in all, but it [did not work|went "
         "wrong every time|only got worse|was no use].",
-        "{A.s} second try was no better, and the [third|third and the fourth|next one] was even "
+        "{A.s} second try was no better, and the [third was|next ones were|next one was] even "
         "worse.",
     )
     t.attempt("{A.name} tried again")
@@ -218,6 +224,11 @@ def music(t: Tale) -> None:
         else "the birds flew up. the snails hid in their shells.",
     )
     t.sibling("S") if t.dice.chance(0.5) else t.peer("S")
+    t.tell(
+        "{S.name}, {A.s} {SIB}, held both {S.hands} over {S.his} ears."
+        if t.character("S").role == "sibling"
+        else "{S.intro} came by and made a face."
+    )
     t.say("S", "please stop! / My ears hurt.", "is that supposed to be music?", how="said")
     t.problem("{A.name} could not play the {X.n} well", "it was new and nobody wanted to listen")
     t.feel("A", t.pick(("sad", "disappointed")), "nobody wanted to listen")
@@ -240,14 +251,14 @@ def music(t: Tale) -> None:
     t.tell_if("inner", "sometimes, {A} wanted to throw {X} into the bushes. but {A.he} never did.")
     t.paragraph()
     end = t.dice.below(3)
-    if end == 0:
+    if end == 0 and t.character("S").role == "sibling":
         t.tell(
             "one evening, {S} could not sleep. {A} played softly, and the tune filled the "
             "{A.home}. {S.name} smiled and closed {S.his} eyes."
         )
         t.say("S", "play it again, / please.", "that was beautiful.", how="whispered")
         t.outcome("{A.name} played {S.name} to sleep")
-    elif end == 1:
+    elif end <= 1:
         t.tell(
             "one day, somebody began to clap. "
             + ("an old {A.kind}" if t.fable else "an old lady")

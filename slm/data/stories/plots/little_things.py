@@ -12,7 +12,7 @@ def hat_in_the_wind(t: Tale) -> None:
     """The wind takes something to wear; somebody else has found a use for it."""
     t.set_time("morning", "afternoon")
     t.set_sky("windy")
-    t.hero()
+    t.hero(on_foot=True)
     place = t.somewhere("out")
     t.character("A").place = place
     t.made("X", t.pick(("hat", "cap", "scarf")), t.pick(("red", "blue", "yellow", "striped")))
@@ -59,7 +59,7 @@ def umbrella(t: Tale) -> None:
     """It rains, and somebody has no roof over the head."""
     t.set_time("morning", "afternoon")
     t.set_sky("rainy")
-    t.hero(traits=("kind", "shy", "gentle", "helpful", "cheerful", "dreamy"))
+    t.hero(traits=("kind", "shy", "gentle", "helpful", "cheerful", "dreamy"), on_foot=True)
     t.peer("B")
     place = t.somewhere("out")
     t.character("A").place = place
@@ -153,7 +153,7 @@ def small_rescue(t: Tale) -> None:
         t.tell("the first time, [it did not work|it slipped off again|the wind was too strong].")
         t.attempt("{A.name} tried once and it did not work")
     t.tell(
-        "<carefully A>, {A} held out {TOOL}. the {C.kind} [climbed up|held on|came along].",
+        "<carefully A>, {A} held out {TOOL}. the {C.kind} [climbed up|held on tight].",
         "{A} took {TOOL} and [lifted|helped|moved] it, <carefully A>, until it was safe.",
     )
     t.attempt("{A.name} helped with care")

@@ -27,7 +27,7 @@ def lost_thing(t: Tale) -> None:
     begin.look(t)
     t.tell(
         "{A} {A.ran} and {A.jumped} and [rolled|played] <all_day>.",
-        "{A} [played|ran around] {P.spot}, [and then|then] {P.spot}.",
+        "{A} played [here, there and everywhere|from one end to the other] <all_day>.",
         "{A} played there until {A.his} legs were tired.",
     )
     spots = t.dice.shuffled(place.spots)
@@ -109,6 +109,7 @@ def lost_thing(t: Tale) -> None:
             else "{A} looked until it was [almost dark|too dark to see], but {X} did not turn up."
         )
         t.parent()
+        t.tell("at home, {A} told {M.name} about it.")
         t.say(
             "M",
             "I am sorry, [my dear|{A.name}]. / Maybe [somebody else|another child] will find "
@@ -134,9 +135,9 @@ def stuck_up_high(t: Tale) -> None:
     """Something flies up into a tree; jumping, poking and climbing may or may not reach it."""
     t.set_time("morning", "afternoon")
     t.set_sky("windy", "windy", "sunny")
-    t.hero(fable=0.35)
+    t.hero(fable=0.35, on_foot=True)
     t.peer("B")
-    place = t.somewhere("out", "grass") if t.fable and t.land in ("meadow",) else t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     t.thing("X", "fly", owner="A")
     begin.opening(
@@ -229,8 +230,9 @@ def stuck_up_high(t: Tale) -> None:
         t.moral("if the first way does not work, another may")
     else:
         helper = t.dice.below(3)
-        if helper == 0 and t.fable:
-            t.peer("C", noun=t.pick(("robin", "crow", "owl", "parrot", "squirrel", "monkey")))
+        flyers = t.neighbours(flies=True) if t.fable else []
+        if helper <= 1 and flyers:
+            t.peer("C", noun=t.pick(flyers))
             moments.introduce(
                 t, "C", "<soon>, {1.intro} [came by|came along|looked down from a branch]."
             )
@@ -245,7 +247,7 @@ def stuck_up_high(t: Tale) -> None:
             t.outcome("{C.name} brought the {X.n} down")
             moments.thanks(t, "A", "C")
             t.moral("it is no shame to ask for help")
-        elif helper <= 1:
+        elif helper <= 1 and not t.fable:
             t.adult("C", "gardener")
             t.tell(
                 "{C.name} had [seen it all|been watching|heard them] and [came over|came with a "
@@ -273,7 +275,7 @@ def stuck_up_high(t: Tale) -> None:
             )
             t.tell(
                 "[whoosh|swish]! a gust of wind shook the branches, and {X} "
-                "[fell|floated|sailed] right into {A.s} {A.hands}.",
+                "[fell|floated|sailed] down, right before {A.names} feet.",
                 "the same wind that had taken {X} blew it free again, and it [fell|floated] "
                 "down to their feet.",
             )

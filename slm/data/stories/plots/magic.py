@@ -13,7 +13,7 @@ def wish(t: Tale) -> None:
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy", "windy")
     t.hero(traits=("impatient", "greedy", "dreamy", "curious", "lazy", "stubborn"))
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     giver, how = t.pick(
         (
@@ -131,7 +131,7 @@ def wish(t: Tale) -> None:
     t.paragraph()
     t.tell(
         "{A} {A.ran} back {P.to} and called and called. <at_last>, the {C.kind} came.",
-        "{A} looked for the {C.kind} {P.spot}, here and there, and found it at last.",
+        "{A} looked here and there. {P.spot}, the {C.kind} was waiting.",
     )
     t.say("A", "please, take the wish back!", "please make it as it was before!", mood="sorry")
     cost = t.dice.below(3)

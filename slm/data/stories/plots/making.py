@@ -110,7 +110,7 @@ def building(t: Tale) -> None:
     """Friends build something; it falls; they find out what was wrong and build it better."""
     t.set_time("morning")
     t.set_sky("sunny", "cloudy")
-    t.hero()
+    t.hero(on_foot=True)
     t.peer("B")
     project, place_tag, flaw, remedy = t.pick(
         (
@@ -120,7 +120,7 @@ def building(t: Tale) -> None:
                 "the floor was crooked and slid down",
                 "tied the boards with a strong rope",
             ),
-            ("a raft", "water", "the raft fell apart in the water", "tied the logs together twice"),
+            ("a raft", "shore", "the raft fell apart in the water", "tied the logs together twice"),
             (
                 "a hut of branches",
                 "out",
@@ -152,7 +152,7 @@ def building(t: Tale) -> None:
     )
     t.word("WHAT", project)
     t.word("THE", "the " + project.split(" ", 1)[1])
-    place = t.somewhere(*(("out",) if t.fable else ("out", place_tag)))
+    place = t.somewhere("green", *(() if t.fable else (place_tag,)))
     t.character("A").place = place
     begin.opening(
         t,

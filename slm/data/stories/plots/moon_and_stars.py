@@ -12,7 +12,7 @@ def moon(t: Tale) -> None:
     """A wants the moon and tries to get it."""
     t.set_time("night")
     t.set_sky("sunny")
-    t.hero(traits=("dreamy", "curious", "stubborn", "brave", "gentle", "impatient"))
+    t.hero(traits=("dreamy", "curious", "stubborn", "brave", "gentle", "impatient"), on_foot=True)
     t.parent() if t.dice.chance(0.5) else t.grandparent("M")
     place = t.somewhere("out")
     t.character("A").place = place
@@ -38,9 +38,11 @@ def moon(t: Tale) -> None:
     ways = t.dice.sample(
         (
             (
-                "climb the highest tree",
-                "{A} climbed up the highest tree. but the moon was still far away, and {A.he} "
-                "only found a [sleepy owl|surprised squirrel|cold wind].",
+                "climb the highest hill" if t.fable else "climb the highest tree",
+                "{A} climbed up the highest "
+                + ("hill" if t.fable else "tree")
+                + ". but the moon was still far away, and {A.he} only found a [sleepy "
+                "owl|surprised squirrel|cold wind].",
             ),
             (
                 "catch it with a net",
@@ -79,7 +81,7 @@ def moon(t: Tale) -> None:
         t.word("HOW", what)
         t.attempt("{A.name} tried to {HOW}")
         t.tell(words)
-    t.feel("A", t.pick(("sad", "disappointed", "tired")), "the moon stayed where it was")
+    t.feel("A", t.pick(("sad", "disappointed")), "the moon stayed where it was")
     t.paragraph()
     t.tell(
         "{M} had woken up and came out. {M.he} put a warm blanket around {A.s} shoulders."
@@ -107,8 +109,8 @@ def moon(t: Tale) -> None:
         t.outcome("{A.name} saw the moon in the water and was content")
     elif end == 2:
         t.tell(
-            "the next day, they [cut a moon out of yellow paper|painted a round white "
-            "stone|baked a round, yellow cake]. it [hung over|lay next to] {A.s} bed."
+            "the next day, they [cut a moon out of yellow paper, and it hung over|painted a round "
+            "white stone, and it lay next to] {A.s} bed."
             if not t.fable
             else "the next day, they looked for a round white stone. it lay next to {A.s} bed "
             "and shone a little in the dark."
@@ -137,7 +139,7 @@ def star(t: Tale) -> None:
     """A small star has fallen from the sky and wants to go home."""
     t.set_time("night", "evening")
     t.set_sky("sunny")
-    t.hero(traits=("kind", "curious", "gentle", "brave", "dreamy"))
+    t.hero(traits=("kind", "curious", "gentle", "brave", "dreamy"), on_foot=True)
     place = t.somewhere("out")
     t.character("A").place = place
     t.beast("C", "star")
@@ -209,7 +211,7 @@ def star(t: Tale) -> None:
         )
         t.attempt("{A.name} sang to the star")
         t.tell(
-            '"Your songs make me light!" the star cried. it rose out of {A.s} {A.hands}, over '
+            '"Your songs make me light!" the star cried. it rose up and up, over '
             "the trees, and home."
         )
         t.outcome("the songs made the star light and it rose home")

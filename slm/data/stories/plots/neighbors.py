@@ -93,7 +93,7 @@ def bully(t: Tale) -> None:
             "A",
             "I bet you can't [hold your breath|stand on one leg|close your eyes] until I count "
             "to <many>.",
-            "A strong {B.kind} like you can surely [stand on one leg|balance it on the "
+            "A strong {B.kind} like you can surely [stand on one leg|balance it on your "
             "nose|keep both eyes shut] for a while, right?",
             how="said",
         )
@@ -142,6 +142,17 @@ def bully(t: Tale) -> None:
     )
 
 
+_NOISES = {
+    "drum": "boom, boom, boom",
+    "bell": "clang, clang, clang",
+    "trumpet": "toot, toot, toot",
+    "horn": "toot, toot, toot",
+    "flute": "tweet, tweet, tweet",
+    "violin": "squeak, squeak, squeak",
+    "fiddle": "squeak, squeak, squeak",
+}
+
+
 @plot("noisy neighbor")
 def noisy_neighbour(t: Tale) -> None:
     """Somebody's noise disturbs A; a talk brings an agreement, or something new."""
@@ -160,7 +171,7 @@ def noisy_neighbour(t: Tale) -> None:
     )
     where = "{B.names} home" if t.fable else "{B.names} window"
     t.tell(
-        f"[boom, boom, boom|toot, toot, toot|bang, clang, bang] - it came from {where}. "
+        f"{_NOISES.get(t.object('X').noun.noun, 'plink, plonk, plink')} - it came from {where}. "
         f"{{B.name}} was playing {{X.a}}."
     )
     if t.fable:

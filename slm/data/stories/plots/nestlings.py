@@ -15,12 +15,12 @@ def egg(t: Tale) -> None:
     t.set_sky("sunny", "cloudy", "windy")
     t.hero(traits=("curious", "patient", "gentle", "careful", "impatient"))
     t.peer("B")
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     t.made(
         "X",
         "egg",
-        t.pick(("big white", "small blue", "spotted", "green", "round brown", "huge", "golden")),
+        t.pick(("big white", "small blue", "spotted", "green", "brown", "huge", "golden")),
     )
     begin.opening(t, "{A} was {P.in} with {B.intro}", "{A} and {B.intro} went {P.to}")
     begin.look(t)
@@ -53,7 +53,7 @@ def egg(t: Tale) -> None:
     t.world.next_day()
     t.paragraph()
     t.tell(
-        "then, <suddenly>, there was a tiny [tick, tick|knock, knock|tap, tap], and a "
+        "<suddenly>, there was a tiny [tick, tick|knock, knock|tap, tap], and a "
         "[thin|long|crooked] crack ran over {A.names} egg.",
         "on the [fourth|fifth|sixth|seventh] day, the egg began to [wobble|shake|roll a "
         "little], and [crick, crack|tick, crack|crack, crack], it opened right before {A.names} "
@@ -230,6 +230,6 @@ def fly(t: Tale) -> None:
     t.moral("[you can do more than you think|courage comes when you need it]")
     finish.ending(
         t,
-        "and now it was hard to get {A} down again for supper.",
+        "and now it was hard to get {A.o} down again for supper.",
         '"Tomorrow I will fly to the moon," {A} said, and fell asleep.',
     )

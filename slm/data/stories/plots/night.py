@@ -193,7 +193,7 @@ def monster(t: Tale) -> None:
         t.tell(
             "they brought it a bowl of [milk|water and some bread|food] and watched it eat."
             if not t.fable
-            else "they brought it [some berries|something to eat] and watched it eat."
+            else "they brought it [a bowl of food|something to eat] and watched it eat."
         )
         t.attempt("they gave the {C.kind} something to eat")
     elif needs == "stuck":
@@ -337,7 +337,7 @@ def sleepless(t: Tale) -> None:
         t.attempt("{A.name} told the best things of the day")
         t.tell("before {A} came to the end, {A.he} was asleep.")
         t.outcome("{A.name} fell asleep while telling about the day")
-    t.feel("A", "calm", "{M.name} was near")
+    t.note_feeling("A", "calm", "{M.name} was near")
     t.moral("good thoughts make the softest pillow")
     finish.ending(
         t,

@@ -12,15 +12,15 @@ def storm(t: Tale) -> None:
     """A storm surprises them; shelter, and what one does while it thunders."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy", "windy")
-    t.hero()
+    t.hero(on_foot=True)
     t.peer("B")
-    place = t.somewhere("out")
+    place = t.somewhere("green", "away")
     t.character("A").place = place
     begin.opening(t, "{A.name} and {B.intro} were {P.in}", "{A} went {P.to} with {B.intro}")
     begin.look(t)
     t.tell(
         "{A.name} and {B.name} were so busy [with their game|looking for beetles|picking "
-        "berries|building a dam|telling jokes] that they did not [look up at the sky|see the "
+        "berries|catching leaves|telling jokes] that they did not [look up at the sky|see the "
         "dark clouds|notice the wind]."
     )
     t.world.weather("stormy")
@@ -121,10 +121,10 @@ def lost_way(t: Tale) -> None:
     """A strays, gets lost, and gets home by a clue noticed earlier or by help."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "foggy", "cloudy")
-    t.hero(traits=("curious", "dreamy", "brave", "careless", "impatient", "clever"))
+    t.hero(traits=("curious", "dreamy", "brave", "careless", "impatient", "clever"), on_foot=True)
     t.parent()
     t.somewhere("out", "wild") if (
-        not t.fable or t.land in ("forest", "jungle", "water")
+        not t.fable or t.world.land in ("forest", "jungle", "water")
     ) else t.somewhere("out")
     t.character("A").place = t.locale()
     t.word("LURE", "a [blue|yellow|big|bright] [butterfly|dragonfly|bird]")
@@ -207,7 +207,7 @@ def lost_way(t: Tale) -> None:
             if t.fable
             else "then somebody came along the path. it was {B.name}, the ranger."
         )
-        t.say("B", "what are you doing here all alone?", "are you lost, little one?", how="asked")
+        t.say("B", "are you all alone out here?", "are you lost, little one?", how="asked")
         t.say(
             "A",
             "yes. / I came past {MARK}.",

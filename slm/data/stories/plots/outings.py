@@ -13,7 +13,11 @@ def rainy_day(t: Tale) -> None:
     t.set_time("morning")
     t.world.season = t.pick(("spring", "summer", "autumn"))
     t.set_sky("rainy")
-    t.hero(fable=0.35, traits=("impatient", "cheerful", "grumpy", "funny", "dreamy", "clever"))
+    t.hero(
+        fable=0.35,
+        traits=("impatient", "cheerful", "grumpy", "funny", "dreamy", "clever"),
+        on_foot=True,
+    )
     t.sibling("S") if t.dice.chance(0.6) else t.peer("S")
     t.named_place(
         "P",
@@ -102,11 +106,11 @@ def rainy_day(t: Tale) -> None:
         t.outcome("they put on a play")
     else:
         t.tell(
-            "<idea A>. they took off their shoes and ran outside. splash! into the first "
-            "puddle, and splash! into the next."
+            "<idea A>. they took off their shoes and ran outside. splash went the first "
+            "puddle, and splash went the next."
             if not t.fable
-            else "<idea A>. they ran outside. splash! into the first puddle, and splash! into "
-            "the next."
+            else "<idea A>. they ran outside. splash went the first puddle, and splash "
+            "went the next."
         )
         t.attempt("they jumped in the puddles")
         t.tell("they [danced|jumped] in the warm rain until they were muddy up to the ears.")
@@ -130,7 +134,7 @@ def rainy_day(t: Tale) -> None:
     t.moral("[a bad day can turn into a good one|you can have fun in any weather]")
     finish.ending(
         t,
-        "they got warm towels and <meal>."
+        "in the evening, there was <meal> for everyone."
         if not t.fable
         else "then there was <fable_meal>, and they ate it all up.",
         "and the next time it rained, {A} cheered.",
@@ -146,20 +150,18 @@ def picnic(t: Tale) -> None:
     t.hero()
     t.peer("B")
     t.peer("C") if t.dice.chance(0.5) else t.parent("C")
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     foods = t.dice.sample(
-        ("<meal>", "bread", "cheese", "cherries", "lemonade", "boiled eggs", "cake", "grapes")
+        ("sandwiches", "buns", "cheese", "cherries", "lemonade", "boiled eggs", "cake", "grapes")
         if not t.fable
         else ("nuts", "berries", "seed bread", "honey", "apples", "clover salad", "carrots"),
         3,
     )
-    if "<meal>" in foods:
-        foods[foods.index("<meal>")] = "sandwiches"
     t.word("FOOD", ", ".join(foods[:2]) + " and " + foods[2])
     begin.opening(
         t,
-        "{A} packed a basket with {FOOD} for a picnic {P.in} with {B.intro} and {C.intro}",
+        "{A} packed a basket for a picnic {P.in} with {B.intro} and {C.intro}",
         "{A.name}, {B.intro} and {C.intro} went {P.to} for a picnic",
     )
     t.tell("they had {FOOD}.", "there was {FOOD}, and everybody was hungry.")

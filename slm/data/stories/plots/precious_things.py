@@ -6,6 +6,8 @@ from slm.data.stories.plots.registry import plot
 from slm.data.stories.scenes import begin, finish, moments
 from slm.data.stories.tale import Tale
 
+_VESSELS = frozenset(("cup", "vase", "bowl", "teapot", "jar", "pot", "mug"))
+
 
 @plot("broken and mended")
 def broken_and_mended(t: Tale) -> None:
@@ -45,7 +47,7 @@ def broken_and_mended(t: Tale) -> None:
     hides = t.dice.chance(0.35)
     if hides:
         t.tell(
-            "{A} [hid|pushed] the pieces [under the rug|behind the door|in a box|in a dark "
+            "{A} hid the pieces [under the rug|behind the door|in a box|in a dark "
             "corner] and [ran off|said nothing|hoped that nobody would see]."
         )
         t.attempt("{A.name} hid the pieces")
@@ -84,7 +86,8 @@ def broken_and_mended(t: Tale) -> None:
     )
     t.attempt("{A.name} and {G.name} glued the pieces")
     t.paragraph()
-    if t.dice.chance(0.7):
+    could_hold = t.object("X").noun.noun.split()[-1] in _VESSELS
+    if t.dice.chance(0.7) or not could_hold:
         t.world.mend(t.object("X"))
         t.tell(
             "<at_last>, {X} was whole again. [there was|one could see] a thin line [where it "
@@ -124,7 +127,7 @@ def finder(t: Tale) -> None:
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy", "windy")
     t.hero(traits=("honest", "kind", "curious", "quiet", "clever", "dreamy"))
-    place = t.somewhere("out")
+    place = t.somewhere("away")
     t.character("A").place = place
     t.thing("X", "treasure")
     begin.opening(
@@ -201,7 +204,7 @@ def finder(t: Tale) -> None:
             "it tasted]!"
         )
     elif ending == 1:
-        t.tell("<from_then>, {A.name} and {B.name} were friends.")
+        t.tell("and so {A.name} and {B.name} became friends.")
     t.moral("giving back what is not yours [feels better than keeping it|makes two hearts happy]")
     finish.ending(
         t,
@@ -277,15 +280,13 @@ def market(t: Tale) -> None:
             t.thing("Y", "treat")
             t.say(
                 "S",
-                "but for {COINS} you can have [this|these] {Y.n}."
-                if not t.object("Y").noun.plural
-                else "look around.",
+                "but for {COINS} you can have {Y.this}.",
             )
             t.attempt("{A.name} looked for something cheaper")
             t.world.take(t.character("A"), t.object("Y"))
             t.tell(
-                "{A} thought about it, and bought {Y.a} for {A.his} mom. [what a smile she gave "
-                "{A.him}|how happy she was]!"
+                "{A} thought about it, and bought {Y.a} for {A.his} mom. [how she smiled|how happy "
+                "she was]!"
             )
             t.outcome("{A.name} bought a {Y.n} instead")
             t.note_feeling("A", "happy", "{A.name} could give something to Mom")

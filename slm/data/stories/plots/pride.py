@@ -12,7 +12,7 @@ def false_alarm(t: Tale) -> None:
     """Somebody cries for help for fun once too often."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy", "windy")
-    t.hero(traits=("funny", "lazy", "proud", "clever"))
+    t.hero(traits=("funny", "lazy", "proud", "clever"), on_foot=True)
     t.peer("B")
     t.peer("C")
     place = t.somewhere("out")
@@ -133,9 +133,9 @@ def warning(t: Tale) -> None:
     """A does not listen to a warning and pays for it a little."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny", "cloudy")
-    t.hero(traits=("stubborn", "brave", "impatient", "careless", "curious"))
+    t.hero(traits=("stubborn", "brave", "impatient", "careless", "curious"), on_foot=True)
     t.adult("E", "neighbor")
-    place = t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     what, fall, hurt = t.pick(
         (
@@ -218,8 +218,8 @@ def warning(t: Tale) -> None:
     t.attempt("{A.name} called for help")
     if t.dice.chance(0.7):
         t.tell(
-            "{E.name} heard it and came back, did not scold, [helped {A.name}|took {A.names} "
-            "{A.hand}|lifted {A.name} up] and brought {A.him} home."
+            "{E.name} heard it and came back. {E.he} did not scold, but "
+            "[helped {A.name} up|took {A.names} {A.hand}] and brought {A.him} home."
         )
         t.outcome("{E.name} came back and helped")
         t.say(
@@ -234,7 +234,7 @@ def warning(t: Tale) -> None:
             "now you know it, / and you will not forget it.",
             how="said",
         )
-        t.feel("A", "grateful", "{E.name} had come back and did not scold")
+        t.feel("A", "grateful", "{E.name} had come back and had not scolded")
     else:
         t.tell("nobody heard it. it took {A.o} [an hour|a long time] to get home, step by step.")
         t.outcome("{A.name} had to get home alone and hurt")
@@ -259,7 +259,7 @@ def race(t: Tale) -> None:
     """A boaster and a slower one race; the ending depends on what happens on the way."""
     t.set_time("morning")
     t.set_sky("sunny", "cloudy", "windy")
-    t.hero(fable=0.75, traits=("proud",))
+    t.hero(fable=0.75, traits=("proud",), on_foot=True)
     t.peer("B", trait="patient")
     t.somewhere("out")
     t.word("GOAL", "[the old oak|the big stone|the mill|the bridge|the crooked tree|the gate]")
@@ -292,7 +292,9 @@ def race(t: Tale) -> None:
     )
     t.want("A", "to win the race")
     t.want("B", "to show that {B.name} can do it, too")
-    t.tell('"One, two, three, go!" {A} {A.ran} off <fast_like>, and soon {A.he} was out of sight.')
+    t.tell(
+        '"One, two, three, go!" {A.name} {A.ran} off <fast_like>, and soon {A.he} was out of sight.'
+    )
     t.paragraph()
     event = t.dice.below(4)
     t.problem("{A.name} was so sure to win that {A.he} was careless", "{A.name} was proud")
@@ -328,8 +330,7 @@ def race(t: Tale) -> None:
     t.paragraph()
     if event in (0, 1):
         t.tell(
-            "when {A} [woke up|came to the end|looked up] at last, {B} was already at {GOAL}. "
-            "everyone was cheering!"
+            "when {A} woke up at last, {B} was already at {GOAL}. everyone was cheering!"
             if event == 0
             else "when {A} came to the end at last, {B} was already at {GOAL}. everyone was "
             "cheering!"

@@ -15,7 +15,7 @@ def seed(t: Tale) -> None:
     t.set_sky("sunny", "cloudy", "windy")
     t.hero(traits=("impatient", "patient", "curious", "gentle", "stubborn", "dreamy"))
     t.grandparent("G") if t.dice.chance(0.5) else t.parent("G")
-    place = t.somewhere("out", "grass") if not t.fable else t.somewhere("out")
+    place = t.somewhere("green")
     t.character("A").place = place
     t.thing("X", "seed")
     t.world.own(t.character("G"), t.object("X"))
@@ -131,7 +131,7 @@ def snowman(t: Tale) -> None:
     t.set_time("morning")
     t.world.season = "winter"
     t.set_sky("snowy", "sunny", "cloudy")
-    t.hero(fable=0.3, traits=("cheerful", "dreamy", "gentle", "funny", "curious"))
+    t.hero(fable=0.3, traits=("cheerful", "dreamy", "gentle", "funny", "curious"), on_foot=True)
     t.peer("B") if t.dice.chance(0.5) else t.sibling("B")
     place = t.somewhere("out")
     t.character("A").place = place
@@ -154,7 +154,7 @@ def snowman(t: Tale) -> None:
         "they rolled one big ball, one middle-sized ball and one small ball, until their "
         "{A.hands} were [red|cold].",
         "{A.name} and {B.name} [pushed and rolled|rolled and lifted|pushed and pulled] while "
-        "the snow [creaked|glittered|stuck to everything|got into their boots].",
+        "the snow [creaked|glittered|stuck to everything].",
     )
     t.tell_if(
         "detail",

@@ -59,7 +59,7 @@ def shadow(t: Tale) -> None:
     """Somebody dark follows wherever one goes."""
     t.set_time("morning", "afternoon")
     t.set_sky("sunny")
-    t.hero(traits=("curious", "funny", "dreamy", "brave", "shy", "impatient"))
+    t.hero(traits=("curious", "funny", "dreamy", "brave", "shy", "impatient"), on_foot=True)
     place = t.somewhere("out")
     t.character("A").place = place
     begin.opening(
@@ -211,11 +211,13 @@ def guess_the_sound(t: Tale) -> None:
     t.character("A").place = place
     begin.opening(
         t,
-        "{A} and {B.intro} sat {P.in} with closed eyes",
-        "{A.name} and {B.intro} played a game {P.in}",
+        "{A} and {B.intro} sat {P.in} and had nothing to do",
+        "{A.name} and {B.intro} were {P.in} and thought of a new game",
     )
-    t.say("A", "what do you hear?", "close your eyes. / What is that?", how="asked")
-    for sound in t.dice.sample(
+    t.say(
+        "A", "close your eyes. / What do you hear?", "let's shut our eyes / and guess the sounds!"
+    )
+    sounds = t.dice.sample(
         (
             "a bee in a flower",
             "a far bell",
@@ -229,8 +231,8 @@ def guess_the_sound(t: Tale) -> None:
             "water over stones",
         ),
         2,
-    ):
-        who = t.pick("AB")
+    )
+    for who, sound in zip("BA", sounds, strict=True):
         t.say(who, f"[that is|I hear] {sound}.", f"listen! / It is {sound}.", how="said")
     t.tell(
         "then there was [a new sound|another sound]: [tap, tap|plip, plop|crick, crack|hum, "
@@ -257,13 +259,13 @@ def guess_the_sound(t: Tale) -> None:
             "a drop that fell into a tin",
             "a seed pod that opened in the sun",
             "a beetle that climbed up a straw",
-            "a woodpecker, far away",
-            "the zipper of {B.names} jacket in the wind" if not t.fable else "{B.names} own tummy",
+            "a woodpecker at work",
+            "a loose string that flapped in the wind",
         )
     )
     t.word("ANSWER", answer)
     if t.dice.chance(0.75):
-        t.tell("they followed it <quietly>, {P.spot} and farther. and then they saw it: {ANSWER}!")
+        t.tell("they followed it <quietly>, farther and farther. {P.spot}, they saw it: {ANSWER}!")
         t.attempt("they followed the sound")
         t.outcome("it was {ANSWER}")
         t.feel("B", "surprised", "it was only {ANSWER}", told=True)

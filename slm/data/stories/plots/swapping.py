@@ -19,7 +19,7 @@ def swap(t: Tale) -> None:
     t.thing("X", "toy", owner="A")
     while True:
         t.thing("Y", "toy")
-        if t.object("Y").noun.noun != t.object("X").noun.noun:
+        if t.object("Y").noun.noun.split()[-1] != t.object("X").noun.noun.split()[-1]:
             break
     t.world.own(t.character("B"), t.object("Y"))
     begin.opening(
@@ -29,7 +29,7 @@ def swap(t: Tale) -> None:
         about="{A} had {X.a}. [{A.his} grandmother had made it|it was always with {A.him}|it "
         "slept next to {A.him} every night].",
     )
-    t.tell("{B} had {Y.a}. it was [brand-new|much bigger|much louder|so shiny]!")
+    t.tell("{B} had {Y.a}. it was [brand-new|much bigger|so shiny]!")
     t.say(
         "A",
         "I like your {Y.n}. / [Shall we swap|Do you want to swap]?",
@@ -64,7 +64,7 @@ def swap(t: Tale) -> None:
     t.tell("the next morning, {A} {A.ran} to {B.names} {B.home}.")
     kept = t.dice.chance(0.3)
     if not kept:
-        t.talk(
+        t.say(
             "A",
             "can we swap back, please?",
             "I miss my {X.n}. / [May I have it back|Can we trade again], please?",
@@ -72,7 +72,7 @@ def swap(t: Tale) -> None:
         )
         t.attempt("{A.name} asked to swap back")
         if t.dice.chance(0.6):
-            t.talk(
+            t.say(
                 "B",
                 "I wanted to ask you the same! / I missed my {Y.n}, too.",
                 "yes! / I could not sleep without my {Y.n}.",
@@ -123,7 +123,7 @@ def borrowed(t: Tale) -> None:
     t.set_sky("sunny", "cloudy", "windy")
     t.hero(fable=0.3, traits=("impatient", "curious", "careless", "stubborn"))
     t.sibling("S", older=True)
-    t.thing("X", t.pick(("ride", "music", "fly", "tool")))
+    t.thing("X", t.pick(("ride", "music")))
     t.world.own(t.character("S"), t.object("X"))
     place = t.somewhere("out")
     begin.opening(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from slm.data.stories.lexicon.kinds import SPECIES
 from slm.data.stories.plots.registry import plot
 from slm.data.stories.scenes import begin, finish
 from slm.data.stories.tale import Tale
-
-_SMALL = tuple(s.noun for s in SPECIES.values() if s.size == 1)
 
 
 @plot("small helps big")
@@ -22,7 +19,7 @@ def small_helps_big(t: Tale) -> None:
     )
     place = t.somewhere("out")
     t.character("A").place = place
-    small = [n for n in t.neighbours() if n in _SMALL] or ["mouse"]
+    small = t.neighbours(flies=False, sizes=(0, 1)) or ["mouse"]
     t.peer("B", noun=t.pick(small))
     begin.opening(t, "{A} was resting {P.in}", "{A} lay {P.in} and slept")
     begin.look(t)
@@ -30,7 +27,7 @@ def small_helps_big(t: Tale) -> None:
         "a {B.kind} called {B.name} ran over {A.his} nose by mistake.",
         "{B.intro} fell from a branch, right on {A.s} head.",
     )
-    t.tell("{A} [woke up|opened one eye] and caught {B.o} with one {A.hand}.")
+    t.tell("{A} [woke up|opened one eye] and held {B.o} fast with {A.his} {A.hand}.")
     t.feel("B", "scared", "{A.name} was so big")
     t.say(
         "B",
@@ -46,7 +43,7 @@ def small_helps_big(t: Tale) -> None:
     )
     t.tell(
         "but {A} was in a good mood and let {B.o} go.",
-        "that was so funny that {A} opened {A.his} {A.hand}. {B} ran away as fast as {B.he} could.",
+        "that was so funny that {A} let go. {B} hurried away as fast as {B.he} could.",
     )
     t.attempt("{A.name} let {B.name} go")
     t.world.next_day()
@@ -65,14 +62,14 @@ def small_helps_big(t: Tale) -> None:
                 "had something in {A.his} eye and could not see",
                 "looked closely and wiped a tiny seed out of the eye",
             ),
-            ("got tangled in the vines", "chewed and chewed until the last vine fell"),
+            ("got tangled in an old rope", "chewed and chewed until the last knot fell"),
         )
     )
     t.tell("<days_later>, {A} " + trap + ".", "not long after that, {A} " + trap + ".")
     t.problem("{A.name} " + trap, "{A.name} did not see the danger")
     t.want("A", "to be free again")
     t.tell(
-        "{A} [pulled|pushed|turned] and [roared|shouted|groaned|moaned], but [it only got "
+        "{A} [pulled|pushed|turned] and [shouted|groaned|moaned], but [it only got "
         "worse|nothing moved|it was no use]."
     )
     t.attempt("{A.name} tried alone")
@@ -128,9 +125,9 @@ def clever_trick(t: Tale) -> None:
     place = t.somewhere("out")
     t.character("A").place = place
     hunter = {"forest": "fox", "meadow": "fox", "farm": "fox", "water": "fox", "jungle": "tiger"}[
-        t.land
+        t.world.land
     ]
-    if t.land == "forest" and t.dice.chance(0.4):
+    if t.world.land == "forest" and t.dice.chance(0.4):
         hunter = "bear"
     t.peer("B", noun=hunter, trait="hungry")
     begin.opening(
@@ -216,8 +213,8 @@ def clever_trick(t: Tale) -> None:
     t.paragraph()
     if t.dice.chance(0.35):
         t.tell(
-            "that evening, {A} put a big bowl of {A.food} outside, because nobody should be "
-            "hungry. {B} found it and was ashamed."
+            "that evening, {A} put a big bowl of {A.food} outside, because nobody should "
+            "go hungry. {B} found it and was ashamed."
         )
         t.outcome("{A.name} got away and left food for {B.name}")
     t.moral(

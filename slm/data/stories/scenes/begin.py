@@ -7,7 +7,7 @@ from slm.data.stories.tale import Tale
 
 _HOMES = (
     "in a [small|little|tall|cozy|old] [white|yellow|red|blue|brick|wooden|] house "
-    "[near the sea|by the river|on a hill|at the end of [a quiet|a long|Apple|Maple|Rose] street|"
+    "[near the sea|by the river|on a hill|at the end of [Apple|Maple|Rose|Garden|Mill] Street|"
     "next to a [bakery|school|big garden|church]|near the woods|with a [green|red|blue] door]",
     "in a [small|busy|quiet|big|sleepy] [town|village] [by the sea|near the mountains|by the river|"
     "with narrow streets|where everyone knew everyone]",
@@ -41,7 +41,7 @@ def opening(t: Tale, *days: str, about: str = "") -> None:
     """
     hero = t.character("A")
     trait = hero.traits[0]
-    t.word("HOME", t.pick(_FABLE_HOMES[t.land] if t.fable else _HOMES))
+    t.word("HOME", t.pick(_FABLE_HOMES[t.world.land] if t.fable else _HOMES))
     day = t.pick(days)
     outdoor = t.world.hour not in ("evening", "night") and t.world.sky in (
         "sunny",
@@ -77,10 +77,9 @@ def opening(t: Tale, *days: str, about: str = "") -> None:
             else "everyone [around|nearby|there] knew {A.intro}.",
         )
         _trait_line(t, trait)
-    elif shape < 0.8:
+    elif shape < 0.8 and "woke" not in day and "sleep" not in day:
         t.tell(
             "it was {NOW.a}, and {SKYLINE}.",
-            "it was {NOW.a} {P.in}, and {SKYLINE}.",
             *(
                 ("it was {NOW.a}. {SKYLINE}, and {AIR}.", "{AIR}, and {SKYLINE}. it was {NOW.a}.")
                 if outdoor
@@ -88,9 +87,11 @@ def opening(t: Tale, *days: str, about: str = "") -> None:
             ),
         )
         if t.world.hour == "morning":
-            t.tell("{A.intro} [woke up early|had slept well|was ready for the day|looked around].")
+            t.tell("{A.intro} [was up early|had slept well|was ready for the day|looked around].")
+        elif t.world.hour in ("evening", "night"):
+            t.tell("{A.intro} [looked around|was wide awake|looked up at the sky].")
         else:
-            t.tell("{A.intro} [looked around|was wide awake|looked up at the sky|hummed a tune].")
+            t.tell("{A.intro} [looked around|hummed a tune|was in a good mood].")
         _character(t, trait)
         if about:
             t.tell(about)
@@ -115,10 +116,11 @@ def opening(t: Tale, *days: str, about: str = "") -> None:
         )
         t.tell(day)
     else:
+        hour = t.world.hour if t.world.hour in ("evening", "night") else "day"
         starts = (
             "{NOW.one}, ",
-            "one day, ",
-            "{NOW.one}, when {AIR}, " if outdoor else "{NOW.one}, ",
+            f"one {hour}, ",
+            "{NOW.one}, when {AIR}, " if outdoor and " when " not in day else "{NOW.one}, ",
         )
         t.tell(t.pick(starts) + day)
 
@@ -128,8 +130,8 @@ def _character(t: Tale, trait: str) -> None:
     if t.style.length < 500 and t.dice.chance(0.5):
         return
     roll = t.roll()
-    if roll < 0.35:
-        t.tell("{A} was [very|always|so] {A.trait} and [loved|liked] to {A.hobby}.")
+    if roll < 0.35 and not t.character("A").traits_told:
+        t.tell("{A} was [very|always] {A.trait} and [loved|liked] to {A.hobby}.")
     elif roll < 0.6:
         t.tell("{A} [loved|liked] to {A.hobby}.")
     else:
@@ -142,7 +144,8 @@ def _trait_line(t: Tale, trait: str) -> None:
 
 
 TRAIT_LINES = {
-    trait: tuple(line.replace("{1", "{A") for line in lines) for trait, lines in TRAITS.items()
+    trait: tuple(line.replace("{1.name}", "{A}").replace("{1", "{A") for line in lines)
+    for trait, lines in TRAITS.items()
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slm.data.stories.grammar import capital
+from slm.data.stories.phrases import BANKS
 from slm.data.stories.tale import Tale
 
 
@@ -30,12 +31,13 @@ def snack(t: Tale, who: str = "together") -> None:
 
 def play(t: Tale) -> None:
     """A and B play."""
-    game = "<fable_game>" if t.fable else "<game>"
+    games = BANKS["fable_game" if t.fable else "game"].split("|")
+    first, second = t.dice.sample(games, 2)
     t.tell(
-        f"they played {game} [and {game} |]<all_day>.",
-        f"{{A.name}} and {{B.name}} played {game} [until they were out of breath|and laughed a "
+        f"they played {first} [and {second} |]<all_day>.",
+        f"{{A.name}} and {{B.name}} played {first} [until they were out of breath|and laughed a "
         f"lot|<all_day>].",
-        f"first they played {game}, [and then|then] they played {game}.",
+        f"first they played {first}, [and then|then] they played {second}.",
         "they [ran|raced] [around|up and down|here and there] and [laughed|shouted|giggled] "
         "<all_day>.",
     )

@@ -24,7 +24,7 @@ WEATHER_WORDS = {
         "air",
     ),
     "cloudy": ("cloud", "gray", "mild"),
-    "windy": ("wind", "breez", "blowy"),
+    "windy": ("wind", "breez", "gusty"),
     "rainy": ("rain", "wet", "puddle"),
     "snowy": ("snow", "cold", "white"),
     "foggy": ("fog", "mist"),

@@ -20,7 +20,9 @@ FORBIDDEN = {
     "doubled words at a start": r"\b(?:He he|She she|The the|And and|So so|Then then)\b",
     "two sizes": r"\b(?:little|small) (?:little|small) (?:boy|girl)\b|\bbig (?:little|small)\b",
     "two articles": r"\b(?:a|an|the) (?:a|an|the|his|her) ",
-    "lower case sentence": r"(?:^|[.!?] )[a-z]",
+    "lower case sentence": r"(?:^|[.!?] )[a-z]|\.\" [a-z]",
+    "asked without a question": r"[^?]\" (?:asked|(?:he|she|[A-Z]\w+) asked)\b[^,\"]*\.",
+    "crying out quietly": r"\" (?:he|she|[A-Z]\w+) (?:cried|called) (?:softly|quietly|shyly)",
     "he instead of him": r"\b(?:to|with|for|at|of|gave|told) (?:he|she|they) (?!who)(?:\.|,|and)",
     "wrong verb": r"\b(?:they|we|you) was\b|(?<!wish )(?<!as if )\b(?:he|she|it) were\b|\bI is\b",
     "said pronoun": r'" (?:said|asked|cried|whispered) (?:he|she|they|it)\b',
@@ -86,6 +88,21 @@ def test_no_sun_in_the_rain(sample: list[Story]) -> None:
             assert "not a cloud" not in story.text
         if story.facts.time == "night":
             assert "sun was shining" not in first
+
+
+def test_nobody_speaks_after_falling_asleep(sample: list[Story]) -> None:
+    for story in sample:
+        last = re.split(r"(?<=[.!?])\s+", story.text)[-2:]
+        if re.search(r"\basleep\.$", last[0]):
+            assert not re.search(r'," \w+ said\.$', last[-1]), story.text
+
+
+def test_the_jungle_has_no_seasons(sample: list[Story]) -> None:
+    for story in sample:
+        if "jungle" in story.facts.place:
+            opening = story.text[:400]
+            assert not re.search(r"\b(?:spring|autumn) (?:morning|afternoon|day)\b", opening)
+            assert "fields" not in opening, opening
 
 
 def test_vocabulary_is_rich_but_simple(sample: list[Story]) -> None:

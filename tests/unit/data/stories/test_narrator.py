@@ -96,4 +96,3 @@ def test_dice_are_fair_enough_and_pinned() -> None:
     deck = Dice(4).shuffled(range(20))
     assert sorted(deck) == list(range(20))
     assert deck != list(range(20))
-    assert Dice(5).weighted([("a", 0.0), ("b", 1.0)]) == "b"

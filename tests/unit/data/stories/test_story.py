@@ -13,7 +13,7 @@ import pytest
 from slm.data.stories import Story, generate_stories, story_at
 from slm.data.stories.plots import plots
 
-GOLDEN = "cabf62f97ff7f0524adac02158058614305fc475affb2b233fd51b0f0c852024"
+GOLDEN = "b678223e7f02c6d88bd735e53a04109b9cd113c76509df3f75d1ed32c7b8c065"
 
 
 @pytest.fixture(scope="module")
