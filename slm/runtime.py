@@ -6,8 +6,10 @@ PyTorch is imported inside the functions, so that this module costs nothing to i
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ def resolve_device(name: str) -> str:
             f"the device {name!r} is not available here", hint="use --device auto or cpu"
         )
     if kind == "cuda" and index:
-        if not index.isdigit() or int(index) >= torch.cuda.device_count():
+        if not index.isdecimal() or int(index) >= torch.cuda.device_count():
             raise DeviceError(
                 f"the device {name!r} is not available here: "
                 f"there are {torch.cuda.device_count()} CUDA devices, counted from 0"
@@ -74,7 +76,7 @@ def resolve_dtype(name: str, device: str) -> str:
             )
         return name
     if kind == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     if kind == "mps":
         return "float32"
     return "bfloat16" if _cpu_prefers_bfloat16() else "float32"
@@ -128,11 +130,12 @@ def set_threads(threads: int | None) -> int:
 def can_compile(device: str) -> bool:
     """Whether `torch.compile` has the compiler that it needs for the device."""
     if device.startswith("cuda"):
-        return True
+        return importlib.util.find_spec("triton") is not None
     if device.startswith("mps"):
         return False
-    candidates = [os.environ.get("CXX", ""), "g++", "clang++", "c++", "cl"]
-    return any(shutil.which(candidate) for candidate in candidates if candidate)
+    # The one that torch.compile itself would call.
+    default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    return shutil.which(os.environ.get("CXX") or default) is not None
 
 
 def mix_seed(*numbers: int) -> int:
@@ -188,7 +191,7 @@ class Process:
         given = {name: os.environ[name] for name in names if name in os.environ}
         if "RANK" not in given or "WORLD_SIZE" not in given:
             return cls()
-        if not all(value.isdigit() for value in given.values()):
+        if not all(value.isdecimal() for value in given.values()):
             raise ConfigError(
                 f"the environment of torchrun makes no sense: {given}", hint="start with torchrun"
             )

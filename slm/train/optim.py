@@ -21,15 +21,15 @@ from slm.config import TrainingConfig
 
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration: the steepest at zero that still ends near one."""
-NEWTON_SCHULZ_STEPS = 5
 
 
-def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+def orthogonalise(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
     """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
 
     Args:
         matrices: [N, rows, columns].
         dtype: number format of the products.
+        steps: iterations; with fewer than 5 the smallest singular values stay small.
 
     Returns:
         [N, rows, columns] in `dtype`.
@@ -41,7 +41,7 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
         wide = wide.transpose(-2, -1)
     # The Frobenius norm bounds the largest singular value, which must be at most one.
     wide = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    for _ in range(NEWTON_SCHULZ_STEPS):
+    for _ in range(steps):
         gram = wide @ wide.transpose(-2, -1)
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         wide = torch.baddbmm(wide, polynomial, wide, beta=a)
@@ -57,6 +57,7 @@ class Muon(torch.optim.Optimizer):
         momentum: of the running mean of gradients (Nesterov's form).
         weight_decay: decoupled, as in AdamW.
         dtype: number format of the orthogonalisation.
+        steps: iterations of the orthogonalisation.
 
     Raises:
         ValueError: a parameter is not a matrix.
@@ -70,9 +71,11 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         dtype: torch.dtype = torch.bfloat16,
+        steps: int = 5,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
+        self.steps = steps
         for parameter in (p for group in self.param_groups for p in group["params"]):
             if parameter.dim() != 2:
                 raise ValueError(f"Muon takes matrices, found the shape {tuple(parameter.shape)}")
@@ -100,7 +103,8 @@ class Muon(torch.optim.Optimizer):
         momenta = [self._momentum(p) for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        updates = orthogonalise(torch.stack(list(ahead)), self.dtype).to(parameters[0].dtype)
+        updates = orthogonalise(torch.stack(list(ahead)), self.dtype, self.steps)
+        updates = updates.to(parameters[0].dtype)
         scale = math.sqrt(max(1.0, shape[0] / shape[1]))
         weights: list[Tensor] = list(parameters)
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
@@ -138,6 +142,7 @@ def build_optimizers(
             momentum=config.muon_momentum,
             weight_decay=config.weight_decay,
             dtype=muon_dtype,
+            steps=config.muon_steps,
         )
     groups = [
         {
