@@ -1,0 +1,106 @@
+"""Fixtures that many tests share: tiny models of both families, and one tiny prepared directory.
+
+PyTorch is imported inside the fixtures, so that tests without it stay quick.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from slm.config import GPTConfig
+    from slm.model import GPT
+
+# Before PyTorch is first imported, and for child processes, too: for tiny tensors a second thread
+# only waits for the first, and on a busy machine both do.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+MODERN = {
+    "norm": "rmsnorm",
+    "position": "rope",
+    "mlp": "swiglu",
+    "qk_norm": True,
+    "bias": False,
+    "n_kv_head": 2,
+}
+FAMILIES: dict[str, dict[str, Any]] = {"gpt2": {}, "modern": MODERN}
+TINY = {
+    "vocab_size": 97,
+    "block_size": 16,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_embd": 32,
+    "mlp_dim": 48,
+    "dropout": 0.0,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Callable[..., GPTConfig]:
+    """`tiny_config(family, **changes)`: a small shape of the `gpt2` or the `modern` family."""
+    from slm.config import GPTConfig
+
+    def make(family: str, **changes: Any) -> GPTConfig:
+        return GPTConfig(**{**TINY, **FAMILIES[family], **changes})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_config: Callable[..., GPTConfig]) -> Callable[..., GPT]:
+    """`tiny_model(family, seed=0, spread=1.0, **changes)`: a small seeded model.
+
+    `spread` multiplies its matrices: an untrained model attends almost evenly, and with larger
+    weights an error in the attention cannot hide.
+    """
+    import torch
+
+    from slm.model import GPT
+
+    def make(family: str, *, seed: int = 0, spread: float = 1.0, **changes: Any) -> GPT:
+        torch.manual_seed(seed)
+        model = GPT(tiny_config(family, **changes))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() == 2:
+                    parameter.mul_(spread)
+                elif spread != 1.0:  # norms and biases other than one and zero are seen, too
+                    parameter.add_(0.1 * torch.randn_like(parameter))
+        return model
+
+    return make
+
+
+def tell_stories(n_stories: int, seed: int) -> str:
+    """Simple English that a small model learns fast, stories apart as `.txt` sources have them."""
+    chance = random.Random(seed)
+    names = ["Tom", "Lily", "Max", "Anna", "Ben", "Mia"]
+    things = ["a red ball", "a big dog", "the old tree", "a small bird", "some cake"]
+    verbs = ["saw", "liked", "found", "wanted", "lost"]
+    stories = []
+    for _ in range(n_stories):
+        name, friend = chance.sample(names, 2)
+        stories.append(
+            f"One day {name} {chance.choice(verbs)} {chance.choice(things)}. "
+            f"{friend} came and {chance.choice(verbs)} {chance.choice(things)}, too. "
+            f"{name} and {friend} were happy."
+        )
+    return "\n<|endoftext|>\n".join(stories) + "\n"
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared directory of 40 kB of simple English in bytes (257 ids); leave it as it is."""
+    from slm.data.prepare import prepare
+
+    folder = tmp_path_factory.mktemp("tiny")
+    source = folder / "stories.txt"
+    source.write_text(tell_stories(400, seed=0), encoding="utf-8", newline="\n")
+    prepare(str(source), "bytes", folder / "data", validation_fraction=0.1)
+    return folder / "data"

@@ -1,0 +1,129 @@
+"""Two processes, connected by gloo, train as one would with the same global batch."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch.distributed
+
+DRIVER = Path(__file__).with_name("train_driver.py")
+N_STEPS = 6
+ACCUMULATION = 4
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
+        reason="this PyTorch has no gloo",
+    ),
+]
+
+
+def job_in(folder: Path, data_dir: Path, **changes: Any) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "batch_size": 3,
+        "gradient_accumulation_steps": ACCUMULATION,
+        "max_steps": N_STEPS,
+        "optimizer": "muon",
+        "warmup_steps": 2,
+        "eval_interval": 3,
+        "eval_tokens": 7 * 32,  # an odd number of windows: the processes get unequal shares
+        "sample_prompts": [],
+        "device": "cpu",
+        "dtype": "float32",
+        "compile": "off",
+        "threads": 1,
+        "out_dir": str(folder / "run"),
+    }
+    return {
+        "data_dir": str(data_dir),
+        "settings": settings,
+        "dropout": 0.0,  # each process draws its own
+        "batches": str(folder),
+        **changes,
+    }
+
+
+def rows_by_step(folder: Path, world_size: int) -> dict[int, list[list[int]]]:
+    """The rows of every optimizer step, in the order of the data, whoever trained on them."""
+    found: dict[int, list[list[int]]] = {}
+    per_process = [
+        {int(k): rows for k, rows in json.loads(path.read_text("utf-8")).items()}
+        for path in sorted(folder.glob("rank-*.json"))
+    ]
+    assert len(per_process) == world_size
+    for micro_batch in sorted(per_process[0]):
+        for batches in per_process:
+            step = micro_batch * world_size // ACCUMULATION
+            found.setdefault(step, []).extend(batches[micro_batch])
+    return found
+
+
+def losses(folder: Path, kind: str, key: str = "loss") -> dict[int, float]:
+    lines = (folder / "run/metrics.jsonl").read_text("utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    return {record["step"]: record[key] for record in records if record["kind"] == kind}
+
+
+@pytest.fixture(scope="module")
+def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three runs: one process; two processes; one process for two steps and then two."""
+    spec = importlib.util.spec_from_file_location("train_driver", DRIVER)
+    assert spec is not None
+    assert spec.loader is not None
+    driver = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(driver)
+    top = tmp_path_factory.mktemp("distributed")
+    one, two, mixed = (top / name for name in ("one", "two", "mixed"))
+    driver.run(job_in(one, data_dir), driver.Process())
+    driver.run(job_in(mixed, data_dir, stop_after=2), driver.Process())
+    (mixed / "rank-0.json").unlink()
+    jobs = [job_in(two, data_dir), job_in(mixed, data_dir, existing="resume")]
+    (top / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    result = subprocess.run(
+        [sys.executable, *torchrun, str(DRIVER), str(top / "jobs.json")],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    # The main process alone speaks: once for each step.
+    steps = [line for line in result.stdout.splitlines() if line.startswith("step ")]
+    assert steps == [f"step {n}" for n in [*range(1, N_STEPS + 1), *range(3, N_STEPS + 1)]]
+    return {"one": one, "two": two, "mixed": mixed}
+
+
+def test_the_same_order_of_samples(folders: dict[str, Path]) -> None:
+    one = rows_by_step(folders["one"], 1)
+    assert sorted(one) == list(range(N_STEPS))
+    assert all(len(rows) == 3 * ACCUMULATION for rows in one.values())
+    assert rows_by_step(folders["two"], 2) == one
+
+
+def test_the_same_losses(folders: dict[str, Path]) -> None:
+    for kind, n_records in (("train", N_STEPS), ("validation", 2)):
+        one = losses(folders["one"], kind)
+        assert len(one) == n_records
+        assert losses(folders["two"], kind) == pytest.approx(one, abs=1e-5)
+    one = losses(folders["one"], "train", "grad_norm")
+    assert losses(folders["two"], "train", "grad_norm") == pytest.approx(one, rel=1e-4)
+    assert losses(folders["one"], "train")[N_STEPS] < losses(folders["one"], "train")[1] - 0.1
+
+
+def test_going_on_with_more_processes(folders: dict[str, Path]) -> None:
+    one, mixed = rows_by_step(folders["one"], 1), rows_by_step(folders["mixed"], 2)
+    assert sorted(mixed) == [0, *range(2, N_STEPS)]  # the first batch is looked at beforehand
+    for step in range(2, N_STEPS):
+        assert mixed[step] == one[step]
+    assert losses(folders["mixed"], "train") == pytest.approx(
+        losses(folders["one"], "train"), abs=1e-5
+    )

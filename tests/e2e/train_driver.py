@@ -1,0 +1,93 @@
+"""A training run in a process of its own, as the command line would start one.
+
+Usage: python train_driver.py JOBS, where JOBS is a JSON list of objects with the keys `data_dir`,
+`settings` (of `TrainingConfig`), `existing`, `stop_after`, and `batches`, a folder into which each
+process writes the first ids of every row that it trains on. Steps are told on stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from slm.config import GPTConfig, TrainingConfig
+from slm.data.loader import DataLoader
+from slm.errors import SlmError
+from slm.model import GPT
+from slm.runtime import Process, process_group, seed_everything
+from slm.train import Callback, StepRecord, Trainer
+from slm.train.metrics import METRICS_FILE, MetricsFile
+
+SHAPE: dict[str, Any] = {
+    "vocab_size": 257,
+    "block_size": 32,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_kv_head": 2,
+    "n_embd": 48,
+    "bias": False,
+    "norm": "rmsnorm",
+    "position": "rope",
+    "mlp": "swiglu",
+    "qk_norm": True,
+}
+
+
+class StepsOnStdout(Callback):
+    """`step 7` after the seventh step."""
+
+    def on_step(self, record: StepRecord) -> None:
+        print(f"step {record.step}", flush=True)
+
+
+class RecordingLoader(DataLoader):
+    """Notes the first ids of every row, by step."""
+
+    def batch_at(self, step: int, split: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
+        x, y = super().batch_at(step, split)
+        self.rows: dict[int, list[list[int]]] = getattr(self, "rows", {})
+        self.rows[step] = x[:, :8].tolist()
+        return x, y
+
+
+def run(job: dict[str, Any], process: Process) -> None:
+    """Train as the job says."""
+    config = TrainingConfig(**job["settings"])
+    seed_everything(config.seed)
+    model = GPT(GPTConfig(**SHAPE, dropout=job.get("dropout", 0.1)))
+    loader = RecordingLoader(
+        config.batch_size,
+        model.config.block_size,
+        data_dir=job["data_dir"],
+        rank=process.rank,
+        world_size=process.world_size,
+    )
+    metrics = MetricsFile(Path(config.out_dir) / METRICS_FILE, config.log_interval)
+    callbacks = [metrics, StepsOnStdout()]
+    trainer = Trainer(model, loader, config.__dict__, process=process, callbacks=callbacks)
+    try:
+        trainer.train(existing=job.get("existing", "set-aside"), stop_after=job.get("stop_after"))
+    finally:
+        if "batches" in job:
+            path = Path(job["batches"]) / f"rank-{process.rank}.json"
+            path.write_text(json.dumps(loader.rows), encoding="utf-8")
+
+
+def main() -> None:
+    """All jobs, one after the other, by the same processes."""
+    process = Process.from_environment()
+    try:
+        with process_group(process, "cpu"):
+            for job in json.loads(Path(sys.argv[1]).read_text("utf-8")):
+                run(job, process)
+    except SlmError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

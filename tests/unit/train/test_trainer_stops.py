@@ -1,0 +1,278 @@
+"""How a training run stops, what it leaves, and how it goes on from there."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from slm.data.loader import DataLoader
+from slm.errors import (
+    CheckpointError,
+    DataError,
+    Interrupted,
+    RunLockedError,
+    TrainingError,
+    UsageError,
+)
+from slm.files import directory_lock
+from slm.model import GPT
+from slm.train import Callback, StepRecord, Trainer, lr_at
+from slm.train import trainer as trainer_module
+from slm.train.budget import Budget
+from slm.train.schedule import lr_scale
+
+MakeTrainer = Callable[..., Trainer]
+MakeModel = Callable[..., GPT]
+
+
+def checkpoints(trainer: Trainer) -> list[str]:
+    return sorted(path.name for path in (trainer.out_dir / "checkpoints").iterdir())
+
+
+def weights_in(directory: Path) -> dict[str, torch.Tensor]:
+    return load_file(directory / "model.safetensors")
+
+
+def copied(model: GPT) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    assert left.keys() == right.keys()
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
+
+
+class At(Callback):
+    """Calls something once a step was made."""
+
+    def __init__(self, step: int, action: Callable[[], Any]) -> None:
+        self.step = step
+        self.action = action
+
+    def on_step(self, record: StepRecord) -> None:
+        if record.step == self.step:
+            self.action()
+
+
+# -- checkpoints and going on ----------------------------------------------------------------------
+
+
+def test_checkpoints_at_their_interval_the_newest_kept(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(max_steps=7, checkpoint_interval=2, keep_checkpoints=3)
+    trainer.train()
+    assert checkpoints(trainer) == ["step-000004", "step-000006", "step-000007"]
+    assert_equal(weights_in(trainer.out_dir / "checkpoints/step-000007"), copied(trainer.model))
+
+
+def test_stop_after_saves_and_the_schedule_is_the_whole_run_s(
+    make_trainer: MakeTrainer, listener: Any
+) -> None:
+    trainer = make_trainer(max_steps=6)
+    assert trainer.train(stop_after=2).step == 2
+    assert checkpoints(trainer) == ["step-000002"]
+    assert trainer.train(existing="resume", stop_after=3).step == 5
+    again = make_trainer(max_steps=6)
+    assert again.train(existing="resume").step == 6
+    rates = [record.learning_rate for record in listener.of("on_step")]
+    assert rates == pytest.approx([lr_at(step, trainer.config) for step in range(6)])
+
+
+def test_training_twice_is_two_runs(make_trainer: MakeTrainer, listener: Any) -> None:
+    trainer = make_trainer(max_steps=3, default_callbacks=False)
+    trainer.train()
+    first = copied(trainer.model)
+    listener.events.clear()
+    result = trainer.train()
+    assert result.step == 3
+    assert len(listener.of("on_step")) == 3
+    assert checkpoints(trainer) == ["step-000003"]
+    assert (trainer.out_dir / "previous-001/checkpoints/step-000003").is_dir()
+    assert_equal(weights_in(trainer.out_dir / "previous-001/best"), first)
+    # The second goes on from the weights, but neither from the first one's momentum nor its place.
+    fresh = make_trainer(max_steps=3, out_dir=str(trainer.out_dir / "fresh"))
+    fresh.model.load_state_dict(first)
+    fresh.train()
+    assert_equal(copied(fresh.model), copied(trainer.model))
+
+
+def test_what_is_there_already(make_trainer: MakeTrainer, listener: Any) -> None:
+    trainer = make_trainer(max_steps=2)
+    assert trainer.train(existing="resume").step == 2  # nothing there: a new run
+    assert any("no checkpoint yet" in note for note in listener.of("on_note"))
+    with pytest.raises(UsageError, match="already holds a run"):
+        make_trainer(max_steps=2).train(existing="refuse")
+    assert checkpoints(trainer) == ["step-000002"]
+    make_trainer(max_steps=2).train()
+    assert any("previous-001" in note for note in listener.of("on_note"))
+
+
+def test_going_on_with_another_model_or_other_data_is_refused(
+    make_trainer: MakeTrainer, tiny_model: MakeModel, tmp_path: Path
+) -> None:
+    from slm.data.prepare import prepare
+
+    make_trainer(max_steps=2).train()
+    other = tiny_model("modern", vocab_size=257, dropout=0.1, rope_theta=99.0)
+    with pytest.raises(CheckpointError, match="another shape"):
+        make_trainer(model=other).train(existing="resume")
+    (tmp_path / "other.txt").write_text("Other words. " * 500, encoding="utf-8")
+    prepare(str(tmp_path / "other.txt"), "bytes", tmp_path / "other")
+    loader = DataLoader(4, 16, data_dir=tmp_path / "other")
+    with pytest.raises(DataError, match="other data"):
+        make_trainer(loader=loader).train(existing="resume")
+    with pytest.raises(CheckpointError, match="optimizer state"):
+        make_trainer(optimizer="muon").train(existing="resume")
+
+
+def test_by_the_clock(
+    make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(trainer_module, "Budget", partial(Budget, clock=lambda: now[0]))
+
+    def make() -> Trainer:
+        trainer = make_trainer(
+            max_minutes=1.0, max_steps=1, eval_interval=1000, warmup_steps=0, schedule="cosine"
+        )
+        plain_step = trainer.stepper.step
+
+        def slow_step(*args: Any) -> Any:
+            now[0] += 5.0
+            return plain_step(*args)
+
+        trainer.stepper.step = slow_step  # type: ignore[method-assign]
+        return trainer
+
+    make().train(stop_after=5)
+    now[0] += 1e6  # time between two starts does not count
+    trainer = make()
+    result = trainer.train(existing="resume")
+    steps = listener.of("on_step")
+    assert result.step == len(steps) == 12  # max_steps does not count
+    assert result.elapsed_seconds == 60.0
+    assert [record.progress for record in steps] == pytest.approx([n / 12 for n in range(1, 13)])
+    rates = [record.lr_scale for record in steps]
+    assert rates == pytest.approx([lr_scale(99, n / 12, trainer.config) for n in range(12)])
+    again = make()
+    assert again.train(existing="resume").step == 12  # its time is used up
+
+
+def test_two_runs_in_one_directory(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer()
+    with directory_lock(trainer.out_dir), pytest.raises(RunLockedError):
+        trainer.train()
+    trainer.train(stop_after=1)
+
+
+# -- numbers that are not finite -------------------------------------------------------------------
+
+
+def poison_steps(trainer: Trainer, bad: set[int]) -> None:
+    """Make a gradient not finite in the steps (counted from 1) of `bad`."""
+    weight = trainer.model.blocks[0].mlp.up_proj.weight  # type: ignore[union-attr]
+
+    def spoil(gradient: torch.Tensor) -> torch.Tensor:
+        return gradient * math.nan if trainer.standing.step + 1 in bad else gradient
+
+    weight.register_hook(spoil)  # type: ignore[operator, union-attr]
+
+
+def test_stop_saves_the_last_good_weights(make_trainer: MakeTrainer, listener: Any) -> None:
+    trainer = make_trainer(max_steps=6)
+    poison_steps(trainer, {3})
+    good: list[dict[str, torch.Tensor]] = []
+    trainer._callbacks = [listener, At(2, lambda: good.append(copied(trainer.model)))]
+    with pytest.raises(TrainingError, match=r"step 3.*mlp\.up_proj.*step-000002") as caught:
+        trainer.train()
+    assert caught.value.hint is not None
+    assert "on_nonfinite=skip" in caught.value.hint
+    assert checkpoints(trainer) == ["step-000002"]
+    assert_equal(weights_in(trainer.out_dir / "checkpoints/step-000002"), good[0])
+    assert listener.of("on_end") == [None]
+
+
+def test_up_to_three_such_steps_in_a_row_are_skipped(
+    make_trainer: MakeTrainer, listener: Any
+) -> None:
+    trainer = make_trainer(max_steps=9, on_nonfinite="skip")
+    poison_steps(trainer, {2, 3, 4, 6, 7, 8})
+    assert trainer.train().step == 9
+    assert len([n for n in listener.of("on_note") if "skipped" in n]) == 6
+    assert all(math.isfinite(r.train_loss) for r in listener.of("on_evaluation"))
+
+
+def test_the_fourth_in_a_row_ends_the_run_also_across_a_restart(
+    make_trainer: MakeTrainer, listener: Any
+) -> None:
+    trainer = make_trainer(max_steps=9, on_nonfinite="skip")
+    poison_steps(trainer, {2, 3, 4, 5})
+    with pytest.raises(TrainingError, match="step 5"):
+        trainer.train()
+    assert checkpoints(trainer) == ["step-000004"]
+    again = make_trainer(max_steps=9, on_nonfinite="skip")
+    poison_steps(again, {5})
+    with pytest.raises(TrainingError, match="step 5"):
+        again.train(existing="resume")
+
+
+def test_a_skipped_loss_is_not_averaged(make_trainer: MakeTrainer, listener: Any) -> None:
+    trainer = make_trainer(max_steps=3, on_nonfinite="skip")
+    plain_step = trainer.stepper.step
+
+    def first_is_nan(*args: Any) -> Any:
+        outcome = plain_step(*args)
+        if trainer.standing.step == 0:
+            object.__setattr__(outcome, "loss", math.nan)
+            object.__setattr__(outcome, "updated", False)
+        return outcome
+
+    trainer.stepper.step = first_is_nan  # type: ignore[method-assign]
+    trainer.train()
+    losses = [record.loss for record in listener.of("on_step")]
+    assert math.isnan(losses[0])
+    assert listener.of("on_evaluation")[0].train_loss == pytest.approx(sum(losses[1:]) / 2)
+
+
+# -- interruption ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends(
+    make_trainer: MakeTrainer, listener: Any, number: signal.Signals
+) -> None:
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    trainer = make_trainer(max_steps=50)
+    trainer._callbacks = [listener, At(4, lambda: os.kill(os.getpid(), number))]
+    with pytest.raises(Interrupted, match="step 4") as caught:
+        trainer.train()
+    assert caught.value.exit_code == 128 + number
+    assert checkpoints(trainer) == ["step-000004"]
+    assert listener.of("on_end") == [None]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+    assert trainer.evaluate()[1] == 256  # the trainer is still of use
+    assert make_trainer(max_steps=5).train(existing="resume").step == 5
+
+
+class Failing(Callback):
+    def on_end(self, result: Any) -> None:
+        raise OSError("the disk is gone")
+
+
+def test_every_callback_hears_of_the_end(make_trainer: MakeTrainer, listener: Any) -> None:
+    """Such as the one that gives the terminal back."""
+    trainer = make_trainer(callbacks=[Failing(), listener], max_steps=1)
+    with pytest.raises(OSError, match="the disk is gone"):
+        trainer.train()
+    assert len(listener.of("on_end")) == 1
