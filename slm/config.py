@@ -20,6 +20,19 @@ CONFIG_FORMAT = "slm-config"
 CONFIG_VERSION = 1
 DEFAULT_SOURCE = "roneneldan/TinyStories"
 
+ORIGIN_PREPARED = "--data"
+"""Origin of a data directory that is taken as it is, whatever `source` and `tokenizer` say."""
+ORIGIN_OF_SOURCE = "made from source and tokenizer"
+"""Origin of a data directory that nobody named."""
+ORIGIN_TOKENIZER = "tokenizer"
+"""Origin of a vocabulary size that is the tokenizer's."""
+ORIGIN_AUTO = "auto, as found on this machine"
+"""Origin of a choice that was left to the machine."""
+ORIGIN_SHARED = "shared by the processes"
+"""Origin of a number of micro-batches that was fitted to the number of processes."""
+DERIVED_ORIGINS = {ORIGIN_OF_SOURCE, ORIGIN_TOKENIZER, ORIGIN_AUTO, ORIGIN_SHARED}
+"""Origins of values that belong to one run and are found anew for another."""
+
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]

@@ -10,9 +10,11 @@ import importlib.util
 import os
 import shutil
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.errors import ConfigError, DeviceError
@@ -129,13 +131,25 @@ def set_threads(threads: int | None) -> int:
 
 def can_compile(device: str) -> bool:
     """Whether `torch.compile` has the compiler that it needs for the device."""
-    if device.startswith("cuda"):
-        return importlib.util.find_spec("triton") is not None
-    if device.startswith("mps"):
+    if device.startswith("mps") or not _has_python_headers():
         return False
+    if device.startswith("cuda"):
+        return importlib.util.find_spec("triton") is not None and _triton_knows(device)
     # The one that torch.compile itself would call.
     default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     return shutil.which(os.environ.get("CXX") or default) is not None
+
+
+def _has_python_headers() -> bool:
+    """Whether Python.h is there, which every compiled kernel includes."""
+    return Path(sysconfig.get_path("include"), "Python.h").is_file()
+
+
+def _triton_knows(device: str) -> bool:
+    """Whether triton compiles for this GPU: compute capability 7.0 and newer."""
+    import torch
+
+    return torch.cuda.get_device_capability(device) >= (7, 0)
 
 
 def mix_seed(*numbers: int) -> int:
@@ -202,9 +216,17 @@ class Process:
 
 
 def device_of_process(device: str, process: Process) -> str:
-    """The device of one process: each takes its own GPU where there are several processes."""
+    """The device of one process: each takes its own GPU where there are several processes.
+
+    gloo, which connects processes without CUDA, knows no MPS tensors: they use the CPU then.
+
+    Raises:
+        DeviceError: there are more processes than GPUs.
+    """
+    if device == "mps" and process.world_size > 1:
+        return "cpu"
     if device == "cuda" and process.world_size > 1:
-        return f"cuda:{process.local_rank}"
+        return resolve_device(f"cuda:{process.local_rank}")
     return device
 
 

@@ -22,7 +22,7 @@ from slm.cli.prepare import prepare
 from slm.cli.presets import presets
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
-from slm.errors import SlmError, UsageError
+from slm.errors import Interrupted, SlmError, TrainingError, UsageError
 from slm.runtime import Process
 
 DEBUG_VARIABLE = "SLM_DEBUG"
@@ -108,7 +108,7 @@ def _report(error: SlmError, name: str) -> int:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     # What all processes of torchrun know alike, one of them says.
-    if not isinstance(error, UsageError) or _is_main_process():
+    if not isinstance(error, UsageError | Interrupted | TrainingError) or _is_main_process():
         say(f"error: {error.message}")
         say(f"hint: {error.hint or _last_resort(error, name)}")
     return error.exit_code

@@ -16,6 +16,7 @@ from slm.cli.output import Display, print_json, print_table, say
 from slm.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from slm.config import DataConfig
     from slm.data.documents import Piece
     from slm.evals import EvalResult
 
@@ -58,10 +59,12 @@ def evaluate(
             f"there is no split {split!r}",
             hint=did_you_mean(split, SPLITS) or "use train, validation or all",
         )
-    pieces, scored = (None, split or "validation") if source is None else _text(source, split)
-    if data is not None and scored == "all":
+    if data is not None and split == "all":
         raise UsageError("--split all needs --source", hint="evaluate train and validation in turn")
     loaded = load_model(checkpoint, device=device, dtype=dtype)
+    pieces, scored = None, split or "validation"
+    if source is not None:
+        pieces, scored = _text(source, split, loaded.data)
     started_at = time.perf_counter()
     with Display() as display:
         result = _score(loaded, data, pieces, scored, display)
@@ -69,16 +72,22 @@ def evaluate(
     _tell(result, loaded, str(data or source), scored, seconds, as_json=as_json)
 
 
-def _text(source: str, split: str | None) -> tuple[Iterator[Piece], str]:
+def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterator[Piece], str]:
     """The stories of a source that are to be scored, and what to call them.
 
     A file that somebody names to evaluate on is meant as a whole. Folders, data sets and the
-    built-in corpus have a validation split.
+    built-in corpus have a validation split; where it is a held-out share, it is the one that the
+    model did not see.
     """
     from slm.data.file_source import read_documents
     from slm.data.sources import open_source
 
-    opened = open_source(source, note=say)
+    opened = open_source(
+        source,
+        validation_fraction=held_out.validation_fraction,
+        seed=held_out.corpus_seed,
+        note=say,
+    )
     path = Path(source).expanduser()
     if source != "builtin" and path.is_file() and split in (None, "all"):
         say(f"scoring the whole of {source}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.config import DataConfig
 from slm.errors import ConfigError, did_you_mean
 from slm.runtime import DTYPES, resolve_device, resolve_dtype
 
@@ -24,6 +25,8 @@ class LoadedModel:
     model: GPT
     tokenizer: Tokenizer
     state: TrainingState
+    data: DataConfig
+    """What it was trained on, and which stories were held out."""
     device: str
     dtype: str
 
@@ -51,6 +54,7 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
         model=checkpoint.build_model(device),
         tokenizer=checkpoint.tokenizer,
         state=checkpoint.state,
+        data=checkpoint.config.data,
         device=device,
         dtype=resolve_dtype(dtype, device),
     )

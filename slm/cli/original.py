@@ -22,10 +22,10 @@ from slm.cli.options import (
     length_flags,
 )
 from slm.cli.output import say
-from slm.cli.settings import from_preset
+from slm.cli.settings import from_preset, resumed_run
 from slm.cli.train import preparation_progress
 from slm.config import RunConfig
-from slm.errors import HubError
+from slm.errors import HubError, TokenizerError
 from slm.runtime import Process
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def train(
         }
     )
     flags |= length_flags(steps, minutes)
-    chosen = from_preset(preset, None, flags, assignments(settings, more_settings))
+    changes = assignments(settings, more_settings)
+    chosen = from_preset(preset, None, flags, changes)
+    if resume:
+        chosen = resumed_run(Path(chosen.train.out_dir), None, None, flags, changes) or chosen
     if no_train:
         _tell_stories(_set_up(chosen, force_reload=force_reload))
         return
@@ -99,7 +102,8 @@ def train(
     ) as trainer:
         trainer.train(existing="resume" if resume else "set-aside")
         if process.is_main:
-            trainer.load_best_model(output_dir / MODEL_FILE)
+            saved = trainer.out_dir / MODEL_FILE
+            trainer.load_best_model(saved if saved.is_file() else trainer.out_dir)
             _tell_stories(trainer)
 
 
@@ -111,8 +115,8 @@ def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()
     # A saved model has its tokenizer with it and can tell stories without any data.
-    tolerant = contextlib.suppress(HubError) if is_saved else contextlib.nullcontext()
-    with tolerant, preparation_progress() as progress:
+    bearable = (HubError, TokenizerError) if is_saved else ()
+    with contextlib.suppress(*bearable), preparation_progress() as progress:
         directory = obtain_data(
             settings, as_they_are=True, force=force_reload, progress=progress, note=say
         )

@@ -27,7 +27,7 @@ from slm.cli.options import (
 )
 from slm.cli.output import Display, print_json, print_table, say
 from slm.cli.settings import new_run, resumed_run
-from slm.config import RunConfig
+from slm.config import ORIGIN_PREPARED, RunConfig
 from slm.errors import UsageError
 from slm.runtime import Process
 
@@ -88,7 +88,7 @@ def train(
     """
     flags = given(
         {
-            "data.data_dir": (_text(data), "--data"),
+            "data.data_dir": (_text(data), ORIGIN_PREPARED),
             "data.source": (source, "--source"),
             "data.tokenizer": (tokenizer, "--tokenizer"),
             "data.limit": (limit, "--limit"),

@@ -117,8 +117,11 @@ class BuiltinSource:
         self._seed = seed
 
     def identity(self) -> dict[str, Any]:
+        from slm.data.stories import CORPUS_VERSION
+
         return {
             "kind": "builtin",
+            "version": CORPUS_VERSION,
             "seed": self._seed,
             "limit": self.expected_stories,
             "validation_fraction": self._fraction,

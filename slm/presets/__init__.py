@@ -15,7 +15,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from slm.config import GROUPS, DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config import (
+    DERIVED_ORIGINS,
+    GROUPS,
+    ORIGIN_PREPARED,
+    DataConfig,
+    GPTConfig,
+    RunConfig,
+    TrainingConfig,
+)
 from slm.errors import ConfigError, UsageError, did_you_mean
 
 DEFAULT_PRESET = "modern-12m"
@@ -166,7 +174,8 @@ def resolve(
         origin = f"preset {chosen}"
         layers.append((origin, _flatten(preset_table(str(chosen)), origin)))
     if config_file is not None:
-        layers.append((f"file {config_file}", _flatten(file_table, str(config_file))))
+        values = _flatten(file_table, str(config_file))
+        layers.extend(_of_settings_file(values, file_table.get("origins", {}), config_file))
     for name, (value, flag) in (flags or {}).items():
         layers.append((flag, {name: value}))
     for assignment in assignments:
@@ -175,6 +184,24 @@ def resolve(
     return _stack(
         layers, base or RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
     )
+
+
+def _of_settings_file(
+    values: dict[str, Any], origins: Any, path: Path
+) -> list[tuple[str, dict[str, Any]]]:
+    """The layers of a settings file; of a run's config.json, only what was chosen for that run.
+
+    Its place, and what was found for it on its machine, are another run's to find. Prepared data
+    that it was given stay what they are.
+    """
+    if not isinstance(origins, Mapping):
+        raise ConfigError(f"{path}: origins are not a mapping")
+    values = {name: v for name, v in values.items() if origins.get(name) not in DERIVED_ORIGINS}
+    if not origins:
+        return [(f"file {path}", values)]
+    values.pop("train.out_dir", None)
+    prepared = {k: values.pop(k) for k in list(values) if origins.get(k) == ORIGIN_PREPARED}
+    return [(f"file {path}", values), (ORIGIN_PREPARED, prepared)]
 
 
 def _stack(layers: Iterable[tuple[str, Mapping[str, Any]]], base: RunConfig) -> RunConfig:

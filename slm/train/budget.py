@@ -11,8 +11,8 @@ from slm.config import TrainingConfig
 class Budget:
     """Progress of a run from 0 to 1, and its time so far.
 
-    With `max_minutes` the clock decides: progress is the share of the time that has passed when the
-    step at hand will end, so that the last step is the one that still fits. Time spent before an
+    With `max_minutes` the clock decides: progress is the share of the time that has passed before
+    the step at hand, and the last step is the one that still fits. Time spent before an
     interruption counts, time between two starts does not.
 
     Args:
@@ -39,6 +39,11 @@ class Budget:
     def elapsed_seconds(self) -> float:
         """Wall-clock seconds of the run so far, earlier starts included."""
         return self._clock() - self._started_at
+
+    @property
+    def step_seconds(self) -> float:
+        """Running mean of the time that a step takes; 0 before the first."""
+        return self._recent_step_seconds
 
     @property
     def follows_clock(self) -> bool:

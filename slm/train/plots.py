@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from slm.train.events import Callback, EvaluationRecord, TrainingResult
 from slm.train.metrics import read_metrics
 
 PLOT_FILE = "losses.png"
+PLOT_SECONDS = 30.0
+"""Least time between two drawings while a run goes on."""
 
 
 def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
@@ -55,9 +59,11 @@ class LossPlot(Callback):
     def __init__(self, metrics_path: Path, plot_path: Path) -> None:
         self.metrics_path = metrics_path
         self.plot_path = plot_path
+        self._drawn_at = -math.inf
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
-        self._draw()
+        if time.monotonic() - self._drawn_at >= PLOT_SECONDS:
+            self._draw()
 
     def on_end(self, result: TrainingResult | None) -> None:
         self._draw()
@@ -66,3 +72,4 @@ class LossPlot(Callback):
         records = read_metrics(self.metrics_path)
         if records:
             atomic_write(self.plot_path, draw_losses(records))
+        self._drawn_at = time.monotonic()

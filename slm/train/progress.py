@@ -48,16 +48,15 @@ class ProgressDisplay(Callback):
         self.console = console or Console(stderr=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
-        self._max_steps = 1
         self._started_at = 0.0
         self._last_line_at = 0.0
         self._first_progress: float | None = None
         self._rate = 0.0
+        self._n_steps = 0
         self._loss: float | None = None
 
     def on_start(self, start: RunStart) -> None:
         config = start.settings.train
-        self._max_steps = config.max_steps
         length = (
             f"{config.max_minutes:g} minutes"
             if config.max_minutes is not None
@@ -73,6 +72,7 @@ class ProgressDisplay(Callback):
             self._say(f"going on at step {start.first_step:,}")
         self._started_at = self._last_line_at = time.monotonic()
         self._first_progress = self._loss = None
+        self._rate, self._n_steps = 0.0, 0
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -90,12 +90,13 @@ class ProgressDisplay(Callback):
         if self._first_progress is None:
             self._first_progress = record.progress
             self._started_at = now
-            self._rate = record.tokens_per_second
-        # Running means over some twenty steps: a single step's figures jump about.
-        self._rate += 0.05 * (record.tokens_per_second - self._rate)
+        # Running means over some ten steps: a single step's figures jump about.
+        self._n_steps += 1
+        weight = max(0.1, 1.0 / self._n_steps)
+        self._rate += weight * (record.tokens_per_second - self._rate)
         if math.isfinite(record.loss):  # a skipped step's loss may not be
             before = record.loss if self._loss is None else self._loss
-            self._loss = before + 0.05 * (record.loss - before)
+            self._loss = before + weight * (record.loss - before)
         loss = math.nan if self._loss is None else self._loss
         figures = (
             f"step {record.step:,}  loss {loss:.3f}  {self._rate:,.0f} tokens/s  "

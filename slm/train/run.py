@@ -13,13 +13,20 @@ from pathlib import Path
 
 import torch.distributed
 
-from slm.config import RunConfig
+from slm.config import (
+    ORIGIN_AUTO,
+    ORIGIN_OF_SOURCE,
+    ORIGIN_PREPARED,
+    ORIGIN_SHARED,
+    ORIGIN_TOKENIZER,
+    RunConfig,
+)
 from slm.data.loader import DataLoader
 from slm.data.place import default_data_dir
 from slm.data.prepare import PrepareProgress, prepare
 from slm.data.shards import DataDirectory
 from slm.errors import DataError, UsageError
-from slm.files import make_directory
+from slm.files import directory_lock, make_directory
 from slm.model import GPT
 from slm.runtime import (
     Process,
@@ -34,11 +41,7 @@ from slm.train.events import Callback
 from slm.train.run_directory import Existing, make_room
 from slm.train.trainer import Trainer
 
-PREPARED = "--data"
-"""Origin of a data directory that is taken as it is, whatever `source` and `tokenizer` say."""
-OF_SOURCE = "made from source and tokenizer"
-OF_TOKENIZER = "tokenizer"
-CHOSEN_BY_US = ("preset ", OF_TOKENIZER)
+CHOSEN_BY_US = ("preset ", ORIGIN_TOKENIZER)
 
 Progress = Callable[[PrepareProgress], None]
 Note = Callable[[str], None]
@@ -74,8 +77,9 @@ def ready_trainer(
     out_dir = Path(settings.train.out_dir)
     if process.is_main:
         make_directory(out_dir)
-        if existing == "refuse":
-            make_room(out_dir, existing)
+        with directory_lock(out_dir):  # a run that is going on is the first thing to say
+            if existing == "refuse":
+                make_room(out_dir, existing)
     settings = share_micro_batches(settings, process, note if process.is_main else None)
     settings = place_data(settings)
     device = device_of_process(resolve_device(settings.train.device), process)
@@ -101,10 +105,10 @@ def _silent(event: PrepareProgress) -> None:
 
 def place_data(settings: RunConfig) -> RunConfig:
     """Choose the data directory, where nobody has: see `default_data_dir`."""
-    if settings.origins.get("data.data_dir", OF_SOURCE) != OF_SOURCE:
+    if settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE) != ORIGIN_OF_SOURCE:
         return settings
     place = default_data_dir(settings.data)
-    return settings.with_values({"data.data_dir": str(place)}, OF_SOURCE)
+    return settings.with_values({"data.data_dir": str(place)}, ORIGIN_OF_SOURCE)
 
 
 def obtain_data(
@@ -126,8 +130,9 @@ def obtain_data(
         SlmError: the data cannot be had.
     """
     data = settings.data
-    if settings.origins.get("data.data_dir") == PREPARED:
+    if settings.origins.get("data.data_dir") == ORIGIN_PREPARED:
         return DataDirectory.open(data.data_dir)
+    as_they_are = as_they_are or _only_the_place_is_chosen(settings)
     if as_they_are and not force:
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
@@ -144,13 +149,21 @@ def obtain_data(
     )
 
 
+def _only_the_place_is_chosen(settings: RunConfig) -> bool:
+    """Whether somebody named a data directory but nothing of what should be in it."""
+    place = settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE)
+    decisive = ("source", "tokenizer", "limit", "validation_fraction", "corpus_seed")
+    origins = [settings.origins.get(f"data.{key}", CHOSEN_BY_US[0]) for key in decisive]
+    return place != ORIGIN_OF_SOURCE and all(origin.startswith(CHOSEN_BY_US) for origin in origins)
+
+
 def describe_source(settings: RunConfig, directory: DataDirectory) -> RunConfig:
     """Say in the settings where prepared data that were taken as they are came from.
 
     Raises:
         UsageError: another tokenizer was asked for than the one that made the data.
     """
-    if settings.origins.get("data.data_dir") != PREPARED:
+    if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
         return settings
     name = directory.meta.tokenizer.name
     if settings.origins.get("data.tokenizer") == "--tokenizer" and settings.data.tokenizer != name:
@@ -172,7 +185,7 @@ def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
     origin = settings.origins.get("model.vocab_size", CHOSEN_BY_US[0])
     if not origin.startswith(CHOSEN_BY_US):
         return settings
-    return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, OF_TOKENIZER)
+    return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, ORIGIN_TOKENIZER)
 
 
 def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
@@ -190,7 +203,7 @@ def share_micro_batches(settings: RunConfig, process: Process, note: Note | None
             f"note: {name} is {total + missing} instead of {total}, "
             f"so that {process.world_size} processes share each step evenly"
         )
-    return settings.with_values({f"train.{name}": total + missing}, "shared by the processes")
+    return settings.with_values({f"train.{name}": total + missing}, ORIGIN_SHARED)
 
 
 def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunConfig:
@@ -199,7 +212,7 @@ def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunCon
         return settings
     found = [resolve_dtype("auto", device) if process.is_main else None]
     torch.distributed.broadcast_object_list(found, src=0)
-    return settings.with_values({"train.dtype": found[0]}, "auto, as found on this machine")
+    return settings.with_values({"train.dtype": found[0]}, ORIGIN_AUTO)
 
 
 def build_trainer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,27 @@ class Standing:
     losses_since_evaluation: list[float] = field(default_factory=list)
     skipped_in_a_row: int = 0
     """Steps that were just skipped because they were not finite."""
+
+    @property
+    def train_loss(self) -> float:
+        """Mean training loss since the last evaluation; NaN where no step was made."""
+        losses = self.losses_since_evaluation
+        return math.fsum(losses) / len(losses) if losses else math.nan
+
+    def take_in(self, loss: float) -> tuple[float, bool]:
+        """Note a validation loss at this step.
+
+        Returns:
+            The training loss since the evaluation before, and whether this one is the best so far;
+            a loss that is NaN never is.
+        """
+        train_loss, best = self.train_loss, self.best_validation_loss
+        is_best = math.isfinite(loss) and (best is None or loss < best)
+        self.evaluated_at = self.step
+        self.losses_since_evaluation = []
+        self.best_validation_loss = loss if is_best else best
+        self.evaluations_since_best = 0 if is_best else self.evaluations_since_best + 1
+        return train_loss, is_best
 
 
 class RunSaver:

@@ -29,6 +29,8 @@ class StepOutcome:
     """Norm of the whole gradient before clipping."""
     updated: bool
     """False where the loss or the gradient was not finite, and nothing was changed."""
+    overflowed: bool = False
+    """True where that was a float16 gradient too large for its scale, which is now lower."""
     first_bad_tensor: str | None = None
     """The first parameter whose gradient is not finite."""
 
@@ -52,7 +54,8 @@ class Stepper:
         self.dtype = dtype
         self.process = process
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
-        orthogonalisation = "float32" if dtype == "float32" else "bfloat16"
+        # Where float16 is chosen, bfloat16 is missing or emulated.
+        orthogonalisation = "bfloat16" if dtype == "bfloat16" else "float32"
         self.optimizers = build_optimizers(model, config, muon_dtype=torch_dtype(orthogonalisation))
         # float16 gradients underflow without a scale; the other formats need none.
         self.scaler = torch.amp.GradScaler(device.partition(":")[0], enabled=dtype == "float16")
@@ -92,7 +95,7 @@ class Stepper:
         # Of a float16 step that overflowed, only this remains: the scaler lowers its scale.
         self.scaler.update()
         self.discard_gradients()
-        return StepOutcome(mean_loss, grad_norm, updated or overflowed_scale, bad_tensor)
+        return StepOutcome(mean_loss, grad_norm, updated, overflowed_scale, bad_tensor)
 
     def forget(self) -> None:
         """Begin with the optimizers as new, whatever the weights are."""

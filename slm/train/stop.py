@@ -44,9 +44,13 @@ class StopSignals:
         self.signal_number = None
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        # os.write, as a handler may run in the middle of anything that writes.
         if self.signal_number is not None:
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h")  # the progress bar hides the cursor
             os._exit(128 + number)
         self.signal_number = number
+        os.write(2, b"\nstopping: the work is saved first; once more stops at once\n")
 
     def watch(self, items: Iterable[Item]) -> Iterator[Item]:
         """Pass items on until a stop is requested.

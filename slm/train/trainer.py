@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from slm.checkpoint import clean_run, load_checkpoint, resolve_checkpoint
-from slm.config import DataConfig, RunConfig, TrainingConfig
+from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
-from slm.errors import DataError, Interrupted, TrainingError
+from slm.errors import Interrupted, TrainingError
 from slm.evals.windows import validation_loss
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions, Generator
@@ -39,6 +39,7 @@ from slm.train.best_model_file import load_model_file, load_weights
 from slm.train.budget import Budget
 from slm.train.callbacks import default_callbacks
 from slm.train.compiling import compile_blocks, eagerly, worth_compiling
+from slm.train.data_check import check_data
 from slm.train.distributed import (
     copy_from_main,
     largest_over_processes,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
+MAX_OVERFLOWS = 25
+"""Steps in a row in which a float16 gradient may overflow while its scale finds its level."""
 MAX_SKIPPED_STEPS = 3
 """Steps in a row that may be skipped because they were not finite."""
 
@@ -110,11 +113,13 @@ class Trainer:
         self.compiled = worth_compiling(self.config, model, self.device, self.tokens_per_step)
         if settings is None:
             data = DataConfig(data_dir=str(data_loader.data_dir))
-            settings = RunConfig(model.config, self.config, data, origins={})
+            settings = RunConfig(
+                model.config, self.config, data, {"data.data_dir": ORIGIN_PREPARED}
+            )
         # A resumed run computes as this one does, whatever `auto` would come to then.
-        choices = {"train.dtype": self.dtype, "train.compile": "on" if self.compiled else "off"}
-        undecided = {k: v for k, v in choices.items() if getattr(self.config, k[6:]) == "auto"}
-        self.settings = settings.with_values(undecided, origin="auto, as found on this machine")
+        choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
+        found = {f"train.{k}": v for k, v in choices.items() if getattr(self.config, k) == "auto"}
+        self.settings = settings.with_values(found, ORIGIN_AUTO)
         self.stepper = Stepper(
             self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
         )
@@ -126,6 +131,7 @@ class Trainer:
         self._callbacks = None if callbacks is None else list(callbacks)
         self._evaluation: EvaluationRecord | None = None
         self._stop: StopSignals | None = None
+        self._overflows_in_a_row = 0
         self._tokenizer: Tokenizer | None = None
 
     # -- the run ---------------------------------------------------------------------------------
@@ -147,7 +153,7 @@ class Trainer:
             RunLockedError: another process trains in this directory.
             UsageError: there is a run already and `existing` is "refuse".
         """
-        self._check_data()
+        check_data(self.data_loader, self.model.config, self.process)
         is_main = self.process.is_main
         lock = directory_lock(self.out_dir) if is_main else contextlib.nullcontext()
         with lock, StopSignals() as self._stop:
@@ -167,23 +173,6 @@ class Trainer:
                 self._tell("on_end", result)
         return result
 
-    def _check_data(self) -> None:
-        """Refuse data that does not fit the model before anything is spent on it."""
-        loader, shape = self.data_loader, self.model.config
-        if loader.vocab_size > shape.vocab_size:
-            raise DataError(
-                f"{loader.data_dir} has ids up to {loader.vocab_size - 1:,}, "
-                f"the model knows {shape.vocab_size:,}",
-                hint=f"set vocab_size={loader.vocab_size}",
-            )
-        if loader.block_size > shape.block_size:
-            raise DataError(
-                f"the data loader's blocks of {loader.block_size} tokens "
-                f"exceed the model's context of {shape.block_size}"
-            )
-        loader.batch_at(0)
-        next(loader.validation_batches(1), None)  # a process may have no share of so few
-
     def _start(self, existing: Existing) -> None:
         """Take up what is in the directory, as `existing` says, and tell the callbacks."""
         if self.process.is_main:
@@ -192,7 +181,7 @@ class Trainer:
             if previous is not None:
                 self._tell("on_note", f"the earlier run was moved to {previous}")
         self._agree([])
-        self.standing, self._evaluation = Standing(), None
+        self.standing, self._evaluation, self._tokenizer = Standing(), None, None
         self.stepper.forget()
         self.saver.forget()
         self.model.train()
@@ -246,10 +235,11 @@ class Trainer:
                 self._save()
             self._make_step(progress)
         self._save()
+        last = self._evaluation
         return TrainingResult(
             step=standing.step,
-            train_loss=math.nan if self._evaluation is None else self._evaluation.train_loss,
-            validation_loss=None if self._evaluation is None else self._evaluation.loss,
+            train_loss=standing.train_loss if last is None else last.train_loss,
+            validation_loss=None if last is None else last.loss,
             best_validation_loss=standing.best_validation_loss,
             stopped_early=stopped_early,
             tokens=standing.tokens_seen,
@@ -293,6 +283,10 @@ class Trainer:
         outcome = self.stepper.step(self._until_stopped(batches), self.micro_batches, scale)
         self._check_finite(outcome)
         self.budget.end_step()
+        if self._evaluation is None:
+            # Until one was timed: a forward pass takes a third of a training step's time.
+            tokens = self.config.eval_tokens or self.tokens_per_step
+            self.budget.reserve(self.budget.step_seconds * tokens / self.tokens_per_step / 3)
         standing.step += 1
         standing.tokens_seen += self.tokens_per_step
         if math.isfinite(outcome.loss):
@@ -320,6 +314,10 @@ class Trainer:
         """Stop, or skip up to `MAX_SKIPPED_STEPS` in a row, where a step was not finite."""
         if outcome.updated:
             self.standing.skipped_in_a_row = 0
+            self._overflows_in_a_row = 0
+            return
+        if outcome.overflowed and self._overflows_in_a_row < MAX_OVERFLOWS:
+            self._overflows_in_a_row += 1
             return
         what = f"the loss is {outcome.loss} at step {self.standing.step + 1}"
         if outcome.first_bad_tensor is not None:
@@ -361,23 +359,17 @@ class Trainer:
             return
         began_at = time.perf_counter()
         loss, tokens = self.evaluate()
-        best = standing.best_validation_loss
-        is_best = math.isfinite(loss) and (best is None or loss < best)
-        losses = standing.losses_since_evaluation
+        train_loss, is_best = standing.take_in(loss)
         bytes_per_token = self.data_loader.directory.bytes_per_token("validation")
         self._evaluation = EvaluationRecord(
             step=standing.step,
             loss=loss,
             bits_per_byte=loss / math.log(2) / bytes_per_token,
             tokens=tokens,
-            train_loss=math.fsum(losses) / len(losses) if losses else math.nan,
+            train_loss=train_loss,
             is_best=is_best,
             elapsed_seconds=self.budget.elapsed_seconds,
         )
-        standing.evaluated_at = standing.step
-        standing.losses_since_evaluation = []
-        standing.best_validation_loss = loss if is_best else best
-        standing.evaluations_since_best = 0 if is_best else standing.evaluations_since_best + 1
         if is_best and self.process.is_main:
             self.saver.save_best(standing, self.budget.elapsed_seconds)
         self._tell("on_evaluation", self._evaluation)
