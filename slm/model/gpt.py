@@ -171,10 +171,14 @@ class GPT(nn.Module):
             x = x + self.position_embedding.weight[positions]
         x = self.embedding_dropout(x)
         rotation = self._rotation(positions)
-        visible = None if cache is None else cache.visible(n_tokens)
-        for layer, block in enumerate(self.blocks):
-            x = block(x, rotation, cache, layer, visible)
-        if cache is not None:
+        if cache is None:
+            for block in self.blocks:
+                # Without the layer's number, so that one compiled block serves all layers.
+                x = block(x, rotation)
+        else:
+            visible = cache.visible(n_tokens)
+            for layer, block in enumerate(self.blocks):
+                x = block(x, rotation, cache, layer, visible)
             cache.advance(n_tokens)
         normed: Tensor = self.final_norm(x)
         return normed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from slm.cli.original import EXAMPLE_PROMPTS, main
 
@@ -17,32 +17,6 @@ QUICK = [
     *("--source", "builtin", "--preset", "tiny", "--steps", "6"),
     *("--set", "limit=60", "threads=1", "eval_interval=3", "eval_tokens=512", "sample_prompts=[]"),
 ]
-
-EXAMPLE = """
-from slm import DataLoader, GPT, GPTConfig, Trainer, get_default_configs
-
-model_config, training_config = get_default_configs()
-model_config = model_config.changed(vocab_size=8192)
-
-data_loader = DataLoader(
-    batch_size=training_config.batch_size,
-    block_size=model_config.block_size,
-    device="cpu",
-)
-gpt_config = GPTConfig(
-    vocab_size=model_config.vocab_size,
-    block_size=model_config.block_size,
-    n_layer=model_config.n_layer,
-    n_head=model_config.n_head,
-    n_embd=model_config.n_embd,
-    dropout=model_config.dropout,
-    bias=model_config.bias,
-)
-model = GPT(gpt_config)
-trainer = Trainer(model, data_loader, training_config.__dict__)
-trainer.load_best_model("models/best_model.pt")
-text = trainer.generate_text("Once upon a time", max_new_tokens=100, temperature=0.7, top_k=50)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -146,68 +120,22 @@ def test_mistakes_are_two_lines(script):
     assert err.splitlines()[0] == "error: train.py has no option --epochs"
 
 
-def test_the_example_of_the_readme(place, monkeypatch):
-    """Word for word, with the small model's sizes as the defaults."""
-    monkeypatch.chdir(place)
-    from slm.train.best_model_file import load_model_file
+def test_the_example_of_the_readme(tmp_path, monkeypatch, capsys):
+    """Word for word; only the default sizes are smaller, and the model was trained just before."""
+    from slm import config
 
-    trained = load_model_file(Path("models/best_model.pt")).config
-    assert trained is not None
-    names: dict[str, object] = {}
-    shape = trained.__dict__
-    source = EXAMPLE.replace(
-        "model_config.changed(vocab_size=8192)", "model_config.changed(**shape)"
-    ).replace("bias=model_config.bias,", "bias=model_config.bias, **modern,")
-    modern = {
-        key: shape[key]
-        for key in ("norm", "norm_eps", "position", "mlp", "mlp_dim", "qk_norm", "rope_theta")
-    }
-    names.update(shape=shape, modern=modern)
-    exec(source, names)
-
-    text = names["text"]
-    assert isinstance(text, str)
-    assert text.startswith("Once upon a time")
-    assert len(text) > len("Once upon a time")
-
-
-def test_the_example_of_the_readme_with_the_gpt2_family(tmp_path, monkeypatch):
-    """The defaults as they are, but for the size: a GPT-2 of that shape, trained in seconds."""
     monkeypatch.chdir(tmp_path)
-    shape = ["n_layer=2", "n_head=2", "n_embd=32", "block_size=64", "vocab_size=512"]
-    words = ["--preset", "gpt2", "--tokenizer", "bpe:512", "--source", "builtin", "--steps", "2"]
-    quick = ["limit=60", "threads=1", "batch_size=2", "eval_tokens=512", "sample_prompts=[]"]
-    assert main([*words, "--set", *shape, *quick]) == 0
+    sizes = {"n_layer": 1, "n_head": 2, "n_embd": 32, "block_size": 64}
+    chosen = [f"{key}={value}" for key, value in sizes.items()]
+    quick = ["--source", "builtin", "--tokenizer", "bpe:512", "--steps", "4", "--set", "limit=60"]
+    more = ["batch_size=4", "eval_tokens=512", "threads=1", "sample_prompts=[]"]
+    assert main([*quick, *more, *chosen]) == 0
+    shape = config.GPTConfig(vocab_size=512, **sizes)
+    monkeypatch.setattr(config, "get_default_configs", lambda: (shape, config.TrainingConfig()))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    capsys.readouterr()
 
-    small = {
-        "get_default_configs()": "small_configs()",
-        "model_config = model_config.changed(vocab_size=8192)\n": "",
-    }
-    source = EXAMPLE
-    for old, new in small.items():
-        source = source.replace(old, new)
+    exec(example, {})
 
-    def small_configs():
-        from slm import get_default_configs
-
-        model_config, training_config = get_default_configs()
-        sizes = {name: int(value) for name, _, value in (pair.partition("=") for pair in shape)}
-        return model_config.changed(**sizes), training_config
-
-    names: dict[str, object] = {"small_configs": small_configs}
-    exec(source, names)
-
-    assert str(names["text"]).startswith("Once upon a time")
-    model = names["model"]
-    ids = model.generate(  # type: ignore[attr-defined]
-        torch.zeros(1, 1, dtype=torch.long), max_new_tokens=3, temperature=0.7, top_k=5
-    )
-    assert ids.shape == (1, 4)
-
-
-def test_constructing_a_data_loader_touches_no_file(tmp_path):
-    from slm import DataLoader
-
-    missing = tmp_path / "nothing"
-    DataLoader(batch_size=2, block_size=4, device="cpu", data_dir=missing)
-    assert not missing.exists()
+    assert capsys.readouterr().out.startswith("Once upon a time")
