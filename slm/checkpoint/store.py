@@ -39,7 +39,8 @@ CONFIG_NAME = "config.json"
 TOKENIZER_NAME = "tokenizer.json"
 STATE_NAME = "state.json"
 
-_READ_ATTEMPTS = 5
+_READ_ATTEMPTS = 200
+"""Writers that a reader may meet in a row; each needs longer than a small model's reading."""
 _OPTIMIZER_TIMES_MODEL = 32
 """AdamW keeps 2 numbers a weight; anything above this many bytes a byte is no optimizer's state."""
 
@@ -179,13 +180,14 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> Checkp
     return _load(path, device)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What changes when a directory is replaced by another one."""
+def _identity(path: Path) -> tuple[Path, int, int] | None:
+    """What changes when a directory is set aside or replaced by another one."""
+    place = standing_directory(path)
     try:
-        status = standing_directory(path).stat()
+        status = place.stat()
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns
+    return place, status.st_ino, status.st_mtime_ns
 
 
 def _load(path: Path, device: torch.device | str) -> Checkpoint:

@@ -31,9 +31,10 @@ from slm.data.shards import (
 )
 from slm.data.sources import Source, open_source
 from slm.data.splits import SPLITS
-from slm.errors import DataError, SlmError
+from slm.errors import DataError, RunLockedError, SlmError, WriteError
 from slm.files import (
     CHUNK_BYTES,
+    PARTIAL_PREFIX,
     atomic_open,
     atomic_write,
     directory_lock,
@@ -108,6 +109,7 @@ def prepare(
     if not force:
         ready = _up_to_date(out_dir, source, request)
         if ready is not None:
+            _remove_leftovers(out_dir)
             return ready
     with directory_lock(out_dir):
         remove_partials(out_dir)
@@ -137,6 +139,13 @@ def _up_to_date(out_dir: Path, source: Source, request: dict[str, Any]) -> DataD
         return None
     same = directory.meta.source == source.identity() and directory.meta.request == request
     return directory if same and (out_dir / TOKENIZER_FILE).is_file() else None
+
+
+def _remove_leftovers(out_dir: Path) -> None:
+    """Remove what a killed preparation left beside whole data, where that may be done."""
+    if any(out_dir.glob(f"{PARTIAL_PREFIX}*")):
+        with contextlib.suppress(RunLockedError, WriteError), directory_lock(out_dir):
+            remove_partials(out_dir)
 
 
 def _what_was_there(out_dir: Path) -> str:

@@ -72,4 +72,4 @@ class LossPlot(Callback):
         records = read_metrics(self.metrics_path)
         if records:
             atomic_write(self.plot_path, draw_losses(records))
-        self._drawn_at = time.monotonic()
+            self._drawn_at = time.monotonic()

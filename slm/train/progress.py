@@ -37,6 +37,19 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
+class _RecentMean:
+    """A running mean of some ten values: a single step's figures jump about."""
+
+    def __init__(self) -> None:
+        self.value = math.nan
+        self._n_values = 0
+
+    def add(self, value: float) -> None:
+        self._n_values += 1
+        before = value if self._n_values == 1 else self.value
+        self.value = before + max(0.1, 1.0 / self._n_values) * (value - before)
+
+
 class ProgressDisplay(Callback):
     """Loss, tokens per second and the time left; evaluations and samples as lines of their own.
 
@@ -51,9 +64,7 @@ class ProgressDisplay(Callback):
         self._started_at = 0.0
         self._last_line_at = 0.0
         self._first_progress: float | None = None
-        self._rate = 0.0
-        self._n_steps = 0
-        self._loss: float | None = None
+        self._rate, self._loss = _RecentMean(), _RecentMean()
 
     def on_start(self, start: RunStart) -> None:
         config = start.settings.train
@@ -71,8 +82,8 @@ class ProgressDisplay(Callback):
         if start.first_step:
             self._say(f"going on at step {start.first_step:,}")
         self._started_at = self._last_line_at = time.monotonic()
-        self._first_progress = self._loss = None
-        self._rate, self._n_steps = 0.0, 0
+        self._first_progress = None
+        self._rate, self._loss = _RecentMean(), _RecentMean()
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -90,16 +101,12 @@ class ProgressDisplay(Callback):
         if self._first_progress is None:
             self._first_progress = record.progress
             self._started_at = now
-        # Running means over some ten steps: a single step's figures jump about.
-        self._n_steps += 1
-        weight = max(0.1, 1.0 / self._n_steps)
-        self._rate += weight * (record.tokens_per_second - self._rate)
+        self._rate.add(record.tokens_per_second)
         if math.isfinite(record.loss):  # a skipped step's loss may not be
-            before = record.loss if self._loss is None else self._loss
-            self._loss = before + weight * (record.loss - before)
-        loss = math.nan if self._loss is None else self._loss
+            self._loss.add(record.loss)
         figures = (
-            f"step {record.step:,}  loss {loss:.3f}  {self._rate:,.0f} tokens/s  "
+            f"step {record.step:,}  loss {self._loss.value:.3f}  "
+            f"{self._rate.value:,.0f} tokens/s  "
             f"{self._time_left(record, now)} left"
         )
         if self._bar is not None:

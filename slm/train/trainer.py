@@ -357,7 +357,7 @@ class Trainer:
         standing = self.standing
         if standing.evaluated_at == standing.step:
             return
-        began_at = time.perf_counter()
+        began_at = self.budget.elapsed_seconds
         loss, tokens = self.evaluate()
         train_loss, is_best = standing.take_in(loss)
         bytes_per_token = self.data_loader.directory.bytes_per_token("validation")
@@ -376,7 +376,7 @@ class Trainer:
         if self.process.is_main:
             self._tell_stories()
         # What an evaluation takes will be needed once more when the clock has run out.
-        self.budget.reserve(1.2 * (time.perf_counter() - began_at))
+        self.budget.reserve(1.2 * (self.budget.elapsed_seconds - began_at))
 
     def _tell_stories(self) -> None:
         if not self.config.sample_prompts or self._callbacks == []:

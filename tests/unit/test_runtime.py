@@ -79,12 +79,15 @@ def test_a_wrong_number_is_an_error(machine: dict[str, Any], name: str) -> None:
         resolve_device(name)
 
 
-def test_each_process_its_own_gpu() -> None:
+def test_each_process_its_own_gpu(machine: dict[str, Any]) -> None:
+    machine.update(cuda=2)
     second = Process(rank=5, world_size=8, local_rank=1)
     assert device_of_process("cuda", second) == "cuda:1"
     assert device_of_process("cuda:0", second) == "cuda:0"
     assert device_of_process("cpu", second) == "cpu"
     assert device_of_process("cuda", Process()) == "cuda"
+    with pytest.raises(DeviceError, match="there are 2 CUDA devices"):
+        device_of_process("cuda", Process(rank=2, world_size=4, local_rank=2))
 
 
 # -- number formats --------------------------------------------------------------------------------
@@ -178,12 +181,18 @@ def test_a_cpu_needs_the_compiler_that_torch_would_call(
     assert not can_compile("mps")
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_gpu_needs_triton(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+@pytest.mark.parametrize(
+    ("there", "capability", "possible"),
+    [(True, (7, 0), True), (True, (6, 1), False), (False, (9, 0), False)],
+)
+def test_a_gpu_needs_triton_and_triton_a_gpu_it_knows(
+    monkeypatch: pytest.MonkeyPatch, there: bool, capability: tuple[int, int], possible: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(
         "importlib.util.find_spec", lambda name: object() if there and name == "triton" else None
     )
-    assert can_compile("cuda:0") is there
+    assert can_compile("cuda:0") is possible
 
 
 # -- seeds -----------------------------------------------------------------------------------------

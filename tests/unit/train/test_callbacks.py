@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,13 +36,18 @@ def test_the_default(make_trainer: Callable[..., Trainer]) -> None:
     assert kinds == [MetricsFile, LossPlot, ProgressDisplay, BestModelFile]
 
 
-def test_tensorboard_writes_events(tmp_path: Path) -> None:
+def test_tensorboard_writes_events(
+    tmp_path: Path, make_trainer: Callable[..., Trainer], listener: Any
+) -> None:
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="needs the extra track"
     )
     config = TrainingConfig(out_dir=str(tmp_path), tensorboard=True, log_interval=2)
     board = recording_callbacks(config)[-1]
     assert isinstance(board, TensorBoard)
+    make_trainer().train(stop_after=1)
+    (start,) = listener.of("on_start")
+    board.on_start(start)
     for number in range(1, 5):
         board.on_step(StepRecord(number, 5.0 - number, 1.0, 0.1, 1.0, 9, 9.0, 9.0, 0.5))
     board.on_evaluation(EvaluationRecord(4, 2.5, 1.25, 99, 2.4, True, 3.0))
@@ -56,7 +61,7 @@ def test_tensorboard_writes_events(tmp_path: Path) -> None:
 
 
 def test_without_tensorboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard.writer", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="tensorboard") as caught:
         TensorBoard(tmp_path / "board", 1)
     assert caught.value.hint == "pip install 'slm[track]'"

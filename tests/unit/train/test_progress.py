@@ -101,7 +101,7 @@ def test_a_bar_on_a_terminal(clock: list[float]) -> None:
     text = out.getvalue()
     assert "training" in text
     assert "validation loss 2.5000" in text
-    assert "step 2  loss 1.975  1,234 tokens/s  10s left" in text
+    assert "step 2  loss 1.750  1,234 tokens/s  10s left" in text
     assert "100%" in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor is back
 
@@ -143,7 +143,7 @@ def test_a_skipped_step_does_not_spoil_the_mean(clock: list[float]) -> None:
         clock[0] += 20.0
         shown.on_step(step(number, loss))
     figures = [line.split("loss ")[1].split()[0] for line in out.getvalue().splitlines()[1:]]
-    assert figures == ["nan", "3.000", "3.000", "2.950"]
+    assert figures == ["nan", "3.000", "3.000", "2.500"]
 
 
 def test_a_second_run_starts_afresh(clock: list[float]) -> None:

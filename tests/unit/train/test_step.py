@@ -222,7 +222,8 @@ def test_an_overflow_in_float16_only_lowers_the_scale(
     handle = poison(stepper, value, name)
     for n in (1, 2):
         outcome = stepper.step([batch(seed=1)], 1, 1.0)
-        assert outcome.updated  # that is how float16 works, and no reason to stop
+        assert outcome.overflowed  # that is how float16 works, and no reason to stop
+        assert not outcome.updated
         assert outcome.first_bad_tensor == name
         assert_same(everything(stepper), before)
         assert stepper.scaler.get_scale() == scale * 0.5**n
@@ -238,5 +239,7 @@ def test_a_loss_that_is_not_finite_is_no_overflow(tiny_model: MakeModel) -> None
         stepper.model.blocks[0].mlp.up_proj.weight[0, 0] = math.inf
     before = everything(stepper)
     for _ in range(3):
-        assert not stepper.step([batch()], 1, 1.0).updated
+        outcome = stepper.step([batch()], 1, 1.0)
+        assert not outcome.updated
+        assert not outcome.overflowed
     assert_same(everything(stepper), before)
