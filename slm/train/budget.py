@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from slm.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a run knows of time, so that a new start ends when the first one would have."""
+
+    elapsed_seconds: float = 0.0
+    """Used so far, by all starts of the run."""
+    step_seconds: float = 0.0
+    """Running mean of the time that a step takes; 0 before the first."""
+    reserved_seconds: float = 0.0
+    """Kept for what follows the last step."""
 
 
 class Budget:
@@ -17,7 +30,7 @@ class Budget:
 
     Args:
         config: `max_steps` and `max_minutes`.
-        elapsed_seconds: time that earlier starts of this run used.
+        pace: what earlier starts of this run used and found.
         clock: seconds that never go back.
     """
 
@@ -25,15 +38,16 @@ class Budget:
         self,
         config: TrainingConfig,
         *,
-        elapsed_seconds: float = 0.0,
+        pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
         self._clock = clock
-        self._started_at = clock() - elapsed_seconds
+        pace = pace or Pace()
+        self._started_at = clock() - pace.elapsed_seconds
         self._step_began_at = clock()
-        self._recent_step_seconds = 0.0
-        self._reserve = 0.0
+        self._step_seconds = pace.step_seconds
+        self._reserve = pace.reserved_seconds
 
     @property
     def elapsed_seconds(self) -> float:
@@ -41,9 +55,9 @@ class Budget:
         return self._clock() - self._started_at
 
     @property
-    def step_seconds(self) -> float:
-        """Running mean of the time that a step takes; 0 before the first."""
-        return self._recent_step_seconds
+    def pace(self) -> Pace:
+        """What the next start of this run must know."""
+        return Pace(self.elapsed_seconds, self._step_seconds, self._reserve)
 
     @property
     def follows_clock(self) -> bool:
@@ -57,10 +71,10 @@ class Budget:
     def end_step(self) -> None:
         """Note that the step has ended, for the estimate of the next one."""
         seconds = self._clock() - self._step_began_at
-        if self._recent_step_seconds == 0.0:
-            self._recent_step_seconds = seconds
+        if self._step_seconds == 0.0:
+            self._step_seconds = seconds
         else:
-            self._recent_step_seconds += 0.1 * (seconds - self._recent_step_seconds)
+            self._step_seconds += 0.1 * (seconds - self._step_seconds)
 
     def progress(self, step: int) -> float:
         """Share of the run that is done before a step, 0 to 1."""
@@ -74,7 +88,7 @@ class Budget:
         if self.config.max_minutes is None:
             return step >= self.config.max_steps
         remaining = self.config.max_minutes * 60.0 - self._reserve - self.elapsed_seconds
-        return remaining <= 0.0 or remaining < self._recent_step_seconds
+        return remaining <= 0.0 or remaining < self._step_seconds
 
     def reserve(self, seconds: float) -> None:
         """Keep this much of the clock for what follows the last step."""

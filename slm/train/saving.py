@@ -22,6 +22,7 @@ from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.errors import CheckpointError, DataError
 from slm.model import GPT
+from slm.train.budget import Pace
 from slm.train.step import Stepper
 
 
@@ -39,6 +40,7 @@ class Standing:
     losses_since_evaluation: list[float] = field(default_factory=list)
     skipped_in_a_row: int = 0
     """Steps that were just skipped because they were not finite."""
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def train_loss(self) -> float:
@@ -92,7 +94,7 @@ class RunSaver:
         """A new run begins: nothing of it is saved yet."""
         self._saved = None
 
-    def save(self, standing: Standing, elapsed_seconds: float) -> Path:
+    def save(self, standing: Standing) -> Path:
         """Save a checkpoint to go on from, unless this step's is there; returns its directory.
 
         Raises:
@@ -104,26 +106,26 @@ class RunSaver:
                 tensors.update(flatten_optimizer_state(optimizer, self._names))
             path = write_run_checkpoint(
                 self.out_dir,
-                **self._content(standing, elapsed_seconds),
+                **self._content(standing),
                 optimizer_state=tensors,
                 keep=self.settings.train.keep_checkpoints,
             )
             self._saved = standing.step, path
         return self._saved[1]
 
-    def save_best(self, standing: Standing, elapsed_seconds: float) -> None:
+    def save_best(self, standing: Standing) -> None:
         """Replace the best model of the run.
 
         Raises:
             WriteError, NoSpaceError: the best model before is untouched.
         """
-        write_best(self.out_dir, **self._content(standing, elapsed_seconds))
+        write_best(self.out_dir, **self._content(standing))
 
-    def restore(self, warn: Callable[[str], None]) -> tuple[Standing, float] | None:
+    def restore(self, warn: Callable[[str], None]) -> Standing | None:
         """Load the newest valid checkpoint into model and optimizers.
 
         Returns:
-            Where the run stands and its seconds so far; None where there is no checkpoint.
+            Where the run stands; None where there is no checkpoint.
 
         Raises:
             CheckpointError: every checkpoint is damaged, or is of another model.
@@ -156,15 +158,16 @@ class RunSaver:
                 evaluated_at=extra["evaluated_at"],
                 losses_since_evaluation=list(extra["losses_since_evaluation"]),
                 skipped_in_a_row=extra["skipped_in_a_row"],
+                pace=Pace(elapsed_seconds=state.elapsed_seconds, **extra["pace"]),
             )
             if extra["gradient_scaler"]:
                 self.stepper.scaler.load_state_dict(extra["gradient_scaler"])
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{checkpoint.path} lacks {error} in its state") from None
         self._saved = standing.step, checkpoint.path
-        return standing, state.elapsed_seconds
+        return standing
 
-    def _content(self, standing: Standing, elapsed_seconds: float) -> dict[str, Any]:
+    def _content(self, standing: Standing) -> dict[str, Any]:
         return {
             "model_state": self.model.state_dict(),
             "config": self.settings,
@@ -172,7 +175,7 @@ class RunSaver:
             "state": TrainingState(
                 step=standing.step,
                 tokens_seen=standing.tokens_seen,
-                elapsed_seconds=elapsed_seconds,
+                elapsed_seconds=standing.pace.elapsed_seconds,
                 best_validation_loss=standing.best_validation_loss,
                 evaluations_since_best=standing.evaluations_since_best,
                 data_fingerprint=self.data_loader.directory.fingerprint,
@@ -180,6 +183,10 @@ class RunSaver:
                     "evaluated_at": standing.evaluated_at,
                     "losses_since_evaluation": list(standing.losses_since_evaluation),
                     "skipped_in_a_row": standing.skipped_in_a_row,
+                    "pace": {
+                        "step_seconds": standing.pace.step_seconds,
+                        "reserved_seconds": standing.pace.reserved_seconds,
+                    },
                     "gradient_scaler": self.stepper.scaler.state_dict(),
                 },
             ),

@@ -185,20 +185,19 @@ class Trainer:
         self.stepper.forget()
         self.saver.forget()
         self.model.train()
-        elapsed_seconds = 0.0
         if existing == "resume":
             restored = self.saver.restore(warn=lambda text: self._tell("on_note", text))
             if restored is None:
                 self._tell("on_note", f"{self.out_dir} holds no checkpoint yet: starting anew")
             else:
-                self.standing, elapsed_seconds = restored
+                self.standing = restored
         copy_from_main(self.model, self.process)
         if self.process.is_main:
             text = json.dumps(self.settings.to_json(), indent=2, ensure_ascii=False)
             atomic_write(self.out_dir / "config.json", text + "\n")
         if self.compiled:
             compile_blocks(self.model)
-        self.budget = Budget(self.config, elapsed_seconds=elapsed_seconds)
+        self.budget = Budget(self.config, pace=self.standing.pace)
         start = RunStart(
             settings=self.settings,
             costs=costs_of(self.model.config),
@@ -210,7 +209,7 @@ class Trainer:
             world_size=self.process.world_size,
             tokens_per_step=self.tokens_per_step,
             first_step=self.standing.step,
-            elapsed_seconds=elapsed_seconds,
+            elapsed_seconds=self.standing.pace.elapsed_seconds,
         )
         self._tell("on_start", start)
 
@@ -283,10 +282,10 @@ class Trainer:
         outcome = self.stepper.step(self._until_stopped(batches), self.micro_batches, scale)
         self._check_finite(outcome)
         self.budget.end_step()
-        if self._evaluation is None:
+        if not standing.evaluated_at:
             # Until one was timed: a forward pass takes a third of a training step's time.
             tokens = self.config.eval_tokens or self.tokens_per_step
-            self.budget.reserve(self.budget.step_seconds * tokens / self.tokens_per_step / 3)
+            self.budget.reserve(self.budget.pace.step_seconds * tokens / self.tokens_per_step / 3)
         standing.step += 1
         standing.tokens_seen += self.tokens_per_step
         if math.isfinite(outcome.loss):
@@ -337,7 +336,8 @@ class Trainer:
         """Save all that is needed to go on from this step; returns the checkpoint's directory."""
         if not self.process.is_main:
             return self.out_dir
-        return self.saver.save(self.standing, self.budget.elapsed_seconds)
+        self.standing.pace = self.budget.pace
+        return self.saver.save(self.standing)
 
     # -- evaluation ------------------------------------------------------------------------------
 
@@ -371,7 +371,8 @@ class Trainer:
             elapsed_seconds=self.budget.elapsed_seconds,
         )
         if is_best and self.process.is_main:
-            self.saver.save_best(standing, self.budget.elapsed_seconds)
+            standing.pace = self.budget.pace
+            self.saver.save_best(standing)
         self._tell("on_evaluation", self._evaluation)
         if self.process.is_main:
             self._tell_stories()

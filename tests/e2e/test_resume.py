@@ -92,6 +92,7 @@ def records(out_dir: Path) -> list[dict[str, Any]]:
 
 def state(directory: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((directory / "state.json").read_text("utf-8"))
+    assert content["extra"].pop("pace").keys() == {"step_seconds", "reserved_seconds"}
     return {key: value for key, value in content.items() if key not in OF_THE_CLOCK}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slm.config import TrainingConfig
-from slm.train.budget import Budget
+from slm.train.budget import Budget, Pace
 
 
 class FakeClock:
@@ -80,17 +80,29 @@ def test_a_slower_machine_is_noticed() -> None:
 
 def test_going_on_counts_the_time_before_but_not_between() -> None:
     clock = FakeClock()
-    budget = Budget(TrainingConfig(max_minutes=1.0), elapsed_seconds=45.0, clock=clock)
+    budget = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(45.0), clock=clock)
     assert budget.elapsed_seconds == 45.0
     assert budget.progress(999) == 0.75
     assert len(run_to_the_end(budget, clock, 2.0)) == 7
-    late = Budget(TrainingConfig(max_minutes=1.0), elapsed_seconds=60.5, clock=clock)
+    late = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(60.5), clock=clock)
     assert late.is_over(0)
     assert late.progress(0) == 1.0
 
 
+def test_a_new_start_ends_where_the_first_one_would_have() -> None:
+    clock = FakeClock()
+    budget = Budget(TrainingConfig(max_minutes=1.0), clock=clock)
+    budget.reserve(4.0)
+    made = len(run_to_the_end(budget, clock, 5.0))
+    assert made == 11
+    assert budget.pace == Pace(55.0, 5.0, 4.0)
+    again = Budget(TrainingConfig(max_minutes=1.0), pace=budget.pace, clock=clock)
+    assert again.is_over(made)
+    assert again.progress(made) == budget.progress(made)
+
+
 def test_a_reserve_larger_than_the_budget_ends_the_run() -> None:
-    budget = Budget(TrainingConfig(max_minutes=1.0), elapsed_seconds=1.0, clock=FakeClock())
+    budget = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(1.0), clock=FakeClock())
     budget.reserve(100.0)
     assert budget.is_over(0)
     assert budget.progress(0) == 1.0
