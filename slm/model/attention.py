@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
-from slm.model.attention_core import Kernel, attend, best_kernel
+from slm.model.attention_core import Kernel, attend
 from slm.model.kv_cache import KVCache
 from slm.model.layers import RMSNorm
+from slm.model.precision import for_products
 from slm.model.rope import rotate
 
 Rotation = tuple[Tensor, Tensor]
@@ -38,7 +39,7 @@ class SelfAttention(nn.Module):
         self.k_norm = RMSNorm(self.head_width, eps=config.norm_eps) if config.qk_norm else None
         self.attention_dropout = config.dropout
         self.residual_dropout = nn.Dropout(config.dropout)
-        self.kernel: Kernel = best_kernel()
+        self.kernel: Kernel = "auto"
 
     def forward(
         self,
@@ -57,6 +58,7 @@ class SelfAttention(nn.Module):
             layer: which block this is.
             visible: see `attend`; None: causal.
         """
+        x = for_products(x)
         q_bhtd = self._heads(self.q_proj(x), self.q_norm, rotation)
         k_bktd = self._heads(self.k_proj(x), self.k_norm, rotation)
         v_bktd = self._heads(self.v_proj(x), None, None)

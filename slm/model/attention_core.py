@@ -15,12 +15,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Kernel = Literal["sdpa", "plain"]
+from slm.model.precision import product_dtype
+
+Kernel = Literal["auto", "sdpa", "plain"]
+
+PLAIN_KEYS = 512
+"""Up to this many keys, plain products in bfloat16 are faster on a CPU than its fused kernel."""
 
 
-def best_kernel() -> Kernel:
-    """`sdpa` where this PyTorch has it, else `plain`."""
-    return "sdpa" if hasattr(F, "scaled_dot_product_attention") else "plain"
+def fastest_kernel(q_bhtd: Tensor, n_keys: int) -> Kernel:
+    """The implementation that takes the least time here, as measured; see docs/LOG.md."""
+    if not hasattr(F, "scaled_dot_product_attention"):
+        return "plain"
+    in_bfloat16 = q_bhtd.device.type == "cpu" and product_dtype(q_bhtd) == torch.bfloat16
+    return "plain" if in_bfloat16 and q_bhtd.size(2) > 1 and n_keys <= PLAIN_KEYS else "sdpa"
 
 
 def attend(
@@ -40,36 +48,48 @@ def attend(
         visible: which key each query may see, boolean, broadcastable to [B, H, T, S]. None: query t
             sees the keys up to its own place, the last query being at the last key.
         dropout: probability of dropping an attention weight.
-        kernel: which implementation.
+        kernel: PyTorch's fused `sdpa`, the `plain` formula, or `auto`: what is faster here.
 
     Returns:
         [B, H, T, D].
     """
     n_queries, n_keys = q_bhtd.size(2), k_bhsd.size(2)
+    if kernel == "auto":
+        kernel = fastest_kernel(q_bhtd, n_keys)
+    if kernel == "plain":
+        return attention_weights(q_bhtd, k_bhsd, visible, dropout) @ v_bhsd
     if visible is None and 1 < n_queries < n_keys:
         visible = causal_mask(n_queries, n_keys, device=q_bhtd.device)
-    if kernel == "sdpa":
-        return F.scaled_dot_product_attention(
-            q_bhtd,
-            k_bhsd,
-            v_bhsd,
-            attn_mask=visible,
-            dropout_p=dropout,
-            is_causal=visible is None and n_queries > 1,
-        )
-    if visible is None and n_queries > 1:
-        visible = causal_mask(n_queries, n_keys, device=q_bhtd.device)
-    return attention_weights(q_bhtd, k_bhsd, visible, dropout) @ v_bhsd
+    return F.scaled_dot_product_attention(
+        q_bhtd,
+        k_bhsd,
+        v_bhsd,
+        attn_mask=visible,
+        dropout_p=dropout,
+        is_causal=visible is None and n_queries > 1,
+    )
 
 
 def attention_weights(
     q_bhtd: Tensor, k_bhsd: Tensor, visible: Tensor | None, dropout: float = 0.0
 ) -> Tensor:
-    """How much each query takes from each key: [B, H, T, S], every row summing to 1."""
-    scores_bhts = q_bhtd @ k_bhsd.transpose(-2, -1) / math.sqrt(q_bhtd.size(-1))
-    if visible is not None:
-        scores_bhts = scores_bhts.masked_fill(~visible, -math.inf)
-    weights_bhts = scores_bhts.float().softmax(dim=-1).to(q_bhtd.dtype)
+    """How much each query takes from each key: [B, H, T, S], every row summing to 1.
+
+    Arguments as for `attend`.
+    """
+    n_queries, n_keys = q_bhtd.size(2), k_bhsd.size(2)
+    if visible is None:
+        visible = causal_mask(n_queries, n_keys, device=q_bhtd.device)
+    heads = (*q_bhtd.shape[:2], n_queries, n_keys)
+    # What a query may not see gets a score of minus infinity, added within the product.
+    bias = q_bhtd.new_zeros(visible.shape).masked_fill(~visible, -math.inf).expand(heads)
+    scores = torch.baddbmm(
+        bias.flatten(0, 1),
+        q_bhtd.flatten(0, 1),
+        k_bhsd.flatten(0, 1).transpose(1, 2),
+        alpha=1.0 / math.sqrt(q_bhtd.size(-1)),
+    )
+    weights_bhts = scores.softmax(dim=-1).view(heads)
     return F.dropout(weights_bhts, dropout) if dropout else weights_bhts
 
 

@@ -120,7 +120,7 @@ class GPT(nn.Module):
         return self.token_embedding.weight if self.lm_head is None else self.lm_head.weight
 
     def use_kernel(self, kernel: Kernel) -> None:
-        """Choose the implementation of attention in every block: `sdpa` or `plain`."""
+        """Choose the implementation of attention in every block; see `attend`."""
         for block in self.blocks:
             block.attention.kernel = kernel  # type: ignore[union-attr]
 

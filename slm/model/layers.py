@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
+from slm.model.precision import for_products
 
 
 class LayerNorm(nn.Module):
@@ -43,7 +44,7 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x32 = x.float()
         scale = torch.rsqrt(x32.square().mean(dim=-1, keepdim=True) + self.eps)
-        return (x32 * scale).to(x.dtype) * self.weight
+        return (x32 * scale * self.weight).to(x.dtype)
 
 
 def build_norm(config: GPTConfig) -> nn.Module:
@@ -86,6 +87,7 @@ class SwiGLU(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = for_products(x)
         hidden: Tensor = F.silu(self.gate_proj(x)) * self.up_proj(x)
         projected: Tensor = self.dropout(self.down_proj(hidden))
         return projected

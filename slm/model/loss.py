@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from slm.model.precision import product_dtype
+
 IGNORE = -100
 """A target with this value counts for nothing."""
 
@@ -34,10 +36,7 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
     Returns:
         A scalar in float32, or float64 where the products are; 0 where every target is ignored.
     """
-    device_type = hidden_nc.device.type
-    dtype = hidden_nc.dtype
-    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
-        dtype = torch.get_autocast_dtype(device_type)
+    dtype = product_dtype(hidden_nc)
     if not torch.is_grad_enabled():
         # A custom function is asked for gradients by what its inputs require, in any mode.
         hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
