@@ -186,7 +186,7 @@ class TrainingConfig(_Settings):
     """Peak learning rate of Muon."""
     muon_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     """Momentum of Muon."""
-    muon_steps: Annotated[int, Field(ge=1, le=20)] = 5
+    muon_steps: Annotated[int, Field(ge=1, le=20)] = 4
     """Iterations of Muon's orthogonalisation; fewer are cheaper and less exact."""
     weight_decay: Rate = 0.1
     """Decoupled weight decay, applied to matrices only."""

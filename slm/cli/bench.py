@@ -76,7 +76,14 @@ def _shown(value: object) -> str:
 
 def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, object]:
     from slm.model import GPT, costs_of
-    from slm.runtime import Process, resolve_device, resolve_dtype, seed_everything, set_threads
+    from slm.runtime import (
+        Process,
+        keep_freed_memory,
+        resolve_device,
+        resolve_dtype,
+        seed_everything,
+        set_threads,
+    )
     from slm.train.compiling import compile_blocks, worth_compiling
     from slm.train.step import Stepper
 
@@ -84,6 +91,8 @@ def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, ob
     threads = set_threads(config.threads)
     device = resolve_device(config.device)
     dtype = resolve_dtype(config.dtype, device)
+    if device == "cpu":
+        keep_freed_memory()
     batches, settings = _batches(settings, data, device)
     seed_everything(config.seed)
     model = GPT(settings.model).to(device)

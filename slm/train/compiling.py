@@ -16,7 +16,7 @@ from slm.runtime import can_compile
 
 ASSUMED_FLOPS = {"cpu": 1e11, "cuda": 1e13}
 """What a laptop reaches in training; only for telling long runs from short ones."""
-WORTHWHILE_SECONDS = {"cpu": 900.0, "cuda": 60.0}
+WORTHWHILE_SECONDS = {"cpu": 300.0, "cuda": 60.0}
 """Planned lengths of a run from which compiling gives back more than it costs."""
 
 

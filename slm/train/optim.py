@@ -2,9 +2,10 @@
 
 Muon moves a matrix by its momentum made orthogonal: all its directions by the same amount, where
 Adam follows the few large ones. Keller Jordan 2024, https://kellerjordan.github.io/posts/muon/.
-It is PyTorch's `torch.optim.Muon` with two differences: matrices of one shape are made orthogonal
-together, and in the number format that is fast here (PyTorch's is always bfloat16, which a CPU
-without bfloat16 instructions emulates at a tenth of its speed).
+It is PyTorch's `torch.optim.Muon` with three differences. Matrices of one shape are made orthogonal
+together; in the number format that is fast here (PyTorch's is always bfloat16, which a CPU without
+bfloat16 instructions emulates at a tenth of its speed); and from a tighter bound of their largest
+singular value, which saves an iteration.
 """
 
 from __future__ import annotations
@@ -23,29 +24,37 @@ NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration: the steepest at zero that still ends near one."""
 
 
-def orthogonalise(matrices: Tensor, dtype: torch.dtype, steps: int = 5) -> Tensor:
+def orthogonalise(matrices: Tensor, steps: int = 4) -> Tensor:
     """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
 
     Args:
-        matrices: [N, rows, columns].
-        dtype: number format of the products.
-        steps: iterations; with fewer than 5 the smallest singular values stay small.
+        matrices: [N, rows, columns], in the number format of the products; only their directions
+            count.
+        steps: iterations; with fewer than 4 the smallest singular values stay small.
 
     Returns:
-        [N, rows, columns] in `dtype`.
+        [N, rows, columns] in the same format.
     """
     a, b, c = NEWTON_SCHULZ_COEFFICIENTS
-    wide = matrices.to(dtype)
-    is_tall = wide.size(-2) > wide.size(-1)
-    if is_tall:
-        wide = wide.transpose(-2, -1)
-    # The Frobenius norm bounds the largest singular value, which must be at most one.
-    wide = wide / wide.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    for _ in range(steps):
+    is_tall = matrices.size(-2) > matrices.size(-1)
+    wide = matrices.transpose(-2, -1) if is_tall else matrices
+    # The largest singular value must be at most one. The Frobenius norm bounds it, but the root of
+    # the Gram matrix's Frobenius norm does so more tightly (Schatten's 4-norm against his 2-norm).
+    wide = wide / frobenius_norms(wide)
+    for iteration in range(steps):
         gram = wide @ wide.transpose(-2, -1)
+        if iteration == 0:
+            bound = frobenius_norms(gram)
+            gram, wide = gram / bound, wide / bound.sqrt()
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
         wide = torch.baddbmm(wide, polynomial, wide, beta=a)
     return wide.transpose(-2, -1) if is_tall else wide
+
+
+def frobenius_norms(matrices: Tensor) -> Tensor:
+    """Of each matrix, [N, rows, columns] -> [N, 1, 1]; those of zero count as tiny."""
+    norms: Tensor = matrices.norm(dim=(-2, -1), keepdim=True)
+    return norms.clamp(min=1e-7)
 
 
 class Muon(torch.optim.Optimizer):
@@ -71,7 +80,7 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         dtype: torch.dtype = torch.bfloat16,
-        steps: int = 5,
+        steps: int = 4,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
@@ -103,8 +112,9 @@ class Muon(torch.optim.Optimizer):
         momenta = [self._momentum(p) for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        updates = orthogonalise(torch.stack(list(ahead)), self.dtype, self.steps)
-        updates = updates.to(parameters[0].dtype)
+        stacked = ahead[0].new_empty((len(ahead), *shape), dtype=self.dtype)
+        torch._foreach_copy_(list(stacked.unbind()), list(ahead))
+        updates = orthogonalise(stacked, self.steps).to(parameters[0].dtype)
         scale = math.sqrt(max(1.0, shape[0] / shape[1]))
         weights: list[Tensor] = list(parameters)
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])

@@ -30,6 +30,7 @@ from slm.runtime import (
     Process,
     autocast,
     device_of_process,
+    keep_freed_memory,
     resolve_device,
     resolve_dtype,
     seed_everything,
@@ -103,6 +104,8 @@ class Trainer:
         self.threads = set_threads(self.config.threads)
         self.device = device_of_process(resolve_device(self.config.device), self.process)
         self.dtype = resolve_dtype(self.config.dtype, self.device)
+        if self.device == "cpu":
+            keep_freed_memory()
         self.model = model.to(self.device)
         self.data_loader = data_loader
         data_loader.device = self.device

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import platform
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from typing import Any
@@ -20,6 +22,7 @@ from slm.runtime import (
     autocast,
     can_compile,
     device_of_process,
+    keep_freed_memory,
     mix_seed,
     process_group,
     resolve_device,
@@ -193,6 +196,28 @@ def test_a_gpu_needs_triton_and_triton_a_gpu_it_knows(
         "importlib.util.find_spec", lambda name: object() if there and name == "triton" else None
     )
     assert can_compile("cuda:0") is possible
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of the GNU C library")
+def test_freed_memory_is_kept() -> None:
+    script = (
+        "import resource, torch; from slm.runtime import keep_freed_memory as keep;"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "def touched():\n"
+        "    before = faults()\n"
+        "    for _ in range(4): torch.ones(1 << 24).sum()\n"
+        "    return faults() - before\n"
+        "touched(); before = touched(); assert keep(); touched(); print(before, touched())"
+    )
+    run = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    given_back, kept = map(int, run.stdout.split())
+    assert kept < 0.1 * given_back
+
+
+@pytest.mark.parametrize("where", ["darwin", "win32"])
+def test_other_systems_keep_their_own_ways(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setattr(sys, "platform", where)
+    assert not keep_freed_memory()
 
 
 # -- seeds -----------------------------------------------------------------------------------------
