@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from slm.data.stories.grammar import PRONOUNS, capital
 from slm.data.stories.lexicon.feelings import FEELINGS
 from slm.data.stories.narrator import Narrator
@@ -18,6 +20,10 @@ _MANNERS: dict[str, tuple[str, ...]] = {
     "!": ("", "", "", "with a big smile", "at once", "brightly"),
     ".": ("", "", "", "with a smile", "softly", "kindly", "in a warm voice", "with a nod"),
 }
+# somebody is called something already
+_CALLED = re.compile(
+    r"\b(?:my dears?|dear|sweetheart|darling|little one|friends?|everyone|children)\b"
+)
 _GRUFF = frozenset(("whispered", "sobbed", "sighed", "shouted", "growled", "begged", "laughed"))
 
 
@@ -85,7 +91,7 @@ def _addressed(teller: Narrator, who: Character, first: str, words: str) -> str:
         or listener.stranger
         or first[-1] not in _VERBS
         or listener.name in words
-        or "my dear" in words
+        or _CALLED.search(first)
         or teller.roll() > 0.3
     ):
         return first

@@ -110,6 +110,7 @@ class Narrator:
 
     def paragraph(self) -> None:
         """A new scene: begins a new paragraph if the old one is long enough."""
+        self.answering = False
         if self._in_paragraph >= self.style.paragraph and len(self._paragraphs) < 6:
             self._paragraphs.append([])
             self._in_paragraph = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from slm.data.stories.casting import Casting
 from slm.data.stories.dialogue import spoken
 from slm.data.stories.dice import Dice
@@ -15,6 +17,7 @@ from slm.data.stories.lexicon.sky import (
     FIELD_AIR,
     JUNGLE_AIR,
     SKY,
+    SKY_BESIDES,
     SKY_WORDS,
 )
 from slm.data.stories.narrator import Narrator
@@ -25,13 +28,14 @@ from slm.data.stories.world import World
 class Now(Referent):
     """The hour and the weather: `{NOW.one}` one windy morning, `{NOW.that}` that morning."""
 
-    __slots__ = ("hour_told", "sky_told", "world")
+    __slots__ = ("heard", "hour_told", "sky_told", "world")
 
     def __init__(self, world: World) -> None:
         super().__init__("time")
         self.world = world
         self.hour_told: str | None = None
         self.sky_told: str | None = None
+        self.heard = ""  # what was said of the sky last
 
     def told(self, form: str, teller: Narrator) -> str:
         world = self.world
@@ -42,7 +46,8 @@ class Now(Referent):
         if form == "that":
             self.hour_told = world.hour
             return f"that {hour}"
-        sky = teller.pick(SKY_WORDS[world.sky])
+        sky = teller.pick(_unheard(SKY_WORDS[world.sky], self.heard))
+        self.heard = sky
         if world.hour in ("evening", "night") and sky in ("sunny", "bright"):
             sky = "clear"
         self.sky_told = world.sky
@@ -51,8 +56,8 @@ class Now(Referent):
         if form == "sky":
             return sky
         season = f"{world.season} " if teller.roll() < 0.2 and world.land != "jungle" else ""
-        if world.season == "winter" and sky == "warm":
-            sky = "fine"
+        if world.season == "winter":
+            sky = {"warm": "fine", "mild": "gray"}.get(sky, sky)
         if form == "a":
             return f"a {sky} {season}{hour}"
         return f"one {sky} {season}{hour}"
@@ -75,7 +80,18 @@ class Skyline(Referent):
         self.now.sky_told = world.sky
         if world.hour == "evening" and world.sky == "sunny":
             return teller.wording(teller.pick(EVENING))
-        return teller.wording(teller.pick(SKY[world.sky]))
+        heard = self.now.heard
+        besides = SKY_BESIDES.get(world.sky, ()) if heard else ()
+        self.now.heard = teller.wording(teller.pick(_unheard(SKY[world.sky] + besides, heard)))
+        return self.now.heard
+
+
+def _unheard(wordings: Sequence[str], heard: str) -> Sequence[str]:
+    """Those that do not repeat a word, as `a sunny day, and the sun was shining` would."""
+    said = [
+        stem for stem in ("sun", "cloud", "wind", "rain", "snow", "fog", "gray") if stem in heard
+    ]
+    return [w for w in wordings if not any(stem in w for stem in said)] or wordings
 
 
 class Air(Referent):
@@ -126,9 +142,19 @@ class Tale(Casting):
 
     # --- speech and feeling ----------------------------------------------------------------------
 
-    def say(self, who: str, *lines: str, how: str | None = None, mood: str | None = None) -> None:
-        """Somebody says one of the lines."""
+    def say(
+        self,
+        who: str,
+        *lines: str,
+        how: str | None = None,
+        mood: str | None = None,
+        to: str | None = None,
+    ) -> None:
+        """Somebody says one of the lines, `to` somebody else than the last who spoke."""
         speaker = self.character(who)
+        if to is not None:
+            self.answering = True
+            self.speaker = self.character(to)
         self.sentence += 1
         line = lines[int(self.roll() * len(lines))]
         self.write(spoken(self, speaker, line, how, mood))

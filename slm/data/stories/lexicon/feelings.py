@@ -380,8 +380,7 @@ FEELINGS: dict[str, Feeling] = {
             "calm",
             "quiet and calm",
             "peaceful",
-            "safe and warm",
-            "cozy and safe",
+            "at peace",
         ),
         (
             "{?} [took a deep breath|breathed in and out|leaned back] and [smiled|closed "

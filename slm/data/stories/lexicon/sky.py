@@ -35,13 +35,23 @@ SKY: dict[str, tuple[str, ...]] = {
     ),
     "snowy": (
         "snow [fell|came down] in [big|soft|thick] flakes",
-        "everything was [white|white and still|covered in snow]",
+        "everything was [white|white and still|soft and white]",
     ),
     "foggy": (
         "a [thick|white|gray] fog lay over everything",
         "the fog was as [thick|white] as [milk|wool]",
     ),
     "stormy": ("dark clouds [raced|rolled] over the sky", "the wind [howled|roared]"),
+}
+# what one says of it besides, where the weather was named just before
+SKY_BESIDES: dict[str, tuple[str, ...]] = {
+    "cloudy": ("the sky was [white|pale|like milk]", "the air was [cool|soft|still]"),
+    "windy": (
+        "the trees [swayed|bent|rustled] [and creaked|from side to side|]",
+        "[hats|leaves|feathers] flew through the air",
+    ),
+    "snowy": ("everything was [still|soft and quiet]", "the air was [cold|clear and cold]"),
+    "foggy": ("one could not see [ten steps|the next tree|very far]",),
 }
 
 CLEAR_NIGHT = (

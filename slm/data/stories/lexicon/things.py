@@ -32,8 +32,10 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
         "toy lamb,stuffed penguin,toy lion",
     ),
     (_WOOD, "toy small wooden", "boat,horse,train,flute,sword,duck,truck,boat,puppet"),
-    (_CLOTH, "wear small soft", "hat,scarf,cap,coat,sweater,blanket"),
-    (_CLOTH, "wear small pair", "MITTENS,BOOTS,GLOVES,SOCKS,SLIPPERS"),
+    (_CLOTH, "wear small soft snow", "hat,scarf,cap"),
+    (_CLOTH, "wear small soft", "coat,sweater,blanket"),
+    (_CLOTH, "wear small pair snow", "MITTENS,GLOVES"),
+    (_CLOTH, "wear small pair", "BOOTS,SOCKS,SLIPPERS"),
     (
         _FINE,
         "treasure small",
@@ -58,9 +60,10 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "[little|shiny|old|wooden|small|new]",
-        "music",
-        "drum,flute,guitar,violin,trumpet,banjo,harp,bell,horn,fiddle",
+        "music tune",
+        "flute,guitar,violin,trumpet,banjo,harp,horn,fiddle",
     ),
+    ("[little|shiny|old|wooden|small|new]", "music", "drum,bell"),
     ("[thick|new|old|big|small|little|blue|red] [|picture]", "book small", "book"),
     (
         "[pretty|lovely|new|little|small]",
@@ -93,7 +96,8 @@ FABLE_THINGS: tuple[Noun, ...] = tuple(
     for looks, tags, nouns in (
         (_FINE, "toy treasure small", "stone,shell,feather,bell,button,marble,coin,acorn cup"),
         (_WOOD, "toy small wooden", "boat,flute,top,drum,whistle,cart"),
-        (_CLOTH, "wear toy small soft", "scarf,hat,blanket,cap"),
+        (_CLOTH, "wear toy small soft snow", "scarf,hat,cap"),
+        (_CLOTH, "wear toy small soft", "blanket"),
         (
             _TASTY,
             "treat food small",
@@ -106,7 +110,8 @@ FABLE_THINGS: tuple[Noun, ...] = tuple(
             "fragile small",
             "bowl,cup,clay pot,jar,lantern,teapot",
         ),
-        ("[little|shiny|old|wooden|small|new]", "music", "drum,flute,fiddle,horn,harp,bell"),
+        ("[little|shiny|old|wooden|small|new]", "music tune", "flute,fiddle,horn,harp"),
+        ("[little|shiny|old|wooden|small|new]", "music", "drum,bell"),
         (
             "[pretty|lovely|new|little|small]",
             "gift small",

@@ -6,7 +6,7 @@ TRAITS: dict[str, tuple[str, ...]] = {
     # in the patterns {1} is who has the trait
     "kind": (
         "{1} always [shared|helped others|had a nice word for everyone|saw when somebody was "
-        "sad] and never [made fun of anyone|said a mean word|forgot to say thank you].",
+        "sad], and {1.he} never [made fun of anyone|said a mean word|forgot to say thank you].",
         "when somebody was [sad|alone|hurt], {1.name} was the first to [come|notice|help|ask why].",
     ),
     "shy": (
@@ -57,9 +57,9 @@ TRAITS: dict[str, tuple[str, ...]] = {
     ),
     "careful": (
         "{1} [looked twice before every step|did everything slowly and well|counted everything "
-        "twice] and never [broke anything|lost anything|forgot anything].",
-        "{1.name} kept {1.his} things [neat and clean|in a neat row|in little boxes] and [never "
-        "lost one|knew where each of them was].",
+        "twice], and {1.he} never [broke anything|lost anything|forgot anything].",
+        "{1.name} kept {1.his} things [neat and clean|in a neat row|in little boxes] and knew "
+        "where each of them was.",
     ),
     "funny": (
         "{1} could make [anyone|everyone|even a stone|even the grumpy ones] laugh with [a funny "
@@ -76,8 +76,8 @@ TRAITS: dict[str, tuple[str, ...]] = {
     "greedy": (
         "{1} always wanted more: more [food|toys|sweets], more [things|treasures|space], more "
         "of everything.",
-        "{1.name} [never liked to share|kept the biggest piece for {1.self}|took the most] and "
-        "[hid the rest|counted what was left|looked at what the others had].",
+        "{1.name} [never liked to share|kept the biggest piece for {1.self}|took the most], and "
+        "{1.he} [hid the rest|counted what was left|looked at what the others had].",
     ),
     "proud": (
         "{1} thought {1.he} was [better|faster and smarter|stronger|more beautiful] than "
@@ -88,8 +88,8 @@ TRAITS: dict[str, tuple[str, ...]] = {
     "gentle": (
         "{1} was so gentle that even [butterflies|little birds|shy mice|ladybugs] [were not "
         "afraid of {1.him}|came close to {1.him}|sat down next to {1.him}].",
-        "{1.name} never [pushed|shouted|pulled at things] and [spoke softly to everyone|stepped "
-        "around every ant|petted even the prickly ones].",
+        "{1.name} never [pushed|shouted|pulled at things], and {1.he} [spoke softly to "
+        "everyone|stepped around every ant|petted even the prickly ones].",
     ),
     "cheerful": (
         "{1} [sang|hummed|whistled] from [morning to night|breakfast to bedtime], even [in the "

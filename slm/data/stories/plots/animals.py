@@ -6,6 +6,9 @@ from slm.data.stories.plots.registry import plot
 from slm.data.stories.scenes import begin, finish
 from slm.data.stories.tale import Tale
 
+# what needs water: the tags of its place
+_WATER = {"frog": ("water",), "little fish": ("water",)}
+
 
 @plot("the injured animal")
 def injured(t: Tale) -> None:
@@ -106,7 +109,9 @@ def injured(t: Tale) -> None:
     t.moral("[to love somebody can mean to let them go|even a small helper can save a life]")
     finish.ending(
         t,
-        "and sometimes, when a {C.kind} called in the trees, {A} called back.",
+        "and sometimes, when a {C.kind} called in the trees, {A} called back."
+        if bird and noun != "duck"
+        else "and sometimes, {A} went {P.to} and wondered where the {C.kind} was.",
         "{A} kept the box, just in case.",
     )
 
@@ -128,7 +133,10 @@ def stray(t: Tale) -> None:
         if t.world.sky == "snowy"
         else "{A} came from {P} and jumped over the puddles",
     )
-    t.tell("then {A.he} saw {C.a}. it was {LOOK}.", "{C.a} was sitting {P.spot}, {LOOK}.")
+    t.tell(
+        "then {A.he} saw {C.a}. it was {LOOK}.",
+        "{C.a} was sitting [by the road|at a corner|under a bush], {LOOK}.",
+    )
     t.problem("the {C.kind} had no home", "nobody took care of it")
     t.feel("A", "sad", "the {C.kind} had no home")
     t.say("A", "hello, you. / Are you all alone?", "where do you live?", how="asked")
@@ -215,8 +223,6 @@ def set_free(t: Tale) -> None:
     t.set_sky("sunny", "cloudy")
     t.hero(fable=0.0, traits=("curious", "dreamy", "impatient", "kind", "stubborn"))
     t.grandparent("G")
-    place = t.somewhere("out")
-    t.character("A").place = place
     noun, sign, gift = t.pick(
         (
             ("frog", "did not sing any more", "a big concert from the water"),
@@ -229,13 +235,16 @@ def set_free(t: Tale) -> None:
             ("grasshopper", "did not jump any more", "music from every corner of the grass"),
             ("little fish", "swam in tiny circles", "a silver jump out of the water"),
             ("lizard", "did not move at all", "a green flash on the warm stones"),
-            ("cricket", "was silent", "a song under the window"),
+            ("cricket", "was silent", "a song from the dark bushes"),
         )
     )
+    t.character("A").place = t.somewhere("green", *_WATER.get(noun, ()))
+    by_day = noun in ("butterfly", "little fish", "lizard")
     t.beast("C", noun)
     t.word("SIGN", sign)
     t.word("GIFT", gift)
-    t.made("X", t.pick(("glass jar", "glass", "box with holes", "jar")), "")
+    boxes = () if noun in ("little fish", "frog") else ("box with holes",)
+    t.made("X", t.pick(("glass jar", "jar", *boxes)), "")
     begin.opening(
         t,
         "{A} caught {C.a} {P.in}",
@@ -267,7 +276,9 @@ def set_free(t: Tale) -> None:
     t.say(
         "G",
         "would you like to live in a box, / even a golden one?",
-        "how would it be for you, / all alone behind glass?",
+        "how would it be for you, / all alone behind glass?"
+        if "jar" in t.object("X").noun.noun
+        else "how would it be for you, / all alone in the dark?",
         how="asked",
     )
     t.attempt("{A.name} asked {G.name}")
@@ -279,7 +290,7 @@ def set_free(t: Tale) -> None:
     t.feel("A", "sorry", "the {C.kind} was not free")
     t.paragraph()
     t.tell(
-        "[that evening|after supper], they went back {P.to} together. {A} opened the lid.",
+        "they went back {P.to} together. {A} opened the lid.",
         "{A} carried {X} back {P.to} and opened it.",
     )
     t.attempt("{A.name} let it go")
@@ -290,8 +301,10 @@ def set_free(t: Tale) -> None:
     )
     t.outcome("{A.name} let the {C.kind} go")
     t.tell(
-        "and that night there was {GIFT}.",
-        "the next evening, {A} came again, and there was {GIFT}.",
+        "the next morning, {A} came again, and there was {GIFT}."
+        if by_day
+        else "and that night there was {GIFT}.",
+        f"the next {'day' if by_day else 'evening'}, {{A}} came again, and there was {{GIFT}}.",
     )
     t.feel("A", "happy", "the {C.kind} was free", told=True)
     t.moral(
@@ -302,5 +315,7 @@ def set_free(t: Tale) -> None:
         "the jar stood empty by the window. {A} put a flower in it."
         if "jar" in t.object("X").noun.noun
         else "{A} used the empty {X.n} for {A.his} pencils.",
-        '"Good night, all of you," {A} said into the dark.',
+        '"Good morning, all of you," {A} said.'
+        if by_day
+        else '"Good night, all of you," {A} said into the dark.',
     )

@@ -114,8 +114,8 @@ def stage(t: Tale) -> None:
         t.outcome("{A.name} did it well")
     elif ending == 1:
         t.tell(
-            "in the middle, {A} forgot {FAULT}. for a moment, it was very quiet. then {B} "
-            "[whispered it|nodded and smiled], and {A} went on to the end."
+            "then, all at once, {A} forgot {FAULT}. for a moment, it was very quiet. but {B} "
+            "[nodded and smiled|gave {A.him} a sign], and {A} remembered and went on to the end."
         )
         t.outcome("{A.name} made a mistake but went on")
     else:

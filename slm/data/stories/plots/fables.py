@@ -127,11 +127,23 @@ def river(t: Tale) -> None:
     )
     t.peer("B", noun=t.pick(t.neighbours(flies=False, swims=False, sizes=(1, 2))))
     t.named_place("P", t.pick(("the river", "the wide river", "the deep stream")), "at")
-    t.word(
-        "GOAL",
-        "[sweet blackberries|the big feast|ripe apples|a field of clover|{B.names} "
-        "grandmother|the best mushrooms]",
+    goal, arrival = t.pick(
+        (
+            (
+                "sweet blackberries",
+                "and there they were, the blackberries, [black|dark|ripe] and sweet.",
+            ),
+            ("the big feast", "and they were just in time: the feast had only begun."),
+            ("ripe apples", "and there hung the apples, [red and round|ripe and red]."),
+            ("a field of clover", "and there was the clover, as far as they could see."),
+            (
+                "{B.names} grandmother",
+                "and there stood {B.names} grandmother, who had [seen it all|waited for them].",
+            ),
+            ("the best mushrooms", "and they found mushrooms [as big as hats|everywhere]."),
+        )
     )
+    t.word("GOAL", goal)
     begin.opening(
         t,
         "{A} and {B.intro} came to {P}",
@@ -230,6 +242,8 @@ def river(t: Tale) -> None:
         t.outcome("they stayed on their side and found something good there")
         t.moral("sometimes the good things are on your own side of the river")
     t.paragraph()
+    if end < 3:
+        t.tell(arrival)
     t.feel(
         "A",
         "happy",
@@ -292,7 +306,7 @@ def odd_one(t: Tale) -> None:
     )
     t.problem("the others laughed at {A.name}", "{A.name} had {ODD}")
     t.want("A", "to be like the others")
-    t.feel("A", t.pick(("sad", "lonely")), "the others laughed about {A.o}")
+    t.feel("A", t.pick(("sad", "lonely")), "the others laughed at {A.o}")
     t.tell(
         "{A} tried to hide it with [leaves|mud|a scarf of moss|a hat of bark]. but it did not "
         "help.",

@@ -42,19 +42,28 @@ def new_baby(t: Tale) -> None:
     t.problem("nobody had time for {A.name}", "the new baby needed so much care")
     t.want("A", "to be noticed again")
     t.feel("A", "jealous", "everybody looked only at {S.name}")
-    t.say(
-        "A",
-        "can we give it back?",
-        "will you [read to me|play with me]?",
-        "babies are boring.",
-        mood="jealous",
-    )
-    t.say(
-        "M",
-        "not now, [dear|sweetheart|{A.name}]. / The baby needs me.",
-        "soon, {A.name}. / Soon.",
-        mood="tired",
-    )
+    if t.dice.chance(0.6):
+        t.say(
+            "A",
+            "will you [read to me|play with me|tell me a story]?",
+            "can we [play|sing|go out] now, / just you and me?",
+            mood="jealous",
+        )
+        t.say(
+            "M",
+            "not now. / The baby needs me.",
+            "soon, {A.name}. / Soon.",
+            "when the baby sleeps. / Just a little while.",
+            mood="tired",
+        )
+    else:
+        t.say("A", "can we give it back?", "it only cries. / Babies are boring.", mood="jealous")
+        t.say(
+            "M",
+            "you were that small once, too.",
+            "wait a little. / One day you will play together.",
+            mood="tired",
+        )
     t.paragraph()
     t.tell(
         "{A} [made a big mess|banged on a pot|stood on {A.his} head|sang as loudly as {A.he} "
@@ -346,7 +355,7 @@ def moving(t: Tale) -> None:
         t.say(
             "A",
             "I have just moved here. / Let's be alone together!",
-            "me, too. / Do you want to hold my {X.n}?",
+            "I am all alone, too. / Do you want to hold my {X.n}?",
             how="said",
         )
         t.attempt("{A.name} comforted {B.name}")
@@ -358,5 +367,7 @@ def moving(t: Tale) -> None:
     finish.ending(
         t,
         'in the evening, {A} wrote a letter to the old friends: "Come and see us soon!"',
-        '"Good night, new {A.home}," {A} whispered, and the {A.home} creaked back.',
+        '"Good night, new {A.home}," {A} whispered, and the {A.home} creaked back.'
+        if not t.fable
+        else '"Good night, new {A.home}," {A} whispered. it did not feel strange any more.',
     )

@@ -44,8 +44,8 @@ def new_friend(t: Tale) -> None:
         t.attempt("{A.name} tried to say hello")
         spot = t.lose("A", "X", "on the ground")
         t.tell(
-            "{A} was so nervous that {X} [fell|slipped] from {A.his} {A.hands} and rolled to "
-            "{B.s} feet."
+            "{A} was so nervous that {X} [fell|slipped] from {A.his} {A.hands} and landed right "
+            "before {B.s} feet."
         )
         t.world.find(t.character("B"), t.object("X"), spot)
         t.say("B", "you dropped this. / What a [nice|pretty] {X.n}!", "is this yours? / I like it.")
@@ -168,11 +168,7 @@ def quarrel(t: Tale) -> None:
     t.world.later("afternoon")
     t.made(
         "X",
-        t.pick(
-            ("drawing", "flower crown", "paper boat", "necklace of daisies", "little wooden heart")
-        )
-        if t.dice.chance(0.9)
-        else "letter",
+        t.pick(("drawing", "flower crown", "paper boat", "necklace of daisies", "wooden heart")),
         "[small|pretty|nice]",
     )
     step = t.dice.below(3)
@@ -257,7 +253,10 @@ def left_out(t: Tale) -> None:
         "{A} was playing {GAME} {P.in} with {C.intro} and many others",
     )
     begin.look(t)
-    t.tell("{B.intro} stood {P.spot} and watched them.", "not far away sat {B.intro}, all alone.")
+    t.tell(
+        "{B.intro} stood [at the side|a little way off] and watched them.",
+        "not far away sat {B.intro}, all alone.",
+    )
     reason = t.pick(
         ("too slow", "too small", "too new", "too quiet")
         if t.fable
@@ -314,11 +313,11 @@ def left_out(t: Tale) -> None:
         )
         t.talk("C", "wow, {B.name}, / you are great at this!", mood="surprised")
     else:
-        t.say("A", "{B.name} is in my team.", "come on, {B.name}, / you are with me!", how="said")
-        t.attempt("{A.name} took {B.name} into the team")
+        t.say("A", "{B.name} plays with me.", "come on, {B.name}, / you are with me!", how="said")
+        t.attempt("{A.name} took {B.name} into the game")
         t.tell(
-            "at first, {B} was nervous. but then {B.he} saw [where the others were hiding|a "
-            "path that nobody knew|a clever trick], and their team won."
+            "at first, {B} was nervous. but then {B.he} [had an idea|showed them a trick|found a "
+            "way to play it] that nobody had thought of, and the game was better than before."
         )
         t.say("C", "that was [clever|amazing]. / I was wrong about you.", mood="sorry")
     t.paragraph()
@@ -327,7 +326,7 @@ def left_out(t: Tale) -> None:
         (
             "a new game won them all over",
             "new rules let everybody play",
-            "{A.name} took {B.name} into the team and they won",
+            "{A.name} took {B.name} into the game and {B.name} was good at it",
         )[way]
     )
     moments.thanks(t, "B", "A", "You saw me.")

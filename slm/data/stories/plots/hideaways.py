@@ -110,7 +110,7 @@ def secret_place(t: Tale) -> None:
         )
         t.attempt("{A.name} kept the secret")
         t.feel("A", "sorry", "{A.he} had not helped {B.name}")
-        t.tell("the next day, {A} looked for {B.name} everywhere and found {B.o}.")
+        t.tell("the next day, {A} looked for {B.name} everywhere and did not stop until they met.")
         t.say("A", "I want to show you something.", how="said")
         t.tell(
             '{B} looked around with wide eyes. "So this is where you always are," {B.he} said. '
@@ -142,14 +142,18 @@ def litter(t: Tale) -> None:
         "TRASH",
         "[paper and cans|old bottles and bags|broken toys and boxes|cups and wrappers]"
         if not t.fable
-        else "[old ropes and boxes|rotten apples and nutshells|broken jars|torn nets and sticks]",
+        else "[old ropes and boxes|rotten apples and nutshells|broken jars and cups|torn nets and "
+        "sticks]",
     )
     begin.opening(
         t,
         "{A} came {P.to} and stopped",
         "{A} wanted to play {P.in}",
         about="of all places, {A} loved {P} the most[| because it was so green there| and went "
-        "there every day|, in the sun and in the rain].",
+        "there every day|, in the sun and in the rain]."
+        if "green" in place.tags
+        else "of all places, {A} loved {P} the most[| and went there every day|, in the sun and "
+        "in the rain].",
     )
     t.tell(
         "there was trash everywhere: {TRASH}.",

@@ -147,7 +147,10 @@ def tidy(t: Tale) -> None:
     begin.opening(
         t,
         "there was such a mess {P.in} that one could not see the floor",
-        "everything lay around {P.in}: [blocks|crayons|nutshells], [socks|scarves|leaves], "
+        "everything lay around {P.in}: [blocks|crayons|cars], [socks|scarves|shoes], "
+        "[crumbs|feathers|strings]"
+        if not t.fable
+        else "everything lay around {P.in}: [stones|nutshells|pine cones], [leaves|sticks|moss], "
         "[crumbs|feathers|strings]",
     )
     t.say(
@@ -161,20 +164,29 @@ def tidy(t: Tale) -> None:
     )
     t.want("A", "to find the {X.n}")
     t.problem("{A.name} could not find the {X.n}", "there was such a mess")
-    spots = [
-        "under a [pile of clothes|blanket|heap of paper]",
-        "behind [the pillows|a tower of boxes|the basket]",
-        "in [an old boot|a big box|the blanket]",
-        "under [the rug|an old cushion]",
-    ]
-    deck = t.dice.shuffled(spots)
+    deck = t.dice.shuffled(
+        (
+            "under a [pile of clothes|heap of paper|heap of toys]",
+            "behind [the pillows|a tower of boxes|the basket]",
+            "in [a school bag|a big box|a drawer]",
+            "under [the rug|an old cushion]",
+        )
+        if not t.fable
+        else (
+            "under a [pile of leaves|heap of feathers|heap of moss]",
+            "behind [a root|a heap of nutshells|the basket]",
+            "in [an old pot|a big basket|a bundle of grass]",
+            "under [a big leaf|some dry grass]",
+        )
+    )
+    oddity = "<oddity_wild>" if t.fable else "<oddity>"
     where = t.lay("X", deck[0])
     for spot in deck[1 : t.dice.between(2, 3)]:
         t.word("SPOT", spot)
         t.attempt("{A.name} looked {SPOT}")
         t.tell(
-            "{A} [dug|looked] {SPOT}. {A.he} found <oddity>, but no {X.n}.",
-            "{SPOT} {A} found <oddity>.",
+            f"{{A}} [dug|looked] {{SPOT}}. {{A.he}} found {oddity}, but no {{X.n}}.",
+            f"{{SPOT}} {{A}} found {oddity}.",
         )
     t.feel("A", t.pick(("angry", "worried")), "{X} could not be found")
     t.paragraph()
@@ -194,12 +206,17 @@ def tidy(t: Tale) -> None:
         t.tell(
             "{A} sighed and began. [books here, blocks there|big things here, small things "
             "there], and all the [crumbs|dust] out of the door."
+            if not t.fable
+            else "{A} sighed and began: [big things here, small things there|soft things here, "
+            "hard things there], and all the [crumbs|dust] out of the {A.home}."
         )
     t.attempt("{A.name} tidied up")
     t.tell_if(
         "detail",
         "on the way {A} found [three lost socks|a forgotten apple|an old friend: a toy bear "
-        "without an ear|a button, a coin and a letter].",
+        "without an ear|a button, a coin and a letter]."
+        if not t.fable
+        else "on the way {A} found [a forgotten apple|last year's nuts|a button and a bell].",
     )
     t.world.find(t.character("A"), t.object("X"), where)
     t.tell(

@@ -139,7 +139,7 @@ def lie(t: Tale) -> None:
     begin.opening(
         t,
         "{M} put {X.a} on a flat stone {P.in}" if t.fable else "{M} put {X.a} on the table {P.in}",
-        "{M} made {X.a} and left {X.it} {P.in} to cool",
+        "{M} made {X.a} and left {X.it} {P.in}",
     )
     t.world.drop(t.character("M"), t.object("X"), "on the table")
     t.say(

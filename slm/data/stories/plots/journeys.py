@@ -44,12 +44,12 @@ def treasure(t: Tale) -> None:
             ),
             (
                 "follow the water",
-                '"Follow the water," it said. so they walked along the [brook|ditch|stream] '
+                '"Follow the water," the map said. so they walked along the [brook|ditch|stream] '
                 "until it ended in a puddle with a frog.",
             ),
             (
                 "look where the sun goes to sleep",
-                '"Look where the sun goes to sleep," it said. {B} thought hard. "In the west! '
+                '"Look where the sun goes to sleep," the map said. {B} thought hard. "In the west! '
                 'That way!"',
             ),
             (
@@ -59,8 +59,8 @@ def treasure(t: Tale) -> None:
             ),
             (
                 "listen to the hollow tree",
-                '"Listen to the hollow tree," it said, so {A} knocked on one tree after another '
-                "until one of them [sounded like a drum|went tock, tock|sounded hollow].",
+                '"Listen to the hollow tree," the map said, so {A} knocked on one tree after '
+                "another until one of them [sounded like a drum|went tock, tock|sounded hollow].",
             ),
             (
                 "go through the green gate",
@@ -69,8 +69,8 @@ def treasure(t: Tale) -> None:
             ),
             (
                 "ask the one with a hundred eyes",
-                '"Ask the one with a hundred eyes," it said. who could that be? then {A} saw it: '
-                "the old fence, full of little holes!",
+                '"Ask the one with a hundred eyes," the map said. who could that be? then {A} '
+                "saw it: the old fence, full of little holes!",
             ),
         ),
         t.dice.between(2, 3),
@@ -202,7 +202,7 @@ def message(t: Tale) -> None:
             t.attempt("{A.name} remembered the way")
         else:
             t.tell(
-                "a cheeky [crow|goat|monkey] snatched {X} and ran off. {A} {A.ran} after it, "
+                "a cheeky [crow|goat|monkey] snatched {X} and was off. {A} {A.ran} after it, "
                 "over sticks and stones, until it dropped {X} again."
             )
             t.attempt("{A.name} ran after a thief")
@@ -232,10 +232,16 @@ def message(t: Tale) -> None:
     )
     inside = t.dice.below(3)
     if inside == 0:
+        words = {
+            "letter": "it said",
+            "note": "it said",
+            "parcel": "on top lay a note",
+            "box": "on top lay a note",
+        }.get(t.object("X").noun.noun)
         t.tell(
-            '{G} opened it and began to laugh. it said: "Please give the one who brings this '
+            f'{{G}} opened it and began to laugh. {words}: "Please give the one who brings this '
             'the biggest piece of cake."'
-            if t.object("X").noun.noun in ("letter", "note", "parcel", "box")
+            if words
             else "{G} looked inside and laughed. there was enough for two."
         )
         t.outcome("{A.name} brought the {X.n} and got a treat")

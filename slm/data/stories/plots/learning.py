@@ -123,8 +123,8 @@ def skill(t: Tale) -> None:
     t.tell("{A} tried. but " + fail + ".", "{A} took a deep breath and tried. oh no, " + fail + "!")
     t.attempt("{A.name} tried and failed")
     t.tell(
-        "{A.name} tried again, and again, <number> times in all, but it [did not work|went "
-        "wrong every time|only got worse|was no use].",
+        "{A.name} tried again, and again, [three|four|five|six] times in all, but it [did not "
+        "work|went wrong every time|only got worse|was no use].",
         "{A.s} second try was no better, and the [third was|next ones were|next one was] even "
         "worse.",
     )
@@ -202,7 +202,7 @@ def music(t: Tale) -> None:
     t.set_sky("sunny", "rainy", "cloudy")
     t.hero(traits=("quiet", "dreamy", "patient", "shy", "cheerful", "stubborn"))
     t.grandparent("G")
-    t.thing("X", "music")
+    t.thing("X", "tune")
     t.world.own(t.character("G"), t.object("X"))
     t.somewhere("out")
     begin.opening(

@@ -75,7 +75,8 @@ def umbrella(t: Tale) -> None:
         "{A} was {P.in} with {X.a}, and not a drop fell on {A.him}",
     )
     t.tell(
-        "{P.spot} stood {B.intro}, [wet from head to toe|dripping and cold|wet and shivering].",
+        "[not far away|by the path|a little farther on] stood {B.intro}, [wet from head to "
+        "toe|dripping and cold|wet and shivering].",
         "then {A} saw {B.intro}, who had [nothing|no roof] over {B.his} head.",
     )
     t.problem("{B.name} was getting wet", "it was raining and {B.name} had no {X.n}")
@@ -125,21 +126,25 @@ def small_rescue(t: Tale) -> None:
     t.character("A").place = place
     noun, trouble, tool = t.pick(
         (
-            ("beetle", "lay on its back and kicked its legs", "[a straw|a leaf|one finger]"),
+            ("beetle", "lay on its back and kicked its legs", "[a straw|a leaf|a twig]"),
             ("bee", "had fallen into a puddle", "[a leaf|a stick|a blade of grass]"),
-            ("snail", "was in the middle of the path", "[both hands|a big leaf|great care]"),
-            ("butterfly", "was stuck in a spider's web", "[a thin twig|a feather|two fingers]"),
+            ("snail", "was in the middle of the path", "[a big leaf|a flat stone|a piece of bark]"),
+            (
+                "butterfly",
+                "was stuck in a spider's web",
+                "[a thin twig|a feather|a blade of grass]",
+            ),
             (
                 "caterpillar",
-                "hung on a thin thread above the water",
+                "hung on a thin thread above a puddle",
                 "[a stick|a leaf|a long straw]",
             ),
-            ("ant", "ran in circles on a floating leaf", "[a stick|a long straw|a twig]"),
+            ("ant", "ran in circles on a leaf in a puddle", "[a stick|a long straw|a twig]"),
             ("little spider", "could not get out of a bucket", "[a straw|a string|a twig]"),
         )
     )
     t.beast("C", noun)
-    t.word("TOOL", tool.replace("both hands", "{A.his} {A.hands}").replace("finger", "{A.hand}"))
+    t.word("TOOL", tool)
     begin.opening(t, "{A} was {P.in} and looked at the ground", "{A} sat {P.spot} {P.in}")
     t.tell(f"there was {{C.a}}. it {trouble}.", f"{{A}} bent down. {{C.a}} {trouble}.")
     t.problem(f"a {{C.kind}} {trouble}", "it was too small to help itself")
@@ -154,7 +159,7 @@ def small_rescue(t: Tale) -> None:
         t.attempt("{A.name} tried once and it did not work")
     t.tell(
         "<carefully A>, {A} held out {TOOL}. the {C.kind} [climbed up|held on tight].",
-        "{A} took {TOOL} and [lifted|helped|moved] it, <carefully A>, until it was safe.",
+        "{A} took {TOOL} and helped the {C.kind}, <carefully A>, until it was safe.",
     )
     t.attempt("{A.name} helped with care")
     t.tell(

@@ -41,61 +41,69 @@ def wish(t: Tale) -> None:
         '"Thank you, {A.name}," said the {C.kind}. "[You have one wish|Now you may make a '
         'wish|I will give you a wish], but [choose well|think first|be careful|take your time]!"'
     )
-    want, result, back = t.pick(
+    want, result, back, felt = t.pick(
         (
             (
                 "that everything I touch turns to [gold|chocolate|sugar]",
                 "now {A} wanted to drink, but the water grew hard. {A} wanted to hug a friend "
                 "and did not dare to",
                 "everything soft and warm was gone",
+                ("sad", "lonely"),
             ),
             (
                 "that it is my birthday every day",
                 "there was cake in the morning, at noon and at night. on the fourth day, {A} "
                 "could not look at cake any more, and nobody had a present left",
                 "nothing was special any more",
+                ("sad", "bored", "disappointed"),
             ),
             (
                 "that it never rains again",
                 "the sun shone and shone. the flowers hung their heads, the brook ran dry, and "
                 "the frogs were silent",
                 "everything was thirsty",
+                ("sorry", "worried"),
             ),
             (
                 "to be as big as a house",
                 "{A} did not fit through any door. nobody could hear {A.him}, and nobody could "
                 "play with {A.him}",
                 "{A.he} was all alone up there",
+                ("sad", "lonely"),
             ),
             (
                 "to be as small as an ant",
                 "the grass was a dark forest, every drop of rain was a flood, and a hungry bird "
                 "came closer and closer",
                 "everything was dangerous",
+                ("scared", "worried"),
             ),
             (
                 "that everybody does what I say",
                 "everybody said yes to everything. nobody told a joke, nobody had an idea, and "
                 "every game was boring",
                 "nobody was a real friend any more",
+                ("sad", "lonely"),
             ),
             (
                 "that I never have to sleep",
-                "the nights were long and dark, everybody else was asleep, and {A} was so tired "
-                "and could not close {A.his} eyes",
-                "{A.he} was so tired",
+                "the nights were long and dark. {A} was so tired and could not close {A.his} eyes",
+                "nobody else was awake",
+                ("sad", "lonely"),
             ),
             (
                 "to have more toys than anyone",
                 "there were toys up to the roof. {A} could not find the bed, or the door, or "
                 "{A.his} old favorite toy",
                 "there was no room to play",
+                ("sad", "sorry"),
             ),
             (
                 "to be invisible",
                 "nobody saw {A.him}. nobody said good morning. at supper, nobody gave {A.him} a "
                 "plate",
                 "nobody knew that {A.he} was there",
+                ("sad", "lonely"),
             ),
         )
     )
@@ -104,7 +112,7 @@ def wish(t: Tale) -> None:
     t.say("A", "I wish {WISH}!", "I know! / I wish {WISH}!", mood="excited")
     t.tell(
         "there was a [flash|puff of smoke|soft ringing of bells], and the wish came true.",
-        "the {C.kind} [nodded|smiled|waved one hand|said a strange word], and "
+        "the {C.kind} [nodded|smiled|hummed three notes|said a strange word], and "
         "[swish|pling|poof|whoosh], it was so!",
     )
     t.paragraph()
@@ -119,7 +127,7 @@ def wish(t: Tale) -> None:
     )
     t.problem("the wish turned out badly", "{A.name} had not thought about it")
     t.cast["?"] = t.character("A")
-    t.feel("A", t.pick(("sad", "sorry", "lonely")), back)
+    t.feel("A", t.pick(felt), back)
     t.say(
         "A",
         "I did not want this!",

@@ -168,10 +168,10 @@ def building(t: Tale) -> None:
         "and a lot of [moss|leaves|mud].",
     )
     t.talk("A", "you hold it, / and I will push.", "a little to the left!", how="said")
-    t.tell_if(
-        "detail",
+    t.tell(
         "{A.name} and {B.name} [worked|built|carried and built] until their "
         "{A.hands} were [dirty|full of mud|sore|quite black].",
+        "they [worked|built|hurried] <all_day>.",
     )
     t.paragraph()
     t.tell(

@@ -177,8 +177,9 @@ def noisy_neighbour(t: Tale) -> None:
     if t.fable:
         t.named_place("P", t.wording("the {B.home}"), "in")
         t.tell(
-            "it shook the walls of {P} and everything around it.",
-            "it came out of {P} and woke up everyone nearby.",
+            "the noise came out of {P} and [woke up everyone nearby|made every leaf tremble].",
+            "there was no noise like it for miles around. it came from {P}, all [night|evening] "
+            "long.",
         )
     else:
         t.tell(

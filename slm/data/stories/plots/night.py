@@ -85,7 +85,7 @@ def dark(t: Tale) -> None:
         t.tell(
             "they went outside. the sky was full of stars, thousands and thousands of them."
             if t.world.sky == "sunny"
-            else "they went outside. [in the garden|among the trees|over the grass], tiny "
+            else "they went outside. [in the bushes|among the trees|over the grass], tiny "
             "lights were dancing. they were fireflies!"
         )
         t.attempt("they went outside into the dark")

@@ -38,7 +38,7 @@ def storm(t: Tale) -> None:
     t.paragraph()
     t.tell(
         '"Not under the [big|tall] tree, {B.name}!" {A} [called|shouted|cried]. "[That is '
-        'dangerous|Lightning likes tall trees|It is not safe there], {B.name}!"'
+        'dangerous|Lightning likes tall trees|It is not safe there]!"'
     )
     t.word(
         "SHELTER",

@@ -164,7 +164,7 @@ def picnic(t: Tale) -> None:
         "{A} packed a basket for a picnic {P.in} with {B.intro} and {C.intro}",
         "{A.name}, {B.intro} and {C.intro} went {P.to} for a picnic",
     )
-    t.tell("they had {FOOD}.", "there was {FOOD}, and everybody was hungry.")
+    t.tell("they had {FOOD}.", "the basket was full of {FOOD}, and everybody was hungry.")
     t.want("A", "to have a nice picnic")
     begin.look(t)
     t.tell("they spread out a [blue|red|striped|big] blanket {P.spot}.")
@@ -187,8 +187,13 @@ def picnic(t: Tale) -> None:
             (
                 "goat",
                 "a [goat|cow|donkey] came up behind {B.name} and ate [{B.his} hat|the "
-                "napkins|half of the food].",
-                "they made friends with it and shared the rest",
+                "napkins|half of the food]."
+                if not t.fable
+                else "somebody crept up behind {B.name} and ate half of the food. it was a "
+                "stranger, thin and hungry.",
+                "they made friends with it and shared the rest"
+                if not t.fable
+                else "they made friends with the stranger and shared the rest",
             ),
             (
                 "rain",
@@ -226,7 +231,7 @@ def picnic(t: Tale) -> None:
         t.attempt("{ANSWER}")
         t.tell(
             "so {ANSWER}.",
-            "but {A.name} laughed, and {ANSWER}.",
+            "{A.name} sighed, and {ANSWER}.",
             '"Never mind," said {B.name}, and {ANSWER}.',
             '"Quick!" {C.name} said, and {ANSWER}.',
         )

@@ -24,7 +24,8 @@ def broken_and_mended(t: Tale) -> None:
         "{A} was [playing|dancing|jumping around] {P.in}",
         "{A} [ran|raced] [through|around] {P}, [playing knights|chasing a fly|pretending to be "
         "a horse]",
-        about="{G.name} had {X.a} that [was very old|came from far away|{G.he} loved very much].",
+        about="{G.name} had {X.a} that [had been a present|came from far away|{G.he} loved very "
+        "much].",
     )
     t.want("A", "to make the broken {X.n} whole again")
     t.world.drop(owner, t.object("X"), "on the shelf")

@@ -92,9 +92,10 @@ def false_alarm(t: Tale) -> None:
         t.attempt("{A.name} ran away alone")
         t.outcome("nobody came and {A.name} had to run for it")
     elif way == 1:
-        t.tell("{A} climbed up a tree and sat there until it was dark and the danger was gone.")
-        t.attempt("{A.name} climbed up a tree")
-        t.outcome("nobody came and {A.name} sat in a tree until dark")
+        t.word("REFUGE", "a tall tree" if not t.fable else "a big rock")
+        t.tell("{A} climbed up {REFUGE} and sat there until it was dark and the danger was gone.")
+        t.attempt("{A.name} climbed up {REFUGE}")
+        t.outcome("nobody came and {A.name} sat up there until dark")
     else:
         t.tell(
             "only {C} stopped and listened. this time {A.s} voice was different. {C} {C.ran} "

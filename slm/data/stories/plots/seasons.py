@@ -58,9 +58,9 @@ def seed(t: Tale) -> None:
             ),
             ("sang to it", "{A} sang to it, in case it was lonely."),
             ("told it to hurry", "{A} told it to grow, first nicely, then in a loud voice."),
-            ("put a blanket over it", "{A} put a scarf over it, so that it would not be cold."),
+            ("put a scarf over it", "{A} put a scarf over it, so that it would not be cold."),
             (
-                "read to it",
+                "told it stories",
                 "{A} told it a story every evening, always the one about the tall tree.",
             ),
         ),
@@ -98,7 +98,8 @@ def seed(t: Tale) -> None:
         told=True,
     )
     t.say("A", "{G.name}! / Come quickly! It is here!", "it woke up!", mood="excited")
-    end = t.dice.below(3)
+    noun = t.object("X").noun.noun
+    end = {"seed": t.dice.below(3), "bean": 1}.get(noun, 2)
     if end == 0:
         t.tell(
             "it grew and grew. in the summer, it was a sunflower, taller than {G.name}, with a "
@@ -107,7 +108,9 @@ def seed(t: Tale) -> None:
         t.outcome("it became a tall sunflower")
     elif end == 1:
         t.tell(
-            "by the end of the summer, there were [beans|peas|pumpkins|tomatoes] for everyone, "
+            "by the end of the summer, there were "
+            + ("beans" if noun == "bean" else "[peas|pumpkins|tomatoes]")
+            + " for everyone, "
             "and one new seed for next year."
         )
         t.outcome("it bore fruit and gave new seeds")
@@ -135,7 +138,7 @@ def snowman(t: Tale) -> None:
     t.peer("B") if t.dice.chance(0.5) else t.sibling("B")
     place = t.somewhere("out")
     t.character("A").place = place
-    t.thing("X", "wear", owner="A")
+    t.thing("X", "snow", owner="A")
     begin.opening(
         t,
         "{A} woke up, and the world was white. {A.he} {A.ran} {P.to} at once",
@@ -246,6 +249,6 @@ def snowman(t: Tale) -> None:
     finish.ending(
         t,
         'and when the first snow fell again, {A} ran out and called, "Welcome back!"',
-        "{A} wore {X} all through the spring.",
+        "{A} wore {X} again the next winter, and the winter after that.",
         mood="soft",
     )

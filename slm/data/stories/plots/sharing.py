@@ -73,14 +73,16 @@ def sharing(t: Tale) -> None:
             mood="shy",
         )
     elif way == 1:
+        soft = "soft" in t.object("X").noun.tags
+        t.word("BROKEN", "torn" if soft else "broken")
         t.tell(
             "{B} [pulled|tugged] at one side, and {A} [pulled|tugged] at the other. "
-            "[crack|snap|rip]!"
+            + ("rip!" if soft else "[crack|snap]!")
         )
         t.world.shatter(t.object("X"))
-        t.tell("now {X} was broken, and both of them [stared at it|were quiet|felt bad].")
-        t.attempt("they pulled at the {X.n} and it broke")
-        t.feel("A", "sad", "{X} was broken", told=True)
+        t.tell("now {X} was {BROKEN}, and both of them [stared at it|were quiet|felt bad].")
+        t.attempt("they pulled at the {X.n} until it was {BROKEN}")
+        t.feel("A", "sad", "{X} was {BROKEN}", told=True)
         t.say(
             "B",
             "I am sorry. / Let me help you fix it.",
@@ -89,7 +91,7 @@ def sharing(t: Tale) -> None:
         )
         t.tell(
             "they sat down {P.spot} and worked <together>. {A.name} held the pieces, and "
-            "{B.name} [tied|fitted|stuck] them together."
+            "{B.name} " + ("[sewed|tied]" if soft else "[tied|fitted|stuck]") + " them together."
         )
         t.world.mend(t.object("X"))
         t.talk(
@@ -100,7 +102,7 @@ def sharing(t: Tale) -> None:
         )
     else:
         t.tell(
-            "just then {A} let go for a moment, and {X} rolled away. it went down [the path|a "
+            "just then {A} let go for a moment, and {X} slid away. it went down [the path|a "
             "little slope] and into a [ditch|muddy hole|thorn bush]."
         )
         t.world.drop(t.character("A"), t.object("X"), "in a hole")
@@ -127,7 +129,8 @@ def sharing(t: Tale) -> None:
     t.tell(
         "they took turns. first it was {B.s} turn, and then it was {A.s} turn, and they counted "
         "to <many> each time.",
-        "now {A} showed {B.o} how {X} worked, and they [took turns|invented new games] <all_day>.",
+        "now {A} showed {B.o} [a game|two games|three games] with {X}, and they [took "
+        "turns|invented new ones] <all_day>.",
     )
     t.feel("B", "happy", "{A.name} shared {X}", told=True)
     t.outcome("{A.name} shared the {X.n} with {B.name}")
@@ -138,7 +141,7 @@ def sharing(t: Tale) -> None:
     finish.ending(
         t,
         '"[Will you come again tomorrow|Same time tomorrow]?" {A} asked, and {B} nodded.',
-        "{A.name} had still only one {X.n}, but {A.he} had a friend now.",
+        "{A.name} still had only one {X.n}, but {A.he} had a friend now.",
     )
 
 

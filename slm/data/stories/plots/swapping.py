@@ -16,7 +16,10 @@ def swap(t: Tale) -> None:
     t.peer("B")
     place = t.somewhere("out")
     t.character("A").place = t.character("B").place = place
-    t.thing("X", "toy", owner="A")
+    while True:
+        if "new" not in t.thing("X", "toy").adjectives:  # an old one will be missed
+            break
+    t.world.own(t.character("A"), t.object("X"))
     while True:
         t.thing("Y", "toy")
         if t.object("Y").noun.noun.split()[-1] != t.object("X").noun.noun.split()[-1]:
@@ -59,7 +62,7 @@ def swap(t: Tale) -> None:
         "but when it got dark, {A} [missed|thought of] {X}.",
     )
     t.problem("{A.name} missed the old {X.n}", "{A.name} had swapped it for a {Y.n}")
-    t.feel("A", t.pick(("sad", "sorry", "lonely")), "{A.he} missed {X}")
+    t.feel("A", t.pick(("sad", "lonely")), "{A.he} missed {X}")
     t.world.next_day()
     t.tell("the next morning, {A} {A.ran} to {B.names} {B.home}.")
     kept = t.dice.chance(0.3)

@@ -24,8 +24,8 @@ def small_helps_big(t: Tale) -> None:
     begin.opening(t, "{A} was resting {P.in}", "{A} lay {P.in} and slept")
     begin.look(t)
     t.tell(
-        "a {B.kind} called {B.name} ran over {A.his} nose by mistake.",
-        "{B.intro} fell from a branch, right on {A.s} head.",
+        "a {B.kind} called {B.name} {B.ran} over {A.his} nose by mistake.",
+        "{B.intro} did not look around and bumped right into {A.s} nose.",
     )
     t.tell("{A} [woke up|opened one eye] and held {B.o} fast with {A.his} {A.hand}.")
     t.feel("B", "scared", "{A.name} was so big")

@@ -29,7 +29,7 @@ _FABLE_HOMES = {
     "jungle": ("in a [hot|green|deep|noisy] jungle", "by a [wide|muddy|brown] river in the jungle"),
     "farm": (
         "on a [small|big|busy|happy|green] farm",
-        "on [the|a] farm of an old [farmer|man|couple]",
+        "on the farm of an old [farmer|man|couple]",
     ),
 }
 

@@ -59,6 +59,7 @@ def ending(t: Tale, *own: str, mood: str = "happy") -> None:
     if told_own:
         t.tell(*own)
     asleep = bool(_SLEEP.search(t.lately(4)))
+    spoke = '"' in t.lately(1)
     if lesson:
         if not told_own or t.dice.chance(0.15 if full else 0.5):
             t.word("MORAL", lesson)
@@ -66,7 +67,7 @@ def ending(t: Tale, *own: str, mood: str = "happy") -> None:
             t.tell(
                 *_WITH_MORAL,
                 *(() if told_since else ("<from_then>, {A} [knew|remembered] that {MORAL}.",)),
-                *(() if asleep else _SAID_MORAL),
+                *(() if asleep or spoke else _SAID_MORAL),
             )
         else:
             t.unlearn()

@@ -51,7 +51,7 @@ def thanks(t: Tale, giver: str, helper: str, what: str = "") -> None:
         f"kind].]",
         f"how can I ever thank you, {{{helper}.name}}?",
     ]
-    t.say(giver, *lines, mood="grateful")
+    t.say(giver, *lines, mood="grateful", to=helper)
     t.talk(
         helper,
         "you are welcome. / [That is what friends are for|I was glad to help|It was nothing].",

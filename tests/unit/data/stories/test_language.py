@@ -28,6 +28,11 @@ FORBIDDEN = {
     "said pronoun": r'" (?:said|asked|cried|whispered) (?:he|she|they|it)\b',
     "possessive pronoun with s": r"\b(?:he|she|him|his|they|it)'s (?:eyes|heart|face|hands|paws)\b",
     "empty quotes": r"\"\"",
+    "called by name twice": r", (\w+)!\" [^\".]*\. \"[^\"]*, \1!\"",
+    "learned in a second breath": r"\" [^\".]* (?:said|asked)\. \"(?:Now I know|I see now) that",
+    "never, but what?": r" never [^,.]* and (?:spoke|stepped|petted|hid the rest)\b",
+    "the sky said twice": r"\b(?:sunny|cloudy|windy|snowy|foggy) \w+(?: \w+)?, and "
+        r"(?:the sun was|\w+ clouds|clouds|the wind|snow|(?:the|a \w+) fog)\b",
     "imperative lesson": r"that (?:think first|be careful|hold on|stop)\b",
     "was with a number": r"\bthere was (?:only )?(?:two|three|some acorns|a few)\b",
     "missing name": r"\bNone\b|\bTrue\b|\bFalse\b",

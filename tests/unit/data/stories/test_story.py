@@ -13,7 +13,7 @@ import pytest
 from slm.data.stories import Story, generate_stories, story_at
 from slm.data.stories.plots import plots
 
-GOLDEN = "b678223e7f02c6d88bd735e53a04109b9cd113c76509df3f75d1ed32c7b8c065"
+GOLDEN = "83248e6fac0221d9da0d9c096fff479c4bbc79ccf5e93aae3d91c9cd37d99b97"
 
 
 @pytest.fixture(scope="module")
