@@ -1,4 +1,4 @@
-"""Every shell command of the README and the guide is one that our parsers take."""
+"""Every shell command of the README and the guide is one that our parsers and settings take."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typer
 
 from slm.cli import original
 from slm.cli.app import app
-from slm.cli.options import assignments
-from slm.presets import parse_assignment, preset_names
+from slm.cli.options import assignments, given, length_flags
+from slm.cli.settings import from_preset, new_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
@@ -47,10 +47,10 @@ def our_commands(line: str) -> Iterator[list[str]]:
 
 
 def check(words: list[str]) -> None:
-    """Parse a command without running it.
+    """Parse a command and make its settings, without running it.
 
     Raises:
-        Exception: the parser refuses it, or a preset or setting does not exist.
+        Exception: the parser refuses it, or its preset and settings are no possible run.
     """
     if words[-1] in ("-h", "--help"):  # which ends the parsing
         words = words[:-1]
@@ -59,17 +59,25 @@ def check(words: list[str]) -> None:
     while rest and hasattr(command, "commands"):
         name, command, rest = command.resolve_command(context, rest)
         context = command.make_context(name, rest, parent=context)
-    given = context.params
-    if given.get("preset") is not None:
-        assert given["preset"] in preset_names()
-    if "more_settings" in given:
-        for text in assignments(given["settings"], given["more_settings"]):
-            parse_assignment(text)
+    values = context.params
+    if "more_settings" not in values:
+        return
+    flags = given(
+        {
+            "data.source": (values["source"], "--source"),
+            "data.tokenizer": (values["tokenizer"], "--tokenizer"),
+        }
+    ) | length_flags(values["steps"], values["minutes"])
+    changes = assignments(values["settings"], values["more_settings"])
+    if words[0] == "train.py":
+        from_preset(values["preset"] or original.DEFAULT_PRESET, None, flags, changes)
+    else:
+        new_run(values["preset"], values["config"], flags, changes)
 
 
-def documented() -> list[tuple[str, str]]:
+def documented() -> list[tuple[Path, str]]:
     return [
-        (page.name, line)
+        (page, line)
         for page in PAGES
         if page.is_file()
         for line in shell_lines(page.read_text("utf-8"))
@@ -77,8 +85,21 @@ def documented() -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize(("page", "line"), documented())
-def test_the_parser_takes_it(page, line):
+def settings_files(page: str) -> dict[str, str]:
+    """The ```toml blocks of a page by the names that its commands give them, in order."""
+    blocks = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names = dict.fromkeys(re.findall(r"--config (\S+\.toml)", page))
+    return dict(zip(names, blocks, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [pytest.param(*pair, id=f"{pair[0].name}: {pair[1]}") for pair in documented()],
+)
+def test_the_program_takes_it(page, line, tmp_path, monkeypatch):
+    for name, text in settings_files(page.read_text("utf-8")).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     for words in our_commands(line):
         check(words)
 
@@ -109,6 +130,9 @@ def test_good_lines_are_found_and_pass(line):
         "OMP_NUM_THREADS=1 slm train --preset huge",
         "slm train --set n_lyer=2",
         "slm train --steps many",
+        "slm train --preset modern-12m --set n_embd=256",  # not a multiple of its 6 heads
+        "slm train --config nowhere.toml",
+        "python train.py --set n_head=5",
     ],
 )
 def test_bad_lines_do_not_pass(line):

@@ -1,0 +1,33 @@
+"""The Python of the guide runs as it stands, each page's blocks in turn, on a tiny run and data."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+WITH_PYTHON = [page for page in sorted(GUIDE.glob("*.md")) if python_blocks(page)]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_the_examples_run(page, run_dir, data_dir, tmp_path, monkeypatch, capsys):
+    shutil.copytree(run_dir, tmp_path / "runs" / "demo")
+    shutil.copytree(data_dir, tmp_path / "data" / "book")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in python_blocks(page):
+        exec(compile(block, page.name, "exec"), names)
+    assert capsys.readouterr().out
+
+
+def test_pages_with_examples_are_found():
+    assert {"generate.md", "your-own-tokenizer.md"} <= {page.name for page in WITH_PYTHON}
