@@ -10,14 +10,17 @@ export PROMPT
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := runs/demo
+SECONDS := 600
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clean
+.PHONY: help demo test soak fuzz clean
 
 help:
 	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), tell three stories'
 	@echo '             make demo PROMPT="A dragon": one of them begins with your words'
 	@echo 'make test    run every check: ruff, mypy, import-linter, pytest'
+	@echo 'make soak    the long form of the tests of faults (kills, power cuts, damage), with counts'
+	@echo 'make fuzz    hostile input from a generator for SECONDS=$(SECONDS) on every format'
 	@echo 'make clean   remove the caches and the model of the demo'
 	@echo
 	@echo 'Variables: PYTHON ($(PYTHON)), VENV ($(VENV)), TORCH ($(TORCH)): what pip installs first,'
@@ -39,6 +42,12 @@ test: $(VENV)/.ready-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.ready-dev
+	SLM_SOAK=1 $(BIN)/python -m pytest -s tests/faults
+
+fuzz: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.faults.fuzz --seconds $(SECONDS)
 
 # PyTorch comes first and alone: what follows finds it installed and does not choose another build.
 $(VENV)/.ready: pyproject.toml constraints.txt
