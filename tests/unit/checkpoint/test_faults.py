@@ -141,7 +141,7 @@ def test_death_at_every_operation_of_a_save(
             break
     assert not died, "the loop has to reach the end of a save"
     assert operation > 40
-    assert found == {(2, 2), (3, 2), (3, 3)} if step == 3 else {(2, 2)}
+    assert found == ({(2, 2), (3, 2), (3, 3)} if step == 3 else {(2, 2)})
 
 
 @pytest.mark.parametrize(
