@@ -159,8 +159,8 @@ def can_compile(device: str) -> bool:
 
 
 def _has_python_headers() -> bool:
-    """Whether Python.h is there, which every compiled kernel includes."""
-    return Path(sysconfig.get_path("include"), "Python.h").is_file()
+    """Whether Python.h is there and may be read, which every compiled kernel includes."""
+    return os.access(Path(sysconfig.get_path("include"), "Python.h"), os.R_OK)
 
 
 def _triton_knows(device: str) -> bool:
