@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +19,7 @@ from slm.cli.options import (
     assignments,
     given,
 )
-from slm.cli.output import print_json, print_table
+from slm.cli.output import print_json, print_table, say
 from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.presets import DEFAULT_PRESET, resolve
@@ -50,12 +49,18 @@ def bench_train(
         Path | None,
         typer.Option("--data", metavar="DIR", help="Prepared data.  [random token ids]"),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out the machine's ceiling and the parts.")
+    ] = False,
     device: Device = None,
     settings: Settings = None,
     more_settings: MoreSettings = None,
     as_json: Json = False,
 ) -> None:
-    """Measure whole optimizer steps of a preset: tokens/s, GFLOP/s and peak memory."""
+    """Measure whole optimizer steps of a preset: tokens/s, GFLOP/s and peak memory.
+
+    Then the machine's own ceiling, which share of it the steps reach, and where their time goes.
+    """
     if steps < 1:
         raise UsageError(f"--steps must be at least 1, found {steps}")
     chosen = resolve(
@@ -63,18 +68,30 @@ def bench_train(
         flags=given({"train.device": (device, "--device")}),
         assignments=assignments(settings, more_settings),
     )
-    figures = _measure(chosen, data, steps)
+    figures = _measure(chosen, data, steps, with_parts=not quick)
     if as_json:
         print_json({"preset": preset, **figures})
         return
+    parts = figures.pop("seconds_by_part", {})
     print_table((name.replace("_", " "), _shown(value)) for name, value in figures.items())
+    if parts:
+        whole = figures["milliseconds_per_step"] / 1e3
+        say("where the time of a step goes, each part timed alone:")
+        print_table(
+            (part, f"{1e3 * seconds:,.1f} ms", f"{seconds / whole:.0%}")
+            for part, seconds in parts.items()
+        )
 
 
 def _shown(value: object) -> str:
-    return f"{value:,.1f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, object]:
+def _measure(
+    settings: RunConfig, data: Path | None, steps: int, *, with_parts: bool
+) -> dict[str, Any]:
     from slm.model import GPT, costs_of
     from slm.runtime import (
         Process,
@@ -85,6 +102,7 @@ def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, ob
         set_threads,
     )
     from slm.train.compiling import compile_blocks, worth_compiling
+    from slm.train.speed import measure_ceiling, seconds_by_part, step_seconds
     from slm.train.step import Stepper
 
     config = settings.train
@@ -102,15 +120,17 @@ def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, ob
     if compiled:
         compile_blocks(model)
     stepper = Stepper(model, config, device=device, dtype=dtype, process=Process())
-    seconds = []
-    for step in range(WARM_UP_STEPS + steps):
-        started_at = time.perf_counter()
-        stepper.step(batches(step), micro_batches, 1.0)  # its loss is a number: the device is done
-        seconds.append(time.perf_counter() - started_at)
-    step_seconds = statistics.median(seconds[WARM_UP_STEPS:])
-    tokens_per_second = tokens_per_step / step_seconds
+    numbers = count()
+    seconds = step_seconds(
+        lambda: stepper.step(batches(next(numbers)), micro_batches, 1.0),
+        device,
+        warm_up=WARM_UP_STEPS,
+        steps=steps,
+    )
+    tokens_per_second = tokens_per_step / seconds
     costs = costs_of(settings.model)
-    return {
+    gflops = tokens_per_second * costs.training_flops_per_token / 1e9
+    figures: dict[str, Any] = {
         "parameters": costs.parameters,
         "device": device,
         "dtype": dtype,
@@ -118,11 +138,24 @@ def _measure(settings: RunConfig, data: Path | None, steps: int) -> dict[str, ob
         "threads": threads,
         "steps": steps,
         "tokens_per_step": tokens_per_step,
-        "milliseconds_per_step": 1e3 * step_seconds,
+        "milliseconds_per_step": 1e3 * seconds,
         "tokens_per_second": tokens_per_second,
-        "gflops_per_second": tokens_per_second * costs.training_flops_per_token / 1e9,
+        "gflops_per_second": gflops,
         "peak_memory_mb": _peak_memory_bytes(device) / 1e6,
     }
+    if with_parts:
+        ceiling = measure_ceiling(device)
+        figures |= {
+            "ceiling_bfloat16_gflops": ceiling.bfloat16_gflops,
+            "ceiling_float32_gflops": ceiling.float32_gflops,
+            "memory_gb_per_second": ceiling.memory_gb_per_second,
+            "utilization": gflops / ceiling.of(dtype),
+        }
+        parts = seconds_by_part(
+            stepper, batches(next(numbers))[0], seconds, micro_batches=micro_batches
+        )
+        figures["seconds_by_part"] = parts
+    return figures
 
 
 def _batches(settings: RunConfig, data: Path | None, device: str) -> tuple[Batches, RunConfig]:

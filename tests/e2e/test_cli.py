@@ -232,10 +232,14 @@ def test_bench_measures_a_step(slm, trained):
     figures = json.loads(slm(*words, "--json")[0])
     assert figures["tokens_per_second"] > 0
     assert figures["tokens_per_step"] == 512
-    assert "tokens per second" in slm(*words)[0]
+    assert 0 < figures["utilization"] < 1
+    assert figures["seconds_by_part"]["mlp"] > 0
+    shown = slm(*words, "--quick")[0]
+    assert "tokens per second" in shown
+    assert "utilization" not in shown
 
     settings = json.loads((trained / "config.json").read_text("utf-8"))
-    slm(*words, "--data", settings["data"]["data_dir"])
+    slm(*words, "--quick", "--data", settings["data"]["data_dir"])
 
 
 @pytest.mark.slow
