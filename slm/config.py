@@ -12,9 +12,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from slm.errors import CheckpointError, ConfigError, did_you_mean
+from slm.errors import CheckpointError, ConfigError, did_you_mean, shown
 
 CONFIG_FORMAT = "slm-config"
 CONFIG_VERSION = 1
@@ -38,6 +47,22 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, le=10.0)]
 
+LONGEST_PATH = 4096
+
+
+def _usable_in_a_path(text: str) -> str:
+    """Refuse what no system takes as the name of a file, folder or data set."""
+    if not text.strip():
+        raise ValueError("must not be empty")
+    if "\0" in text:
+        raise ValueError("must not hold a null character")
+    if len(text) > LONGEST_PATH:
+        raise ValueError(f"must have at most {LONGEST_PATH:,} characters, not {len(text):,}")
+    return text
+
+
+PathText = Annotated[str, AfterValidator(_usable_in_a_path)]
+
 
 class _Settings(BaseModel):
     """A frozen group of settings whose mistakes are `ConfigError`s with a hint."""
@@ -45,6 +70,14 @@ class _Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _booleans_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
 
     if not TYPE_CHECKING:  # type checkers see the precise signature that pydantic makes
 
@@ -65,16 +98,57 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
     if first["type"] == "extra_forbidden":
         known = ", ".join(group.model_fields)
         return ConfigError(
-            f"{group.__name__} has no setting {key!r}",
+            f"{group.__name__} has no setting {shown(key)}",
             hint=did_you_mean(key, group.model_fields) or f"known settings: {known}",
         )
     if first["type"] == "value_error":
         cause = first["ctx"]["error"]
-        return cause if isinstance(cause, ConfigError) else ConfigError(str(cause))
-    problem = first["msg"][0].lower() + first["msg"][1:]
-    shown = repr(first["input"])
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    return ConfigError(f"{group.__name__}.{key}: {problem}, found {shown}")
+        if isinstance(cause, ConfigError):
+            return cause
+        return ConfigError(
+            f"{group.__name__}.{key}: {cause}, found {shown(first['input'])}",
+            setting=f"{group.__name__}.{key}",
+        )
+    problem, hint = first["msg"][0].lower() + first["msg"][1:], None
+    if not first["loc"]:  # a name that is no valid Unicode
+        return ConfigError(f"{group.__name__}: {problem}, found {shown(first['input'])}")
+    rules = _rules(group, str(first["loc"][0]))
+    if first["type"] in _BEYOND_BOUNDS:
+        problem = f"must be {_bounds(rules)}"
+    elif first["type"] == "literal_error":
+        hint = did_you_mean(shown(first["input"]).strip("'"), rules["enum"])
+    return ConfigError(
+        f"{group.__name__}.{key}: {problem}, found {shown(first['input'])}",
+        hint=hint or "`slm presets --settings` tells what every setting takes",
+        setting=f"{group.__name__}.{key}",
+    )
+
+
+_BEYOND_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
+
+
+def _rules(group: type[BaseModel], key: str) -> dict[str, Any]:
+    """What JSON Schema says of a setting's values, but that there may be none."""
+    rules: dict[str, Any] = group.model_json_schema()["properties"][key]
+    return next((rule for rule in rules.get("anyOf", []) if rule.get("type") != "null"), rules)
+
+
+def _bounds(rules: Mapping[str, Any]) -> str:
+    if rules.keys() >= {"minimum", "maximum"}:
+        return f"from {_number(rules['minimum'])} to {_number(rules['maximum'])}"
+    ends = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    return " and ".join(
+        f"{word} {_number(rules[end])}" for end, word in ends.items() if end in rules
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 class GPTConfig(_Settings):
@@ -218,7 +292,7 @@ class TrainingConfig(_Settings):
     """Steps between two lines of metrics."""
     sample_prompts: tuple[str, ...] = ("Once upon a time",)
     """Beginnings that the model continues at each evaluation; empty: no samples."""
-    sample_tokens: Positive = 60
+    sample_tokens: Annotated[int, Field(ge=1, le=2**20)] = 60
     """New tokens of each sample."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What to do when a loss or gradient is not finite: stop, or skip up to three such steps."""
@@ -232,7 +306,7 @@ class TrainingConfig(_Settings):
     """torch.compile; auto uses it where the run is long enough to pay for it."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     """CPU threads; none: as PyTorch finds best."""
-    out_dir: str = "models"
+    out_dir: PathText = "models"
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
 
     @model_validator(mode="after")
@@ -240,7 +314,7 @@ class TrainingConfig(_Settings):
         kind = self.device.split(":", 1)[0]
         if kind not in {"auto", "cpu", "cuda", "mps"}:
             raise ConfigError(
-                f"device {self.device!r} is not known",
+                f"device {shown(self.device)} is not known",
                 hint=did_you_mean(kind, ["auto", "cpu", "cuda", "mps"])
                 or "use auto, cpu, cuda, cuda:N or mps",
             )
@@ -250,11 +324,11 @@ class TrainingConfig(_Settings):
 class DataConfig(_Settings):
     """Where the text comes from and how it becomes token ids."""
 
-    source: str = DEFAULT_SOURCE
+    source: PathText = DEFAULT_SOURCE
     """`builtin`, a Hugging Face data set name, a file, or a folder with train.* and validation.*"""
-    tokenizer: str = "gpt2-8k"
+    tokenizer: PathText = "gpt2-8k"
     """gpt2-8k, gpt2, bpe:SIZE, bytes, chars, or a saved tokenizer's path."""
-    data_dir: str = "data"
+    data_dir: PathText = "data"
     """The prepared data directory."""
     limit: Positive | None = None
     """Use only this many stories of the training text; none: all (builtin: 20,000)."""
@@ -329,14 +403,14 @@ class RunConfig:
             raise CheckpointError(f"{where} does not hold the settings of a run")
         if data.get("version") != CONFIG_VERSION:
             raise CheckpointError(
-                f"{where} has settings of version {data.get('version')!r}, "
+                f"{where} has settings of version {shown(data.get('version'))}, "
                 f"this program reads version {CONFIG_VERSION}",
                 hint="use the version of slm that wrote it",
             )
         groups = {name: data.get(name) for name in GROUPS}
         origins = data.get("origins", {})
-        if not isinstance(origins, dict):
-            raise CheckpointError(f"{where}: origins are not a mapping")
+        if not are_origins(origins):
+            raise CheckpointError(f"{where}: origins are no mapping from names to texts")
         for name, values in groups.items():
             if not isinstance(values, dict):
                 raise CheckpointError(f"{where} lacks the settings of {name!r}")
@@ -348,8 +422,13 @@ class RunConfig:
             model=built.get("model", GPTConfig()),  # type: ignore[arg-type]
             train=built.get("train", TrainingConfig()),  # type: ignore[arg-type]
             data=built.get("data", DataConfig()),  # type: ignore[arg-type]
-            origins={str(key): str(value) for key, value in origins.items()},
+            origins=dict(origins),
         )
+
+
+def are_origins(data: Any) -> bool:
+    """Whether JSON data can be the origins of a `RunConfig`."""
+    return isinstance(data, Mapping) and all(isinstance(origin, str) for origin in data.values())
 
 
 def get_default_configs() -> tuple[GPTConfig, TrainingConfig]:

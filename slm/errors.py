@@ -8,7 +8,7 @@
     ├── TokenizerError           1
     ├── CheckpointError          1
     ├── TrainingError            1   training cannot go on (a loss that is not finite, ...)
-    ├── DeviceError              1
+    ├── DeviceError              2   a device or number format that this machine does not have
     ├── MissingExtraError        1   an optional dependency is not installed
     ├── WriteError               1   a file or folder that cannot be written
     │   └── NoSpaceError         4   the disk is full
@@ -63,7 +63,18 @@ class UsageError(SlmError):
 
 
 class ConfigError(UsageError):
-    """A setting with an unknown name or an impossible value."""
+    """A setting with an unknown name or an impossible value.
+
+    Args:
+        setting: the name of the one setting whose value is impossible, where it is one; the
+            message then begins with it and a colon.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, setting: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.setting = setting
 
 
 class DataError(SlmError):
@@ -88,6 +99,8 @@ class TrainingError(SlmError):
 
 class DeviceError(SlmError):
     """A device or number format that this machine does not have."""
+
+    exit_code = 2
 
 
 class MissingExtraError(SlmError):
@@ -126,7 +139,7 @@ class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
     """The user or the system asked us to stop; the work up to here is saved.
 
     Args:
-        signal_number: 2 (SIGINT) or 15 (SIGTERM).
+        signal_number: 2 (SIGINT), 15 (SIGTERM) or 1 (SIGHUP).
     """
 
     def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
@@ -136,5 +149,26 @@ class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A sentence naming the known words nearest to a mistyped one, or None."""
-    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else None
+    forms = {_plain(name): name for name in known}
+    near = difflib.get_close_matches(_plain(word[:100]), forms, n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(forms[form] for form in near)}?" if near else None
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_")
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """A value as a message shows it: on one line, quoted if it is text, and cut where it is long.
+
+    It may be anything that a file or a command line can hold, as a number of a million digits.
+    """
+    if isinstance(value, str) and len(value) > longest:
+        value = value[:longest]  # its escapes may be long; what is cut is seen below
+        text = repr(value) + "..."
+    else:
+        try:
+            text = repr(value)
+        except (ValueError, RecursionError):  # more digits, or more nesting, than Python shows
+            text = f"a {type(value).__name__} too long to show"
+    return text if len(text) <= longest else text[: longest - 3] + "..."

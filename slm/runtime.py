@@ -130,6 +130,19 @@ def set_threads(threads: int | None) -> int:
     return torch.get_num_threads()
 
 
+def memory_bytes(device: str) -> int | None:
+    """All the memory of a CUDA device, or of this machine; None where the system does not say."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    try:
+        pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # AttributeError: Windows
+        return None
+    return pages * page_bytes if pages > 0 and page_bytes > 0 else None
+
+
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, for its next step; returns whether it does.
 

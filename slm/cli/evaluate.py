@@ -79,17 +79,19 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
     built-in corpus have a validation split; where it is a held-out share, it is the one that the
     model did not see.
     """
-    from slm.data.file_source import read_documents
+    from slm.data.file_source import existing_path, read_documents
+    from slm.data.place import identity_of
     from slm.data.sources import open_source
 
     opened = open_source(
         source,
+        limit=held_out.limit if identity_of(source) == identity_of(held_out.source) else None,
         validation_fraction=held_out.validation_fraction,
         seed=held_out.corpus_seed,
         note=say,
     )
-    path = Path(source).expanduser()
-    if source != "builtin" and path.is_file() and split in (None, "all"):
+    path = existing_path(source)
+    if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
         say(f"scoring the whole of {source}")
         return read_documents(path), "all"
     if split == "all":

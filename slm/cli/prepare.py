@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from slm.cli.options import Json, Source, Tokenizer
+from slm.cli.options import Json, Source, Tokenizer, given
 from slm.cli.output import Display, counted, megabytes, print_json, print_table, say
-from slm.config import DEFAULT_SOURCE, DataConfig
+from slm.config import DEFAULT_SOURCE
+from slm.presets import resolve
 
 DEFAULT_TOKENIZER = "bpe:4096"
 
@@ -60,13 +61,17 @@ def prepare(
     from slm.data.prepare import prepare as prepare_data
 
     started_at = time.perf_counter()
-    data = DataConfig(
-        source=source,
-        tokenizer=tokenizer,
-        limit=limit,
-        validation_fraction=validation_fraction,
-        corpus_seed=seed,
+    flags = given(
+        {
+            "data.source": (source, "--source"),
+            "data.tokenizer": (tokenizer, "--tokenizer"),
+            "data.data_dir": (None if out is None else str(out), "--out"),
+            "data.limit": (limit, "--limit"),
+            "data.validation_fraction": (validation_fraction, "--validation-fraction"),
+            "data.corpus_seed": (seed, "--seed"),
+        }
     )
+    data = resolve(flags=flags).data
     with Display() as display:
         directory = prepare_data(
             data.source,

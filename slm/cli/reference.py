@@ -25,8 +25,8 @@ EXIT_CODES = """\
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | it could not be done: text, weights, device or files are not as they should be |
-| 2 | the command line or a setting cannot be right |
+| 1 | it could not be done: text, weights or files are not as they should be |
+| 2 | the command line or a setting cannot be right, or asks for what this machine does not have |
 | 3 | another process writes to the same directory |
 | 4 | no space is left |
 | 130, 143 | interrupted by Ctrl-C or SIGTERM; training is saved first |

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from slm.errors import UsageError, did_you_mean
+from slm.errors import UsageError, did_you_mean, shown
+
+LONGEST = 300
+"""Characters of a message, which may repeat what was typed."""
 
 
 def as_usage_error(error: Exception) -> UsageError | None:
@@ -21,7 +24,7 @@ def as_usage_error(error: Exception) -> UsageError | None:
     if hasattr(error, "possibilities"):
         word = str(getattr(error, "option_name", ""))
         return UsageError(
-            f"{context.command_path} has no option {word}",
+            f"{context.command_path} has no option {word if len(word) < LONGEST else shown(word)}",
             hint=did_you_mean(word, option_names(context.command)) or see_help,
         )
     message = _sentence(error.format_message())
@@ -49,4 +52,5 @@ def option_names(command: Any) -> list[str]:
 def _sentence(text: str) -> str:
     """A message of the parser in the style of ours: one line, small first letter, no full stop."""
     line = " ".join(text.split()).rstrip(".")
+    line = line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
     return line[:1].lower() + line[1:]

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from slm.config import DataConfig
+from slm.data.file_source import existing_path
 
 CACHE = Path("data")
 """Relative to the working directory."""
@@ -19,20 +20,16 @@ def default_data_dir(data: DataConfig) -> Path:
     A pure function of all settings that decide the token files, so that runs with equal data share
     one folder, and runs with other data never replace it.
     """
-    source, tokenizer = _identity(data.source), _identity(data.tokenizer)
+    source, tokenizer = identity_of(data.source), identity_of(data.tokenizer)
     decisive = [source, tokenizer, data.limit, data.validation_fraction, data.corpus_seed]
     digest = hashlib.blake2b(json.dumps(decisive).encode("utf-8"), digest_size=3).hexdigest()
     return CACHE / f"{_slug(source)}-{_slug(tokenizer)}-{digest}"
 
 
-def _identity(spec: str) -> str:
+def identity_of(spec: str) -> str:
     """A specification, or the whole path where it means an existing file or folder."""
-    path = Path(spec).expanduser()
-    try:
-        is_path = spec != "builtin" and path.exists()
-    except (OSError, ValueError):  # too long a name, or one with a null
-        return spec
-    return path.resolve().as_posix() if is_path else spec
+    path = None if spec == "builtin" else existing_path(spec)
+    return spec if path is None else path.resolve().as_posix()
 
 
 def _slug(identity: str) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 from slm.data.documents import Piece, pieces_of
-from slm.data.file_source import EXTENSIONS, FileSource, open_folder
+from slm.data.file_source import EXTENSIONS, FileSource, existing_path, open_folder
 from slm.data.hub import HUB_NAME, HubSource
 from slm.data.splits import Split, split_plan
-from slm.errors import UsageError, did_you_mean
+from slm.errors import UsageError, did_you_mean, shown
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus when no limit is given."""
@@ -76,19 +75,19 @@ def open_source(
     """
     if spec == "builtin":
         return BuiltinSource(limit=limit, fraction=validation_fraction, seed=seed)
-    path = Path(spec).expanduser()
-    if spec.strip() and path.exists():
+    path = existing_path(spec)
+    if path is not None:
         if path.is_dir():
             return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed)
         return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed)
     if _looks_like_path(spec):
         raise UsageError(
-            f"there is no file or folder {spec}",
+            f"there is no file or folder {shown(spec, 300)}",
             hint="check the path, or use --source builtin",
         )
     if not HUB_NAME.fullmatch(spec):
         raise UsageError(
-            f"source {spec!r} is neither a file or folder here nor the name of a data set",
+            f"source {shown(spec)} is neither a file or folder here nor the name of a data set",
             hint=did_you_mean(spec, ["builtin"])
             or "data sets are named owner/name, as roneneldan/TinyStories; or use --source builtin",
         )

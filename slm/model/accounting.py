@@ -1,4 +1,4 @@
-"""What a model costs: parameters by part, and arithmetic for each token."""
+"""What a model costs: parameters by part, arithmetic for each token, memory while it trains."""
 
 from __future__ import annotations
 
@@ -73,3 +73,27 @@ def costs_of(config: GPTConfig) -> Costs:
         forward_flops_per_token=2 * (config.n_layer * (projections + mlp) + vocabulary)
         + config.n_layer * context_flops,
     )
+
+
+def state_bytes(config: GPTConfig) -> int:
+    """Memory that a model's training needs at the least, whatever the batch, in bytes.
+
+    Four float32 numbers a parameter: the weight, its gradient, and AdamW's two; Muon keeps one of
+    these less for the matrices inside the blocks.
+    """
+    costs = costs_of(config)
+    return 4 * (4 * costs.parameters - costs.attention - costs.mlp)
+
+
+def activation_bytes_per_token(config: GPTConfig) -> int:
+    """Memory that a token of a micro-batch needs at the least for the backward pass, in bytes.
+
+    What each block keeps even where all else is computed again: in 16-bit numbers the inputs of the
+    projections and of the MLP, queries, keys and values, attention's output, and the MLP's hidden
+    values; and the residual stream in 32 bits. See Korthikanti et al. 2022,
+    https://arxiv.org/abs/2205.05198.
+    """
+    q_width, kv_width = config.n_head * config.head_width, config.kv_heads * config.head_width
+    hidden = (1 if config.mlp == "gelu" else 2) * config.mlp_width
+    in_16_bits = 2 * config.n_embd + 2 * q_width + 2 * kv_width + hidden
+    return config.n_layer * (2 * in_16_bits + 4 * config.n_embd)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from slm.config import (
+    CONFIG_FORMAT,
+    CONFIG_VERSION,
     DERIVED_ORIGINS,
     GROUPS,
     ORIGIN_PREPARED,
@@ -23,10 +25,12 @@ from slm.config import (
     GPTConfig,
     RunConfig,
     TrainingConfig,
+    are_origins,
 )
-from slm.errors import ConfigError, UsageError, did_you_mean
+from slm.errors import ConfigError, UsageError, did_you_mean, shown
 
 DEFAULT_PRESET = "modern-12m"
+LARGEST_FILE_BYTES = 1 << 20
 
 
 def setting_names() -> list[str]:
@@ -53,7 +57,7 @@ def full_name(name: str) -> str:
     bare = [known.partition(".")[2] for known in names]
     suggestion = did_you_mean(name, names if "." in name else bare)
     raise ConfigError(
-        f"there is no setting {name!r}",
+        f"there is no setting {shown(name)}",
         hint=suggestion or "`slm presets --settings` lists all settings",
     )
 
@@ -68,7 +72,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """
     name, equals, value_text = text.partition("=")
     if not equals:
-        raise ConfigError(f"--set takes key=value, found {text!r}", hint="for example n_layer=4")
+        raise ConfigError(
+            f"--set takes key=value, found {shown(text)}", hint="for example n_layer=4"
+        )
     value_text = value_text.strip()
     if value_text.lower() in {"none", "null"}:
         return full_name(name.strip()), None
@@ -99,7 +105,7 @@ def preset_table(name: str) -> dict[str, Any]:
     """
     if name not in preset_names():
         raise ConfigError(
-            f"there is no preset {name!r}",
+            f"there is no preset {shown(name)}",
             hint=did_you_mean(name, preset_names()) or f"presets: {', '.join(preset_names())}",
         )
     return tomllib.loads((resources.files("slm") / "presets" / f"{name}.toml").read_text("utf-8"))
@@ -113,16 +119,44 @@ def settings_file(path: Path) -> dict[str, Any]:
         ConfigError: it is not TOML (or JSON).
     """
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the settings file {path}: {error}") from None
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE_BYTES + 1)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a null in the path
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot read the settings file {shown(str(path), 300)}: {reason}"
+        ) from None
+    if len(content) > LARGEST_FILE_BYTES:
+        raise ConfigError(f"{path} is larger than {LARGEST_FILE_BYTES:,} bytes")
     try:
         table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} is not valid: {error}") from None
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{path} is not valid: {reason}") from None
     if not isinstance(table, dict):
         raise ConfigError(f"{path} holds no table of settings")
+    if table.get("format", CONFIG_FORMAT) != CONFIG_FORMAT:
+        raise ConfigError(f"{path} has the format {shown(table['format'])}, not {CONFIG_FORMAT}")
+    if table.get("version", CONFIG_VERSION) != CONFIG_VERSION:
+        raise ConfigError(
+            f"{path} has settings of version {shown(table['version'])}, "
+            f"this program reads version {CONFIG_VERSION}",
+            hint="use the version of slm that wrote it",
+        )
     return table
+
+
+def preset_of(table: Mapping[str, Any]) -> str | None:
+    """The preset that a settings file names, if any.
+
+    Raises:
+        ConfigError: what it names is no text.
+    """
+    name = table.get("preset")
+    if name is None or isinstance(name, str):
+        return name
+    raise ConfigError(f"there is no preset {shown(name)}", hint="write its name in quotes")
 
 
 _TABLE_EXTRAS = {"description", "preset", "format", "version", "origins"}
@@ -140,7 +174,11 @@ def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
             else:
                 values[full_name(name)] = value
         except ConfigError as error:
-            raise ConfigError(f"{where}: {error.message}", hint=error.hint) from None
+            message, hint = error.message, error.hint
+            if isinstance(value, Mapping) and name not in GROUPS:
+                message = f"there is no group [{shown(name)[1:-1]}]"
+                hint = did_you_mean(name, GROUPS) or f"groups: {', '.join(GROUPS)}"
+            raise ConfigError(f"{where}: {message}", hint=hint) from None
     return values
 
 
@@ -168,11 +206,11 @@ def resolve(
         UsageError: the settings file cannot be read.
     """
     file_table = settings_file(config_file) if config_file is not None else {}
-    chosen = file_table.get("preset") if preset is None and base is None else preset
+    chosen = preset_of(file_table) if preset is None and base is None else preset
     layers: list[tuple[str, dict[str, Any]]] = []
     if chosen is not None:
         origin = f"preset {chosen}"
-        layers.append((origin, _flatten(preset_table(str(chosen)), origin)))
+        layers.append((origin, _flatten(preset_table(chosen), origin)))
     if config_file is not None:
         values = _flatten(file_table, str(config_file))
         layers.extend(_of_settings_file(values, file_table.get("origins", {}), config_file))
@@ -194,8 +232,8 @@ def _of_settings_file(
     Its place, and what was found for it on its machine, are another run's to find. Prepared data
     that it was given stay what they are.
     """
-    if not isinstance(origins, Mapping):
-        raise ConfigError(f"{path}: origins are not a mapping")
+    if not are_origins(origins):
+        raise ConfigError(f"{path}: origins are no mapping from names to texts")
     values = {name: v for name, v in values.items() if origins.get(name) not in DERIVED_ORIGINS}
     if not origins:
         return [(f"file {path}", values)]
@@ -211,4 +249,23 @@ def _stack(layers: Iterable[tuple[str, Mapping[str, Any]]], base: RunConfig) -> 
     for origin, layer in layers:
         values.update(layer)
         origins.update(dict.fromkeys(layer, origin))
-    return replace(base.with_values(values, origin=""), origins=origins)
+    try:
+        return replace(base.with_values(values, origin=""), origins=origins)
+    except ConfigError as error:
+        raise _signed(error, origins) from None
+
+
+def _signed(error: ConfigError, origins: Mapping[str, str]) -> ConfigError:
+    """An error about a value, saying where that value comes from."""
+    group, _, key = (error.setting or "").partition(".")
+    for name, kind in GROUPS.items():
+        if kind.__name__ == group:
+            setting = f"{name}.{key.partition('.')[0]}"
+            origin = origins.get(setting, "default")
+            if not origin.startswith("--"):
+                origin = f"{setting} ({origin})"
+            elif origin == "--set":
+                origin = f"--set {key}"
+            problem = error.message.removeprefix(f"{error.setting}: ")
+            return ConfigError(f"{origin}: {problem}", hint=error.hint, setting=error.setting)
+    return error

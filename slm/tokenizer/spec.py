@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slm.errors import ConfigError, did_you_mean
+from slm.errors import ConfigError, did_you_mean, shown
 from slm.tokenizer.saved import FILE_NAME, load_tokenizer
 
 if TYPE_CHECKING:
@@ -125,6 +125,6 @@ def _existing(spec: str) -> Path:
     except (OSError, ValueError):
         pass  # too long a name, or one with a null: no path either
     raise ConfigError(
-        f"tokenizer {spec!r} is neither a known kind nor a file or folder with {FILE_NAME}",
+        f"tokenizer {shown(spec)} is neither a known kind nor a file or folder with {FILE_NAME}",
         hint=did_you_mean(spec, EXAMPLES) or f"known kinds: {', '.join(EXAMPLES)}",
     )

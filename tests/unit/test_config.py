@@ -128,13 +128,72 @@ def test_an_unknown_setting_gets_a_suggestion() -> None:
 
 
 def test_a_bad_value_is_shown_with_its_bounds() -> None:
-    with pytest.raises(ConfigError, match=r"GPTConfig\.n_layer: .*greater.*1, found 0"):
+    with pytest.raises(ConfigError, match=r"GPTConfig\.n_layer: must be from 1 to 1,024, found 0"):
         GPTConfig(n_layer=0)
     with pytest.raises(ConfigError, match=r"norm: .*'layernorm' or 'rmsnorm', found 'batch'"):
         GPTConfig(norm="batch")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"found 'x{70}") as caught:
         GPTConfig(n_layer="x" * 1000)  # type: ignore[arg-type]
     assert len(caught.value.message) < 250
+
+
+def test_numbers_that_python_cannot_write_are_refused() -> None:
+    for value in (int("f" * 5000, 16), -(10**5000), [10**5000]):
+        with pytest.raises(ConfigError, match="n_layer"):
+            GPTConfig(n_layer=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["n_layer", "dropout", "n_kv_head"])
+def test_true_and_false_are_no_numbers(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key}: must not be true or false, found True"):
+        GPTConfig(**{key: True})
+    assert GPTConfig(bias=True).bias
+
+
+@pytest.mark.parametrize(
+    ("group", "values", "problem"),
+    [
+        (TrainingConfig, {"max_steps": 0}, "max_steps: must be from 1 to 2,147,483,647, found 0"),
+        (TrainingConfig, {"keep_checkpoints": -1}, "must be from 1 to"),
+        (TrainingConfig, {"max_minutes": 0}, "must be above 0 and at most 1e.06, found 0"),
+        (TrainingConfig, {"beta1": 1.0}, "must be at least 0 and below 1, found 1.0"),
+        (DataConfig, {"limit": 0}, "limit: must be from 1 to 2,147,483,647, found 0"),
+        (DataConfig, {"validation_fraction": 2}, "must be above 0 and below 1, found 2"),
+    ],
+)
+def test_bounds_are_named(group: Any, values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        group(**values)
+
+
+def test_a_choice_that_is_nearly_right_gets_a_suggestion() -> None:
+    for value, hint in (("onn", "did you mean on?"), ("AUTO", "did you mean auto?")):
+        with pytest.raises(ConfigError, match="compile") as caught:
+            TrainingConfig(compile=value)
+        assert caught.value.hint == hint
+    with pytest.raises(ConfigError) as caught:
+        TrainingConfig(compile=3)  # type: ignore[arg-type]
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("", "must not be empty"),
+        (" \n", "must not be empty"),
+        ("a\0b", "must not hold a null character"),
+        ("x" * 4097, "must have at most 4,096 characters, not 4,097"),
+    ],
+)
+def test_texts_that_name_no_file(value: str, problem: str) -> None:
+    for group, key in (
+        (TrainingConfig, "out_dir"),
+        (DataConfig, "data_dir"),
+        (DataConfig, "source"),
+        (DataConfig, "tokenizer"),
+    ):
+        with pytest.raises(ConfigError, match=f"{key}: {problem}, found"):
+            group(**{key: value})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "nan", "inf"])
@@ -247,6 +306,7 @@ def spoilt(**changes: Any) -> Any:
         (spoilt(model=None), "lacks the settings of 'model'"),
         (spoilt(train=[1]), "lacks the settings of 'train'"),
         (spoilt(origins=[]), "origins"),
+        (spoilt(origins={"model.n_layer": []}), "origins"),
         (spoilt(model=GPTConfig().model_dump() | {"n_layer": "x"}), "n_layer"),
         (spoilt(model=GPTConfig().model_dump() | {"n_layers": 1}), "n_layers"),
         (spoilt(data={**DataConfig().model_dump(), "": 1}), "no setting"),

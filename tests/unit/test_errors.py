@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from slm import errors
-from slm.errors import Interrupted, MissingExtraError, SlmError, did_you_mean
+from slm.errors import ConfigError, Interrupted, MissingExtraError, SlmError, did_you_mean, shown
 
 EXIT_CODES = {
     "SlmError": 1,
@@ -18,7 +18,7 @@ EXIT_CODES = {
     "TokenizerError": 1,
     "CheckpointError": 1,
     "TrainingError": 1,
-    "DeviceError": 1,
+    "DeviceError": 2,
     "WriteError": 1,
     "NoSpaceError": 4,
     "RunLockedError": 3,
@@ -70,6 +70,7 @@ def test_an_interruption_exits_as_a_shell_expects(number: int, code: int) -> Non
     [
         SlmError("message", hint="hint"),
         SlmError("message"),
+        ConfigError("n_layer: message", hint="hint", setting="n_layer"),
         MissingExtraError("package", extra="extra", purpose="purpose"),
         Interrupted("stopped", signal_number=15, hint="hint"),
     ],
@@ -78,6 +79,7 @@ def test_errors_survive_the_way_between_processes(error: SlmError) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert str(copy) == str(error)
+    assert copy.__dict__ == error.__dict__
     assert copy.exit_code == error.exit_code
 
 
@@ -87,3 +89,18 @@ def test_near_words_are_suggested() -> None:
     assert did_you_mean("zzz", ["n_layer"]) is None
     assert did_you_mean("n_layer", iter(["n_layer"])) == "did you mean n_layer?"
     assert did_you_mean("", []) is None
+    assert did_you_mean("N-Layer", ["n_layer", "n_head"]) == "did you mean n_layer?"
+    assert did_you_mean("--TOP_K", ["--top-k"]) == "did you mean --top-k?"
+    assert did_you_mean("x" * 1_000_000, ["n_layer"]) is None
+
+
+def test_values_are_shown_short_and_on_one_line() -> None:
+    bottomless: list[object] = []
+    for _ in range(100_000):
+        bottomless = [bottomless]
+    assert shown("a\n\udcff") == r"'a\n\udcff'"
+    assert shown(3) == "3"
+    assert shown(int("f" * 5000, 16)) == "a int too long to show"
+    assert shown(bottomless) == "a list too long to show"
+    assert shown("x" * 1000) == f"'{'x' * 76}..."
+    assert len(shown("\n" * 1000)) == len(shown([1] * 1000)) == 80

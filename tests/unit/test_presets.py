@@ -165,12 +165,21 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
         ("a.toml", "n_layer = ", "not valid"),
         ("a.toml", "n_layers = 2", "no setting 'n_layers'"),
         ("a.toml", "[model]\nn_layers = 2", "no setting 'model.n_layers'"),
-        ("a.toml", "[modle]\nn_layer = 2", "no setting 'modle'"),
+        ("a.toml", "[modle]\nn_layer = 2", r"no group \[modle\] .*did you mean model?"),
+        ("a.toml", "[zzz]\nn_layer = 2", r"no group \[zzz\] .*groups: model, train, data"),
         ("a.toml", "model = 3", "no setting 'model'"),
         ("a.toml", "[model]\nn_layer = 'x'", "n_layer"),
-        ("a.toml", "preset = 3", "no preset '3'"),
+        ("a.toml", "preset = 3", "no preset 3"),
         ("a.toml", "preset = ['tiny']", "no preset"),
+        ("a.toml", f"preset = 0x{'f' * 5000}", "no preset a int too long"),
+        ("a.toml", "#" * 1_100_000, "larger than"),
+        ("a.toml", "version = 2", "version 2, this program reads version 1"),
         ("a.json", "[1]", "no table"),
+        ("a.json", '{"format": "slm-config", "version": 99}', "version 99, this program reads"),
+        ("a.json", '{"version": null}', "version None"),
+        ("a.json", '{"format": "slm-data", "version": 1}', "format 'slm-data', not slm-config"),
+        ("a.json", '{"origins": {"model.n_layer": []}}', "origins are no mapping"),
+        ("a.json", '{"origins": []}', "origins are no mapping"),
         ("a.json", "{", "not valid"),
         ("a.json", "[" * 100_000, "not valid"),
         ("a.json", '{"train": {"learning_rate": NaN}}', "learning_rate"),
@@ -189,6 +198,8 @@ def test_a_settings_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError):
         settings_file(tmp_path / "latin.toml")
+    with pytest.raises(UsageError, match="null"):
+        settings_file(Path("a\0.toml"))
 
 
 def test_mistakes_name_the_file(tmp_path: Path) -> None:
@@ -224,12 +235,23 @@ def test_layers_are_checked_together() -> None:
         resolve(assignments=["n_head=7"])
 
 
+def test_an_impossible_value_names_its_flag_file_or_preset(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.toml", "n_layer = 0")
+    with pytest.raises(ConfigError, match=rf"^model.n_layer \(file {path}\): must be from 1 to"):
+        resolve(config_file=path)
+    with pytest.raises(ConfigError, match="^--set seed: must be from 0 to"):
+        resolve(assignments=["train.seed=-1"])
+    with pytest.raises(ConfigError, match="^--limit: must be from 1 to 2,147,483,647, found 0"):
+        resolve(flags={"data.limit": (0, "--limit")})
+
+
 def test_nothing_at_all_is_the_defaults() -> None:
     assert resolve() == RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
 
 
 values = (
     st.text(max_size=20)
+    | st.just("0x" + "f" * 5000)
     | st.sampled_from(
         ["-1", "0", "1e999", "nan", "inf", "true", "[]", "{}", "[[", "'", '"', "1979-05-27", "0x7f"]
     )

@@ -36,3 +36,8 @@ def test_it_differs_by_all_that_decides_the_tokens_and_by_nothing_else(tmp_path,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "builtin").mkdir()
     assert default_data_dir(DataConfig(**base)) in places
+
+
+def test_what_no_system_knows_has_a_place_all_the_same():
+    for source in ("~nosuchuser/x.txt", "x" * 4000, "\udcff.txt"):
+        assert default_data_dir(DataConfig(source=source)).parent == Path("data")

@@ -101,15 +101,20 @@ def test_a_name_of_the_hub_touches_no_network() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["missing.txt", "./missing", "/no/such/place", "a/b/c", "~/nowhere", "C:\\x.txt"]
+    "spec",
+    ["missing.txt", "./missing", "/no/such/place", "a/b/c", "~/nowhere", "C:\\x.txt"]
+    + ["~nosuchuser/x.txt", "x" * 5000 + ".txt", "/" + "x" * 300, "a\0.txt", "\ud800.txt"],
 )
 def test_a_missing_path_is_a_usage_error(spec: str) -> None:
     with pytest.raises(UsageError, match="there is no file or folder") as caught:
         open_source(spec)
     assert caught.value.exit_code == 2
+    assert len(caught.value.message) < 400
 
 
-@pytest.mark.parametrize("spec", ["", "tinystories", "builtim", "two words/x", "a/"])
+@pytest.mark.parametrize(
+    "spec", ["", "tinystories", "builtim", "two words/x", "a/", "x" * 5000, "\0"]
+)
 def test_a_specification_that_means_nothing(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_source(spec)

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from slm.config import GPTConfig
 from slm.model import GPT, costs_of
+from slm.model.accounting import activation_bytes_per_token, state_bytes
 
 PARTS = {
     "embedding": ("token_embedding.",),
@@ -80,3 +81,43 @@ def test_flops_are_those_that_torch_counts(
     assert total == pytest.approx(
         n_tokens * (costs.training_flops_per_token + 3 * masked), rel=0.01
     )
+
+
+@pytest.mark.parametrize("family", ["gpt2", "modern"])
+def test_memory_is_at_least_what_is_said(
+    tiny_config: Callable[..., GPTConfig], family: str
+) -> None:
+    config = tiny_config(family, n_layer=4, n_embd=64, block_size=64)
+    model = GPT(config)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    idx = torch.zeros(8, config.block_size, dtype=torch.long)
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    with (
+        torch.autocast("cpu", dtype=torch.bfloat16),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        _, loss = model(idx, idx)
+    assert loss is not None
+    measured = sum(size for place, size in kept.items() if place not in weights)
+    said = idx.numel() * activation_bytes_per_token(config)
+    assert said <= measured <= 5 * said
+
+
+@pytest.mark.parametrize("family", ["gpt2", "modern"])
+def test_the_state_of_training_is_at_least_what_is_said(
+    tiny_config: Callable[..., GPTConfig], family: str
+) -> None:
+    config = tiny_config(family)
+    model = GPT(config)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer.step()
+    moments = [t for state in optimizer.state.values() for t in state.values()]
+    measured = 2 * sum(p.nbytes for p in model.parameters()) + sum(t.nbytes for t in moments)
+    assert 0.7 * measured <= state_bytes(config) <= measured
