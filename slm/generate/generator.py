@@ -8,6 +8,7 @@ what becomes of a row never depends on the rows beside it.
 
 from __future__ import annotations
 
+from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -101,7 +102,9 @@ class Generator:
                 pass
         return [row.completion() for row in rows]
 
-    def stream(self, prompt: str, options: GenerationOptions | None = None) -> Iterator[TokenEvent]:
+    def stream(
+        self, prompt: str, options: GenerationOptions | None = None
+    ) -> abc.Generator[TokenEvent]:
         """Continue a prompt and give the text token by token; several samples one after another.
 
         Yields:

@@ -6,8 +6,9 @@ The words of a sample are counted here; Hugging Face's `tokenizers` learns the m
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import regex
@@ -100,22 +101,55 @@ def _learn(words: Counter[str], vocab_size: int) -> list[str]:
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size, initial_alphabet=list(byte_symbols()), show_progress=False
     )
-    tokenizer.train_from_iterator(_repeated(words), trainer)
+    _heeding_signals(
+        lambda given_up: tokenizer.train_from_iterator(_repeated(words, given_up), trainer)
+    )
     id_of = tokenizer.get_vocab()
     return sorted(id_of, key=id_of.__getitem__)
 
 
-def _repeated(words: Counter[str]) -> Iterator[str]:
+def _heeding_signals(work: Callable[[threading.Event], object]) -> None:
+    """Do a library's work in a thread of its own, and wait for it where Ctrl-C is heard.
+
+    The library is in Rust and comes back when all is done, and Python answers signals in its main
+    thread only. Work that is given up is told so by its argument; it ends by itself or with the
+    process.
+
+    Raises:
+        BaseException: what the work raised.
+    """
+    given_up = threading.Event()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work(given_up)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="bpe", daemon=True)
+    try:
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.2)  # on Windows, an endless wait would not be interrupted
+    finally:
+        given_up.set()
+    if failures:
+        raise failures[0]
+
+
+def _repeated(words: Counter[str], given_up: threading.Event) -> Iterator[str]:
     """The most frequent words, each as often as it counts, for a trainer that wants plain text.
 
     Counts are scaled down where all together would be long to read, but no word is lost by it.
+    Nothing more comes once the work is given up.
     """
     chars = sum(len(word) * count for word, count in words.items())
     scale = max(1.0, chars / _MAX_FED_CHARS)
     left_bytes = _MAX_WORD_BYTES
     for word, count in words.most_common():
         left_bytes -= len(word.encode("utf-8"))
-        if left_bytes < 0:
+        if left_bytes < 0 or given_up.is_set():
             return
         times = max(1, round(count / scale))
         times_per_line = _LINE_CHARS // (len(word) + 1)

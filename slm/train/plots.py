@@ -56,6 +56,8 @@ def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
 class LossPlot(Callback):
     """Writes `losses.png` at every evaluation and at the end, from the metrics file."""
 
+    is_vital = False
+
     def __init__(self, metrics_path: Path, plot_path: Path) -> None:
         self.metrics_path = metrics_path
         self.plot_path = plot_path

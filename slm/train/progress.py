@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from slm.console import StderrConsole
 from slm.train.events import (
     Callback,
     EvaluationRecord,
@@ -53,12 +56,14 @@ class _RecentMean:
 class ProgressDisplay(Callback):
     """Loss, tokens per second and the time left; evaluations and samples as lines of their own.
 
+    A console that can be written no longer silences it and does not end the run.
+
     Args:
         console: where to; None: stderr.
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or StderrConsole()
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._started_at = 0.0
@@ -94,7 +99,8 @@ class ProgressDisplay(Callback):
                 transient=False,
             )
             self._task = self._bar.add_task("training", total=1.0, figures="")
-            self._bar.start()
+            with self._or_silence():
+                self._bar.start()
 
     def on_step(self, record: StepRecord) -> None:
         now = time.monotonic()
@@ -110,7 +116,8 @@ class ProgressDisplay(Callback):
             f"{self._time_left(record, now)} left"
         )
         if self._bar is not None:
-            self._bar.update(self._task, completed=record.progress, figures=figures)
+            with self._or_silence():
+                self._bar.update(self._task, completed=record.progress, figures=figures)
         elif now - self._last_line_at >= LINE_SECONDS:
             self._last_line_at = now
             self._say(f"{record.progress:4.0%}  {figures}")
@@ -133,17 +140,28 @@ class ProgressDisplay(Callback):
         text = Text("  ")
         text.append(_printable(record.prompt), style="bold")
         text.append(_printable(record.text), style="dim")
-        self.console.print(text, soft_wrap=True)
+        with self._or_silence():
+            self.console.print(text, soft_wrap=True)
 
     def on_note(self, text: str) -> None:
         self._say(f"note: {text}")
 
     def on_end(self, result: TrainingResult | None) -> None:
         if self._bar is not None:
-            if result is not None:
-                self._bar.update(self._task, completed=1.0)
-            self._bar.stop()
+            with self._or_silence():
+                if result is not None:
+                    self._bar.update(self._task, completed=1.0)
+                self._bar.stop()
             self._bar = None
 
     def _say(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        with self._or_silence():
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def _or_silence(self) -> Iterator[None]:
+        """Be quiet from now on if the console fails; rich ends the program at a broken pipe."""
+        try:
+            yield
+        except (OSError, SystemExit):
+            self.console.quiet = True

@@ -1,13 +1,13 @@
-"""Ctrl-C and SIGTERM as a polite request: finish the micro-batch, save, and exit."""
+"""Ctrl-C and its kin as a polite request: finish the micro-batch, save, and exit."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
+import contextlib
 from collections.abc import Iterable, Iterator
-from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import TypeVar
+
+from slm.signals import SignalWatch, say_in_handler
 
 Item = TypeVar("Item")
 
@@ -16,21 +16,13 @@ class StopRequested(BaseException):
     """Raised between two micro-batches where a stop was requested; caught by the trainer."""
 
 
-class StopSignals:
-    """While the block runs, SIGINT and SIGTERM set `signal_number`; a second one exits at once.
-
-    Outside the main thread, where Python allows no handlers, it does nothing.
-    """
+class StopSignals(SignalWatch):
+    """While the block runs, a signal sets `signal_number`, which the work looks at now and then."""
 
     def __init__(self) -> None:
-        self.signal_number: int | None = None
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> StopSignals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._handle)
-        return self
+        super().__init__()
+        self._at_work = False
+        self._at_once = False
 
     def __exit__(
         self,
@@ -38,31 +30,50 @@ class StopSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
+        super().__exit__(kind, error, traceback)
         self.signal_number = None
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        # os.write, as a handler may run in the middle of anything that writes.
-        if self.signal_number is not None:
-            if os.isatty(2):
-                os.write(2, b"\x1b[?25h")  # the progress bar hides the cursor
-            os._exit(128 + number)
-        self.signal_number = number
-        os.write(2, b"\nstopping: the work is saved first; once more stops at once\n")
+    def first(self, number: int) -> None:
+        say_in_handler(b"\nstopping: the work is saved first; once more stops at once\n")
+        if self._at_once:
+            raise StopRequested
 
-    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
+    def watch(self, items: Iterable[Item], *, at_once: bool = False) -> Iterator[Item]:
         """Pass items on until a stop is requested.
+
+        Args:
+            items: what is worked on.
+            at_once: while an item is worked on, a signal raises right there: for work that takes
+                long and leaves nothing half done, such as compiling.
 
         Raises:
             StopRequested: before the next item, once a signal has come.
         """
         for item in items:
             self.check()
+            self._at_work, self._at_once = True, at_once
             yield item
+            self._at_work = self._at_once = False
 
     def check(self) -> None:
         """Raise StopRequested if a signal has come."""
         if self.signal_number is not None:
             raise StopRequested
+
+    @contextlib.contextmanager
+    def excusing_errors(self) -> Iterator[None]:
+        """Take an error for a stop where a signal came while an item of `watch` was worked on.
+
+        A Ctrl-C goes to the compiler that PyTorch has started, too, and PyTorch reports its end.
+
+        Raises:
+            StopRequested: instead of such an error.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._at_work and self.signal_number is not None:
+                raise StopRequested from error
+            raise
+        finally:
+            self._at_work = self._at_once = False

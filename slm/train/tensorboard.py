@@ -27,6 +27,8 @@ class TensorBoard(Callback):
         MissingExtraError: TensorBoard is not installed.
     """
 
+    is_vital = False
+
     def __init__(self, folder: Path, log_interval: int) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise MissingExtraError("tensorboard", extra="track", purpose="train.tensorboard")
@@ -57,5 +59,6 @@ class TensorBoard(Callback):
             self._writer.add_text(record.prompt, record.prompt + record.text, record.step)
 
     def on_end(self, result: TrainingResult | None) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from slm.errors import ConfigError, TokenizerError
+from slm.tokenizer import bpe
+from slm.tokenizer.bpe import _heeding_signals as heed
 from slm.tokenizer.bpe import count_words, train_bpe
 from slm.tokenizer.byte_pair import BytePairTokenizer
 
@@ -102,3 +107,27 @@ def test_an_endless_corpus_is_read_only_at_its_beginning(monkeypatch: pytest.Mon
             number += 1000
 
     assert train_bpe(noise(), 300).vocab_size == 300
+
+
+def test_what_the_trainer_raises_is_raised_here() -> None:
+    with pytest.raises(KeyError, match="in the thread"):
+        heed(lambda given_up: {}["in the thread"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals")
+def test_a_signal_is_heard_while_the_trainer_works() -> None:
+    """And the trainer is told, by a source of text that ends."""
+    texts: list[str] = []
+    ended = threading.Event()
+
+    def work(given_up: threading.Event) -> None:
+        for text in bpe._repeated(Counter({"word" * n: 1 for n in range(1, 10)}), given_up):
+            texts.append(text)
+            os.kill(os.getpid(), signal.SIGINT)
+            given_up.wait(60)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        heed(work)
+    assert ended.wait(60)
+    assert len(texts) == 1

@@ -169,3 +169,36 @@ def test_it_writes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "note: hello" in captured.err
+
+
+class Gone(Console):
+    """A console whose reader has gone; rich ends the program then."""
+
+    def __init__(self, error: BaseException, *, terminal: bool) -> None:
+        super().__init__(file=StringIO(), force_terminal=terminal, width=200)
+        self.error = error
+        self.attempts = 0
+
+    def _check_buffer(self) -> None:
+        if self.quiet:
+            return
+        self.attempts += 1
+        raise self.error
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("error", [SystemExit(1), BrokenPipeError(), OSError(28, "full")])
+def test_a_console_that_fails_silences_it(
+    clock: list[float], error: BaseException, terminal: bool
+) -> None:
+    console = Gone(error, terminal=terminal)
+    shown = ProgressDisplay(console)
+    shown.on_start(start())
+    for number in (1, 2):
+        clock[0] += 20.0
+        shown.on_step(step(number))
+    shown.on_evaluation(EvaluationRecord(2, 2.5, 1.25, 99, 2.25, True, 75.0))
+    shown.on_sample(SampleRecord(2, "Once", " upon a time"))
+    shown.on_note("hello")
+    shown.on_end(RESULT)
+    assert console.attempts == 1

@@ -89,3 +89,41 @@ def test_the_second_signal_exits_at_once(name: str, exit_code: int) -> None:
     )
     assert result.stdout.split() == ["15"], result.stderr
     assert result.returncode == exit_code
+
+
+@needs_posix_signals
+def test_in_the_midst_of_an_item_where_that_is_wished() -> None:
+    reached = []
+    with StopSignals() as stop, pytest.raises(StopRequested):
+        for item in stop.watch(range(5), at_once=True):
+            reached.append(item)
+            if item == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+                reached.append(99)
+    assert reached == [0, 1]
+
+
+@needs_posix_signals
+def test_after_the_last_item_it_is_no_longer_at_once() -> None:
+    with StopSignals() as stop:
+        assert list(stop.watch(range(2), at_once=True)) == [0, 1]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.signal_number == signal.SIGTERM
+
+
+@needs_posix_signals
+def test_a_compiler_that_ctrl_c_ends_is_no_error() -> None:
+    with StopSignals() as stop:
+        with pytest.raises(StopRequested) as caught, stop.excusing_errors():
+            for _ in stop.watch(range(2)):
+                os.kill(os.getpid(), signal.SIGINT)
+                raise ValueError("g++ was killed")
+        assert isinstance(caught.value.__cause__, ValueError)
+        with pytest.raises(ValueError, match="of itself"), stop.excusing_errors():
+            raise ValueError("of itself")  # not while an item was worked on
+
+
+def test_errors_without_a_signal_are_errors() -> None:
+    with StopSignals() as stop, pytest.raises(ValueError, match="odd"), stop.excusing_errors():
+        for _ in stop.watch(range(2)):
+            raise ValueError("odd")

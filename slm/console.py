@@ -1,0 +1,26 @@
+"""The console of progress bars on stderr, which falls silent where nobody reads any longer."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+
+class StderrConsole(Console):
+    """Writes to stderr until that fails: what people would have read is no reason to stop.
+
+    Ctrl-C ends `tee` in `slm train 2>&1 | tee log`, and the run still has to be saved. By itself,
+    `rich` ends the program and closes its stdout.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+    def _check_buffer(self) -> None:  # where all writing goes through, also a bar's own thread's
+        try:
+            super()._check_buffer()
+        except OSError:
+            self.quiet = True
+            del self._buffer[:]

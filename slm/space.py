@@ -1,0 +1,90 @@
+"""Room on the disk: asked for before work begins, and found lacking behind any error.
+
+Libraries report a full disk in their own ways; `find_no_space` knows it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from slm.errors import NoSpaceError
+
+if sys.platform != "win32":
+    import resource
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Full disk, used-up quota, and a file beyond the process's limit."""
+
+
+def no_space_to_write(what: object, reason: str | None, needed: int | None = None) -> NoSpaceError:
+    """The error that says what could not be written, and how many bytes it has where known."""
+    size = "" if needed is None else f", which takes {needed:,} bytes"
+    return NoSpaceError(
+        f"no space left to write {what}{size} ({reason or 'the disk is full'}); "
+        "what was there before is untouched",
+        hint="free some space or choose another folder",
+    )
+
+
+def find_no_space(error: BaseException) -> NoSpaceError | None:
+    """The full disk that is behind an error, however often it was wrapped; None if none is."""
+    for link in _chain(error):
+        if isinstance(link, NoSpaceError):
+            return link
+        if isinstance(link, OSError) and link.errno in NO_SPACE:
+            name = "the output" if link.filename is None else os.fsdecode(link.filename)
+            return no_space_to_write(name, link.strerror)
+        # Libraries that are not written in Python tell it in words only.
+        for number in NO_SPACE:
+            if f"{os.strerror(number)} (os error {number})" in str(link):
+                return no_space_to_write("a file of a library", os.strerror(number))
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def require_space(path: Path, needed: int, *, largest_file: int = 0) -> None:
+    """Refuse work whose files would not fit.
+
+    Args:
+        path: an existing folder on the disk in question.
+        needed: bytes of all files together.
+        largest_file: bytes of the largest one, which the process's own limit must allow.
+
+    Raises:
+        NoSpaceError: the message names the path, the bytes needed and the bytes found.
+    """
+    limit = _file_size_limit()
+    if limit is not None and largest_file > limit:
+        raise NoSpaceError(
+            f"{path}: a file of {largest_file:,} bytes is needed, and this process may write files "
+            f"of {limit:,} bytes at most",
+            hint="raise the limit: ulimit -f unlimited",
+        )
+    with contextlib.suppress(OSError):  # where the system does not tell, the writing will
+        free = shutil.disk_usage(path).free
+        if needed > free:
+            raise NoSpaceError(
+                f"{path}: {needed:,} bytes are needed for what will be saved, {free:,} are free",
+                hint="free some space or choose another folder",
+            )
+
+
+def _file_size_limit() -> int | None:
+    if sys.platform == "win32":
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
