@@ -23,7 +23,9 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from slm.errors import NoSpaceError, RunLockedError, WriteError
+from slm.errors import RunLockedError, WriteError
+from slm.reading import read_bounded, status_of
+from slm.space import NO_SPACE, no_space_to_write
 
 if sys.platform == "darwin":
     import fcntl
@@ -31,19 +33,21 @@ if sys.platform == "darwin":
 PARTIAL_PREFIX = ".partial-"
 ASIDE_SUFFIX = "-old"
 CHUNK_BYTES = 1 << 20
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CANNOT_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
 _WINDOWS_RENAME_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5)
 
 
 @contextlib.contextmanager
-def write_errors(path: Path, *, within: Path | None = None) -> Iterator[None]:
+def write_errors(
+    path: Path, *, within: Path | None = None, needed: int | None = None
+) -> Iterator[None]:
     """Turn the operating system's refusals to write into errors that name the path.
 
     Args:
         path: what is being written, for the message.
         within: the block also runs a caller's code, so translate only what concerns this place:
             errors that name a file in it, and those of a stream, which name none.
+        needed: bytes of what is being written, where known, for the message.
 
     Raises:
         NoSpaceError: the disk, the quota or the file size limit is reached.
@@ -54,12 +58,8 @@ def write_errors(path: Path, *, within: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if within is not None and not _concerns(error, within):
             raise
-        if error.errno in _NO_SPACE:
-            raise NoSpaceError(
-                f"no space left to write {path} ({error.strerror}); "
-                "what was there before is untouched",
-                hint="free some space or choose another folder",
-            ) from error
+        if error.errno in NO_SPACE:
+            raise no_space_to_write(path, error.strerror, needed) from error
         raise WriteError(
             f"cannot write {path}: {_reason(error)}", hint="choose a folder that you may write to"
         ) from error
@@ -147,18 +147,26 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _partial(path: Path) -> Path:
-    """A new name beside `path`, unlike any other writer's, and short for the longest name."""
+    """A new name beside `path`, unlike any other writer's, and short for the longest name.
+
+    Raises:
+        WriteError: the path is `.` or `/`, which is no name.
+    """
+    if not path.name:
+        raise WriteError(f"cannot write {path}: it is no name", hint="choose a name below it")
     return path.with_name(f"{PARTIAL_PREFIX}{path.name[:40]}-{secrets.token_hex(4)}")
 
 
 def _aside(path: Path) -> Path:
-    return path.with_name(f"{PARTIAL_PREFIX}{path.name}{ASIDE_SUFFIX}")
+    """Where a directory is set aside; `.` and `/` have no name and are never replaced."""
+    return path.with_name(f"{PARTIAL_PREFIX}{path.name}{ASIDE_SUFFIX}") if path.name else path
 
 
 def without_aside(path: Path) -> Path:
     """The place of a directory that is set aside, or the path itself."""
     if path.name.startswith(PARTIAL_PREFIX) and path.name.endswith(ASIDE_SUFFIX):
-        return path.with_name(path.name[len(PARTIAL_PREFIX) : -len(ASIDE_SUFFIX)])
+        name = path.name[len(PARTIAL_PREFIX) : -len(ASIDE_SUFFIX)]
+        return path if name in ("", ".", "..") else path.with_name(name)
     return path
 
 
@@ -172,15 +180,22 @@ def _discard(leftover: Path) -> None:
 
 
 @contextlib.contextmanager
-def atomic_open(path: Path) -> Iterator[BinaryIO]:
+def atomic_open(path: Path, *, needed: int | None = None) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when it is whole and on the disk.
+
+    Args:
+        path: the file.
+        needed: bytes that it will have, where known, for messages.
 
     Raises:
         WriteError, NoSpaceError: nothing is left behind, and an older file stays as it was.
     """
     partial = _partial(path)
     try:
-        with write_errors(path, within=partial), partial.open("xb") as stream:
+        with (
+            write_errors(path, within=partial, needed=needed),
+            partial.open("xb") as stream,
+        ):
             yield stream
             stream.flush()
             _fsync(stream.fileno())
@@ -197,8 +212,9 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     Raises:
         WriteError, NoSpaceError: nothing is left behind, and an older file stays as it was.
     """
-    with atomic_open(path) as stream:
-        stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+    raw = content.encode("utf-8") if isinstance(content, str) else content
+    with atomic_open(path, needed=len(raw)) as stream:
+        stream.write(raw)
 
 
 @contextlib.contextmanager
@@ -214,7 +230,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     """
     make_directory(path.parent)
     settle_directory(path)
-    if path.exists() and not path.is_dir():
+    if status_of(path) is not None and not path.is_dir():
         raise WriteError(
             f"cannot write {path}: there is a file where a folder should be",
             hint="choose another folder",
@@ -240,7 +256,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 def standing_directory(path: Path) -> Path:
     """Where a directory's content is now: at `path`, or aside while a writer replaces it."""
     aside = _aside(path)
-    return aside if not path.exists() and aside.exists() else path
+    return aside if status_of(path) is None and status_of(aside) is not None else path
 
 
 def settle_directory(path: Path) -> None:
@@ -252,7 +268,7 @@ def settle_directory(path: Path) -> None:
         WriteError: the directory that was set aside can be neither put back nor removed.
     """
     aside = _aside(path)
-    if not aside.exists():
+    if aside == path or status_of(aside) is None:
         return
     if path.exists():
         remove_directory(aside)
@@ -296,6 +312,12 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def chunk_name(number: int, size: int) -> str:
+    """What messages call a MiB of a file of `size` bytes, counted from 0."""
+    first, last = number * CHUNK_BYTES, min(size, (number + 1) * CHUNK_BYTES) - 1
+    return f"chunk {number}, bytes {first:,} to {last:,},"
+
+
 def crc32_of_chunks(path: Path) -> list[int]:
     """CRC-32 of each MiB of a file, in order; the last chunk may be shorter."""
     checksums = []
@@ -335,6 +357,6 @@ def directory_lock(directory: Path) -> Iterator[None]:
 def _first_line(path: Path) -> str:
     """A small file's first line; the holder may be just writing or removing it."""
     try:
-        return path.read_text("utf-8").partition("\n")[0]
+        return read_bounded(path, 1 << 10).decode("utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError):
         return "unknown"

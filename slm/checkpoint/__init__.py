@@ -4,6 +4,7 @@ from slm.checkpoint.optimizer import flatten_optimizer_state, restore_optimizer_
 from slm.checkpoint.run import (
     clean_run,
     newest_checkpoint,
+    open_checkpoint,
     prune,
     resolve_checkpoint,
     step_directories,
@@ -13,6 +14,7 @@ from slm.checkpoint.run import (
 from slm.checkpoint.state import TrainingState
 from slm.checkpoint.store import (
     Checkpoint,
+    expected_shapes,
     load_checkpoint,
     save_checkpoint,
     verify_checkpoint,
@@ -22,9 +24,11 @@ __all__ = [
     "Checkpoint",
     "TrainingState",
     "clean_run",
+    "expected_shapes",
     "flatten_optimizer_state",
     "load_checkpoint",
     "newest_checkpoint",
+    "open_checkpoint",
     "prune",
     "resolve_checkpoint",
     "restore_optimizer_state",

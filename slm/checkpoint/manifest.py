@@ -1,12 +1,13 @@
 """`MANIFEST.json`: which files belong to a checkpoint, and how to know that they are whole.
 
     {"format": "slm-checkpoint", "version": 1,
-     "files": {"config.json": {"bytes": 1234, "sha256": "..."}, ...}}
+     "files": {"config.json": {"bytes": 1234, "sha256": "...", "crc32": [5678]}, ...},
+     "checksum": "..."}
 
-It is written last and names every other file with its size and SHA-256. It has no checksum of its
-own; instead it holds nothing that is not checked, and its JSON may be laid out in one way only, so
-that no change to a checkpoint goes unseen. Files that it does not name are ignored. Checksums find
-damage, not forgery, so nothing that is read here is trusted for its size or depth either.
+It is written last and names every other file with its size, its SHA-256, and the CRC-32 of each
+MiB, which tells where a file is damaged. Its own checksum covers all that stands before it, so no
+change to a checkpoint goes unseen. Files that it does not name are ignored. Checksums find damage,
+not forgery, so nothing that is read here is trusted for its size or depth either.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import re
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from slm.errors import CheckpointError
-from slm.files import CHUNK_BYTES
+from slm.errors import CheckpointError, shown
+from slm.files import CHUNK_BYTES, chunk_name
+from slm.reading import is_sealed, open_regular, read_bounded, sealed_json, strict_json
 
 MANIFEST_NAME = "MANIFEST.json"
 FORMAT = "slm-checkpoint"
 VERSION = 1
 
-_MAX_MANIFEST_BYTES = 1 << 20
-_MAX_JSON_BYTES = 1 << 24
+_MAX_MANIFEST_BYTES = 1 << 21
+_MAX_JSON_BYTES = 24 << 20
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAMAGED = "it is damaged: use another checkpoint, or a copy of this one"
@@ -38,35 +41,23 @@ _DAMAGED = "it is damaged: use another checkpoint, or a copy of this one"
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and SHA-256 (hexadecimal) of one file."""
+    """Size in bytes, SHA-256 (hexadecimal), and CRC-32 of each MiB of one file."""
 
     size: int
     sha256: str
+    crc32: tuple[int, ...]
 
 
 def parse_json(raw: bytes, where: Path) -> Any:
-    """Parse JSON strictly: UTF-8, no duplicate keys, no NaN, no bottomless nesting.
+    """Parse JSON strictly, as `strict_json` does.
 
     Raises:
         CheckpointError: it is not such JSON; the message names `where`.
     """
     try:
-        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
-    except RecursionError:
-        raise CheckpointError(f"{where} is nested too deep", hint=_DAMAGED) from None
+        return strict_json(raw)
     except ValueError as error:
         raise CheckpointError(f"{where} is not valid JSON: {error}", hint=_DAMAGED) from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key is there twice")
-    return table
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 @contextlib.contextmanager
@@ -96,20 +87,22 @@ def _regular_size(path: Path) -> int:
 
 
 class HashingReader:
-    """A stream that hashes what is read from it, and ends in a verdict."""
+    """A stream that hands nothing on before the checksum of its MiB was right."""
 
-    def __init__(self, stream: BufferedReader, path: Path, record: FileRecord) -> None:
+    def __init__(self, stream: BinaryIO, path: Path, record: FileRecord) -> None:
         self.path = path
         self.size = record.size
-        self._expected = record.sha256
+        self._record = record
         self._stream = stream
         self._hash = hashlib.sha256()
+        self._chunks = 0
+        self._checked = memoryview(b"")  # what was read and is not handed on yet
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes.
 
         Raises:
-            CheckpointError: the file ends before.
+            CheckpointError: the file ends before, or is damaged here.
         """
         content = bytearray(size)
         self.read_into(memoryview(content))
@@ -119,21 +112,39 @@ class HashingReader:
         """Fill `target` with the next bytes.
 
         Raises:
-            CheckpointError: the file ends before.
+            CheckpointError: the file ends before, or is damaged here.
         """
-        for begin in range(0, len(target), CHUNK_BYTES):
-            chunk = target[begin : begin + CHUNK_BYTES]
-            if self._stream.readinto(chunk) != len(chunk):
-                raise CheckpointError(f"{self.path} ends too early", hint=_DAMAGED)
-            self._hash.update(chunk)
+        while target:
+            if not self._checked:
+                self._checked = memoryview(self._next_chunk())
+            size = min(len(target), len(self._checked))
+            target[:size] = self._checked[:size]
+            target, self._checked = target[size:], self._checked[size:]
+
+    def _next_chunk(self) -> bytes:
+        size = min(CHUNK_BYTES, self.size - self._chunks * CHUNK_BYTES)
+        content = self._stream.read(size) if size > 0 else b""
+        if size <= 0 or len(content) < size:
+            raise CheckpointError(f"{self.path} ends too early", hint=_DAMAGED)
+        if zlib.crc32(content) != self._record.crc32[self._chunks]:
+            raise CheckpointError(
+                f"{self.path} is not what was written: the checksum of "
+                f"{chunk_name(self._chunks, self.size)} is wrong",
+                hint=_DAMAGED,
+            )
+        self._hash.update(content)
+        self._chunks += 1
+        return content
 
     def verify(self) -> None:
         """Say whether the whole file was as it was written.
 
         Raises:
-            CheckpointError: it was not.
+            CheckpointError: it was not, or is not read to its end yet.
         """
-        if self._hash.hexdigest() != self._expected:
+        if self._checked or self._chunks * CHUNK_BYTES < self.size:
+            raise CheckpointError(f"{self.path} holds more than was expected", hint=_DAMAGED)
+        if self._hash.hexdigest() != self._record.sha256:
             raise CheckpointError(
                 f"{self.path} is not what was written: its SHA-256 differs from the manifest's",
                 hint=_DAMAGED,
@@ -159,7 +170,7 @@ class Manifest:
         if _regular_size(path) > _MAX_MANIFEST_BYTES:
             raise CheckpointError(f"{path} is too large for a manifest", hint=_DAMAGED)
         with read_errors(path):
-            raw = path.read_bytes()
+            raw = read_bounded(path, _MAX_MANIFEST_BYTES, follow_links=False)
         manifest = cls(directory, _parse_manifest(raw, path))
         for name, record in manifest.files.items():
             size = _regular_size(directory / name)
@@ -187,7 +198,7 @@ class Manifest:
             CheckpointError: the file is missing, unreadable, or not what was written.
         """
         path, record = self.directory / name, self.require(name)
-        with read_errors(path), path.open("rb") as stream:
+        with read_errors(path), open_regular(path, follow_links=False) as stream:
             reader = HashingReader(stream, path, record)
             yield reader
             reader.verify()
@@ -212,32 +223,39 @@ def _parse_manifest(raw: bytes, path: Path) -> dict[str, FileRecord]:
         raise CheckpointError(f"{path} is not the manifest of a checkpoint", hint=_DAMAGED)
     if table.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} has version {table.get('version')!r}, this program reads version {VERSION}",
+            f"{path} has version {shown(table.get('version'))}, "
+            f"this program reads version {VERSION}",
             hint="use the version of slm that wrote it",
         )
     files = table.get("files")
     if (
-        table.keys() != {"format", "version", "files"}
+        table.keys() != {"format", "version", "files", "checksum"}
         or not isinstance(files, dict)
-        or raw != _json_bytes(table)
+        or not is_sealed(raw)
     ):
-        raise CheckpointError(f"{path} is malformed", hint=_DAMAGED)
+        raise CheckpointError(f"{path} is damaged: its own checksum is wrong", hint=_DAMAGED)
     return {name: _parse_record(name, entry, path) for name, entry in files.items()}
 
 
 def _parse_record(name: str, entry: Any, path: Path) -> FileRecord:
     if not _PLAIN_NAME.fullmatch(name) or name == MANIFEST_NAME:
-        raise CheckpointError(f"{path} lists {name!r}, which is not a plain file name")
+        raise CheckpointError(f"{path} lists {shown(name)}, which is not a plain file name")
     if (
         not isinstance(entry, dict)
-        or entry.keys() != {"bytes", "sha256"}
-        or type(entry["bytes"]) is not int
-        or entry["bytes"] < 0
+        or entry.keys() != {"bytes", "sha256", "crc32"}
+        or not _is_count(entry["bytes"], below=2**53)
         or not isinstance(entry["sha256"], str)
         or not _SHA256.fullmatch(entry["sha256"])
+        or not isinstance(entry["crc32"], list)
+        or len(entry["crc32"]) != math.ceil(entry["bytes"] / CHUNK_BYTES)
+        or not all(_is_count(crc, below=2**32) for crc in entry["crc32"])
     ):
         raise CheckpointError(f"{path} has a malformed entry for {name!r}", hint=_DAMAGED)
-    return FileRecord(entry["bytes"], entry["sha256"])
+    return FileRecord(entry["bytes"], entry["sha256"], tuple(entry["crc32"]))
+
+
+def _is_count(value: Any, *, below: int) -> bool:
+    return type(value) is int and 0 <= value < below
 
 
 class HashingWriter:
@@ -247,17 +265,25 @@ class HashingWriter:
         self._stream = stream
         self._hash = hashlib.sha256()
         self._size = 0
+        self._crc32: list[int] = []
 
     def write(self, content: bytes | memoryview) -> None:
         """Write bytes."""
         self._stream.write(content)
         self._hash.update(content)
-        self._size += len(content)
+        left = memoryview(content)
+        while left:
+            room = CHUNK_BYTES - self._size % CHUNK_BYTES
+            if room == CHUNK_BYTES:
+                self._crc32.append(0)
+            self._crc32[-1] = zlib.crc32(left[:room], self._crc32[-1])
+            self._size += len(left[:room])
+            left = left[room:]
 
     @property
     def record(self) -> FileRecord:
-        """Size and hash of what was written so far."""
-        return FileRecord(self._size, self._hash.hexdigest())
+        """Size and checksums of what was written so far."""
+        return FileRecord(self._size, self._hash.hexdigest(), tuple(self._crc32))
 
 
 class ManifestWriter:
@@ -276,18 +302,28 @@ class ManifestWriter:
         self._files[name] = writer.record
 
     def json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write a JSON file."""
+        """Write a JSON file.
+
+        Raises:
+            CheckpointError: it would be too large to be read again.
+        """
+        raw = _json_bytes(content)
+        if len(raw) > _MAX_JSON_BYTES:
+            raise CheckpointError(
+                f"{self._directory / name} would have {len(raw):,} bytes, "
+                f"more than the {_MAX_JSON_BYTES:,} that are ever read"
+            )
         with self.open(name) as writer:
-            writer.write(_json_bytes(content))
+            writer.write(raw)
 
     def finish(self) -> None:
         """Write the manifest itself."""
         files = {
-            name: {"bytes": record.size, "sha256": record.sha256}
+            name: {"bytes": record.size, "sha256": record.sha256, "crc32": list(record.crc32)}
             for name, record in sorted(self._files.items())
         }
         manifest = {"format": FORMAT, "version": VERSION, "files": files}
-        (self._directory / MANIFEST_NAME).write_bytes(_json_bytes(manifest))
+        (self._directory / MANIFEST_NAME).write_bytes(sealed_json(manifest))
 
 
 def _json_bytes(content: Mapping[str, Any]) -> bytes:

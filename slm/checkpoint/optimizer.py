@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from slm.errors import CheckpointError
+from slm.errors import CheckpointError, shown
 
 _NUMBER_DTYPES: dict[type, torch.dtype] = {
     bool: torch.bool,
@@ -87,7 +87,7 @@ def restore_optimizer_state(
     if left:
         raise CheckpointError(
             f"the optimizer state has entries that do not belong to this model: "
-            f"{prefix}{min(left)} and {len(left) - 1} more",
+            f"{shown(prefix + min(left))} and {len(left) - 1} more",
             hint="resume with the model and optimizer settings of the run",
         )
     _check_complete(optimizer, parameter_names, states)
@@ -115,12 +115,12 @@ def _take(
         tensor = left.pop(entry)
         if not _fits(tensor, parameter):
             raise CheckpointError(
-                f"the optimizer state {entry} has the shape {list(tensor.shape)}, "
+                f"the optimizer state {shown(entry)} has the shape {list(tensor.shape)}, "
                 f"its parameter {list(parameter.shape)}"
             )
         if kind:
             if kind not in _NUMBER_TYPES or tensor.dim():
-                raise CheckpointError(f"the optimizer state {entry} is no plain number")
+                raise CheckpointError(f"the optimizer state {shown(entry)} is no plain number")
             state[key] = _NUMBER_TYPES[kind](tensor.item())
         else:
             # Step counts live on the CPU, except where the update reads them on the device.

@@ -31,6 +31,7 @@ from slm.files import (
     standing_directory,
     without_aside,
 )
+from slm.reading import kind_by_magic, open_regular, status_of
 from slm.tokenizer.base import Tokenizer
 
 CHECKPOINTS = "checkpoints"
@@ -95,7 +96,7 @@ def write_run_checkpoint(
         state=state,
         optimizer_state=optimizer_state,
     )
-    prune(run, keep)
+    prune(run, keep, newest=state.step)
     return path
 
 
@@ -118,10 +119,16 @@ def write_best(
     return path
 
 
-def prune(run: Path, keep: int) -> None:
+def prune(run: Path, keep: int, *, newest: int | None = None) -> None:
     """Remove a run's oldest checkpoints, except the newest `keep` that look whole.
 
     Before anything goes, one of those that stay is read and verified: a valid one always remains.
+
+    Args:
+        run: the run directory.
+        keep: how many stay.
+        newest: the step just saved. Those above it were passed over as damaged when the run went
+            on from an earlier one, so they go too.
 
     Raises:
         WriteError: a checkpoint cannot be removed.
@@ -130,7 +137,8 @@ def prune(run: Path, keep: int) -> None:
     kept: list[Path] = []
     doomed: list[Path] = []
     for directory in step_directories(run):
-        if len(kept) == keep:
+        is_of_the_past = newest is not None and _step_of(directory) > newest
+        if is_of_the_past or len(kept) == keep:
             doomed.append(directory)
         elif _looks_whole(directory):
             kept.append(directory)
@@ -188,23 +196,50 @@ def newest_checkpoint(run: Path, *, warn: Callable[[str], None] | None = None) -
     return None
 
 
-def resolve_checkpoint(path: Path) -> Path:
+def open_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = None) -> Checkpoint:
+    """Read and verify the checkpoint that a user means by a path; see `resolve_checkpoint`.
+
+    Raises:
+        UsageError: nothing is there.
+        CheckpointError: it is damaged or of another version; of a run's damaged `best` the hint
+            names the run's other checkpoints.
+    """
+    directory = resolve_checkpoint(path, warn=warn)
+    try:
+        return load_checkpoint(directory)
+    except CheckpointError as error:
+        run = directory.parent
+        if directory.name != BEST or not step_directories(run):
+            raise
+        raise CheckpointError(
+            error.message,
+            hint=f"the newest checkpoint of the run may be whole: give {run / CHECKPOINTS}",
+        ) from error
+
+
+def resolve_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = None) -> Path:
     """The checkpoint directory that a user means by a path.
 
     A run directory means its `best`, else its newest valid step; `RUN/checkpoints` means the newest
     valid step; a checkpoint, or a file in one, means that checkpoint.
 
+    Args:
+        path: what the user gave.
+        warn: is told of everything better that is damaged.
+
     Raises:
         UsageError: nothing is there; the message says what was looked for.
         CheckpointError: something else is there, or no checkpoint in it is valid.
     """
+    path = Path(path)
+    if path.name in ("", ".."):  # `.` and the like: whatever its name is, it may be `checkpoints`
+        path = path.resolve()
     standing = standing_directory(path)
-    if not standing.exists():
-        siblings = path.parent.iterdir() if path.parent.is_dir() else ()
-        names = [entry.name for entry in siblings if not entry.name.startswith(".")]
+    if status_of(standing) is None:
         raise UsageError(
             f"there is no checkpoint at {path}",
-            hint=did_you_mean(path.name, names) or "give a run directory, as `models`",
+            hint=did_you_mean(path.name, _names_beside(path))
+            or "give a run directory, as `models`",
         )
     if not standing.is_dir():
         if (path.parent / MANIFEST_NAME).is_file():
@@ -215,10 +250,13 @@ def resolve_checkpoint(path: Path) -> Path:
         )
     if (standing / MANIFEST_NAME).is_file():
         return path
-    if (standing_directory(path / BEST) / MANIFEST_NAME).is_file():
+    best = standing_directory(path / BEST)
+    if (best / MANIFEST_NAME).is_file():
         return path / BEST
+    if best.is_dir() and warn is not None:
+        warn(f"passing over {path / BEST}: its {MANIFEST_NAME} is missing")
     run = path.parent if path.name == CHECKPOINTS else path
-    newest = newest_checkpoint(run)
+    newest = newest_checkpoint(run, warn=warn)
     if newest is None:
         raise UsageError(
             f"there is no checkpoint in {path}: looked for {MANIFEST_NAME}, "
@@ -228,17 +266,17 @@ def resolve_checkpoint(path: Path) -> Path:
     return newest.path
 
 
+def _names_beside(path: Path) -> list[str]:
+    try:
+        return [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+    except (OSError, ValueError):
+        return []
+
+
 def _kind_of_file(path: Path) -> str:
     """What a file is by its first bytes, whatever its name says."""
     try:
-        with path.open("rb") as stream:
-            head = stream.read(16)
+        with open_regular(path) as stream:
+            return kind_by_magic(stream.read(16)) or "a file"
     except OSError:
         return "an unreadable file"
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"\x80\x02"):
-        return "a PyTorch file (pickle)"
-    if head.startswith(b"GGUF"):
-        return "a GGUF file"
-    if head[8:9] == b"{":
-        return "a single safetensors file"
-    return "a file"

@@ -5,7 +5,7 @@
     tokenizer.json           the tokenizer, so that a model never meets the wrong one
     state.json               where training stood
     optimizer.safetensors    only where training may go on from here
-    MANIFEST.json            size and SHA-256 of each
+    MANIFEST.json            size and checksums of each
 
 It is written beside its place, flushed to the disk and renamed, so it is whole or absent. Reading
 verifies every file in the pass that reads it, and nothing is ever unpickled.
@@ -26,8 +26,9 @@ from slm.checkpoint.manifest import Manifest, ManifestWriter
 from slm.checkpoint.state import TrainingState
 from slm.checkpoint.tensors import Header, read_tensors, write_tensors
 from slm.config import GPTConfig, RunConfig
-from slm.errors import CheckpointError, NoSpaceError, TokenizerError
+from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.files import atomic_directory, standing_directory
+from slm.space import no_space_to_write
 from slm.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ CONFIG_NAME = "config.json"
 TOKENIZER_NAME = "tokenizer.json"
 STATE_NAME = "state.json"
 
+_FIRST_BLOCK = "blocks.0."
 _READ_ATTEMPTS = 200
 """Writers that a reader may meet in a row; each needs longer than a small model's reading."""
 _OPTIMIZER_TIMES_MODEL = 32
@@ -153,12 +155,11 @@ def save_checkpoint(
             writer.finish()
     except NoSpaceError as error:
         needed = sum(t.nbytes for t in (*model_state.values(), *(optimizer_state or {}).values()))
-        raise NoSpaceError(
-            error.message, hint=f"it needs about {needed / 1e6:,.1f} MB; {error.hint}"
-        ) from error
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else None
+        raise no_space_to_write(path, reason, needed) from error
 
 
-def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> Checkpoint:
+def load_checkpoint(path: Path | str, *, device: torch.device | str = "cpu") -> Checkpoint:
     """Read and verify a checkpoint directory; it may be replaced by a writer meanwhile.
 
     All is verified at once but the optimizer state, which is when it is asked for.
@@ -170,6 +171,7 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> Checkp
     Raises:
         CheckpointError: a file is missing, damaged, of another version, or does not fit the others.
     """
+    path = Path(path)
     for _ in range(_READ_ATTEMPTS - 1):
         identity = _identity(path)
         try:
@@ -205,7 +207,7 @@ def _load(path: Path, device: torch.device | str) -> Checkpoint:
         _check_shapes(shapes, config.model, model_path)
         for name, entry in header.items():
             if not entry.dtype.is_floating_point:
-                raise CheckpointError(f"{model_path}: {name} has dtype {entry.dtype}")
+                raise CheckpointError(f"{model_path}: {shown(name)} has dtype {entry.dtype}")
 
     with manifest.open(MODEL_NAME) as reader:
         model_state = read_tensors(reader, check)
@@ -214,7 +216,7 @@ def _load(path: Path, device: torch.device | str) -> Checkpoint:
     return Checkpoint(path, config, state, model_state, manifest, tokenizer)
 
 
-def verify_checkpoint(path: Path) -> None:
+def verify_checkpoint(path: Path | str) -> None:
     """Read and verify all of a checkpoint, the optimizer state included where there is one.
 
     Raises:
@@ -226,20 +228,31 @@ def verify_checkpoint(path: Path) -> None:
 
 
 @functools.lru_cache(maxsize=8)
-def _expected_shapes(config: GPTConfig) -> Mapping[str, tuple[int, ...]]:
-    """Name and shape of every weight of a model, without making it."""
+def expected_shapes(config: GPTConfig) -> Mapping[str, tuple[int, ...]]:
+    """Name and shape of every weight of a model, without making it.
+
+    All blocks are alike, so one is enough: a thousand would take a second.
+    """
     from slm.model import GPT
 
     with torch.device("meta"):
-        return {name: tuple(weights.shape) for name, weights in GPT(config).state_dict().items()}
+        state = GPT(config.changed(n_layer=1)).state_dict()
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, weights in state.items():
+        layers = range(config.n_layer) if name.startswith(_FIRST_BLOCK) else range(1)
+        for layer in layers:
+            shapes[name.replace(_FIRST_BLOCK, f"blocks.{layer}.", 1)] = tuple(weights.shape)
+    return shapes
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, where: Path) -> None:
-    expected = _expected_shapes(config)
+    expected = expected_shapes(config)
     if odd := shapes.keys() ^ expected.keys():
         name = min(odd)
         problem = "lacks the weights" if name in expected else "has unknown weights"
-        raise CheckpointError(f"{where} {problem} {name!r}; the model has {len(expected)} tensors")
+        raise CheckpointError(
+            f"{where} {problem} {shown(name)}; the model has {len(expected)} tensors"
+        )
     for name, shape in shapes.items():
         if shape != expected[name]:
             raise CheckpointError(

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint.manifest import HashingReader, HashingWriter, parse_json
-from slm.errors import CheckpointError
+from slm.errors import CheckpointError, shown
 from slm.files import CHUNK_BYTES
 
 DTYPES: dict[str, torch.dtype] = {
@@ -39,6 +39,8 @@ _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 1 << 23
 _MAX_TENSORS = 50_000
 _MAX_DIMENSIONS = 8
+_MAX_ELEMENTS = 2**59
+"""With dimensions of size zero left out: PyTorch's strides must not overflow for them either."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,12 @@ def read_tensors(reader: HashingReader, check: Callable[[Header], None]) -> dict
     """
     header, header_size = _read_header(reader)
     check(header)
-    block = torch.empty(reader.size - header_size, dtype=torch.uint8)
+    try:
+        block = torch.empty(reader.size - header_size, dtype=torch.uint8)
+    except (RuntimeError, MemoryError):
+        raise CheckpointError(
+            f"{reader.path} needs {reader.size:,} bytes of memory, more than there is"
+        ) from None
     reader.read_into(_bytes_of(block))
     return {
         name: block[entry.begin : entry.end].view(entry.dtype).reshape(entry.shape)
@@ -125,8 +132,11 @@ def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
     length = int.from_bytes(reader.read(_LENGTH_BYTES), "little")
     if length > min(_MAX_HEADER_BYTES, reader.size - _LENGTH_BYTES):
         raise CheckpointError(f"{reader.path} has an impossible header of {length} bytes")
-    table = parse_json(reader.read(length), reader.path)
-    if not isinstance(table, dict) or len(table) > _MAX_TENSORS:
+    text = reader.read(length)
+    if text.count(b'"data_offsets"') > _MAX_TENSORS:  # told before half a million objects are made
+        raise CheckpointError(f"{reader.path} has more than {_MAX_TENSORS:,} tensors")
+    table = parse_json(text, reader.path)
+    if not isinstance(table, dict):
         raise CheckpointError(f"{reader.path} has a malformed header")
     entries = [
         (name, _parse_entry(name, entry, reader))
@@ -137,7 +147,9 @@ def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
     end = 0
     for name, entry in entries:
         if entry.begin != end or entry.begin % entry.dtype.itemsize:
-            raise CheckpointError(f"{reader.path}: the bytes of {name} overlap, gape or lie askew")
+            raise CheckpointError(
+                f"{reader.path}: the bytes of {shown(name)} overlap, gape or lie askew"
+            )
         end = entry.end
     header_size = _LENGTH_BYTES + length
     if header_size + end != reader.size:
@@ -149,7 +161,7 @@ def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
 
 
 def _parse_entry(name: str, entry: Any, reader: HashingReader) -> TensorEntry:
-    malformed = CheckpointError(f"{reader.path} has a malformed entry for the tensor {name!r}")
+    malformed = CheckpointError(f"{reader.path} has a malformed entry for the tensor {shown(name)}")
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise malformed
     shape, offsets = entry["shape"], entry["data_offsets"]
@@ -158,6 +170,7 @@ def _parse_entry(name: str, entry: Any, reader: HashingReader) -> TensorEntry:
         and entry["dtype"] in DTYPES
         and _are_sizes(shape)
         and len(shape) <= _MAX_DIMENSIONS
+        and math.prod(size or 1 for size in shape) < _MAX_ELEMENTS
         and _are_sizes(offsets)
         and len(offsets) == 2
     ):

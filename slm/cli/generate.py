@@ -14,9 +14,12 @@ from slm.cli.loading import load_model
 from slm.cli.options import Checkpoint, Device, Dtype, Json
 from slm.cli.output import counted, print_json, say
 from slm.errors import UsageError
+from slm.reading import read_at_most
 
 if TYPE_CHECKING:
     from slm.generate import Completion, GenerationOptions, Generator
+
+LARGEST_PROMPTS_BYTES = 16 << 20
 
 
 def generate(
@@ -154,7 +157,11 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
     if prompt is not None:
         raise UsageError("a prompt and --file are both given", hint="give one of them")
     try:
-        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        if str(file) == "-":
+            content = read_at_most(sys.stdin.buffer, LARGEST_PROMPTS_BYTES)
+        else:
+            with file.open("rb") as stream:  # which may be a pipe, as <(command) is
+                content = read_at_most(stream, LARGEST_PROMPTS_BYTES)
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"cannot read the prompts {file}: {error.strerror or error}") from None

@@ -6,29 +6,49 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from slm.data.csv_file import read_csv_file
 from slm.data.documents import Piece
 from slm.data.jsonl_file import read_jsonl_file
 from slm.data.splits import HeldOut, Split, limited
 from slm.data.tables import parquet_rows, read_table
 from slm.data.text_file import read_text_file
 from slm.errors import DataError
+from slm.reading import kind_by_magic, open_regular
 
 EXTENSIONS = (".txt", ".jsonl", ".csv", ".parquet")
+_HEAD_BYTES = 16
+_PARQUET_MAGIC = b"PAR1"
+
+
+def existing_path(spec: str) -> Path | None:
+    """The file or folder here that a specification means, `~` being a home folder; None: nothing
+    is there, or nothing could be."""
+    try:
+        path = Path(spec).expanduser()
+        return path if spec.strip() and path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # too long, a null in it, the home of nobody
+        return None
+
+
+def as_valid_text(path: str) -> str:
+    """A path as text that every file can hold: a byte that is no UTF-8 becomes `\\udcff`."""
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def read_documents(path: Path) -> Iterator[Piece]:
     """The documents of one local file, in pieces, by the kind that its name tells.
 
     Raises:
-        DataError: the file cannot be read as that kind.
+        DataError: the file is of another kind, or cannot be read.
     """
     kind = path.suffix.lower()
+    _check_content(path)
     if kind == ".txt":
         return read_text_file(path)
     if kind == ".jsonl":
         return read_jsonl_file(path)
-    if path.is_file() and path.stat().st_size == 0:
-        raise DataError(f"{path} is empty")
+    if kind == ".csv":
+        return read_csv_file(path)
     return read_table(kind.removeprefix("."), path, name=str(path))
 
 
@@ -155,6 +175,8 @@ def _split_file(folder: Path, split: Split) -> Path | None:
 
 
 def _check_kind(path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"{path} is not a regular file")
     if path.suffix.lower() not in EXTENSIONS:
         raise DataError(
             f"{path} is of an unknown kind, expected one of {', '.join(EXTENSIONS)}",
@@ -162,10 +184,35 @@ def _check_kind(path: Path) -> None:
         )
 
 
+def _check_content(path: Path) -> None:
+    """Whether a file's first bytes are as its name says; nothing is ever opened by name alone.
+
+    Raises:
+        DataError: they are those of something else.
+    """
+    try:
+        with open_regular(path) as stream:
+            head = stream.read(_HEAD_BYTES)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    kind, found = path.suffix.lower(), kind_by_magic(head)
+    if not head and kind in (".csv", ".parquet"):
+        raise DataError(f"{path} is empty")
+    if kind == ".parquet":
+        if not head.startswith(_PARQUET_MAGIC):
+            raise DataError(
+                f"cannot read {path}: it is {found or 'something else'}, not a Parquet file"
+            )
+    elif kind in EXTENSIONS and found is not None:
+        raise DataError(
+            f"{path} is {found}, not text", hint="unpack or convert it, and give the text"
+        )
+
+
 def _file_identity(path: Path) -> dict[str, Any]:
     status = path.stat()
     return {
-        "path": path.resolve().as_posix(),
+        "path": as_valid_text(path.resolve().as_posix()),
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
     }

@@ -25,11 +25,15 @@ from slm.data.splits import HeldOut, Split, limited
 from slm.data.tables import quiet_datasets, read_table
 from slm.errors import DataError, HubError, SlmError
 from slm.files import atomic_write
+from slm.reading import read_bounded, strict_json
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = "main"
 PROBE_SECONDS = 1.5
 _LISTING_FORMAT = "slm-hub-listing"
+_LARGEST_LISTING_BYTES = 16 << 20
+_KINDS = ("arrow", "csv", "json", "parquet", "text")
+"""The readers of `datasets` that may be used; others unpickle, unpack or decode what they find."""
 _NO_NETWORK_HINT = (
     "train on the built-in corpus with --source builtin, or on a file with --source PATH"
 )
@@ -95,7 +99,7 @@ class HubSource:
     def _documents(self, split: Split) -> Iterator[Piece]:
         for file in self._files()[split]:
             path = self._download(file)
-            if path.suffix.lower() in (".txt", ".jsonl"):
+            if path.suffix.lower() in (".txt", ".jsonl", ".csv"):
                 yield from read_documents(path)
             else:
                 kind = str((self._listing or {})["kind"])
@@ -246,6 +250,11 @@ def _resolve(name: str, commit: str) -> dict[str, Any]:
             for split, files in (builder.config.data_files or {}).items()
         }
         kind = type(builder).__module__.rsplit(".", 1)[-1]
+    if kind not in _KINDS:
+        raise DataError(
+            f"the data set {name} is of the kind {kind!r}, possible are {', '.join(_KINDS)}",
+            hint="download it, convert it to text, and give that with --source PATH",
+        )
     if "train" not in splits:
         found = ", ".join(splits) or "none"
         raise DataError(
@@ -264,8 +273,8 @@ def _listing_path(name: str) -> Path:
 def _load_listing(name: str) -> dict[str, Any] | None:
     """The listing kept from an earlier run; anything odd counts as none."""
     try:
-        listing = json.loads(_listing_path(name).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        listing = strict_json(read_bounded(_listing_path(name), _LARGEST_LISTING_BYTES))
+    except (OSError, ValueError):
         return None
     if not isinstance(listing, dict) or listing.get("format") != _LISTING_FORMAT:
         return None
@@ -273,12 +282,17 @@ def _load_listing(name: str) -> dict[str, Any] | None:
     files = list(splits.values()) if isinstance(splits, dict) else [None]
     sound = (
         isinstance(listing.get("commit"), str)
-        and isinstance(listing.get("kind"), str)
-        and all(isinstance(part, list) and all(isinstance(f, str) for f in part) for part in files)
+        and listing.get("kind") in _KINDS
+        and all(isinstance(part, list) and all(map(_is_inside, part)) for part in files)
         and isinstance(splits, dict)
         and "train" in splits
     )
     return listing if sound else None
+
+
+def _is_inside(file: Any) -> bool:
+    """Whether this is the name of a file inside a repository, and leads nowhere else."""
+    return isinstance(file, str) and not {"", ".", ".."} & set(re.split(r"[/\\]", file))
 
 
 def _save_listing(name: str, listing: dict[str, Any]) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 
 from slm.data.documents import Piece, pieces_of
 from slm.errors import DataError
+from slm.reading import bounded_lines, open_regular
 
 TEXT_FIELDS = ("text", "story")
+LONGEST_LINE_BYTES = 64 << 20
 
 
 def read_jsonl_file(path: Path) -> Iterator[Piece]:
@@ -25,8 +27,8 @@ def read_jsonl_file(path: Path) -> Iterator[Piece]:
             the line's number.
     """
     try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
+        with open_regular(path) as stream:
+            for number, line in enumerate(bounded_lines(stream, LONGEST_LINE_BYTES), start=1):
                 if number == 1:
                     line = line.removeprefix(b"\xef\xbb\xbf")
                 if line.isspace():

@@ -8,7 +8,6 @@ moment leaves the old data, the new data, or a directory that says it is not pre
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from slm.data.documents import Piece
+from slm.data.file_source import as_valid_text, existing_path
 from slm.data.shards import (
     FORMAT,
     META_FILE,
@@ -38,10 +38,12 @@ from slm.files import (
     atomic_open,
     atomic_write,
     directory_lock,
+    fsync_directory,
     remove_partials,
     sha256_of_file,
     write_errors,
 )
+from slm.reading import sealed_json
 from slm.tokenizer.base import Ids, Tokenizer
 
 BATCH_CHARS = 4 << 20
@@ -105,9 +107,8 @@ def prepare(
     parse_tokenizer(tokenizer_spec)
     out_dir = Path(out_dir)
     tell = note or (lambda sentence: None)
-    request = _request(tokenizer_spec)
     if not force:
-        ready = _up_to_date(out_dir, source, request)
+        ready = _up_to_date(out_dir, source, tokenizer_spec)
         if ready is not None:
             _remove_leftovers(out_dir)
             return ready
@@ -117,28 +118,34 @@ def prepare(
             tell(f"replacing the data in {out_dir}" + _what_was_there(out_dir))
         if force:
             source.forget()
-        _write(source, tokenizer_spec, request, out_dir, progress)
+        _write(source, tokenizer_spec, out_dir, progress)
     return DataDirectory.open(out_dir)
 
 
 def _request(tokenizer_spec: str) -> dict[str, Any]:
-    request: dict[str, Any] = {"tokenizer": tokenizer_spec}
-    saved = Path(tokenizer_spec)
-    if saved.is_dir():
+    request: dict[str, Any] = {"tokenizer": as_valid_text(tokenizer_spec)}
+    saved = existing_path(tokenizer_spec)
+    if saved is not None and saved.is_dir():
         saved = saved / TOKENIZER_FILE
-    if saved.is_file():
+    if saved is not None and saved.is_file():
         request["tokenizer_sha256"] = sha256_of_file(saved)
     return request
 
 
-def _up_to_date(out_dir: Path, source: Source, request: dict[str, Any]) -> DataDirectory | None:
+def is_made_from(directory: DataDirectory, source: Source, tokenizer_spec: str) -> bool:
+    """Whether a directory holds what these would make now."""
+    meta = directory.meta
+    return meta.source == source.identity() and meta.request == _request(tokenizer_spec)
+
+
+def _up_to_date(out_dir: Path, source: Source, tokenizer_spec: str) -> DataDirectory | None:
     """The directory, if it holds exactly what is asked for and its files have their sizes."""
     try:
         directory = DataDirectory.open(out_dir)
     except DataError:
         return None
-    same = directory.meta.source == source.identity() and directory.meta.request == request
-    return directory if same and (out_dir / TOKENIZER_FILE).is_file() else None
+    same = is_made_from(directory, source, tokenizer_spec)
+    return directory if same else None
 
 
 def _remove_leftovers(out_dir: Path) -> None:
@@ -160,14 +167,14 @@ def _what_was_there(out_dir: Path) -> str:
 def _write(
     source: Source,
     tokenizer_spec: str,
-    request: dict[str, Any],
     out_dir: Path,
     progress: Callable[[PrepareProgress], None] | None,
 ) -> None:
     """Encode both splits and put all files in place; the caller holds the lock."""
     from slm.tokenizer import build_tokenizer, save_tokenizer
 
-    identity = source.identity()  # taken first: a file that changes meanwhile is noticed next time
+    # Taken first: a file that changes meanwhile is noticed next time.
+    identity, request = source.identity(), _request(tokenizer_spec)
     report = progress or (lambda event: None)
     tokenizer = build_tokenizer(tokenizer_spec, lambda: _training_texts(source, report))
     meta_path = out_dir / META_FILE
@@ -193,7 +200,9 @@ def _write(
                 stream.flush()
                 os.fsync(stream.fileno())
             meta_path.unlink(missing_ok=True)
-    save_tokenizer(tokenizer, out_dir / TOKENIZER_FILE)
+            fsync_directory(out_dir)  # or the disk may see the new files before this
+    tokenizer_path = out_dir / TOKENIZER_FILE
+    save_tokenizer(tokenizer, tokenizer_path)
     meta = {
         "format": FORMAT,
         "version": VERSION,
@@ -204,13 +213,15 @@ def _write(
             "fingerprint": tokenizer.fingerprint,
             "vocab_size": tokenizer.vocab_size,
             "eot_id": tokenizer.eot_id,
+            "size": tokenizer_path.stat().st_size,
+            "sha256": sha256_of_file(tokenizer_path),
         },
         "source": identity,
         "request": request,
         "details": source.details(),
         "created_by": f"slm {version('slm')}",
     }
-    atomic_write(meta_path, json.dumps(meta, indent=1))
+    atomic_write(meta_path, sealed_json(meta))
 
 
 class _SplitWriter:
@@ -291,13 +302,16 @@ def _encoded(
     """Batches with their ids. The next batch is read while one is encoded in another thread."""
     with ThreadPoolExecutor(1, "encoder") as encoder:
         waiting: tuple[list[Piece], Future[list[Ids]]] | None = None
-        for batch in batches:
-            future = encoder.submit(tokenizer.encode_batch, [piece.text for piece in batch])
+        try:
+            for batch in batches:
+                future = encoder.submit(tokenizer.encode_batch, [piece.text for piece in batch])
+                if waiting is not None:
+                    yield waiting[0], waiting[1].result()
+                waiting = (batch, future)
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
-            waiting = (batch, future)
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
+        finally:  # who is interrupted waits for the batch at hand only
+            encoder.shutdown(wait=False, cancel_futures=True)
 
 
 def _training_texts(source: Source, report: Callable[[PrepareProgress], None]) -> Iterator[str]:

@@ -3,15 +3,19 @@
     train.bin, validation.bin   token ids, raw little-endian uint16 (uint32 above 65,536 ids)
     tokenizer.json              the tokenizer that made them
     meta.json                   sizes, counts, CRC-32 of each MiB; written last, so that a
-                                directory without it is not prepared
+                                directory without it is not prepared; its last entry is a
+                                checksum of the rest
 
 Opening checks the description and the sizes. The first use of a split checks every byte of it, and
-that no id is above the vocabulary. Nothing in a directory is trusted: it may come from a stranger.
+that no id is above the vocabulary; that of the tokenizer checks its file. Nothing in a directory is
+trusted: it may come from a stranger.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
+import stat
 import zlib
 from collections.abc import Mapping
 from functools import cached_property
@@ -22,15 +26,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from slm.errors import DataError
-from slm.files import CHUNK_BYTES
+from slm.errors import DataError, shown
+from slm.files import CHUNK_BYTES, chunk_name
+from slm.reading import is_sealed, open_regular, read_bounded, status_of, strict_json
 from slm.tokenizer.base import Tokenizer, fingerprint_of
+from slm.tokenizer.saved import FILE_NAME, LARGEST_FILE_BYTES, tokenizer_from_bytes
 
 FORMAT = "slm-data"
 VERSION = 1
 META_FILE = "meta.json"
-TOKENIZER_FILE = "tokenizer.json"
-LARGEST_META_BYTES = 64 << 20
+TOKENIZER_FILE = FILE_NAME
+LARGEST_META_BYTES = 8 << 20
 
 Dtype = Literal["uint16", "uint32"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -40,7 +46,7 @@ TokenArray = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class SplitMeta(_Record):
@@ -67,6 +73,10 @@ class TokenizerMeta(_Record):
     fingerprint: str
     vocab_size: Annotated[int, Field(ge=1, le=2**32)]
     eot_id: Count
+    size: Annotated[int, Field(ge=0, le=LARGEST_FILE_BYTES)]
+    """Bytes of `tokenizer.json`."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+    """SHA-256 of `tokenizer.json`."""
 
 
 class Splits(_Record):
@@ -91,6 +101,8 @@ class DataMeta(_Record):
     details: dict[str, Any]
     """What became known while reading, as a data set's commit."""
     created_by: str
+    checksum: str
+    """SHA-256 of all that stands before it, which is checked before anything else."""
 
     @model_validator(mode="after")
     def _numbers_agree(self) -> DataMeta:
@@ -126,16 +138,10 @@ class DataDirectory:
         """
         path = Path(path)
         meta = _read_meta(path)
-        directory = cls(path, meta)
         for split in (meta.splits.train, meta.splits.validation):
-            file = path / split.file
-            try:
-                size = file.stat().st_size
-            except OSError as error:
-                raise _damaged(f"cannot read {file}: {error.strerror or error}") from None
-            if size != split.size:
-                raise _damaged(f"{file} has {size:,} bytes, expected {split.size:,}")
-        return directory
+            _check_size(path / split.file, split.size)
+        _check_size(path / TOKENIZER_FILE, meta.tokenizer.size)
+        return cls(path, meta)
 
     def split(self, split: str) -> SplitMeta:
         """What `meta.json` says about a split.
@@ -163,16 +169,23 @@ class DataDirectory:
         """The tokenizer that made the ids.
 
         Raises:
-            DataError: it is not the one that the description names.
-            TokenizerError: its file is missing or damaged.
+            DataError: its file is missing or damaged, or it is not the one that is described.
+            TokenizerError: its file is none of a tokenizer.
         """
-        from slm.tokenizer import load_tokenizer
-
-        tokenizer = load_tokenizer(self.path / TOKENIZER_FILE)
-        expected = self.meta.tokenizer
-        if tokenizer.fingerprint != expected.fingerprint:
+        file, expected = self.path / TOKENIZER_FILE, self.meta.tokenizer
+        try:
+            content = read_bounded(file, expected.size)
+        except OSError as error:
+            raise _damaged(f"cannot read {file}: {error.strerror or error}") from None
+        if hashlib.sha256(content).hexdigest() != expected.sha256:
             raise _damaged(
-                f"{self.path / TOKENIZER_FILE} is not the tokenizer that made the token files "
+                f"{file} is not what was written: its SHA-256 differs from {META_FILE}'s"
+            )
+        tokenizer = tokenizer_from_bytes(content, source=str(file))
+        found = (tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eot_id)
+        if found != (expected.fingerprint, expected.vocab_size, expected.eot_id):
+            raise _damaged(
+                f"{file} is not the tokenizer that made the token files "
                 f"(fingerprint {tokenizer.fingerprint[:12]}, expected {expected.fingerprint[:12]})"
             )
         return tokenizer
@@ -197,7 +210,8 @@ class DataDirectory:
         if split.size == 0:
             return np.empty(0, dtype)  # an empty file cannot be mapped
         try:
-            tokens = np.memmap(file, dtype=dtype, mode="r")
+            with open_regular(file) as stream:
+                tokens: TokenArray = np.memmap(stream, dtype=dtype, mode="r")
         except (OSError, ValueError) as error:
             raise _damaged(f"cannot read {file}: {error}") from None
         if len(tokens) != split.tokens:
@@ -208,7 +222,8 @@ class DataDirectory:
             start = number * tokens_a_chunk
             chunk = tokens[start : start + tokens_a_chunk]
             if zlib.crc32(chunk.data) != expected:
-                raise _damaged(f"{file} is damaged: the checksum of MiB {number} is wrong")
+                chunk_said = chunk_name(number, split.size)
+                raise _damaged(f"{file} is damaged: the checksum of {chunk_said} is wrong")
             if int(chunk.max()) >= vocab_size:
                 position = int(np.argmax(chunk >= vocab_size))
                 raise _damaged(
@@ -222,34 +237,51 @@ def _damaged(message: str) -> DataError:
     return DataError(message, hint="make it anew with: slm prepare --force-reload")
 
 
+def _check_size(file: Path, expected: int) -> None:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise _damaged(f"cannot read {file}: {error.strerror or error}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise _damaged(f"{file} is not a regular file")
+    if status.st_size != expected:
+        raise _damaged(f"{file} has {status.st_size:,} bytes, expected {expected:,}")
+
+
 def _read_meta(path: Path) -> DataMeta:
     file = path / META_FILE
-    if not path.is_dir():
-        found = "is not a folder" if path.exists() else "does not exist"
+    status = status_of(path)
+    if status is None or not stat.S_ISDIR(status.st_mode):
+        found = "does not exist" if status is None else "is not a folder"
         raise DataError(
             f"the data directory {path} {found}", hint=f"make it with: slm prepare --out {path}"
         )
     try:
-        with file.open("rb") as stream:
-            content = stream.read(LARGEST_META_BYTES + 1)
+        content = read_bounded(file, LARGEST_META_BYTES)
     except FileNotFoundError:
         raise DataError(
             f"{path} holds no prepared data ({META_FILE} is missing)",
             hint=f"make it with: slm prepare --out {path}",
         ) from None
     except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror or error}") from None
-    if len(content) > LARGEST_META_BYTES:
-        raise _damaged(f"{file} is larger than {LARGEST_META_BYTES:,} bytes")
+        raise _damaged(f"cannot read {file}: {error.strerror or error}") from None
     try:
-        return DataMeta.model_validate_json(content)
+        table = strict_json(content)
+    except ValueError as error:
+        raise _damaged(f"{file} is not valid JSON: {error}") from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        raise _damaged(f"{file} is not the description of prepared data")
+    if table.get("version") != VERSION:
+        raise DataError(
+            f"{file} is of version {shown(table.get('version'))}, this program reads {VERSION}",
+            hint="use the version of slm that wrote it, or prepare the data again",
+        )
+    if not is_sealed(content):
+        raise _damaged(f"{file} is damaged: its own checksum is wrong")
+    try:
+        return DataMeta.model_validate(table)
     except ValidationError as error:
         first: Mapping[str, Any] = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        if place == "version":
-            raise DataError(
-                f"{file} is of version {str(first['input'])[:20]}, this program reads {VERSION}",
-                hint="use the version of slm that wrote it, or prepare the data again",
-            ) from None
         message = str(first["msg"]).removeprefix("Value error, ")
         raise _damaged(f"{file}: {place + ': ' if place else ''}{message[:200]}") from None

@@ -1,19 +1,19 @@
-"""CSV, Parquet and whatever else the `datasets` library reads, as streams of documents."""
+"""Parquet, and what else of a data set the `datasets` library reads, as streams of documents."""
 
 from __future__ import annotations
 
-import csv
 import logging
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from slm.data.csv_file import TEXT_COLUMNS
 from slm.data.documents import Piece, pieces_of
-from slm.errors import DataError, SlmError
+from slm.errors import DataError, SlmError, shown
 
-TEXT_COLUMNS = ("text", "story")
 ROWS_AT_ONCE = 500
 _READ_BUFFER_BYTES = 1 << 20
 
@@ -43,7 +43,7 @@ def read_table(kind: str, path: Path, *, name: str) -> Iterator[Piece]:
     stories, and `datasets` takes it into memory whole.
 
     Args:
-        kind: parquet, or a reader of `datasets`: csv, json, arrow, ...
+        kind: parquet, or a reader of `datasets`: json, arrow, csv, text.
         path: the file.
         name: what to call it in errors.
 
@@ -80,22 +80,18 @@ def parquet_rows(path: Path) -> int | None:
 
 def _steps(kind: str, path: Path) -> Iterator[Any]:
     """A file's rows in Arrow tables, through `datasets`."""
-    options = _csv_options(path) if kind == "csv" else {}
-    rows = quiet_datasets().load_dataset(
-        kind, data_files=str(path), split="train", streaming=True, **options
-    )
-    yield from rows.with_format("arrow").iter(batch_size=ROWS_AT_ONCE)
-
-
-def _csv_options(path: Path) -> dict[str, Any]:
-    """Read every column as text where one is named as ours: a story `NA` or `1` is text too."""
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        header = next(csv.reader(stream), [])
-    options: dict[str, Any] = {"keep_default_na": False, "chunksize": ROWS_AT_ONCE}
-    if any(column in TEXT_COLUMNS for column in header):
-        datasets = quiet_datasets()
-        options["features"] = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
-    return options
+    # Even a stream makes its folder in the cache, and the user's may be read-only.
+    options = {"keep_default_na": False, "chunksize": ROWS_AT_ONCE} if kind == "csv" else {}
+    with tempfile.TemporaryDirectory() as cache:
+        rows = quiet_datasets().load_dataset(
+            kind,
+            data_files=str(path),
+            split="train",
+            streaming=True,
+            cache_dir=cache,
+            **options,
+        )
+        yield from rows.with_format("arrow").iter(batch_size=ROWS_AT_ONCE)
 
 
 def _parquet_steps(path: Path, name: str) -> Iterator[Any]:
@@ -120,7 +116,7 @@ def _text_column(schema: Any, name: str) -> str:
             return column
     if len(strings) == 1:
         return strings[0]
-    found = ", ".join(f"{field.name!r} ({field.type})" for field in list(schema)[:12])
+    found = ", ".join(f"{shown(field.name)} ({field.type})" for field in list(schema)[:12])
     raise DataError(
         f"{name} has no text column 'text' or 'story', found {found or 'no columns'}",
         hint="rename the column that holds the story to 'text'",

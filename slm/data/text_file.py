@@ -12,6 +12,7 @@ from pathlib import Path
 
 from slm.data.documents import PIECE_CHARS, Piece, safe_cut
 from slm.errors import DataError
+from slm.reading import open_regular
 from slm.tokenizer.base import EOT_TEXT
 
 BLOCK_BYTES = 1 << 20
@@ -25,7 +26,7 @@ def read_text_file(
     One newline before a separator belongs to the separator.
 
     Raises:
-        DataError: the file cannot be read or is not UTF-8; the message gives the byte.
+        DataError: the file cannot be read or is not UTF-8 text; the message gives the byte.
     """
     pending = ""  # text of the current document that has not been handed on
     begun = False  # a piece of the current document has been handed on
@@ -65,11 +66,15 @@ def _decoded_blocks(path: Path, block_bytes: int) -> Iterator[str]:
     held_return = ""
     first = True
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             while True:
                 block = stream.read(block_bytes)
                 if read_bytes == 0:
                     _refuse_utf16(path, block)
+                if b"\0" in block:
+                    raise DataError(
+                        f"{path} is not text: byte {read_bytes + block.index(0):,} is zero"
+                    )
                 waiting = len(decoder.getstate()[0])
                 try:
                     text = held_return + decoder.decode(block, final=not block)

@@ -22,11 +22,13 @@ import numpy.typing as npt
 
 from slm.errors import ConfigError, SlmError, TokenizerError
 from slm.files import atomic_write, make_directory
+from slm.reading import read_bounded
 from slm.tokenizer.byte_pair import BytePairTokenizer, byte_symbols, parts_of
 from slm.tokenizer.sample import sample_batches
 
 GPT2_VOCAB_SIZE = 50_257
 _MERGES_SHA256 = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
+_LARGEST_TABLE_BYTES = 1 << 20
 _CONNECT_SECONDS = 2.0
 _DOWNLOAD_SECONDS = 30.0
 
@@ -110,7 +112,7 @@ def _merge_uses(ranks: list[bytes], counts: npt.NDArray[np.int64]) -> list[int]:
 def _genuine(path: Path) -> bytes | None:
     """A file's content if it is the true table."""
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, _LARGEST_TABLE_BYTES)
     except OSError:
         return None
     return content if hashlib.sha256(content).hexdigest() == _MERGES_SHA256 else None
@@ -175,7 +177,7 @@ def _fetch(address: str) -> bytes | None:
         try:
             with urllib.request.urlopen(address, timeout=_CONNECT_SECONDS) as response:
                 answers.put(b"")  # it answered; the rest may take longer
-                answers.put(response.read())
+                answers.put(response.read(_LARGEST_TABLE_BYTES + 1))
         except (OSError, ValueError):
             answers.put(None)
 

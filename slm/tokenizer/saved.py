@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slm.errors import TokenizerError
+from slm.errors import TokenizerError, shown
 from slm.files import atomic_write
+from slm.reading import read_bounded, status_of, strict_json
 from slm.tokenizer.byte_level import BytesTokenizer
 from slm.tokenizer.chars import CharsTokenizer
 
@@ -18,8 +21,10 @@ if TYPE_CHECKING:
 FORMAT = "slm-tokenizer"
 VERSION = 1
 FILE_NAME = "tokenizer.json"
-_MAX_FILE_BYTES = 64 << 20
+LARGEST_FILE_BYTES = 24 << 20
 _MAX_NAME_CHARS = 100
+_MAX_TOKENS = 1 << 20
+_MAX_TOKEN_CHARS = 4096
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
@@ -31,28 +36,40 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     atomic_write(path, json.dumps(tokenizer.to_json(), indent=1) + "\n")
 
 
-def load_tokenizer(path: Path) -> Tokenizer:
+def load_tokenizer(path: Path | str) -> Tokenizer:
     """Read a tokenizer from its file, or from the directory that holds its `tokenizer.json`.
 
     Raises:
         TokenizerError: the file is missing, damaged, or of another format.
     """
-    file = path / FILE_NAME if path.is_dir() else path
+    path = Path(path)
+    status = status_of(path)
+    file = path / FILE_NAME if status is not None and stat.S_ISDIR(status.st_mode) else path
     try:
-        with file.open("rb") as stream:
-            content = stream.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or str(error)
+        content = read_bounded(file, LARGEST_FILE_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: a null in the path
+        reason = getattr(error, "strerror", None) or str(error)
         raise TokenizerError(
-            f"cannot read the tokenizer {file}: {reason}", hint="check the path"
+            f"cannot read the tokenizer {shown(str(file), 300)}: {reason}", hint="check the path"
         ) from error
-    if len(content) > _MAX_FILE_BYTES:
-        raise _unusable(str(file), f"it is larger than {_MAX_FILE_BYTES >> 20} MiB")
+    return tokenizer_from_bytes(content, source=str(file))
+
+
+def tokenizer_from_bytes(content: bytes, *, source: str) -> Tokenizer:
+    """Make a tokenizer from its file's content.
+
+    Args:
+        content: of which nothing is taken for granted.
+        source: where it comes from, for messages.
+
+    Raises:
+        TokenizerError: a part is missing or of the wrong kind.
+    """
     try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise _unusable(str(file), f"it is not JSON ({error})") from error
-    return tokenizer_from_json(data, source=str(file))
+        data = strict_json(content)
+    except ValueError as error:
+        raise _unusable(source, f"it is not JSON ({error})") from error
+    return tokenizer_from_json(data, source=source)
 
 
 def tokenizer_from_json(data: object, *, source: str = "the tokenizer's description") -> Tokenizer:
@@ -92,8 +109,11 @@ def _from_json(data: object) -> Tokenizer:
 
 
 def _chars(data: dict[str, Any]) -> Tokenizer:
-    tokenizer = CharsTokenizer(_text(data, "characters"))
-    if tokenizer.characters != data["characters"]:
+    characters = _text(data, "characters")
+    if len(characters) > sys.maxunicode + 1:
+        raise TokenizerError('its "characters" are more than there are')
+    tokenizer = CharsTokenizer(characters)
+    if tokenizer.characters != characters:
         raise TokenizerError('its "characters" are repeated or not in code point order')
     return tokenizer
 
@@ -106,8 +126,12 @@ def _byte_pair(name: str, data: dict[str, Any]) -> Tokenizer:
     encoded = data.get("tokens")
     if not isinstance(encoded, list):
         raise TokenizerError(f'its "tokens" are {_shown(encoded)}, not a list')
+    if len(encoded) > _MAX_TOKENS:
+        raise TokenizerError(f'its "tokens" are {len(encoded):,}, more than {_MAX_TOKENS:,}')
     ranks = []
     for place, token in enumerate(encoded):
+        if isinstance(token, str) and len(token) > _MAX_TOKEN_CHARS:
+            raise TokenizerError(f"token {place} is longer than {_MAX_TOKEN_CHARS:,} characters")
         try:
             ranks.append(base64.b64decode(token, validate=True))
         except (ValueError, TypeError) as error:

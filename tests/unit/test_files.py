@@ -26,6 +26,7 @@ from slm.files import (
     settle_directory,
     sha256_of_file,
     standing_directory,
+    without_aside,
     write_errors,
 )
 
@@ -415,6 +416,42 @@ def test_a_removed_directory_is_never_seen_half_removed(
             die_at(patch, operation)
             with pytest.raises(Death):
                 remove_directory(tmp_path / "d")
+    remove_partials(tmp_path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", [".", "/", ".."])
+def test_places_without_a_name_are_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert standing_directory(Path(place)) == Path(place)
+    settle_directory(Path(place))
+    if place != "..":
+        with pytest.raises(WriteError, match="it is no name"):
+            atomic_write(Path(place), "x")
+        with pytest.raises(WriteError, match="it is no name"), atomic_directory(Path(place)):
+            pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "x" * 10_000])
+def test_names_that_are_too_long_have_an_error_of_ours(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert standing_directory(path) == path
+    settle_directory(path)
+    if len(name) > 255:
+        with pytest.raises(WriteError), atomic_directory(path):
+            pass
+    else:
+        fill(path, "old")
+        assert standing_directory(path) == path
+
+
+@pytest.mark.parametrize("name", [".partial-old", ".partial--old", ".partial-.-old"])
+def test_leftovers_of_nobody_are_only_leftovers(tmp_path: Path, name: str) -> None:
+    fill(tmp_path / name, "planted")
+    assert without_aside(tmp_path / name) == tmp_path / name
     remove_partials(tmp_path)
     assert names(tmp_path) == []
 

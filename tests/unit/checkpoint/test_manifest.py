@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slm.checkpoint import manifest
 from slm.checkpoint.manifest import MANIFEST_NAME, Manifest, ManifestWriter, parse_json
 from slm.errors import CheckpointError
+from slm.reading import sealed_json
 
 
 @pytest.fixture
@@ -29,7 +33,12 @@ def directory(tmp_path: Path) -> Path:
 def edit(directory: Path, **changes: Any) -> None:
     path = directory / MANIFEST_NAME
     table = json.loads(path.read_text("utf-8")) | changes
-    path.write_bytes((json.dumps(table, indent=2) + "\n").encode())
+    del table["checksum"]
+    path.write_bytes(sealed_json(table))
+
+
+EMPTY = {"bytes": 0, "sha256": hashlib.sha256().hexdigest(), "crc32": []}
+RECORD = {"bytes": 11, "sha256": "0" * 64, "crc32": [1]}
 
 
 def test_what_was_written_is_read(directory: Path) -> None:
@@ -48,7 +57,7 @@ def test_files_that_are_not_listed_are_ignored(directory: Path) -> None:
 def test_a_changed_byte_is_seen_when_the_file_is_read(directory: Path) -> None:
     (directory / "b.bin").write_bytes(b"1235")
     manifest = Manifest.read(directory)
-    with pytest.raises(CheckpointError, match=r"b\.bin.*SHA-256"), manifest.open("b.bin") as reader:
+    with pytest.raises(CheckpointError, match=r"b\.bin.*chunk 0"), manifest.open("b.bin") as reader:
         reader.read(4)
 
 
@@ -56,6 +65,45 @@ def test_a_file_that_is_not_read_to_its_end_is_not_verified(directory: Path) -> 
     manifest = Manifest.read(directory)
     with pytest.raises(CheckpointError, match=r"b\.bin"), manifest.open("b.bin") as reader:
         reader.read(3)
+
+
+def test_the_damaged_chunk_is_named_before_any_of_it_is_handed_on(tmp_path: Path) -> None:
+    content = os.urandom((3 << 20) + 5)
+    writer = ManifestWriter(tmp_path)
+    with writer.open("b.bin") as stream:
+        for start in range(0, len(content), 700_001):
+            stream.write(content[start : start + 700_001])
+    writer.finish()
+    record = Manifest.read(tmp_path).files["b.bin"]
+    chunks = [content[start : start + (1 << 20)] for start in range(0, len(content), 1 << 20)]
+    assert record.crc32 == tuple(map(zlib.crc32, chunks))
+    for chunk, expected in [
+        (0, "chunk 0, bytes 0 to 1,048,575"),
+        (2, "chunk 2, bytes 2,097,152 to 3,145,727"),
+        (3, "chunk 3, bytes 3,145,728 to 3,145,732"),
+    ]:
+        damaged = bytearray(content)
+        damaged[(chunk << 20) + 2] ^= 8
+        (tmp_path / "b.bin").write_bytes(damaged)
+        read = 0
+        with (
+            pytest.raises(CheckpointError, match=rf"b\.bin .* {expected}"),
+            Manifest.read(tmp_path).open("b.bin") as reader,
+        ):
+            while read < len(content):
+                size = min(300_007, len(content) - read)
+                assert reader.read(size) == content[read : read + size]
+                read += size
+        assert read <= chunk << 20
+
+
+def test_contents_that_only_the_long_checksum_tells_apart(directory: Path) -> None:
+    files = json.loads((directory / MANIFEST_NAME).read_bytes())["files"]
+    files["b.bin"]["sha256"] = "0" * 64
+    edit(directory, files=files)
+    manifest = Manifest.read(directory)
+    with pytest.raises(CheckpointError, match=r"b\.bin.*SHA-256"), manifest.open("b.bin") as reader:
+        reader.read(4)
 
 
 @pytest.mark.parametrize("content", [b"123", b"12345", b""])
@@ -78,12 +126,19 @@ def test_another_version_is_said(directory: Path) -> None:
         {"files": []},
         {"files": {"a.json": None}},
         {"files": {"a.json": {"bytes": 11}}},
-        {"files": {"a.json": {"bytes": True, "sha256": "0" * 64}}},
-        {"files": {"a.json": {"bytes": -1, "sha256": "0" * 64}}},
-        {"files": {"a.json": {"bytes": 11, "sha256": "F" * 64}}},
-        {"files": {"a.json": {"bytes": 11, "sha256": "0" * 63}}},
-        {"files": {"a.json": {"bytes": 11, "sha256": 0}}},
-        {"files": {"a.json": {"bytes": 11, "sha256": "0" * 64, "more": 1}}},
+        {"files": {"a.json": RECORD | {"bytes": True}}},
+        {"files": {"a.json": RECORD | {"bytes": -1}}},
+        {"files": {"a.json": RECORD | {"bytes": 2**53}}},
+        {"files": {"a.json": RECORD | {"sha256": "F" * 64}}},
+        {"files": {"a.json": RECORD | {"sha256": "0" * 63}}},
+        {"files": {"a.json": RECORD | {"sha256": 0}}},
+        {"files": {"a.json": RECORD | {"crc32": []}}},
+        {"files": {"a.json": RECORD | {"crc32": [1, 1]}}},
+        {"files": {"a.json": RECORD | {"crc32": [-1]}}},
+        {"files": {"a.json": RECORD | {"crc32": [2**32]}}},
+        {"files": {"a.json": RECORD | {"crc32": [1.0]}}},
+        {"files": {"a.json": RECORD | {"crc32": 1}}},
+        {"files": {"a.json": RECORD | {"more": 1}}},
         {"more": 1},
     ],
 )
@@ -98,7 +153,7 @@ def test_another_layout_of_the_same_json_is_refused(directory: Path) -> None:
     table = json.loads(path.read_bytes())
     for text in (json.dumps(table), json.dumps(table, indent=2), json.dumps(table, indent=4)):
         path.write_text(text, "utf-8")
-        with pytest.raises(CheckpointError, match="malformed"):
+        with pytest.raises(CheckpointError, match="its own checksum is wrong"):
             Manifest.read(directory)
 
 
@@ -108,7 +163,7 @@ def test_another_layout_of_the_same_json_is_refused(directory: Path) -> None:
 )
 def test_names_that_lead_elsewhere_are_refused(directory: Path, name: str) -> None:
     (directory.parent / "secret").write_bytes(b"")
-    edit(directory, files={name: {"bytes": 0, "sha256": "0" * 64}})
+    edit(directory, files={name: EMPTY})
     with pytest.raises(CheckpointError, match="not a plain file name"):
         Manifest.read(directory)
 
@@ -125,6 +180,19 @@ def test_links_and_pipes_are_refused(directory: Path) -> None:
     os.mkfifo(directory / "b.bin")
     with pytest.raises(CheckpointError, match=r"b\.bin is not a regular file"):
         Manifest.read(directory)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="making links needs rights on Windows")
+def test_what_becomes_a_link_or_a_pipe_after_the_manifest_was_read(directory: Path) -> None:
+    manifest = Manifest.read(directory)
+    (directory / "b.bin").rename(directory / "elsewhere")
+    (directory / "b.bin").symlink_to("elsewhere")
+    with pytest.raises(CheckpointError, match=r"b\.bin: it is a link"), manifest.open("b.bin"):
+        pass
+    (directory / "b.bin").unlink()
+    os.mkfifo(directory / "b.bin")
+    with pytest.raises(CheckpointError, match=r"b\.bin: .*not a regular"), manifest.open("b.bin"):
+        pass
 
 
 def test_missing_files_are_named(directory: Path, tmp_path: Path) -> None:
@@ -151,6 +219,7 @@ def test_missing_files_are_named(directory: Path, tmp_path: Path) -> None:
         b"NaN",
         b"[Infinity]",
         b"1" * 10_000,
+        b'{"a": 1e999}',
     ],
 )
 def test_json_that_is_too_deep_or_not_strict_is_refused(raw: bytes) -> None:
@@ -161,7 +230,8 @@ def test_json_that_is_too_deep_or_not_strict_is_refused(raw: bytes) -> None:
 def test_enormous_files_are_not_read(directory: Path) -> None:
     with (directory / "a.json").open("r+b") as stream:
         stream.truncate(10 * 2**30)  # sparse
-    edit(directory, files={"a.json": {"bytes": 10 * 2**30, "sha256": "0" * 64}})
+    huge = {"bytes": 10 * 2**30, "sha256": "0" * 64, "crc32": [0] * 10 * 2**10}
+    edit(directory, files={"a.json": huge})
     manifest = Manifest.read(directory)
     with pytest.raises(CheckpointError, match=r"a\.json is too large"):
         manifest.json("a.json")
@@ -169,3 +239,14 @@ def test_enormous_files_are_not_read(directory: Path) -> None:
         stream.truncate(10 * 2**30)
     with pytest.raises(CheckpointError, match="too large for a manifest"):
         Manifest.read(directory)
+
+
+def test_no_json_is_written_that_would_not_be_read(tmp_path: Path) -> None:
+    limit = manifest._MAX_JSON_BYTES
+    writer = ManifestWriter(tmp_path)
+    with pytest.raises(CheckpointError, match=r"large\.json would have [\d,]* bytes"):
+        writer.json("large.json", {"text": "x" * limit})
+    assert not (tmp_path / "large.json").exists()
+    writer.json("small.json", {"text": "x" * (limit - 100)})
+    writer.finish()
+    assert len(Manifest.read(tmp_path).json("small.json")["text"]) == limit - 100

@@ -13,6 +13,7 @@ from slm.checkpoint import (
     clean_run,
     load_checkpoint,
     newest_checkpoint,
+    open_checkpoint,
     prune,
     resolve_checkpoint,
     step_directories,
@@ -46,8 +47,8 @@ def test_the_newest_two_are_kept(run: Path, tiny_run: Run) -> None:
 
 
 def test_steps_are_ordered_by_number(run: Path, tiny_run: Run) -> None:
-    tiny_run.write_step(run, 1_000_000)
-    tiny_run.write_step(run, 999_999, keep=3)
+    tiny_run.write_step(run, 999_999)
+    tiny_run.write_step(run, 1_000_000, keep=3)
     assert [directory.name for directory in step_directories(run)] == [
         "step-1000000",
         "step-999999",
@@ -76,6 +77,26 @@ def test_the_last_valid_checkpoint_is_never_pruned(
     flip(run / "checkpoints" / "step-001000" / "model.safetensors", 4000)
     prune(run, keep=1)
     assert steps(run) == ["step-000500", "step-001000"]
+
+
+def test_steps_above_the_one_just_saved_do_not_count_and_go(
+    run: Path, tiny_run: Run, flip: Callable[[Path, int], None]
+) -> None:
+    """The newest was damaged and passed over, so the run went on from the one before."""
+    flip(run / "checkpoints" / "step-001000" / "model.safetensors", 4000)
+    tiny_run.write_step(run, 600)
+    assert steps(run) == ["step-000500", "step-000600"]
+    newest = newest_checkpoint(run, warn=pytest.fail)
+    assert newest is not None
+    assert newest.state.step == 600
+
+
+def test_nor_do_they_where_only_one_is_kept(
+    run: Path, tiny_run: Run, flip: Callable[[Path, int], None]
+) -> None:
+    flip(run / "checkpoints" / "step-001000" / "model.safetensors", 4000)
+    tiny_run.write_step(run, 600, keep=1)
+    assert steps(run) == ["step-000600"]
 
 
 def test_pruning_leaves_other_things_alone(run: Path) -> None:
@@ -179,6 +200,32 @@ def test_a_run_without_a_best_means_its_newest_valid_step(
     assert resolve_checkpoint(run) == run / "checkpoints" / "step-000500"
 
 
+def test_falling_back_is_said(run: Path, flip: Callable[[Path, int], None]) -> None:
+    flip(run / "checkpoints" / "step-001000" / "model.safetensors", 4000)
+    notes: list[str] = []
+    assert resolve_checkpoint(run, warn=notes.append) == run / "best"
+    assert notes == []
+    (run / "best" / "MANIFEST.json").unlink()
+    assert open_checkpoint(run, warn=notes.append).state.step == 500
+    assert ["best" in notes[0], "step-001000" in notes[1]] == [True, True]
+
+
+def test_of_a_damaged_best_the_hint_names_the_checkpoints(
+    run: Path, flip: Callable[[Path, int], None]
+) -> None:
+    flip(run / "best" / "model.safetensors", 4000)
+    for given in (run, run / "best"):
+        with pytest.raises(CheckpointError, match=r"best.model\.safetensors") as caught:
+            open_checkpoint(given)
+        assert caught.value.hint is not None
+        assert str(run / "checkpoints") in caught.value.hint
+    assert open_checkpoint(run / "checkpoints").state.step == 1000
+    shutil.rmtree(run / "checkpoints")
+    with pytest.raises(CheckpointError) as caught:
+        open_checkpoint(run)
+    assert "checkpoints" not in str(caught.value.hint)
+
+
 def test_a_best_that_is_being_replaced_is_found(run: Path) -> None:
     (run / "best").rename(run / ".partial-best-old")
     for given in (run, run / "best"):
@@ -230,3 +277,28 @@ def test_leftovers_of_dead_writers_go(run: Path) -> None:
         (place / "stale").write_bytes(b"")
     clean_run(run)
     assert sorted(run.rglob("*")) == before
+
+
+def test_the_folder_that_one_is_in(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run)
+    assert resolve_checkpoint(".").resolve() == run / "best"
+    assert load_checkpoint(resolve_checkpoint(Path())).state.step == 500
+    monkeypatch.chdir(run / "checkpoints")
+    assert resolve_checkpoint(".").name == "step-001000"
+    assert resolve_checkpoint("..").resolve() == run / "best"
+    monkeypatch.chdir(run / "best")
+    assert load_checkpoint(resolve_checkpoint(".")).state.step == 500
+
+
+def test_places_that_hold_no_checkpoint_are_a_usage_error() -> None:
+    for place in ("/", "x" * 10_000, "x" * 250, "a\0b"):
+        with pytest.raises(UsageError, match="there is no checkpoint"):
+            resolve_checkpoint(place)
+
+
+def test_a_manifest_with_a_number_beyond_a_float_is_passed_over(run: Path) -> None:
+    newest = run / "checkpoints" / "step-001000" / "MANIFEST.json"
+    newest.write_bytes(newest.read_bytes().replace(b'"version": 1', b'"version": 1e999'))
+    found = newest_checkpoint(run)
+    assert found is not None
+    assert found.state.step == 500

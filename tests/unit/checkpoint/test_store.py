@@ -7,6 +7,7 @@ import json
 import random
 import shutil
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from slm.checkpoint.manifest import MANIFEST_NAME, HashingWriter
 from slm.checkpoint.tensors import write_tensors
 from slm.errors import CheckpointError
 from slm.files import settle_directory
+from slm.reading import sealed_json
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -43,10 +45,17 @@ def names(directory: Path) -> list[str]:
 def forge(directory: Path, name: str, content: bytes) -> None:
     """Replace a file and make the manifest say that it is right."""
     (directory / name).write_bytes(content)
-    manifest = json.loads((directory / MANIFEST_NAME).read_text("utf-8"))
+    crc32 = [zlib.crc32(content[at : at + 2**20]) for at in range(0, len(content), 2**20)]
     digest = hashlib.sha256(content).hexdigest()
-    manifest["files"][name] = {"bytes": len(content), "sha256": digest}
-    (directory / MANIFEST_NAME).write_bytes((json.dumps(manifest, indent=2) + "\n").encode())
+    describe(directory, name, {"bytes": len(content), "sha256": digest, "crc32": crc32})
+
+
+def describe(directory: Path, name: str, record: dict[str, Any]) -> None:
+    """Make the manifest say this about a file."""
+    manifest = json.loads((directory / MANIFEST_NAME).read_text("utf-8"))
+    del manifest["checksum"]
+    manifest["files"][name] = record
+    (directory / MANIFEST_NAME).write_bytes(sealed_json(manifest))
 
 
 def forge_tensors(directory: Path, name: str, tensors: dict[str, Tensor]) -> None:
@@ -169,8 +178,9 @@ def test_every_flipped_bit_is_found(
         flip(path, bit)
         with pytest.raises(CheckpointError) as caught:
             verify_checkpoint(checkpoint)
+        assert name in caught.value.message
         if name != MANIFEST_NAME:
-            assert name in caught.value.message
+            assert "chunk 0, bytes 0 to" in caught.value.message
         flip(path, bit)
     verify_checkpoint(checkpoint)
 
@@ -235,6 +245,57 @@ def test_forged_weights_are_refused(checkpoint: Path, tiny_run: Run) -> None:
     refused("unknown weights", more=torch.ones(1))
 
 
+def test_a_thousand_layers_are_refused_without_making_them(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slm.model import gpt
+
+    made = []
+    original = gpt.Block.__init__
+
+    def counted(self: Any, config: Any) -> None:
+        made.append(config)
+        original(self, config)
+
+    config = json.loads((checkpoint / "config.json").read_text("utf-8"))
+    config["model"] |= {"n_layer": 1024}
+    forge(checkpoint, "config.json", json.dumps(config).encode())
+    monkeypatch.setattr(gpt.Block, "__init__", counted)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors lacks the weights 'blocks\.1"):
+        load_checkpoint(checkpoint)
+    assert len(made) <= 1
+
+
+@pytest.mark.parametrize("shape", [{}, {"tie_embeddings": False, "n_layer": 3}, {"bias": True}])
+def testexpected_shapes_are_those_of_the_model(tiny_run: Run, shape: dict[str, Any]) -> None:
+    from slm.checkpoint.store import expected_shapes
+    from slm.model import GPT
+
+    config = tiny_run.with_shape(**shape).config.model
+    state = GPT(config).state_dict()
+    assert expected_shapes(config) == {name: tuple(w.shape) for name, w in state.items()}
+
+
+def test_numbers_beyond_a_float_are_damage_like_any_other(checkpoint: Path) -> None:
+    state = (checkpoint / "state.json").read_bytes()
+    forge(
+        checkpoint,
+        "state.json",
+        state.replace(b'"elapsed_seconds": 1.5', b'"elapsed_seconds": 1e999'),
+    )
+    with pytest.raises(CheckpointError, match=r"state\.json.*1e999 is too large"):
+        load_checkpoint(checkpoint)
+    manifest = (checkpoint / MANIFEST_NAME).read_bytes()
+    (checkpoint / MANIFEST_NAME).write_bytes(manifest.replace(b'"version": 1', b'"version": 1e999'))
+    with pytest.raises(CheckpointError, match=rf"{MANIFEST_NAME}.*1e999 is too large"):
+        load_checkpoint(checkpoint)
+
+
+def test_a_text_will_do_for_a_path(checkpoint: Path) -> None:
+    assert load_checkpoint(str(checkpoint)).path == checkpoint
+    verify_checkpoint(str(checkpoint))
+
+
 def test_forged_settings_are_refused_before_memory_is_taken(checkpoint: Path) -> None:
     config = json.loads((checkpoint / "config.json").read_text("utf-8"))
     config["model"] |= {"n_embd": 65536, "n_layer": 32, "n_head": 16}
@@ -256,12 +317,11 @@ def test_forged_json_is_refused(checkpoint: Path, name: str, content: bytes) -> 
 
 
 def test_an_enormous_optimizer_state_is_refused(checkpoint: Path) -> None:
-    size = 2**40
+    size = 2**33
     with (checkpoint / "optimizer.safetensors").open("wb") as stream:
         stream.truncate(size)  # sparse
-    manifest = json.loads((checkpoint / MANIFEST_NAME).read_text("utf-8"))
-    manifest["files"]["optimizer.safetensors"]["bytes"] = size
-    (checkpoint / MANIFEST_NAME).write_bytes((json.dumps(manifest, indent=2) + "\n").encode())
+    record = {"bytes": size, "sha256": "0" * 64, "crc32": [0] * (size >> 20)}
+    describe(checkpoint, "optimizer.safetensors", record)
     with pytest.raises(CheckpointError, match=r"optimizer\.safetensors is too large"):
         verify_checkpoint(checkpoint)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,17 @@ def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
         write_tensors(HashingWriter(stream), tensors)
 
 
+def record_of(content: bytes, size: int | None = None) -> FileRecord:
+    chunks = (content[start : start + (1 << 20)] for start in range(0, len(content), 1 << 20))
+    digest = hashlib.sha256(content).hexdigest()
+    return FileRecord(
+        len(content) if size is None else size, digest, tuple(map(zlib.crc32, chunks))
+    )
+
+
 def read(path: Path, size: int | None = None) -> dict[str, Tensor]:
     content = path.read_bytes()
-    record = FileRecord(len(content) if size is None else size, hashlib.sha256(content).hexdigest())
+    record = record_of(content[:size], size)
     with path.open("rb") as stream:
         reader = HashingReader(stream, path, record)
         tensors = read_tensors(reader, check=lambda header: None)
@@ -118,6 +127,9 @@ HOSTILE: dict[str, Any] = {
     "true as a number": {"a": entry((True, 2))},
     "shape and bytes differ": {"a": entry((3,))},
     "enormous shape": {"a": entry((2**61, 2**61, 0))},
+    "enormous and empty": {"a": entry((2**61, 2**61, 0), 0, 0), "b": entry()},
+    "empty and enormous": {"a": entry((0, 2**30, 2**30), 0, 0), "b": entry()},
+    "a name of a megabyte": {"a" * (1 << 20): entry((3,))},
     "enormous size": {"a": entry((2**40,), 0, 2**42)},
     "too many dimensions": {"a": entry((1,) * 9, 0, 4)},
     "a false end": {"a": entry((2,), 0, 7)},
@@ -133,8 +145,9 @@ HOSTILE: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_header_is_refused(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(CheckpointError, match="hostile"):
+    with pytest.raises(CheckpointError, match="hostile") as caught:
         read(file_with(tmp_path / "hostile", HOSTILE[kind], bytes(8)))
+    assert len(caught.value.message) < 400 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("length", [2**64 - 1, 2**40, 100_000_001, 9])
@@ -157,6 +170,9 @@ def test_the_header_is_seen_before_the_tensors_are_read(tmp_path: Path) -> None:
     size = 2**40
     path = file_with(tmp_path / "sparse", {"a": entry((size // 4,), 0, size)})
     total = path.stat().st_size + size
+    with path.open("r+b") as stream:
+        stream.truncate(1 << 20)
+        first_chunk = stream.read()
 
     class RefusedError(Exception):
         pass
@@ -166,7 +182,19 @@ def test_the_header_is_seen_before_the_tensors_are_read(tmp_path: Path) -> None:
         raise RefusedError
 
     with path.open("rb") as stream, pytest.raises(RefusedError):
-        read_tensors(HashingReader(stream, path, FileRecord(total, "0" * 64)), refuse)
+        read_tensors(HashingReader(stream, path, record_of(first_chunk, total)), refuse)
+
+
+def test_more_memory_than_there_is_has_an_error_of_ours(tmp_path: Path) -> None:
+    size = 2**56
+    path = file_with(tmp_path / "sparse", {"a": entry((size // 4,), 0, size)})
+    total = path.stat().st_size + size
+    with path.open("r+b") as stream:
+        stream.truncate(1 << 20)
+        reader = HashingReader(stream, path, record_of(stream.read(), total))
+        stream.seek(0)
+        with pytest.raises(CheckpointError, match="bytes of memory, more than there is"):
+            read_tensors(reader, lambda header: None)
 
 
 json_values = st.recursive(

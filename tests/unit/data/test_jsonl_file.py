@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from slm.data import jsonl_file
 from slm.data.documents import whole_stories
 from slm.data.jsonl_file import read_jsonl_file
 from slm.errors import DataError
@@ -59,3 +60,11 @@ def test_a_long_document_is_whole(tmp_path: Path) -> None:
 def test_a_bad_line_is_named(tmp_path: Path, line: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         stories(tmp_path, b'{"text": "fine"}\n' + line + b"\n")
+
+
+def test_a_file_without_line_ends_is_not_taken_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonl_file, "LONGEST_LINE_BYTES", 1000)
+    with pytest.raises(DataError, match="line 2 is longer than 1,000 bytes"):
+        stories(tmp_path, '"a"\n' + "[" * 1001)

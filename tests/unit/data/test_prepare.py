@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import slm.data.prepare as prepare_module
 import slm.tokenizer
 from slm.data.documents import Piece
 from slm.data.prepare import PrepareProgress, prepare
@@ -347,3 +348,33 @@ def test_death_between_any_two_changes_of_the_directory(
             break
     assert finished
     assert endings == {"old", "none", "new"}
+
+
+def test_the_old_description_is_gone_from_the_disk_before_the_new_files_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could leave the old description beside new token files."""
+    out = tmp_path / "out"
+    prepare(MemorySource(one_story(), one_story()), "bytes", out)
+    seen: list[str] = []
+
+    def recorded(original: Any, name: str) -> Any:
+        def call(path: Path, *args: Any, **options: Any) -> Any:
+            if ".lock" not in path.name and not str(args).count(".lock"):
+                seen.append(f"{name} {Path(args[0]).name if args else path.name}")
+            return original(path, *args, **options)
+
+        return call
+
+    monkeypatch.setattr(Path, "unlink", recorded(Path.unlink, "unlink"))
+    monkeypatch.setattr(Path, "replace", recorded(Path.replace, "rename to"))
+    flush = recorded(prepare_module.fsync_directory, "flush")
+    monkeypatch.setattr(prepare_module, "fsync_directory", flush)
+    prepare(MemorySource(one_story(), one_story()), "bytes", out, force=True)
+    first = seen.index("unlink meta.json")
+    assert seen[first : first + 2] == ["unlink meta.json", "flush out"]
+    assert [step for step in seen if step.startswith("rename")] == [
+        *("rename to validation.bin", "rename to train.bin"),
+        *("rename to tokenizer.json", "rename to meta.json"),
+    ]
+    assert first < min(place for place, step in enumerate(seen) if step.startswith("rename"))

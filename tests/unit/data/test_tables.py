@@ -1,4 +1,4 @@
-"""CSV and Parquet: columns, odd values, damaged files."""
+"""Parquet and what `datasets` reads: columns, odd values, damaged files, no cache."""
 
 from __future__ import annotations
 
@@ -21,12 +21,6 @@ def stories(path: Path) -> list[str]:
 def parquet(tmp_path: Path, columns: dict[str, list[object]]) -> Path:
     path = tmp_path / "text.parquet"
     pq.write_table(pa.table(columns), path, row_group_size=3)
-    return path
-
-
-def csv(tmp_path: Path, content: str) -> Path:
-    path = tmp_path / "text.csv"
-    path.write_text(content, encoding="utf-8")
     return path
 
 
@@ -61,29 +55,21 @@ def test_damaged_parquet_is_an_error_without_noise(
     assert capfd.readouterr() == ("", "")
 
 
-def test_csv_values_stay_text(tmp_path: Path) -> None:
-    rows = 'id,text\n1,"two\nlines, ""quoted"""\n2,NA\n3,12.50\n4,\n5,null\n6,é 日本\n'
-    assert stories(csv(tmp_path, rows)) == ['two\nlines, "quoted"', "NA", "12.50", "null", "é 日本"]
-
-
-def test_csv_with_a_mark_and_windows_line_ends(tmp_path: Path) -> None:
-    assert stories(csv(tmp_path, "\ufefftext,n\r\none,1\r\ntwo,2\r\n")) == ["one", "two"]
-
-
-def test_csv_column_because_it_is_the_only_text(tmp_path: Path) -> None:
-    assert stories(csv(tmp_path, "id,body\n1,one\n2,two\n")) == ["one", "two"]
-    with pytest.raises(DataError, match="no text column"):
-        stories(csv(tmp_path, "id,n\n1,2\n"))
-
-
-def test_csv_longer_than_one_reading(tmp_path: Path) -> None:
-    content = "story\n" + "".join(f"number {i}\n" for i in range(1300))
-    assert stories(csv(tmp_path, content)) == [f"number {i}" for i in range(1300)]
-
-
-def test_csv_that_breaks_off_is_an_error_without_noise(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("json", '[{"text": "one", "n": 1}, {"text": "two", "n": 2}]'),
+        ("csv", "text,n\none,1\ntwo,2\n"),
+        ("text", "one\ntwo\n"),
+    ],
+)
+def test_other_kinds_leave_nothing_in_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, content: str
 ) -> None:
-    with pytest.raises(DataError, match=r"cannot read text.csv: "):
-        stories(csv(tmp_path, "id,text\n1,a\n2,b,c,d\n"))
-    assert capfd.readouterr() == ("", "")
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    path = tmp_path / f"data.{kind}"
+    path.write_text(content, encoding="utf-8")
+    assert list(whole_stories(read_table(kind, path, name=kind))) == ["one", "two"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [path.name]

@@ -109,3 +109,9 @@ def test_real_tinystories_counts() -> None:
     found = stories(REAL)
     assert len(found) == 1000
     assert sum(len(story.encode()) for story in found) == 831_103
+
+
+@pytest.mark.parametrize("block_bytes", [2, 1 << 20])
+def test_zero_bytes_are_no_text(tmp_path: Path, block_bytes: int) -> None:
+    with pytest.raises(DataError, match="not text: byte 5 is zero"):
+        stories(write(tmp_path, "words\0more"), block_bytes)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (b"[" * 10_000, "not JSON"),
         (b'{"a":' * 10_000, "not JSON"),
         (b"9" * 10_000, "not JSON"),
+        (b'{"version": 1e999}', "not JSON"),
+        (b'{"a": 1, "a": 1}', "not JSON"),
         (b"[]", "format"),
         (b"null", "format"),
         (b"{}", "format"),
@@ -130,8 +133,44 @@ def test_missing_files_and_folders_without_one_are_named(tmp_path: Path) -> None
 
 
 def test_huge_files_are_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saved, "_MAX_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr(saved, "LARGEST_FILE_BYTES", 1 << 20)
     path = tmp_path / "huge.json"
     path.write_bytes(b" " * ((1 << 20) + 1))
-    with pytest.raises(TokenizerError, match="larger than 1 MiB"):
+    with pytest.raises(TokenizerError, match="larger than 1,048,576 bytes"):
         load_tokenizer(path)
+
+
+def test_huge_vocabularies_are_not_decoded(
+    bpe: BytePairTokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> bytes:
+        raise AssertionError("nothing may be decoded")
+
+    monkeypatch.setattr(base64, "b64decode", refuse)
+    for tokens, problem in [
+        ([ONE_BYTE] * ((1 << 20) + 1), '"tokens" are 1,048,577, more than 1,048,576'),
+        ([ONE_BYTE * 2000], "token 0 is longer than 4,096 characters"),
+    ]:
+        with pytest.raises(TokenizerError, match=problem):
+            tokenizer_from_json({**bpe.to_json(), "tokens": tokens})
+    with pytest.raises(TokenizerError, match="more than there are"):
+        tokenizer_from_json({**bpe.to_json(), "kind": "chars", "characters": "a" * 0x110001})
+
+
+def test_a_text_will_do_for_a_path(any_tokenizer: Tokenizer, tmp_path: Path) -> None:
+    save_tokenizer(any_tokenizer, tmp_path / "tokenizer.json")
+    for place in (tmp_path, tmp_path / "tokenizer.json"):
+        assert load_tokenizer(str(place)).fingerprint == any_tokenizer.fingerprint
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "a\0b"])
+def test_names_that_cannot_be(name: str) -> None:
+    with pytest.raises(TokenizerError, match="cannot read the tokenizer"):
+        load_tokenizer(name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_a_pipe_never_keeps_us_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tokenizer.json")
+    with pytest.raises(TokenizerError, match="not a regular file"):
+        load_tokenizer(tmp_path)

@@ -1,0 +1,198 @@
+"""Reading what may be damaged or hostile: regular files, bounded sizes, strict JSON, magic bytes.
+
+A pipe in the place of a file would block for ever, a sparse file of terabytes would fill the
+memory, and a name says nothing about the content. What is refused here is an `OSError` (the file)
+or a `ValueError` (its content) whose text gives the reason; callers make their own errors of it,
+which name the path.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would keep us waiting
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_MOST_VALUES = (1 << 20) + 1024
+_MOST_MEMBERS = 1 << 19
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """What is at a path, links followed; None where nothing is, can be, or may be seen."""
+    try:
+        return path.stat()
+    except (OSError, ValueError):  # too long a name, or one with a null, is nothing either
+        return None
+
+
+def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Open a regular file for reading, and nothing else; never waits.
+
+    Args:
+        path: the file.
+        follow_links: whether the last part of the path may be a symbolic link.
+
+    Raises:
+        OSError: it is missing, cannot be read, or is a folder, a pipe, a device or a socket.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | _AT_ONCE | (0 if follow_links else _NO_LINK))
+
+    try:
+        stream = open(path, "rb", opener=opener)  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        if error.errno == errno.ELOOP and not follow_links:
+            raise OSError(errno.ELOOP, "it is a link, not a file", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return stream
+
+
+def read_bounded(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
+    """The content of a regular file that has at most `limit` bytes.
+
+    Raises:
+        OSError: as `open_regular`, or the file is larger.
+    """
+    with open_regular(path, follow_links=follow_links) as stream:
+        if os.fstat(stream.fileno()).st_size > limit:
+            raise _too_large(limit)
+        return read_at_most(stream, limit)
+
+
+def read_at_most(stream: BinaryIO, limit: int) -> bytes:
+    """All of a stream, which may be a pipe, if it has at most `limit` bytes.
+
+    Raises:
+        OSError: it has more.
+    """
+    content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise _too_large(limit)
+    return content
+
+
+def _too_large(limit: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
+
+
+def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[bytes]:
+    """The lines of a stream with their ends.
+
+    Raises:
+        OSError: a line has more than `limit` bytes, as a file without line ends has.
+    """
+    number = 1
+    while line := stream.readline(limit + 1):
+        if len(line) > limit:
+            raise OSError(errno.EFBIG, f"line {number:,} is longer than {limit:,} bytes")
+        yield line
+        number += 1
+
+
+def strict_json(raw: bytes) -> Any:
+    """Parse JSON that may come from a stranger.
+
+    It is UTF-8, has no key twice, no NaN and no number beyond a float, and is bounded in depth and
+    in the number of its entries, each of which takes many times its bytes in memory.
+
+    Raises:
+        ValueError: it is not such JSON.
+    """
+    separators = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
+    if separators > _MOST_VALUES or raw.count(b":") > _MOST_MEMBERS:
+        raise ValueError("it has too many entries")
+    try:
+        return json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        raise ValueError("a key is there twice")
+    return table
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {digits[:20]} is too large")
+    return number
+
+
+def sealed_json(content: Mapping[str, Any]) -> bytes:
+    """A JSON object whose last entry, `checksum`, is the SHA-256 of all bytes before that entry.
+
+    With `is_sealed`, no changed bit goes unseen.
+    """
+    assert content
+    text = json.dumps(content, indent=2, allow_nan=False).removesuffix("\n}")
+    return text.encode("ascii") + _seal(text.encode("ascii"))
+
+
+def is_sealed(raw: bytes) -> bool:
+    """Whether this is to the last bit what `sealed_json` gave."""
+    end = len(raw) - len(_seal(b""))
+    return end > 0 and raw[end:] == _seal(raw[:end])
+
+
+def _seal(body: bytes) -> bytes:
+    return b',\n  "checksum": "' + hashlib.sha256(body).hexdigest().encode("ascii") + b'"\n}\n'
+
+
+_MAGIC = (
+    (b"PK\x03\x04", "a zip archive or a PyTorch file"),
+    (b"PK\x05\x06", "an empty zip archive"),
+    (b"PAR1", "a Parquet file"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"ARROW1\x00", "an Arrow file"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (b"%PDF-", "a PDF document"),
+    (b"\x7fELF", "a program"),
+)
+
+
+def kind_by_magic(head: bytes) -> str | None:
+    """What a file is by its first bytes, whatever its name says; None for text and the unknown.
+
+    Args:
+        head: its first 16 bytes or more.
+    """
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "a Python pickle or an old PyTorch file"
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return "a bzip2 archive"
+    if head.startswith(b"GGUF") and b"\x00" in head[4:8]:
+        return "a GGUF file"
+    if head[8:9] == b"{" and head[5:8] == b"\x00\x00\x00":
+        return "a safetensors file"
+    return None
