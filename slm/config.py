@@ -7,6 +7,7 @@ each value came from; `slm.presets` builds it from presets, files and single set
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,8 +130,13 @@ _BEYOND_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_
 
 def _rules(group: type[BaseModel], key: str) -> dict[str, Any]:
     """What JSON Schema says of a setting's values, but that there may be none."""
-    rules: dict[str, Any] = group.model_json_schema()["properties"][key]
+    rules: dict[str, Any] = _schema(group)["properties"][key]
     return next((rule for rule in rules.get("anyOf", []) if rule.get("type") != "null"), rules)
+
+
+@functools.cache
+def _schema(group: type[BaseModel]) -> dict[str, Any]:
+    return group.model_json_schema()
 
 
 def _bounds(rules: Mapping[str, Any]) -> str:

@@ -102,12 +102,14 @@ def _measure(
         set_threads,
     )
     from slm.train.compiling import compile_blocks, worth_compiling
+    from slm.train.run import check_memory
     from slm.train.speed import measure_ceiling, seconds_by_part, step_seconds
     from slm.train.step import Stepper
 
     config = settings.train
     threads = set_threads(config.threads)
     device = resolve_device(config.device)
+    check_memory(settings, device)
     dtype = resolve_dtype(config.dtype, device)
     if device == "cpu":
         keep_freed_memory()

@@ -78,6 +78,52 @@ def test_missing_text_file(fails, tmp_path):
     assert "none.txt" in error
 
 
+def test_bounds_name_the_flag_and_both_ends(fails, corpus, tmp_path):
+    error, _ = fails(2, "train", "--preset", "tiny", "--limit", 0)
+    assert error == "error: --limit: must be from 1 to 2,147,483,647, found 0"
+    words = ["--source", corpus, "--out", tmp_path / "data", "--validation-fraction", 1]
+    error, _ = fails(2, "prepare", *words)
+    assert error == "error: --validation-fraction: must be above 0 and below 1, found 1.0"
+
+
+def test_a_mistyped_choice_gets_a_suggestion(fails):
+    error, hint = fails(2, "train", "--preset", "tiny", "--set", "compile=onn")
+    assert error == ("error: --set compile: input should be 'auto', 'on' or 'off', found 'onn'")
+    assert hint == "hint: did you mean on?"
+
+
+@pytest.mark.parametrize(
+    "source", ["~nosuchuser/x.txt", "x" * 5000, "x" * 300 + ".txt", "a\0.txt", ""]
+)
+def test_sources_that_no_system_knows(fails, run_dir, tmp_path, source):
+    fails(2, "prepare", "--source", source, "--out", tmp_path / "data")
+    fails(2, "train", "--preset", "tiny", "--source", source, "--out", tmp_path / "run")
+    fails(2, "eval", "--checkpoint", run_dir, "--source", source)
+
+
+def test_neither_data_nor_a_checkpoint(fails, tmp_path):
+    error, _ = fails(2, "info", tmp_path)
+    assert "no prepared data" in error
+    assert "no checkpoint" in error
+    fails(2, "info", tmp_path / ("x" * 300))
+    fails(2, "generate", "--checkpoint", "x" * 300, "Hello")
+
+
+def test_resuming_with_another_dropout(fails, run_dir):
+    error, _ = fails(1, "train", "--out", run_dir, "--resume", "--set", "dropout=0.5")
+    assert "dropout 0.0, not 0.5" in error
+
+
+def test_more_memory_than_any_machine_has(fails, data_dir, tmp_path):
+    sizes = ["--preset", "tiny", "--set", "n_layer=1024", "n_embd=65536", "n_head=4"]
+    out = ["--data", data_dir, "--out", tmp_path / "run"]
+    for command in (["bench", "train"], ["train", *out]):
+        assert "GB of memory" in fails(2, *command, *sizes)[0]
+    error, hint = fails(2, "train", *out, *sizes[:3], "batch_size=2147483647")
+    assert "for a micro-batch" in error
+    assert "batch_size below" in hint
+
+
 def test_missing_settings_file(fails, tmp_path):
     assert "none.toml" in fails(2, "train", "--config", tmp_path / "none.toml")[0]
 
@@ -196,7 +242,7 @@ def test_another_process_holds_the_run(fails, tmp_path, data_dir):
 
 def test_unknown_device(fails, run_dir):
     words = ["generate", "--checkpoint", run_dir, "Hello"]
-    assert "cuda:77" in fails(1, *words, "--device", "cuda:77")[0]
+    assert "cuda:77" in fails(2, *words, "--device", "cuda:77")[0]
 
 
 @pytest.mark.parametrize(

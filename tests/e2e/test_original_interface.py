@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ QUICK = [
     *("--source", "builtin", "--preset", "tiny", "--steps", "6"),
     *("--set", "limit=60", "threads=1", "eval_interval=3", "eval_tokens=512", "sample_prompts=[]"),
 ]
+TINY = ["--preset", "tiny", "--set"]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,38 @@ def test_force_reload_tokenizes_again_and_a_second_run_sets_the_first_aside(scri
     assert prepared.stat().st_mtime_ns > before
     assert (place / "second" / "previous-001" / "best_model.pt").is_file()
     assert (place / "second" / "best_model.pt").is_file()
+
+
+def test_what_is_in_the_data_directory_is_said_and_recorded(script, place):
+    """Without --source, --tokenizer or --preset, prepared data are taken as they are."""
+    sizes = ["n_layer=1", "n_head=2", "n_embd=16", "block_size=32", "batch_size=2", "threads=1"]
+    words = ["--output-dir", "plain", "--steps", "1", "--set", *sizes, "eval_tokens=64"]
+    before = (place / "data" / "meta.json").read_bytes()
+
+    code, _, err = script(*words, "sample_prompts=[]")
+
+    assert code == 0, err
+    assert "note: data holds builtin with the tokenizer bpe:512, not roneneldan/TinyStories" in err
+    settings = json.loads((place / "plain" / "config.json").read_text("utf-8"))
+    assert settings["data"]["source"] == "builtin"
+    assert settings["data"]["tokenizer"] == "bpe:512"
+    assert settings["data"]["limit"] == 60
+    assert (place / "data" / "meta.json").read_bytes() == before
+
+
+def test_a_preset_that_is_named_has_its_own_data(script, place):
+    (place / "swapped").mkdir()
+    words = ["--data-dir", "swapped/data", "--output-dir", "swapped/models", "--steps", "1"]
+    quick = ["limit=60", "threads=1", "eval_tokens=64", "sample_prompts=[]"]
+    code, _, err = script(*words, "--source", "builtin", "--tokenizer", "bytes", *TINY, *quick)
+    assert code == 0, err
+
+    code, _, err = script(*words, *TINY, *quick)
+
+    assert code == 0, err
+    assert "replacing the data in swapped/data (made from builtin with the tokenizer bytes)" in err
+    settings = json.loads((place / "swapped" / "models" / "config.json").read_text("utf-8"))
+    assert settings["data"]["tokenizer"] == "bpe:512"
 
 
 def test_other_directories(script, place):

@@ -5,7 +5,15 @@ import json
 import math
 import sys
 
-from slm.cli.output import Display, counted, megabytes, prepare_streams, print_json, print_table
+from slm.cli.output import (
+    Display,
+    counted,
+    megabytes,
+    one_line,
+    prepare_streams,
+    print_json,
+    print_table,
+)
 from slm.data.prepare import PrepareProgress
 
 
@@ -79,3 +87,7 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch):
         display.show("scoring", 0.5, 2.0, "K tokens")
 
     assert "scoring" in terminal.getvalue()
+
+
+def test_the_name_of_a_file_cannot_write_on_the_screen():
+    assert one_line("no folder a\nb\x1b[2J\udcff é") == r"no folder a\nb\x1b[2J\udcff é"

@@ -1,12 +1,27 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from slm.errors import UsageError
+from slm.config import RunConfig
+from slm.data.prepare import prepare
+from slm.data.shards import DataDirectory
+from slm.errors import ConfigError, DataError, DeviceError, UsageError
 from slm.presets import resolve
-from slm.runtime import Process
+from slm.runtime import Process, memory_bytes
 from slm.tokenizer.byte_level import BytesTokenizer
-from slm.train.run import fit_vocabulary, place_data, ready_trainer, share_micro_batches
+from slm.train.run import (
+    check_memory,
+    describe_source,
+    fit_vocabulary,
+    obtain_data,
+    place_data,
+    ready_trainer,
+    share_micro_batches,
+)
+from tests.conftest import tell_stories
 
 TWO = Process(rank=0, world_size=2)
 
@@ -58,3 +73,151 @@ def test_an_existing_run_is_refused_before_any_work(tmp_path):
         ready_trainer(settings, Process(), existing="refuse"),
     ):
         pass
+
+
+# -- memory --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "hint"),
+    [
+        (["n_layer=1024", "n_embd=65536", "n_head=4"], "smaller n_layer"),
+        (["batch_size=2147483647"], "batch_size below"),
+        (["block_size=131072", "n_embd=8192", "n_head=4"], "smaller n_layer"),
+    ],
+)
+def test_more_than_there_is_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[str], hint: str
+) -> None:
+    monkeypatch.setattr("slm.train.run.memory_bytes", lambda device: 24 * 10**9)
+    out = tmp_path / "run"
+    settings = resolve("tiny", assignments=[*sizes, f"out_dir='{out}'", "device=cpu"])
+
+    with (
+        pytest.raises(ConfigError, match=r"needs at least .* GB .*cpu has 24.0 GB") as caught,
+        ready_trainer(settings, Process(), existing="refuse"),
+    ):
+        pass
+    assert hint in str(caught.value.hint)
+    assert not out.exists()
+
+
+def test_what_fits_or_cannot_be_known_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    for preset in ("gpt2", "modern-12m"):
+        monkeypatch.setattr("slm.train.run.memory_bytes", lambda device: 2 * 10**9)
+        check_memory(resolve(preset), "cpu")
+    monkeypatch.setattr("slm.train.run.memory_bytes", lambda device: None)
+    check_memory(resolve("tiny", assignments=["batch_size=2147483647"]), "cpu")
+
+
+def test_the_advice_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slm.train.run.memory_bytes", lambda device: 10**9)
+    with pytest.raises(ConfigError) as caught:
+        check_memory(resolve("tiny", assignments=["batch_size=1000000"]), "cpu")
+    number = int(re.findall(r"below ([0-9,]+)", str(caught.value.hint))[0].replace(",", ""))
+    check_memory(resolve("tiny", assignments=[f"batch_size={number - 1}"]), "cpu")
+
+
+def test_this_machine_has_memory() -> None:
+    there = memory_bytes("cpu")
+    assert there is None or 10**8 < there < 10**14
+
+
+def test_a_device_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    settings = resolve("tiny", assignments=[f"out_dir='{tmp_path / 'run'}'", "device=cuda:77"])
+    with (
+        pytest.raises(DeviceError, match="not available"),
+        ready_trainer(settings, Process(), existing="refuse"),
+    ):
+        pass
+    assert not (tmp_path / "run").exists()
+
+
+# -- data that are taken as they are ---------------------------------------------------------------
+
+
+@pytest.fixture
+def own_data(tmp_path: Path) -> DataDirectory:
+    """Data made with other choices than any default."""
+    source = tmp_path / "stories.txt"
+    source.write_text(tell_stories(60, seed=0), encoding="utf-8", newline="\n")
+    return prepare(
+        str(source), "bytes", tmp_path / "data", limit=30, validation_fraction=0.25, seed=7
+    )
+
+
+def given_data(directory: DataDirectory, tokenizer: str | None = None) -> RunConfig:
+    flags = {"data.data_dir": (str(directory.path), "--data")}
+    if tokenizer is not None:
+        flags["data.tokenizer"] = (tokenizer, "--tokenizer")
+    return resolve("tiny", flags=flags)
+
+
+def silent(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+def test_prepared_data_say_how_they_were_made(own_data: DataDirectory, tmp_path: Path) -> None:
+    data = describe_source(given_data(own_data), own_data, silent).data
+
+    assert data.source == (tmp_path / "stories.txt").resolve().as_posix()
+    assert data.tokenizer == "bytes"
+    assert (data.corpus_seed, data.validation_fraction, data.limit) == (7, 0.25, 30)
+
+
+def test_a_folder_of_text_is_named_as_a_folder(tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for split in ("train", "validation"):
+        (texts / f"{split}.txt").write_text(tell_stories(9, seed=1), encoding="utf-8")
+    directory = prepare(str(texts), "bytes", tmp_path / "data")
+
+    data = describe_source(given_data(directory), directory, silent).data
+    assert data.source == texts.resolve().as_posix()
+
+
+def test_tokenizers_are_told_by_what_they_do_and_not_by_their_names(
+    own_data: DataDirectory, tmp_path: Path
+) -> None:
+    same = own_data.path / "tokenizer.json"
+    for tokenizer in ("bytes", str(same), str(own_data.path)):
+        described = describe_source(given_data(own_data, tokenizer), own_data, silent)
+        assert described.data.tokenizer == "bytes"
+    other = prepare(str(tmp_path / "stories.txt"), "chars", tmp_path / "other")
+    for tokenizer in ("chars", str(other.path / "tokenizer.json"), "bpe:300"):
+        with pytest.raises(UsageError, match="was prepared with the tokenizer bytes"):
+            describe_source(given_data(own_data, tokenizer), own_data, silent)
+
+
+def test_a_description_that_makes_no_sense(own_data: DataDirectory) -> None:
+    meta = own_data.meta.model_copy(update={"source": {"kind": "file", "limit": -1}})
+    with pytest.raises(DataError, match="limit"):
+        describe_source(given_data(own_data), DataDirectory(own_data.path, meta), silent)
+
+
+def test_other_data_in_the_place_are_said_and_recorded(own_data: DataDirectory) -> None:
+    flags = {"data.data_dir": (str(own_data.path), "--data-dir")}
+    settings = resolve("gpt2", flags=flags)
+    notes: list[str] = []
+
+    directory = obtain_data(settings)
+    described = describe_source(settings, directory, notes.append)
+
+    assert directory.fingerprint == own_data.fingerprint
+    assert len(notes) == 1
+    assert "stories.txt with the tokenizer bytes, not roneneldan/TinyStories" in notes[0]
+    assert (described.data.tokenizer, described.data.corpus_seed) == ("bytes", 7)
+
+
+def test_the_same_data_in_the_place_need_no_words(own_data: DataDirectory, tmp_path: Path) -> None:
+    values = {
+        "data.source": str(tmp_path / "stories.txt"),
+        "data.tokenizer": "bytes",
+        "data.limit": 30,
+        "data.validation_fraction": 0.25,
+        "data.corpus_seed": 7,
+    }
+    settings = resolve("gpt2", flags={"data.data_dir": (str(own_data.path), "--data-dir")})
+    settings = settings.with_values(values, "preset of a test")
+
+    assert describe_source(settings, own_data, silent) == settings
