@@ -6,7 +6,9 @@ Nothing here imports PyTorch; each command imports what it needs when it runs.
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,13 +19,15 @@ from slm.cli import bench
 from slm.cli.evaluate import evaluate
 from slm.cli.generate import generate
 from slm.cli.info import info
-from slm.cli.output import prepare_streams, say
+from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
 from slm.runtime import Process
+from slm.signals import Ended, EndOnSignal
+from slm.space import find_no_space
 
 DEBUG_VARIABLE = "SLM_DEBUG"
 
@@ -77,40 +81,64 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
 
     Args:
         program: its commands.
-        arguments: what follows its name; None: those of the process.
+        arguments: what follows its name; None: those of the process, which ends here if a signal
+            says so while other threads are at work.
         name: what it is called in help texts.
     """
     prepare_streams()
     command = typer.main.get_command(program)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    signals = EndOnSignal()
+    code = 0
     try:
-        words = list(sys.argv[1:] if arguments is None else arguments)
-        with command.make_context(name, words) as context:
+        with signals, command.make_context(name, words) as context:
             command.invoke(context)
-        sys.stdout.flush()
+            sys.stdout.flush()
     except typer.Exit as leave:
-        return leave.exit_code
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
+        code = leave.exit_code
+    except (Ended, KeyboardInterrupt):
+        code = _report_ended(signals.signal_number or signal.SIGINT)
     except BrokenPipeError:
-        # Who read our output has gone; the interpreter must not try to flush it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = 1
     except SlmError as error:
-        return _report(error, name)
+        code = _report(error if error.exit_code != 1 else find_no_space(error) or error, name)
     except Exception as error:
-        usage = as_usage_error(error)
-        return _report(usage, name) if usage is not None else _report_unexpected(error)
-    return 0
+        known = as_usage_error(error) or find_no_space(error)
+        code = _report_unexpected(error) if known is None else _report(known, name)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of a library in Rust
+            raise
+        code = _report_unexpected(error)
+    if code:
+        _drop_output()
+    if arguments is None and code > 128 and threading.active_count() > 1:
+        # The interpreter would wait until compilers and encoders have done what nobody needs.
+        os._exit(code)
+    return code
+
+
+def _drop_output() -> None:
+    """Let go what stdout cannot take, or the interpreter would try to write it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _report_ended(number: int) -> int:
+    if _is_main_process():
+        by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+        say(f"interrupted{by}")
+    return 128 + number
 
 
 def _report(error: SlmError, name: str) -> int:
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
+        say(traceback.format_exc().rstrip())
     # What all processes of torchrun know alike, one of them says.
     if not isinstance(error, UsageError | Interrupted | TrainingError) or _is_main_process():
-        say(f"error: {error.message}")
-        say(f"hint: {error.hint or _last_resort(error, name)}")
+        say(f"error: {one_line(error.message)}")
+        say(f"hint: {one_line(error.hint or _last_resort(error, name))}")
     return error.exit_code
 
 
@@ -120,12 +148,12 @@ def _last_resort(error: SlmError, name: str) -> str:
     return f"{DEBUG_VARIABLE}=1 shows where it happened"
 
 
-def _report_unexpected(error: Exception) -> int:
+def _report_unexpected(error: BaseException) -> int:
     if os.environ.get(DEBUG_VARIABLE):
-        traceback.print_exc()
+        say(traceback.format_exc().rstrip())
         return 1
     first_line = (str(error).strip() or "no message").splitlines()[0]
-    say(f"error: unexpected {type(error).__name__}: {first_line}")
+    say(f"error: unexpected {type(error).__name__}: {one_line(first_line)}")
     say(f"hint: this is a fault of the program; {DEBUG_VARIABLE}=1 shows where it happened")
     return 1
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slm.cli.options import Json
-from slm.cli.output import print_json
+from slm.cli.output import print_json, say
+from slm.errors import UsageError
+from slm.reading import status_of
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
@@ -24,8 +26,16 @@ def info(
     """Tell all about a checkpoint, a run or a data directory, and verify its checksums."""
     from slm.data.shards import META_FILE
 
-    is_data = (path / META_FILE).is_file()
-    described = describe_data(path) if is_data else describe_checkpoint(path)
+    if status_of(path / META_FILE) is not None:
+        described = describe_data(path)
+    else:
+        try:
+            described = describe_checkpoint(path)
+        except UsageError as error:
+            raise UsageError(
+                f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
+                hint="give a folder that `slm prepare` or `slm train` made",
+            ) from None
     if as_json:
         print_json(described)
     else:
@@ -73,10 +83,10 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         UsageError: nothing is there.
         CheckpointError: it is damaged or of another version.
     """
-    from slm.checkpoint import load_checkpoint, newest_checkpoint, resolve_checkpoint
+    from slm.checkpoint import newest_checkpoint, open_checkpoint
 
-    directory = resolve_checkpoint(path)
-    checkpoint = load_checkpoint(directory)
+    checkpoint = open_checkpoint(path, warn=lambda text: say(f"note: {text}"))
+    directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     stands_at: Checkpoint | None = checkpoint
     if (path / "checkpoints").is_dir() or (path / "best").is_dir():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.cli.output import say
 from slm.config import DataConfig
 from slm.errors import ConfigError, did_you_mean
 from slm.runtime import DTYPES, resolve_device, resolve_dtype
@@ -44,13 +45,12 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
             f"the number format {dtype!r} is not known",
             hint=did_you_mean(dtype, DTYPES) or f"use {', '.join(DTYPES)} or auto",
         )
-    from slm.checkpoint import load_checkpoint, resolve_checkpoint
+    from slm.checkpoint import open_checkpoint
 
     device = resolve_device(device or "auto")
-    directory = resolve_checkpoint(path)
-    checkpoint = load_checkpoint(directory)
+    checkpoint = open_checkpoint(path, warn=lambda text: say(f"note: {text}"))
     return LoadedModel(
-        path=directory,
+        path=checkpoint.path,
         model=checkpoint.build_model(device),
         tokenizer=checkpoint.tokenizer,
         state=checkpoint.state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -28,8 +29,14 @@ def prepare_streams() -> None:
 
 
 def say(comment: str) -> None:
-    """A comment for people, on stderr."""
-    print(comment, file=sys.stderr, flush=True)
+    """A comment for people, on stderr; where nobody reads any longer, it is lost."""
+    with contextlib.suppress(OSError):
+        print(comment, file=sys.stderr, flush=True)
+
+
+def one_line(text: str) -> str:
+    """A text with its control characters escaped, as those in the name of a file may be."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def print_json(data: dict[str, Any]) -> None:
@@ -81,15 +88,16 @@ class Display:
 
     def __enter__(self) -> Display:
         if sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            from slm.console import StderrConsole
 
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 TextColumn("{task.fields[figures]}"),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                console=StderrConsole(),
                 transient=True,
             )
             self._bar.start()
