@@ -22,7 +22,7 @@ _MANNERS: dict[str, tuple[str, ...]] = {
 }
 # somebody is called something already
 _CALLED = re.compile(
-    r"\b(?:my dears?|dear|sweetheart|darling|little one|friends?|everyone|children)\b"
+    r"\b(?:my (?:dears?|brave)|dear|sweetheart|darling|little one|friends?|everyone|children)\b"
 )
 _GRUFF = frozenset(("whispered", "sobbed", "sighed", "shouted", "growled", "begged", "laughed"))
 

@@ -15,8 +15,8 @@ BANKS: dict[str, str] = {
     "later|the day after that|"
     "on [Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday]",
     "from_then": "from [then|that day|that time] on|after that day|ever since that day|from "
-    "that [morning|day] on",
-    "all_day": "all [day|morning|afternoon]|for [hours|a long time|the rest of the day]|until "
+    "that very day on",
+    "all_day": "all [day|day long]|for [hours|a long time|the rest of the day]|until "
     "[supper time|it was time to go home|the sun went down]",
     "every_day": "every [day|morning|evening|afternoon]|day after day|each "
     "[morning|evening|day]|twice a day",

@@ -10,7 +10,7 @@ from slm.data.stories.facts import StoryFacts
 from slm.data.stories.plots import plots
 from slm.data.stories.tale import Tale
 
-CORPUS_VERSION = 2
+CORPUS_VERSION = 3
 """Grows with every change to the stories, so that prepared data of older ones are made anew."""
 
 

@@ -252,9 +252,10 @@ def set_free(t: Tale) -> None:
     )
     t.character("A").told_of = True
     t.tell(
-        "{A} put it into {X.a} with some [grass|leaves|water and a stone]."
-        if noun != "little fish"
-        else "{A} put it into {X.a} full of water."
+        "{A} put it into {X.a} "
+        + {"little fish": "full of water.", "frog": "with some water and a stone."}.get(
+            noun, "with some [grass|leaves|moss]."
+        )
     )
     t.say("A", "now you are mine!", "you will live in my room!", mood="excited")
     t.want("A", "to keep the {C.kind}")
@@ -315,7 +316,7 @@ def set_free(t: Tale) -> None:
         "the jar stood empty by the window. {A} put a flower in it."
         if "jar" in t.object("X").noun.noun
         else "{A} used the empty {X.n} for {A.his} pencils.",
-        '"Good morning, all of you," {A} said.'
+        '"Hello, all of you," {A} said.'
         if by_day
         else '"Good night, all of you," {A} said into the dark.',
     )

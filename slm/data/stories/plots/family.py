@@ -67,8 +67,8 @@ def new_baby(t: Tale) -> None:
     t.paragraph()
     t.tell(
         "{A} [made a big mess|banged on a pot|stood on {A.his} head|sang as loudly as {A.he} "
-        "could] so that somebody would look, but {M.name} only [sighed|looked the other "
-        'way|said, "Hush!"].'
+        "could] so that somebody would look, but {M.name} only [sighed.|looked the other "
+        'way.|said, "Hush!"]'
     )
     t.attempt("{A.name} tried to get attention")
     t.tell(

@@ -86,8 +86,8 @@ def sick_grandparent(t: Tale) -> None:
         )
         t.tell(
             "so {A} stayed. they listened to the [rain|clock|birds|wind] and said nothing at all."
-            if t.world.sky == "rainy"
-            else "so {A} stayed. they listened to the [clock|birds|wind] and said nothing at all."
+            if t.world.sky == "rainy" and not t.fable
+            else "so {A} stayed. they listened to the [quiet|birds|wind] and said nothing at all."
         )
         t.attempt("{A.name} stayed and held {G.names} {G.hand}")
     else:

@@ -204,7 +204,7 @@ def thank_you(t: Tale) -> None:
     t.take("A", "X", told=False)
     t.tell(
         "so {A} [found|got] a [nice|pretty|lovely] {X.n} and waited {P.spot}.",
-        "{A} thought about it [all morning|for a while] and came back with a [nice|pretty] {X.n}.",
+        "{A} thought about it for a [long time|while] and came back with a [nice|pretty] {X.n}.",
     )
     t.attempt("{A.name} brought a {X.n}")
     t.say("A", "this is for you, / because you always help us.", "thank you for all you do!")

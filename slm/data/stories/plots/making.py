@@ -181,7 +181,7 @@ def building(t: Tale) -> None:
     t.problem(f"{flaw}", "they had built it in a hurry")
     t.feel("A", t.pick(("sad", "angry", "disappointed")), "all the work was for nothing")
     if t.dice.chance(0.5):
-        t.say("B", "that was your fault!", "you did it wrong!", mood="angry")
+        t.say("B", "that was your fault!", "this was your mistake!", mood="angry")
         t.say("A", "no, it was yours!", how="shouted")
         t.attempt("they blamed each other")
         t.tell(

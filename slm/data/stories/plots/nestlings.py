@@ -135,7 +135,7 @@ def fly(t: Tale) -> None:
     t.sibling("S", older=True)
     place = t.somewhere("out")
     t.character("A").place = place
-    t.word("HIGH", "[the branch|the edge of the nest|a high branch]")
+    t.word("HIGH", "[the branch|the edge of the nest|a thin branch]")
     begin.opening(
         t,
         "{A} sat on {HIGH} high above {P} and looked down",

@@ -226,8 +226,8 @@ def lost_way(t: Tale) -> None:
         t.outcome("{A.name} followed the footprints back")
     t.paragraph()
     t.tell(
-        "{M} came running, [hugged {A.name} and would not let go|took {A.name} in {M.his} "
-        "arms|and lifted {A.name} up high]."
+        "{M} came running [and hugged {A.name} and would not let go|and took {A.name} in "
+        "{M.his} arms|and lifted {A.name} up high]."
         if way != 1
         else "{M} [hugged {A.name} and would not let go|took {A.name} in {M.his} arms]."
     )

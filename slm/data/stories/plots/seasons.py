@@ -152,8 +152,7 @@ def snowman(t: Tale) -> None:
     )
     t.say("A", "let's build a snowman!", "the biggest snowman of all!", mood="excited")
     t.want("A", "to build a snowman with {B.name}")
-    t.tell_if(
-        "detail",
+    t.tell(
         "they rolled one big ball, one middle-sized ball and one small ball, until their "
         "{A.hands} were [red|cold].",
         "{A.name} and {B.name} [pushed and rolled|rolled and lifted|pushed and pulled] while "
@@ -161,7 +160,7 @@ def snowman(t: Tale) -> None:
     )
     t.tell_if(
         "detail",
-        "he got a [carrot|pine cone|stick|red leaf|potato] for a nose, two "
+        "the snowman got a [carrot|pine cone|stick|red leaf|potato] for a nose, two "
         "[stones|nuts|buttons|acorns|bottle caps] for eyes and a [wide|big|crooked|] smile of "
         "[pebbles|seeds|twigs|berries].",
     )

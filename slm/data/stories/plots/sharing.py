@@ -199,7 +199,8 @@ def last_piece(t: Tale) -> None:
         t.feel("B", "grateful", "{A.name} had shared {X}", told=True)
         t.say(
             "C",
-            "I have [a bottle of milk|two plums|some nuts]. / Let's share [that|them|those], too!",
+            "I have a bottle of milk. / Let's share that, too!",
+            "I have [two plums|some nuts]. / Let's share [them|those], too!",
             "wait! / I have [some cheese|some berries|a carrot] in my bag.",
         )
         t.tell(

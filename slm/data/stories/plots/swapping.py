@@ -22,7 +22,9 @@ def swap(t: Tale) -> None:
     t.world.own(t.character("A"), t.object("X"))
     while True:
         t.thing("Y", "toy")
-        if t.object("Y").noun.noun.split()[-1] != t.object("X").noun.noun.split()[-1]:
+        y = t.object("Y")
+        same = y.noun.noun.split()[-1] == t.object("X").noun.noun.split()[-1]
+        if not same and "old" not in y.adjectives.split():
             break
     t.world.own(t.character("B"), t.object("Y"))
     begin.opening(

@@ -13,7 +13,7 @@ FORBIDDEN = {
     "pattern marks": r"[{}\[\]<>|]",
     "double spaces": r"  | $|^ ",
     "space before a mark": r" [.,!?;:]",
-    "doubled marks": r"\.\.(?!\.)|,,|\?\?|!!|,\.|\.,|!\.|\?\.|:,|,:",
+    "doubled marks": r"\.\.(?!\.)|,,|\?\?|!!|,\.|\.,|!\.|\?\.|[.!?]\"\.|:,|,:",
     "a before a vowel": r"\b[Aa] (?!one\b|once\b|uni|use|eu)[aeiou]\w",
     "an before a consonant": r"\b[Aa]n (?!hour|honest)[bcdfghjklmnpqrstvwxyz]",
     "doubled words": r"\b(the|a|an|and|to|in|of|he|she|it|they|was|were|his|her|then|so|but) \1\b",

@@ -13,7 +13,7 @@ import pytest
 from slm.data.stories import Story, generate_stories, story_at
 from slm.data.stories.plots import plots
 
-GOLDEN = "83248e6fac0221d9da0d9c096fff479c4bbc79ccf5e93aae3d91c9cd37d99b97"
+GOLDEN = "c96bb18b2fffbc16c5d077f72a91357ec6eb431c4e65add7dd15c8872a46c065"
 
 
 @pytest.fixture(scope="module")
