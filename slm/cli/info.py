@@ -43,7 +43,7 @@ def info(
 
 
 def describe_data(path: Path) -> dict[str, Any]:
-    """What a data directory holds; every byte of its token files is verified.
+    """What a data directory holds; every byte of it is verified.
 
     Raises:
         DataError: it is damaged or of another version.
@@ -51,6 +51,7 @@ def describe_data(path: Path) -> dict[str, Any]:
     from slm.data.shards import DataDirectory
 
     directory = DataDirectory.open(path)
+    _ = directory.tokenizer  # verifies
     splits = {}
     for name, split in directory.meta.splits:
         directory.tokens(name)  # verifies

@@ -282,6 +282,6 @@ def _read_meta(path: Path) -> DataMeta:
         return DataMeta.model_validate(table)
     except ValidationError as error:
         first: Mapping[str, Any] = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        place = ".".join(str(part)[:40] for part in first["loc"][:4])
         message = str(first["msg"]).removeprefix("Value error, ")
         raise _damaged(f"{file}: {place + ': ' if place else ''}{message[:200]}") from None

@@ -230,6 +230,13 @@ def test_names_that_cannot_be(name: str) -> None:
         DataDirectory.open(name)
 
 
+def test_a_name_of_a_megabyte_is_cut_in_the_message(data: Path) -> None:
+    edit(data, lambda meta: meta["splits"].update({"x" * (1 << 20): 1}))
+    with pytest.raises(DataError, match=r"meta.json") as caught:
+        DataDirectory.open(data)
+    assert len(caught.value.message) < 400 + len(str(data))
+
+
 def test_unknown_split(data: Path) -> None:
     with pytest.raises(DataError, match="no split 'test'"):
         DataDirectory.open(data).split("test")
