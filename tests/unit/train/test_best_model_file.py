@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pickle
 import random
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from slm.errors import CheckpointError, UsageError
+from slm.errors import CheckpointError, NoSpaceError, UsageError
 from slm.model import GPT
 from slm.tokenizer import build_tokenizer
+from slm.train import best_model_file
 from slm.train.best_model_file import BestModelFile, load_model_file, load_weights
 from slm.train.events import EvaluationRecord
 
@@ -197,3 +199,121 @@ def test_dropout_and_context_may_differ(path: Path, tiny_model: MakeModel) -> No
     trained = tiny_model("modern", dropout=0.2, n_kv_head=None)
     other = tiny_model("modern", seed=1, dropout=0.0, block_size=64, n_kv_head=4)
     load_weights(other, dict(trained.state_dict()), where=path, config=trained.config)
+
+
+# -- what a stranger may have made of it -----------------------------------------------------------
+
+
+def saved(path: Path, trained: GPT, **changes: Any) -> None:
+    """A model file with some of its parts changed."""
+    write(path, trained)
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, **changes}, path)
+
+
+@pytest.mark.parametrize("change", [{"n_embd": 65536}, {"n_layer": 1024}, {"vocab_size": 2**24}])
+def test_a_small_file_never_asks_for_a_large_model(
+    path: Path, tiny_model: MakeModel, change: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever builds the model that a file describes may rely on its having these weights."""
+    model = tiny_model("modern", vocab_size=257)
+    saved(path, model, config={**model.config.__dict__, **change, "mlp_dim": 48, "head_dim": 8})
+    before = torch.nn.Module.__init__
+
+    def watched(self: Any, *args: Any) -> None:
+        assert torch.empty(1).device.type == "meta"
+        before(self, *args)
+
+    monkeypatch.setattr(torch.nn.Module, "__init__", watched)
+    with pytest.raises(CheckpointError, match="does not fit its own settings|lacks weights"):
+        load_model_file(path)
+
+
+def test_weights_that_claim_more_than_the_file_has(path: Path, tiny_model: MakeModel) -> None:
+    """One number, shown a thousand million times."""
+    model = tiny_model("modern", vocab_size=257)
+    weights = dict(model.state_dict())
+    weights["token_embedding.weight"] = torch.zeros(1).expand(2**20, 1000)
+    saved(path, model, model=weights)
+    assert path.stat().st_size < 10**6
+    with pytest.raises(CheckpointError, match="claims weights of more bytes"):
+        load_model_file(path)
+
+
+def test_tied_weights_of_a_bare_state_dict_count_once(path: Path, tiny_model: MakeModel) -> None:
+    weights = dict(tiny_model("gpt2").state_dict())
+    weights["lm_head.weight"] = weights["token_embedding.weight"]
+    torch.save(weights, path)
+    assert load_model_file(path).weights.keys() == weights.keys()
+
+
+def test_compressed_records(path: Path, tiny_model: MakeModel) -> None:
+    """A zip bomb is refused before a record is unpacked."""
+    write(path, tiny_model("modern", vocab_size=257))
+    with zipfile.ZipFile(path) as archive:
+        records = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in records.items():
+            archive.writestr(name, content)
+    with pytest.raises(CheckpointError, match="is not a model file: it is compressed"):
+        load_model_file(path)
+
+
+@pytest.mark.parametrize("value", [bytearray(10), {1, 2}, torch.Size([3]), torch.float32])
+def test_more_than_plain_values(path: Path, value: Any) -> None:
+    """PyTorch would make these, a bytearray of any length for one, without a question."""
+    torch.save({"a": torch.ones(1), "b": value}, path)
+    with pytest.raises(CheckpointError, match="more than plain tensors"):
+        load_model_file(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite(path: Path, tiny_model: MakeModel, value: float) -> None:
+    model = tiny_model("modern", vocab_size=257)
+    with torch.no_grad():
+        model.final_norm.weight[3] = value
+    write(path, model)
+    with pytest.raises(CheckpointError, match=r"final_norm\.weight has values .* not finite"):
+        load_model_file(path)
+
+
+def test_weights_of_whole_numbers(path: Path) -> None:
+    torch.save({"a": torch.ones(2, dtype=torch.int64)}, path)
+    with pytest.raises(CheckpointError, match="int64"):
+        load_model_file(path)
+
+
+def test_another_version(path: Path, tiny_model: MakeModel) -> None:
+    saved(path, tiny_model("modern", vocab_size=257), format="slm-model-2")
+    with pytest.raises(CheckpointError, match="slm-model-2.*reads slm-model-1") as caught:
+        load_model_file(path)
+    assert caught.value.hint == "use the version of slm that wrote it"
+
+
+class Full:
+    """Takes some bytes, and then the disk is full."""
+
+    def __init__(self, stream: Any, left: int) -> None:
+        self.stream = stream
+        self.left = left
+
+    def write(self, content: Any) -> int:
+        self.left -= len(content)
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return int(self.stream.write(content))
+
+
+@pytest.mark.parametrize("room", [0, 10, 5_000, 30_000])
+def test_a_full_disk_leaves_the_older_file(
+    path: Path, tiny_model: MakeModel, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, tiny_model("modern", vocab_size=257))
+    older = path.read_bytes()
+    assert len(older) > 30_000
+    plain = best_model_file._Output
+    monkeypatch.setattr(best_model_file, "_Output", lambda stream: plain(Full(stream, room)))
+    with pytest.raises(NoSpaceError, match=r"best_model\.pt"):
+        write(path, tiny_model("modern", vocab_size=257, seed=1))
+    assert path.read_bytes() == older
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
