@@ -301,7 +301,7 @@ class TrainingConfig(_Settings):
     sample_tokens: Annotated[int, Field(ge=1, le=2**20)] = 60
     """New tokens of each sample."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    """What to do when a loss or gradient is not finite: stop, or skip up to three such steps."""
+    """What to do when a loss, gradient or update is not finite: stop, or skip three in a row."""
     tensorboard: bool = False
     """Also write TensorBoard events (needs the extra `track`)."""
     device: str = "auto"

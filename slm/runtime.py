@@ -268,10 +268,22 @@ def process_group(process: Process, device: str) -> Iterator[None]:
         yield
         return
     import torch.distributed
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
 
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    # After a restart of theirs the processes would else find the addresses of those that died.
+    store, rank, world_size = next(rendezvous("env://"))
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):  # all count the same
+        start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = PrefixStore(f"start {start}", store)
+    torch.distributed.init_process_group(
+        "nccl" if device.startswith("cuda") else "gloo",
+        store=store,
+        rank=rank,
+        world_size=world_size,
+    )
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +24,7 @@ from slm.cli.options import (
 )
 from slm.cli.output import say
 from slm.cli.settings import from_preset, resumed_run
-from slm.cli.train import preparation_progress
+from slm.cli.train import preparation_progress, run_lock, started_again
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
 from slm.runtime import Process
@@ -31,6 +32,7 @@ from slm.runtime import Process
 if TYPE_CHECKING:
     from slm.train import Trainer
 
+DEFAULT_PRESET = "gpt2"
 EXAMPLE_PROMPTS = (
     "Once upon a time",
     "The little girl went to the park and",
@@ -58,8 +60,9 @@ def train(
         bool, typer.Option("--resume", help="Go on with an unfinished run in the output directory.")
     ] = False,
     preset: Annotated[
-        str, typer.Option("--preset", metavar="NAME", help="One of `slm presets`.")
-    ] = "gpt2",
+        str | None,
+        typer.Option("--preset", metavar="NAME", help="One of `slm presets`.  [gpt2]"),
+    ] = None,
     source: Source = None,
     tokenizer: Tokenizer = None,
     steps: Steps = None,
@@ -82,29 +85,46 @@ def train(
     )
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
-    chosen = from_preset(preset, None, flags, changes)
+    chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
+    if preset is not None:
+        chosen = _with_its_data(chosen)
+    resume = resume or started_again(chosen)
     if resume:
         chosen = resumed_run(Path(chosen.train.out_dir), None, None, flags, changes) or chosen
     if no_train:
         _tell_stories(_set_up(chosen, force_reload=force_reload))
         return
-    from slm.train.best_model_file import MODEL_FILE
-    from slm.train.run import ready_trainer
-
     process = Process.from_environment()
-    with ready_trainer(
-        chosen,
-        process,
-        existing="resume" if resume else "set-aside",
-        force_reload=force_reload,
-        progress=preparation_progress(),
-        note=say,
-    ) as trainer:
-        trainer.train(existing="resume" if resume else "set-aside")
-        if process.is_main:
-            saved = trainer.out_dir / MODEL_FILE
-            trainer.load_best_model(saved if saved.is_file() else trainer.out_dir)
-            _tell_stories(trainer)
+    with run_lock(chosen, process):
+        from slm.train.best_model_file import MODEL_FILE
+        from slm.train.run import ready_trainer
+
+        with ready_trainer(
+            chosen,
+            process,
+            existing="resume" if resume else "set-aside",
+            force_reload=force_reload,
+            progress=preparation_progress(),
+            note=say,
+        ) as trainer:
+            trainer.train(existing="resume" if resume else "set-aside")
+            if process.is_main:
+                saved = trainer.out_dir / MODEL_FILE
+                trainer.load_best_model(saved if saved.is_file() else trainer.out_dir)
+                _tell_stories(trainer)
+
+
+def _with_its_data(settings: RunConfig) -> RunConfig:
+    """Sign the data of a preset that the user named as the user's own choice.
+
+    So other data that are in the data directory already are not taken in their place.
+    """
+    chosen = {
+        name: "--preset"
+        for name in ("data.source", "data.tokenizer")
+        if settings.origins.get(name, "preset ").startswith("preset ")
+    }
+    return replace(settings, origins={**settings.origins, **chosen})
 
 
 def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from slm.cli.options import Flags
 from slm.config import DEFAULT_SOURCE, RunConfig
 from slm.errors import CheckpointError, UsageError
-from slm.presets import DEFAULT_PRESET, preset_table, resolve, settings_file
+from slm.presets import DEFAULT_PRESET, preset_of, preset_table, resolve, settings_file
+from slm.reading import read_bounded, strict_json
 
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
+MAX_SETTINGS_BYTES = 1 << 20
 
 
 def from_preset(
@@ -43,8 +44,8 @@ def new_run(
         UsageError, ConfigError: something is unknown or impossible.
     """
     if preset is None:
-        named = settings_file(config_file).get("preset") if config_file is not None else None
-        preset = DEFAULT_PRESET if named is None else str(named)
+        named = preset_of(settings_file(config_file)) if config_file is not None else None
+        preset = DEFAULT_PRESET if named is None else named
     settings = from_preset(preset, config_file, flags, assignments)
     if "train.out_dir" not in settings.origins:
         out_dir = RUNS / (preset if config_file is None else config_file.stem)
@@ -67,14 +68,9 @@ def resumed_run(
         CheckpointError: its settings cannot be read.
         UsageError, ConfigError: something is unknown or impossible, or another preset is named.
     """
-    file = out_dir / SETTINGS_FILE
-    if not file.is_file():
+    saved = _saved_settings(out_dir)
+    if saved is None:
         return None
-    try:
-        data = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"cannot read the settings {file}: {error}") from None
-    saved = RunConfig.from_json(data, where=str(file))
     # The folder may have been moved or renamed since.
     saved = saved.with_values({"train.out_dir": str(out_dir)}, "--out")
     if preset is not None and f"preset {preset}" not in saved.origins.values():
@@ -83,3 +79,27 @@ def resumed_run(
             hint="leave out --preset, or start anew with --fresh",
         )
     return resolve(None, config_file=config_file, flags=flags, assignments=assignments, base=saved)
+
+
+def _saved_settings(out_dir: Path) -> RunConfig | None:
+    """The settings in a run's newest valid checkpoint, where they are verified, else in its file.
+
+    Raises:
+        CheckpointError: they cannot be read, or no checkpoint is valid.
+    """
+    from slm.checkpoint import newest_checkpoint
+    from slm.train.run_directory import is_being_set_aside
+
+    if is_being_set_aside(out_dir):  # what is left of that run does not count
+        return None
+    checkpoint = newest_checkpoint(out_dir)
+    if checkpoint is not None:
+        return checkpoint.config
+    file = out_dir / SETTINGS_FILE
+    if not file.is_file():
+        return None
+    try:
+        data = strict_json(read_bounded(file, MAX_SETTINGS_BYTES))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read the settings {file}: {error}") from None
+    return RunConfig.from_json(data, where=str(file))

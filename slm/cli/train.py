@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,6 +30,7 @@ from slm.cli.output import Display, print_json, print_table, say
 from slm.cli.settings import new_run, resumed_run
 from slm.config import ORIGIN_PREPARED, RunConfig
 from slm.errors import UsageError
+from slm.files import directory_lock
 from slm.runtime import Process
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ def train(
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
     chosen = new_run(preset, config, flags, changes)
+    resume = resume or started_again(chosen)
     if resume:
         saved = resumed_run(Path(chosen.train.out_dir), preset, config, flags, changes)
         if saved is None and not any((preset, config, data, source)):
@@ -115,6 +118,15 @@ def train(
         stop_after=stop_after,
         as_json=as_json,
     )
+
+
+def started_again(settings: RunConfig) -> bool:
+    """Whether `torchrun` starts this run anew, as one of its processes has died."""
+    if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # and PyTorch may stay unloaded
+        return False
+    from slm.train.run_directory import is_restart
+
+    return is_restart(Path(settings.train.out_dir))
 
 
 def _text(path: Path | None) -> str | None:
@@ -139,23 +151,33 @@ def _refuse_contradictions(
 
 
 def _train(settings: RunConfig, *, existing: Any, stop_after: int | None, as_json: bool) -> None:
-    from slm.train.callbacks import recording_callbacks
-    from slm.train.progress import ProgressDisplay
-    from slm.train.run import ready_trainer
-
     process = Process.from_environment()
-    with ready_trainer(
-        settings,
-        process,
-        existing=existing,
-        callbacks=[*recording_callbacks(settings.train), ProgressDisplay()],
-        progress=preparation_progress(),
-        note=say,
-    ) as trainer:
-        result = trainer.train(existing=existing, stop_after=stop_after)
-        bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
+    with run_lock(settings, process):
+        from slm.train.callbacks import recording_callbacks
+        from slm.train.progress import ProgressDisplay
+        from slm.train.run import ready_trainer
+
+        with ready_trainer(
+            settings,
+            process,
+            existing=existing,
+            callbacks=[*recording_callbacks(settings.train), ProgressDisplay()],
+            progress=preparation_progress(),
+            note=say,
+        ) as trainer:
+            result = trainer.train(existing=existing, stop_after=stop_after)
+            bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
     if process.is_main:
         _tell(result, bytes_per_token, as_json=as_json)
+
+
+def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContextManager[object]:
+    """The lock of the run directory, for the whole command.
+
+    It is taken before PyTorch is imported, so that a second run is refused at once.
+    """
+    out_dir = Path(settings.train.out_dir)
+    return directory_lock(out_dir) if process.is_main else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -172,7 +194,7 @@ def _tell(result: TrainingResult, bytes_per_token: float, *, as_json: bool) -> N
         print_json(
             {
                 "run": str(result.out_dir),
-                "best": str(result.out_dir / "best"),
+                "best": None if best is None else str(result.out_dir / "best"),
                 "step": result.step,
                 "tokens": result.tokens,
                 "train_loss": result.train_loss,

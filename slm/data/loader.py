@@ -146,6 +146,43 @@ class DataLoader:
         )
         return self._gather(self.directory.tokens(split), windows * self.block_size)
 
+    def stories_at(
+        self, step: int, n_batches: int = 1, split: str = "train", *, rank: int | None = None
+    ) -> list[int]:
+        """Numbers of the stories that the batches of `step`, `step + 1`, ... touch, from 0.
+
+        Story 0 ends with the split's first end-of-text token, and so on. The ids are read up to the
+        last window: this is for reports, not for every step.
+
+        Args:
+            step: the first micro-batch.
+            n_batches: how many in a row.
+            split: which split.
+            rank: whose batches; None: those of all processes.
+
+        Raises:
+            DataError: the split is shorter than one block, or its file is damaged.
+        """
+        ranks = range(self.world_size) if rank is None else (rank,)
+        n_windows, tokens = self._count_windows(split), self.directory.tokens(split)
+        windows: set[int] = set()
+        for number in range(step, step + n_batches):
+            for one in ranks:
+                first_row = (number * self.world_size + one) * self.batch_size
+                found = windows_at(first_row, self.batch_size, n_windows=n_windows, seed=self.seed)
+                windows.update(found.tolist())
+        eot_id = self.meta.tokenizer.eot_id
+        stories: set[int] = set()
+        story = end = 0
+        for window in sorted(windows):
+            start = window * self.block_size
+            story += _count_of(eot_id, tokens[end:start])
+            end = start + self.block_size  # of this id, the last target, the story counts, too
+            ended = _count_of(eot_id, tokens[start:end])
+            stories.update(range(story, story + ended + 1))
+            story += ended
+        return sorted(stories)
+
     def get_batch(self, split: str = "train") -> Batch:
         """The next batch of a split, in nanoGPT's shape: successive steps from 0."""
         batch = self.batch_at(self._next_step.get(split, 0), split)
@@ -212,3 +249,11 @@ class DataLoader:
         if device.type == "cuda":
             x, y = x.pin_memory(), y.pin_memory()
         return x.to(device, non_blocking=True), y.to(device, non_blocking=True)
+
+
+def _count_of(wanted: int, tokens: TokenArray) -> int:
+    """How often an id is there, in bounded memory."""
+    total = 0
+    for start in range(0, len(tokens), 1 << 20):
+        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == wanted))
+    return total

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from slm.config import GPTConfig
+from pathlib import Path
+
+from slm.config import GPTConfig, RunConfig
 from slm.data.loader import DataLoader
+from slm.data.shards import META_FILE, DataDirectory
 from slm.errors import ConfigError, DataError
+from slm.files import CHUNK_BYTES
 from slm.runtime import Process
 
 
@@ -17,8 +21,9 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
         process: this process, whose share of the data the loader must give.
 
     Raises:
-        DataError: ids above the vocabulary, blocks longer than the context, too little text, or
-            damaged files.
+        DataError: ids above the vocabulary, blocks longer than the context, a description that is
+            not true, too little text, or damaged files.
+        TokenizerError: the tokenizer's file is missing or damaged.
         ConfigError: the loader is another process's.
     """
     if (loader.rank, loader.world_size) != (process.rank, process.world_size):
@@ -38,5 +43,47 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
             f"the data loader's blocks of {loader.block_size} tokens "
             f"exceed the model's context of {shape.block_size}"
         )
+    _ = loader.tokenizer  # which must be the one that the description tells of
     loader.batch_at(0)
     next(loader.validation_batches(1), None)  # a process may have no share of so few
+    for split in ("train", "validation"):
+        _check_split(loader.directory, split)
+
+
+def describe_data(settings: RunConfig, loader: DataLoader) -> RunConfig:
+    """Say in the settings which source and tokenizer the prepared data were made with.
+
+    Raises:
+        DataError: the description of the data makes no sense.
+    """
+    source = loader.meta.source
+    train = source.get("train")  # of a folder
+    place = Path(str(train.get("path"))).parent.as_posix() if isinstance(train, dict) else None
+    values = {
+        "data.source": place or str(source.get("name") or source.get("path") or source.get("kind")),
+        "data.tokenizer": loader.meta.tokenizer.name,
+    }
+    try:
+        return settings.with_values(values, f"data in {loader.data_dir}")
+    except ConfigError as error:
+        raise DataError(f"{loader.data_dir / META_FILE}: {error.message}") from None
+
+
+def _check_split(directory: DataDirectory, name: str) -> None:
+    """Refuse a split without text, and one whose numbers cannot be."""
+    split = directory.split(name)
+    if not (0 < split.stories <= split.tokens and split.bytes > 0):
+        raise DataError(
+            f"the {name} split of {directory.path} has {split.stories:,} stories of "
+            f"{split.bytes:,} bytes in {split.tokens:,} tokens: there is no text in it",
+            hint="prepare more text",
+        )
+    tokens = directory.tokens(name)
+    # Ordinary text differs in the first few ids.
+    for start in range(0, len(tokens), CHUNK_BYTES):
+        if (tokens[start : start + CHUNK_BYTES] != tokens[0]).any():
+            return
+    raise DataError(
+        f"the {name} split of {directory.path} is {len(tokens):,} times the id {int(tokens[0])}",
+        hint="prepare other text",
+    )

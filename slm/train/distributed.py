@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.distributed
 from torch import Tensor, nn
 
 from slm.config import TrainingConfig
-from slm.errors import ConfigError
+from slm.errors import ConfigError, TrainingError
 from slm.runtime import Process
 
 
@@ -24,16 +25,35 @@ def share_of_micro_batches(config: TrainingConfig, process: Process) -> int:
         raise ConfigError(
             f"gradient_accumulation_steps {total} cannot be divided "
             f"among {process.world_size} processes",
-            hint=f"set gradient_accumulation_steps={process.world_size}",
+            hint=f"start a number of processes that divides {total}; a new run may also set "
+            f"gradient_accumulation_steps={total + -total % process.world_size}",
         )
     return total // process.world_size
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[None]:
+    """Say what it means when the other processes are not heard of any more.
+
+    Raises:
+        TrainingError: one of them has died, or cannot be reached.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise TrainingError(
+            f"another process of this run is gone ({str(error).splitlines()[0][:100]})",
+            hint="its own message says why; torchrun --max-restarts N starts all anew, and the run "
+            "goes on from its newest checkpoint",
+        ) from error
 
 
 def copy_from_main(model: nn.Module, process: Process) -> None:
     """Give every process the main process's parameters."""
     if process.world_size > 1:
-        for parameter in model.parameters():
-            torch.distributed.broadcast(parameter.data, src=0)
+        with _connected():
+            for parameter in model.parameters():
+                torch.distributed.broadcast(parameter.data, src=0)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], process: Process) -> None:
@@ -46,7 +66,8 @@ def average_gradients(parameters: Iterable[nn.Parameter], process: Process) -> N
         return
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([gradient.flatten() for gradient in gradients])
-    torch.distributed.all_reduce(flat)
+    with _connected():
+        torch.distributed.all_reduce(flat)
     flat.div_(process.world_size)
     offset = 0
     for gradient in gradients:
@@ -70,5 +91,6 @@ def _reduced(values: list[float], process: Process, device: str, *, largest: boo
     # MPS has no float64; it also has no process group.
     tensor: Tensor = torch.tensor(values, dtype=torch.float64, device=device)
     operation = torch.distributed.ReduceOp.MAX if largest else torch.distributed.ReduceOp.SUM
-    torch.distributed.all_reduce(tensor, op=operation)
+    with _connected():
+        torch.distributed.all_reduce(tensor, op=operation)
     return [float(value) for value in tensor.tolist()]

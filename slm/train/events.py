@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from slm.config import RunConfig
 from slm.model import Costs
@@ -29,6 +30,10 @@ class RunStart:
     first_step: int
     """Steps done before this start; more than 0 when a run goes on."""
     elapsed_seconds: float
+    evaluated: bool = False
+    """Whether the evaluation at `first_step` is done, too."""
+    stories_told: int = 0
+    """How many of the samples at `first_step` are done, too."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,20 @@ class SampleRecord:
 
 
 @dataclass(frozen=True)
+class AnomalyRecord:
+    """A step whose loss jumped up, or that was skipped as something in it was not finite."""
+
+    step: int
+    """Steps done, this one included."""
+    anomaly: Literal["spike", "skipped"]
+    loss: float
+    text: str
+    """What was found, in a sentence."""
+    stories: tuple[int, ...] = ()
+    """Numbers of the training stories of a skipped step, as many as are told."""
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """How a run ended."""
 
@@ -99,6 +118,9 @@ class TrainingResult:
 class Callback:
     """Listens to a run. Every method may be left as it is."""
 
+    is_vital = True
+    """Whether the run ends where this one fails; False: the failure becomes a note."""
+
     def on_start(self, start: RunStart) -> None:
         """The run is about to make its first step."""
 
@@ -110,6 +132,9 @@ class Callback:
 
     def on_sample(self, record: SampleRecord) -> None:
         """A sample story was told."""
+
+    def on_anomaly(self, record: AnomalyRecord) -> None:
+        """A step was odd; a note says so, too."""
 
     def on_note(self, text: str) -> None:
         """Something a user should know."""

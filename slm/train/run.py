@@ -8,34 +8,42 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 import torch.distributed
 
+from slm.checkpoint import step_directories
 from slm.config import (
     ORIGIN_AUTO,
     ORIGIN_OF_SOURCE,
     ORIGIN_PREPARED,
     ORIGIN_SHARED,
     ORIGIN_TOKENIZER,
+    DataConfig,
     RunConfig,
 )
 from slm.data.loader import DataLoader
 from slm.data.place import default_data_dir
-from slm.data.prepare import PrepareProgress, prepare
-from slm.data.shards import DataDirectory
-from slm.errors import DataError, UsageError
-from slm.files import directory_lock, make_directory
+from slm.data.prepare import PrepareProgress, is_made_from, prepare
+from slm.data.shards import META_FILE, DataDirectory
+from slm.data.sources import open_source
+from slm.errors import ConfigError, DataError, UsageError
 from slm.model import GPT
+from slm.model.accounting import activation_bytes_per_token, state_bytes
 from slm.runtime import (
+    DTYPES,
     Process,
     device_of_process,
+    memory_bytes,
     process_group,
     resolve_device,
     resolve_dtype,
     seed_everything,
 )
+from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
 from slm.train.events import Callback
 from slm.train.run_directory import Existing, make_room
@@ -60,6 +68,8 @@ def ready_trainer(
 ) -> Iterator[Trainer]:
     """A trainer whose data are prepared and whose processes are connected for the block.
 
+    The caller holds the lock of the run directory, in the main process.
+
     Args:
         settings: of the run; what depends on data or processes is fitted to them.
         process: this process among those that train together.
@@ -71,18 +81,19 @@ def ready_trainer(
 
     Raises:
         UsageError: there is a run already and `existing` is "refuse".
-        WriteError: the run directory cannot be made.
+        ConfigError: this machine has not the memory for it.
+        DeviceError: the device is not there.
         SlmError: the data cannot be had, or the settings do not fit them.
     """
-    out_dir = Path(settings.train.out_dir)
-    if process.is_main:
-        make_directory(out_dir)
-        with directory_lock(out_dir):  # a run that is going on is the first thing to say
-            if existing == "refuse":
-                make_room(out_dir, existing)
-    settings = share_micro_batches(settings, process, note if process.is_main else None)
-    settings = place_data(settings)
     device = device_of_process(resolve_device(settings.train.device), process)
+    check_memory(settings, device)
+    out_dir = Path(settings.train.out_dir)
+    if process.is_main and existing == "refuse":
+        make_room(out_dir, existing)
+    # A run that goes on keeps its micro-batches, and with them the order of its samples.
+    if existing != "resume" or not step_directories(out_dir):
+        settings = share_micro_batches(settings, process, note if process.is_main else None)
+    settings = place_data(settings)
     with process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
@@ -94,13 +105,49 @@ def ready_trainer(
                 progress=report,
                 note=note,
             )
-        settings = fit_vocabulary(describe_source(settings, directory), directory.tokenizer)
+        settings = describe_source(settings, directory, note if process.is_main else _unheard)
+        settings = fit_vocabulary(settings, directory.tokenizer)
         settings = agree_on_dtype(settings, process, device)
-        yield build_trainer(settings, process, callbacks)
+        yield build_trainer(settings, process, callbacks, locked=True)
 
 
 def _silent(event: PrepareProgress) -> None:
     pass
+
+
+def _unheard(sentence: str) -> None:
+    pass
+
+
+def check_memory(settings: RunConfig, device: str) -> None:
+    """Refuse a run that needs more memory than the device or this machine has in all.
+
+    The estimate is a lower bound, so that nothing is refused that could run.
+
+    Raises:
+        ConfigError: the message names both numbers.
+    """
+    there = memory_bytes(device)
+    if there is None:
+        return
+    state = state_bytes(settings.model)
+    row = settings.model.block_size * activation_bytes_per_token(settings.model)
+    activations = settings.train.batch_size * row
+    if state + activations <= there:
+        return
+    rows_that_fit = (there - state) // row
+    raise ConfigError(
+        f"training needs at least {_gigabytes(state + activations)} of memory "
+        f"({_gigabytes(state)} for weights and optimizer, {_gigabytes(activations)} for a "
+        f"micro-batch), {device} has {_gigabytes(there)}",
+        hint=f"try a batch_size below {rows_that_fit:,}; more gradient_accumulation_steps make up"
+        if rows_that_fit > 1
+        else "choose a smaller n_layer, n_embd or block_size",
+    )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"
 
 
 def place_data(settings: RunConfig) -> RunConfig:
@@ -157,27 +204,83 @@ def _only_the_place_is_chosen(settings: RunConfig) -> bool:
     return place != ORIGIN_OF_SOURCE and all(origin.startswith(CHOSEN_BY_US) for origin in origins)
 
 
-def describe_source(settings: RunConfig, directory: DataDirectory) -> RunConfig:
+def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -> RunConfig:
     """Say in the settings where prepared data that were taken as they are came from.
+
+    Args:
+        settings: of the run.
+        directory: the data.
+        note: told where they are others than the settings say.
 
     Raises:
         UsageError: another tokenizer was asked for than the one that made the data.
+        DataError: the description of the data makes no sense.
     """
-    if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
+    is_given = settings.origins.get("data.data_dir") == ORIGIN_PREPARED
+    if not is_given and not (
+        _only_the_place_is_chosen(settings) and _are_others(settings.data, directory)
+    ):
         return settings
-    name = directory.meta.tokenizer.name
-    if settings.origins.get("data.tokenizer") == "--tokenizer" and settings.data.tokenizer != name:
+    name, source = directory.meta.tokenizer.name, directory.meta.source
+    asked = settings.data.tokenizer
+    if settings.origins.get("data.tokenizer") == "--tokenizer" and not _made(asked, directory):
         raise UsageError(
-            f"{directory.path} was prepared with the tokenizer {name}, "
-            f"not {settings.data.tokenizer}",
+            f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
             hint="leave out --tokenizer, or prepare other data with: slm prepare",
         )
-    source = directory.meta.source
-    values = {
-        "data.source": str(source.get("name") or source.get("path") or source.get("kind")),
-        "data.tokenizer": name,
-    }
-    return settings.with_values(values, f"data in {directory.path}")
+    values = {"data.source": _name_of(source), "data.tokenizer": name}
+    for key, known_as in _KNOWN_AS.items():
+        if known_as in source:
+            values[f"data.{key}"] = source[known_as]
+    try:
+        described = settings.with_values(values, f"data in {directory.path}")
+    except ConfigError as error:
+        raise DataError(f"{directory.path / META_FILE}: {error.message}") from None
+    if not is_given:
+        note(
+            f"note: {directory.path} holds {described.data.source} with the tokenizer {name}, not "
+            f"{settings.data.source} with {asked}: training on what is there "
+            "(name --source, --tokenizer or --preset to replace it)"
+        )
+    return described
+
+
+_KNOWN_AS = {
+    "corpus_seed": "seed",
+    "validation_fraction": "validation_fraction",
+    "limit": "limit",
+}
+"""Settings of the data, and what the identity of a source calls them."""
+
+
+def _are_others(data: DataConfig, directory: DataDirectory) -> bool:
+    """Whether a directory holds other data than the settings would make."""
+    source = open_source(
+        data.source,
+        limit=data.limit,
+        validation_fraction=data.validation_fraction,
+        seed=data.corpus_seed,
+    )
+    return not is_made_from(directory, source, data.tokenizer)
+
+
+def _made(spec: str, directory: DataDirectory) -> bool:
+    """Whether the tokenizer that a specification means made the data."""
+    recorded = directory.meta.tokenizer
+    if spec in (recorded.name, directory.meta.request.get("tokenizer")):
+        return True
+    wanted = parse_tokenizer(spec)
+    return wanted.kind == "file" and (
+        load_tokenizer(wanted.path).fingerprint == recorded.fingerprint
+    )
+
+
+def _name_of(source: Mapping[str, Any]) -> str:
+    """What a user gives as `source` to mean the source of an identity."""
+    train = source.get("train")
+    if isinstance(train, dict):  # of a folder
+        return Path(str(train.get("path"))).parent.as_posix()
+    return str(source.get("name") or source.get("path") or source.get("kind"))
 
 
 def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
@@ -210,20 +313,33 @@ def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunCon
     """Let all processes compute in the number format that the main one finds fastest."""
     if process.world_size == 1 or settings.train.dtype != "auto":
         return settings
-    found = [resolve_dtype("auto", device) if process.is_main else None]
-    torch.distributed.broadcast_object_list(found, src=0)
-    return settings.with_values({"train.dtype": found[0]}, ORIGIN_AUTO)
+    # A number, as objects would be pickled.
+    number = DTYPES.index(resolve_dtype("auto", device)) if process.is_main else 0
+    found = torch.tensor(number, device=device)
+    torch.distributed.broadcast(found, src=0)
+    return settings.with_values({"train.dtype": DTYPES[int(found)]}, ORIGIN_AUTO)
 
 
 def build_trainer(
-    settings: RunConfig, process: Process, callbacks: Sequence[Callback] | None = None
+    settings: RunConfig,
+    process: Process,
+    callbacks: Sequence[Callback] | None = None,
+    *,
+    locked: bool = False,
 ) -> Trainer:
-    """A new model with its initial weights, the loader of its data, and their trainer."""
+    """A new model with its initial weights, the loader of its data, and their trainer; see there.
+
+    Raises:
+        ConfigError: this machine has not the memory for it.
+        DeviceError: the device is not there.
+    """
     config = settings.train
+    device = device_of_process(resolve_device(config.device), process)
+    check_memory(settings, device)
     loader = DataLoader(
         config.batch_size,
         settings.model.block_size,
-        device_of_process(resolve_device(config.device), process),
+        device,
         data_dir=settings.data.data_dir,
         seed=config.seed,
         rank=process.rank,
@@ -237,6 +353,7 @@ def build_trainer(
         settings=settings,
         process=process,
         callbacks=callbacks,
+        locked=locked,
     )
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 from pathlib import Path
 from typing import Literal
 
-from slm.errors import UsageError
-from slm.files import make_directory, write_errors
+from slm.config import CONFIG_FORMAT
+from slm.errors import UsageError, WriteError
+from slm.files import atomic_write, fsync_directory, make_directory, write_errors
+from slm.reading import read_bounded, strict_json
 
 Existing = Literal["refuse", "resume", "set-aside"]
 """What to do with a run that is already in the directory."""
 
+CONFIG_FILE = "config.json"
 RUN_FILES = (
-    "config.json",
+    CONFIG_FILE,
     "metrics.jsonl",
     "losses.png",
     "checkpoints",
@@ -21,6 +27,13 @@ RUN_FILES = (
     "tensorboard",
 )
 """All that a run writes into its directory."""
+
+MOVING_FILE = ".setting-aside"
+"""There while an earlier run is moved; it holds the name of the folder that it is moved to."""
+STARTER_FILE = ".started-by"
+"""Which `torchrun` has started the run."""
+_PREVIOUS = re.compile(r"previous-\d{3,9}")
+_MAX_CONFIG_BYTES = 1 << 20
 
 
 def holds_run(directory: Path) -> bool:
@@ -33,10 +46,14 @@ def holds_run(directory: Path) -> bool:
 def make_room(directory: Path, existing: Existing) -> Path | None:
     """Deal with a run that is already there; returns where it was moved, if it was.
 
+    Call it while holding the directory's lock. A move that a dead process began is finished first.
+
     Raises:
-        UsageError: it is to be refused.
+        UsageError: it is to be refused, or what is there is not of a run.
         WriteError: it cannot be moved.
     """
+    finish_setting_aside(directory)
+    _refuse_foreign(directory)
     if existing == "refuse" and holds_run(directory):
         raise UsageError(
             f"{directory} already holds a run",
@@ -45,16 +62,120 @@ def make_room(directory: Path, existing: Existing) -> Path | None:
     return set_aside(directory) if existing == "set-aside" else None
 
 
+def _refuse_foreign(directory: Path) -> None:
+    """Refuse a directory in which another program keeps files under the names of ours."""
+    config, board = directory / CONFIG_FILE, directory / "tensorboard"
+    if config.exists() and not _is_of_a_run(config):
+        foreign = config
+    elif board.exists() and not config.exists() and not holds_run(directory):
+        foreign = board
+    else:
+        return
+    raise UsageError(
+        f"{foreign} is not of a run of slm, and a run here would need that name",
+        hint="choose another folder with --out, or move it elsewhere",
+    )
+
+
+def _is_of_a_run(config: Path) -> bool:
+    try:
+        content = strict_json(read_bounded(config, _MAX_CONFIG_BYTES))
+    except (OSError, ValueError):
+        return holds_run(config.parent)  # ours, and damaged: nobody depends on it
+    return isinstance(content, dict) and content.get("format") == CONFIG_FORMAT
+
+
 def set_aside(directory: Path) -> Path | None:
-    """Move the files of an earlier run into `previous-NNN`; returns that folder, or None."""
-    found = [directory / name for name in RUN_FILES if (directory / name).exists()]
-    if not found:
+    """Move the files of an earlier run into `previous-NNN`; returns that folder, or None.
+
+    If the process dies meanwhile, `finish_setting_aside` moves the rest, so that no later run takes
+    up half of the earlier one.
+
+    Raises:
+        WriteError: it cannot be moved.
+    """
+    if not any((directory / name).exists() for name in RUN_FILES):
         return None
     number = 1
     while (directory / f"previous-{number:03d}").exists():
         number += 1
-    previous = make_directory(directory / f"previous-{number:03d}")
-    with write_errors(previous):
-        for path in found:
-            path.rename(previous / path.name)
+    previous = directory / f"previous-{number:03d}"
+    atomic_write(directory / MOVING_FILE, previous.name)
+    _move_run(previous)
     return previous
+
+
+def is_being_set_aside(directory: Path) -> bool:
+    """Whether a process died, or is at work, while it moved the run that was here."""
+    return (directory / MOVING_FILE).exists()
+
+
+def finish_setting_aside(directory: Path) -> None:
+    """Finish what a dead process began in `set_aside`.
+
+    Raises:
+        WriteError: the rest cannot be moved.
+    """
+    marker = directory / MOVING_FILE
+    if not marker.exists():
+        return
+    try:
+        name = read_bounded(marker, 100).decode("ascii")
+    except (OSError, ValueError):
+        name = ""
+    if not _PREVIOUS.fullmatch(name):
+        raise WriteError(
+            f"{marker} does not say where the earlier run is moved",
+            hint="move the earlier run's files elsewhere, then this one",
+        )
+    _move_run(directory / name)
+
+
+def _move_run(previous: Path) -> None:
+    """Move what there is of a run into the folder, which may hold some of it; end the move."""
+    directory = make_directory(previous).parent
+    with write_errors(previous):
+        for name in RUN_FILES:
+            if (directory / name).exists():
+                (directory / name).rename(previous / name)
+        fsync_directory(previous)
+        fsync_directory(directory)
+        (directory / MOVING_FILE).unlink()
+        fsync_directory(directory)
+
+
+# -- torchrun --------------------------------------------------------------------------------------
+
+
+def note_starter(directory: Path) -> None:
+    """Write down which `torchrun` has started this run, where one has.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    starter = _starter()
+    if starter is not None:
+        atomic_write(directory / STARTER_FILE, starter)
+    else:
+        with contextlib.suppress(OSError):
+            (directory / STARTER_FILE).unlink(missing_ok=True)
+
+
+def is_restart(directory: Path) -> bool:
+    """Whether `torchrun` starts a run anew that it has started before, as one process has died.
+
+    The command is the same then, without `--resume`, and yet the run is to go on.
+    """
+    count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if not count.isdecimal() or int(count) == 0:
+        return False
+    try:
+        return read_bounded(directory / STARTER_FILE, 1000).decode("utf-8") == _starter()
+    except (OSError, ValueError):
+        return False  # it died before the run began
+
+
+def _starter() -> str | None:
+    """What tells one `torchrun` from others: its name for the job, and its process."""
+    name = os.environ.get("TORCHELASTIC_RUN_ID")
+    return None if name is None else f"torchrun {name[:100]} {os.getppid()}\n"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from slm.checkpoint import (
+    Checkpoint,
     TrainingState,
     flatten_optimizer_state,
     newest_checkpoint,
@@ -20,9 +23,10 @@ from slm.checkpoint import (
 )
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
-from slm.errors import CheckpointError, DataError
+from slm.errors import CheckpointError, DataError, TrainingError
 from slm.model import GPT
 from slm.train.budget import Pace
+from slm.train.spikes import LossWatch
 from slm.train.step import Stepper
 
 
@@ -37,7 +41,12 @@ class Standing:
     evaluations_since_best: int = 0
     evaluated_at: int = 0
     """The step of the last evaluation; 0: none yet."""
-    losses_since_evaluation: list[float] = field(default_factory=list)
+    stories_told: int = 0
+    """Samples told after that evaluation."""
+    loss_sum: float = 0.0
+    """Of the training losses since the last evaluation, and how many there are:"""
+    n_losses: int = 0
+    watch: LossWatch = field(default_factory=LossWatch)
     skipped_in_a_row: int = 0
     """Steps that were just skipped because they were not finite."""
     pace: Pace = field(default_factory=Pace)
@@ -45,8 +54,13 @@ class Standing:
     @property
     def train_loss(self) -> float:
         """Mean training loss since the last evaluation; NaN where no step was made."""
-        losses = self.losses_since_evaluation
-        return math.fsum(losses) / len(losses) if losses else math.nan
+        return self.loss_sum / self.n_losses if self.n_losses else math.nan
+
+    def count_loss(self, loss: float) -> None:
+        """Note the finite training loss of a step."""
+        self.loss_sum += loss
+        self.n_losses += 1
+        self.watch.take_in(loss)
 
     def take_in(self, loss: float) -> tuple[float, bool]:
         """Note a validation loss at this step.
@@ -57,8 +71,8 @@ class Standing:
         """
         train_loss, best = self.train_loss, self.best_validation_loss
         is_best = math.isfinite(loss) and (best is None or loss < best)
-        self.evaluated_at = self.step
-        self.losses_since_evaluation = []
+        self.evaluated_at, self.stories_told = self.step, 0
+        self.loss_sum, self.n_losses = 0.0, 0
         self.best_validation_loss = loss if is_best else best
         self.evaluations_since_best = 0 if is_best else self.evaluations_since_best + 1
         return train_loss, is_best
@@ -98,18 +112,21 @@ class RunSaver:
         """Save a checkpoint to go on from, unless this step's is there; returns its directory.
 
         Raises:
+            TrainingError: weights or optimizer state are not finite; nothing is written.
             WriteError, NoSpaceError: the checkpoints before are untouched.
         """
         if self._saved is None or self._saved[0] != standing.step:
             tensors: dict[str, Tensor] = {}
             for optimizer in self.stepper.optimizers.values():
                 tensors.update(flatten_optimizer_state(optimizer, self._names))
-            path = write_run_checkpoint(
-                self.out_dir,
-                **self._content(standing),
-                optimizer_state=tensors,
-                keep=self.settings.train.keep_checkpoints,
-            )
+            with self._naming_the_last_good(standing):
+                _check_finite(tensors)
+                path = write_run_checkpoint(
+                    self.out_dir,
+                    **self._content(standing),
+                    optimizer_state=tensors,
+                    keep=self.settings.train.keep_checkpoints,
+                )
             self._saved = standing.step, path
         return self._saved[1]
 
@@ -117,12 +134,36 @@ class RunSaver:
         """Replace the best model of the run.
 
         Raises:
+            TrainingError: the weights are not finite; nothing is written.
             WriteError, NoSpaceError: the best model before is untouched.
         """
-        write_best(self.out_dir, **self._content(standing))
+        with self._naming_the_last_good(standing):
+            write_best(self.out_dir, **self._content(standing))
+
+    def last_good(self) -> str:
+        """The newest valid checkpoint, for a message about why no new one could be written."""
+        with contextlib.suppress(CheckpointError):
+            if (checkpoint := newest_checkpoint(self.out_dir)) is not None:
+                return f"the last good checkpoint is {checkpoint.path}"
+        return "there is no good checkpoint yet"
+
+    @contextlib.contextmanager
+    def _naming_the_last_good(self, standing: Standing) -> Iterator[None]:
+        """Say of what cannot be saved at which step that is, and what there is to go on from."""
+        try:
+            yield
+        except CheckpointError as error:
+            raise TrainingError(
+                f"step {standing.step} cannot be saved: {error.message}; {self.last_good()}",
+                hint=error.hint or "go on from there: --resume",
+            ) from error
 
     def restore(self, warn: Callable[[str], None]) -> Standing | None:
         """Load the newest valid checkpoint into model and optimizers.
+
+        Args:
+            warn: is told of newer checkpoints that are damaged, and of what keeps the run from
+                going on bit for bit as it would have.
 
         Returns:
             Where the run stands; None where there is no checkpoint.
@@ -135,8 +176,13 @@ class RunSaver:
         if checkpoint is None:
             return None
         if checkpoint.config.model != self.model.config:
+            differing = ", ".join(
+                f"{name} {getattr(checkpoint.config.model, name)}, not {value}"
+                for name, value in self.model.config.__dict__.items()
+                if getattr(checkpoint.config.model, name) != value
+            )
             raise CheckpointError(
-                f"{checkpoint.path} holds a model of another shape than this one",
+                f"{checkpoint.path} holds a model with {differing}",
                 hint="resume without settings that change the model",
             )
         state = checkpoint.state
@@ -156,7 +202,10 @@ class RunSaver:
                 best_validation_loss=state.best_validation_loss,
                 evaluations_since_best=state.evaluations_since_best,
                 evaluated_at=extra["evaluated_at"],
-                losses_since_evaluation=list(extra["losses_since_evaluation"]),
+                stories_told=extra["stories_told"],
+                loss_sum=extra["loss_sum"],
+                n_losses=extra["n_losses"],
+                watch=LossWatch(**extra["watch"]),
                 skipped_in_a_row=extra["skipped_in_a_row"],
                 pace=Pace(elapsed_seconds=state.elapsed_seconds, **extra["pace"]),
             )
@@ -165,7 +214,39 @@ class RunSaver:
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{checkpoint.path} lacks {error} in its state") from None
         self._saved = standing.step, checkpoint.path
+        self._compare_conditions(checkpoint, warn)
         return standing
+
+    def _conditions(self) -> dict[str, Any]:
+        """All besides the settings that decides the last bits of what a run computes."""
+        return {
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "processes": self.stepper.process.world_size,
+            "device": self.stepper.device.partition(":")[0],
+            "dtype": self.stepper.dtype,
+            "CPU": torch.backends.cpu.get_cpu_capability(),
+        }
+
+    def _compare_conditions(self, checkpoint: Checkpoint, warn: Callable[[str], None]) -> None:
+        before = checkpoint.state.extra.get("conditions")
+        before = before if isinstance(before, dict) else {}
+        changes = [
+            f"{name} {value} instead of {before.get(name)}"
+            for name, value in self._conditions().items()
+            if before.get(name) != value
+        ]
+        if changes:
+            warn(f"this run goes on with {', '.join(changes)}: the last bits may differ")
+        there, here = checkpoint.config.train, self.settings.train
+        rows_there, rows_here = (
+            config.batch_size * config.gradient_accumulation_steps for config in (there, here)
+        )
+        if rows_there != rows_here or there.seed != here.seed:
+            warn(
+                f"a step takes {rows_here} rows from seed {here.seed} instead of {rows_there} from "
+                f"seed {there.seed}: some stories of this epoch come twice or not at all"
+            )
 
     def _content(self, standing: Standing) -> dict[str, Any]:
         return {
@@ -181,13 +262,28 @@ class RunSaver:
                 data_fingerprint=self.data_loader.directory.fingerprint,
                 extra={
                     "evaluated_at": standing.evaluated_at,
-                    "losses_since_evaluation": list(standing.losses_since_evaluation),
+                    "stories_told": standing.stories_told,
+                    "loss_sum": standing.loss_sum,
+                    "n_losses": standing.n_losses,
+                    "watch": standing.watch.to_json(),
                     "skipped_in_a_row": standing.skipped_in_a_row,
                     "pace": {
                         "step_seconds": standing.pace.step_seconds,
                         "reserved_seconds": standing.pace.reserved_seconds,
                     },
                     "gradient_scaler": self.stepper.scaler.state_dict(),
+                    "conditions": self._conditions(),
                 },
             ),
         }
+
+
+def _check_finite(optimizer_state: Mapping[str, Tensor]) -> None:
+    """Refuse a state that is not finite: it may have left the weights as they were.
+
+    Raises:
+        CheckpointError: naming the first such tensor.
+    """
+    for name, tensor in optimizer_state.items():
+        if tensor.numel() and not all(e.isfinite() for e in torch.aminmax(tensor)):
+            raise CheckpointError(f"the optimizer state {name} is not finite")

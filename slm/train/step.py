@@ -6,8 +6,9 @@ Nothing here knows of files, schedules or evaluations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,31 @@ from slm.train.optim import build_optimizers, set_learning_rates
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What of a step is not finite, the first in this order: weights, losses, gradients, update."""
+
+    kind: Literal["weight", "loss", "gradient", "update"]
+    tensor: str | None = None
+    """The first such parameter; None where it is the whole gradient's norm that overflowed, and
+    where another process found it."""
+    micro_batch: int | None = None
+    """Whose loss it is, counted from 0; None where it is another process's."""
+
+    def __str__(self) -> str:
+        if self.kind == "weight":
+            return f"the weights {self.tensor} are not finite"
+        if self.kind == "update":
+            return f"the update made {self.tensor or 'weights of another process'} not finite"
+        if self.kind == "gradient":
+            what = "norm of the gradient" if self.tensor is None else f"gradient of {self.tensor}"
+        elif self.micro_batch is None:
+            what = "loss of another process"
+        else:
+            what = f"loss of micro-batch {self.micro_batch + 1}"
+        return f"the {what} is not finite"
+
+
+@dataclass(frozen=True)
 class StepOutcome:
     """What a step found."""
 
@@ -28,11 +54,11 @@ class StepOutcome:
     grad_norm: float
     """Norm of the whole gradient before clipping."""
     updated: bool
-    """False where the loss or the gradient was not finite, and nothing was changed."""
+    """False where something was not finite, and nothing was changed; see `fault`."""
     overflowed: bool = False
     """True where that was a float16 gradient too large for its scale, which is now lower."""
-    first_bad_tensor: str | None = None
-    """The first parameter whose gradient is not finite."""
+    fault: Fault | None = None
+    """What was not finite."""
 
 
 class Stepper:
@@ -66,19 +92,22 @@ class Stepper:
         """Accumulate the gradients of `n_batches` micro-batches (x, y) and update the weights.
 
         A loss or gradient that is not finite, in any process, leaves the weights and the optimizer
-        state as they were, in all of them.
+        state as they were, in all of them. So does an update that makes a weight not finite, if
+        the settings say that such steps are skipped; if not, the weights cannot be used any more.
         """
         self.discard_gradients()
         total_loss = torch.zeros((), device=self.device)
+        losses = []
         for x, y in batches:
             with autocast(self.device, self.dtype):
                 _, loss = self.model(x, y)
-            total_loss += loss.detach()
+            losses.append(loss.detach())
+            total_loss += losses[-1]
             self.scaler.scale(loss / n_batches).backward()
         average_gradients(self.parameters.values(), self.process)
         for optimizer in self.optimizers.values():
             self.scaler.unscale_(optimizer)
-        grad_norm = self._clip()
+        grad_norm = self.clip()
         mean_loss = float(total_loss) / n_batches
         if self.process.world_size > 1:
             summed = sum_over_processes([mean_loss], self.process, self.device)
@@ -86,16 +115,57 @@ class Stepper:
         overflowed_scale = (
             self.scaler.is_enabled() and math.isfinite(mean_loss) and not math.isfinite(grad_norm)
         )
-        updated = math.isfinite(mean_loss) and math.isfinite(grad_norm)
-        bad_tensor = None if updated else self._first_bad_tensor()
-        if updated:
+        if math.isfinite(mean_loss) and math.isfinite(grad_norm):
             set_learning_rates(self.optimizers, lr_scale)
-            for optimizer in self.optimizers.values():
-                self.scaler.step(optimizer)
+            fault = self._update()
+        else:
+            fault = self._fault(losses, mean_loss)
         # Of a float16 step that overflowed, only this remains: the scaler lowers its scale.
         self.scaler.update()
         self.discard_gradients()
-        return StepOutcome(mean_loss, grad_norm, updated, overflowed_scale, bad_tensor)
+        return StepOutcome(mean_loss, grad_norm, fault is None, overflowed_scale, fault)
+
+    def _update(self) -> Fault | None:
+        """Let the optimizers change the weights; undone where steps may be skipped."""
+        before = self._copies() if self.config.on_nonfinite == "skip" else None
+        for optimizer in self.optimizers.values():
+            self.scaler.step(optimizer)
+        # What no loss or gradient showed before shows in the extremes, in one pass over the weights.
+        extremes = [e for p in self.parameters.values() for e in torch.aminmax(p.detach())]
+        is_bad = [float(not torch.stack(extremes).isfinite().all())]
+        if not any(sum_over_processes(is_bad, self.process, self.device)):
+            return None
+        fault = Fault("update", _first_not_finite(self.parameters))
+        if before is not None:
+            self._put_back(before)
+        return fault
+
+    def _copies(self) -> list[tuple[torch.optim.Optimizer, nn.Parameter, Tensor, dict[str, Any]]]:
+        """All weights and all optimizer state, as they are now."""
+        return [
+            (
+                optimizer,
+                parameter,
+                parameter.detach().clone(),
+                {
+                    key: value.clone() if isinstance(value, Tensor) else value
+                    for key, value in optimizer.state.get(parameter, {}).items()
+                },
+            )
+            for optimizer in self.optimizers.values()
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        ]
+
+    def _put_back(
+        self, copies: list[tuple[torch.optim.Optimizer, nn.Parameter, Tensor, dict[str, Any]]]
+    ) -> None:
+        for optimizer, parameter, weights, state in copies:
+            parameter.detach().copy_(weights)
+            if state:
+                optimizer.state[parameter] = state
+            else:  # it was the first step
+                optimizer.state.pop(parameter, None)
 
     def forget(self) -> None:
         """Begin with the optimizers as new, whatever the weights are."""
@@ -107,7 +177,7 @@ class Stepper:
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
 
-    def _clip(self) -> float:
+    def clip(self) -> float:
         """Norm of the whole gradient, which is then cut to the limit unless it is not finite."""
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
         total_norm = nn.utils.get_total_norm(gradients)
@@ -116,8 +186,20 @@ class Stepper:
             nn.utils.clip_grads_with_norm_(self.parameters.values(), limit, total_norm)
         return grad_norm
 
-    def _first_bad_tensor(self) -> str | None:
-        for name, parameter in self.parameters.items():
-            if parameter.grad is not None and not parameter.grad.isfinite().all():
-                return name
-        return None
+    def _fault(self, losses: list[Tensor], mean_loss: float) -> Fault:
+        """What is not finite, where the loss or the gradient's norm is not."""
+        if (name := _first_not_finite(self.parameters)) is not None:
+            return Fault("weight", name)
+        if not math.isfinite(mean_loss):
+            bad = (number for number, loss in enumerate(losses) if not loss.isfinite())
+            return Fault("loss", micro_batch=next(bad, None))
+        gradients = {
+            name: parameter.grad
+            for name, parameter in self.parameters.items()
+            if parameter.grad is not None
+        }
+        return Fault("gradient", _first_not_finite(gradients))
+
+
+def _first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    return next((name for name, t in tensors.items() if not t.isfinite().all()), None)

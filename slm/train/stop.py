@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TypeVar
 
 from slm.signals import SignalWatch, say_in_handler
@@ -33,7 +33,7 @@ class StopSignals(SignalWatch):
         super().__exit__(kind, error, traceback)
         self.signal_number = None
 
-    def first(self, number: int) -> None:
+    def first(self, number: int, frame: FrameType | None) -> None:
         say_in_handler(b"\nstopping: the work is saved first; once more stops at once\n")
         if self._at_once:
             raise StopRequested

@@ -1,35 +1,75 @@
-"""What can be done with the model of a trainer: load weights into it, and let it tell stories."""
+"""What is done with a model besides training it: evaluate it, load weights, tell stories."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from slm.checkpoint import open_checkpoint
+from slm.config import TrainingConfig
 from slm.data.loader import DataLoader
+from slm.evals.windows import validation_loss
 from slm.generate import GenerationOptions, Generator
 from slm.model import GPT
+from slm.runtime import (
+    Process,
+    autocast,
+    device_of_process,
+    keep_freed_memory,
+    resolve_device,
+    resolve_dtype,
+    set_threads,
+)
 from slm.tokenizer.base import Tokenizer
 from slm.train.best_model_file import load_model_file, load_weights
 from slm.train.compiling import eagerly
+from slm.train.distributed import sum_over_processes
+from slm.train.stop import Item
 
 
 class TrainedModel:
     """A model with the data, and so the tokenizer, that it is trained on.
 
     Args:
-        model: on its device.
-        data_loader: of its data.
-        dtype: number format of the products.
+        model: the model; it is moved to the device that the settings name.
+        data_loader: gives the batches, from now on to that device.
+        config: device, number format, threads, and what an evaluation looks at.
+        process: this process among those that train together.
     """
 
-    def __init__(self, model: GPT, data_loader: DataLoader, dtype: str) -> None:
-        self.model = model
+    def __init__(
+        self, model: GPT, data_loader: DataLoader, config: TrainingConfig, process: Process
+    ) -> None:
+        self.config = config
+        self.process = process
+        self.threads = set_threads(config.threads)
+        self.device = device_of_process(resolve_device(config.device), process)
+        self.dtype = resolve_dtype(config.dtype, self.device)
+        if self.device == "cpu":
+            keep_freed_memory()
+        self.model = model.to(self.device)
         self.data_loader = data_loader
-        self.dtype = dtype
+        data_loader.device = self.device
         self._tokenizer: Tokenizer | None = None
 
     def note(self, text: str) -> None:
         """Say what a user should know."""
+
+    def until_stopped(self, items: Iterable[Item]) -> Iterable[Item]:
+        """Pass items of long work on; a trainer looks for signals between them."""
+        return items
+
+    def evaluate(self, split: str = "validation") -> tuple[float, int]:
+        """Mean loss in nats a token over the fixed windows of a split, and how many tokens."""
+        batches = self.data_loader.validation_batches(self.config.eval_tokens, split)
+        with eagerly():
+            loss, tokens = validation_loss(
+                self.model, self.until_stopped(batches), autocast(self.device, self.dtype)
+            )
+        nats = loss * tokens if tokens else 0.0
+        nats, n_scored = sum_over_processes([nats, float(tokens)], self.process, self.device)
+        return nats / n_scored, int(n_scored)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -76,5 +116,9 @@ class TrainedModel:
         options = GenerationOptions(
             max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, seed=seed
         )
-        with eagerly():
-            return prompt + self.generator.complete([prompt], options)[0].text
+        return prompt + self.continue_text(prompt, options)
+
+    def continue_text(self, prompt: str, options: GenerationOptions) -> str:
+        """The continuation alone."""
+        with eagerly(), contextlib.closing(self.generator.stream(prompt, options)) as stream:
+            return "".join(event.text for event in self.until_stopped(stream))

@@ -16,38 +16,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from slm.checkpoint import clean_run, load_checkpoint, resolve_checkpoint
+from slm.checkpoint import clean_run
 from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, TrainingError
-from slm.evals.windows import validation_loss
 from slm.files import atomic_write, directory_lock
-from slm.generate import GenerationOptions, Generator
+from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
 from slm.runtime import (
     Process,
-    autocast,
-    device_of_process,
-    keep_freed_memory,
-    resolve_device,
-    resolve_dtype,
     seed_everything,
-    set_threads,
 )
-from slm.train.best_model_file import load_model_file, load_weights
+from slm.train.anomalies import fault_at, skip_at, spike_at
 from slm.train.budget import Budget
 from slm.train.callbacks import default_callbacks
-from slm.train.compiling import compile_blocks, eagerly, worth_compiling
-from slm.train.data_check import check_data
+from slm.train.compiling import compile_blocks, worth_compiling
+from slm.train.data_check import check_data, describe_data
 from slm.train.distributed import (
     copy_from_main,
     largest_over_processes,
     share_of_micro_batches,
-    sum_over_processes,
 )
 from slm.train.events import (
+    AnomalyRecord,
     Callback,
     EvaluationRecord,
     RunStart,
@@ -55,16 +46,17 @@ from slm.train.events import (
     StepRecord,
     TrainingResult,
 )
-from slm.train.run_directory import Existing, make_room
+from slm.train.run_directory import CONFIG_FILE, Existing, make_room, note_starter
 from slm.train.saving import RunSaver, Standing
 from slm.train.schedule import lr_scale
-from slm.train.step import StepOutcome, Stepper
-from slm.train.stop import StopRequested, StopSignals
+from slm.train.space import require_space_for
+from slm.train.step import Fault, StepOutcome, Stepper
+from slm.train.stop import Item, StopRequested, StopSignals
+from slm.train.telling import tell
+from slm.train.trained import TrainedModel
 
 if TYPE_CHECKING:
-    from slm.tokenizer.base import Tokenizer
-
-Batch = tuple[torch.Tensor, torch.Tensor]
+    pass
 
 MAX_OVERFLOWS = 25
 """Steps in a row in which a float16 gradient may overflow while its scale finds its level."""
@@ -72,7 +64,7 @@ MAX_SKIPPED_STEPS = 3
 """Steps in a row that may be skipped because they were not finite."""
 
 
-class Trainer:
+class Trainer(TrainedModel):
     """Trains a model.
 
     Args:
@@ -83,6 +75,7 @@ class Trainer:
         settings: all settings with their origins, to be saved; None: made from the three above.
         process: this process among those that train together; None: alone.
         callbacks: who listens; None: the progress display, metrics, loss plot and `best_model.pt`.
+        locked: the caller holds the lock of the run directory, so that `train` need not.
 
     Raises:
         ConfigError: a training setting is unknown or impossible.
@@ -98,22 +91,15 @@ class Trainer:
         settings: RunConfig | None = None,
         process: Process | None = None,
         callbacks: Sequence[Callback] | None = None,
+        locked: bool = False,
     ) -> None:
-        self.config = TrainingConfig(**config)
-        self.process = process or Process()
-        self.threads = set_threads(self.config.threads)
-        self.device = device_of_process(resolve_device(self.config.device), self.process)
-        self.dtype = resolve_dtype(self.config.dtype, self.device)
-        if self.device == "cpu":
-            keep_freed_memory()
-        self.model = model.to(self.device)
-        self.data_loader = data_loader
-        data_loader.device = self.device
+        super().__init__(model, data_loader, TrainingConfig(**config), process or Process())
         self.out_dir = Path(self.config.out_dir)
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         rows_per_step = data_loader.batch_size * self.micro_batches * self.process.world_size
         self.tokens_per_step = rows_per_step * data_loader.block_size
         self.compiled = worth_compiling(self.config, model, self.device, self.tokens_per_step)
+        self._describe_data = settings is None
         if settings is None:
             data = DataConfig(data_dir=str(data_loader.data_dir))
             settings = RunConfig(
@@ -132,10 +118,12 @@ class Trainer:
         self.standing = Standing()
         self.budget = Budget(self.config)
         self._callbacks = None if callbacks is None else list(callbacks)
+        self._noted_failures: set[str] = set()
+        self._locks = self.process.is_main and not locked
         self._evaluation: EvaluationRecord | None = None
         self._stop: StopSignals | None = None
+        self._compiles_now = False
         self._overflows_in_a_row = 0
-        self._tokenizer: Tokenizer | None = None
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -151,57 +139,74 @@ class Trainer:
 
         Raises:
             Interrupted: a signal came; the current step is saved.
-            TrainingError: losses or gradients are not finite; the last good weights are saved.
+            NoSpaceError: the disk has not, or no longer, the room that the run needs.
+            TrainingError: losses, gradients or weights are not finite; the last good weights are
+                saved.
             DataError: the data cannot be used with this model.
             RunLockedError: another process trains in this directory.
             UsageError: there is a run already and `existing` is "refuse".
         """
         check_data(self.data_loader, self.model.config, self.process)
-        is_main = self.process.is_main
-        lock = directory_lock(self.out_dir) if is_main else contextlib.nullcontext()
+        if self._describe_data:
+            self.settings = describe_data(self.settings, self.data_loader)
+            self.saver.settings = self.settings
+        lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
         with lock, StopSignals() as self._stop:
-            self._start(existing)
-            result = None
+            start = self._start(existing)
             try:
+                self._tell("on_start", start)
                 result = self._loop(stop_after)
             except StopRequested:
-                saved = self._save()
-                assert self._stop.signal_number is not None
-                raise Interrupted(
-                    f"stopped at step {self.standing.step}, saved in {saved}",
-                    signal_number=self._stop.signal_number,
-                    hint="the same command with --resume goes on",
-                ) from None
-            finally:
-                self._tell("on_end", result)
+                interrupted = self._interrupted("the same command with --resume goes on", "stopped")
+                self._tell("on_end", None, failed=True)
+                raise interrupted from None
+            except BaseException:
+                self._tell("on_end", None, failed=True)
+                raise
+            self._tell("on_end", result)
+            if self._stop.signal_number is not None:
+                raise self._interrupted("the signal came when all was done", "finished")
         return result
 
-    def _start(self, existing: Existing) -> None:
-        """Take up what is in the directory, as `existing` says, and tell the callbacks."""
+    def _interrupted(self, hint: str, what: str) -> Interrupted:
+        """Save, unless that is done, and say so."""
+        assert self._stop is not None
+        assert self._stop.signal_number is not None
+        return Interrupted(
+            f"{what} at step {self.standing.step}, saved in {self._save()}",
+            signal_number=self._stop.signal_number,
+            hint=hint,
+        )
+
+    def _start(self, existing: Existing) -> RunStart:
+        """Take up what is in the directory, as `existing` says."""
         if self.process.is_main:
             clean_run(self.out_dir)
             previous = make_room(self.out_dir, existing)
             if previous is not None:
-                self._tell("on_note", f"the earlier run was moved to {previous}")
+                self.note(f"the earlier run was moved to {previous}")
         self._agree([])
         self.standing, self._evaluation, self._tokenizer = Standing(), None, None
         self.stepper.forget()
         self.saver.forget()
         self.model.train()
         if existing == "resume":
-            restored = self.saver.restore(warn=lambda text: self._tell("on_note", text))
+            restored = self.saver.restore(warn=self.note)
             if restored is None:
-                self._tell("on_note", f"{self.out_dir} holds no checkpoint yet: starting anew")
+                self.note(f"{self.out_dir} holds no checkpoint yet: starting anew")
             else:
                 self.standing = restored
         copy_from_main(self.model, self.process)
         if self.process.is_main:
-            text = json.dumps(self.settings.to_json(), indent=2, ensure_ascii=False)
-            atomic_write(self.out_dir / "config.json", text + "\n")
+            text = json.dumps(self.settings.to_json(), indent=2)  # paths may be no valid Unicode
+            atomic_write(self.out_dir / CONFIG_FILE, text + "\n")
+            note_starter(self.out_dir)
+            require_space_for(self.settings, self._listeners())
         if self.compiled:
             compile_blocks(self.model)
+        self._compiles_now = self.compiled
         self.budget = Budget(self.config, pace=self.standing.pace)
-        start = RunStart(
+        return RunStart(
             settings=self.settings,
             costs=costs_of(self.model.config),
             out_dir=self.out_dir,
@@ -213,8 +218,9 @@ class Trainer:
             tokens_per_step=self.tokens_per_step,
             first_step=self.standing.step,
             elapsed_seconds=self.standing.pace.elapsed_seconds,
+            evaluated=self.standing.evaluated_at == self.standing.step,
+            stories_told=self.standing.stories_told,
         )
-        self._tell("on_start", start)
 
     def _loop(self, stop_after: int | None) -> TrainingResult:
         config, standing = self.config, self.standing
@@ -227,7 +233,7 @@ class Trainer:
                 stopped_early = patience is not None and standing.evaluations_since_best >= patience
             progress = self._agree_on_progress()
             if stopped_early:
-                self._tell("on_note", f"no better for {patience} evaluations: stopped early")
+                self.note(f"no better for {patience} evaluations: stopped early")
             if stopped_early or progress is None:
                 self._evaluate_once()
                 break
@@ -282,8 +288,14 @@ class Trainer:
         first = standing.step * self.micro_batches
         batches = (self.data_loader.batch_at(first + k) for k in range(self.micro_batches))
         scale = lr_scale(standing.step, progress, self.config)
-        outcome = self.stepper.step(self._until_stopped(batches), self.micro_batches, scale)
+        assert self._stop is not None
+        # Compiling takes long, and a step that has not come to its update leaves nothing behind.
+        watched = self.until_stopped(batches, at_once=self._compiles_now)
+        with self._stop.excusing_errors():
+            outcome = self.stepper.step(watched, self.micro_batches, scale)
+        self._compiles_now = False
         self._check_finite(outcome)
+        self._tell_anomaly(spike_at(standing.step + 1, outcome.loss, standing.watch))
         self.budget.end_step()
         if not standing.evaluated_at:
             # Until one was timed: a forward pass takes a third of a training step's time.
@@ -292,7 +304,7 @@ class Trainer:
         standing.step += 1
         standing.tokens_seen += self.tokens_per_step
         if math.isfinite(outcome.loss):
-            standing.losses_since_evaluation.append(outcome.loss)
+            standing.count_loss(outcome.loss)
         record = StepRecord(
             step=standing.step,
             loss=outcome.loss,
@@ -306,11 +318,11 @@ class Trainer:
         )
         self._tell("on_step", record)
 
-    def _until_stopped(self, batches: Iterable[Batch]) -> Iterable[Batch]:
+    def until_stopped(self, items: Iterable[Item], *, at_once: bool = False) -> Iterable[Item]:
         """Watch for signals between micro-batches; several processes do so between steps only."""
         if self.process.world_size > 1 or self._stop is None:
-            return batches
-        return self._stop.watch(batches)
+            return items
+        return self._stop.watch(items, at_once=at_once)
 
     def _check_finite(self, outcome: StepOutcome) -> None:
         """Stop, or skip up to `MAX_SKIPPED_STEPS` in a row, where a step was not finite."""
@@ -321,22 +333,46 @@ class Trainer:
         if outcome.overflowed and self._overflows_in_a_row < MAX_OVERFLOWS:
             self._overflows_in_a_row += 1
             return
-        what = f"the loss is {outcome.loss} at step {self.standing.step + 1}"
-        if outcome.first_bad_tensor is not None:
-            what += f", and the gradient of {outcome.first_bad_tensor} is not finite"
+        assert outcome.fault is not None
+        step, stories = self.standing.step + 1, self._stories_of(outcome.fault)
+        what = fault_at(step, outcome.fault, stories)
         may_skip = self.standing.skipped_in_a_row < MAX_SKIPPED_STEPS
-        if self.config.on_nonfinite == "skip" and may_skip:
+        # Weights that came in like this stay so, however many steps are skipped.
+        if self.config.on_nonfinite == "skip" and may_skip and outcome.fault.kind != "weight":
             self.standing.skipped_in_a_row += 1
-            self._tell("on_note", f"{what}; the step was skipped, the weights are as before")
+            self._tell_anomaly(skip_at(step, outcome.loss, what, stories))
             return
-        saved = self._save()
+        try:
+            if outcome.fault.kind == "update" and self.config.on_nonfinite == "stop":
+                saved = self.saver.last_good()  # it was not undone
+            else:
+                saved = f"the weights before it are saved in {self._save()}"
+        except TrainingError:  # the weights are bad themselves
+            saved = self.saver.last_good()
         raise TrainingError(
-            f"{what}; the weights before it are saved in {saved}",
-            hint="lower the learning rate, or skip such steps: --set on_nonfinite=skip",
+            f"{what}; {saved}",
+            hint="go on from there with a lower learning rate: --resume --set learning_rate=...; "
+            "or skip such steps: --resume --set train.on_nonfinite=skip",
         )
 
+    def _stories_of(self, fault: Fault) -> list[int]:
+        """Numbers of the training stories that a fault of the step at hand may come from."""
+        first = self.standing.step * self.micro_batches
+        if fault.micro_batch is None:
+            return self.data_loader.stories_at(first, self.micro_batches)
+        return self.data_loader.stories_at(first + fault.micro_batch, rank=self.process.rank)
+
+    def _tell_anomaly(self, record: AnomalyRecord | None) -> None:
+        if record is not None:
+            self.note(record.text)
+            self._tell("on_anomaly", record)
+
     def _save(self) -> Path:
-        """Save all that is needed to go on from this step; returns the checkpoint's directory."""
+        """Save all that is needed to go on from this step; returns the checkpoint's directory.
+
+        Raises:
+            TrainingError: weights or optimizer state are not finite; nothing is written.
+        """
         if not self.process.is_main:
             return self.out_dir
         self.standing.pace = self.budget.pace
@@ -344,21 +380,12 @@ class Trainer:
 
     # -- evaluation ------------------------------------------------------------------------------
 
-    def evaluate(self, split: str = "validation") -> tuple[float, int]:
-        """Mean loss in nats a token over the fixed windows of a split, and how many tokens."""
-        batches = self.data_loader.validation_batches(self.config.eval_tokens, split)
-        with eagerly():
-            loss, tokens = validation_loss(
-                self.model, self._until_stopped(batches), autocast(self.device, self.dtype)
-            )
-        nats = loss * tokens if tokens else 0.0
-        nats, n_scored = sum_over_processes([nats, float(tokens)], self.process, self.device)
-        return nats / n_scored, int(n_scored)
-
     def _evaluate_once(self) -> None:
         """Evaluate at this step unless that was done; keep the best; tell a story."""
         standing = self.standing
         if standing.evaluated_at == standing.step:
+            if standing.step:
+                self._tell_stories()  # those that an interruption has left untold
             return
         began_at = self.budget.elapsed_seconds
         loss, tokens = self.evaluate()
@@ -377,76 +404,30 @@ class Trainer:
             standing.pace = self.budget.pace
             self.saver.save_best(standing)
         self._tell("on_evaluation", self._evaluation)
-        if self.process.is_main:
-            self._tell_stories()
+        self._tell_stories()
         # What an evaluation takes will be needed once more when the clock has run out.
         self.budget.reserve(1.2 * (self.budget.elapsed_seconds - began_at))
 
     def _tell_stories(self) -> None:
-        if not self.config.sample_prompts or self._callbacks == []:
+        if not self.process.is_main or self._callbacks == []:
             return
+        standing = self.standing
         options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
-        with eagerly():
-            for told in self.generator.complete(self.config.sample_prompts, options):
-                self._tell("on_sample", SampleRecord(self.standing.step, told.prompt, told.text))
+        for prompt in self.config.sample_prompts[standing.stories_told :]:
+            text = self.continue_text(prompt, options)
+            standing.stories_told += 1
+            self._tell("on_sample", SampleRecord(standing.step, prompt, text))
 
-    def _tell(self, event: str, record: object) -> None:
-        """Call one method of every callback, in the main process only."""
-        if not self.process.is_main:
-            return
+    def note(self, text: str) -> None:
+        """Tell all who listen what a user should know."""
+        self._tell("on_note", text)
+
+    def _listeners(self) -> list[Callback]:
         if self._callbacks is None:
             self._callbacks = default_callbacks(self)
-        # Every callback hears of it, and above all of the end, even where one before it fails.
-        with contextlib.ExitStack() as stack:
-            for callback in reversed(self._callbacks):
-                stack.callback(getattr(callback, event), record)
+        return self._callbacks
 
-    # -- the trained model -----------------------------------------------------------------------
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the loaded model file, or else of the data."""
-        return self.data_loader.tokenizer if self._tokenizer is None else self._tokenizer
-
-    @property
-    def generator(self) -> Generator:
-        """Continues texts with the model as it is now."""
-        return Generator(self.model, self.tokenizer, dtype=self.dtype)
-
-    def load_best_model(self, path: str | Path) -> None:
-        """Take the weights from a model file (`best_model.pt`) or a checkpoint directory.
-
-        Raises:
-            UsageError: nothing is there.
-            CheckpointError: it is damaged, or its shape is not this model's.
-        """
-        path = Path(path)
-        if path.is_dir():
-            checkpoint = load_checkpoint(resolve_checkpoint(path))
-            weights, config = dict(checkpoint.model_state), checkpoint.config.model
-            load_weights(self.model, weights, where=path, config=config)
-            self._tokenizer = checkpoint.tokenizer
-        else:
-            loaded = load_model_file(path)
-            load_weights(self.model, loaded.weights, where=path, config=loaded.config)
-            self._tokenizer = loaded.tokenizer
-
-    def generate_text(
-        self,
-        prompt: str,
-        max_new_tokens: int = 100,
-        temperature: float = 0.7,
-        top_k: int | None = 50,
-        *,
-        seed: int | None = None,
-    ) -> str:
-        """The prompt and its continuation, up to `max_new_tokens` tokens or the story's end.
-
-        Raises:
-            ConfigError: a sampling setting is out of its range.
-        """
-        options = GenerationOptions(
-            max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, seed=seed
-        )
-        with eagerly():
-            return prompt + self.generator.complete([prompt], options)[0].text
+    def _tell(self, event: str, record: object, *, failed: bool = False) -> None:
+        """Call one method of every callback, in the main process only; see `tell`."""
+        if self.process.is_main:
+            tell(self._listeners(), event, record, noted=self._noted_failures, failed=failed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +76,7 @@ def losses(folder: Path, kind: str, key: str = "loss") -> dict[int, float]:
 
 @pytest.fixture(scope="module")
 def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Three runs: one process; two processes; one process for two steps and then two."""
+    """Three runs: one process; two processes; one for two steps, then two, then one again."""
     spec = importlib.util.spec_from_file_location("train_driver", DRIVER)
     assert spec is not None
     assert spec.loader is not None
@@ -85,7 +87,7 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     driver.run(job_in(one, data_dir), driver.Process())
     driver.run(job_in(mixed, data_dir, stop_after=2), driver.Process())
     (mixed / "rank-0.json").unlink()
-    jobs = [job_in(two, data_dir), job_in(mixed, data_dir, existing="resume")]
+    jobs = [job_in(two, data_dir), job_in(mixed, data_dir, existing="resume", stop_after=2)]
     (top / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     result = subprocess.run(
@@ -98,8 +100,12 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     assert result.returncode == 0, result.stderr
     # The main process alone speaks: once for each step.
     steps = [line for line in result.stdout.splitlines() if line.startswith("step ")]
-    assert steps == [f"step {n}" for n in [*range(1, N_STEPS + 1), *range(3, N_STEPS + 1)]]
-    return {"one": one, "two": two, "mixed": mixed}
+    assert steps == [f"step {n}" for n in [*range(1, N_STEPS + 1), 3, 4]]
+    back = top / "back"
+    driver.run(
+        {**job_in(mixed, data_dir, existing="resume"), "batches": str(back)}, driver.Process()
+    )
+    return {"one": one, "two": two, "mixed": mixed, "back": back}
 
 
 def test_the_same_order_of_samples(folders: dict[str, Path]) -> None:
@@ -119,11 +125,63 @@ def test_the_same_losses(folders: dict[str, Path]) -> None:
     assert losses(folders["one"], "train")[N_STEPS] < losses(folders["one"], "train")[1] - 0.1
 
 
-def test_going_on_with_more_processes(folders: dict[str, Path]) -> None:
-    one, mixed = rows_by_step(folders["one"], 1), rows_by_step(folders["mixed"], 2)
-    assert sorted(mixed) == [0, *range(2, N_STEPS)]  # the first batch is looked at beforehand
-    for step in range(2, N_STEPS):
-        assert mixed[step] == one[step]
+def test_going_on_with_more_processes_and_with_fewer(folders: dict[str, Path]) -> None:
+    one = rows_by_step(folders["one"], 1)
+    mixed, back = rows_by_step(folders["mixed"], 2), rows_by_step(folders["back"], 1)
+    assert sorted(mixed) == [0, 2, 3]  # the first batch is looked at beforehand
+    assert sorted(back) == [0, 4, 5]
+    for step, rows in [*mixed.items(), *back.items()]:
+        if step:
+            assert rows == one[step]
     assert losses(folders["mixed"], "train") == pytest.approx(
         losses(folders["one"], "train"), abs=1e-5
     )
+
+
+def start_two(words: list[str]) -> list[subprocess.Popen[str]]:
+    """Two processes of one run, as torchrun would start them."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = str(listener.getsockname()[1])
+    addresses = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "slm", *words],
+            env={**os.environ, **addresses, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_one_process_is_killed_and_torchrun_brings_it_back(data_dir: Path, tmp_path: Path) -> None:
+    """With the same command, which has no `--resume`; and the run is the undisturbed one's."""
+    settings = ["batch_size=3", "gradient_accumulation_steps=4", "optimizer=muon", "dropout=0.1"]
+    settings += ["warmup_steps=2", "eval_interval=3", "eval_tokens=224", "checkpoint_interval=2"]
+    settings += ["sample_prompts=[]", "dtype=float32", "compile=off", "threads=1"]
+    words = ["train", "--preset", "tiny", "--data", str(data_dir), "--steps", "8"]
+    words += ["--device", "cpu", *(w for setting in settings for w in ("--set", setting)), "--out"]
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    pair = start_two([*words, str(undisturbed)])
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    torchrun += ["--max-restarts", "1", str(DRIVER.with_name("torchrun_driver.py")), "5"]
+    result = subprocess.run(
+        [sys.executable, *torchrun, *words, str(killed)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    errors = [process.communicate(timeout=100)[1] for process in pair]
+    assert [process.returncode for process in pair] == [0, 0], errors
+    assert result.returncode == 0, result.stderr
+    assert "another process of this run is gone" in result.stderr
+    assert "going on at step 4" in result.stderr
+    last = "checkpoints/step-000008"
+    for name in (f"{last}/model", f"{last}/optimizer", "best/model"):
+        found, expected = (run / f"{name}.safetensors" for run in (killed, undisturbed))
+        assert found.read_bytes() == expected.read_bytes(), name
+    assert not list(tmp_path.glob("*/previous-*"))

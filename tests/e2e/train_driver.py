@@ -73,6 +73,7 @@ def run(job: dict[str, Any], process: Process) -> None:
         trainer.train(existing=job.get("existing", "set-aside"), stop_after=job.get("stop_after"))
     finally:
         if "batches" in job:
+            Path(job["batches"]).mkdir(exist_ok=True)
             path = Path(job["batches"]) / f"rank-{process.rank}.json"
             path.write_text(json.dumps(loader.rows), encoding="utf-8")
 

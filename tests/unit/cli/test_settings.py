@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
+from slm.cli import main
 from slm.cli.settings import from_preset, new_run, resumed_run
 from slm.errors import CheckpointError, UsageError
 
@@ -79,4 +81,30 @@ def test_no_run_and_no_settings(tmp_path):
     assert resumed_run(tmp_path, None, None, {}, []) is None
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(CheckpointError, match="cannot read"):
+        resumed_run(tmp_path, None, None, {}, [])
+
+
+def test_the_settings_of_a_run_are_those_of_its_newest_checkpoint(tmp_path, capsys):
+    """Its file beside them is not verified, and must not decide what is trained."""
+    train = ["train", "--preset", "tiny", "--source", "builtin", "--limit", "40", "--set"]
+    settings = ["n_embd=16", "n_head=2", "data_dir=data", "eval_tokens=64", "sample_prompts=[]"]
+    with contextlib.chdir(tmp_path):
+        assert main([*train, *settings, "--steps", "1", "--out", "run"]) == 0, capsys.readouterr()
+        run = Path("run")
+        file = run / "config.json"
+        whole = resumed_run(run, None, None, {}, [])
+        for content in (b"\0\0\0", b"{" * 10**6, b"", file.read_bytes().replace(b"16", b"24")):
+            file.write_bytes(content)
+            assert resumed_run(run, None, None, {}, []) == whole
+        file.unlink()
+        assert resumed_run(run, None, None, {}, []) == whole
+        assert whole.model.n_embd == 16
+        (run / ".setting-aside").write_text("previous-001", encoding="utf-8")
+        assert resumed_run(run, None, None, {}, []) is None
+
+
+@pytest.mark.parametrize("content", [b"{" * 10**6, b" " * (2 << 20), b'{"a": 1, "a": 2}', b"\xff"])
+def test_settings_that_cannot_be_any(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match="config.json"):
         resumed_run(tmp_path, None, None, {}, [])

@@ -191,3 +191,37 @@ def test_impossible_arguments(data_dir: Path, options: dict[str, int]) -> None:
 def test_a_batch_spans_epochs_of_a_tiny_split() -> None:
     rows = windows_at(1, 7, n_windows=2, seed=0)
     assert np.bincount(rows).tolist() in ([3, 4], [4, 3])
+
+
+# -- which stories a step reads --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_the_stories_of_a_batch_are_those_of_its_ids(
+    data_dir: Path, world_size: int, split: str
+) -> None:
+    """Against a table of every id's story, looked up where the batches' rows are found."""
+    loaders = [
+        DataLoader(2, 16, data_dir=data_dir, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    tokens = np.asarray(loaders[0].directory.tokens(split))
+    eot_id = loaders[0].meta.tokenizer.eot_id
+    story_of = np.concatenate([[0], np.cumsum(tokens == eot_id)[:-1]])
+    assert story_of[-1] + 1 == loaders[0].directory.split(split).stories
+    n_windows = (len(tokens) - 1) // 16
+    for step in (0, 5, n_windows // 2 + 3):  # the last one in the second epoch
+        expected = []
+        for rank, loader in enumerate(loaders):
+            windows = [
+                window
+                for number in (step, step + 1)
+                for window in windows_at(
+                    (number * world_size + rank) * 2, 2, n_windows=n_windows, seed=loader.seed
+                ).tolist()
+            ]
+            touched = {int(story) for w in windows for story in story_of[w * 16 : (w + 1) * 16 + 1]}
+            assert loader.stories_at(step, 2, split, rank=rank) == sorted(touched)
+            expected.extend(touched)
+        assert loaders[-1].stories_at(step, 2, split) == sorted(set(expected))

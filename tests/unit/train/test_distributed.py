@@ -29,7 +29,11 @@ def test_or_refused(total: int, world_size: int) -> None:
     config = TrainingConfig(gradient_accumulation_steps=total)
     with pytest.raises(ConfigError, match=f"{total} .*{world_size}") as caught:
         share_of_micro_batches(config, Process(world_size=world_size))
-    assert caught.value.hint == f"set gradient_accumulation_steps={world_size}"
+    assert caught.value.hint is not None
+    assert f"processes that divides {total}" in caught.value.hint
+    possible = int(caught.value.hint.rpartition("=")[2])
+    assert possible % world_size == 0
+    assert possible - total < world_size
 
 
 def test_alone_nothing_changes() -> None:

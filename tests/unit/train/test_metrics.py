@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
 from pathlib import Path
@@ -10,12 +12,13 @@ from typing import Any
 import pytest
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.errors import NoSpaceError
 from slm.model import costs_of
-from slm.train.events import EvaluationRecord, RunStart, SampleRecord, StepRecord
+from slm.train.events import AnomalyRecord, EvaluationRecord, RunStart, SampleRecord, StepRecord
 from slm.train.metrics import MetricsFile, read_metrics
 
 
-def start(first_step: int = 0) -> RunStart:
+def start(first_step: int = 0, *, evaluated: bool = False, stories_told: int = 0) -> RunStart:
     settings = RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
     return RunStart(
         settings=settings,
@@ -29,6 +32,8 @@ def start(first_step: int = 0) -> RunStart:
         tokens_per_step=1,
         first_step=first_step,
         elapsed_seconds=0.0,
+        evaluated=evaluated,
+        stories_told=stories_told,
     )
 
 
@@ -45,9 +50,11 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "metrics.jsonl"
 
 
-def write(path: Path, records: list[Any], *, first_step: int = 0, log_interval: int = 1) -> None:
+def write(
+    path: Path, records: list[Any], *, first_step: int = 0, log_interval: int = 1, **known: Any
+) -> None:
     metrics = MetricsFile(path, log_interval)
-    metrics.on_start(start(first_step))
+    metrics.on_start(start(first_step, **known))
     for record in records:
         if isinstance(record, StepRecord):
             metrics.on_step(record)
@@ -93,7 +100,7 @@ def test_each_line_is_there_at_once(path: Path) -> None:
 
 def test_going_on_drops_what_will_be_made_again(path: Path) -> None:
     write(path, [*map(step, range(1, 8)), evaluation(5), evaluation(7)])
-    write(path, [step(6, loss=9.0)], first_step=5)
+    write(path, [step(6, loss=9.0)], first_step=5, evaluated=True)
     assert [(r["kind"], r["step"]) for r in read_metrics(path)] == [
         *[("train", n) for n in range(1, 6)],
         ("validation", 5),
@@ -108,7 +115,7 @@ def test_what_is_kept_is_kept_byte_for_byte(path: Path) -> None:
     odd = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\rh\r\ni \u00e4"
     write(path, [step(1), SampleRecord(1, "p\u2028", odd), evaluation(1)])
     before = path.read_bytes()
-    write(path, [], first_step=1)
+    write(path, [], first_step=1, evaluated=True, stories_told=1)
     assert path.read_bytes() == before
     assert read_metrics(path)[1]["text"] == odd
 
@@ -146,3 +153,45 @@ def test_numbers_that_are_not_finite_are_null(path: Path, loss: float) -> None:
 
 def test_no_file_is_no_records(path: Path) -> None:
     assert read_metrics(path) == []
+
+
+def test_an_odd_step_is_a_record_of_its_own(path: Path) -> None:
+    metrics = MetricsFile(path, log_interval=100)
+    metrics.on_start(start())
+    metrics.on_anomaly(AnomalyRecord(7, "skipped", math.nan, "bad", (3, 4)))
+    metrics.on_end(None)
+    (record,) = read_metrics(path)
+    assert record == {
+        "kind": "anomaly",
+        "step": 7,
+        "anomaly": "skipped",
+        "loss": None,
+        "text": "bad",
+        "stories": [3, 4],
+    }
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "stories_told", "kept"),
+    [(False, 0, []), (True, 0, ["validation"]), (True, 1, ["validation", "first"])],
+)
+def test_what_was_interrupted_at_the_step_is_written_once(
+    path: Path, evaluated: bool, stories_told: int, kept: list[str]
+) -> None:
+    samples = [SampleRecord(2, "p", "first"), SampleRecord(2, "p", "second")]
+    write(path, [step(2), evaluation(2), *samples])
+    write(path, [], first_step=2, evaluated=evaluated, stories_told=stories_told)
+    assert [r.get("text", r["kind"]) for r in read_metrics(path)] == ["train", *kept]
+
+
+class FullStream(io.StringIO):
+    def close(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_is_full_at_the_end(path: Path) -> None:
+    metrics = MetricsFile(path, 1)
+    metrics._stream = FullStream()
+    with pytest.raises(NoSpaceError, match=r"metrics\.jsonl"):
+        metrics.on_end(None)
+    metrics.on_end(None)  # once more does no harm

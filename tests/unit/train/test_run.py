@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from slm.errors import ConfigError, DataError, DeviceError, UsageError
 from slm.presets import resolve
 from slm.runtime import Process, memory_bytes
 from slm.tokenizer.byte_level import BytesTokenizer
+from slm.train import run
 from slm.train.run import (
     check_memory,
     describe_source,
@@ -221,3 +223,29 @@ def test_the_same_data_in_the_place_need_no_words(own_data: DataDirectory, tmp_p
     settings = settings.with_values(values, "preset of a test")
 
     assert describe_source(settings, own_data, silent) == settings
+
+
+def test_a_run_that_goes_on_keeps_its_micro_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the same step would read other rows with two processes than with one."""
+    nothing = contextlib.nullcontext
+    monkeypatch.setattr(run, "process_group", lambda process, device: nothing())
+    monkeypatch.setattr(run, "main_first", lambda process: nothing())
+    (tmp_path / "stories.txt").write_text(tell_stories(60, seed=0), encoding="utf-8")
+    prepare(str(tmp_path / "stories.txt"), "bytes", tmp_path / "data")
+    out_dir = tmp_path / "run"
+    settings = resolve("tiny", assignments=["dtype=float32", "device=cpu", "compile=off"])
+    settings = settings.with_values({"data.data_dir": str(tmp_path / "data")}, "--data")
+    settings = settings.with_values({"train.out_dir": str(out_dir)}, "--out")
+    settings = settings.with_values({"train.gradient_accumulation_steps": 3}, "preset tiny")
+    with ready_trainer(settings, TWO, existing="resume") as trainer:
+        assert trainer.micro_batches == 2  # nothing to go on with: four in all
+    (out_dir / "checkpoints/step-000002").mkdir(parents=True)
+    with (
+        pytest.raises(ConfigError, match="3 cannot be divided among 2") as caught,
+        ready_trainer(settings, TWO, existing="resume"),
+    ):
+        pass
+    assert caught.value.hint is not None
+    assert "processes that divides 3" in caught.value.hint

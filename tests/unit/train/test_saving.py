@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from slm.errors import CheckpointError
+from slm.errors import CheckpointError, TrainingError
 from slm.model import GPT
 from slm.train import Trainer
 from slm.train.budget import Pace
 from slm.train.saving import Standing
+from slm.train.spikes import LossWatch
 
 MakeTrainer = Callable[..., Trainer]
 
@@ -25,7 +26,9 @@ STANDING = Standing(
     best_validation_loss=2.25,
     evaluations_since_best=3,
     evaluated_at=9,
-    losses_since_evaluation=[2.5, 0.1 + 0.2, 1e-17],
+    loss_sum=0.1 + 0.2,
+    n_losses=3,
+    watch=LossWatch(mean=2.5, variance=1e-17, n_seen=7),
     skipped_in_a_row=2,
     pace=Pace(elapsed_seconds=77.25, step_seconds=0.1, reserved_seconds=1e-3),
 )
@@ -109,9 +112,63 @@ def test_weights_that_are_not_finite_are_never_saved(
     trainer.saver.save(STANDING)
     with torch.no_grad():
         trainer.model.token_embedding.weight[3, 3] = math.nan
-    with pytest.raises(CheckpointError, match="finite"):
-        trainer.saver.save(dataclasses.replace(STANDING, step=13))
-    with pytest.raises(CheckpointError, match="finite"):
-        trainer.saver.save_best(STANDING)
+    for save in (trainer.saver.save, trainer.saver.save_best):
+        with pytest.raises(TrainingError, match=r"step 13.*token_embed.*finite.*step-000012"):
+            save(dataclasses.replace(STANDING, step=13))
     assert [p.name for p in Path(trainer.out_dir / "checkpoints").iterdir()] == ["step-000012"]
     assert not (trainer.out_dir / "best").exists()
+
+
+def test_optimizer_state_that_is_not_finite_is_never_saved(make_trainer: MakeTrainer) -> None:
+    """An infinite second moment leaves the weights as they are: nothing else would find it."""
+    trainer = make_trainer()
+    trainer.stepper.step([trainer.data_loader.batch_at(0)], 1, 1.0)
+    weight = trainer.model.final_norm.weight
+    trainer.stepper.optimizers["adamw"].state[weight]["exp_avg_sq"][2] = math.inf  # type: ignore[index]
+    with pytest.raises(TrainingError, match=r"step 12.*final_norm\.weight\.exp_avg_sq.*no good"):
+        trainer.saver.save(STANDING)
+    assert not (trainer.out_dir / "checkpoints").exists()
+
+
+def test_the_state_does_not_grow_with_the_steps(make_trainer: MakeTrainer) -> None:
+    saver, standing = make_trainer().saver, dataclasses.replace(STANDING)
+    sizes = []
+    for step in (100, 100_000):
+        standing.step = step
+        for n in range(2000):
+            standing.count_loss(2.0 + n / 1000)
+        sizes.append((saver.save(standing) / "state.json").stat().st_size)
+    assert abs(sizes[1] - sizes[0]) < 20
+    assert standing.train_loss == pytest.approx((4000 * 2.9995 + 0.3) / 4003)
+
+
+def test_other_conditions_are_told(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal bits are promised only where nothing of that has changed."""
+    make_trainer().saver.save(STANDING)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX1024")
+    notes: list[str] = []
+    make_trainer(threads=2, dtype="bfloat16").saver.restore(warn=notes.append)
+    torch.set_num_threads(1)
+    assert len(notes) == 1
+    for change in ("threads 2 instead of 1", "dtype bfloat16 instead of float32", "AVX1024"):
+        assert change in notes[0]
+    assert "torch" not in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ({"batch_size": 8, "gradient_accumulation_steps": 1}, False),
+        ({"gradient_accumulation_steps": 3}, True),
+        ({"seed": 5}, True),
+    ],
+)
+def test_another_order_of_samples_is_told(
+    make_trainer: MakeTrainer, changes: dict[str, Any], is_told: bool
+) -> None:
+    make_trainer().saver.save(STANDING)
+    notes: list[str] = []
+    make_trainer(**changes).saver.restore(warn=notes.append)
+    assert len(notes) == is_told

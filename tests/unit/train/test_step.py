@@ -13,7 +13,7 @@ from torch import Tensor
 from slm.config import TrainingConfig
 from slm.model import GPT
 from slm.runtime import Process
-from slm.train.step import Stepper
+from slm.train.step import Fault, Stepper
 
 MakeModel = Callable[..., GPT]
 Batch = tuple[Tensor, Tensor]
@@ -147,7 +147,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
     assert not outcome.updated
     assert math.isfinite(outcome.loss)
     assert not math.isfinite(outcome.grad_norm)
-    assert outcome.first_bad_tensor == "blocks.1.mlp.up_proj.weight"
+    assert outcome.fault == Fault("gradient", "blocks.1.mlp.up_proj.weight")
     assert_same(everything(stepper), before)
     handle.remove()
     # And nothing of it is left for the next step.
@@ -167,7 +167,66 @@ def test_a_loss_that_is_not_finite_changes_nothing(tiny_model: MakeModel, optimi
     outcome = stepper.step([batch(), batch(seed=1)], 2, 1.0)
     assert not outcome.updated
     assert not math.isfinite(outcome.loss)
+    assert outcome.fault == Fault("weight", "blocks.0.mlp.up_proj.weight")  # whence the loss
     assert_same(everything(stepper), before)
+
+
+@pytest.mark.parametrize("bad", [0, 2])
+def test_the_micro_batch_of_a_loss_that_is_not_finite_is_named(
+    tiny_model: MakeModel, bad: int
+) -> None:
+    stepper = make_stepper(tiny_model("modern"))
+    calls = iter(range(3))
+    stepper.model.register_forward_hook(
+        lambda model, inputs, found: (None, found[1] * (math.nan if next(calls) == bad else 1.0))
+    )
+    outcome = stepper.step([batch(seed=seed) for seed in range(3)], 3, 1.0)
+    assert outcome.fault == Fault("loss", micro_batch=bad)
+
+
+@pytest.mark.parametrize("loss_only", [True, False])
+def test_a_norm_that_overflows_though_no_gradient_does(
+    tiny_model: MakeModel, loss_only: bool
+) -> None:
+    stepper = make_stepper(tiny_model("modern"))
+    name = "blocks.1.mlp.up_proj.weight"
+    stepper.parameters[name].register_hook(lambda gradient: gradient * 0 + 1e30)
+    outcome = stepper.step([batch()], 1, 1.0)
+    assert not outcome.updated
+    assert outcome.fault == Fault("gradient", None)
+
+
+@both_optimizers
+@pytest.mark.parametrize("n_before", [0, 2])
+def test_an_update_that_makes_a_weight_not_finite_is_undone_where_steps_are_skipped(
+    tiny_model: MakeModel, optimizer: str, n_before: int
+) -> None:
+    name = "blocks.1.mlp.up_proj.weight"
+    for on_nonfinite in ("skip", "stop"):
+        stepper, fresh = (
+            make_stepper(tiny_model("modern"), optimizer=optimizer, on_nonfinite=on_nonfinite)
+            for _ in range(2)
+        )
+        for one in (stepper, fresh):
+            for seed in range(n_before):
+                one.step([batch(seed=seed)], 1, 1.0)
+
+        def spoil(*_: Any, bad: Stepper = stepper) -> None:
+            with torch.no_grad():
+                bad.parameters[name].view(-1)[5] = math.inf
+
+        handle = list(stepper.optimizers.values())[-1].register_step_post_hook(spoil)
+        outcome = stepper.step([batch(seed=7)], 1, 1.0)
+        handle.remove()
+        assert outcome.fault == Fault("update", name)
+        assert not outcome.updated
+        if on_nonfinite == "skip":
+            assert_same(everything(stepper), everything(fresh))
+            # And the next step is the one that would have been.
+            assert stepper.step([batch()], 1, 1.0) == fresh.step([batch()], 1, 1.0)
+            assert_same(everything(stepper), everything(fresh))
+        else:
+            assert not stepper.parameters[name].isfinite().all()
 
 
 def test_an_interrupted_step_leaves_no_gradient_for_the_next(tiny_model: MakeModel) -> None:
@@ -224,7 +283,7 @@ def test_an_overflow_in_float16_only_lowers_the_scale(
         outcome = stepper.step([batch(seed=1)], 1, 1.0)
         assert outcome.overflowed  # that is how float16 works, and no reason to stop
         assert not outcome.updated
-        assert outcome.first_bad_tensor == name
+        assert outcome.fault == Fault("gradient", name)
         assert_same(everything(stepper), before)
         assert stepper.scaler.get_scale() == scale * 0.5**n
     handle.remove()

@@ -300,3 +300,16 @@ def test_batches_come_to_the_device_of_the_model(make_trainer: MakeTrainer, data
     loader = DataLoader(4, 16, device="meta", data_dir=data_dir)
     trainer = make_trainer(loader=loader, max_steps=1)
     assert trainer.train().step == 1
+
+
+def test_without_settings_a_run_says_what_its_data_are(
+    make_trainer: MakeTrainer, data_dir: Path
+) -> None:
+    """And not the data that the settings have by default."""
+    trainer = make_trainer(max_steps=1)
+    trainer.train()
+    text = (trainer.out_dir / "checkpoints/step-000001/config.json").read_text("utf-8")
+    for data in (json.loads(text)["data"], trainer.settings.data.__dict__):
+        assert data["source"] == trainer.data_loader.meta.source["path"]
+        assert data["tokenizer"] == "bytes"
+    assert str(data_dir) in trainer.settings.origins["data.source"]

@@ -20,16 +20,22 @@ from slm.errors import (
     CheckpointError,
     DataError,
     Interrupted,
+    NoSpaceError,
     RunLockedError,
     TrainingError,
     UsageError,
 )
 from slm.files import directory_lock
+from slm.generate.decoder import CachedDecoder
 from slm.model import GPT
-from slm.train import Callback, StepRecord, Trainer, lr_at
+from slm.train import Callback, SampleRecord, StepRecord, Trainer, lr_at
 from slm.train import trainer as trainer_module
 from slm.train.budget import Budget
+from slm.train.metrics import MetricsFile, read_metrics
+from slm.train.plots import LossPlot
 from slm.train.schedule import lr_scale
+from slm.train.step import Fault
+from slm.train.tensorboard import TensorBoard
 
 MakeTrainer = Callable[..., Trainer]
 MakeModel = Callable[..., GPT]
@@ -124,7 +130,7 @@ def test_going_on_with_another_model_or_other_data_is_refused(
 
     make_trainer(max_steps=2).train()
     other = tiny_model("modern", vocab_size=257, dropout=0.1, rope_theta=99.0)
-    with pytest.raises(CheckpointError, match="another shape"):
+    with pytest.raises(CheckpointError, match="holds a model with "):
         make_trainer(model=other).train(existing="resume")
     (tmp_path / "other.txt").write_text("Other words. " * 500, encoding="utf-8")
     prepare(str(tmp_path / "other.txt"), "bytes", tmp_path / "other")
@@ -244,6 +250,7 @@ def test_a_skipped_loss_is_not_averaged(make_trainer: MakeTrainer, listener: Any
         if trainer.standing.step == 0:
             object.__setattr__(outcome, "loss", math.nan)
             object.__setattr__(outcome, "updated", False)
+            object.__setattr__(outcome, "fault", Fault("loss", micro_batch=0))
         return outcome
 
     trainer.stepper.step = first_is_nan  # type: ignore[method-assign]
@@ -255,8 +262,12 @@ def test_a_skipped_loss_is_not_averaged(make_trainer: MakeTrainer, listener: Any
 
 # -- interruption ----------------------------------------------------------------------------------
 
+needs_posix_signals = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows cannot send these signals"
+)
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals")
+
+@needs_posix_signals
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends(
     make_trainer: MakeTrainer, listener: Any, number: signal.Signals
@@ -285,3 +296,190 @@ def test_every_callback_hears_of_the_end(make_trainer: MakeTrainer, listener: An
     with pytest.raises(OSError, match="the disk is gone"):
         trainer.train()
     assert len(listener.of("on_end")) == 1
+
+
+class OtherError(Exception):
+    pass
+
+
+def test_a_failure_at_the_end_does_not_hide_why_it_ended(
+    make_trainer: MakeTrainer, listener: Any
+) -> None:
+    def fail() -> None:
+        raise OtherError
+
+    trainer = make_trainer(callbacks=[Failing(), listener, At(2, fail)])
+    with pytest.raises(OtherError):
+        trainer.train()
+    assert listener.of("on_note") == ["Failing failed: OSError: the disk is gone"]
+    assert listener.of("on_end") == [None]
+
+
+@needs_posix_signals
+def test_a_failure_at_the_end_does_not_hide_an_interruption(
+    make_trainer: MakeTrainer, listener: Any
+) -> None:
+    trainer = make_trainer(
+        callbacks=[Failing(), listener, At(2, lambda: os.kill(os.getpid(), signal.SIGTERM))]
+    )
+    with pytest.raises(Interrupted, match="step 2"):
+        trainer.train()
+
+
+@pytest.mark.parametrize("kind", [LossPlot, TensorBoard])
+def test_a_plot_that_fails_ends_no_run(
+    make_trainer: MakeTrainer, listener: Any, kind: type[Callback]
+) -> None:
+    class Broken(kind):  # type: ignore[valid-type, misc]
+        def __init__(self) -> None:
+            pass
+
+        def on_evaluation(self, record: Any) -> None:
+            raise NoSpaceError("no space left to write losses.png")
+
+        on_start = on_step = on_end = on_evaluation
+
+    assert make_trainer(callbacks=[Broken(), listener], max_steps=3).train().step == 3
+    assert listener.of("on_note") == ["Broken failed: no space left to write losses.png"]
+
+
+@needs_posix_signals
+def test_a_signal_in_the_last_save_is_not_lost(
+    make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(max_steps=3)
+    save = trainer.saver.save
+
+    def slow_save(standing: Any) -> Path:
+        monkeypatch.setattr(trainer.saver, "save", save)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return save(standing)
+
+    monkeypatch.setattr(trainer.saver, "save", slow_save)
+    with pytest.raises(Interrupted, match=r"finished at step 3, saved in .*step-000003") as caught:
+        trainer.train()
+    assert caught.value.exit_code == 143
+    assert listener.of("on_end")[0].step == 3
+
+
+class TellingStories(Callback):
+    """Calls something once a number of samples were told."""
+
+    def __init__(self, number: int, action: Callable[[], Any]) -> None:
+        self.left = number
+        self.action = action
+
+    def on_sample(self, record: SampleRecord) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.action()
+
+
+@needs_posix_signals
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_samples_are_interrupted_and_told_once(
+    make_trainer: MakeTrainer, tmp_path: Path, number: int
+) -> None:
+    settings = {"max_steps": 6, "sample_prompts": ("Tom", "Lily", "Tom"), "sample_tokens": 6}
+
+    def run(name: str, existing: Any, *more: Callback) -> Path:
+        path = tmp_path / name / "metrics.jsonl"
+        callbacks = [MetricsFile(path, 1), *more]
+        out_dir = str(tmp_path / name)
+        make_trainer(callbacks=callbacks, out_dir=out_dir, **settings).train(existing=existing)
+        return path
+
+    def told(path: Path) -> list[dict[str, Any]]:
+        of_the_clock = {"elapsed_seconds", "tokens_per_second"}
+        return [
+            {key: value for key, value in record.items() if key not in of_the_clock}
+            for record in read_metrics(path)
+        ]
+
+    whole = told(run("whole", "set-aside"))
+    assert [r["kind"] for r in whole].count("sample") == 6
+    interrupt = TellingStories(number, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        run("parts", "set-aside", interrupt)
+    assert told(run("parts", "resume")) == whole
+
+
+@needs_posix_signals
+def test_a_sample_that_is_long_is_broken_off(
+    make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+    step = CachedDecoder.step
+
+    def counting(self: CachedDecoder, next_ids: torch.Tensor) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, next_ids)
+
+    monkeypatch.setattr(CachedDecoder, "step", counting)
+    trainer = make_trainer(sample_prompts=("Tom",), sample_tokens=100_000)
+    with pytest.raises(Interrupted, match="step 3"):
+        trainer.train()
+    assert steps < 10
+    assert trainer.model.training
+    assert listener.of("on_sample") == []
+
+
+def compiling_with(monkeypatch: pytest.MonkeyPatch, first_pass: Callable[[], object]) -> None:
+    """Let the blocks be compiled, which does something in their first pass."""
+
+    def compile_blocks(model: GPT) -> None:
+        handle = model.blocks[0].register_forward_pre_hook(lambda *args: pass_through())
+
+        def pass_through() -> None:
+            handle.remove()
+            first_pass()
+
+    monkeypatch.setattr(trainer_module, "worth_compiling", lambda *args: True)
+    monkeypatch.setattr(trainer_module, "compile_blocks", compile_blocks)
+
+
+@needs_posix_signals
+def test_a_signal_breaks_off_compiling(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went_on = []
+
+    def compile_long() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        went_on.append(True)
+
+    compiling_with(monkeypatch, compile_long)
+    trainer = make_trainer()
+    with pytest.raises(Interrupted, match="step 0"):
+        trainer.train()
+    assert went_on == []
+    assert checkpoints(trainer) == ["step-000000"]
+
+
+@needs_posix_signals
+def test_a_compiler_that_the_signal_ends_is_no_error(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiler_dies() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except BaseException:
+            raise RuntimeError("g++ was killed") from None
+
+    compiling_with(monkeypatch, compiler_dies)
+    with pytest.raises(Interrupted, match="step 0"):
+        make_trainer().train()
+
+
+def test_a_compiler_that_dies_of_itself_is_one(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("no compiler")
+
+    compiling_with(monkeypatch, fail)
+    with pytest.raises(RuntimeError, match="no compiler"):
+        make_trainer().train()

@@ -1,0 +1,34 @@
+"""The command line under `torchrun`, where one of the processes dies once.
+
+Usage: torchrun ... torchrun_driver.py STEP WORDS..., where WORDS are those of `slm`. The second
+process of the first start is killed as it begins the step after STEP; 0: none is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+from slm.cli import main
+from slm.train import Trainer
+
+
+def die_after(last_step: int) -> None:
+    """Let this process be killed as it begins a step."""
+    make_step = Trainer._make_step
+
+    def until_then(self: Trainer, *args: Any) -> None:
+        if self.standing.step == last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        make_step(self, *args)
+
+    Trainer._make_step = until_then  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    step, words = int(sys.argv[1]), sys.argv[2:]
+    if step and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        die_after(step)
+    sys.exit(main(words))
