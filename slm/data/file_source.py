@@ -30,11 +30,6 @@ def existing_path(spec: str) -> Path | None:
         return None
 
 
-def as_valid_text(path: str) -> str:
-    """A path as text that every file can hold: a byte that is no UTF-8 becomes `\\udcff`."""
-    return path.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def read_documents(path: Path) -> Iterator[Piece]:
     """The documents of one local file, in pieces, by the kind that its name tells.
 
@@ -212,7 +207,7 @@ def _check_content(path: Path) -> None:
 def _file_identity(path: Path) -> dict[str, Any]:
     status = path.stat()
     return {
-        "path": as_valid_text(path.resolve().as_posix()),
+        "path": path.resolve().as_posix(),
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
     }

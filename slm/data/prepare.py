@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from slm.data.documents import Piece
-from slm.data.file_source import as_valid_text, existing_path
+from slm.data.file_source import existing_path
 from slm.data.shards import (
     FORMAT,
     META_FILE,
@@ -123,7 +123,7 @@ def prepare(
 
 
 def _request(tokenizer_spec: str) -> dict[str, Any]:
-    request: dict[str, Any] = {"tokenizer": as_valid_text(tokenizer_spec)}
+    request: dict[str, Any] = {"tokenizer": tokenizer_spec}
     saved = existing_path(tokenizer_spec)
     if saved is not None and saved.is_dir():
         saved = saved / TOKENIZER_FILE

@@ -126,7 +126,7 @@ def test_what_is_in_the_data_directory_is_said_and_recorded(script, place):
 def test_a_preset_that_is_named_has_its_own_data(script, place):
     (place / "swapped").mkdir()
     words = ["--data-dir", "swapped/data", "--output-dir", "swapped/models", "--steps", "1"]
-    quick = ["limit=60", "threads=1", "eval_tokens=64", "sample_prompts=[]"]
+    quick = ["threads=1", "eval_tokens=64", "sample_prompts=[]"]
     code, _, err = script(*words, "--source", "builtin", "--tokenizer", "bytes", *TINY, *quick)
     assert code == 0, err
 
