@@ -2,7 +2,9 @@
 
 import sys
 
-from slm.cli.original import main
+from slm.signals import ExitOnSignal
 
 if __name__ == "__main__":
+    with ExitOnSignal():  # until the program itself listens
+        from slm.cli.original import main
     sys.exit(main())

@@ -13,7 +13,7 @@
     ├── WriteError               1   a file or folder that cannot be written
     │   └── NoSpaceError         4   the disk is full
     ├── RunLockedError           3   another process writes to the same directory
-    └── Interrupted              130 or 143, after the work was saved
+    └── Interrupted              130, 143 or 129, after the work was saved
 
 The message names the thing, what was found and what was expected; the hint says what to do next.
 The command line prints both as `error:` and `hint:` lines and exits with `exit_code`.

@@ -7,11 +7,13 @@ which saves first. The inner one of the two decides.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -19,6 +21,8 @@ from slm.errors import Interrupted
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 """What asks a program to end; Windows has no SIGHUP."""
+LONGEST_IMPORT_SECONDS = 3.0
+"""How long an import may go on after a signal; PyTorch's takes one or two."""
 
 
 def ending_signals() -> list[signal.Signals]:
@@ -53,8 +57,8 @@ class SignalWatch:
         self.signal_number: int | None = None
         self._previous: dict[int, Any] = {}
 
-    def first(self, number: int) -> None:
-        """What to do at the first signal, besides noting it; runs in the handler."""
+    def first(self, number: int, frame: FrameType | None) -> None:
+        """What to do at the first signal, besides noting it; runs in the handler, in `frame`."""
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -83,21 +87,58 @@ class SignalWatch:
                 say_in_handler(b"\x1b[?25h")  # progress bars hide the cursor
             os._exit(128 + number)
         self.signal_number = number
-        self.first(number)
+        self.first(number, frame)
 
 
 class Ended(BaseException):
     """Raised by a signal wherever the program is: what is being done is given up."""
 
 
+class ExitOnSignal(SignalWatch):
+    """While the block runs, a signal ends the process: nothing has begun that this could harm."""
+
+    def first(self, number: int, frame: FrameType | None) -> None:
+        _exit_saying_so(number)
+
+
 class EndOnSignal(SignalWatch):
     """While the block runs, the first signal raises `Ended` in it.
 
-    Foreign code may make another error of that, or nothing; it leaves the block as `Ended` still.
+    An import is finished first: modules in C that import others take an exception for another one,
+    or for none. Whatever foreign code makes of it, it leaves the block as `Ended`.
     """
 
-    def first(self, number: int) -> None:
-        raise Ended
+    def __init__(self) -> None:
+        super().__init__()
+        self._waits = threading.Event()
+        self._is_told_again = False
+        self._telling = threading.Lock()
+
+    def first(self, number: int, frame: FrameType | None) -> None:
+        if not _is_importing(frame):
+            raise Ended
+        self._waits.set()
+        threading.Thread(target=self._tell_again, args=(number,), daemon=True).start()
+
+    def _tell_again(self, number: int) -> None:
+        """Come back to a signal until it finds no import."""
+        deadline = time.monotonic() + LONGEST_IMPORT_SECONDS
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            with self._telling:
+                if not self._waits.is_set():
+                    return
+                self._is_told_again = True
+                _thread.interrupt_main(signal.Signals(number))
+        _exit_saying_so(number)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        is_told_again, self._is_told_again = self._is_told_again, False
+        if not is_told_again:
+            super()._handle(number, frame)
+        elif self._waits.is_set() and not _is_importing(frame):
+            self._waits.clear()
+            raise Ended
 
     def __exit__(
         self,
@@ -105,6 +146,21 @@ class EndOnSignal(SignalWatch):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        with self._telling:
+            self._waits.clear()
         super().__exit__(kind, error, traceback)
         if self.signal_number is not None and not isinstance(error, Ended | Interrupted):
             raise Ended from error
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _exit_saying_so(number: int) -> None:
+    say_in_handler(b"interrupted\n")
+    os._exit(128 + number)

@@ -29,7 +29,7 @@ EXIT_CODES = """\
 | 2 | the command line or a setting cannot be right, or asks for what this machine does not have |
 | 3 | another process writes to the same directory |
 | 4 | no space is left |
-| 130, 143 | interrupted by Ctrl-C or SIGTERM; training is saved first |
+| 130, 143, 129 | ended by Ctrl-C, SIGTERM, or a closed terminal; training is saved first |
 """
 
 OUTPUT = """\

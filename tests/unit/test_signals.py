@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,67 @@ def test_the_second_signal_exits_at_once() -> None:
         [sys.executable, "-c", SECOND], capture_output=True, text=True, timeout=60, check=False
     )
     assert (result.returncode, result.stdout.split()) == (143, ["first"])
+
+
+IMPORTED = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(10):
+        time.sleep({seconds} / 10)
+except BaseException:
+    pass
+done = True
+"""
+
+
+def test_an_import_is_finished_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here is one that would swallow the exception, as some in C do."""
+    (tmp_path / "swallowing.py").write_text(IMPORTED.format(seconds=0.2), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    ended, after = False, time.monotonic()
+    with pytest.raises(Ended), EndOnSignal():
+        import swallowing  # type: ignore[import-not-found]
+
+        try:
+            while time.monotonic() < after + 60:
+                time.sleep(0.01)
+        finally:
+            ended = True
+            time.sleep(0.1)  # nor does a second exception disturb what is cleaned up
+    assert ended
+    assert swallowing.done
+    assert time.monotonic() < after + 30
+
+
+def test_an_import_is_finished_by_the_end_of_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "swallowing_at_the_end.py").write_text(IMPORTED.format(seconds=0.0), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Ended), EndOnSignal():
+        import swallowing_at_the_end  # type: ignore[import-not-found]  # noqa: F401
+    time.sleep(0.1)  # nothing comes afterwards
+
+
+ENDLESS = """
+import sys
+from slm import signals
+signals.LONGEST_IMPORT_SECONDS = 0.1
+sys.path.insert(0, {folder!r})
+with signals.{watch}():
+    import endless
+"""
+
+
+@pytest.mark.parametrize("watch", ["EndOnSignal", "ExitOnSignal"])
+def test_an_import_that_takes_too_long_is_not_waited_for(tmp_path: Path, watch: str) -> None:
+    (tmp_path / "endless.py").write_text(IMPORTED.format(seconds=60), "utf-8")
+    result = subprocess.run(
+        [sys.executable, "-c", ENDLESS.format(folder=str(tmp_path), watch=watch)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (143, "interrupted\n")

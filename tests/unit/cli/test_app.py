@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 import typer
 
 from slm.cli.app import PLAIN, main, run
-from slm.errors import ConfigError
+from slm.errors import ConfigError, DataError, HubError
 
 
 def program(action):
@@ -89,3 +92,100 @@ def test_usage_errors(capsys, words):
     error, hint = capsys.readouterr().err.splitlines()
     assert error.startswith("error: ")
     assert hint.startswith("hint: ")
+
+
+needs_posix_signals = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows cannot send these signals to a process"
+)
+
+
+@needs_posix_signals
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "interrupted by SIGTERM"),
+        (getattr(signal, "SIGHUP", 1), "interrupted by SIGHUP"),
+    ],
+)
+def test_a_signal_is_one_line(capsys, number, line):
+    before = signal.getsignal(number)
+
+    assert run(program(lambda: os.kill(os.getpid(), number)), [], name="x") == 128 + number
+    assert capsys.readouterr().err == f"{line}\n"
+    assert signal.getsignal(number) == before
+
+
+@needs_posix_signals
+def test_an_error_that_a_signal_has_caused_is_not_told(capsys):
+    def action():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            raise RuntimeError("a child has died") from None
+
+    assert run(program(action), [], name="x") == 143
+    assert capsys.readouterr().err == "interrupted by SIGTERM\n"
+
+
+FULL = Path("/dev/full")
+
+
+def full_disk():
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "there/file")
+
+
+@pytest.mark.parametrize("wrapped", [None, HubError("x"), DataError("y"), RuntimeError("z")])
+def test_a_full_disk_anywhere(capsys, monkeypatch, wrapped):
+    monkeypatch.delenv("SLM_DEBUG", raising=False)
+
+    def action():
+        if wrapped is None:
+            raise full_disk()
+        raise wrapped from full_disk()
+
+    assert run(program(action), [], name="x") == 4
+    assert capsys.readouterr().err.startswith("error: no space left to write there/file")
+
+
+def test_a_mistake_is_not_the_disk_s(capsys):
+    def action():
+        raise ConfigError("bad") from full_disk()
+
+    assert run(program(action), [], name="x") == 2
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no full device")
+def test_a_full_output(monkeypatch, capsys):
+    with FULL.open("w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert run(program(lambda: print("story")), [], name="x") == 4
+        assert "the output" in capsys.readouterr().err
+        print("what comes later goes nowhere", flush=True)
+
+
+def test_a_panic_of_a_library_in_rust(capsys, monkeypatch):
+    monkeypatch.delenv("SLM_DEBUG", raising=False)
+    panic = type("PanicException", (BaseException,), {})
+
+    assert run(fail(panic("index out of bounds")), [], name="x") == 1
+    assert "unexpected PanicException: index out of bounds" in capsys.readouterr().err
+
+
+def test_other_ways_to_leave_are_left_alone():
+    with pytest.raises(SystemExit):
+        run(fail(SystemExit(7)), [], name="x")
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+@pytest.mark.parametrize(
+    ("error", "code"), [(ConfigError("bad"), 2), (ValueError("odd"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_nobody_reads_stderr(monkeypatch, debug, error, code):
+    monkeypatch.setenv("SLM_DEBUG", debug)
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert run(fail(error), [], name="x") == code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # or closing it would fail

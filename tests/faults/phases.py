@@ -1,0 +1,153 @@
+"""Commands of `slm` that pause in one of their phases, so that a signal finds them there.
+
+The pause is put into the program from here, in the forked child; it marks `reached` and goes on as
+soon as a signal has come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import matplotlib.figure  # noqa: F401 - so that the children need not
+import torch._dynamo  # noqa: F401
+
+from slm.cli import main
+from slm.data import prepare as prepare_module
+from slm.data.loader import DataLoader
+from slm.generate.decoder import CachedDecoder
+from slm.tokenizer import bpe
+from slm.train import saving
+from slm.train import trainer as trainer_module
+from tests.faults.forked import Mark
+
+PAUSE_SECONDS = 20.0
+"""Longer than anything that is waited for."""
+
+Pause = Callable[[], None]
+
+
+def before(owner: Any, name: str, pause: Pause, *, nth: int = 1) -> None:
+    """Pause before the n-th call of a function."""
+    original, calls = getattr(owner, name), 0
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == nth:
+            pause()
+        return original(*args, **kwargs)
+
+    setattr(owner, name, call)
+
+
+def before_item(owner: Any, name: str, pause: Pause) -> None:
+    """Pause before the second item of a function's iterator."""
+    original = getattr(owner, name)
+
+    def call(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, item in enumerate(original(*args, **kwargs)):
+            if number == 1:
+                pause()
+            yield item
+
+    setattr(owner, name, call)
+
+
+def in_import(pause: Pause) -> None:
+    """Pause while `slm.train.run` is imported."""
+
+    class Finder:
+        @staticmethod
+        def find_spec(
+            name: str, path: Any, target: ModuleType | None = None
+        ) -> importlib.machinery.ModuleSpec | None:
+            if name == "slm.train.run":
+                pause()
+            return None
+
+    sys.modules.pop("slm.train.run", None)
+    sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
+
+
+def in_compiling(pause: Pause) -> None:
+    """Take a pause in the first forward pass for the compiling of the blocks."""
+
+    def compile_blocks(model: Any) -> None:
+        before(model.blocks[0], "forward", pause)
+
+    trainer_module.worth_compiling = lambda *args: True  # type: ignore[assignment]
+    trainer_module.compile_blocks = compile_blocks
+
+
+PHASES: dict[str, Callable[[Pause], None]] = {
+    "import": in_import,
+    "prepare": lambda pause: before(prepare_module._SplitWriter, "add", pause),
+    "bpe": lambda pause: before_item(bpe, "_repeated", pause),
+    "compile": in_compiling,
+    "step": lambda pause: before(DataLoader, "batch_at", pause, nth=6),
+    "evaluation": lambda pause: before_item(DataLoader, "validation_batches", pause),
+    "samples": lambda pause: before(CachedDecoder, "step", pause, nth=3),
+    "save": lambda pause: before(saving, "flatten_optimizer_state", pause),
+    "none": lambda pause: None,
+}
+
+
+def command_with_a_pause(
+    mark: Mark,
+    arguments: Sequence[str],
+    *,
+    folder: str,
+    phase: str,
+    deaf: bool = False,
+    unread: bool = False,
+) -> dict[str, Any]:
+    """Run a command of `slm` that pauses in a phase.
+
+    Args:
+        deaf: the pause never ends by itself, whatever a signal raises in it, and marks `reached`
+            once more after the first signal.
+        unread: nobody reads what it writes to stderr.
+
+    Returns:
+        Its exit code, and the seconds that it lived on after `reached`.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told)
+    reached_at = 0.0
+
+    def pause() -> None:
+        nonlocal reached_at
+        reached_at = time.perf_counter()
+        with contextlib.suppress(BaseException) if deaf else contextlib.nullcontext():
+            mark("reached")
+            select.select([heard], [], [], PAUSE_SECONDS)
+        if deaf:
+            os.read(heard, 100)
+            mark("reached")
+            select.select([heard], [], [], PAUSE_SECONDS)
+
+    PHASES[phase](pause)
+    if unread:
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 2)
+        sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    os.chdir(folder)
+    code = main(list(arguments))
+    return {"code": code, "seconds": time.perf_counter() - reached_at}
+
+
+def leftovers(folder: Path) -> list[str]:
+    """What an unfinished writer has left anywhere in a folder."""
+    return [str(path) for path in folder.rglob(".partial-*")]
