@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import socket
 import subprocess
@@ -83,11 +84,13 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     driver = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(driver)
     top = tmp_path_factory.mktemp("distributed")
-    one, two, mixed = (top / name for name in ("one", "two", "mixed"))
+    one, two, mixed, poisoned = (top / name for name in ("one", "two", "mixed", "poisoned"))
     driver.run(job_in(one, data_dir), driver.Process())
     driver.run(job_in(mixed, data_dir, stop_after=2), driver.Process())
     (mixed / "rank-0.json").unlink()
     jobs = [job_in(two, data_dir), job_in(mixed, data_dir, existing="resume", stop_after=2)]
+    jobs.append(job_in(poisoned, data_dir, poison=1))
+    jobs[-1]["settings"]["on_nonfinite"] = "skip"
     (top / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     result = subprocess.run(
@@ -100,12 +103,13 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     assert result.returncode == 0, result.stderr
     # The main process alone speaks: once for each step.
     steps = [line for line in result.stdout.splitlines() if line.startswith("step ")]
-    assert steps == [f"step {n}" for n in [*range(1, N_STEPS + 1), 3, 4]]
+    every_step = list(range(1, N_STEPS + 1))
+    assert steps == [f"step {n}" for n in [*every_step, 3, 4, *every_step]]
     back = top / "back"
     driver.run(
         {**job_in(mixed, data_dir, existing="resume"), "batches": str(back)}, driver.Process()
     )
-    return {"one": one, "two": two, "mixed": mixed, "back": back}
+    return {"one": one, "two": two, "mixed": mixed, "back": back, "poisoned": poisoned}
 
 
 def test_the_same_order_of_samples(folders: dict[str, Path]) -> None:
@@ -136,6 +140,21 @@ def test_going_on_with_more_processes_and_with_fewer(folders: dict[str, Path]) -
     assert losses(folders["mixed"], "train") == pytest.approx(
         losses(folders["one"], "train"), abs=1e-5
     )
+
+
+def test_what_is_not_finite_in_one_process_is_skipped_by_all(folders: dict[str, Path]) -> None:
+    lines = (folders["poisoned"] / "run/metrics.jsonl").read_text("utf-8").splitlines()
+    found = [record for record in map(json.loads, lines) if record["kind"] == "anomaly"]
+    assert [(record["step"], record["anomaly"]) for record in found] == [
+        (2, "skipped"),
+        (4, "skipped"),
+    ]
+    assert "gradient of blocks.0.mlp.up_proj.weight" in found[0]["text"]
+    assert "weights of another process" in found[1]["text"]
+    after, undisturbed = (losses(folders[name], "train") for name in ("poisoned", "two"))
+    assert all(math.isfinite(loss) for loss in after.values())
+    assert (after[1], after[2]) == (undisturbed[1], undisturbed[2])
+    assert after[3] != undisturbed[3]
 
 
 def start_two(words: list[str]) -> list[subprocess.Popen[str]]:

@@ -1,8 +1,9 @@
 """A training run in a process of its own, as the command line would start one.
 
 Usage: python train_driver.py JOBS, where JOBS is a JSON list of objects with the keys `data_dir`,
-`settings` (of `TrainingConfig`), `existing`, `stop_after`, and `batches`, a folder into which each
-process writes the first ids of every row that it trains on. Steps are told on stdout.
+`settings` (of `TrainingConfig`), `existing`, `stop_after`, `poison` (the process whose numbers go
+bad), and `batches`, a folder into which each process writes the first ids of every row that it trains
+on. Steps are told on stdout.
 """
 
 from __future__ import annotations
@@ -54,6 +55,22 @@ class RecordingLoader(DataLoader):
         return x, y
 
 
+def poison(trainer: Trainer) -> None:
+    """Spoil a gradient of step 2 and what the update of step 4 makes, in this process only."""
+    weight = trainer.model.blocks[0].mlp.up_proj.weight  # type: ignore[union-attr]
+
+    def spoil_gradient(gradient: torch.Tensor) -> torch.Tensor:
+        return gradient * float("nan") if trainer.standing.step == 1 else gradient
+
+    def spoil_weight(*_: Any) -> None:
+        if trainer.standing.step == 3:
+            with torch.no_grad():
+                weight.fill_(float("inf"))  # type: ignore[operator, union-attr]
+
+    weight.register_hook(spoil_gradient)  # type: ignore[operator, union-attr]
+    trainer.stepper.optimizers["adamw"].register_step_post_hook(spoil_weight)
+
+
 def run(job: dict[str, Any], process: Process) -> None:
     """Train as the job says."""
     config = TrainingConfig(**job["settings"])
@@ -69,6 +86,8 @@ def run(job: dict[str, Any], process: Process) -> None:
     metrics = MetricsFile(Path(config.out_dir) / METRICS_FILE, config.log_interval)
     callbacks = [metrics, StepsOnStdout()]
     trainer = Trainer(model, loader, config.__dict__, process=process, callbacks=callbacks)
+    if job.get("poison") == process.rank:
+        poison(trainer)
     try:
         trainer.train(existing=job.get("existing", "set-aside"), stop_after=job.get("stop_after"))
     finally:

@@ -5,16 +5,18 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from slm.config import RunConfig
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.errors import ConfigError, DataError, DeviceError, UsageError
 from slm.presets import resolve
-from slm.runtime import Process, memory_bytes
+from slm.runtime import DTYPES, Process, memory_bytes
 from slm.tokenizer.byte_level import BytesTokenizer
 from slm.train import run
 from slm.train.run import (
+    agree_on_dtype,
     check_memory,
     describe_source,
     fit_vocabulary,
@@ -249,3 +251,25 @@ def test_a_run_that_goes_on_keeps_its_micro_batches(
         pass
     assert caught.value.hint is not None
     assert "processes that divides 3" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", range(len(DTYPES)))
+def test_the_number_format_is_the_main_process_s(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It comes as a number: objects would be pickled."""
+    sent: list[int] = []
+
+    def broadcast(tensor: torch.Tensor, src: int) -> None:
+        if sent:
+            tensor.fill_(sent[0])
+        else:
+            sent.append(int(tensor))
+
+    monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
+    monkeypatch.setattr(run, "resolve_dtype", lambda name, device: DTYPES[number])
+    main = agree_on_dtype(resolve("tiny"), TWO, "cpu")
+    monkeypatch.setattr(run, "resolve_dtype", lambda name, device: pytest.fail("asked, too"))
+    other = agree_on_dtype(resolve("tiny"), Process(rank=1, world_size=2), "cpu")
+    assert main.train.dtype == other.train.dtype == DTYPES[number]
+    assert agree_on_dtype(other, TWO, "cpu") == other

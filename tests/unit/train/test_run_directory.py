@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from slm.cli.train import started_again
 from slm.errors import UsageError, WriteError
+from slm.presets import resolve
 from slm.train.run_directory import (
     MOVING_FILE,
     RUN_FILES,
@@ -205,3 +207,17 @@ def test_a_restart_is_one_of_the_same_torchrun(
     monkeypatch.undo()
     note_starter(tmp_path)  # by hand
     assert not any(path.name == ".started-by" for path in tmp_path.iterdir())
+
+
+def test_the_command_line_goes_on_where_torchrun_starts_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = resolve("tiny").with_values({"train.out_dir": str(tmp_path)}, "--out")
+    assert not started_again(settings)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "evening")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    note_starter(tmp_path)
+    assert not started_again(settings)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert started_again(settings)
+    assert not started_again(resolve("tiny"))
