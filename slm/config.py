@@ -108,6 +108,7 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
             return cause
         return ConfigError(
             f"{group.__name__}.{key}: {cause}, found {shown(first['input'])}",
+            hint=_WHAT_IT_TAKES,
             setting=f"{group.__name__}.{key}",
         )
     problem, hint = first["msg"][0].lower() + first["msg"][1:], None
@@ -120,11 +121,12 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
         hint = did_you_mean(shown(first["input"]).strip("'"), rules["enum"])
     return ConfigError(
         f"{group.__name__}.{key}: {problem}, found {shown(first['input'])}",
-        hint=hint or "`slm presets --settings` tells what every setting takes",
+        hint=hint or _WHAT_IT_TAKES,
         setting=f"{group.__name__}.{key}",
     )
 
 
+_WHAT_IT_TAKES = "`slm presets --settings` tells what every setting takes"
 _BEYOND_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 

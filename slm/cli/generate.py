@@ -13,7 +13,7 @@ import typer
 from slm.cli.loading import load_model
 from slm.cli.options import Checkpoint, Device, Dtype, Json
 from slm.cli.output import counted, print_json, say
-from slm.errors import UsageError
+from slm.errors import ConfigError, UsageError
 from slm.reading import read_at_most
 
 if TYPE_CHECKING:
@@ -98,17 +98,21 @@ def generate(
     prompts = _prompts(prompt, file)
     from slm.generate import GenerationOptions, Generator
 
-    options = GenerationOptions(
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repetition_penalty=repetition_penalty,
-        seed=seed,
-        stop=tuple(stop or ()),
-        samples=samples,
-    )
+    try:
+        options = GenerationOptions(
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=tuple(stop or ()),
+            samples=samples,
+        )
+    except ConfigError as error:  # which begins with the option's name
+        name, _, problem = error.message.partition(" ")
+        raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
     loaded = load_model(checkpoint, device=device, dtype=dtype)
     generator = Generator(loaded.model, loaded.tokenizer, dtype=loaded.dtype)
     started_at = time.perf_counter()

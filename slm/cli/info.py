@@ -32,6 +32,8 @@ def info(
         try:
             described = describe_checkpoint(path)
         except UsageError as error:
+            if status_of(path) is None:
+                raise UsageError(f"there is nothing at {path}", hint=error.hint) from None
             raise UsageError(
                 f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
                 hint="give a folder that `slm prepare` or `slm train` made",

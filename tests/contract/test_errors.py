@@ -84,6 +84,13 @@ def test_bounds_name_the_flag_and_both_ends(fails, corpus, tmp_path):
     words = ["--source", corpus, "--out", tmp_path / "data", "--validation-fraction", 1]
     error, _ = fails(2, "prepare", *words)
     assert error == "error: --validation-fraction: must be above 0 and below 1, found 1.0"
+    words = ["generate", "--checkpoint", tmp_path, "Hello"]
+    for flag, problem in (
+        ("--top-k", "must be a whole number from 0 to 16777216, found -1"),
+        ("--temperature", "must be from 0 to 100, found -1.0"),
+        ("--samples", "must be a whole number from 1 to 1048576, found -1"),
+    ):
+        assert fails(2, *words, flag, -1)[0] == f"error: {flag} {problem}"
 
 
 def test_a_mistyped_choice_gets_a_suggestion(fails):
@@ -105,7 +112,7 @@ def test_neither_data_nor_a_checkpoint(fails, tmp_path):
     error, _ = fails(2, "info", tmp_path)
     assert "no prepared data" in error
     assert "no checkpoint" in error
-    fails(2, "info", tmp_path / ("x" * 300))
+    assert "there is nothing at" in fails(2, "info", tmp_path / ("x" * 300))[0]
     fails(2, "generate", "--checkpoint", "x" * 300, "Hello")
 
 
