@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,27 @@ class Standing:
         self.best_validation_loss = loss if is_best else best
         self.evaluations_since_best = 0 if is_best else self.evaluations_since_best + 1
         return train_loss, is_best
+
+
+_ANY_SIGN = {"mean", "loss_sum"}
+_MOST = 2.0**63
+
+
+def _check_numbers(found: Mapping[str, Any], like: Mapping[str, Any]) -> None:
+    """Refuse numbers of a standing that no run has, as counts below zero.
+
+    Raises:
+        TypeError: naming the first of them.
+    """
+    for name, example in like.items():
+        value = found[name]
+        if isinstance(example, dict):
+            _check_numbers(value, example)
+        elif example is not None and (
+            type(value) not in {type(example), int}
+            or not (-_MOST if name in _ANY_SIGN else 0) <= value < _MOST
+        ):
+            raise TypeError(f"a possible {name}")
 
 
 class RunSaver:
@@ -209,6 +230,7 @@ class RunSaver:
                 skipped_in_a_row=extra["skipped_in_a_row"],
                 pace=Pace(elapsed_seconds=state.elapsed_seconds, **extra["pace"]),
             )
+            _check_numbers(asdict(standing), asdict(Standing()))
             if extra["gradient_scaler"]:
                 self.stepper.scaler.load_state_dict(extra["gradient_scaler"])
         except (KeyError, TypeError) as error:

@@ -111,6 +111,7 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     from slm.model import GPT
     from slm.runtime import Process, seed_everything
     from slm.train import Trainer
+    from slm.train.budget import Budget
     from slm.train.saving import RunSaver
     from slm.train.step import Stepper
 
@@ -132,7 +133,14 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     def go_on(run: Path) -> None:
         stepper = Stepper(model, trainer.config, device="cpu", dtype="float32", process=Process())
         saver = RunSaver(run, model, stepper, trainer.settings, loader)
-        saver.restore(warn=lambda text: None)
+        standing = saver.restore(warn=lambda text: None)
+        if standing is not None:  # as the next steps use it
+            Budget(trainer.config, pace=standing.pace).progress(standing.step)
+            for loss in (3.0, 2.5):
+                _ = standing.watch.limit
+                standing.count_loss(loss)
+            standing.take_in(2.5)
+            json.dumps(standing.watch.to_json(), allow_nan=False)
 
     yield place / "run", go_on
 

@@ -63,6 +63,27 @@ def test_before_the_first_evaluation(make_trainer: MakeTrainer, best: float | No
     assert make_trainer().saver.restore(warn=pytest.fail) == standing
 
 
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"n_losses": -1}, "n_losses"),
+        ({"n_losses": "3"}, "n_losses"),
+        ({"skipped_in_a_row": True}, "skipped_in_a_row"),
+        ({"loss_sum": math.nan}, "loss_sum"),
+        ({"evaluated_at": 10**400}, "evaluated_at"),
+        ({"tokens_seen": 10**400}, "tokens_seen"),
+        ({"watch": LossWatch(variance=-1.0)}, "variance"),
+        ({"pace": Pace(step_seconds=math.inf)}, "step_seconds"),
+    ],
+)
+def test_a_standing_that_no_run_has(
+    make_trainer: MakeTrainer, changes: dict[str, Any], name: str
+) -> None:
+    make_trainer().saver.save(dataclasses.replace(STANDING, **changes))
+    with pytest.raises(CheckpointError, match=f"lacks a possible {name} in its state"):
+        make_trainer().saver.restore(warn=pytest.fail)
+
+
 def test_nothing_to_restore(make_trainer: MakeTrainer) -> None:
     assert make_trainer().saver.restore(warn=pytest.fail) is None
 
