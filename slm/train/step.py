@@ -130,7 +130,7 @@ class Stepper:
         before = self._copies() if self.config.on_nonfinite == "skip" else None
         for optimizer in self.optimizers.values():
             self.scaler.step(optimizer)
-        # What no loss or gradient showed before shows in the extremes, in one pass over the weights.
+        # Whatever no loss or gradient showed before shows in the extremes, in one pass.
         extremes = [e for p in self.parameters.values() for e in torch.aminmax(p.detach())]
         is_bad = [float(not torch.stack(extremes).isfinite().all())]
         if not any(sum_over_processes(is_bad, self.process, self.device)):

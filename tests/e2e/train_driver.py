@@ -2,8 +2,8 @@
 
 Usage: python train_driver.py JOBS, where JOBS is a JSON list of objects with the keys `data_dir`,
 `settings` (of `TrainingConfig`), `existing`, `stop_after`, `poison` (the process whose numbers go
-bad), and `batches`, a folder into which each process writes the first ids of every row that it trains
-on. Steps are told on stdout.
+bad), and `batches`, a folder into which each process writes the first ids of every row that it
+trains on. Steps are told on stdout.
 """
 
 from __future__ import annotations
