@@ -7,6 +7,7 @@ soon as a signal has come.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.machinery
 import os
 import select
@@ -25,6 +26,7 @@ from slm.cli import main
 from slm.data import prepare as prepare_module
 from slm.data.loader import DataLoader
 from slm.generate.decoder import CachedDecoder
+from slm.signals import EndOnSignal
 from slm.tokenizer import bpe
 from slm.train import saving
 from slm.train import trainer as trainer_module
@@ -33,7 +35,8 @@ from tests.faults.forked import Mark
 PAUSE_SECONDS = 20.0
 """Longer than anything that is waited for."""
 
-Pause = Callable[[], None]
+Pause = Callable[..., None]
+"""Takes, if anything, what to do meanwhile."""
 
 
 def before(owner: Any, name: str, pause: Pause, *, nth: int = 1) -> None:
@@ -79,6 +82,15 @@ def in_import(pause: Pause) -> None:
     sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
 
 
+def in_foreign_code(pause: Pause) -> None:
+    """Work without a look at signals, as the code in Rust does that learns a vocabulary."""
+
+    def work() -> None:
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 40_000_000)  # half a minute
+
+    before_item(bpe, "_repeated", lambda: pause(work))
+
+
 def in_compiling(pause: Pause) -> None:
     """Take a pause in the first forward pass for the compiling of the blocks."""
 
@@ -92,7 +104,7 @@ def in_compiling(pause: Pause) -> None:
 PHASES: dict[str, Callable[[Pause], None]] = {
     "import": in_import,
     "prepare": lambda pause: before(prepare_module._SplitWriter, "add", pause),
-    "bpe": lambda pause: before_item(bpe, "_repeated", pause),
+    "bpe": in_foreign_code,
     "compile": in_compiling,
     "step": lambda pause: before(DataLoader, "batch_at", pause, nth=6),
     "evaluation": lambda pause: before_item(DataLoader, "validation_batches", pause),
@@ -113,6 +125,8 @@ def command_with_a_pause(
 ) -> dict[str, Any]:
     """Run a command of `slm` that pauses in a phase.
 
+    It marks `listening` once its handlers are there; what comes after its end is ignored.
+
     Args:
         deaf: the pause never ends by itself, whatever a signal raises in it, and marks `reached`
             once more after the first signal.
@@ -126,16 +140,19 @@ def command_with_a_pause(
     signal.set_wakeup_fd(told)
     reached_at = 0.0
 
-    def pause() -> None:
+    def hear() -> None:
+        select.select([heard], [], [], PAUSE_SECONDS)
+
+    def pause(wait: Callable[[], None] = hear) -> None:
         nonlocal reached_at
         reached_at = time.perf_counter()
         with contextlib.suppress(BaseException) if deaf else contextlib.nullcontext():
             mark("reached")
-            select.select([heard], [], [], PAUSE_SECONDS)
+            wait()
         if deaf:
             os.read(heard, 100)
             mark("reached")
-            select.select([heard], [], [], PAUSE_SECONDS)
+            hear()
 
     PHASES[phase](pause)
     if unread:
@@ -143,6 +160,16 @@ def command_with_a_pause(
         os.close(reader)
         os.dup2(writer, 2)
         sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    enter = EndOnSignal.__enter__
+
+    def enter_and_say(watch: EndOnSignal) -> EndOnSignal:
+        enter(watch)
+        mark("listening")
+        return watch
+
+    EndOnSignal.__enter__ = enter_and_say  # type: ignore[method-assign]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     os.chdir(folder)
     code = main(list(arguments))
     return {"code": code, "seconds": time.perf_counter() - reached_at}

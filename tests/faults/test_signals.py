@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +118,12 @@ def test_the_second_signal_ends_it_at_once(
     outcome = stop(children, tmp_path, number, phase, words, deaf=True)
     assert outcome.status == 128 + number, outcome.errors
     assert outcome.result is None
-    assert [word for word, _ in outcome.marks] == ["start", "reached", "reached"]
+    assert [word for word, _ in outcome.marks] == [
+        "start",
+        "listening",
+        "reached",
+        "reached",
+    ]
 
 
 @pytest.mark.parametrize("phase", ["step", "prepare"])
@@ -132,3 +139,48 @@ def test_nobody_reads_stderr_any_longer(
     assert_stopped(outcome, signal.SIGINT, tmp_path)
     if phase == "step":
         assert_saved(tmp_path, 2)
+
+
+def test_at_random_moments_nothing_is_lost(children: Nursery, tmp_path: Path, soak: bool) -> None:
+    """The command again, with --resume, ends with the weights of one that nobody disturbed."""
+    seed = random.randrange(10**9)
+    print(f"moments drawn from the seed {seed}")
+    chance = random.Random(seed)
+    (tmp_path / "stories.txt").write_text(tell_stories(200, seed=3), encoding="utf-8")
+    words = ["train", "--preset", "tiny", "--source", str(tmp_path / "stories.txt"), *RUN]
+    words += ["tokenizer=bpe:300", "eval_interval=2", "checkpoint_interval=1"]
+    weights = "run/checkpoints/step-000003/model.safetensors"
+
+    def run(folder: Path, **how: Any) -> Outcome:
+        folder.mkdir(exist_ok=True)
+        return children.run(
+            "command_with_a_pause",
+            arguments=[*words, "--resume"],
+            folder=str(folder),
+            phase="none",
+            **how,
+        )
+
+    for folder in (tmp_path / "warm-up", tmp_path / "whole"):
+        began_at = time.perf_counter()
+        assert run(folder).result["code"] == 0
+        seconds = time.perf_counter() - began_at
+    whole = (tmp_path / "whole" / weights).read_bytes()
+    found: list[str] = []
+    for number in range(60 if soak else 3):
+        folder, sent = tmp_path / f"parts-{number}", chance.choice(SIGNALS)
+        plan = {"mark": "listening", "seconds": chance.uniform(0.0, seconds), "signal": int(sent)}
+        outcome = run(folder, kill=plan)
+        assert outcome.result is not None, outcome.errors
+        code = outcome.result["code"]
+        assert code in (0, 128 + sent), outcome.errors
+        assert leftovers(folder) == []
+        if "error: stopped" in outcome.errors:
+            found.append("in training")
+            assert newest_checkpoint(folder / "run", warn=pytest.fail) is not None
+        else:
+            found.append("too late" if code == 0 else "at the end or before training")
+        again = run(folder)
+        assert again.result["code"] == 0, again.errors
+        assert (folder / weights).read_bytes() == whole
+    print(", ".join(f"{found.count(kind)} {kind}" for kind in sorted(set(found))))

@@ -378,7 +378,7 @@ class TellingStories(Callback):
 @needs_posix_signals
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_samples_are_interrupted_and_told_once(
-    make_trainer: MakeTrainer, tmp_path: Path, number: int
+    make_trainer: MakeTrainer, listener: Any, tmp_path: Path, number: int
 ) -> None:
     settings = {"max_steps": 6, "sample_prompts": ("Tom", "Lily", "Tom"), "sample_tokens": 6}
 
@@ -401,7 +401,8 @@ def test_samples_are_interrupted_and_told_once(
     interrupt = TellingStories(number, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Interrupted):
         run("parts", "set-aside", interrupt)
-    assert told(run("parts", "resume")) == whole
+    assert told(run("parts", "resume", listener)) == whole
+    assert len(listener.of("on_sample")) == 6 - number
 
 
 @needs_posix_signals
