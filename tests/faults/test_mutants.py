@@ -33,6 +33,7 @@ def test_every_mutant_is_caught(
                 mutant.check(maimed)
             except (AssertionError, SlmError) as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0]
+                reason = reason.replace(f"{maimed}/", "")
                 caught.append(f"{mutant.name}: {reason[:100]}")
             else:
                 missed.append(mutant.name)
