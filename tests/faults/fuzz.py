@@ -1,6 +1,6 @@
 """Fuzzing: whatever a file or a command line holds, only errors of `slm` come out.
 
-    python -m tests.faults.fuzz [--seconds 60] [--target NAME] [--seed N]
+    python -m tests.faults.fuzz [--seconds 60] [--jobs 2] [--target NAME] [--seed N]
 
 Six readers are fed with nearly right bytes. An input whose refusal is of a new kind is kept and
 changed further. Whatever else comes out, a panic of a Rust library among it, is a finding; its
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import multiprocessing
 import os
 import random
 import re
@@ -20,7 +21,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from slm.errors import SlmError
@@ -149,25 +152,32 @@ def quiet_panics() -> Iterator[None]:
         os.close(kept)
 
 
+def fuzz_one(name: str, *, seconds: float, seed: int) -> Report:
+    """Fuzz the target of a name in a folder that is removed afterwards."""
+    (target,) = (target for target in TARGETS if target.name == name)
+    with scratch() as folder, quiet_panics():
+        return fuzz(target, folder / name, seconds=seconds, seed=seed)
+
+
 def main() -> int:
     """Fuzz one target or all, print the number of cases; 1 where something was found."""
     parser = argparse.ArgumentParser(description="Feed the readers of slm with damaged input.")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each target")
     parser.add_argument("--target", choices=[target.name for target in TARGETS])
+    parser.add_argument("--jobs", type=int, default=1, help="targets at a time, a process each")
     parser.add_argument("--seed", type=int, default=None, help="default: another one every time")
     chosen = parser.parse_args()
     seed = random.randrange(2**31) if chosen.seed is None else chosen.seed
     print(f"seed {seed}")
     cases = findings = 0
-    with scratch() as folder:
-        for target in TARGETS:
-            if chosen.target in (None, target.name):
-                with quiet_panics():
-                    report = fuzz(target, folder / target.name, seconds=chosen.seconds, seed=seed)
-                cases, findings = cases + report.cases, findings + len(report.findings)
-                print(report, flush=True)
-                for problem, path in zip(report.findings, save(report), strict=True):
-                    print(f"  {problem}: {path}")
+    names = [target.name for target in TARGETS if chosen.target in (None, target.name)]
+    context = multiprocessing.get_context("spawn")  # what is read may use threads
+    with ProcessPoolExecutor(chosen.jobs, mp_context=context) as processes:
+        for report in processes.map(partial(fuzz_one, seconds=chosen.seconds, seed=seed), names):
+            cases, findings = cases + report.cases, findings + len(report.findings)
+            print(report, flush=True)
+            for problem, path in zip(report.findings, save(report), strict=True):
+                print(f"  {problem}: {path}")
     print(f"{cases:,} cases in all, {findings} findings")
     return 1 if findings else 0
 
