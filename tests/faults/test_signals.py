@@ -100,6 +100,28 @@ def test_in_the_last_save(children: Nursery, data_dir: Path, tmp_path: Path, num
     assert_saved(tmp_path, 3)
 
 
+@pytest.fixture(scope="module")
+def finished_run(
+    children: Nursery, data_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    words = ["train", "--preset", "tiny", "--data", str(data_dir), *RUN]
+    arguments = {"arguments": words, "folder": str(folder), "phase": "none"}
+    assert children.succeed("command_with_a_pause", **arguments)["code"] == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("words", [[], ["-n", "3", "--json"]], ids=["stream", "batch"])
+def test_in_generating(
+    children: Nursery, finished_run: Path, tmp_path: Path, number: int, words: list[str]
+) -> None:
+    words = ["generate", "--checkpoint", str(finished_run), "Tom", "--seed", "1", *words]
+    outcome = stop(children, tmp_path, number, "samples", words)
+    assert_stopped(outcome, number, tmp_path)
+    assert "{" not in outcome.errors  # no half a result on stdout, which is in here, too
+
+
 def test_the_terminal_is_closed(children: Nursery, data_dir: Path, tmp_path: Path) -> None:
     outcome = stop(children, tmp_path, signal.SIGHUP, "step", training(data_dir, "step"))
     assert_stopped(outcome, signal.SIGHUP, tmp_path)

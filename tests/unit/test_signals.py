@@ -23,7 +23,7 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", 1)])
 def test_the_first_signal_raises_where_the_program_is(number: int) -> None:
     before = [signal.getsignal(known) for known in ending_signals()]
     watch = EndOnSignal()
