@@ -12,6 +12,7 @@ import pytest
 from slm.cli.train import started_again
 from slm.errors import UsageError, WriteError
 from slm.presets import resolve
+from slm.train import run_directory
 from slm.train.run_directory import (
     MOVING_FILE,
     RUN_FILES,
@@ -135,6 +136,34 @@ def test_a_run_is_set_aside_whole_wherever_the_process_dies(
             f"previous-001/{name}": raw for name, raw in before.items()
         }
     assert n_moments > 10
+
+
+def test_the_marker_goes_when_all_moves_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut may bring half of the old run back, and no marker to tell."""
+    put(tmp_path, *WHAT_A_RUN_LEAVES, "config.json")
+    done: list[str] = []
+    rename, unlink, fsync = Path.rename, Path.unlink, run_directory.fsync_directory
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.append("move")
+        return rename(path, target)
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        if path.name == MOVING_FILE:
+            done.append("end")
+        unlink(path, missing_ok)
+
+    def synced(path: Path) -> None:
+        done.append(path.name)
+        fsync(path)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(Path, "unlink", unlinked)
+    monkeypatch.setattr(run_directory, "fsync_directory", synced)
+    make_room(tmp_path, "set-aside")
+    assert done == ["move"] * 4 + ["previous-001", tmp_path.name, "end", tmp_path.name]
 
 
 @pytest.mark.parametrize("text", ["", "../elsewhere", "previous-001/../..", "best", "x" * 500])
