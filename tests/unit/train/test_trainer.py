@@ -20,7 +20,6 @@ from slm.errors import (
     DeviceError,
     UsageError,
 )
-from slm.evals.windows import validation_loss
 from slm.model import GPT
 from slm.train import Trainer, lr_at
 
@@ -231,18 +230,6 @@ def test_stopping_early(make_trainer: MakeTrainer, listener: Any) -> None:
     assert again.standing.step == 8
 
 
-def test_evaluate_by_itself(make_trainer: MakeTrainer, data_dir: Path) -> None:
-    trainer = make_trainer(eval_tokens=None)
-    loss, tokens = trainer.evaluate()
-    loader = DataLoader(3, 16, data_dir=data_dir)  # in other batches
-    expected, n_tokens = validation_loss(trainer.model, loader.validation_batches())
-    assert tokens == n_tokens > 1000
-    assert loss == pytest.approx(expected, rel=1e-5)
-    few = make_trainer(eval_tokens=320)
-    assert few.evaluate("train")[1] == few.evaluate()[1] == 320
-    assert few.evaluate()[0] == few.evaluate()[0]
-
-
 # -- what does not fit -----------------------------------------------------------------------------
 
 
@@ -294,12 +281,6 @@ def test_what_auto_came_to_is_saved(make_trainer: MakeTrainer) -> None:
     assert config["train"]["compile"] == "off"
     assert "auto" in config["origins"]["train.compile"]
     assert "train.dtype" not in config["origins"]
-
-
-def test_batches_come_to_the_device_of_the_model(make_trainer: MakeTrainer, data_dir: Path) -> None:
-    loader = DataLoader(4, 16, device="meta", data_dir=data_dir)
-    trainer = make_trainer(loader=loader, max_steps=1)
-    assert trainer.train().step == 1
 
 
 def test_without_settings_a_run_says_what_its_data_are(
