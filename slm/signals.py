@@ -63,13 +63,16 @@ class SignalWatch:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in ending_signals():
-                previous = signal.signal(number, self._handle)
-                self._previous[number] = previous
-                # Had the outer watch's exception got lost in foreign code, its signal has not.
-                outer = getattr(previous, "__self__", None)
+                outer = getattr(signal.getsignal(number), "__self__", None)
                 if isinstance(outer, SignalWatch) and outer.signal_number is not None:
+                    # Had its exception got lost in foreign code, its signal has not.
+                    outer.hand_over()
                     self.signal_number = outer.signal_number
+                self._previous[number] = signal.signal(number, self._handle)
         return self
+
+    def hand_over(self) -> None:
+        """From now on, an inner watch takes care of the signal that has come."""
 
     def __exit__(
         self,
@@ -118,13 +121,14 @@ class EndOnSignal(SignalWatch):
         if not _is_importing(frame):
             raise Ended
         self._waits.set()
-        threading.Thread(target=self._tell_again, args=(number,), daemon=True).start()
+        # Not `threading`, whose lock may be held by what is interrupted here.
+        _thread.start_new_thread(self._tell_again, (number,))
 
     def _tell_again(self, number: int) -> None:
         """Come back to a signal until it finds no import."""
         deadline = time.monotonic() + LONGEST_IMPORT_SECONDS
         while time.monotonic() < deadline:
-            time.sleep(0.02)
+            time.sleep(0.005)
             with self._telling:
                 if not self._waits.is_set():
                     return
@@ -140,14 +144,17 @@ class EndOnSignal(SignalWatch):
             self._waits.clear()
             raise Ended
 
+    def hand_over(self) -> None:
+        with self._telling:
+            self._waits.clear()
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with self._telling:
-            self._waits.clear()
+        self.hand_over()
         super().__exit__(kind, error, traceback)
         if self.signal_number is not None and not isinstance(error, Ended | Interrupted):
             raise Ended from error

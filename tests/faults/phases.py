@@ -67,7 +67,13 @@ def before_item(owner: Any, name: str, pause: Pause) -> None:
 
 
 def in_import(pause: Pause) -> None:
-    """Pause while `slm.train.run` is imported."""
+    """Pause while `slm.train.run` is imported; what comes then takes longer than with such data."""
+
+    def take_time() -> None:
+        for _ in range(1000):
+            time.sleep(0.01)
+
+    before(prepare_module._SplitWriter, "add", take_time)
 
     class Finder:
         @staticmethod

@@ -170,3 +170,26 @@ def test_an_import_that_takes_too_long_is_not_waited_for(tmp_path: Path, watch: 
         check=False,
     )
     assert (result.returncode, result.stderr) == (143, "interrupted\n")
+
+
+def test_a_signal_that_waits_is_handed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a watch that is entered while the import goes on, which is not told of it twice."""
+    (tmp_path / "entering.py").write_text(ENTERING, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Ended), EndOnSignal():
+        import entering  # type: ignore[import-not-found]
+
+        assert entering.found == signal.SIGTERM
+
+
+ENTERING = """
+import os, signal, time
+from slm.signals import SignalWatch
+os.kill(os.getpid(), signal.SIGTERM)
+with SignalWatch() as watch:
+    found = watch.signal_number
+    for _ in range(20):  # a second one would end the process
+        time.sleep(0.01)
+"""
