@@ -27,3 +27,12 @@ def children() -> Iterator[Nursery]:
     """A process that has imported PyTorch, to run jobs in forked children of it."""
     with nursery() as parent:
         yield parent
+
+
+@pytest.fixture(autouse=True)
+def no_job_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test that failed has started is waited for, so that the next sees its own jobs."""
+    shared = request.getfixturevalue("children") if "children" in request.fixturenames else None
+    yield
+    if shared is not None:
+        shared.forget()

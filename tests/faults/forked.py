@@ -73,6 +73,7 @@ class Nursery:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._n_waiting = 0
 
     def run(self, job: str, *, kill: Mapping[str, Any] | None = None, **arguments: Any) -> Outcome:
         """Run a job of `tests.faults.jobs` in a child, and wait for its end."""
@@ -85,15 +86,22 @@ class Nursery:
         request = {"job": job, "kill": kill, "arguments": arguments}
         self._process.stdin.write(json.dumps(request, default=str) + "\n")
         self._process.stdin.flush()
+        self._n_waiting += 1
 
     def wait(self) -> Outcome:
         """How the first job ended that was started and not waited for."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, "the process that is forked has died"
+        self._n_waiting -= 1
         reply = json.loads(line)
         reply["marks"] = [tuple(mark) for mark in reply["marks"]]
         return Outcome(**reply)
+
+    def forget(self) -> None:
+        """Wait for the jobs that a test that failed has left, so that the next sees its own."""
+        while self._n_waiting:
+            self.wait()
 
     def succeed(self, job: str, **arguments: Any) -> Any:
         """Run a job that must not fail; returns its result."""
