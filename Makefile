@@ -28,7 +28,7 @@ help:
 
 demo: $(DEMO)/.trained
 	@printf '%s\n' 'Once upon a time' 'One day, a little girl named' "$${PROMPT:-The small dog was sad because}" \
-	  | $(BIN)/python -m slm generate --checkpoint $(DEMO) --file -
+	  | $(BIN)/python -m slm generate --checkpoint $(DEMO) --temperature 0.5 --file -
 	@echo
 	@echo 'The loss plot is $(DEMO)/losses.png. More stories: make demo PROMPT="A dragon"'
 
