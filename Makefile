@@ -47,7 +47,7 @@ soak: $(VENV)/.ready-dev
 	SLM_SOAK=1 $(BIN)/python -m pytest -s tests/faults
 
 fuzz: $(VENV)/.ready-dev
-	$(BIN)/python -m tests.faults.fuzz --seconds $(SECONDS) --jobs 2
+	$(BIN)/python -m tests.faults.fuzz --seconds $(SECONDS) --jobs 2 $(if $(SEED),--seed $(SEED))
 
 # PyTorch comes first and alone: what follows finds it installed and does not choose another build.
 $(VENV)/.ready: pyproject.toml constraints.txt

@@ -23,7 +23,7 @@ from slm.checkpoint import (
 )
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
-from slm.errors import CheckpointError, DataError, TrainingError
+from slm.errors import CheckpointError, DataError, TrainingError, shown
 from slm.model import GPT
 from slm.train.budget import Pace
 from slm.train.spikes import LossWatch
@@ -234,7 +234,10 @@ class RunSaver:
             if extra["gradient_scaler"]:
                 self.stepper.scaler.load_state_dict(extra["gradient_scaler"])
         except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{checkpoint.path} lacks {error} in its state") from None
+            raise CheckpointError(
+                f"the state in {checkpoint.path} has missing or unknown entries: "
+                f"{shown(str(error))}"
+            ) from None
         self._saved = standing.step, checkpoint.path
         self._compare_conditions(checkpoint, warn)
         return standing
