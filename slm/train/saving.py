@@ -96,7 +96,7 @@ def _check_numbers(found: Mapping[str, Any], like: Mapping[str, Any]) -> None:
             type(value) not in {type(example), int}
             or not (-_MOST if name in _ANY_SIGN else 0) <= value < _MOST
         ):
-            raise TypeError(f"a possible {name}")
+            raise TypeError(f"{name} is no possible number")
 
 
 class RunSaver:
@@ -235,8 +235,7 @@ class RunSaver:
                 self.stepper.scaler.load_state_dict(extra["gradient_scaler"])
         except (KeyError, TypeError) as error:
             raise CheckpointError(
-                f"the state in {checkpoint.path} has missing or unknown entries: "
-                f"{shown(str(error))}"
+                f"the state in {checkpoint.path} is not that of a run: {shown(str(error))}"
             ) from None
         self._saved = standing.step, checkpoint.path
         self._compare_conditions(checkpoint, warn)

@@ -80,7 +80,7 @@ def test_a_standing_that_no_run_has(
     make_trainer: MakeTrainer, changes: dict[str, Any], name: str
 ) -> None:
     make_trainer().saver.save(dataclasses.replace(STANDING, **changes))
-    with pytest.raises(CheckpointError, match=f"lacks a possible {name} in its state"):
+    with pytest.raises(CheckpointError, match=f"not that of a run: '{name} is no possible number'"):
         make_trainer().saver.restore(warn=pytest.fail)
 
 
