@@ -25,6 +25,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST_MESSAGE = 1500
+"""Characters of a message; what is longer is cut."""
+
 
 class SlmError(Exception):
     """The root of all errors that a user can cause or mend.
@@ -37,6 +40,8 @@ class SlmError(Exception):
     exit_code: int = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        # Names and values in it may come from any file.
+        message = message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + "..."
         super().__init__(message)
         self.message = message
         self.hint = hint

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from slm.errors import CheckpointError
+from slm.errors import CheckpointError, shown
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
@@ -52,7 +52,7 @@ class TrainingState:
         names = {part.name for part in fields(cls)}
         if data.keys() != names:
             odd = ", ".join(sorted(names ^ data.keys()))
-            raise CheckpointError(f"{where} has missing or unknown entries: {odd}")
+            raise CheckpointError(f"{where} has missing or unknown entries: {shown(odd)}")
         values = {name: _decode(value) for name, value in data.items()}
         for name, allowed in _ALLOWED.items():
             value = values[name]

@@ -104,3 +104,10 @@ def test_values_are_shown_short_and_on_one_line() -> None:
     assert shown(bottomless) == "a list too long to show"
     assert shown("x" * 1000) == f"'{'x' * 76}..."
     assert len(shown("\n" * 1000)) == len(shown([1] * 1000)) == 80
+
+
+def test_a_message_has_a_bounded_length() -> None:
+    error = SlmError("x" * 10**6, hint="shorter")
+    assert len(error.message) < 2000
+    assert str(error).startswith("xxx")
+    assert str(error).endswith("... (hint: shorter)")
