@@ -26,7 +26,7 @@ from collections.abc import Iterable
 from typing import Any
 
 LONGEST_MESSAGE = 1500
-"""Characters of a message; what is longer is cut."""
+"""Characters of a message; of what is longer the middle is left out."""
 
 
 class SlmError(Exception):
@@ -41,7 +41,9 @@ class SlmError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         # Names and values in it may come from any file.
-        message = message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE] + "..."
+        if len(message) > LONGEST_MESSAGE:
+            half = LONGEST_MESSAGE // 2
+            message = f"{message[:half]}...{message[-half:]}"
         super().__init__(message)
         self.message = message
         self.hint = hint
