@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slm.checkpoint import clean_run
 from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
@@ -54,9 +54,6 @@ from slm.train.step import Fault, StepOutcome, Stepper
 from slm.train.stop import Item, StopRequested, StopSignals
 from slm.train.telling import tell
 from slm.train.trained import TrainedModel
-
-if TYPE_CHECKING:
-    pass
 
 MAX_OVERFLOWS = 25
 """Steps in a row in which a float16 gradient may overflow while its scale finds its level."""

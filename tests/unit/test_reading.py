@@ -11,13 +11,10 @@ import os
 import pickle
 import socket
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
@@ -32,6 +29,7 @@ from slm.reading import (
     status_of,
     strict_json,
 )
+from tests.foreign_files import as_npy, as_parquet, as_zip
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX files and links")
 
@@ -159,25 +157,6 @@ def test_every_bit_of_sealed_json_counts() -> None:
 
 
 # -- magic bytes ---------------------------------------------------------------------------------
-
-
-def as_zip() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("a", "b")
-    return buffer.getvalue()
-
-
-def as_npy() -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ones(3))
-    return buffer.getvalue()
-
-
-def as_parquet() -> bytes:
-    buffer = pa.BufferOutputStream()
-    pq.write_table(pa.table({"text": ["a"]}), buffer)
-    return bytes(buffer.getvalue())
 
 
 KINDS: dict[str, Callable[[], bytes]] = {

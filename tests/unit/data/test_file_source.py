@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import pickle
-import zipfile
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from slm.data.file_source import EXTENSIONS, read_documents
 from slm.data.sources import open_source
 from slm.errors import DataError
-
-
-def as_zip() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("text.txt", "words")
-    return buffer.getvalue()
-
-
-def as_npy() -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ones(3))
-    return buffer.getvalue()
-
-
-def as_parquet() -> bytes:
-    buffer = pa.BufferOutputStream()
-    pq.write_table(pa.table({"text": ["words"]}), buffer)
-    return bytes(buffer.getvalue())
-
+from tests.foreign_files import as_npy, as_parquet, as_zip
 
 CONTENTS = {
     "a zip archive": as_zip(),
