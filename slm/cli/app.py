@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -84,14 +85,17 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
         arguments: what follows its name; None: those of the process, which ends here if a signal
             says so while other threads are at work.
         name: what it is called in help texts.
+
+    Commands find in their context's `obj` when they began, by `time.monotonic`.
     """
     prepare_streams()
     command = typer.main.get_command(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     signals = EndOnSignal()
     code = 0
+    began_at = time.monotonic()
     try:
-        with signals, command.make_context(name, words) as context:
+        with signals, command.make_context(name, words, obj=began_at) as context:
             command.invoke(context)
             sys.stdout.flush()
     except typer.Exit as leave:

@@ -44,6 +44,7 @@ app = typer.Typer(name="train.py", **PLAIN)
 
 @app.command()
 def train(
+    context: typer.Context,
     data_dir: Annotated[
         Path, typer.Option("--data-dir", metavar="DIR", help="Where the token files go.")
     ] = Path("./data"),
@@ -106,6 +107,7 @@ def train(
             force_reload=force_reload,
             progress=preparation_progress(),
             note=say,
+            began_at=context.obj,
         ) as trainer:
             trainer.train(existing="resume" if resume else "set-aside")
             if process.is_main:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 
 def train(
+    context: typer.Context,
     preset: Preset = None,
     config: Annotated[
         Path | None,
@@ -117,6 +118,7 @@ def train(
         existing="resume" if resume else "set-aside" if fresh else "refuse",
         stop_after=stop_after,
         as_json=as_json,
+        began_at=context.obj,
     )
 
 
@@ -150,7 +152,14 @@ def _refuse_contradictions(
         raise UsageError(f"--stop-after must be at least 1, found {stop_after}")
 
 
-def _train(settings: RunConfig, *, existing: Any, stop_after: int | None, as_json: bool) -> None:
+def _train(
+    settings: RunConfig,
+    *,
+    existing: Any,
+    stop_after: int | None,
+    as_json: bool,
+    began_at: float | None,
+) -> None:
     process = Process.from_environment()
     with run_lock(settings, process):
         from slm.train.callbacks import recording_callbacks
@@ -164,6 +173,7 @@ def _train(settings: RunConfig, *, existing: Any, stop_after: int | None, as_jso
             callbacks=[*recording_callbacks(settings.train), ProgressDisplay()],
             progress=preparation_progress(),
             note=say,
+            began_at=began_at,
         ) as trainer:
             result = trainer.train(existing=existing, stop_after=stop_after)
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")

@@ -71,21 +71,26 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             counted = targets != IGNORE
             places = targets.masked_fill(~counted, 0)[:, None]
             logits = torch.mm(hidden[rows], weight.t(), out=buffer[: len(targets)])
-            log_partition = logits.to(sum_dtype).logsumexp(dim=-1, keepdim=True)
             target_logits = logits.gather(1, places).to(sum_dtype)
-            total += ((log_partition - target_logits)[:, 0] * counted).sum()
             if grad_hidden is None and grad_weight is None:
+                log_partition = logits.to(sum_dtype).logsumexp(dim=-1, keepdim=True)
+                total += ((log_partition - target_logits)[:, 0] * counted).sum()
                 continue
+            largest = logits.amax(dim=-1, keepdim=True).to(sum_dtype)
             # d loss / d logits = softmax(logits) - one_hot(target), in the logits' own buffer.
-            grad_logits = logits.sub_(log_partition).exp_()
+            grad_logits = torch.softmax(logits, dim=-1, out=logits)
+            # The likeliest id's probability, never below 1/V, gives the partition without a pass.
+            log_partition = largest - grad_logits.amax(dim=-1, keepdim=True).to(sum_dtype).log()
+            total += ((log_partition - target_logits)[:, 0] * counted).sum()
             grad_logits.scatter_add_(1, places, minus_one.expand_as(places))
-            grad_logits.mul_(counted[:, None])
             if grad_hidden is not None:
-                torch.mm(grad_logits, weight, out=grad_hidden[rows])
-            if grad_weight is not None and share is None:
-                grad_weight.addmm_(grad_logits.t(), hidden[rows])
-            elif grad_weight is not None:
-                grad_weight += torch.mm(grad_logits.t(), hidden[rows], out=share)
+                torch.mm(grad_logits, weight, out=grad_hidden[rows]).mul_(counted[:, None])
+            if grad_weight is not None:
+                counted_hidden = hidden[rows] * counted[:, None]
+                if share is None:
+                    grad_weight.addmm_(grad_logits.t(), counted_hidden)
+                else:
+                    grad_weight += torch.mm(grad_logits.t(), counted_hidden, out=share)
         n_counted = (targets_n != IGNORE).sum().clamp(min=1)
         ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
         ctx.dtypes = hidden_nc.dtype, weight_vc.dtype

@@ -31,6 +31,8 @@ class Budget:
     Args:
         config: `max_steps` and `max_minutes`.
         pace: what earlier starts of this run used and found.
+        began_at: when this start of the run began, on that clock; None: now. What came between, as
+            preparing the data, has used up some of the budget.
         clock: seconds that never go back.
     """
 
@@ -39,13 +41,15 @@ class Budget:
         config: TrainingConfig,
         *,
         pace: Pace | None = None,
+        began_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
         self._clock = clock
         pace = pace or Pace()
-        self._started_at = clock() - pace.elapsed_seconds
-        self._step_began_at = clock()
+        now = clock()
+        self._started_at = (now if began_at is None else began_at) - pace.elapsed_seconds
+        self._step_began_at = now
         self._step_seconds = pace.step_seconds
         self._reserve = pace.reserved_seconds
 

@@ -65,6 +65,7 @@ def ready_trainer(
     callbacks: Sequence[Callback] | None = None,
     progress: contextlib.AbstractContextManager[Progress] | None = None,
     note: Note = lambda sentence: None,
+    began_at: float | None = None,
 ) -> Iterator[Trainer]:
     """A trainer whose data are prepared and whose processes are connected for the block.
 
@@ -78,6 +79,7 @@ def ready_trainer(
         callbacks: for the trainer.
         progress: entered while the data are prepared.
         note: told what a user should know.
+        began_at: see `Trainer`.
 
     Raises:
         UsageError: there is a run already and `existing` is "refuse".
@@ -108,7 +110,7 @@ def ready_trainer(
         settings = describe_source(settings, directory, note if process.is_main else _unheard)
         settings = fit_vocabulary(settings, directory.tokenizer)
         settings = agree_on_dtype(settings, process, device)
-        yield build_trainer(settings, process, callbacks, locked=True)
+        yield build_trainer(settings, process, callbacks, locked=True, began_at=began_at)
 
 
 def _silent(event: PrepareProgress) -> None:
@@ -326,6 +328,7 @@ def build_trainer(
     callbacks: Sequence[Callback] | None = None,
     *,
     locked: bool = False,
+    began_at: float | None = None,
 ) -> Trainer:
     """A new model with its initial weights, the loader of its data, and their trainer; see there.
 
@@ -354,6 +357,7 @@ def build_trainer(
         process=process,
         callbacks=callbacks,
         locked=locked,
+        began_at=began_at,
     )
 
 

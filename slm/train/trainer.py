@@ -73,6 +73,8 @@ class Trainer(TrainedModel):
         process: this process among those that train together; None: alone.
         callbacks: who listens; None: the progress display, metrics, loss plot and `best_model.pt`.
         locked: the caller holds the lock of the run directory, so that `train` need not.
+        began_at: when the command began, by `time.monotonic`, for a budget of minutes; None: when
+            `train` is called.
 
     Raises:
         ConfigError: a training setting is unknown or impossible.
@@ -89,6 +91,7 @@ class Trainer(TrainedModel):
         process: Process | None = None,
         callbacks: Sequence[Callback] | None = None,
         locked: bool = False,
+        began_at: float | None = None,
     ) -> None:
         super().__init__(model, data_loader, TrainingConfig(**config), process or Process())
         self.out_dir = Path(self.config.out_dir)
@@ -113,6 +116,7 @@ class Trainer(TrainedModel):
             self.out_dir, self.model, self.stepper, self.settings, self.data_loader
         )
         self.standing = Standing()
+        self._began_at = began_at
         self.budget = Budget(self.config)
         self._callbacks = None if callbacks is None else list(callbacks)
         self._noted_failures: set[str] = set()
@@ -202,7 +206,13 @@ class Trainer(TrainedModel):
         if self.compiled:
             compile_blocks(self.model)
         self._compiles_now = self.compiled
-        self.budget = Budget(self.config, pace=self.standing.pace)
+        self.budget = Budget(self.config, pace=self.standing.pace, began_at=self._began_at)
+        self._began_at = None  # a second call of `train` begins when it is called
+        if self.standing.step == 0 and self.budget.is_over(0):
+            raise TrainingError(
+                f"the {self.config.max_minutes:g} minutes were over before the first step",
+                hint="preparing the data counts; they are ready now, so give the same command again",
+            )
         return RunStart(
             settings=self.settings,
             costs=costs_of(self.model.config),
