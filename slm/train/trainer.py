@@ -19,7 +19,7 @@ from typing import Any
 from slm.checkpoint import clean_run
 from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
-from slm.errors import Interrupted, TrainingError
+from slm.errors import Interrupted
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
@@ -27,7 +27,7 @@ from slm.runtime import (
     Process,
     seed_everything,
 )
-from slm.train.anomalies import fault_at, skip_at, spike_at
+from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
 from slm.train.callbacks import default_callbacks
 from slm.train.compiling import compile_blocks, worth_compiling
@@ -50,15 +50,10 @@ from slm.train.run_directory import CONFIG_FILE, Existing, make_room, note_start
 from slm.train.saving import RunSaver, Standing
 from slm.train.schedule import lr_scale
 from slm.train.space import require_space_for
-from slm.train.step import Fault, StepOutcome, Stepper
+from slm.train.step import Stepper
 from slm.train.stop import Item, StopRequested, StopSignals
 from slm.train.telling import tell
 from slm.train.trained import TrainedModel
-
-MAX_OVERFLOWS = 25
-"""Steps in a row in which a float16 gradient may overflow while its scale finds its level."""
-MAX_SKIPPED_STEPS = 3
-"""Steps in a row that may be skipped because they were not finite."""
 
 
 class Trainer(TrainedModel):
@@ -115,6 +110,9 @@ class Trainer(TrainedModel):
         self.saver = RunSaver(
             self.out_dir, self.model, self.stepper, self.settings, self.data_loader
         )
+        self.fault_policy = FaultPolicy(
+            self.stepper, self.data_loader, self.micro_batches, self.saver
+        )
         self.standing = Standing()
         self._began_at = began_at
         self.budget = Budget(self.config)
@@ -124,7 +122,6 @@ class Trainer(TrainedModel):
         self._evaluation: EvaluationRecord | None = None
         self._stop: StopSignals | None = None
         self._compiles_now = False
-        self._overflows_in_a_row = 0
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -301,7 +298,7 @@ class Trainer(TrainedModel):
         with self._stop.excusing_errors():
             outcome = self.stepper.step(watched, self.micro_batches, scale)
         self._compiles_now = False
-        self._check_finite(outcome)
+        self._tell_anomaly(self.fault_policy.judge(outcome, standing, self._save))
         self._tell_anomaly(spike_at(standing.step + 1, outcome.loss, standing.watch))
         self.budget.end_step()
         if not standing.evaluated_at:
@@ -330,44 +327,6 @@ class Trainer(TrainedModel):
         if self.process.world_size > 1 or self._stop is None:
             return items
         return self._stop.watch(items, at_once=at_once)
-
-    def _check_finite(self, outcome: StepOutcome) -> None:
-        """Stop, or skip up to `MAX_SKIPPED_STEPS` in a row, where a step was not finite."""
-        if outcome.updated:
-            self.standing.skipped_in_a_row = 0
-            self._overflows_in_a_row = 0
-            return
-        if outcome.overflowed and self._overflows_in_a_row < MAX_OVERFLOWS:
-            self._overflows_in_a_row += 1
-            return
-        assert outcome.fault is not None
-        step, stories = self.standing.step + 1, self._stories_of(outcome.fault)
-        what = fault_at(step, outcome.fault, stories)
-        may_skip = self.standing.skipped_in_a_row < MAX_SKIPPED_STEPS
-        # Weights that came in like this stay so, however many steps are skipped.
-        if self.config.on_nonfinite == "skip" and may_skip and outcome.fault.kind != "weight":
-            self.standing.skipped_in_a_row += 1
-            self._tell_anomaly(skip_at(step, outcome.loss, what, stories))
-            return
-        try:
-            if outcome.fault.kind == "update" and self.config.on_nonfinite == "stop":
-                saved = self.saver.last_good()  # it was not undone
-            else:
-                saved = f"the weights before it are saved in {self._save()}"
-        except TrainingError:  # the weights are bad themselves
-            saved = self.saver.last_good()
-        raise TrainingError(
-            f"{what}; {saved}",
-            hint="go on from there with a lower learning rate: --resume --set learning_rate=...; "
-            "or skip such steps: --resume --set train.on_nonfinite=skip",
-        )
-
-    def _stories_of(self, fault: Fault) -> list[int]:
-        """Numbers of the training stories that a fault of the step at hand may come from."""
-        first = self.standing.step * self.micro_batches
-        if fault.micro_batch is None:
-            return self.data_loader.stories_at(first, self.micro_batches)
-        return self.data_loader.stories_at(first + fault.micro_batch, rank=self.process.rank)
 
     def _tell_anomaly(self, record: AnomalyRecord | None) -> None:
         if record is not None:
