@@ -167,6 +167,12 @@ class TrainingConfig(SettingsGroup):
     """Share of the run in which wsd decays."""
     min_lr_fraction: Fraction = 0.1
     """Learning rate at the end, as a share of the peak."""
+    attend_within: Literal["window", "story"] = "window"
+    """What a token sees while training: all of its window before it, or its own story only."""
+    short_context: Positive | None = None
+    """Context length at the start of a run, each window cut into parts of it; none: block_size."""
+    short_context_fraction: Fraction = 0.6
+    """Share of the run in which short_context holds."""
     eval_interval: Positive = 200
     """Steps between two evaluations on the validation split."""
     eval_tokens: Positive | None = 131_072

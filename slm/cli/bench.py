@@ -122,6 +122,8 @@ def _measure(
     if compiled:
         compile_blocks(model)
     stepper = Stepper(model, config, device=device, dtype=dtype, process=Process())
+    if config.attend_within == "story":  # of random ids, any will do
+        stepper.eot_id = settings.model.vocab_size - 1
     numbers = count()
     seconds = step_seconds(
         lambda: stepper.step(batches(next(numbers)), micro_batches, 1.0),

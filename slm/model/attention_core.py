@@ -97,3 +97,18 @@ def causal_mask(n_queries: int, n_keys: int, *, device: torch.device) -> Tensor:
     """Boolean [T, S]: query t, the last T of S places, sees the keys up to its own place."""
     everything = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
     return everything.tril(diagonal=n_keys - n_queries)
+
+
+def story_mask(idx: Tensor, eot_id: int) -> Tensor:
+    """Which places each place may see if stories do not see each other: boolean [B, 1, T, T].
+
+    A place sees its own story up to itself. The end-of-text token that ends one story is what the
+    next one begins with, as it is where a model is evaluated and where it generates.
+
+    Args:
+        idx: [B, T] ids.
+        eot_id: the end-of-text token.
+    """
+    story = (idx == eot_id).cumsum(dim=1)
+    same_story = story[:, :, None] == story[:, None, :]
+    return (same_story & causal_mask(idx.size(1), idx.size(1), device=idx.device))[:, None]

@@ -131,6 +131,7 @@ class GPT(nn.Module):
         *,
         cache: KVCache | None = None,
         last_only: bool = False,
+        visible: Tensor | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Predict the next id at every place, or score given ones.
 
@@ -140,6 +141,8 @@ class GPT(nn.Module):
                 loss is made in chunks and the logits are never whole.
             cache: keys and values of the tokens before these; it grows by T.
             last_only: logits for the last place only.
+            visible: which places each place may see, without a cache: boolean, broadcastable to
+                [B, n_head, T, T]. None: all up to its own.
 
         Returns:
             (logits, None) without targets: [B, T, V], or [B, 1, V] with `last_only`;
@@ -148,7 +151,7 @@ class GPT(nn.Module):
         Raises:
             ValueError: more tokens than the context or the cache has room for.
         """
-        hidden = self.hidden_states(idx, cache=cache)
+        hidden = self.hidden_states(idx, cache=cache, visible=visible)
         if targets is not None:
             return None, chunked_cross_entropy(
                 hidden.flatten(0, 1), self.head_weight, targets.flatten()
@@ -157,7 +160,9 @@ class GPT(nn.Module):
             hidden = hidden[:, -1:]
         return F.linear(hidden, self.head_weight), None
 
-    def hidden_states(self, idx: Tensor, *, cache: KVCache | None = None) -> Tensor:
+    def hidden_states(
+        self, idx: Tensor, *, cache: KVCache | None = None, visible: Tensor | None = None
+    ) -> Tensor:
         """What the output head is applied to: [B, T] ids -> [B, T, C]."""
         n_tokens = idx.size(1)
         room = self.config.block_size if cache is None else cache.room
@@ -174,7 +179,7 @@ class GPT(nn.Module):
         if cache is None:
             for block in self.blocks:
                 # Without the layer's number, so that one compiled block serves all layers.
-                x = block(x, rotation)
+                x = block(x, rotation, visible=visible)
         else:
             visible = cache.visible(n_tokens)
             for layer, block in enumerate(self.blocks):

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from slm.config import TrainingConfig
+from slm.errors import TrainingError
+
+RECENT_STEPS = 5
+"""Of so many steps the shortest tells how long the next one will take at least."""
+ENDING_SECONDS = 1.5
+ENDING_SHARE = 0.05
+"""Kept for saving, the last plot and leaving: so many seconds, but no larger share of a budget."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +24,7 @@ class Pace:
     elapsed_seconds: float = 0.0
     """Used so far, by all starts of the run."""
     step_seconds: float = 0.0
-    """Running mean of the time that a step takes; 0 before the first."""
+    """What a step takes at least; 0 before the first."""
     reserved_seconds: float = 0.0
     """Kept for what follows the last step."""
 
@@ -50,7 +58,7 @@ class Budget:
         now = clock()
         self._started_at = (now if began_at is None else began_at) - pace.elapsed_seconds
         self._step_began_at = now
-        self._step_seconds = pace.step_seconds
+        self._recent_seconds = deque([pace.step_seconds] if pace.step_seconds else [], RECENT_STEPS)
         self._reserve = pace.reserved_seconds
 
     @property
@@ -75,10 +83,13 @@ class Budget:
     def end_step(self) -> None:
         """Note that the step has ended, for the estimate of the next one."""
         seconds = self._clock() - self._step_began_at
-        if self._step_seconds == 0.0:
-            self._step_seconds = seconds
-        else:
-            self._step_seconds += 0.1 * (seconds - self._step_seconds)
+        # The first step warms up or compiles: a later one may well take half as long.
+        self._recent_seconds.append(seconds if self._recent_seconds else seconds / 2.0)
+
+    @property
+    def _step_seconds(self) -> float:
+        """What a step takes at least; 0 before the first."""
+        return min(self._recent_seconds, default=0.0)
 
     def progress(self, step: int) -> float:
         """Share of the run that is done before a step, 0 to 1."""
@@ -88,12 +99,28 @@ class Budget:
         return min(1.0, self.elapsed_seconds / max(budget - self._reserve, 1e-9))
 
     def is_over(self, step: int) -> bool:
-        """Whether the step at hand should not begin."""
+        """Whether the step at hand should not begin; the first of a run always may."""
         if self.config.max_minutes is None:
             return step >= self.config.max_steps
+        if step == 0:
+            return False
         remaining = self.config.max_minutes * 60.0 - self._reserve - self.elapsed_seconds
         return remaining <= 0.0 or remaining < self._step_seconds
 
+    def require_time(self) -> None:
+        """Refuse a run that has no time for its first step.
+
+        Raises:
+            TrainingError: what came before it has taken all the minutes.
+        """
+        minutes = self.config.max_minutes
+        if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
+            raise TrainingError(
+                f"the {minutes:g} minutes were over before the first step",
+                hint="preparing the data counts; they are ready now: give the same command again",
+            )
+
     def reserve(self, seconds: float) -> None:
-        """Keep this much of the clock for what follows the last step."""
-        self._reserve = seconds
+        """Keep this much of the clock for what follows the last step, and a little to end in."""
+        budget = (self.config.max_minutes or 0.0) * 60.0
+        self._reserve = seconds + min(ENDING_SECONDS, ENDING_SHARE * budget)

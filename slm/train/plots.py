@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.files import atomic_write
-from slm.train.events import Callback, EvaluationRecord, TrainingResult
+from slm.train.events import Callback, EvaluationRecord, RunStart, TrainingResult
 from slm.train.metrics import read_metrics
 
 PLOT_FILE = "losses.png"
@@ -54,7 +54,7 @@ def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
 
 
 class LossPlot(Callback):
-    """Writes `losses.png` at every evaluation and at the end, from the metrics file."""
+    """Writes `losses.png` at evaluations, now and then, and at the end, from the metrics file."""
 
     is_vital = False
 
@@ -62,6 +62,9 @@ class LossPlot(Callback):
         self.metrics_path = metrics_path
         self.plot_path = plot_path
         self._drawn_at = -math.inf
+
+    def on_start(self, start: RunStart) -> None:
+        self._drawn_at = time.monotonic()  # there is little to see yet
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
         if time.monotonic() - self._drawn_at >= PLOT_SECONDS:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from slm.config import TrainingConfig
 from slm.model import GPT
+from slm.model.attention_core import story_mask
 from slm.runtime import Process, autocast, torch_dtype
 from slm.train.distributed import average_gradients, sum_over_processes
 from slm.train.optim import build_optimizers, set_learning_rates
@@ -69,7 +70,12 @@ class Stepper:
         config: optimizer, clipping, learning rates.
         device, dtype: of the computation.
         process: this process among those that train together.
+
+    Attributes:
+        eot_id: the end-of-text token, where stories do not see each other; None: they do.
     """
+
+    eot_id: int | None = None
 
     def __init__(
         self, model: GPT, config: TrainingConfig, *, device: str, dtype: str, process: Process
@@ -99,8 +105,9 @@ class Stepper:
         total_loss = torch.zeros((), device=self.device)
         losses = []
         for x, y in batches:
+            visible = None if self.eot_id is None else story_mask(x, self.eot_id)
             with autocast(self.device, self.dtype):
-                _, loss = self.model(x, y)
+                _, loss = self.model(x, y, visible=visible)
             losses.append(loss.detach())
             total_loss += losses[-1]
             self.scaler.scale(loss / n_batches).backward()

@@ -54,6 +54,7 @@ from slm.train.step import Stepper
 from slm.train.stop import Item, StopRequested, StopSignals
 from slm.train.telling import tell
 from slm.train.trained import TrainedModel
+from slm.train.windows import check_contexts, context_at, cut
 
 
 class Trainer(TrainedModel):
@@ -89,6 +90,7 @@ class Trainer(TrainedModel):
         began_at: float | None = None,
     ) -> None:
         super().__init__(model, data_loader, TrainingConfig(**config), process or Process())
+        check_contexts(self.config, data_loader.block_size)
         self.out_dir = Path(self.config.out_dir)
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         rows_per_step = data_loader.batch_size * self.micro_batches * self.process.world_size
@@ -145,6 +147,8 @@ class Trainer(TrainedModel):
             UsageError: there is a run already and `existing` is "refuse".
         """
         check_data(self.data_loader, self.model.config, self.process)
+        if self.config.attend_within == "story":
+            self.stepper.eot_id = self.data_loader.meta.tokenizer.eot_id
         if self._describe_data:
             self.settings = describe_data(self.settings, self.data_loader)
             self.saver.settings = self.settings
@@ -205,11 +209,8 @@ class Trainer(TrainedModel):
         self._compiles_now = self.compiled
         self.budget = Budget(self.config, pace=self.standing.pace, began_at=self._began_at)
         self._began_at = None  # a second call of `train` begins when it is called
-        if self.standing.step == 0 and self.budget.is_over(0):
-            raise TrainingError(
-                f"the {self.config.max_minutes:g} minutes were over before the first step",
-                hint="preparing the data counts; they are ready now, so give the same command again",
-            )
+        if self.standing.step == 0:
+            self.budget.require_time()
         return RunStart(
             settings=self.settings,
             costs=costs_of(self.model.config),
@@ -290,7 +291,10 @@ class Trainer(TrainedModel):
         self.budget.begin_step()
         seed_everything(self.config.seed, standing.step, self.process.rank)
         first = standing.step * self.micro_batches
-        batches = (self.data_loader.batch_at(first + k) for k in range(self.micro_batches))
+        context = context_at(progress, self.config, self.data_loader.block_size)
+        batches = (
+            cut(self.data_loader.batch_at(first + k), context) for k in range(self.micro_batches)
+        )
         scale = lr_scale(standing.step, progress, self.config)
         assert self._stop is not None
         # Compiling takes long, and a step that has not come to its update leaves nothing behind.

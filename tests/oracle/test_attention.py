@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from slm.model import GPT, KVCache
-from slm.model.attention_core import Kernel, attend, attention_weights, causal_mask
+from slm.model.attention_core import Kernel, attend, attention_weights, causal_mask, story_mask
 
 KERNELS: tuple[Kernel, ...] = ("sdpa", "plain")
 EXACT = {"atol": 2e-5, "rtol": 2e-5}
@@ -134,3 +134,31 @@ def test_last_only_gives_the_last_place(tiny_model: Callable[..., GPT]) -> None:
     last, _ = model(idx, last_only=True)
     assert last.shape == (2, 1, 97)
     torch.testing.assert_close(last[:, 0], whole[:, -1], **EXACT)
+
+
+def test_a_story_mask_by_hand() -> None:
+    idx = torch.tensor([[5, 0, 6, 7], [0, 1, 0, 2]])  # 0 ends a story, and the next begins with it
+    expected = torch.tensor(
+        [
+            [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]],
+            [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]],
+        ]
+    )
+    assert torch.equal(story_mask(idx, 0), expected[:, None].bool())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@torch.no_grad()
+def test_stories_in_a_window_are_as_each_alone(
+    tiny_model: Callable[..., GPT], kernel: Kernel
+) -> None:
+    """Rotary positions are relative, so that a story may begin anywhere."""
+    model = tiny_model("modern", spread=8.0).eval()
+    model.use_kernel(kernel)
+    idx = torch.randint(1, 97, (1, 16), generator=torch.Generator().manual_seed(5))
+    idx[0, [4, 11]] = 0
+    together, _ = model(idx, visible=story_mask(idx, 0))
+    alone = [model(part)[0] for part in (idx[:, :4], idx[:, 4:11], idx[:, 11:])]
+    torch.testing.assert_close(together, torch.cat(alone, dim=1), atol=1e-4, rtol=1e-4)
+    unseparated, _ = model(idx)
+    assert not torch.allclose(together, unseparated, atol=1e-2)

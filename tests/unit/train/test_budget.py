@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slm.config import TrainingConfig
+from slm.errors import TrainingError
 from slm.train.budget import Budget, Pace
 
 
@@ -47,7 +48,7 @@ def test_by_the_clock_it_ends_in_time_and_not_early(seconds_a_step: float, reser
     budget.reserve(reserve)
     assert budget.follows_clock
     progress = run_to_the_end(budget, clock, seconds_a_step)
-    end = 60.0 - reserve
+    end = 58.5 - reserve
     assert budget.elapsed_seconds <= end + 1e-6
     assert budget.elapsed_seconds > end - 1.01 * seconds_a_step  # one more would not have fitted
     assert progress == sorted(progress)
@@ -85,7 +86,7 @@ def test_going_on_counts_the_time_before_but_not_between() -> None:
     assert budget.progress(999) == 0.75
     assert len(run_to_the_end(budget, clock, 2.0)) == 7
     late = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(60.5), clock=clock)
-    assert late.is_over(0)
+    assert late.is_over(1)
     assert late.progress(0) == 1.0
 
 
@@ -94,8 +95,8 @@ def test_a_new_start_ends_where_the_first_one_would_have() -> None:
     budget = Budget(TrainingConfig(max_minutes=1.0), clock=clock)
     budget.reserve(4.0)
     made = len(run_to_the_end(budget, clock, 5.0))
-    assert made == 11
-    assert budget.pace == Pace(55.0, 5.0, 4.0)
+    assert made == 10
+    assert budget.pace == Pace(50.0, 5.0, 5.5)
     again = Budget(TrainingConfig(max_minutes=1.0), pace=budget.pace, clock=clock)
     assert again.is_over(made)
     assert again.progress(made) == budget.progress(made)
@@ -104,5 +105,35 @@ def test_a_new_start_ends_where_the_first_one_would_have() -> None:
 def test_a_reserve_larger_than_the_budget_ends_the_run() -> None:
     budget = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(1.0), clock=FakeClock())
     budget.reserve(100.0)
-    assert budget.is_over(0)
+    assert not budget.is_over(0)
+    assert budget.is_over(1)
     assert budget.progress(0) == 1.0
+
+
+def test_what_came_before_the_loop_counts() -> None:
+    clock = FakeClock()
+    began_at = clock.now - 30.0
+    budget = Budget(TrainingConfig(max_minutes=1.0), began_at=began_at, clock=clock)
+    assert budget.elapsed_seconds == 30.0
+    assert budget.progress(0) == 0.5
+    budget.require_time()
+    again = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(20.0), began_at=began_at, clock=clock)
+    assert again.elapsed_seconds == 50.0
+
+
+def test_a_clock_that_ran_out_before_the_first_step_is_refused() -> None:
+    clock = FakeClock()
+    budget = Budget(TrainingConfig(max_minutes=0.5), began_at=clock.now - 30.0, clock=clock)
+    with pytest.raises(TrainingError, match="0.5 minutes were over before the first step"):
+        budget.require_time()
+    Budget(TrainingConfig(max_steps=1), began_at=clock.now - 1e6, clock=clock).require_time()
+
+
+def test_a_slow_first_step_does_not_end_a_run() -> None:
+    clock = FakeClock()
+    budget = Budget(TrainingConfig(max_minutes=0.2), clock=clock)
+    budget.begin_step()
+    clock.now += 7.0
+    budget.end_step()
+    assert not budget.is_over(1)
+    assert len(run_to_the_end(budget, clock, 1.0)) == 5

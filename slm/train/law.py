@@ -1,0 +1,49 @@
+"""What a model of a given size reaches on so much text: a law fitted to the project's own runs.
+
+    bits per byte = FLOOR + SIZE_FACTOR / parameters ^ SIZE_EXPONENT
+                          + DATA_FACTOR / bytes ^ DATA_EXPONENT
+
+The form is that of Hoffmann et al. 2022 (https://arxiv.org/abs/2203.15556, section 3.3), with
+parameters counted inside the blocks, and text in bytes, so that the vocabulary may differ. Text
+seen again counts for less: see `worth_of`. `bench/law.py` makes the runs and the fit; its data and
+its picture stand in docs/law.md. It holds for stories like those of TinyStories.
+"""
+
+from __future__ import annotations
+
+import math
+
+FLOOR = 0.40
+SIZE_FACTOR = 30.0
+SIZE_EXPONENT = 0.35
+DATA_FACTOR = 60.0
+DATA_EXPONENT = 0.30
+"""Fitted to the runs in docs/law.json."""
+
+REPEATS_WORTH = 15.4
+"""Epochs after which text is worth nothing new: Muennighoff et al. 2023, section 5."""
+
+
+def worth_of(seen: float, unique: float) -> float:
+    """How much new text is as good as `seen` bytes of `unique` bytes read again and again.
+
+    Muennighoff et al. 2023, https://arxiv.org/abs/2305.16264, equation 5.
+
+    Args:
+        seen: bytes read in all.
+        unique: bytes there are.
+    """
+    repeats = max(0.0, seen / unique - 1.0)
+    return min(seen, unique) + unique * REPEATS_WORTH * (1.0 - math.exp(-repeats / REPEATS_WORTH))
+
+
+def expected_bits_per_byte(parameters: float, seen: float, unique: float) -> float:
+    """Bits per byte of held-out text at the end of a run.
+
+    Args:
+        parameters: those inside the blocks.
+        seen: bytes of text read in all.
+        unique: bytes of text there are.
+    """
+    size = SIZE_FACTOR / parameters**SIZE_EXPONENT
+    return FLOOR + size + DATA_FACTOR / worth_of(seen, unique) ** DATA_EXPONENT
