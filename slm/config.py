@@ -29,6 +29,8 @@ ORIGIN_TOKENIZER = "tokenizer"
 """Origin of a vocabulary size that is the tokenizer's."""
 ORIGIN_AUTO = "auto, as found on this machine"
 """Origin of a choice that was left to the machine."""
+ORIGIN_PLAN = "plan for "
+"""How the origin of a choice begins that was made for so many minutes."""
 ORIGIN_SHARED = "shared by the processes"
 """Origin of a number of micro-batches that was fitted to the number of processes."""
 DERIVED_ORIGINS = {ORIGIN_OF_SOURCE, ORIGIN_TOKENIZER, ORIGIN_AUTO, ORIGIN_SHARED}

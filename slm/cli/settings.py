@@ -36,9 +36,18 @@ def from_preset(
 
 
 def new_run(
-    preset: str | None, config_file: Path | None, flags: Flags, assignments: Sequence[str]
+    preset: str | None,
+    config_file: Path | None,
+    flags: Flags,
+    assignments: Sequence[str],
+    *,
+    name: str | None = None,
 ) -> RunConfig:
     """The settings of a new run; without any preset, over those of the default one.
+
+    Args:
+        preset, config_file, flags, assignments: what the user gave.
+        name: of its folder, where the user gives none; None: the preset's or the file's.
 
     Raises:
         UsageError, ConfigError: something is unknown or impossible.
@@ -48,7 +57,7 @@ def new_run(
         preset = DEFAULT_PRESET if named is None else named
     settings = from_preset(preset, config_file, flags, assignments)
     if "train.out_dir" not in settings.origins:
-        out_dir = RUNS / (preset if config_file is None else config_file.stem)
+        out_dir = RUNS / (name or (preset if config_file is None else config_file.stem))
         settings = settings.with_values({"train.out_dir": str(out_dir)}, "where runs go")
     return settings
 

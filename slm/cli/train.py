@@ -27,6 +27,7 @@ from slm.cli.options import (
     length_flags,
 )
 from slm.cli.output import Display, print_json, print_table, say
+from slm.cli.plan import print_plan, tell_plan
 from slm.cli.settings import new_run, resumed_run
 from slm.config import ORIGIN_PREPARED, RunConfig
 from slm.errors import UsageError
@@ -63,6 +64,9 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Set an earlier run in --out aside and start anew.")
     ] = False,
+    plan_only: Annotated[
+        bool, typer.Option("--plan", help="Print what --minutes would make, and stop.")
+    ] = False,
     stop_after: Annotated[
         int | None,
         typer.Option(
@@ -86,8 +90,9 @@ def train(
 ) -> None:
     """Train a model: prepare the data if need be, train, keep the best and the newest weights.
 
-    Without a preset it is modern-12m; `slm presets` lists them. Text given by --source is prepared
-    once, in ./data, and found again. Ctrl-C saves and stops.
+    With --minutes and no preset, model, vocabulary, batch and steps are chosen for the time, this
+    machine and the text. Without both it is the preset modern-12m; `slm presets` lists them. Text
+    given by --source is prepared once, in ./data, and found again. Ctrl-C saves and stops.
     """
     flags = given(
         {
@@ -101,9 +106,22 @@ def train(
         }
     )
     _refuse_contradictions(flags, resume=resume, fresh=fresh, stop_after=stop_after)
+    # With torchrun every process would find another plan.
+    is_open = preset is None and config is None and Process.from_environment().world_size == 1
+    to_plan = minutes if is_open else None
+    if plan_only and (to_plan is None or resume):
+        raise UsageError(
+            "--plan needs --minutes, and neither --preset, --config nor --resume",
+            hint="for example: slm train --minutes 10 --plan",
+        )
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
-    chosen = new_run(preset, config, flags, changes)
+    name = None if to_plan is None else f"{to_plan:g}-minutes"
+    chosen = new_run(preset, config, flags, changes, name=name)
+    if plan_only:
+        assert to_plan is not None
+        print_plan(chosen, to_plan, as_json=as_json, began_at=context.obj)
+        return
     resume = resume or started_again(chosen)
     if resume:
         saved = resumed_run(Path(chosen.train.out_dir), preset, config, flags, changes)
@@ -112,13 +130,15 @@ def train(
                 f"there is no run in {chosen.train.out_dir} to go on with",
                 hint="name its folder with --out, or leave out --resume to start one",
             )
-        chosen = saved or chosen
+        if saved is not None:
+            chosen, to_plan = saved, None
     _train(
         chosen,
         existing="resume" if resume else "set-aside" if fresh else "refuse",
         stop_after=stop_after,
         as_json=as_json,
         began_at=context.obj,
+        to_plan=to_plan,
     )
 
 
@@ -158,19 +178,24 @@ def _train(
     existing: Any,
     stop_after: int | None,
     as_json: bool,
-    began_at: float | None,
+    began_at: float,
+    to_plan: float | None,
 ) -> None:
     process = Process.from_environment()
     with run_lock(settings, process):
+        plan = None if to_plan is None else tell_plan(settings, to_plan, began_at=began_at)
         from slm.train.callbacks import recording_callbacks
+        from slm.train.plan_file import PlanFile
         from slm.train.progress import ProgressDisplay
         from slm.train.run import ready_trainer
 
+        planned = [] if plan is None else [PlanFile(plan)]
+        settings = settings if plan is None else plan.settings
         with ready_trainer(
             settings,
             process,
             existing=existing,
-            callbacks=[*recording_callbacks(settings.train), ProgressDisplay()],
+            callbacks=[*planned, *recording_callbacks(settings.train), ProgressDisplay()],
             progress=preparation_progress(),
             note=say,
             began_at=began_at,
@@ -178,7 +203,8 @@ def _train(
             result = trainer.train(existing=existing, stop_after=stop_after)
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
     if process.is_main:
-        _tell(result, bytes_per_token, as_json=as_json)
+        expected = None if plan is None else plan.expected_bits_per_byte
+        _tell(result, bytes_per_token, expected, as_json=as_json)
 
 
 def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContextManager[object]:
@@ -197,7 +223,9 @@ def preparation_progress() -> Iterator[Progress]:
         yield display.show_preparation
 
 
-def _tell(result: TrainingResult, bytes_per_token: float, *, as_json: bool) -> None:
+def _tell(
+    result: TrainingResult, bytes_per_token: float, expected: float | None, *, as_json: bool
+) -> None:
     best = result.best_validation_loss
     bits_per_byte = None if best is None else best / math.log(2) / bytes_per_token
     if as_json:
@@ -211,6 +239,7 @@ def _tell(result: TrainingResult, bytes_per_token: float, *, as_json: bool) -> N
                 "validation_loss": result.validation_loss,
                 "best_validation_loss": best,
                 "best_bits_per_byte": bits_per_byte,
+                "expected_bits_per_byte": expected,
                 "stopped_early": result.stopped_early,
                 "elapsed_seconds": result.elapsed_seconds,
             }
@@ -224,6 +253,8 @@ def _tell(result: TrainingResult, bytes_per_token: float, *, as_json: bool) -> N
     ]
     if best is not None:
         rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
+    if expected is not None:
+        rows.append(("as planned", f"{expected:.4f} bits per byte"))
     rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
     print_table(rows)
     say(f'tell stories with: slm generate --checkpoint {result.out_dir} "Once upon a time"')

@@ -33,8 +33,10 @@ def worth_of(seen: float, unique: float) -> float:
         seen: bytes read in all.
         unique: bytes there are.
     """
-    repeats = max(0.0, seen / unique - 1.0)
-    return min(seen, unique) + unique * REPEATS_WORTH * (1.0 - math.exp(-repeats / REPEATS_WORTH))
+    if seen <= unique:
+        return seen
+    repeats = seen / unique - 1.0
+    return unique * (1.0 + REPEATS_WORTH * (1.0 - math.exp(-repeats / REPEATS_WORTH)))
 
 
 def expected_bits_per_byte(parameters: float, seen: float, unique: float) -> float:
@@ -47,3 +49,19 @@ def expected_bits_per_byte(parameters: float, seen: float, unique: float) -> flo
     """
     size = SIZE_FACTOR / parameters**SIZE_EXPONENT
     return FLOOR + size + DATA_FACTOR / worth_of(seen, unique) ** DATA_EXPONENT
+
+
+SECONDS_PER_FLOP = {"eager": 5.2e-12, "compiled": 4.4e-12}
+SECONDS_PER_TOKEN = {"eager": 8e-6, "compiled": 5e-6}
+"""Of a training step on the machine of the runs: for each floating-point operation, and besides."""
+
+
+def seconds_per_token(training_flops_per_token: float, *, compiled: bool) -> float:
+    """How long a token takes in training on the machine of docs/law.md.
+
+    Args:
+        training_flops_per_token: as `costs_of` counts them.
+        compiled: whether blocks are compiled.
+    """
+    how = "compiled" if compiled else "eager"
+    return SECONDS_PER_FLOP[how] * training_flops_per_token + SECONDS_PER_TOKEN[how]

@@ -19,6 +19,7 @@ from slm.checkpoint import step_directories
 from slm.config import (
     ORIGIN_AUTO,
     ORIGIN_OF_SOURCE,
+    ORIGIN_PLAN,
     ORIGIN_PREPARED,
     ORIGIN_SHARED,
     ORIGIN_TOKENIZER,
@@ -49,7 +50,7 @@ from slm.train.events import Callback
 from slm.train.run_directory import Existing, make_room
 from slm.train.trainer import Trainer
 
-CHOSEN_BY_US = ("preset ", ORIGIN_TOKENIZER)
+CHOSEN_BY_US = ("preset ", ORIGIN_PLAN, ORIGIN_TOKENIZER)
 
 Progress = Callable[[PrepareProgress], None]
 Note = Callable[[str], None]

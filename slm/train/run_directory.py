@@ -19,6 +19,7 @@ Existing = Literal["refuse", "resume", "set-aside"]
 CONFIG_FILE = "config.json"
 RUN_FILES = (
     CONFIG_FILE,
+    "plan.json",
     "metrics.jsonl",
     "losses.png",
     "checkpoints",

@@ -1,0 +1,193 @@
+"""The runs behind the dial, the law fitted to them, and its picture.
+
+    python bench/law.py run --source FOLDER --runs 2:128:4 5:192:4 10:192:4
+    python bench/law.py fit --plot docs/law.png
+
+`run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on the
+whole validation text, and adds a line to `--results` (docs/law.json). `fit` fits the constants of
+`slm.train.law` to these lines and prints them. Nothing else may compute meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slm.train.law import worth_of
+
+RESULTS = Path("docs/law.json")
+EXPONENTS = np.arange(0.20, 0.61, 0.02)
+Runs = Sequence[Mapping[str, Any]]
+
+
+def train(source: str, minutes: float, width: int, layers: int, out: Path) -> dict[str, Any]:
+    """One run, with the settings that the dial would give it but for its size."""
+    from slm.config import RunConfig
+    from slm.data.shards import DataDirectory
+    from slm.model import costs_of
+
+    shape = [f"n_embd={width}", f"n_layer={layers}", f"n_head={width // 64}"]
+    words = ["train", "--minutes", f"{minutes:g}", "--source", source, "--out", str(out), "--json"]
+    began_at = time.perf_counter()
+    result = slm(*words, "--set", *shape)
+    wall = time.perf_counter() - began_at
+    measured = slm("eval", "--checkpoint", str(out), "--source", source, "--json")
+    settings = RunConfig.from_json(json.loads((out / "config.json").read_text()), where=str(out))
+    data = DataDirectory.open(settings.data.data_dir)
+    costs = costs_of(settings.model)
+    return {
+        "minutes": minutes,
+        "width": width,
+        "layers": layers,
+        "parameters": costs.parameters,
+        "in_blocks": costs.attention + costs.mlp,
+        "flops_per_token": costs.training_flops_per_token,
+        "compiled": settings.train.compile == "on",
+        "steps": result["step"],
+        "tokens": result["tokens"],
+        "text_bytes": round(result["tokens"] * data.bytes_per_token("train")),
+        "unique_bytes": data.split("train").bytes,
+        "seconds": round(wall, 1),
+        "bits_per_byte": round(measured["bits_per_byte"], 4),
+    }
+
+
+def slm(*words: str) -> dict[str, Any]:
+    """What a command of `slm` prints as JSON."""
+    command = [sys.executable, "-m", "slm", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def fit_quality(runs: Runs) -> dict[str, float]:
+    """Floor, factors and exponents with the least squares of relative errors.
+
+    For given exponents the rest is linear; of the exponents each pair on a grid is tried.
+    """
+    bits = np.array([run["bits_per_byte"] for run in runs])
+    size = np.array([float(run["in_blocks"]) for run in runs])
+    worth = np.array([worth_of(run["text_bytes"], run["unique_bytes"]) for run in runs])
+    best: tuple[float, dict[str, float]] | None = None
+    for size_exponent in EXPONENTS:
+        for data_exponent in EXPONENTS:
+            columns = np.stack(
+                [np.ones_like(bits), size**-size_exponent, worth**-data_exponent], axis=1
+            )
+            factors, *_ = np.linalg.lstsq(columns / bits[:, None], np.ones_like(bits), rcond=None)
+            error = float((((columns @ factors) / bits - 1) ** 2).sum())
+            if (factors >= 0).all() and (best is None or error < best[0]):
+                best = error, {
+                    "FLOOR": float(factors[0]),
+                    "SIZE_FACTOR": float(factors[1]),
+                    "SIZE_EXPONENT": float(size_exponent),
+                    "DATA_FACTOR": float(factors[2]),
+                    "DATA_EXPONENT": float(data_exponent),
+                }
+    if best is None:
+        raise SystemExit("no law with positive terms fits these runs: make more of them")
+    return best[1]
+
+
+def fit_speed(runs: Runs) -> tuple[float, float]:
+    """Seconds for each operation and for each token, from runs that were all compiled or all not."""
+    flops = np.array([float(run["flops_per_token"]) for run in runs])
+    seconds = np.array([run["training_seconds"] / run["tokens"] for run in runs])
+    columns = np.stack([flops, np.ones_like(flops)], axis=1) / seconds[:, None]
+    (per_flop, per_token), *_ = np.linalg.lstsq(columns, np.ones_like(seconds), rcond=None)
+    return float(per_flop), float(per_token)
+
+
+def predicted(run: Mapping[str, Any], law: Mapping[str, float]) -> float:
+    """Bits per byte by the law."""
+    worth = worth_of(run["text_bytes"], run["unique_bytes"])
+    return (
+        law["FLOOR"]
+        + law["SIZE_FACTOR"] / run["in_blocks"] ** law["SIZE_EXPONENT"]
+        + law["DATA_FACTOR"] / worth ** law["DATA_EXPONENT"]
+    )
+
+
+def draw(runs: Runs, law: Mapping[str, float], path: Path) -> None:
+    """The runs as points and the law as lines, one for each size, over the text read."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    sizes = sorted({(run["in_blocks"], run["width"], run["layers"]) for run in runs})
+    unique = max(run["unique_bytes"] for run in runs)
+    seen = np.geomspace(min(r["text_bytes"] for r in runs) / 1.5, 3 * max(r["text_bytes"] for r in runs))
+    for number, (in_blocks, width, layers) in enumerate(sizes):
+        colour = f"C{number}"
+        curve = [
+            predicted({"text_bytes": s, "unique_bytes": unique, "in_blocks": in_blocks}, law)
+            for s in seen
+        ]
+        axes.plot(seen / 1e6, curve, color=colour, lw=1, label=f"{layers} layers of width {width}")
+        mine = [run for run in runs if run["in_blocks"] == in_blocks]
+        bits = [run["bits_per_byte"] for run in mine]
+        axes.scatter([run["text_bytes"] / 1e6 for run in mine], bits, color=colour)
+        for run in mine:
+            axes.annotate(
+                f"{run['minutes']:g} min",
+                (run["text_bytes"] / 1e6, run["bits_per_byte"]),
+                textcoords="offset points",
+                xytext=(5, 5),
+                fontsize=8,
+            )
+    axes.set_xscale("log")
+    axes.set_xlabel("text read, MB")
+    axes.set_ylabel("bits per byte of the validation text")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run")
+    runner.add_argument("--source", required=True)
+    runner.add_argument("--runs", nargs="+", required=True, metavar="MINUTES:WIDTH:LAYERS")
+    fitter = commands.add_parser("fit")
+    fitter.add_argument("--plot", type=Path)
+    args = parser.parse_args()
+    runs = json.loads(args.results.read_text()) if args.results.exists() else []
+    if args.command == "run":
+        for text in args.runs:
+            minutes, width, layers = text.split(":")
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder) / "run"
+                runs.append(train(args.source, float(minutes), int(width), int(layers), out))
+            args.results.write_text(json.dumps(runs, indent=1) + "\n")
+            print(runs[-1], file=sys.stderr, flush=True)
+        return
+    law = fit_quality(runs)
+    for name, value in law.items():
+        print(f"{name} = {value:.4g}")
+    for compiled in (False, True):
+        alike = [run for run in runs if run["compiled"] == compiled]
+        if len({run["flops_per_token"] for run in alike}) > 1:
+            per_flop, per_token = fit_speed(alike)
+            how = "compiled" if compiled else "eager"
+            print(f"{how}: {per_flop:.3g} s an operation, {per_token:.3g} s a token")
+    for run in runs:
+        name = f"{run['minutes']:g} min, {run['layers']} x {run['width']}"
+        print(f"{name:20} {run['bits_per_byte']:.4f}, by the law {predicted(run, law):.4f}")
+    if args.plot:
+        draw(runs, law, args.plot)
+
+
+if __name__ == "__main__":
+    main()

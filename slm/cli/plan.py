@@ -1,0 +1,71 @@
+"""How a plan looks on a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from slm.cli.output import print_json, print_table, say
+from slm.config import RunConfig
+
+if TYPE_CHECKING:
+    from slm.train.plan import Plan
+
+
+def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: float) -> None:
+    """Print a plan as the result of the command; see `slm.train.dial.plan_run`."""
+    from slm.train.dial import plan_run
+
+    plan = plan_run(settings, minutes)
+    if as_json:
+        print_json(plan.to_json())
+        return
+    print_table(plan_rows(plan, seconds_used=time.monotonic() - began_at))
+    for warning in plan.warnings:
+        say(f"note: {warning}")
+
+
+def tell_plan(settings: RunConfig, minutes: float, *, began_at: float) -> Plan:
+    """Make a plan and say what is in it."""
+    from slm.train.dial import plan_run
+
+    plan = plan_run(settings, minutes)
+    rows = plan_rows(plan, seconds_used=time.monotonic() - began_at)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        say(f"{name:{width}}  {value}")
+    for warning in plan.warnings:
+        say(f"note: {warning}")
+    return plan
+
+
+def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
+    """A plan as rows of (what, how much).
+
+    Args:
+        plan: what will be.
+        seconds_used: of its minutes, so far.
+    """
+    model, config = plan.settings.model, plan.settings.train
+    ends_at = time.localtime(time.time() + 60.0 * plan.minutes - seconds_used)
+    short = config.short_context
+    context = f"{short}, then {model.block_size}" if short else f"{model.block_size}"
+    return [
+        ("minutes", f"{plan.minutes:g}, until {time.strftime('%H:%M:%S', ends_at)}"),
+        ("machine", f"{plan.speed:.2f} times as fast as that of the law"),
+        (
+            "model",
+            f"{plan.parameters / 1e6:.1f} million parameters: {model.n_layer} layers of "
+            f"width {model.n_embd}, {model.n_head} heads",
+        ),
+        ("tokenizer", plan.settings.data.tokenizer),
+        ("context", f"{context} tokens"),
+        ("steps", f"{plan.steps:,} of {plan.tokens // plan.steps:,} tokens"),
+        ("text", f"{plan.text_bytes / 1e6:,.0f} MB{_times(plan.epochs)}"),
+        ("expected", f"{plan.expected_bits_per_byte:.2f} bits per byte, on stories for children"),
+        ("memory", f"{plan.memory_bytes / 1e9:.1f} GB"),
+    ]
+
+
+def _times(epochs: float | None) -> str:
+    return "" if epochs is None else f", {epochs:.1f} times all there is"

@@ -1,0 +1,38 @@
+"""From minutes to a plan: what there is of machine and text, and what is best made of it."""
+
+from __future__ import annotations
+
+from slm.config import ORIGIN_PREPARED, DataConfig, RunConfig
+from slm.data.shards import DataDirectory
+from slm.data.sources import open_source
+from slm.train.plan import Plan, Text, make_plan
+from slm.train.probe import probe_machine
+
+
+def plan_run(settings: RunConfig, minutes: float) -> Plan:
+    """Choose what the user has left open for a run of so many minutes on this machine.
+
+    Args:
+        settings: of a preset, and over them the user's own.
+        minutes: from the command's start to its end.
+
+    Raises:
+        SlmError: the data are not there or the device is not, or the user's settings fit no model.
+    """
+    is_prepared = settings.origins.get("data.data_dir") == ORIGIN_PREPARED
+    text = text_of(settings.data, is_prepared=is_prepared)
+    return make_plan(settings, minutes, probe_machine(settings), text)
+
+
+def text_of(data: DataConfig, *, is_prepared: bool) -> Text:
+    """What can be known of a run's text before it is read."""
+    if is_prepared:
+        directory = DataDirectory.open(data.data_dir)
+        return Text(directory.split("train").bytes, directory.bytes_per_token("train"))
+    source = open_source(
+        data.source,
+        limit=data.limit,
+        validation_fraction=data.validation_fraction,
+        seed=data.corpus_seed,
+    )
+    return Text(source.expected_bytes, None)

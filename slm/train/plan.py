@@ -1,0 +1,200 @@
+"""The dial: from the minutes that a user has to all settings of a run.
+
+A plan is chosen by the law of `slm.train.law` among a few sizes of model: the one whose expected
+bits per byte are lowest after as many steps as this machine makes in the time. What the user has
+set stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+from slm.config import ORIGIN_PLAN, RunConfig
+from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
+from slm.train.compiling import WORTHWHILE_SECONDS
+from slm.train.law import expected_bits_per_byte, seconds_per_token
+
+WIDTHS_AND_LAYERS = ((128, 4), (192, 4), (256, 4), (256, 6), (320, 6), (384, 6), (448, 7), (512, 8))
+HEAD_WIDTH = 64
+"""The sizes to choose from: width of the residual stream and layers; heads are 64 wide."""
+
+STARTING_SECONDS = 6.0
+"""Until the first step of a run whose data are ready: imports, the first evaluation."""
+COMPILING_SECONDS = 15.0
+READING_BYTES_PER_SECOND = 5e6
+"""Of text that becomes token ids, a vocabulary fitted to it included."""
+EVALUATIONS = 12
+EVALUATING_SHARE = 0.03
+"""Evaluations in a run, and the share of its time that they take."""
+SECONDS_BETWEEN_CHECKPOINTS = 120.0
+FEW_STEPS = 300
+"""In fewer steps than these, each takes half as many tokens."""
+BYTES_PER_TOKEN = {256: 1.0, 512: 2.0, 1024: 3.2, 2048: 3.75, 4096: 4.05}
+"""Of children's stories, by the size of a vocabulary of byte pairs that was fitted to them."""
+BYTES_FOR_AN_ENTRY = 1000
+"""Text that an entry of the vocabulary needs, to be worth its row."""
+MANY_EPOCHS = 4.0
+"""Reading the same text more often than this gives clearly less than new text would."""
+PROGRAM_BYTES = 500_000_000
+"""What Python and PyTorch take by themselves."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is to be known of a machine."""
+
+    device: str
+    dtype: str
+    speed: float
+    """How many times as fast it trains as the machine of docs/law.md."""
+    compiles: bool
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is to be known of the data; None where it is not known before they are fetched."""
+
+    n_bytes: int | None
+    """Of the training split."""
+    bytes_per_token: float | None
+    """Where the token ids are there already."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will be, and what is expected of it."""
+
+    minutes: float
+    settings: RunConfig
+    speed: float
+    parameters: int
+    steps: int
+    tokens: int
+    text_bytes: float
+    """Read in all, the same text counted as often as it is read."""
+    epochs: float | None
+    expected_bits_per_byte: float
+    """Of held-out stories like those of TinyStories."""
+    memory_bytes: float
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name, and the settings by group."""
+        figures = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**figures, "settings": self.settings.to_json()}
+
+
+def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
+    """The plan with the lowest expected bits per byte.
+
+    Args:
+        base: settings of a preset, and over them the user's own, which stay.
+        minutes: from the command's start to its end.
+        machine: that trains.
+        text: that is read.
+
+    Raises:
+        ConfigError: what the user has set fits no size of model.
+    """
+    plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
+    return min(plans, key=lambda plan: plan.expected_bits_per_byte)
+
+
+def _sizes(base: RunConfig, minutes: float, text: Text) -> Iterator[RunConfig]:
+    for width, n_layer in WIDTHS_AND_LAYERS:
+        shape = {
+            "model.n_embd": width,
+            "model.n_layer": n_layer,
+            "model.n_head": width // HEAD_WIDTH,
+            "model.mlp_dim": None,
+        }
+        yield with_free_values(base, shape | _vocabulary(text), minutes)
+
+
+def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
+    """Settings with others, save those that the user has chosen."""
+    free = {
+        name: value
+        for name, value in values.items()
+        if base.origins.get(name, "preset ").startswith("preset ")
+    }
+    return base.with_values(free, f"{ORIGIN_PLAN}{minutes:g} minutes")
+
+
+def _vocabulary(text: Text) -> dict[str, Any]:
+    """The largest vocabulary that a text fills; of prepared data it is what it is."""
+    if text.bytes_per_token is not None:
+        return {}
+    sizes = sorted(BYTES_PER_TOKEN)
+    n_bytes = text.n_bytes or math.inf
+    size = max((s for s in sizes if s * BYTES_FOR_AN_ENTRY <= n_bytes), default=sizes[0])
+    return {"data.tokenizer": f"bpe:{size}", "model.vocab_size": size}
+
+
+def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
+    """What comes of one size of model."""
+    model, config = settings.model, settings.train
+    costs = costs_of(model)
+    compiles = machine.compiles and minutes * 60.0 >= WORTHWHILE_SECONDS.get(machine.device, 1e99)
+    reading = 0.0 if text.bytes_per_token else (text.n_bytes or 0) / READING_BYTES_PER_SECOND
+    lost = STARTING_SECONDS + reading + (COMPILING_SECONDS if compiles else 0.0)
+    seconds = max(1.0, 60.0 * minutes - lost) * (1.0 - EVALUATING_SHARE)
+    each = seconds_per_token(costs.training_flops_per_token, compiled=compiles) / machine.speed
+    tokens_per_step = config.batch_size * config.gradient_accumulation_steps * model.block_size
+    steps = max(1, int(seconds / each / tokens_per_step))
+    if steps < FEW_STEPS and config.batch_size > 1:
+        halved = with_free_values(settings, {"train.batch_size": config.batch_size // 2}, minutes)
+        if halved.train.batch_size < config.batch_size:
+            settings, config, steps = halved, halved.train, 2 * steps
+            tokens_per_step //= 2
+    tokens = steps * tokens_per_step
+    seen = tokens * (text.bytes_per_token or BYTES_PER_TOKEN.get(model.vocab_size, 4.05))
+    memory = (
+        PROGRAM_BYTES
+        + state_bytes(model)
+        + config.batch_size * model.block_size * activation_bytes_per_token(model)
+    )
+    intervals = {
+        "train.max_minutes": minutes,
+        "train.max_steps": steps,
+        "train.eval_interval": max(1, round(steps / EVALUATIONS)),
+        "train.checkpoint_interval": max(
+            1, round(steps * min(1.0, SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)))
+        ),
+    }
+    epochs = seen / text.n_bytes if text.n_bytes else None
+    return Plan(
+        minutes=minutes,
+        settings=with_free_values(settings, intervals, minutes),
+        speed=machine.speed,
+        parameters=costs.parameters,
+        steps=steps,
+        tokens=tokens,
+        text_bytes=seen,
+        epochs=epochs,
+        expected_bits_per_byte=expected_bits_per_byte(
+            costs.attention + costs.mlp, seen, text.n_bytes or math.inf
+        ),
+        memory_bytes=memory,
+        warnings=tuple(_warnings(memory, machine, epochs, steps)),
+    )
+
+
+def _warnings(memory: float, machine: Machine, epochs: float | None, steps: int) -> Iterator[str]:
+    there = machine.memory_bytes
+    if there is not None and memory > 0.8 * there:
+        yield (
+            f"about {memory / 1e9:.1f} GB of memory will be used, there are {there / 1e9:.1f}: "
+            "choose a smaller batch_size"
+        )
+    if epochs is not None and epochs > MANY_EPOCHS:
+        yield (
+            f"the text will be read {epochs:.0f} times; "
+            "more text would give a better model in the same time"
+        )
+    if steps < 50:
+        yield f"time for {steps} steps only: expect little"

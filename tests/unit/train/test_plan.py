@@ -1,0 +1,110 @@
+"""Plans: the size that the law finds best, and what the user has set stays."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from slm.config import RunConfig
+from slm.presets import resolve
+from slm.train.plan import Machine, Plan, Text, make_plan
+
+REFERENCE = Machine("cpu", "bfloat16", 1.0, compiles=True, memory_bytes=16 * 10**9)
+PLENTY = Text(2 * 10**9, None)
+
+
+def base(*assignments: str, **flags: Any) -> RunConfig:
+    named = {f"data.{key}": (value, f"--{key}") for key, value in flags.items()}
+    return resolve("modern-12m", assignments=assignments, flags=named)
+
+
+def plan(minutes: float, settings: RunConfig | None = None, text: Text = PLENTY) -> Plan:
+    return make_plan(settings or base(), minutes, REFERENCE, text)
+
+
+def test_more_time_gives_a_larger_and_better_model() -> None:
+    plans = [plan(minutes) for minutes in (1, 5, 30, 120, 600)]
+    sizes = [p.parameters for p in plans]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    expected = [p.expected_bits_per_byte for p in plans]
+    assert expected == sorted(expected, reverse=True)
+    assert len(set(expected)) == len(expected)
+
+
+def test_no_other_size_would_be_better() -> None:
+    chosen = plan(10)
+    for width, layers in ((128, 4), (192, 4), (256, 4), (384, 6)):
+        other = plan(10, base(f"n_embd={width}", f"n_layer={layers}", "n_head=2"))
+        assert other.settings.model.n_embd == width
+        assert other.expected_bits_per_byte >= chosen.expected_bits_per_byte
+
+
+def test_a_faster_machine_makes_more_steps() -> None:
+    settings = base("n_embd=192", "n_layer=4", "n_head=3")
+    fast = Machine("cpu", "bfloat16", 3.0, compiles=True, memory_bytes=None)
+    faster = make_plan(settings, 10, fast, PLENTY)
+    assert faster.steps == pytest.approx(3 * plan(10, settings).steps, rel=0.01)
+
+
+def test_what_the_user_sets_stays() -> None:
+    chosen = plan(
+        10, base("n_embd=64", "n_head=1", "batch_size=3", "eval_interval=7", tokenizer="bytes")
+    ).settings
+    assert (chosen.model.n_embd, chosen.model.n_head) == (64, 1)
+    assert (chosen.train.batch_size, chosen.train.eval_interval) == (3, 7)
+    assert chosen.data.tokenizer == "bytes"
+    assert chosen.origins["model.n_embd"] == "--set"
+    assert chosen.origins["model.n_layer"] == "plan for 10 minutes"
+
+
+def test_the_steps_of_a_plan_fill_its_time() -> None:
+    chosen = plan(10)
+    assert chosen.settings.train.max_minutes == 10
+    assert chosen.settings.train.max_steps == chosen.steps
+    tokens_per_step = chosen.settings.train.batch_size * chosen.settings.model.block_size
+    assert chosen.tokens == chosen.steps * tokens_per_step
+    assert chosen.steps // chosen.settings.train.eval_interval in range(10, 15)
+
+
+def test_a_short_run_takes_small_steps() -> None:
+    assert plan(0.5).settings.train.batch_size < plan(10).settings.train.batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "tokenizer"),
+    [(None, "bpe:4096"), (10**9, "bpe:4096"), (2_500_000, "bpe:2048"), (90, "bpe:256")],
+)
+def test_the_vocabulary_is_one_that_the_text_fills(n_bytes: int | None, tokenizer: str) -> None:
+    assert plan(5, text=Text(n_bytes, None)).settings.data.tokenizer == tokenizer
+
+
+def test_prepared_data_keep_their_vocabulary() -> None:
+    chosen = plan(5, base("vocab_size=777"), Text(10**8, 2.5))
+    assert chosen.settings.model.vocab_size == 777
+    assert chosen.text_bytes == 2.5 * chosen.tokens
+
+
+def test_little_text_is_warned_of() -> None:
+    assert plan(10).warnings == ()
+    little = plan(10, text=Text(10**6, None))
+    assert little.epochs is not None
+    assert little.epochs > 4
+    (warning,) = little.warnings
+    assert f"read {little.epochs:.0f} times" in warning
+    assert little.expected_bits_per_byte > plan(10).expected_bits_per_byte
+
+
+def test_little_memory_is_warned_of() -> None:
+    small = Machine("cpu", "bfloat16", 1.0, compiles=True, memory_bytes=600_000_000)
+    (warning,) = make_plan(base(), 10, small, PLENTY).warnings
+    assert "0.6" in warning
+    assert "batch_size" in warning
+
+
+def test_a_plan_is_json() -> None:
+    data = json.loads(json.dumps(plan(10).to_json()))
+    assert data["minutes"] == 10
+    assert RunConfig.from_json(data["settings"], where="here") == plan(10).settings
