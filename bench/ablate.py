@@ -391,8 +391,7 @@ def main() -> None:
         return
     print(f"{args.preset} on {args.source}, {length}, {args.seeds} seeds")
     print("bits per byte of the validation text; less is better\n")
-    rows = [(name, *shown(figures)) for name, figures in result.items()]
-    print_table([HEAD, *rows])
+    print_table([HEAD, *((name, *shown(figures)) for name, figures in result.items())])
     if len(variants) > 2:
         print("\nOf 20 changes that do nothing, one will look better or worse by chance.")
 
