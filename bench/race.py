@@ -1,43 +1,60 @@
 """Time to quality: ours beside nanoGPT and a plain loop over transformers, in one run.
 
     python bench/race.py --task shakespeare --source input.txt --nanogpt ~/nanoGPT --plot race.png
-    python bench/race.py --task stories --source FOLDER --nanogpt ~/nanoGPT --minutes 10
+    python bench/race.py --task stories --source FOLDER --nanogpt ~/nanoGPT --minutes 10 \\
+        --ours="--minutes 1" --ours="--minutes 10"
 
 Every racer trains on the same text and cores, one after the other, `--rounds` times in turn. A
 racer is a process; each line in which it tells a validation loss is noted with the seconds since
-the process began, imports, compilation and evaluations included (preparing the data is not).
-Losses become bits per byte of the validation text by each racer's own tokens.
+the process began, imports, compilation and evaluations included (preparing the data is not, but
+where `--ours` says otherwise). Losses become bits per byte of the validation text by each racer's
+own tokens. What is told in the end is when each first came to a target, and the ratio of the times.
 
-- ours: `slm train` with the task's preset.
+- ours: `slm train` with the task's preset; or with the words of `--ours` and the text itself, so
+  that reading it, fitting a tokenizer and encoding count. Each `--ours` is a racer of its own, as a
+  run by the clock is at its best when its time is over, and not before.
 - gpt2: the same with the preset `gpt2`, the original's model; for `stories` only.
 - nanogpt: its own `train.py` from a checkout, in a copy. For `shakespeare` with the flags that its
   README gives for a CPU; for `stories` with 4 layers of width 128 and 256 tokens of context.
 - transformers: GPT2LMHeadModel of nanoGPT's shape for the task, AdamW, the plainest loop there is.
 
-All tell a loss every `--every` steps, over as many validation tokens as nanoGPT takes.
+All tell a loss every `--every` steps, over as many validation tokens as nanoGPT takes. A long race
+can be run in parts: `--only` some racers, `--json` each, and then `--from-json` all files.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
+import os
 import pickle
-import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-Curve = list[tuple[float, float]]
-"""Seconds since the start, and bits per byte."""
+from curves import Curve, bits_told, draw, joined, outcome, tell
 
-TOLD = re.compile(r"step ([\d,]+):.*?val(?:idation)? loss ([\d.]+)")
+OWN_CLOCK_SECONDS = 120.0
+"""What a run by its own clock may take beyond `--minutes`: imports, its last evaluation."""
+
+GRACE_SECONDS = 30.0
+"""From asking a racer to end until it is killed."""
+
+
+class RacerError(Exception):
+    """A racer that ended by itself, and not well."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +89,36 @@ TASKS = {
 }
 
 
+def held_out(source: Path) -> float:
+    """Share of the stories that validate, where the text has no split of its own."""
+    return 0.1 if source.is_file() else 0.05
+
+
 def prepare(source: Path, tokenizer: str, out: Path) -> Path:
     """Token files that all racers can read; nanoGPT's names and vocabulary beside them."""
     from slm.data.prepare import prepare as prepare_data
 
-    fraction = 0.1 if source.is_file() else 0.05
-    data = prepare_data(str(source), tokenizer, out, validation_fraction=fraction)
+    data = prepare_data(str(source), tokenizer, out, validation_fraction=held_out(source))
     shutil.copyfile(out / "validation.bin", out / "val.bin")
     with (out / "meta.pkl").open("wb") as stream:
         pickle.dump({"vocab_size": data.meta.tokenizer.vocab_size}, stream)
     return out
 
 
-def ours(task: Task, data: Path, out: Path, args: argparse.Namespace, preset: str) -> list[str]:
-    length = [] if task.preset == "shakespeare-char" else ["--minutes", str(args.minutes)]
+def ours(
+    task: Task, name: str, data: Path | None, out: Path, args: argparse.Namespace
+) -> list[str]:
+    """`slm train` of a preset on prepared data, or of the words in the name on the text itself."""
     told = [f"eval_interval={args.every}", f"eval_tokens={task.eval_tokens}", "sample_prompts=[]"]
-    words = ["--preset", preset, "--data", str(data), "--out", str(out), *length, "--set", *told]
-    return [sys.executable, "-m", "slm", "train", *words]
+    if data is None:
+        source = args.source.resolve()
+        told.append(f"validation_fraction={held_out(source)}")
+        words = ["--source", str(source), "--set", *told, *shlex.split(name.removeprefix("ours "))]
+    else:
+        preset = "gpt2" if name == "gpt2" else task.preset
+        length = [] if args.task == "shakespeare" else ["--minutes", str(args.minutes)]
+        words = ["--preset", preset, "--data", str(data), *length, "--set", *told]
+    return [sys.executable, "-m", "slm", "train", "--out", str(out), *words]
 
 
 def nanogpt(task: Task, data: Path, out: Path, args: argparse.Namespace) -> list[str]:
@@ -156,117 +186,178 @@ def _loss(logits: Any, targets: Any) -> Any:
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
 
-def race(command: Sequence[str], where: Path, bytes_per_token: float, seconds: float) -> Curve:
-    """Run a racer for so long at most, and note when it tells which loss."""
+def race(
+    command: Sequence[str], where: Path, bytes_per_token: float | None, seconds: float
+) -> Curve:
+    """Run a racer for so long at most, and note when it tells which loss.
+
+    When its time is over it is asked to end, whatever it is doing, and killed if it does not; none
+    of its processes is left behind.
+
+    Raises:
+        RacerError: it failed before; the message holds the end of its output.
+    """
     curve: Curve = []
+    last_lines: deque[str] = deque(maxlen=20)
+    is_over = threading.Event()
     began_at = time.perf_counter()
-    with subprocess.Popen(
-        command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as racer:
-        assert racer.stdout is not None
+    racer = subprocess.Popen(
+        command,
+        cwd=where,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # so that its own processes can be killed with it
+    )
+    assert racer.stdout is not None
+
+    def ask_to_end() -> None:
+        is_over.set()
+        racer.terminate()
+
+    timers = [
+        threading.Timer(seconds, ask_to_end),
+        threading.Timer(seconds + GRACE_SECONDS, kill, [racer]),
+    ]
+    try:
+        for timer in timers:
+            timer.start()
         for line in racer.stdout:
-            told = TOLD.search(line)
-            now = time.perf_counter() - began_at
-            if told:
-                curve.append((now, float(told[2]) / math.log(2) / bytes_per_token))
-            if now > seconds:
-                racer.terminate()
-    if racer.returncode not in (0, -15, 143):
-        raise SystemExit(f"{' '.join(command)} ended with {racer.returncode}")
+            bits = bits_told(line, bytes_per_token)
+            if bits is not None:
+                curve.append((time.perf_counter() - began_at, bits))
+            last_lines.append(line)
+        racer.wait()
+    finally:
+        for timer in timers:
+            timer.cancel()
+        kill(racer)
+        racer.stdout.close()
+        racer.wait()
+    if racer.returncode != 0 and not is_over.is_set():
+        output = "".join(last_lines)
+        raise RacerError(f"{shlex.join(command)} ended with {racer.returncode}:\n{output}")
     return curve
 
 
-def seconds_to(curve: Curve, bits: float) -> float | None:
-    """When a curve first was at most `bits`; None: never."""
-    return next((seconds for seconds, found in curve if found <= bits), None)
+def kill(racer: subprocess.Popen[str]) -> None:
+    """Kill a racer and the processes that it started, those that are still there."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(racer.pid, signal.SIGKILL)
+        else:
+            racer.kill()
 
 
-def draw(curves: Mapping[str, list[Curve]], path: Path) -> None:
-    """All curves in one picture, time on a logarithmic scale."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.subplots()
-    colours = dict(zip(curves, ("#c1440e", "#8fb3d9", "#6b8e23", "#7a6a9b"), strict=False))
-    for name, rounds in curves.items():
-        for number, curve in enumerate(rounds):
-            label = name if number == 0 else None
-            seconds, bits = [s for s, _ in curve], [b for _, b in curve]
-            axes.plot(seconds, bits, color=colours[name], label=label)
-    axes.set_xscale("log")
-    axes.set_xlabel("seconds since the command")
-    axes.set_ylabel("bits per byte of the validation text")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+def racers_of(args: argparse.Namespace) -> list[str]:
+    """The names of those who race, in the order of a round."""
+    names = [f"ours {words}" for words in args.ours] or ["ours"]
+    names += ["gpt2"] if args.task == "stories" else []
+    names += ["nanogpt"] if args.nanogpt is not None else []
+    names += ["transformers"]
+    return [name for name in names if args.only is None or name.split()[0] in args.only]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def run_race(task: Task, args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Prepare the data, let all race in turn; the outcome, and the names of those who failed."""
+    racers = racers_of(args)
+    curves: dict[str, list[Curve]] = {name: [] for name in racers}
+    failed: list[str] = []
+    tokenizers = {"ours": task.our_tokenizer, "gpt2": "gpt2-8k"}
+    with tempfile.TemporaryDirectory() as folder:
+        places = {name: Path(folder) / str(number) for number, name in enumerate(racers)}
+        data = {
+            name: prepare(
+                args.source.resolve(),
+                tokenizers.get(name, task.their_tokenizer),
+                places[name] / "data",
+            )
+            for name in racers
+            if not name.startswith("ours ")
+        }
+        for number in range(args.rounds):
+            for name in [name for name in racers if name not in failed]:
+                out = places[name] / f"run-{number}"
+                out.mkdir(parents=True)
+                where, limit = out, 60 * args.minutes
+                if name == "nanogpt":
+                    command, where = nanogpt(task, data[name], out, args), out / "nanoGPT"
+                elif name == "transformers":
+                    words = ("--task", args.task, "--every", str(args.every))
+                    here = str(Path(__file__).resolve())
+                    command = [sys.executable, here, "--worker", str(data[name]), *words]
+                else:
+                    command = ours(task, name, data.get(name), out / "run", args)
+                    limit += OWN_CLOCK_SECONDS if "--minutes" in command else 0.0
+                per_token = bytes_per_token(data[name]) if name in data else None
+                try:
+                    curves[name].append(race(command, where, per_token, limit))
+                except RacerError as error:
+                    failed.append(name)
+                    del curves[name]
+                    print(f"{name} failed: {error}", file=sys.stderr, flush=True)
+                    continue
+                print(f"{name}: {curves[name][-1][-1:]}", file=sys.stderr, flush=True)
+        targets = {f"{bits} bits per byte": bits for bits in task.targets}
+        if args.task == "shakespeare":
+            chars = Path(folder) / "chars"
+            prepare(args.source.resolve(), "chars", chars)
+            to_bits = 1 / math.log(2) / bytes_per_token(chars)
+            targets = {f"loss {nats}": nats * to_bits for nats in task.targets}
+    return outcome(args.task, curves, targets), failed
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--task", choices=sorted(TASKS), default="shakespeare")
-    parser.add_argument("--source", type=Path, required=True, help="a file or folder of text")
+    parser.add_argument("--source", type=Path, help="a file or folder of text")
     parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT")
+    parser.add_argument(
+        "--ours",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="for slm train, beside the text; write --ours='--minutes 2'",
+    )
+    kinds = ["ours", "gpt2", "nanogpt", "transformers"]
+    parser.add_argument("--only", nargs="+", choices=kinds, help="let only these race")
     parser.add_argument("--minutes", type=float, default=10.0, help="longest time of a racer")
     parser.add_argument("--every", type=int, default=50, help="steps between two losses")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--from-json", type=Path, nargs="+", help="join races that were run before")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_args(words)
+    if args.worker is None and (args.source is None) == (args.from_json is None):
+        parser.error("give --source for a race, or --from-json for what came of some")
+    if args.only and "nanogpt" in args.only and args.nanogpt is None:
+        parser.error("--only nanogpt needs --nanogpt")
+    return args
+
+
+def main() -> None:
+    args = arguments()
     task = TASKS[args.task]
     if args.worker is not None:
         transformers_loop(task, args.worker, args.every)
         return
-    racers = ["ours", *(["gpt2"] if args.task == "stories" else [])]
-    racers += [*(["nanogpt"] if args.nanogpt is not None else []), "transformers"]
-    curves: dict[str, list[Curve]] = {name: [] for name in racers}
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        source = args.source.resolve()
-        tokenizers = {"ours": task.our_tokenizer, "gpt2": "gpt2-8k"}
-        data = {
-            name: prepare(source, tokenizers.get(name, task.their_tokenizer), place / name / "data")
-            for name in racers
-        }
-        for number in range(args.rounds):
-            for name in racers:
-                out = place / name / f"run-{number}"
-                out.mkdir()
-                where = out
-                if name == "nanogpt":
-                    command, where = nanogpt(task, data[name], out, args), out / "nanoGPT"
-                elif name == "transformers":
-                    words = ("--task", args.task, "--source", ".", "--every", str(args.every))
-                    here = str(Path(__file__).resolve())
-                    command = [sys.executable, here, "--worker", str(data[name]), *words]
-                else:
-                    preset = "gpt2" if name == "gpt2" else task.preset
-                    command = ours(task, data[name], out / "run", args, preset)
-                per_token = bytes_per_token(data[name])
-                curves[name].append(race(command, where, per_token, 60 * args.minutes))
-                print(f"{name}: {curves[name][-1][-1:]}", file=sys.stderr, flush=True)
-        if args.task == "shakespeare":
-            to_bits = 1 / math.log(2) / bytes_per_token(data["ours"])
-            targets = {f"loss {nats}": nats * to_bits for nats in task.targets}
-        else:
-            targets = {f"{bits} bits per byte": bits for bits in task.targets}
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    failed: list[str] = []
+    if args.from_json:
+        result = joined([json.loads(path.read_text("utf-8")) for path in args.from_json])
+    else:
+        result, failed = run_race(task, args)
     if args.plot:
-        draw(curves, args.plot)
-    times = {
-        target: {name: [seconds_to(c, bits) for c in curves[name]] for name in racers}
-        for target, bits in targets.items()
-    }
+        draw(result["curves"], args.plot)
     if args.json:
-        print(json.dumps({"task": args.task, "curves": curves, "seconds_to": times}))
-        return
-    for target, by_racer in times.items():
-        cells = [f"{name} {', '.join(_shown(s) for s in row)}" for name, row in by_racer.items()]
-        print(f"{target:20} {'   '.join(cells)}")
-
-
-def _shown(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{seconds:.0f} s"
+        print(json.dumps(result))
+    else:
+        tell(result)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 def bytes_per_token(data: Path) -> float:
