@@ -3,9 +3,9 @@
     python bench/law.py run --source FOLDER --runs 2:128:4 5:192:4 10:192:4
     python bench/law.py fit --plot docs/law.png
 
-`run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on the
-whole validation text, and adds a line to `--results` (docs/law.json). `fit` fits the constants of
-`slm.train.law` to these lines and prints them. Nothing else may compute meanwhile.
+`run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
+the whole validation text, and adds it to `--results` (docs/law.json). `fit` fits the constants of
+`slm.train.law` to these runs and prints them. Nothing else may compute meanwhile.
 """
 
 from __future__ import annotations
@@ -57,8 +57,17 @@ def train(source: str, minutes: float, width: int, layers: int, out: Path) -> di
         "text_bytes": round(result["tokens"] * data.bytes_per_token("train")),
         "unique_bytes": data.split("train").bytes,
         "seconds": round(wall, 1),
+        "training_seconds": round(training_seconds(out), 1),
         "bits_per_byte": round(measured["bits_per_byte"], 4),
     }
+
+
+def training_seconds(out: Path) -> float:
+    """What the steps of a run took, without starting, compiling and evaluating."""
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    rates = sorted(r["tokens_per_second"] for r in records if "tokens_per_second" in r)
+    tokens = max(r["tokens"] for r in records if "tokens_per_second" in r)
+    return float(tokens / rates[len(rates) // 2])
 
 
 def slm(*words: str) -> dict[str, Any]:
@@ -86,20 +95,23 @@ def fit_quality(runs: Runs) -> dict[str, float]:
             factors, *_ = np.linalg.lstsq(columns / bits[:, None], np.ones_like(bits), rcond=None)
             error = float((((columns @ factors) / bits - 1) ** 2).sum())
             if (factors >= 0).all() and (best is None or error < best[0]):
-                best = error, {
-                    "FLOOR": float(factors[0]),
-                    "SIZE_FACTOR": float(factors[1]),
-                    "SIZE_EXPONENT": float(size_exponent),
-                    "DATA_FACTOR": float(factors[2]),
-                    "DATA_EXPONENT": float(data_exponent),
-                }
+                best = (
+                    error,
+                    {
+                        "FLOOR": float(factors[0]),
+                        "SIZE_FACTOR": float(factors[1]),
+                        "SIZE_EXPONENT": float(size_exponent),
+                        "DATA_FACTOR": float(factors[2]),
+                        "DATA_EXPONENT": float(data_exponent),
+                    },
+                )
     if best is None:
         raise SystemExit("no law with positive terms fits these runs: make more of them")
     return best[1]
 
 
 def fit_speed(runs: Runs) -> tuple[float, float]:
-    """Seconds for each operation and for each token, from runs that were all compiled or all not."""
+    """Seconds for each operation and for each token, from runs all compiled or all not."""
     flops = np.array([float(run["flops_per_token"]) for run in runs])
     seconds = np.array([run["training_seconds"] / run["tokens"] for run in runs])
     columns = np.stack([flops, np.ones_like(flops)], axis=1) / seconds[:, None]
@@ -125,7 +137,9 @@ def draw(runs: Runs, law: Mapping[str, float], path: Path) -> None:
     axes = figure.subplots()
     sizes = sorted({(run["in_blocks"], run["width"], run["layers"]) for run in runs})
     unique = max(run["unique_bytes"] for run in runs)
-    seen = np.geomspace(min(r["text_bytes"] for r in runs) / 1.5, 3 * max(r["text_bytes"] for r in runs))
+    seen = np.geomspace(
+        min(r["text_bytes"] for r in runs) / 1.5, 3 * max(r["text_bytes"] for r in runs)
+    )
     for number, (in_blocks, width, layers) in enumerate(sizes):
         colour = f"C{number}"
         curve = [

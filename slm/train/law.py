@@ -47,8 +47,9 @@ def expected_bits_per_byte(parameters: float, seen: float, unique: float) -> flo
         seen: bytes of text read in all.
         unique: bytes of text there are.
     """
-    size = SIZE_FACTOR / parameters**SIZE_EXPONENT
-    return FLOOR + size + DATA_FACTOR / worth_of(seen, unique) ** DATA_EXPONENT
+    size: float = SIZE_FACTOR / parameters**SIZE_EXPONENT
+    data: float = DATA_FACTOR / worth_of(seen, unique) ** DATA_EXPONENT
+    return FLOOR + size + data
 
 
 SECONDS_PER_FLOP = {"eager": 5.2e-12, "compiled": 4.4e-12}

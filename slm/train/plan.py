@@ -32,7 +32,7 @@ EVALUATING_SHARE = 0.03
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 FEW_STEPS = 300
 """In fewer steps than these, each takes half as many tokens."""
-BYTES_PER_TOKEN = {256: 1.0, 512: 2.0, 1024: 3.2, 2048: 3.75, 4096: 4.05}
+BYTES_PER_TOKEN = {512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
 """Of children's stories, by the size of a vocabulary of byte pairs that was fitted to them."""
 BYTES_FOR_AN_ENTRY = 1000
 """Text that an entry of the vocabulary needs, to be worth its row."""

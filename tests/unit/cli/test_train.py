@@ -23,7 +23,7 @@ def test_the_best_model_is_named_only_where_there_is_one(capsys, best, named):
         out_dir=Path("run"),
     )
 
-    _tell(result, 2.0, as_json=True)
+    _tell(result, 2.0, None, as_json=True)
 
     told = json.loads(capsys.readouterr().out)
     assert told["best"] == named

@@ -1,0 +1,56 @@
+"""The fit of the law: runs made by a known law give it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import law
+import pytest
+
+KNOWN = {
+    "FLOOR": 0.4,
+    "SIZE_FACTOR": 20.0,
+    "SIZE_EXPONENT": 0.34,
+    "DATA_FACTOR": 50.0,
+    "DATA_EXPONENT": 0.30,
+}
+
+
+def made_runs() -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = []
+    for in_blocks in (800_000, 1_800_000, 3_200_000):
+        for text_bytes in (6_000_000, 15_000_000, 60_000_000):
+            run = {
+                "in_blocks": in_blocks,
+                "text_bytes": text_bytes,
+                "unique_bytes": 15_000_000,
+                "width": in_blocks // 10_000,
+                "layers": 4,
+                "minutes": 5.0,
+                "flops_per_token": 7.0 * in_blocks,
+                "tokens": 1_000_000,
+                "training_seconds": 1e6 * (4e-12 * 7.0 * in_blocks + 6e-6),
+            }
+            runs.append(run | {"bits_per_byte": law.predicted(run, KNOWN)})
+    return runs
+
+
+def test_a_known_law_is_found_again() -> None:
+    found = law.fit_quality(made_runs())
+    for name, value in KNOWN.items():
+        assert found[name] == pytest.approx(value, rel=1e-6), name
+
+
+def test_the_speed_is_found_again() -> None:
+    assert law.fit_speed(made_runs()) == pytest.approx((4e-12, 6e-6))
+
+
+def test_runs_that_no_law_fits_are_refused() -> None:
+    runs = [run | {"bits_per_byte": run["text_bytes"] * 1e-7} for run in made_runs()]
+    with pytest.raises(SystemExit, match="no law"):
+        law.fit_quality(runs)
+
+
+def test_the_picture_is_drawn(tmp_path: Any) -> None:
+    law.draw(made_runs(), KNOWN, tmp_path / "law.png")
+    assert (tmp_path / "law.png").stat().st_size > 10_000

@@ -1,0 +1,76 @@
+"""`slm train --minutes M`: the plan is told, printed alone with `--plan`, and followed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from slm.cli import main
+from slm.train import dial
+from slm.train.plan import Machine
+
+SLOW = Machine("cpu", "float32", 0.02, compiles=False, memory_bytes=16 * 10**9)
+
+
+@pytest.fixture(autouse=True)
+def _on_a_slow_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dial, "probe_machine", lambda settings: SLOW)
+    monkeypatch.chdir(tmp_path)
+    stories = "\n<|endoftext|>\n".join(f"Story {n} of a cat and a dog." for n in range(4000))
+    Path("stories.txt").write_text(stories)
+
+
+def test_the_plan_alone_makes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--minutes", "2", "--source", "stories.txt", "--plan"]) == 0
+    out, err = capsys.readouterr()
+    rows = dict(line.split(None, 1) for line in out.splitlines())
+    assert rows["minutes"].startswith("2, until ")
+    assert rows["model"].endswith("4 layers of width 128, 2 heads")
+    assert rows["tokenizer"] == "bpe:512"  # for so little text
+    assert "bits per byte" in rows["expected"]
+    assert "expect little" in err
+    assert sorted(path.name for path in Path().iterdir()) == ["stories.txt"]
+
+
+def test_the_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--minutes", "30", "--source", "stories.txt", "--plan", "--json"]
+    assert main([*words, "--set", "batch_size=5"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["minutes"] == 30
+    assert plan["settings"]["train"]["batch_size"] == 5
+    assert plan["epochs"] > 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--plan"], ["--plan", "--steps", "5"], ["--plan", "--minutes", "1", "--preset", "tiny"]],
+)
+def test_a_plan_needs_minutes_and_no_preset(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *words]) == 2
+    assert "--plan needs --minutes" in capsys.readouterr().err
+
+
+def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["n_embd=32", "n_head=1", "n_layer=1", "block_size=64", "short_context=32"]
+    words = ["train", "--minutes", "0.1", "--source", "stories.txt", "--json", "--set", *small]
+    assert main([*words, "sample_prompts=[]"]) == 0
+    out, err = capsys.readouterr()
+    assert "bits per byte, on stories for children" in err
+    run = Path("runs/0.1-minutes")
+    result, plan = json.loads(out), json.loads((run / "plan.json").read_text())
+    assert result["expected_bits_per_byte"] == plan["expected_bits_per_byte"]
+    assert result["step"] >= 1
+    saved = json.loads((run / "config.json").read_text())
+    assert saved["model"]["n_embd"] == 32
+    assert saved["origins"]["train.eval_interval"] == "plan for 0.1 minutes"
+    # The same plan by steps is the same run every time.
+    again = ["train", "--config", str(run / "config.json"), "--steps", "3", "--json"]
+    losses = []
+    for name in ("a", "b"):
+        assert main([*again, "--out", name]) == 0
+        losses.append(json.loads(capsys.readouterr().out)["validation_loss"])
+    assert losses[0] == losses[1]
