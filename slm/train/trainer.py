@@ -343,8 +343,6 @@ class Trainer(TrainedModel):
         Raises:
             TrainingError: weights or optimizer state are not finite; nothing is written.
         """
-        if not self.process.is_main:
-            return self.out_dir
         self.standing.pace = self.budget.pace
         return self.saver.save(self.standing)
 
@@ -370,7 +368,7 @@ class Trainer(TrainedModel):
             is_best=is_best,
             elapsed_seconds=self.budget.elapsed_seconds,
         )
-        if is_best and self.process.is_main:
+        if is_best:
             standing.pace = self.budget.pace
             self.saver.save_best(standing)
         self._tell("on_evaluation", self._evaluation)
@@ -379,7 +377,8 @@ class Trainer(TrainedModel):
         self.budget.reserve(1.2 * (self.budget.elapsed_seconds - began_at))
 
     def _tell_stories(self) -> None:
-        if not self.process.is_main or self._callbacks == []:
+        # A sharded model tells them by all processes together.
+        if self._callbacks == [] or not (self.process.is_main or self.is_sharded):
             return
         standing = self.standing
         options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
