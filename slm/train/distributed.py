@@ -46,11 +46,30 @@ def _connected() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise TrainingError(
-            f"another process of this run is gone ({str(error).splitlines()[0][:100]})",
-            hint="its own message says why; torchrun --max-restarts N starts all anew, and the run "
-            "goes on from its newest checkpoint",
-        ) from error
+        raise _gone(error) from error
+
+
+@contextlib.contextmanager
+def naming_lost_processes() -> Iterator[None]:
+    """The same for work that sends as it computes, where a `RuntimeError` may mean other things.
+
+    Raises:
+        TrainingError: another process has died, or cannot be reached.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error):
+            raise
+        raise _gone(error) from error
+
+
+def _gone(error: RuntimeError) -> TrainingError:
+    return TrainingError(
+        f"another process of this run is gone ({str(error).splitlines()[0][:100]})",
+        hint="its own message says why; torchrun --max-restarts N starts all anew, and the run "
+        "goes on from its newest checkpoint",
+    )
 
 
 def is_sharded(tensor: object) -> TypeGuard[DTensor]:

@@ -134,7 +134,7 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
     there = memory_bytes(device)
     if there is None:
         return
-    shares = 1 if process is None or settings.train.sharding == "none" else process.world_size
+    shares = 1 if process is None or settings.train.sharding == "off" else process.world_size
     state = state_bytes(settings.model) // shares
     row = settings.model.block_size * activation_bytes_per_token(settings.model)
     activations = settings.train.batch_size * row

@@ -26,7 +26,7 @@ from slm.train.distributed import copy_from_main, is_sharded
 
 
 def place_model(
-    model: GPT, device: str, *, sharding: Literal["none", "fsdp"], dtype: str, process: Process
+    model: GPT, device: str, *, sharding: Literal["off", "fsdp"], dtype: str, process: Process
 ) -> GPT:
     """Move a model to the device, whole or this process's share of it; returns the same model.
 
@@ -36,7 +36,7 @@ def place_model(
         ConfigError: the processes are not connected yet.
         DeviceError: sharded models cannot compute in float16.
     """
-    if sharding == "none" or process.world_size == 1:
+    if sharding == "off" or process.world_size == 1:
         return model.to(device)
     if not torch.distributed.is_initialized():
         raise ConfigError(
@@ -76,7 +76,7 @@ def _shard(model: GPT, device: str, dtype: str, process: Process) -> None:
     fully_shard(model, mesh=mesh, ignored_params=vectors)
     if not torch.distributed.get_backend().startswith("nccl"):  # gloo adds up, but knows no mean
         for module in (model, *model.blocks):
-            module.set_force_sum_reduction_for_comms(True)  # type: ignore[operator]
+            module.set_force_sum_reduction_for_comms(True)
 
 
 # -- shares and wholes ---------------------------------------------------------------------------

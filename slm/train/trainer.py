@@ -35,6 +35,7 @@ from slm.train.data_check import check_data, describe_data
 from slm.train.distributed import (
     copy_from_main,
     largest_over_processes,
+    naming_lost_processes,
     share_of_micro_batches,
 )
 from slm.train.events import (
@@ -157,7 +158,8 @@ class Trainer(TrainedModel):
             start = self._start(existing)
             try:
                 self._tell("on_start", start)
-                result = self._loop(stop_after)
+                with naming_lost_processes():
+                    result = self._loop(stop_after)
             except StopRequested:
                 interrupted = self._interrupted("the same command with --resume goes on", "stopped")
                 self._tell("on_end", None, failed=True)

@@ -46,7 +46,7 @@ def rows(rank: int) -> tuple[Tensor, Tensor]:
 
 def check_shares(process: Process) -> None:
     """The main process's weights count, and come back whole."""
-    whole = made(process, sharding="none")
+    whole = made(process, sharding="off")
     sharded = made(process, sharding="fsdp", seed=process.rank)
     state = sharded.state_dict()
     assert list(state) == list(whole.state_dict())
@@ -61,7 +61,7 @@ def check_shares(process: Process) -> None:
         assert all(torch.equal(found[name], w) for name, w in whole.state_dict().items())
     else:
         assert all(tensor.dim() == 1 for tensor in found.values())
-    other = made(process, sharding="none", seed=9).state_dict()
+    other = made(process, sharding="off", seed=9).state_dict()
     load_whole(sharded, other)
     found = gathered(sharded.state_dict(), process)
     if process.is_main:
@@ -93,7 +93,7 @@ def check_steps(process: Process) -> None:
     for optimizer, dtype in (("adamw", "float32"), ("muon", "float32"), ("muon", "bfloat16")):
         config = TrainingConfig(optimizer=optimizer, learning_rate=0.01, grad_clip=0.5)
         outcomes, weights = [], []
-        for sharding in ("none", "fsdp"):
+        for sharding in ("off", "fsdp"):
             model = made(process, sharding=sharding, dtype=dtype)
             stepper = Stepper(model, config, device="cpu", dtype=dtype, process=process)
             batches = [rows(process.rank), rows(process.rank + 10)]

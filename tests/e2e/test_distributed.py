@@ -136,7 +136,7 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     assert steps == [f"step {n}" for n in [*spoken, *every_step, 3, 4, *every_step]]
     for folder in (mixed, joined):
         job = job_in(folder, data_dir, existing="resume")
-        job["settings"]["sharding"] = "fsdp" if folder == joined else "none"  # alone, all the same
+        job["settings"]["sharding"] = "fsdp" if folder == joined else "off"  # alone, all the same
         driver.run({**job, "batches": str(top / f"{folder.name}-back")}, driver.Process())
     return {path.name: path for path in top.iterdir() if path.is_dir()}
 
@@ -280,11 +280,15 @@ def start_two(words: list[str]) -> list[subprocess.Popen[str]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_one_process_is_killed_and_torchrun_brings_it_back(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharding", ["off", "fsdp"])
+def test_one_process_is_killed_and_torchrun_brings_it_back(
+    data_dir: Path, tmp_path: Path, sharding: str
+) -> None:
     """With the same command, which has no `--resume`; and the run is the undisturbed one's."""
     settings = ["batch_size=3", "gradient_accumulation_steps=4", "optimizer=muon", "dropout=0.1"]
     settings += ["warmup_steps=2", "eval_interval=3", "eval_tokens=224", "checkpoint_interval=2"]
     settings += ["sample_prompts=[]", "dtype=float32", "compile=off", "threads=1"]
+    settings += [f"sharding={sharding}"]
     words = ["train", "--preset", "tiny", "--data", str(data_dir), "--steps", "8"]
     words += ["--device", "cpu", *(w for setting in settings for w in ("--set", setting)), "--out"]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
