@@ -288,3 +288,6 @@ def process_group(process: Process, device: str) -> Iterator[None]:
         yield
     finally:
         torch.distributed.destroy_process_group()
+        # A sharded model keeps the group's threads alive. One that lets go of its last tensor while
+        # the interpreter ends would abort the process.
+        time.sleep(0.05)
