@@ -23,10 +23,7 @@ from slm.errors import Interrupted
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
-from slm.runtime import (
-    Process,
-    seed_everything,
-)
+from slm.runtime import Process, seed_everything
 from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
 from slm.train.callbacks import default_callbacks
@@ -379,9 +376,8 @@ class Trainer(TrainedModel):
         self.budget.reserve(1.2 * (self.budget.elapsed_seconds - began_at))
 
     def _tell_stories(self) -> None:
-        # A sharded model tells them by all processes together.
         if self._callbacks == [] or not (self.process.is_main or self.is_sharded):
-            return
+            return  # only with a sharded model do all processes tell them, together
         standing = self.standing
         options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
         for prompt in self.config.sample_prompts[standing.stories_told :]:
