@@ -199,6 +199,8 @@ class TrainingConfig(SettingsGroup):
     """auto, cpu, cuda, cuda:N or mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the products; auto takes the fastest that is safe on this hardware."""
+    sharding: Literal["off", "fsdp"] = "off"
+    """What each of several processes holds: off: the whole model; fsdp: a share of each matrix."""
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; auto uses it where the run is long enough to pay for it."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None

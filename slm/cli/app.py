@@ -115,8 +115,12 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
         code = _report_unexpected(error)
     if code:
         _drop_output()
-    if arguments is None and code > 128 and threading.active_count() > 1:
-        # The interpreter would wait until compilers and encoders have done what nobody needs.
+    # The interpreter would wait until compilers and encoders have done what nobody needs; and while
+    # it shuts down, the threads of several processes' group may abort it.
+    is_held_up = (code > 128 and threading.active_count() > 1) or _is_one_of_several()
+    if arguments is None and is_held_up:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
     return code
 
@@ -160,6 +164,13 @@ def _report_unexpected(error: BaseException) -> int:
     say(f"error: unexpected {type(error).__name__}: {one_line(first_line)}")
     say(f"hint: this is a fault of the program; {DEBUG_VARIABLE}=1 shows where it happened")
     return 1
+
+
+def _is_one_of_several() -> bool:
+    try:
+        return Process.from_environment().world_size > 1
+    except SlmError:
+        return False
 
 
 def _is_main_process() -> bool:

@@ -110,7 +110,7 @@ def train(
             began_at=context.obj,
         ) as trainer:
             trainer.train(existing="resume" if resume else "set-aside")
-            if process.is_main:
+            if process.is_main or trainer.is_sharded:  # by all processes together
                 saved = trainer.out_dir / MODEL_FILE
                 trainer.load_best_model(saved if saved.is_file() else trainer.out_dir)
                 _tell_stories(trainer)
@@ -158,7 +158,8 @@ def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:
 def _tell_stories(trainer: Trainer) -> None:
     for number, prompt in enumerate(EXAMPLE_PROMPTS):
         text = trainer.generate_text(prompt, seed=trainer.config.seed + number)
-        print(f"{chr(10) if number else ''}--- {prompt} ---\n{text}")
+        if trainer.process.is_main:
+            print(f"{chr(10) if number else ''}--- {prompt} ---\n{text}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,8 +37,8 @@ def validation_loss(
     with evaluating(model), torch.no_grad(), autocast or contextlib.nullcontext():
         for inputs, targets in batches:
             n_scored = int((targets != IGNORE).sum())
+            _, loss = model(inputs, targets)
             if n_scored:
-                _, loss = model(inputs, targets)
                 total_nats += float(loss) * n_scored
                 n_tokens += n_scored
     return (total_nats / n_tokens if n_tokens else float("nan")), n_tokens

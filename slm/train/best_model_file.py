@@ -27,6 +27,7 @@ from slm.model import GPT
 from slm.tokenizer import tokenizer_from_json
 from slm.tokenizer.base import Tokenizer
 from slm.train.events import Callback, EvaluationRecord
+from slm.train.sharding import load_whole
 
 MODEL_FILE = "best_model.pt"
 MODEL_FORMAT = "slm-model-1"
@@ -53,18 +54,32 @@ class ModelFile:
 
 
 class BestModelFile(Callback):
-    """Writes `best_model.pt` whenever the validation loss is the best so far."""
+    """Writes `best_model.pt` whenever the validation loss is the best so far.
 
-    def __init__(self, path: Path, model: GPT, tokenizer: Callable[[], Tokenizer]) -> None:
+    Args:
+        path: of the file.
+        model: with the settings that are saved along.
+        tokenizer: gives the tokenizer that is saved along.
+        weights: gives the whole weights; None: those of `model`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        model: GPT,
+        tokenizer: Callable[[], Tokenizer],
+        weights: Callable[[], Mapping[str, Tensor]] | None = None,
+    ) -> None:
         self.path = path
         self.model = model
         self.tokenizer = tokenizer
+        self.weights = model.state_dict if weights is None else weights
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
         if record.is_best:
             content = {
                 "format": MODEL_FORMAT,
-                "model": {name: t.detach().cpu() for name, t in self.model.state_dict().items()},
+                "model": {name: t.detach().cpu() for name, t in self.weights().items()},
                 "config": dict(self.model.config.__dict__),
                 "tokenizer": self.tokenizer().to_json(),
                 "step": record.step,
@@ -214,7 +229,7 @@ def load_weights(
     _check_shapes(weights, expected, where=where, other="the model")
     if config is not None:
         _check_settings(model.config, config, where)
-    model.load_state_dict(weights)
+    load_whole(model, weights)
 
 
 def _check_settings(here: GPTConfig, there: GPTConfig, where: Path) -> None:

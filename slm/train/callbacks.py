@@ -32,8 +32,11 @@ def recording_callbacks(config: TrainingConfig) -> list[Callback]:
 
 def default_callbacks(trainer: Trainer) -> list[Callback]:
     """The records, the progress display on stderr, and the original's `best_model.pt`."""
+    path = trainer.out_dir / MODEL_FILE
+    # Callbacks live in the main process alone, which has only a share of a sharded model.
+    weights = trainer.saver.best_weights if trainer.is_sharded else None
     return [
         *recording_callbacks(trainer.config),
         ProgressDisplay(),
-        BestModelFile(trainer.out_dir / MODEL_FILE, trainer.model, lambda: trainer.tokenizer),
+        BestModelFile(path, trainer.model, lambda: trainer.tokenizer, weights),
     ]

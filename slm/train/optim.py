@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from slm.config import TrainingConfig
+from slm.train.sharding import local, on_whole_matrices
 
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration: the steepest at zero that still ends near one."""
@@ -61,7 +63,7 @@ class Muon(torch.optim.Optimizer):
     """Momentum made orthogonal, for parameters that are matrices.
 
     Args:
-        parameters: matrices.
+        parameters: matrices, whole or sharded.
         lr: learning rate; a matrix [rows, columns] moves by lr * sqrt(max(1, rows / columns)).
         momentum: of the running mean of gradients (Nesterov's form).
         weight_decay: decoupled, as in AdamW.
@@ -108,15 +110,16 @@ class Muon(torch.optim.Optimizer):
     def _move(
         self, parameters: list[nn.Parameter], shape: torch.Size, group: dict[str, Any]
     ) -> None:
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        momenta = [self._momentum(p) for p in parameters]
+        gradients = [local(p.grad) for p in parameters if p.grad is not None]
+        momenta = [local(self._momentum(p)) for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
-        stacked = ahead[0].new_empty((len(ahead), *shape), dtype=self.dtype)
+        stacked = ahead[0].new_empty((len(ahead), *ahead[0].shape), dtype=self.dtype)
         torch._foreach_copy_(list(stacked.unbind()), list(ahead))
-        updates = orthogonalise(stacked, self.steps).to(parameters[0].dtype)
+        orthogonal = partial(orthogonalise, steps=self.steps)
+        updates = on_whole_matrices(orthogonal, stacked, parameters[0]).to(parameters[0].dtype)
         scale = math.sqrt(max(1.0, shape[0] / shape[1]))
-        weights: list[Tensor] = list(parameters)
+        weights = [local(parameter) for parameter in parameters]
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(weights, list(updates.unbind()), alpha=-group["lr"] * scale)
 

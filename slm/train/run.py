@@ -89,7 +89,7 @@ def ready_trainer(
         SlmError: the data cannot be had, or the settings do not fit them.
     """
     device = device_of_process(resolve_device(settings.train.device), process)
-    check_memory(settings, device)
+    check_memory(settings, device, process)
     out_dir = Path(settings.train.out_dir)
     if process.is_main and existing == "refuse":
         make_room(out_dir, existing)
@@ -122,10 +122,11 @@ def _unheard(sentence: str) -> None:
     pass
 
 
-def check_memory(settings: RunConfig, device: str) -> None:
+def check_memory(settings: RunConfig, device: str, process: Process | None = None) -> None:
     """Refuse a run that needs more memory than the device or this machine has in all.
 
-    The estimate is a lower bound, so that nothing is refused that could run.
+    The estimate is a lower bound, so that nothing is refused that could run. Of a sharded model
+    `process` (None: alone) has a share.
 
     Raises:
         ConfigError: the message names both numbers.
@@ -133,7 +134,8 @@ def check_memory(settings: RunConfig, device: str) -> None:
     there = memory_bytes(device)
     if there is None:
         return
-    state = state_bytes(settings.model)
+    shares = 1 if process is None or settings.train.sharding == "off" else process.world_size
+    state = state_bytes(settings.model) // shares
     row = settings.model.block_size * activation_bytes_per_token(settings.model)
     activations = settings.train.batch_size * row
     if state + activations <= there:
@@ -339,7 +341,7 @@ def build_trainer(
     """
     config = settings.train
     device = device_of_process(resolve_device(config.device), process)
-    check_memory(settings, device)
+    check_memory(settings, device, process)
     loader = DataLoader(
         config.batch_size,
         settings.model.block_size,

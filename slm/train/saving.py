@@ -16,16 +16,19 @@ from slm.checkpoint import (
     Checkpoint,
     TrainingState,
     flatten_optimizer_state,
+    load_checkpoint,
     newest_checkpoint,
     restore_optimizer_state,
     write_best,
     write_run_checkpoint,
 )
+from slm.checkpoint.run import BEST
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.errors import CheckpointError, DataError, TrainingError, shown
 from slm.model import GPT
 from slm.train.budget import Pace
+from slm.train.sharding import gathered, load_whole, shares_of_state
 from slm.train.spikes import LossWatch
 from slm.train.step import Stepper
 
@@ -102,6 +105,9 @@ def _check_numbers(found: Mapping[str, Any], like: Mapping[str, Any]) -> None:
 class RunSaver:
     """Writes and reads the checkpoints of a run.
 
+    The main process alone writes. All call `save` and `save_best`, as a sharded model has to be
+    gathered first.
+
     Args:
         out_dir: the run directory.
         model, stepper: whose weights and optimizer state are saved and restored.
@@ -132,6 +138,8 @@ class RunSaver:
     def save(self, standing: Standing) -> Path:
         """Save a checkpoint to go on from, unless this step's is there; returns its directory.
 
+        Other processes than the main one get the run directory instead.
+
         Raises:
             TrainingError: weights or optimizer state are not finite; nothing is written.
             WriteError, NoSpaceError: the checkpoints before are untouched.
@@ -140,14 +148,17 @@ class RunSaver:
             tensors: dict[str, Tensor] = {}
             for optimizer in self.stepper.optimizers.values():
                 tensors.update(flatten_optimizer_state(optimizer, self._names))
-            with self._naming_the_last_good(standing):
-                _check_finite(tensors)
-                path = write_run_checkpoint(
-                    self.out_dir,
-                    **self._content(standing),
-                    optimizer_state=tensors,
-                    keep=self.settings.train.keep_checkpoints,
-                )
+            tensors = gathered(tensors, self.stepper.process)
+            content, path = self._content(standing), self.out_dir
+            if self.stepper.process.is_main:
+                with self._naming_the_last_good(standing):
+                    _check_finite(tensors)
+                    path = write_run_checkpoint(
+                        self.out_dir,
+                        **content,
+                        optimizer_state=tensors,
+                        keep=self.settings.train.keep_checkpoints,
+                    )
             self._saved = standing.step, path
         return self._saved[1]
 
@@ -158,8 +169,18 @@ class RunSaver:
             TrainingError: the weights are not finite; nothing is written.
             WriteError, NoSpaceError: the best model before is untouched.
         """
-        with self._naming_the_last_good(standing):
-            write_best(self.out_dir, **self._content(standing))
+        content = self._content(standing)
+        if self.stepper.process.is_main:
+            with self._naming_the_last_good(standing):
+                write_best(self.out_dir, **content)
+
+    def best_weights(self) -> Mapping[str, Tensor]:
+        """The best model's weights, as they were saved.
+
+        Raises:
+            CheckpointError: they are damaged.
+        """
+        return load_checkpoint(self.out_dir / BEST).model_state
 
     def last_good(self) -> str:
         """The newest valid checkpoint, for a message about why no new one could be written."""
@@ -212,9 +233,10 @@ class RunSaver:
                 f"{checkpoint.path} was trained on other data than {self.data_loader.data_dir}",
                 hint="prepare the data as it was, or start a new run with --out",
             )
-        self.model.load_state_dict(dict(checkpoint.model_state))
+        load_whole(self.model, checkpoint.model_state)
+        tensors = shares_of_state(checkpoint.optimizer_state, self.stepper.parameters)
         for optimizer in self.stepper.optimizers.values():
-            restore_optimizer_state(optimizer, self._names, checkpoint.optimizer_state)
+            restore_optimizer_state(optimizer, self._names, tensors)
         extra: dict[str, Any] = dict(state.extra)
         try:
             standing = Standing(
@@ -274,7 +296,7 @@ class RunSaver:
 
     def _content(self, standing: Standing) -> dict[str, Any]:
         return {
-            "model_state": self.model.state_dict(),
+            "model_state": gathered(self.model.state_dict(), self.stepper.process),
             "config": self.settings,
             "tokenizer": self.data_loader.tokenizer,
             "state": TrainingState(

@@ -17,8 +17,13 @@ from slm.config import TrainingConfig
 from slm.model import GPT
 from slm.model.attention_core import story_mask
 from slm.runtime import Process, autocast, torch_dtype
-from slm.train.distributed import average_gradients, sum_over_processes
+from slm.train.distributed import (
+    average_gradients,
+    largest_over_processes,
+    sum_over_processes,
+)
 from slm.train.optim import build_optimizers, set_learning_rates
+from slm.train.sharding import cut_gradients, local, norm_of
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,7 @@ class Fault:
 
     kind: Literal["weight", "loss", "gradient", "update"]
     tensor: str | None = None
-    """The first such parameter; None where it is the whole gradient's norm that overflowed, and
-    where another process found it."""
+    """The first such parameter; None where it is the whole gradient's norm that overflowed."""
     micro_batch: int | None = None
     """Whose loss it is, counted from 0; None where it is another process's."""
 
@@ -36,7 +40,7 @@ class Fault:
         if self.kind == "weight":
             return f"the weights {self.tensor} are not finite"
         if self.kind == "update":
-            return f"the update made {self.tensor or 'weights of another process'} not finite"
+            return f"the update made {self.tensor} not finite"
         if self.kind == "gradient":
             what = "norm of the gradient" if self.tensor is None else f"gradient of {self.tensor}"
         elif self.micro_batch is None:
@@ -66,7 +70,7 @@ class Stepper:
     """Holds the optimizers of a model and makes steps.
 
     Args:
-        model: on its device already.
+        model: on its device already, whole or sharded.
         config: optimizer, clipping, learning rates.
         device, dtype: of the computation.
         process: this process among those that train together.
@@ -138,11 +142,12 @@ class Stepper:
         for optimizer in self.optimizers.values():
             self.scaler.step(optimizer)
         # Whatever no loss or gradient showed before shows in the extremes, in one pass.
-        extremes = [e for p in self.parameters.values() for e in torch.aminmax(p.detach())]
+        weights = [local(p.detach()) for p in self.parameters.values()]
+        extremes = [e for w in weights if w.numel() for e in torch.aminmax(w)]
         is_bad = [float(not torch.stack(extremes).isfinite().all())]
         if not any(sum_over_processes(is_bad, self.process, self.device)):
             return None
-        fault = Fault("update", _first_not_finite(self.parameters))
+        fault = Fault("update", self._first_not_finite(self.parameters))
         if before is not None:
             self._put_back(before)
         return fault
@@ -187,15 +192,18 @@ class Stepper:
     def clip(self) -> float:
         """Norm of the whole gradient, which is then cut to the limit unless it is not finite."""
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
-        total_norm = nn.utils.get_total_norm(gradients)
+        total_norm = norm_of(gradients)
         grad_norm, limit = float(total_norm), self.config.grad_clip
         if limit and math.isfinite(grad_norm):
-            nn.utils.clip_grads_with_norm_(self.parameters.values(), limit, total_norm)
+            cut_gradients(self.parameters.values(), limit, total_norm)
         return grad_norm
 
     def _fault(self, losses: list[Tensor], mean_loss: float) -> Fault:
-        """What is not finite, where the loss or the gradient's norm is not."""
-        if (name := _first_not_finite(self.parameters)) is not None:
+        """What is not finite, where the loss or the gradient's norm is not.
+
+        All processes come to the same kind and the same tensor.
+        """
+        if (name := self._first_not_finite(self.parameters)) is not None:
             return Fault("weight", name)
         if not math.isfinite(mean_loss):
             bad = (number for number, loss in enumerate(losses) if not loss.isfinite())
@@ -205,8 +213,10 @@ class Stepper:
             for name, parameter in self.parameters.items()
             if parameter.grad is not None
         }
-        return Fault("gradient", _first_not_finite(gradients))
+        return Fault("gradient", self._first_not_finite(gradients))
 
-
-def _first_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    return next((name for name, t in tensors.items() if not t.isfinite().all()), None)
+    def _first_not_finite(self, tensors: Mapping[str, Tensor]) -> str | None:
+        """The name of the first such tensor, whichever process has it."""
+        is_bad = [float(not local(t.detach()).isfinite().all()) for t in tensors.values()]
+        anywhere = largest_over_processes(is_bad, self.process, self.device)
+        return next((name for name, bad in zip(tensors, anywhere, strict=True) if bad), None)

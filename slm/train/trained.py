@@ -24,7 +24,8 @@ from slm.runtime import (
 from slm.tokenizer.base import Tokenizer
 from slm.train.best_model_file import load_model_file, load_weights
 from slm.train.compiling import eagerly
-from slm.train.distributed import sum_over_processes
+from slm.train.distributed import in_step, is_sharded, sum_over_processes
+from slm.train.sharding import CollectiveDecoder, place_model
 from slm.train.stop import Item
 
 
@@ -32,7 +33,8 @@ class TrainedModel:
     """A model with the data, and so the tokenizer, that it is trained on.
 
     Args:
-        model: the model; it is moved to the device that the settings name.
+        model: the model; it is moved to the device that the settings name, or this process's share
+            of it.
         data_loader: gives the batches, from now on to that device.
         config: device, number format, threads, and what an evaluation looks at.
         process: this process among those that train together.
@@ -48,7 +50,10 @@ class TrainedModel:
         self.dtype = resolve_dtype(config.dtype, self.device)
         if self.device == "cpu":
             keep_freed_memory()
-        self.model = model.to(self.device)
+        self.model = place_model(
+            model, self.device, sharding=config.sharding, dtype=self.dtype, process=process
+        )
+        self.is_sharded = is_sharded(self.model.head_weight)
         self.data_loader = data_loader
         data_loader.device = self.device
         self._tokenizer: Tokenizer | None = None
@@ -63,6 +68,8 @@ class TrainedModel:
     def evaluate(self, split: str = "validation") -> tuple[float, int]:
         """Mean loss in nats a token over the fixed windows of a split, and how many tokens."""
         batches = self.data_loader.validation_batches(self.config.eval_tokens, split)
+        if self.is_sharded:
+            batches = in_step(batches, self.process, self.device)
         with eagerly():
             loss, tokens = validation_loss(
                 self.model, self.until_stopped(batches), autocast(self.device, self.dtype)
@@ -78,8 +85,12 @@ class TrainedModel:
 
     @property
     def generator(self) -> Generator:
-        """Continues texts with the model as it is now."""
-        return Generator(self.model, self.tokenizer, dtype=self.dtype)
+        """Continues texts with the model as it is now.
+
+        With a sharded model all processes must write the same texts, with the same seed.
+        """
+        decoder = CollectiveDecoder(self.model, self.dtype) if self.is_sharded else None
+        return Generator(self.model, self.tokenizer, dtype=self.dtype, decoder=decoder)
 
     def load_best_model(self, path: str | Path) -> None:
         """Take the weights from a model file (`best_model.pt`) or a checkpoint directory.

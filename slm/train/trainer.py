@@ -23,10 +23,7 @@ from slm.errors import Interrupted
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
-from slm.runtime import (
-    Process,
-    seed_everything,
-)
+from slm.runtime import Process, seed_everything
 from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
 from slm.train.callbacks import default_callbacks
@@ -35,6 +32,7 @@ from slm.train.data_check import check_data, describe_data
 from slm.train.distributed import (
     copy_from_main,
     largest_over_processes,
+    naming_lost_processes,
     share_of_micro_batches,
 )
 from slm.train.events import (
@@ -157,7 +155,8 @@ class Trainer(TrainedModel):
             start = self._start(existing)
             try:
                 self._tell("on_start", start)
-                result = self._loop(stop_after)
+                with naming_lost_processes():
+                    result = self._loop(stop_after)
             except StopRequested:
                 interrupted = self._interrupted("the same command with --resume goes on", "stopped")
                 self._tell("on_end", None, failed=True)
@@ -343,8 +342,6 @@ class Trainer(TrainedModel):
         Raises:
             TrainingError: weights or optimizer state are not finite; nothing is written.
         """
-        if not self.process.is_main:
-            return self.out_dir
         self.standing.pace = self.budget.pace
         return self.saver.save(self.standing)
 
@@ -370,7 +367,7 @@ class Trainer(TrainedModel):
             is_best=is_best,
             elapsed_seconds=self.budget.elapsed_seconds,
         )
-        if is_best and self.process.is_main:
+        if is_best:
             standing.pace = self.budget.pace
             self.saver.save_best(standing)
         self._tell("on_evaluation", self._evaluation)
@@ -379,8 +376,8 @@ class Trainer(TrainedModel):
         self.budget.reserve(1.2 * (self.budget.elapsed_seconds - began_at))
 
     def _tell_stories(self) -> None:
-        if not self.process.is_main or self._callbacks == []:
-            return
+        if self._callbacks == [] or not (self.process.is_main or self.is_sharded):
+            return  # only with a sharded model do all processes tell them, together
         standing = self.standing
         options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
         for prompt in self.config.sample_prompts[standing.stories_told :]:

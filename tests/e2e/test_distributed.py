@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import torch.distributed
+from safetensors.torch import load_file
+
+from slm.checkpoint import open_checkpoint
+from slm.generate import GenerationOptions, Generator
+from slm.model import GPT
+from slm.train.best_model_file import MODEL_FILE, load_model_file
 
 DRIVER = Path(__file__).with_name("train_driver.py")
 N_STEPS = 6
 ACCUMULATION = 4
+PROMPT = "One day"
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,22 +83,42 @@ def losses(folder: Path, kind: str, key: str = "loss") -> dict[int, float]:
     return {record["step"]: record[key] for record in records if record["kind"] == kind}
 
 
+def sharded_jobs(top: Path, data_dir: Path) -> list[dict[str, Any]]:
+    """A sharded run, one that is interrupted, one that goes on from one process, and a bad one."""
+
+    def job(name: str, settings: dict[str, Any], **changes: Any) -> dict[str, Any]:
+        made = job_in(top / name, data_dir, **changes)
+        made["settings"].update(sharding="fsdp", **settings)
+        return made
+
+    return [
+        job("sharded", {"sample_prompts": [PROMPT]}, default_callbacks=True),
+        job("paused", {}, stop_after=4),
+        job("paused", {}, existing="resume"),
+        job("joined", {}, existing="resume", stop_after=2),
+        job("poisoned-shares", {"on_nonfinite": "skip"}, poison=1),
+    ]
+
+
 @pytest.fixture(scope="module")
 def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Three runs: one process; two processes; one for two steps, then two, then one again."""
+    """Runs of one process, of two, of first one, then two, then one again, and sharded ones."""
     spec = importlib.util.spec_from_file_location("train_driver", DRIVER)
     assert spec is not None
     assert spec.loader is not None
     driver = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(driver)
     top = tmp_path_factory.mktemp("distributed")
-    one, two, mixed, poisoned = (top / name for name in ("one", "two", "mixed", "poisoned"))
+    names = ("one", "two", "mixed", "poisoned", "joined")
+    one, two, mixed, poisoned, joined = (top / name for name in names)
     driver.run(job_in(one, data_dir), driver.Process())
-    driver.run(job_in(mixed, data_dir, stop_after=2), driver.Process())
-    (mixed / "rank-0.json").unlink()
+    for folder in (mixed, joined):
+        driver.run(job_in(folder, data_dir, stop_after=2), driver.Process())
+        (folder / "rank-0.json").unlink()
     jobs = [job_in(two, data_dir), job_in(mixed, data_dir, existing="resume", stop_after=2)]
     jobs.append(job_in(poisoned, data_dir, poison=1))
     jobs[-1]["settings"]["on_nonfinite"] = "skip"
+    jobs += sharded_jobs(top, data_dir)
     (top / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     result = subprocess.run(
@@ -104,12 +132,13 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     # The main process alone speaks: once for each step.
     steps = [line for line in result.stdout.splitlines() if line.startswith("step ")]
     every_step = list(range(1, N_STEPS + 1))
-    assert steps == [f"step {n}" for n in [*every_step, 3, 4, *every_step]]
-    back = top / "back"
-    driver.run(
-        {**job_in(mixed, data_dir, existing="resume"), "batches": str(back)}, driver.Process()
-    )
-    return {"one": one, "two": two, "mixed": mixed, "back": back, "poisoned": poisoned}
+    spoken = [*every_step, 3, 4, *every_step]
+    assert steps == [f"step {n}" for n in [*spoken, *every_step, 3, 4, *every_step]]
+    for folder in (mixed, joined):
+        job = job_in(folder, data_dir, existing="resume")
+        job["settings"]["sharding"] = "fsdp" if folder == joined else "off"  # alone, all the same
+        driver.run({**job, "batches": str(top / f"{folder.name}-back")}, driver.Process())
+    return {path.name: path for path in top.iterdir() if path.is_dir()}
 
 
 def test_the_same_order_of_samples(folders: dict[str, Path]) -> None:
@@ -131,7 +160,7 @@ def test_the_same_losses(folders: dict[str, Path]) -> None:
 
 def test_going_on_with_more_processes_and_with_fewer(folders: dict[str, Path]) -> None:
     one = rows_by_step(folders["one"], 1)
-    mixed, back = rows_by_step(folders["mixed"], 2), rows_by_step(folders["back"], 1)
+    mixed, back = rows_by_step(folders["mixed"], 2), rows_by_step(folders["mixed-back"], 1)
     assert sorted(mixed) == [0, 2, 3]  # the first batch is looked at beforehand
     assert sorted(back) == [0, 4, 5]
     for step, rows in [*mixed.items(), *back.items()]:
@@ -142,19 +171,94 @@ def test_going_on_with_more_processes_and_with_fewer(folders: dict[str, Path]) -
     )
 
 
-def test_what_is_not_finite_in_one_process_is_skipped_by_all(folders: dict[str, Path]) -> None:
-    lines = (folders["poisoned"] / "run/metrics.jsonl").read_text("utf-8").splitlines()
+@pytest.mark.parametrize("name", ["poisoned", "poisoned-shares"])
+def test_what_is_not_finite_in_one_process_is_skipped_by_all(
+    folders: dict[str, Path], name: str
+) -> None:
+    lines = (folders[name] / "run/metrics.jsonl").read_text("utf-8").splitlines()
     found = [record for record in map(json.loads, lines) if record["kind"] == "anomaly"]
     assert [(record["step"], record["anomaly"]) for record in found] == [
         (2, "skipped"),
         (4, "skipped"),
     ]
     assert "gradient of blocks.0.mlp.up_proj.weight" in found[0]["text"]
-    assert "weights of another process" in found[1]["text"]
-    after, undisturbed = (losses(folders[name], "train") for name in ("poisoned", "two"))
+    assert "the update made blocks.0.mlp.up_proj.weight not finite" in found[1]["text"]
+    undisturbed = losses(folders["sharded" if name == "poisoned-shares" else "two"], "train")
+    after = losses(folders[name], "train")
     assert all(math.isfinite(loss) for loss in after.values())
     assert (after[1], after[2]) == (undisturbed[1], undisturbed[2])
     assert after[3] != undisturbed[3]
+
+
+# -- shares of a model ---------------------------------------------------------------------------
+
+
+def test_a_sharded_run_has_the_same_samples_and_losses(folders: dict[str, Path]) -> None:
+    assert rows_by_step(folders["sharded"], 2) == rows_by_step(folders["one"], 1)
+    for kind, key in (("train", "loss"), ("validation", "loss"), ("train", "grad_norm")):
+        one = losses(folders["one"], kind, key)
+        assert losses(folders["sharded"], kind, key) == pytest.approx(one, abs=1e-5), (kind, key)
+
+
+def test_its_checkpoints_are_those_of_any_run(folders: dict[str, Path]) -> None:
+    last = "run/checkpoints/step-000006"
+    for name in (f"{last}/model", f"{last}/optimizer", "run/best/model"):
+        one, sharded = (
+            load_file(folders[folder] / f"{name}.safetensors") for folder in ("one", "sharded")
+        )
+        assert sharded.keys() == one.keys()
+        for key, tensor in one.items():
+            assert sharded[key].dtype == tensor.dtype, key
+            torch.testing.assert_close(sharded[key], tensor, rtol=0, atol=1e-4, msg=key)
+
+
+def test_its_best_model_tells_the_same_story_alone(folders: dict[str, Path]) -> None:
+    run = folders["sharded"] / "run"
+    checkpoint = open_checkpoint(run)
+    saved = load_model_file(run / MODEL_FILE)
+    assert all(torch.equal(saved.weights[k], w) for k, w in checkpoint.model_state.items())
+    model = GPT(checkpoint.config.model)
+    model.load_state_dict(dict(checkpoint.model_state))
+    settings = checkpoint.config.train
+    options = GenerationOptions(max_new_tokens=settings.sample_tokens, seed=settings.seed)
+    assert checkpoint.tokenizer is not None
+    (alone,) = Generator(model, checkpoint.tokenizer).complete([PROMPT], options)
+    lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
+    told = [record for record in map(json.loads, lines) if record["kind"] == "sample"]
+    assert [record["step"] for record in told] == [3, 6]
+    assert alone.text in [record["text"] for record in told]
+
+
+def test_it_goes_on_bit_for_bit(folders: dict[str, Path]) -> None:
+    last = "run/checkpoints/step-000006"
+    for name in (f"{last}/model", f"{last}/optimizer", "run/best/model"):
+        whole, paused = (
+            folders[folder] / f"{name}.safetensors" for folder in ("sharded", "paused")
+        )
+        assert paused.read_bytes() == whole.read_bytes(), name
+
+
+def test_it_goes_on_from_one_process_and_in_one(folders: dict[str, Path]) -> None:
+    one = losses(folders["one"], "train")
+    assert losses(folders["joined"], "train") == pytest.approx(one, abs=1e-5)
+    assert sorted(rows_by_step(folders["joined-back"], 1)) == [0, 4, 5]
+
+
+def test_three_processes_have_shares_of_unequal_size() -> None:
+    """What is asserted is in the driver."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3"]
+    result = subprocess.run(
+        [sys.executable, *torchrun, str(DRIVER.with_name("sharding_driver.py"))],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("all held") == 3
+
+
+# -- death ---------------------------------------------------------------------------------------
 
 
 def start_two(words: list[str]) -> list[subprocess.Popen[str]]:
@@ -176,11 +280,15 @@ def start_two(words: list[str]) -> list[subprocess.Popen[str]]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_one_process_is_killed_and_torchrun_brings_it_back(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sharding", ["off", "fsdp"])
+def test_one_process_is_killed_and_torchrun_brings_it_back(
+    data_dir: Path, tmp_path: Path, sharding: str
+) -> None:
     """With the same command, which has no `--resume`; and the run is the undisturbed one's."""
     settings = ["batch_size=3", "gradient_accumulation_steps=4", "optimizer=muon", "dropout=0.1"]
     settings += ["warmup_steps=2", "eval_interval=3", "eval_tokens=224", "checkpoint_interval=2"]
     settings += ["sample_prompts=[]", "dtype=float32", "compile=off", "threads=1"]
+    settings += [f"sharding={sharding}"]
     words = ["train", "--preset", "tiny", "--data", str(data_dir), "--steps", "8"]
     words += ["--device", "cpu", *(w for setting in settings for w in ("--set", setting)), "--out"]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"

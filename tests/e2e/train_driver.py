@@ -2,8 +2,8 @@
 
 Usage: python train_driver.py JOBS, where JOBS is a JSON list of objects with the keys `data_dir`,
 `settings` (of `TrainingConfig`), `existing`, `stop_after`, `poison` (the process whose numbers go
-bad), and `batches`, a folder into which each process writes the first ids of every row that it
-trains on. Steps are told on stdout.
+bad), `default_callbacks`, and `batches`, a folder into which each process writes the first ids of
+every row that it trains on. Steps are told on stdout.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from slm.model import GPT
 from slm.runtime import Process, process_group, seed_everything
 from slm.train import Callback, StepRecord, Trainer
 from slm.train.metrics import METRICS_FILE, MetricsFile
+from slm.train.sharding import local
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 257,
@@ -57,7 +58,8 @@ class RecordingLoader(DataLoader):
 
 def poison(trainer: Trainer) -> None:
     """Spoil a gradient of step 2 and what the update of step 4 makes, in this process only."""
-    weight = trainer.model.blocks[0].mlp.up_proj.weight  # type: ignore[union-attr]
+    weight: Any = trainer.model.blocks[0].mlp.up_proj.weight  # type: ignore[union-attr]
+    clip = trainer.stepper.clip
 
     def spoil_gradient(gradient: torch.Tensor) -> torch.Tensor:
         return gradient * float("nan") if trainer.standing.step == 1 else gradient
@@ -65,9 +67,17 @@ def poison(trainer: Trainer) -> None:
     def spoil_weight(*_: Any) -> None:
         if trainer.standing.step == 3:
             with torch.no_grad():
-                weight.fill_(float("inf"))  # type: ignore[operator, union-attr]
+                local(weight).fill_(float("inf"))
 
-    weight.register_hook(spoil_gradient)  # type: ignore[operator, union-attr]
+    def clip_spoilt() -> float:
+        if trainer.standing.step == 1:
+            local(weight.grad).fill_(float("nan"))
+        return clip()
+
+    if trainer.is_sharded:  # there are no hooks on shares
+        trainer.stepper.clip = clip_spoilt  # type: ignore[method-assign]
+    else:
+        weight.register_hook(spoil_gradient)
     trainer.stepper.optimizers["adamw"].register_step_post_hook(spoil_weight)
 
 
@@ -84,7 +94,7 @@ def run(job: dict[str, Any], process: Process) -> None:
         world_size=process.world_size,
     )
     metrics = MetricsFile(Path(config.out_dir) / METRICS_FILE, config.log_interval)
-    callbacks = [metrics, StepsOnStdout()]
+    callbacks = None if job.get("default_callbacks") else [metrics, StepsOnStdout()]
     trainer = Trainer(model, loader, config.__dict__, process=process, callbacks=callbacks)
     if job.get("poison") == process.rank:
         poison(trainer)

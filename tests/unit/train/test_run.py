@@ -114,6 +114,19 @@ def test_what_fits_or_cannot_be_known_is_let_through(monkeypatch: pytest.MonkeyP
     check_memory(resolve("tiny", assignments=["batch_size=2147483647"]), "cpu")
 
 
+def test_shares_of_a_model_may_fit_where_the_whole_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slm.train.run.memory_bytes", lambda device: 100 * 10**6)
+    four = Process(world_size=4)
+    small = ["batch_size=1", "block_size=64"]
+    for sharding, process in (("off", four), ("fsdp", Process())):
+        settings = resolve("modern-12m", assignments=[*small, f"sharding={sharding}"])
+        with pytest.raises(ConfigError, match="needs at least"):
+            check_memory(settings, "cpu", process)
+    check_memory(resolve("modern-12m", assignments=[*small, "sharding=fsdp"]), "cpu", four)
+
+
 def test_the_advice_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slm.train.run.memory_bytes", lambda device: 10**9)
     with pytest.raises(ConfigError) as caught:
