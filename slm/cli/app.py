@@ -5,6 +5,7 @@ Nothing here imports PyTorch; each command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -119,8 +120,9 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     # it shuts down, the threads of several processes' group may abort it.
     is_held_up = (code > 128 and threading.active_count() > 1) or _is_one_of_several()
     if arguments is None and is_held_up:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
     return code
 
