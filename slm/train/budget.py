@@ -59,6 +59,7 @@ class Budget:
         self._started_at = (now if began_at is None else began_at) - pace.elapsed_seconds
         self._step_began_at = now
         self._recent_seconds = deque([pace.step_seconds] if pace.step_seconds else [], RECENT_STEPS)
+        self._is_warm = bool(self._recent_seconds)
         self._reserve = pace.reserved_seconds
 
     @property
@@ -82,9 +83,8 @@ class Budget:
 
     def end_step(self) -> None:
         """Note that the step has ended, for the estimate of the next one."""
-        seconds = self._clock() - self._step_began_at
-        # The first step warms up or compiles: a later one may well take half as long.
-        self._recent_seconds.append(seconds if self._recent_seconds else seconds / 2.0)
+        self._is_warm = bool(self._recent_seconds)
+        self._recent_seconds.append(self._clock() - self._step_began_at)
 
     @property
     def _step_seconds(self) -> float:
@@ -105,7 +105,9 @@ class Budget:
         if step == 0:
             return False
         remaining = self.config.max_minutes * 60.0 - self._reserve - self.elapsed_seconds
-        return remaining <= 0.0 or remaining < self._step_seconds
+        # The first step warms up or compiles: a later one may well take half as long.
+        next_step = self._step_seconds if self._is_warm else self._step_seconds / 2.0
+        return remaining <= 0.0 or remaining < next_step
 
     def require_time(self) -> None:
         """Refuse a run that has no time for its first step.

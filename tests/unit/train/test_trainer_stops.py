@@ -171,7 +171,7 @@ def test_by_the_clock(
     result = trainer.train(existing="resume")
     steps = listener.of("on_step")
     # Reserved for the last evaluation: 256 tokens forward, a third of what training on them takes;
-    # and for the end. The first step's time counts by half, until five others are known.
+    # and for the end.
     reserve = 5.0 * 256 / trainer.tokens_per_step / 3 + ENDING_SECONDS
     assert trainer.tokens_per_step == 128
     assert result.step == len(steps) == 11  # max_steps does not count; a twelfth would end late
