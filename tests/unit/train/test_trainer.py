@@ -294,3 +294,25 @@ def test_without_settings_a_run_says_what_its_data_are(
         assert data["source"] == trainer.data_loader.meta.source["path"]
         assert data["tokenizer"] == "bytes"
     assert str(data_dir) in trainer.settings.origins["data.source"]
+
+
+def test_stories_and_short_contexts_reach_the_model(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(attend_within="story", short_context=8, short_context_fraction=0.5)
+    seen: list[tuple[int, bool]] = []
+    forward = trainer.model.forward
+
+    def watched(idx: Any, targets: Any = None, **keywords: Any) -> Any:
+        if trainer.model.training and targets is not None:
+            seen.append((idx.size(1), keywords["visible"] is not None))
+        return forward(idx, targets, **keywords)
+
+    trainer.model.forward = watched  # type: ignore[method-assign]
+    result = trainer.train()
+    whole = trainer.data_loader.block_size
+    assert seen == [(8, True)] * 6 + [(whole, True)] * 6
+    assert result.tokens == 6 * trainer.tokens_per_step
+
+
+def test_a_short_context_that_does_not_fit_is_refused(make_trainer: MakeTrainer) -> None:
+    with pytest.raises(ConfigError, match="not a multiple of train.short_context 7"):
+        make_trainer(short_context=7)
