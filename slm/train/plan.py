@@ -17,9 +17,9 @@ from slm.model.accounting import activation_bytes_per_token, costs_of, state_byt
 from slm.train.compiling import WORTHWHILE_SECONDS
 from slm.train.law import expected_bits_per_byte, seconds_per_token
 
-WIDTHS_AND_LAYERS = ((128, 4), (192, 4), (256, 4), (256, 6), (320, 6), (384, 6), (448, 7), (512, 8))
+WIDTHS = {64: 4, 128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
 HEAD_WIDTH = 64
-"""The sizes to choose from: width of the residual stream and layers; heads are 64 wide."""
+"""The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
 
 STARTING_SECONDS = 6.0
 """Until the first step of a run whose data are ready: imports, the first evaluation."""
@@ -105,7 +105,7 @@ def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> 
 
 
 def _sizes(base: RunConfig, minutes: float, text: Text) -> Iterator[RunConfig]:
-    for width, n_layer in WIDTHS_AND_LAYERS:
+    for width, n_layer in WIDTHS.items():
         shape = {
             "model.n_embd": width,
             "model.n_layer": n_layer,
