@@ -254,7 +254,7 @@ def _tell(
     if best is not None:
         rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
     if expected is not None:
-        rows.append(("as planned", f"{expected:.4f} bits per byte"))
+        rows.append(("as planned", f"{expected:.4f} bits per byte, as `slm eval` measures them"))
     rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
     print_table(rows)
     say(f'tell stories with: slm generate --checkpoint {result.out_dir} "Once upon a time"')

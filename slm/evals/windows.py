@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
+from slm.model.attention_core import story_mask
 from slm.model.gpt import evaluating
 from slm.model.loss import IGNORE
 
@@ -17,6 +18,8 @@ def validation_loss(
     model: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     autocast: AbstractContextManager[object] | None = None,
+    *,
+    eot_id: int | None = None,
 ) -> tuple[float, int]:
     """The mean loss over the tokens of all batches, in nats, and how many tokens that were.
 
@@ -28,6 +31,8 @@ def validation_loss(
         model: called as `GPT` is.
         batches: pairs (x, y) of [B, T] ids on the model's device; y of -100 counts for nothing.
         autocast: number format of the products, entered once; None: that of the weights.
+        eot_id: the end-of-text token, for a model that saw each story by itself; None: all of a
+            window is seen.
 
     Returns:
         (mean loss, tokens); (nan, 0) where there are none.
@@ -37,7 +42,8 @@ def validation_loss(
     with evaluating(model), torch.no_grad(), autocast or contextlib.nullcontext():
         for inputs, targets in batches:
             n_scored = int((targets != IGNORE).sum())
-            _, loss = model(inputs, targets)
+            visible = None if eot_id is None else story_mask(inputs, eot_id)
+            _, loss = model(inputs, targets, visible=visible)
             if n_scored:
                 total_nats += float(loss) * n_scored
                 n_tokens += n_scored

@@ -72,11 +72,21 @@ class TrainedModel:
             batches = in_step(batches, self.process, self.device)
         with eagerly():
             loss, tokens = validation_loss(
-                self.model, self.until_stopped(batches), autocast(self.device, self.dtype)
+                self.model,
+                self.until_stopped(batches),
+                autocast(self.device, self.dtype),
+                eot_id=self.eot_id,
             )
         nats = loss * tokens if tokens else 0.0
         nats, n_scored = sum_over_processes([nats, float(tokens)], self.process, self.device)
         return nats / n_scored, int(n_scored)
+
+    @property
+    def eot_id(self) -> int | None:
+        """The end-of-text token, where a token sees its own story only; None: its whole window."""
+        if self.config.attend_within == "window":
+            return None
+        return self.data_loader.meta.tokenizer.eot_id
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -145,8 +145,7 @@ class Trainer(TrainedModel):
             UsageError: there is a run already and `existing` is "refuse".
         """
         check_data(self.data_loader, self.model.config, self.process)
-        if self.config.attend_within == "story":
-            self.stepper.eot_id = self.data_loader.meta.tokenizer.eot_id
+        self.stepper.eot_id = self.eot_id
         if self._describe_data:
             self.settings = describe_data(self.settings, self.data_loader)
             self.saver.settings = self.settings

@@ -10,6 +10,7 @@ import torch
 
 from slm.evals import validation_loss
 from slm.model import GPT
+from slm.model.attention_core import story_mask
 
 
 def random_batch(seed: int, rows: int, n_ignored: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,3 +65,14 @@ def test_autocast_is_open_once_around_everything(make_model: Any) -> None:
 
     validation_loss(make_model("gpt2"), [random_batch(seed, 1, 0) for seed in (1, 2)], autocast())
     assert opened == ["in", "out"]
+
+
+def test_stories_by_themselves(make_model: Any) -> None:
+    model = make_model("modern").eval()
+    inputs, targets = random_batch(3, 2, 0)
+    inputs[:, 2] = 5
+    loss, n_tokens = validation_loss(model, [(inputs, targets)], eot_id=5)
+    _, expected = model(inputs, targets, visible=story_mask(inputs, 5))
+    assert loss == pytest.approx(float(expected))
+    assert n_tokens == targets.numel()
+    assert loss != pytest.approx(validation_loss(model, [(inputs, targets)])[0])
