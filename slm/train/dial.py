@@ -17,7 +17,7 @@ def plan_run(settings: RunConfig, minutes: float) -> Plan:
         minutes: from the command's start to its end.
 
     Raises:
-        SlmError: the data are not there or the device is not, or the user's settings fit no model.
+        SlmError: the data are not there, or the device is not.
     """
     is_prepared = settings.origins.get("data.data_dir") == ORIGIN_PREPARED
     text = text_of(settings.data, is_prepared=is_prepared)

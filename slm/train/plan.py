@@ -7,12 +7,14 @@ set stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
 from slm.config import ORIGIN_PLAN, RunConfig
+from slm.errors import ConfigError
 from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
 from slm.train.compiling import WORTHWHILE_SECONDS
 from slm.train.law import expected_bits_per_byte, seconds_per_token
@@ -96,15 +98,14 @@ def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> 
         minutes: from the command's start to its end.
         machine: that trains.
         text: that is read.
-
-    Raises:
-        ConfigError: what the user has set fits no size of model.
     """
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
     return min(plans, key=lambda plan: plan.expected_bits_per_byte)
 
 
-def _sizes(base: RunConfig, minutes: float, text: Text) -> Iterator[RunConfig]:
+def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
+    """Settings of every size to choose from that goes with what the user has set."""
+    fitting: list[RunConfig] = []
     for width, n_layer in WIDTHS.items():
         shape = {
             "model.n_embd": width,
@@ -112,7 +113,9 @@ def _sizes(base: RunConfig, minutes: float, text: Text) -> Iterator[RunConfig]:
             "model.n_head": width // HEAD_WIDTH,
             "model.mlp_dim": None,
         }
-        yield with_free_values(base, shape | _vocabulary(text), minutes)
+        with contextlib.suppress(ConfigError):  # one head, at the least, always goes
+            fitting.append(with_free_values(base, shape | _vocabulary(text), minutes))
+    return fitting
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
@@ -137,20 +140,15 @@ def _vocabulary(text: Text) -> dict[str, Any]:
 
 def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
     """What comes of one size of model."""
+    steps = _steps_in(settings, minutes, machine, text)
+    config = settings.train
+    if steps < FEW_STEPS and config.batch_size > 1:
+        half = {"train.batch_size": config.batch_size // 2}
+        settings = with_free_values(settings, half, minutes)
+        steps = _steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
     costs = costs_of(model)
-    compiles = machine.compiles and minutes * 60.0 >= WORTHWHILE_SECONDS.get(machine.device, 1e99)
-    reading = 0.0 if text.bytes_per_token else (text.n_bytes or 0) / READING_BYTES_PER_SECOND
-    lost = STARTING_SECONDS + reading + (COMPILING_SECONDS if compiles else 0.0)
-    seconds = max(1.0, 60.0 * minutes - lost) * (1.0 - EVALUATING_SHARE)
-    each = seconds_per_token(costs.training_flops_per_token, compiled=compiles) / machine.speed
     tokens_per_step = config.batch_size * config.gradient_accumulation_steps * model.block_size
-    steps = max(1, int(seconds / each / tokens_per_step))
-    if steps < FEW_STEPS and config.batch_size > 1:
-        halved = with_free_values(settings, {"train.batch_size": config.batch_size // 2}, minutes)
-        if halved.train.batch_size < config.batch_size:
-            settings, config, steps = halved, halved.train, 2 * steps
-            tokens_per_step //= 2
     tokens = steps * tokens_per_step
     seen = tokens * (text.bytes_per_token or BYTES_PER_TOKEN.get(model.vocab_size, 4.05))
     memory = (
@@ -182,6 +180,22 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         memory_bytes=memory,
         warnings=tuple(_warnings(memory, machine, epochs, steps)),
     )
+
+
+def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
+    """How many steps fit between what comes before and after them; at least one."""
+    model, config = settings.model, settings.train
+    compiles = machine.compiles and 60.0 * minutes >= WORTHWHILE_SECONDS.get(
+        machine.device, math.inf
+    )
+    lost = STARTING_SECONDS + (COMPILING_SECONDS if compiles else 0.0)
+    if text.bytes_per_token is None and text.n_bytes is not None:
+        lost += text.n_bytes / READING_BYTES_PER_SECOND
+    seconds = (60.0 * minutes - lost) * (1.0 - EVALUATING_SHARE)
+    flops = costs_of(model).training_flops_per_token
+    token_seconds = seconds_per_token(flops, compiled=compiles) / machine.speed
+    tokens_per_step = config.batch_size * config.gradient_accumulation_steps * model.block_size
+    return max(1, int(seconds / token_seconds / tokens_per_step))
 
 
 def _warnings(memory: float, machine: Machine, epochs: float | None, steps: int) -> Iterator[str]:

@@ -109,3 +109,12 @@ def test_a_plan_is_json() -> None:
     data = json.loads(json.dumps(plan(10).to_json()))
     assert data["minutes"] == 10
     assert RunConfig.from_json(data["settings"], where="here") == plan(10).settings
+
+
+@pytest.mark.parametrize("setting", ["n_embd=318", "n_kv_head=3"])
+def test_sizes_that_do_not_go_with_the_user_s_are_left_out(setting: str) -> None:
+    model = plan(60, base(setting)).settings.model
+    assert model.n_embd % model.n_head == 0
+    assert model.n_head % model.kv_heads == 0
+    name, value = setting.split("=")
+    assert getattr(model, name) == int(value)
