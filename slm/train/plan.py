@@ -19,7 +19,7 @@ from slm.model.accounting import activation_bytes_per_token, costs_of, state_byt
 from slm.train.compiling import WORTHWHILE_SECONDS
 from slm.train.law import expected_bits_per_byte, seconds_per_token
 
-WIDTHS = {64: 4, 128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
+WIDTHS = {128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
 HEAD_WIDTH = 64
 """The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
 
@@ -64,6 +64,13 @@ class Text:
     """Of the training split."""
     bytes_per_token: float | None
     """Where the token ids are there already."""
+
+    @property
+    def reading_seconds(self) -> float:
+        """Until the text is token ids, where its size is known and it is not."""
+        if self.bytes_per_token is not None or self.n_bytes is None:
+            return 0.0
+        return self.n_bytes / READING_BYTES_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
             costs.attention + costs.mlp, seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
-        warnings=tuple(_warnings(memory, machine, epochs, steps)),
+        warnings=tuple(_warnings(minutes, memory, machine, text, epochs, steps)),
     )
 
 
@@ -188,9 +195,7 @@ def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text)
     compiles = machine.compiles and 60.0 * minutes >= WORTHWHILE_SECONDS.get(
         machine.device, math.inf
     )
-    lost = STARTING_SECONDS + (COMPILING_SECONDS if compiles else 0.0)
-    if text.bytes_per_token is None and text.n_bytes is not None:
-        lost += text.n_bytes / READING_BYTES_PER_SECOND
+    lost = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiles else 0.0)
     seconds = (60.0 * minutes - lost) * (1.0 - EVALUATING_SHARE)
     flops = costs_of(model).training_flops_per_token
     token_seconds = seconds_per_token(flops, compiled=compiles) / machine.speed
@@ -198,7 +203,15 @@ def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text)
     return max(1, int(seconds / token_seconds / tokens_per_step))
 
 
-def _warnings(memory: float, machine: Machine, epochs: float | None, steps: int) -> Iterator[str]:
+def _warnings(
+    minutes: float, memory: float, machine: Machine, text: Text, epochs: float | None, steps: int
+) -> Iterator[str]:
+    reading = text.reading_seconds / 60.0
+    if reading > 0.3 * minutes:
+        yield (
+            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: do it "
+            "before, with `slm prepare`, and give --data; or take less with --limit"
+        )
     there = machine.memory_bytes
     if there is not None and memory > 0.8 * there:
         yield (

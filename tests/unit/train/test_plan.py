@@ -12,7 +12,7 @@ from slm.presets import resolve
 from slm.train.plan import Machine, Plan, Text, make_plan
 
 REFERENCE = Machine("cpu", "bfloat16", 1.0, compiles=True, memory_bytes=16 * 10**9)
-PLENTY = Text(2 * 10**9, None)
+PLENTY = Text(2 * 10**9, 4.05)
 
 
 def base(*assignments: str, **flags: Any) -> RunConfig:
@@ -75,7 +75,7 @@ def test_a_short_run_takes_small_steps() -> None:
 
 @pytest.mark.parametrize(
     ("n_bytes", "tokenizer"),
-    [(None, "bpe:4096"), (10**9, "bpe:4096"), (2_500_000, "bpe:2048"), (90, "bpe:512")],
+    [(None, "bpe:4096"), (10**8, "bpe:4096"), (2_500_000, "bpe:2048"), (90, "bpe:512")],
 )
 def test_the_vocabulary_is_one_that_the_text_fills(n_bytes: int | None, tokenizer: str) -> None:
     assert plan(5, text=Text(n_bytes, None)).settings.data.tokenizer == tokenizer
@@ -94,7 +94,7 @@ def test_little_text_is_warned_of() -> None:
     assert little.epochs > 4
     (warning,) = little.warnings
     assert f"read {little.epochs:.0f} times" in warning
-    few, many = (plan(60, text=Text(n_bytes, None)) for n_bytes in (5 * 10**6, 10**9))
+    few, many = (plan(60, text=Text(n_bytes, None)) for n_bytes in (5 * 10**6, 10**8))
     assert few.expected_bits_per_byte > many.expected_bits_per_byte
 
 
@@ -111,10 +111,17 @@ def test_a_plan_is_json() -> None:
     assert RunConfig.from_json(data["settings"], where="here") == plan(10).settings
 
 
-@pytest.mark.parametrize("setting", ["n_embd=318", "n_kv_head=3"])
+@pytest.mark.parametrize("setting", ["n_embd=324", "n_kv_head=3"])
 def test_sizes_that_do_not_go_with_the_user_s_are_left_out(setting: str) -> None:
     model = plan(60, base(setting)).settings.model
     assert model.n_embd % model.n_head == 0
     assert model.n_head % model.kv_heads == 0
     name, value = setting.split("=")
     assert getattr(model, name) == int(value)
+
+
+def test_much_to_read_is_warned_of() -> None:
+    much = plan(10, text=Text(2 * 10**9, None))
+    assert much.steps < plan(10).steps / 2
+    assert "reading all the text takes about 6.7 minutes of the 10" in much.warnings[0]
+    assert plan(10, text=Text(10**8, None)).warnings == ()
