@@ -127,6 +127,10 @@ class Row:
         self._pieces.append(self._stream.finish())
         self.finish_reason = "stop" if self._stream.stopped else reason
 
+    def cut(self) -> None:
+        """End the text here, as if no more tokens had been asked for."""
+        self._finish("length")
+
     def take_text(self) -> str:
         """The text that was added since the last call."""
         new_pieces = self._pieces[self._n_taken :]

@@ -1,0 +1,150 @@
+"""From the bytes of a request to a checked request, or to a problem that names the field."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from slm.errors import did_you_mean, shown
+from slm.server.limits import Limits
+from slm.server.problems import ProblemError
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+async def read_request(request: Request, model: type[Asked], limits: Limits) -> Asked:
+    """Read, parse and check the body of a request.
+
+    Raises:
+        ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
+        ClientDisconnect: the client went away meanwhile.
+    """
+    _check_content_type(request.headers.get("content-type", ""))
+    return checked(model, parsed(await read_body(request, limits)))
+
+
+def _check_content_type(value: str) -> None:
+    """Let JSON through only: a page of another site can send other types without being asked."""
+    kind, *parameters = (part.strip().lower() for part in value.split(";"))
+    charsets = {part.partition("=")[2].strip('"') for part in parameters if "charset" in part}
+    if kind != "application/json" or not charsets <= {"utf-8", "utf8"}:
+        raise ProblemError(
+            415, "the body must be JSON, sent with the header Content-Type: application/json"
+        )
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The body, in bounded memory and time.
+
+    Raises:
+        ProblemError: it is larger or slower than it may be.
+        ClientDisconnect: the client went away meanwhile.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
+        raise _too_large(limits)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.body_bytes:
+                    raise _too_large(limits)
+    except TimeoutError:
+        raise ProblemError(
+            408,
+            f"the body did not arrive within {limits.body_seconds:g} s",
+            headers={"Connection": "close"},
+        ) from None
+    return bytes(body)
+
+
+def _too_large(limits: Limits) -> ProblemError:
+    return ProblemError(413, f"the body is larger than {limits.body_bytes:,} bytes")
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds.
+
+    Raises:
+        ProblemError: it holds none.
+    """
+    try:
+        data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ProblemError(400, f"the body is not UTF-8: {error.reason}") from None
+    except json.JSONDecodeError as error:
+        raise ProblemError(400, f"the body is not JSON: {error}") from None
+    except ValueError:
+        raise ProblemError(400, "the body has a number with more digits than is sensible") from None
+    except RecursionError:
+        raise ProblemError(400, "the body is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise ProblemError(400, f"the body must be a JSON object, found {shown(data)}")
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ProblemError(400, f"the body is not JSON: {name} is no number there")
+
+
+def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
+    """A request from JSON data.
+
+    Raises:
+        ProblemError: a field is unknown, missing or impossible.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _explained(model, data, error) from None
+    except RecursionError:
+        raise ProblemError(400, "the body is nested too deeply") from None
+
+
+def _explained(
+    model: type[BaseModel], data: dict[str, Any], error: ValidationError
+) -> ProblemError:
+    """The first thing that is wrong, with its field's name."""
+    found = error.errors(include_url=False)
+    first = found[0]
+    param = field_of(first["loc"], data) or None
+    if first["type"] in ("extra_forbidden", "string_unicode"):
+        name = str(first["loc"][-1]) if first["loc"] else next(map(shown, data))
+        known = did_you_mean(name, model.model_fields) if len(first["loc"]) == 1 else None
+        return ProblemError(
+            400,
+            f"{shown(name)} is not a known field" + (f": {known}" if known else ""),
+            param=param or name,
+            code="unknown_parameter",
+        )
+    if first["type"] == "missing":
+        return ProblemError(400, f"{param} is missing", param=param, code="missing_parameter")
+    # A value that may be of several kinds has an error for each of them.
+    same = [item["msg"] for item in found if field_of(item["loc"], data) == param]
+    problem = " or ".join(dict.fromkeys(message[0].lower() + message[1:] for message in same))
+    return ProblemError(
+        400, f"{param}: {problem}, found {shown(first['input'])}", param=param, code="invalid_value"
+    )
+
+
+def field_of(location: tuple[int | str, ...], data: Any) -> str:
+    """A place in JSON data as `messages[0].content`.
+
+    pydantic's locations also name the kinds that it tried; those are left out, as the data has no
+    such place. A last name that the data lacks is that of a missing field.
+    """
+    path = ""
+    for number, part in enumerate(location):
+        is_last = number == len(location) - 1
+        if isinstance(data, dict) and isinstance(part, str) and (part in data or is_last):
+            path += f".{part}" if path else part
+            data = data.get(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            path += f"[{part}]"
+            data = data[part]
+    return path
