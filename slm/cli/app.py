@@ -24,6 +24,7 @@ from slm.cli.info import info
 from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
+from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
@@ -67,6 +68,7 @@ def _slm(
 app.command("prepare", short_help="From text to token files.")(prepare)
 app.command("train", short_help="Train a model, or go on with one.")(train)
 app.command("generate", short_help="Continue prompts with a trained model.")(generate)
+app.command("serve", short_help="Serve a model over HTTP, in the form of OpenAI's API.")(serve)
 app.command("eval", short_help="Loss, perplexity and bits per byte on any text.")(evaluate)
 app.command("info", short_help="All about a run, a checkpoint or a data directory.")(info)
 app.command("presets", short_help="Presets, and all settings.")(presets)

@@ -56,13 +56,16 @@ Event = tuple[int, Piece] | BusyError | ClosedError | ModelError
 """What a step has added to one of a request's texts, or why the request has ended."""
 
 
+Post = Callable[[Callable[[], None]], object]
+
+
 @dataclass(eq=False)
 class Ticket:
     """A request in the scheduler's hands.
 
     Args:
         streams: its texts.
-        deliver: is given each event, on the thread that `Scheduler` was told to post to.
+        deliver: is given each event, by way of the `post` that `Scheduler.start` was given.
         submitted_at: when it came, by the scheduler's clock.
     """
 
@@ -95,7 +98,6 @@ class Scheduler:
     Args:
         slots: the model; from `start` on it is the scheduler's alone.
         limits: how much, and how long.
-        post: runs a call on the thread where events are to be delivered; by default at once.
         clock: seconds.
     """
 
@@ -104,13 +106,12 @@ class Scheduler:
         slots: Slots,
         limits: Limits,
         *,
-        post: Callable[[Callable[[], None]], object] = lambda call: call(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
         self._slots = slots
         self._limits = limits
-        self._post = post
+        self._post: Post = lambda call: call()
         self._clock = clock
         self._changed = threading.Condition()
         # Under the lock of `_changed`:
@@ -186,9 +187,14 @@ class Scheduler:
 
     # The thread that makes the steps
 
-    def start(self) -> None:
-        """Make steps in a thread of their own, until `close`."""
+    def start(self, post: Post) -> None:
+        """Make steps in a thread of their own, until `close`.
+
+        Args:
+            post: runs a call on the thread where events are to be delivered.
+        """
         assert self._thread is None
+        self._post = post
         self._thread = threading.Thread(target=self.run, name="scheduler", daemon=True)
         self._thread.start()
 

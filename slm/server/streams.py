@@ -125,7 +125,7 @@ class Stream:
             return self._score_prompt(logits)
         uniforms = [] if self._greedy else [self._row.uniform()]
         token_id = int(self._sampler.next_ids(logits[None], uniforms))
-        tokens = ()
+        tokens: tuple[ScoredToken, ...] = ()
         if self._logprobs is not None and token_id != self._tokenizer.eot_id:
             tokens = (self._scored(token_id, logits),)
         goes_on = self._row.accept(token_id)

@@ -1,0 +1,111 @@
+"""The web application: routes, and what stands before them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from slm.server.endpoints import Endpoints, Service, gone_response, problem_response
+from slm.server.metrics import CountRequests
+from slm.server.openapi import description
+from slm.server.problems import ProblemError
+from slm.server.security import Guard
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(
+    service: Service,
+    *,
+    names: Iterable[str] = (),
+    api_key: str | None = None,
+    routes: Sequence[Route] = (),
+    open_routes: Sequence[Route] = (),
+) -> Starlette:
+    """The application that serves a model.
+
+    Args:
+        service: the model; its scheduler runs as long as the application does.
+        names: see `Guard`.
+        api_key: see `Guard`.
+        routes: further paths, behind the key as those of the API are.
+        open_routes: further paths that need no key, each with a fixed path: a page and its parts.
+    """
+    needs_key = [*api_routes(service, with_key=api_key is not None), *routes]
+    needs_none = [Route("/healthz", Endpoints(service).health), *open_routes]
+    open_paths = {route.path for route in needs_none}
+    assert not any("{" in path for path in open_paths), "an open path must be a fixed one"
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.scheduler.start(asyncio.get_running_loop().call_soon_threadsafe)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(service.scheduler.close)
+
+    app = Starlette(
+        routes=[*needs_none, *needs_key],
+        lifespan=lifespan,
+        middleware=[
+            Middleware(
+                CountRequests,
+                metrics=service.metrics,
+                paths=[route.path for route in (*needs_none, *needs_key)],
+            ),
+            Middleware(Guard, names=names, api_key=api_key, open_paths=open_paths),
+        ],
+        exception_handlers={
+            ProblemError: problem_response,
+            HTTPException: _http_problem,
+            ClientDisconnect: gone_response,
+            Exception: _fault,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def api_routes(service: Service, *, with_key: bool) -> list[Route]:
+    """The paths of the API."""
+    endpoints = Endpoints(service)
+    document = description(service.model, service.limits, with_key=with_key)
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(document)
+
+    return [
+        Route("/v1/completions", endpoints.completions, methods=["POST"]),
+        Route("/v1/chat/completions", endpoints.chat_completions, methods=["POST"]),
+        Route("/v1/models", endpoints.models),
+        Route("/v1/models/{model}", endpoints.model),
+        Route("/metrics", endpoints.metrics),
+        Route("/openapi.json", openapi),
+    ]
+
+
+def _http_problem(request: Request, error: Exception) -> Response:
+    """What Starlette itself refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    messages = {404: "there is no such path", 405: "the path knows other methods"}
+    problem = ProblemError(
+        error.status_code,
+        messages.get(error.status_code, error.detail),
+        headers=dict(error.headers or {}),
+    )
+    return problem.response()
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    """A fault of ours; what it was is for the log alone."""
+    logger.error("a request failed", exc_info=error)
+    return ProblemError(500, "a fault of the server").response()

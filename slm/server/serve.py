@@ -1,0 +1,142 @@
+"""The process: a socket, signals, and uvicorn between them."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from slm.errors import UsageError
+from slm.server.limits import Limits
+from slm.server.protocol import protocol_with
+from slm.signals import SignalWatch
+
+SPARE_FILES = 64
+"""Open files besides the connections."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, with our way to heed signals: the first one drains, the second one exits.
+
+    Draining: no new connections, and what has begun may go on for `Limits.drain_seconds`.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Called by uvicorn around its work."""
+        with _DrainOnSignal(self):
+            yield
+
+
+class _DrainOnSignal(SignalWatch):
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    def first(self, number: int, frame: FrameType | None) -> None:
+        self._server.should_exit = True
+
+
+def build_server(app: ASGIApp, limits: Limits) -> Server:
+    """A server of the application, not yet begun."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http=protocol_with(limits),
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=limits.keep_alive_seconds,  # type: ignore[arg-type]
+            timeout_graceful_shutdown=limits.drain_seconds,  # type: ignore[arg-type]
+        )
+    )
+
+
+def run(
+    app: ASGIApp, limits: Limits, listener: socket.socket, *, on_ready: Callable[[str], None]
+) -> None:
+    """Serve until a signal says otherwise.
+
+    Args:
+        app: what is served.
+        limits: how much and how long.
+        listener: see `listen`.
+        on_ready: is told the address when clients can connect.
+    """
+    server = build_server(app, limits)
+    on_ready(address_of(listener))
+    server.run(sockets=[listener])
+
+
+def listen(host: str, port: int, *, with_key: bool) -> socket.socket:
+    """A socket on which clients can connect.
+
+    Raises:
+        UsageError: the address cannot be had, or is open to others while there is no key.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise UsageError(
+            f"there is no address {host!r}, port {port}: {error}", hint="try --host 127.0.0.1"
+        ) from None
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    if not with_key and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+        raise UsageError(
+            f"others could use the server on {host}, and there is no key",
+            hint="add --api-key, or set SLM_API_KEY; or leave out --host",
+        )
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # where it would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"cannot listen on {host}, port {port}: {error.strerror or error}",
+            hint="another program may use it; try another --port, or --port 0 for any",
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """What to type into a browser."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def allow_open_files(limits: Limits) -> Limits:
+    """Ask the system for as many open files as there may be connections.
+
+    Returns:
+        The limits, with fewer connections where the system allows fewer files.
+    """
+    if sys.platform == "win32":
+        return limits
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * limits.connections + SPARE_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return limits
+    granted = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+        soft = max(soft, granted)
+    connections = max(1, min(limits.connections, (soft - SPARE_FILES) // 2))
+    changed: Limits = limits.changed(connections=connections)
+    return changed
