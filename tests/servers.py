@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +38,11 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    slots: Slots, *, tokenizer: Tokenizer | None = None, **settings: Any
+    slots: Slots,
+    *,
+    tokenizer: Tokenizer | None = None,
+    send_buffer: int | None = None,
+    **settings: Any,
 ) -> Iterator[Running]:
     """Serve while the block runs; further settings are those of `Limits` or of `create_app`."""
     limits = Limits(
@@ -53,6 +58,8 @@ def running(
         created=1_700_000_000,
     )
     listener = listen("127.0.0.1", 0, with_key=False)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     address = address_of(listener)
     server = build_server(create_app(service, **settings), limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")

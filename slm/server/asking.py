@@ -79,7 +79,7 @@ def completion_job(asked: CompletionRequest, model: Model, limits: Limits) -> Jo
         "prompt",
         model,
         limits,
-        max_tokens=COMPLETION_TOKENS if asked.max_tokens is None else asked.max_tokens,
+        max_tokens=_first_given(asked.max_tokens, min(COMPLETION_TOKENS, limits.max_tokens)),
         logprobs=asked.logprobs,
         echo=bool(asked.echo),
     )
@@ -91,17 +91,21 @@ def chat_job(asked: ChatRequest, model: Model, limits: Limits) -> Job:
     Raises:
         ProblemError: it goes beyond the model or the limits.
     """
-    given = (asked.max_completion_tokens, asked.max_tokens, min(CHAT_TOKENS, limits.max_tokens))
+    by_itself = min(CHAT_TOKENS, limits.max_tokens)
     return _job(
         asked,
         [as_one_text(asked.messages)],
         "messages",
         model,
         limits,
-        max_tokens=next(number for number in given if number is not None),
+        max_tokens=_first_given(asked.max_completion_tokens, asked.max_tokens, by_itself),
         logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,
         echo=False,
     )
+
+
+def _first_given(*numbers: int | None) -> int:
+    return next(number for number in numbers if number is not None)
 
 
 def as_one_text(messages: Sequence[Message]) -> str:

@@ -109,9 +109,9 @@ def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
 def _explained(
     model: type[BaseModel], data: dict[str, Any], error: ValidationError
 ) -> ProblemError:
-    """The first thing that is wrong, with its field's name."""
+    """One thing that is wrong, with its field's name: of several the one deepest in the data."""
     found = error.errors(include_url=False)
-    first = found[0]
+    first = max(found, key=lambda item: len(field_of(item["loc"], data)))
     param = field_of(first["loc"], data) or None
     if first["type"] in ("extra_forbidden", "string_unicode"):
         name = str(first["loc"][-1]) if first["loc"] else next(map(shown, data))
@@ -123,6 +123,7 @@ def _explained(
             code="unknown_parameter",
         )
     if first["type"] == "missing":
+        param = f"{param}.{first['loc'][-1]}" if param else str(first["loc"][-1])
         return ProblemError(400, f"{param} is missing", param=param, code="missing_parameter")
     # A value that may be of several kinds has an error for each of them.
     same = [item["msg"] for item in found if field_of(item["loc"], data) == param]
@@ -135,15 +136,14 @@ def _explained(
 def field_of(location: tuple[int | str, ...], data: Any) -> str:
     """A place in JSON data as `messages[0].content`.
 
-    pydantic's locations also name the kinds that it tried; those are left out, as the data has no
-    such place. A last name that the data lacks is that of a missing field.
+    pydantic's locations also name the kinds that it tried, and fields that are missing; those are
+    left out, as the data has no such place.
     """
     path = ""
-    for number, part in enumerate(location):
-        is_last = number == len(location) - 1
-        if isinstance(data, dict) and isinstance(part, str) and (part in data or is_last):
+    for part in location:
+        if isinstance(data, dict) and isinstance(part, str) and part in data:
             path += f".{part}" if path else part
-            data = data.get(part)
+            data = data[part]
         elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             path += f"[{part}]"
             data = data[part]

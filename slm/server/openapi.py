@@ -153,17 +153,20 @@ def _post(
     answer: type[BaseModel],
     event: type[BaseModel] | None = None,
 ) -> dict[str, Any]:
-    events = (
-        f"With `stream`: server-sent events, each with a {(event or answer).__name__} as its data, "
-        f"the last one `[DONE]`."
-    )
+    written = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": _reference(event or answer),
+    }
+    data = {"anyOf": [{"const": "[DONE]"}, written]}
+    events = {"type": "object", "required": ["data"], "properties": {"data": data}}
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": _json(asked)},
         "responses": {
             "200": {
-                "description": f"Done. {events}",
-                "content": {**_json(answer), "text/event-stream": {"schema": {"type": "string"}}},
+                "description": "Done. With `stream`: server-sent events.",
+                "content": {**_json(answer), "text/event-stream": {"schema": events}},
             },
             **_problems(*PROBLEMS),
         },

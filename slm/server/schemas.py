@@ -153,21 +153,21 @@ class GenerationRequest(BaseModel):
 
     model: Text | None = None
     """The served model's name, as `/v1/models` gives it."""
-    max_tokens: Annotated[int, Whole, Field(ge=0)] | None = None
+    max_tokens: Annotated[int, Field(ge=0), Whole] | None = None
     """New tokens at most."""
-    n: Annotated[int, Whole, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1), Whole] | None = None
     """Continuations of each prompt; none: 1."""
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
     """Divides the logits; 0 (and below 0.0001) takes the likeliest token; none: 1."""
     top_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     """Sample among the likeliest tokens that together reach this probability; none: all."""
-    top_k: Annotated[int, Whole, Field(ge=0, le=2**24)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=2**24), Whole] | None = None
     """Sample among the k likeliest tokens; 0 or none: among all."""
     min_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     """Drop tokens less likely than this share of the likeliest one's probability; none: 0."""
     repetition_penalty: Annotated[float, Field(ge=0.01, le=100.0)] | None = None
     """Above 1, tokens that are in the text become less likely; none: 1."""
-    seed: Annotated[int, Whole, Field(ge=0, le=LARGEST_SEED)] | None = None
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), Whole] | None = None
     """Equal requests with equal seeds give equal texts; none: a fresh one, which is answered."""
     stop: (
         StopText | Annotated[list[StopText], Field(min_length=1, max_length=MOST_STOPS)] | None
@@ -202,7 +202,7 @@ class CompletionRequest(GenerationRequest):
     ]
     echo: bool | None = None
     """Begin the answer with the prompt; with `logprobs`, those of the prompt are there, too."""
-    logprobs: Annotated[int, Whole, Field(ge=0, le=MOST_TOP_LOGPROBS)] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=MOST_TOP_LOGPROBS), Whole] | None = None
     """Tell each token's log-probability, and those of this many likeliest ones."""
     best_of: One = None
     suffix: Null = None
@@ -239,9 +239,9 @@ class ChatRequest(GenerationRequest):
     """`POST /v1/chat/completions`: continue a conversation, which a base model reads as a text."""
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]
-    max_completion_tokens: Annotated[int, Whole, Field(ge=0)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=0), Whole] | None = None
     """The newer name of `max_tokens`, and the stronger where both are there."""
     logprobs: bool | None = None
     """Tell each token's log-probability."""
-    top_logprobs: Annotated[int, Whole, Field(ge=0, le=MOST_TOP_LOGPROBS)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=MOST_TOP_LOGPROBS), Whole] | None = None
     """With `logprobs`: tell those of this many likeliest tokens, too."""

@@ -85,19 +85,22 @@ def listen(host: str, port: int, *, with_key: bool) -> socket.socket:
     Raises:
         UsageError: the address cannot be had, or is open to others while there is no key.
     """
+    if not 0 <= port <= 65535:
+        raise UsageError(f"a port is a number from 0 to 65535, found {port}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError, OverflowError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a null, or what no name can hold
         raise UsageError(
-            f"there is no address {host!r}, port {port}: {error}", hint="try --host 127.0.0.1"
+            f"there is no address {host!r}: {error}", hint="try --host 127.0.0.1"
         ) from None
-    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    family, kind, protocol, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     if not with_key and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise UsageError(
             f"others could use the server on {host}, and there is no key",
             hint="add --api-key, or set SLM_API_KEY; or leave out --host",
         )
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio knows TCP and sends each token at once (TCP_NODELAY).
+    listener = socket.socket(family, kind, protocol)
     try:
         if sys.platform != "win32":  # where it would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,6 +8,7 @@ import time
 
 import httpx2
 import pytest
+import torch
 
 from tests.servers import running
 from tests.unit.server.fakes import FakeSlots
@@ -172,7 +173,8 @@ def test_full_means_429_at_once():
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json=ENDLESS) as stream,
     ):
-        next(stream.iter_lines())
+        lines = stream.iter_lines()  # kept, as the connection ends with it
+        next(lines)
         refused = post(client)
         assert problem(refused, 429)["code"] == "busy"
         assert int(refused.headers["retry-after"]) >= 1
@@ -187,7 +189,8 @@ def test_waiting_too_long_means_503():
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json=ENDLESS) as stream,
     ):
-        next(stream.iter_lines())
+        lines = stream.iter_lines()  # kept, as the connection ends with it
+        next(lines)
         for kind in ({"stream": True}, {}):
             refused = post(client, **kind)
             assert problem(refused, 503)["code"] == "busy"
@@ -258,8 +261,10 @@ def test_slow_heads_and_bodies_are_closed():
 
 def test_unread_answers_are_dropped():
     slots = FakeSlots(1)
+    always = slots.logits_of([1]).masked_fill(torch.arange(260) == 256, -1e9)
+    slots.logits_of = lambda ids: always
     with (
-        running(slots, stall_seconds=0.3, max_tokens=2**20, request_seconds=1000) as server,
+        running(slots, stall_seconds=0.2, max_tokens=2**20, send_buffer=4096) as server,
         socket.socket() as connection,
     ):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

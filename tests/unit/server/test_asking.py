@@ -23,13 +23,13 @@ def model():
     return Model.of("tiny", BytesTokenizer(), BLOCK_SIZE)
 
 
-def completion(model, **fields):
-    return completion_job(checked(CompletionRequest, {"prompt": "Hi", **fields}), model, LIMITS)
+def completion(served, /, limits=LIMITS, **fields):
+    return completion_job(checked(CompletionRequest, {"prompt": "Hi", **fields}), served, limits)
 
 
-def chat(model, *texts, **fields):
+def chat(served, /, *texts, limits=LIMITS, **fields):
     messages = [{"role": "user", "content": text} for text in texts or ("Hi",)]
-    return chat_job(checked(ChatRequest, {"messages": messages, **fields}), model, LIMITS)
+    return chat_job(checked(ChatRequest, {"messages": messages, **fields}), served, limits)
 
 
 def texts(job):
@@ -114,6 +114,12 @@ def test_nothing_asked_for_is_openais_default(model):
     plain = completion(model, seed=5, temperature=1.0, top_p=1.0, n=1, max_tokens=16)
     assert texts(job) == texts(plain)
     assert job.logprobs is None
+
+
+def test_where_no_number_is_asked_for_the_limit_is_kept(model):
+    few = Limits(max_tokens=4)
+    for job in (completion(model, limits=few, seed=1), chat(model, limits=few, seed=1)):
+        assert run_alone(job.streams[0])[-1].new_tokens <= 4
 
 
 def test_tiny_temperatures_and_top_p_take_the_likeliest(model):

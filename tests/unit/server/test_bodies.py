@@ -163,5 +163,5 @@ def test_places_leave_out_what_the_data_does_not_have():
     data = {"a": [{"b": 1}]}
     assert field_of(("a", 0, "b", "int"), data) == "a[0].b"
     assert field_of(("a", "list[thing]", 0, "b"), data) == "a[0].b"
-    assert field_of(("a", 0, "c"), data) == "a[0].c"
+    assert field_of(("a", 0, "c"), data) == "a[0]"
     assert field_of((), data) == ""

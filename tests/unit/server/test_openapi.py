@@ -51,6 +51,8 @@ def test_fields_are_described_and_no_others_are_taken(document):
     for name in ("CompletionRequest", "ChatRequest"):
         schema = document["components"]["schemas"][name]
         assert schema["additionalProperties"] is False
+        for field in ("max_tokens", "n", "top_k", "seed"):
+            assert "minimum" in schema["properties"][field]["anyOf"][0]
         assert schema["properties"]["temperature"]["description"]
 
 
