@@ -61,7 +61,8 @@ def running(
     if send_buffer is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     address = address_of(listener)
-    server = build_server(create_app(service, **settings), limits)
+    app = create_app(service, **settings)
+    server = build_server(app, limits, on_drain=scheduler.drain)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="server")
     thread.start()
     try:

@@ -89,7 +89,7 @@ def serve(
             hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
         )
     from slm.server.limits import Limits
-    from slm.server.serve import allow_open_files, listen, run
+    from slm.server.serve import allow_open_files, build_server, listen, run
 
     limits = allow_open_files(
         Limits(slots=slots, queue=queue, max_tokens=max_tokens, request_seconds=request_seconds)
@@ -103,7 +103,8 @@ def serve(
         app = create_app(service, names=[host, *(allow_host or [])], api_key=key)
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
         say(f"serving {service.model.name} with {slots} slots; Ctrl-C ends it")
-        run(app, limits, listener, on_ready=lambda address: print(address, flush=True))
+        server = build_server(app, limits, on_drain=service.scheduler.drain)
+        run(server, listener, on_ready=lambda address: print(address, flush=True))
     say("all requests are answered")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from starlette.applications import Starlette
@@ -19,8 +18,6 @@ from slm.server.metrics import CountRequests
 from slm.server.openapi import description
 from slm.server.problems import ProblemError
 from slm.server.security import Guard
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(
@@ -106,6 +103,5 @@ def _http_problem(request: Request, error: Exception) -> Response:
 
 
 def _fault(request: Request, error: Exception) -> Response:
-    """A fault of ours; what it was is for the log alone."""
-    logger.error("a request failed", exc_info=error)
+    """A fault of ours; what it was is for the log alone, and uvicorn writes it there."""
     return ProblemError(500, "a fault of the server").response()

@@ -8,6 +8,7 @@ are read into free slots. What comes of it is delivered once a step.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -118,6 +119,7 @@ class Scheduler:
         self._tickets: set[Ticket] = set()
         self._waiting: deque[Ticket] = deque()
         self._closed = False
+        self._ends_at = math.inf
         # Of the thread that makes the steps:
         self._free = list(range(slots.n_slots - 1, -1, -1))
         self._running: dict[int, tuple[Ticket, int]] = {}
@@ -153,7 +155,7 @@ class Scheduler:
             self._check_room()
 
     def _check_room(self) -> None:
-        if self._closed:
+        if self._closed or self._ends_at < math.inf:
             raise ClosedError
         if len(self._tickets) >= self._limits.queue + self._slots.n_slots:
             raise BusyError(
@@ -173,6 +175,11 @@ class Scheduler:
             if ticket in self._tickets:
                 ticket.cancelled = True
                 self._changed.notify()
+
+    def drain(self) -> None:
+        """Take no more requests, and bring those that are there to an end within their time."""
+        with self._changed:
+            self._ends_at = min(self._ends_at, self._clock() + self._limits.drain_seconds)
 
     @property
     def busy_slots(self) -> int:
@@ -247,20 +254,20 @@ class Scheduler:
             self._forget(ticket)
 
     def _end_late(self) -> None:
+        """Refuse what has waited too long, and cut what has taken too long."""
         now = self._clock()
+        is_over = now > self._ends_at
         with self._changed:
-            late = [
-                ticket
-                for ticket in self._waiting
-                if not ticket.started and now - ticket.submitted_at > self._limits.queue_seconds
-            ]
-        for ticket in late:
-            waited = f"no slot became free within {self._limits.queue_seconds:g} s"
-            self._end(
-                ticket, BusyError(waited, retry_after=self.retry_after(), refused_at_once=False)
-            )
+            unstarted = [ticket for ticket in self._waiting if not ticket.started]
+        for ticket in unstarted:
+            if is_over:
+                self._end(ticket, ClosedError())
+            elif now - ticket.submitted_at > self._limits.queue_seconds:
+                waited = f"no slot became free within {self._limits.queue_seconds:g} s"
+                again = self.retry_after()
+                self._end(ticket, BusyError(waited, retry_after=again, refused_at_once=False))
         for ticket in {ticket for ticket, _ in self._running.values()}:
-            if now - ticket.submitted_at > self._limits.request_seconds:
+            if is_over or now - ticket.submitted_at > self._limits.request_seconds:
                 for index, stream in enumerate(ticket.streams):
                     if not stream.finished:
                         self._add(ticket, index, stream.cut())

@@ -19,13 +19,27 @@ from slm.signals import SignalWatch
 
 SPARE_FILES = 64
 """Open files besides the connections."""
+SPARE_SECONDS = 5.0
+"""For answers to be read by slow clients after the time to drain."""
 
 
 class Server(uvicorn.Server):
     """uvicorn's, with our way to heed signals: the first one drains, the second one exits.
 
-    Draining: no new connections, and what has begun may go on for `Limits.drain_seconds`.
+    Args:
+        config: uvicorn's.
+        on_drain: is called when no new connections are taken any longer, and those that are there
+            are to come to an end.
     """
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn when it is to end."""
+        self._on_drain()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -43,8 +57,8 @@ class _DrainOnSignal(SignalWatch):
         self._server.should_exit = True
 
 
-def build_server(app: ASGIApp, limits: Limits) -> Server:
-    """A server of the application, not yet begun."""
+def build_server(app: ASGIApp, limits: Limits, *, on_drain: Callable[[], None]) -> Server:
+    """A server of the application, not yet begun; see `Server`."""
     return Server(
         uvicorn.Config(
             app,
@@ -54,27 +68,25 @@ def build_server(app: ASGIApp, limits: Limits) -> Server:
             lifespan="on",
             interface="asgi3",
             log_config=None,
+            log_level="error",  # what clients do wrong is told to them
             access_log=False,
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=limits.keep_alive_seconds,  # type: ignore[arg-type]
-            timeout_graceful_shutdown=limits.drain_seconds,  # type: ignore[arg-type]
-        )
+            timeout_graceful_shutdown=limits.drain_seconds + SPARE_SECONDS,  # type: ignore[arg-type]
+        ),
+        on_drain,
     )
 
 
-def run(
-    app: ASGIApp, limits: Limits, listener: socket.socket, *, on_ready: Callable[[str], None]
-) -> None:
+def run(server: Server, listener: socket.socket, *, on_ready: Callable[[str], None]) -> None:
     """Serve until a signal says otherwise.
 
     Args:
-        app: what is served.
-        limits: how much and how long.
+        server: see `build_server`.
         listener: see `listen`.
         on_ready: is told the address when clients can connect.
     """
-    server = build_server(app, limits)
     on_ready(address_of(listener))
     server.run(sockets=[listener])
 

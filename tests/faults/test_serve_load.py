@@ -1,4 +1,4 @@
-"""A crowd at the door, clients that leave at any moment, and slow ones: no slot and no byte is lost.
+"""A crowd at the door, clients that leave at any moment, slow ones: no slot and no byte is lost.
 
 The long form has 1,000 concurrent clients; all on loopback.
 """
@@ -40,7 +40,7 @@ def request(path: str = "/v1/completions", **fields: object) -> bytes:
 
 
 async def answer(port: int, sent: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and the rest of what is answered to one request on a connection of its own."""
+    """Status, headers and the rest of what is answered to a request on its own connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))

@@ -229,11 +229,15 @@ def test_draining_finishes_what_has_begun():
 def test_draining_has_an_end():
     with (
         running(SlowSlots(1), drain_seconds=0.2) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as connection,
+        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 2048}) as stream,
     ):
-        connection.sendall(raw_request(ENDLESS))
-        wait_until(lambda: server.scheduler.busy_slots == 1)
+        lines = stream.iter_lines()
+        next(lines)
         server.drain()
+        rest = [line for line in lines if line]
+        assert rest[-1] == "data: [DONE]"
+        assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
         server.thread.join(10)
         assert not server.thread.is_alive()
 

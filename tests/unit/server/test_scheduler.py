@@ -283,3 +283,23 @@ def test_closing_ends_what_is_unfinished(make_scheduler, fake_slots, stream, cli
     scheduler.close()
     assert isinstance(endless.error, ClosedError)
     assert slots.texts == {}
+
+
+def test_draining_takes_no_more_and_comes_to_an_end(
+    make_scheduler, fake_slots, stream, client, clock
+):
+    slots = fake_slots(1)
+    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(slots, drain_seconds=5)
+    runs, waits = (client(scheduler, stream(max_new_tokens=1000)) for _ in range(2))
+    scheduler.step()
+    scheduler.drain()
+    with pytest.raises(ClosedError):
+        client(scheduler, stream())
+    scheduler.step()
+    assert runs.text() == "AA"
+    clock.now = 6.0
+    scheduler.step()
+    assert runs.done
+    assert runs.pieces()[-1].finish == "length"
+    assert isinstance(waits.error, ClosedError)
