@@ -37,8 +37,9 @@ def create_app(
         routes: further paths, behind the key as those of the API are.
         open_routes: further paths that need no key, each with a fixed path: a page and its parts.
     """
-    needs_key = [*api_routes(service, with_key=api_key is not None), *routes]
-    needs_none = [Route("/healthz", Endpoints(service).health), *open_routes]
+    endpoints = Endpoints(service)
+    needs_key = [*api_routes(endpoints, service, with_key=api_key is not None), *routes]
+    needs_none = [Route("/healthz", endpoints.health), *open_routes]
     open_paths = {route.path for route in needs_none}
     assert not any("{" in path for path in open_paths), "an open path must be a fixed one"
 
@@ -72,9 +73,8 @@ def create_app(
     return app
 
 
-def api_routes(service: Service, *, with_key: bool) -> list[Route]:
+def api_routes(endpoints: Endpoints, service: Service, *, with_key: bool) -> list[Route]:
     """The paths of the API."""
-    endpoints = Endpoints(service)
     document = description(service.model, service.limits, with_key=with_key)
 
     async def openapi(request: Request) -> Response:

@@ -144,6 +144,12 @@ def _job(
         raise _beyond("n", f"must be at most {limits.choices}", choices)
     if max_tokens > limits.max_tokens:
         raise _beyond(_tokens_field(asked), f"must be at most {limits.max_tokens:,}", max_tokens)
+    texts_and_ids = [_as_ids(prompt, field, model) for prompt in prompts]
+    echoed = sum(len(ids) for _, ids in texts_and_ids) if echo else 0
+    told = choices * (len(prompts) * max_tokens + echoed) * (1 + (logprobs or 0))
+    if told > limits.told:
+        bound = f"with n, prompts and logprobs asks for {told:,} tokens, at most {limits.told:,}"
+        raise _beyond(_tokens_field(asked), bound, max_tokens)
     options = _options(asked, max_tokens)
     seed = options.chosen_seed()
     rows = [
@@ -156,7 +162,7 @@ def _job(
             block_size=model.block_size,
             prompt_ids=ids,
         )
-        for text, ids in [_as_ids(prompt, field, model) for prompt in prompts]
+        for text, ids in texts_and_ids
         for index in range(choices)
     ]
     return Job(

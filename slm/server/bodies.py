@@ -16,15 +16,50 @@ from slm.server.problems import ProblemError
 Asked = TypeVar("Asked", bound=BaseModel)
 
 
-async def read_request(request: Request, model: type[Asked], limits: Limits) -> Asked:
-    """Read, parse and check the body of a request.
+class BodyReader:
+    """Reads the bodies of requests, in bounded memory and time.
 
-    Raises:
-        ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
-        ClientDisconnect: the client went away meanwhile.
+    Args:
+        limits: of one body, and of all at once.
     """
-    _check_content_type(request.headers.get("content-type", ""))
-    return checked(model, parsed(await read_body(request, limits)))
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held_bytes = 0
+
+    async def read(self, request: Request, model: type[Asked]) -> Asked:
+        """Read, parse and check the body of a request.
+
+        Raises:
+            ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
+            ClientDisconnect: the client went away meanwhile.
+        """
+        _check_content_type(request.headers.get("content-type", ""))
+        declared = request.headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared[:20]) > self._limits.body_bytes:
+            raise _too_large(self._limits)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                async for chunk in request.stream():
+                    self._held_bytes += len(chunk)
+                    body += chunk
+                    self._check_size(len(body))
+        except TimeoutError:
+            raise ProblemError(
+                408,
+                f"the body did not arrive within {self._limits.body_seconds:g} s",
+                headers={"Connection": "close"},
+            ) from None
+        finally:
+            self._held_bytes -= len(body)
+        return checked(model, parsed(bytes(body)))
+
+    def _check_size(self, body_bytes: int) -> None:
+        if body_bytes > self._limits.body_bytes:
+            raise _too_large(self._limits)
+        if self._held_bytes > self._limits.all_bodies_bytes:
+            raise ProblemError(503, "too much is being sent at once", code="busy", retry_after=1)
 
 
 def _check_content_type(value: str) -> None:
@@ -35,32 +70,6 @@ def _check_content_type(value: str) -> None:
         raise ProblemError(
             415, "the body must be JSON, sent with the header Content-Type: application/json"
         )
-
-
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body, in bounded memory and time.
-
-    Raises:
-        ProblemError: it is larger or slower than it may be.
-        ClientDisconnect: the client went away meanwhile.
-    """
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared[:20]) > limits.body_bytes:
-        raise _too_large(limits)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limits.body_bytes:
-                    raise _too_large(limits)
-    except TimeoutError:
-        raise ProblemError(
-            408,
-            f"the body did not arrive within {limits.body_seconds:g} s",
-            headers={"Connection": "close"},
-        ) from None
-    return bytes(body)
 
 
 def _too_large(limits: Limits) -> ProblemError:

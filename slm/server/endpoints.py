@@ -23,7 +23,7 @@ from slm.server.answers import (
     Writer,
 )
 from slm.server.asking import Job, Model, chat_job, completion_job
-from slm.server.bodies import read_request
+from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
 from slm.server.metrics import Metrics
 from slm.server.problems import ProblemError
@@ -51,12 +51,13 @@ class Endpoints:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._bodies = BodyReader(service.limits)
 
     async def completions(self, request: Request) -> Response:
         """`POST /v1/completions`."""
         model, limits = self._service.model, self._service.limits
         self._check_room()
-        asked = await read_request(request, CompletionRequest, limits)
+        asked = await self._bodies.read(request, CompletionRequest)
         job = await asyncio.to_thread(completion_job, asked, model, limits)
         return await self._answer(request, asked, job, CompletionWriter(job, model))
 
@@ -64,7 +65,7 @@ class Endpoints:
         """`POST /v1/chat/completions`."""
         model, limits = self._service.model, self._service.limits
         self._check_room()
-        asked = await read_request(request, ChatRequest, limits)
+        asked = await self._bodies.read(request, ChatRequest)
         job = await asyncio.to_thread(chat_job, asked, model, limits)
         return await self._answer(request, asked, job, ChatWriter(job, model))
 

@@ -22,12 +22,16 @@ class Limits(SettingsGroup):
     """Open connections; one more is refused with 503."""
     body_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 1 << 20
     """Size of a request's body."""
+    all_bodies_bytes: Annotated[int, Field(ge=1024, le=2**36)] = 64 << 20
+    """Size of all bodies that are being read; what would exceed it is refused with 503."""
     max_tokens: Annotated[int, Field(ge=1, le=2**20)] = 2048
     """New tokens that a request may ask for."""
     choices: Annotated[int, Field(ge=1, le=1024)] = 16
     """Continuations of a prompt (`n`)."""
     prompts: Annotated[int, Field(ge=1, le=1024)] = 16
     """Prompts in a request."""
+    told: Annotated[int, Field(ge=1, le=2**30)] = 1 << 18
+    """Tokens of a request's answer, alternatives told with `logprobs` included."""
     queue_seconds: Seconds = 30.0
     """How long a request waits for a slot before it is refused with 503."""
     request_seconds: Seconds = 120.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import time
 
@@ -120,6 +121,19 @@ def test_bodies_that_are_not_taken(http):
     problem(http.post(url, content=b"{", headers={"content-type": "application/json"}), 400)
     assert "Retry-After" not in post(http, n=0).headers
     problem(post(http, n=0), 400, "n")
+
+
+def test_all_bodies_together_have_a_largest_size():
+    with running(FakeSlots(1), all_bodies_bytes=100_000) as server:
+        held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
+        for connection in held:
+            connection.sendall(raw_request({"prompt": "", "user": "x" * 40_000})[:-1])
+        answered, _, _ = select.select(held, [], [], 10)
+        assert [connection.recv(13) for connection in answered] == [b"HTTP/1.1 503 "]
+        for connection in held:
+            connection.close()
+        with httpx2.Client(base_url=server.address, trust_env=False) as client:
+            assert post(client, user="x" * 90_000).status_code == 200
 
 
 def test_paths_and_methods_that_are_not_there(http):

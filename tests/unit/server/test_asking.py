@@ -67,6 +67,17 @@ def test_the_newer_name_of_max_tokens_is_the_stronger(model):
     assert texts(job) == [""]
 
 
+def test_an_answer_has_a_largest_size(model):
+    few = Limits(max_tokens=500, told=600)
+    completion(model, limits=few, max_tokens=100, logprobs=5)
+    completion(model, limits=few, max_tokens=100, n=3, prompt=["a", "b"], echo=False)
+    echoed = {"n": 3, "prompt": ["a", "b"], "echo": True}
+    for fields in ({"logprobs": 6}, {"n": 3, "logprobs": 2}, echoed):
+        with pytest.raises(ProblemError) as problem:
+            completion(model, limits=few, max_tokens=100, **fields)
+        assert problem.value.param == "max_tokens"
+
+
 def test_the_longest_prompt_fits(model):
     job = completion(model, prompt="x" * (BLOCK_SIZE - 1), max_tokens=3)
     assert job.prompt_tokens == BLOCK_SIZE - 1
