@@ -103,7 +103,8 @@ def main() -> None:
 
     with listen("127.0.0.1", 0, with_key=False) as listener:
         port = listener.getsockname()[1]
-        server = multiprocessing.Process(
+        # Not forked: PyTorch's threads do not come along.
+        server = multiprocessing.get_context("spawn").Process(
             target=serve, args=(chosen.preset, max(chosen.clients), listener), daemon=True
         )
         server.start()
