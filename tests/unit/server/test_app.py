@@ -242,7 +242,7 @@ def test_draining_finishes_what_has_begun():
 
 def test_draining_has_an_end():
     with (
-        running(SlowSlots(1), drain_seconds=0.2) as server,
+        running(SlowSlots(1, seconds=0.02), drain_seconds=0.2) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 2048}) as stream,
     ):
@@ -326,12 +326,9 @@ ENDLESS = {"prompt": "Once", "stream": True, "max_tokens": 2048, "temperature": 
 class SlowSlots(FakeSlots):
     """Texts that never end by themselves, and take a moment for each token."""
 
-    def advance(self, slots, ids):
-        time.sleep(0.002)
-        return super().advance(slots, ids)
-
-    def __init__(self, n_slots):
+    def __init__(self, n_slots, seconds=0.002):
         super().__init__(n_slots)
+        self.seconds = seconds
         whole = self.logits_of
 
         def never_ending(ids):
@@ -340,6 +337,10 @@ class SlowSlots(FakeSlots):
             return logits
 
         self.logits_of = never_ending
+
+    def advance(self, slots, ids):
+        time.sleep(self.seconds)
+        return super().advance(slots, ids)
 
 
 def raw_request(fields):
