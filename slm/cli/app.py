@@ -21,6 +21,7 @@ from slm.cli import bench
 from slm.cli.evaluate import evaluate
 from slm.cli.generate import generate
 from slm.cli.info import info
+from slm.cli.inspect import inspect
 from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
@@ -71,6 +72,7 @@ app.command("generate", short_help="Continue prompts with a trained model.")(gen
 app.command("serve", short_help="Serve a model over HTTP, in the form of OpenAI's API.")(serve)
 app.command("eval", short_help="Loss, perplexity and bits per byte on any text.")(evaluate)
 app.command("info", short_help="All about a run, a checkpoint or a data directory.")(info)
+app.command("inspect", short_help="What a model does inside while it reads a text.")(inspect)
 app.command("presets", short_help="Presets, and all settings.")(presets)
 app.add_typer(bench.app, name="bench")
 
