@@ -35,6 +35,8 @@ class CompletionLogprobs(Answer):
     """Log-probabilities of the model itself, before temperature and filters."""
 
     tokens: list[str]
+    token_ids: list[int]
+    """What `tokens` are to the model; not of OpenAI's API. A prompt may consist of them."""
     token_logprobs: list[float]
     top_logprobs: list[dict[str, float]] | None
     text_offset: list[int]
@@ -208,6 +210,7 @@ class CompletionWriter:
         ]
         return CompletionLogprobs(
             tokens=[token_text(tokenizer, token.token_id) for token in tokens],
+            token_ids=[token.token_id for token in tokens],
             token_logprobs=[token.logprob for token in tokens],
             top_logprobs=likeliest if self._job.logprobs else None,
             text_offset=[token.offset for token in tokens],

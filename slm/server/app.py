@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ from slm.server.security import Guard
 def create_app(
     service: Service,
     *,
+    beside: Sequence[Service] = (),
     names: Iterable[str] = (),
     api_key: str | None = None,
     routes: Sequence[Route] = (),
@@ -32,24 +34,34 @@ def create_app(
 
     Args:
         service: the model; its scheduler runs as long as the application does.
+        beside: further models, with other names, that are served as well.
         names: see `Guard`.
         api_key: see `Guard`.
         routes: further paths, behind the key as those of the API are.
         open_routes: further paths that need no key, each with a fixed path: a page and its parts.
     """
-    endpoints = Endpoints(service)
-    needs_key = [*api_routes(endpoints, service, with_key=api_key is not None), *routes]
+    endpoints = Endpoints(service, beside)
+    document = description(
+        service.model,
+        service.limits,
+        with_key=api_key is not None,
+        others=[each.model.name for each in beside],
+    )
+    needs_key = [*api_routes(endpoints, document), *routes]
     needs_none = [Route("/healthz", endpoints.health), *open_routes]
     open_paths = {route.path for route in needs_none}
     assert not any("{" in path for path in open_paths), "an open path must be a fixed one"
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        service.scheduler.start(asyncio.get_running_loop().call_soon_threadsafe)
+        schedulers = [each.scheduler for each in (service, *beside)]
+        for scheduler in schedulers:
+            scheduler.start(asyncio.get_running_loop().call_soon_threadsafe)
         try:
             yield
         finally:
-            await asyncio.to_thread(service.scheduler.close)
+            for scheduler in schedulers:
+                await asyncio.to_thread(scheduler.close)
 
     app = Starlette(
         routes=[*needs_none, *needs_key],
@@ -73,9 +85,8 @@ def create_app(
     return app
 
 
-def api_routes(endpoints: Endpoints, service: Service, *, with_key: bool) -> list[Route]:
-    """The paths of the API."""
-    document = description(service.model, service.limits, with_key=with_key)
+def api_routes(endpoints: Endpoints, document: dict[str, Any]) -> list[Route]:
+    """The paths of the API, and its description."""
 
     async def openapi(request: Request) -> Response:
         return JSONResponse(document)

@@ -47,38 +47,47 @@ class Service:
 
 
 class Endpoints:
-    """One coroutine a path."""
+    """One coroutine a path.
 
-    def __init__(self, service: Service) -> None:
+    Args:
+        service: the model that is meant where a request names none.
+        beside: further models, each of another name.
+    """
+
+    def __init__(self, service: Service, beside: Sequence[Service] = ()) -> None:
         self._service = service
+        self._services = {each.model.name: each for each in (service, *beside)}
+        assert len(self._services) == 1 + len(beside), "two models of one name"
         self._bodies = BodyReader(service.limits)
 
     async def completions(self, request: Request) -> Response:
         """`POST /v1/completions`."""
-        model, limits = self._service.model, self._service.limits
         self._check_room()
         asked = await self._bodies.read(request, CompletionRequest)
-        job = await asyncio.to_thread(completion_job, asked, model, limits)
-        return await self._answer(request, asked, job, CompletionWriter(job, model))
+        meant = self._meant(asked)
+        job = await asyncio.to_thread(completion_job, asked, meant.model, meant.limits)
+        writer = CompletionWriter(job, meant.model)
+        return await self._answer(request, asked, job, writer, meant.scheduler)
 
     async def chat_completions(self, request: Request) -> Response:
         """`POST /v1/chat/completions`."""
-        model, limits = self._service.model, self._service.limits
         self._check_room()
         asked = await self._bodies.read(request, ChatRequest)
-        job = await asyncio.to_thread(chat_job, asked, model, limits)
-        return await self._answer(request, asked, job, ChatWriter(job, model))
+        meant = self._meant(asked)
+        job = await asyncio.to_thread(chat_job, asked, meant.model, meant.limits)
+        writer = ChatWriter(job, meant.model)
+        return await self._answer(request, asked, job, writer, meant.scheduler)
 
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`."""
-        return as_json(ModelList(data=[self._card()]))
+        return as_json(ModelList(data=[_card(each) for each in self._services.values()]))
 
     async def model(self, request: Request) -> Response:
         """`GET /v1/models/{model}`."""
-        name = str(request.path_params["model"])
-        if name != self._service.model.name:
+        service = self._services.get(str(request.path_params["model"]))
+        if service is None:
             raise ProblemError(404, "there is no such model", param="model", code="model_not_found")
-        return as_json(self._card())
+        return as_json(_card(service))
 
     async def health(self, request: Request) -> Response:
         """`GET /healthz`."""
@@ -88,20 +97,30 @@ class Endpoints:
         """`GET /metrics`, in Prometheus's text format."""
         return Response(self._service.metrics.text(), media_type=self._service.metrics.MEDIA_TYPE)
 
-    def _card(self) -> ModelCard:
-        return ModelCard(id=self._service.model.name, created=self._service.created)
-
     def _check_room(self) -> None:
-        """Refuse before anything is read."""
-        try:
-            self._service.scheduler.check_room()
-        except (BusyError, ClosedError) as error:
-            raise as_problem(error) from None
+        """Refuse before anything is read, where no model has room."""
+        refusals = []
+        for service in self._services.values():
+            try:
+                service.scheduler.check_room()
+            except (BusyError, ClosedError) as error:
+                refusals.append(error)
+        if len(refusals) == len(self._services):
+            raise as_problem(refusals[0])
+
+    def _meant(self, asked: GenerationRequest) -> Service:
+        """The model that a request names; where there is none of that name, the first refuses."""
+        return self._services.get(asked.model or "", self._service)
 
     async def _answer(
-        self, request: Request, asked: GenerationRequest, job: Job, writer: Writer
+        self,
+        request: Request,
+        asked: GenerationRequest,
+        job: Job,
+        writer: Writer,
+        scheduler: Scheduler,
     ) -> Response:
-        events = pieces_of(self._service.scheduler, job.streams)
+        events = pieces_of(scheduler, job.streams)
         if not asked.stream:
             async with aclosing(events):
                 pieces = await unless_gone(request, _collected(events, len(job.streams)))
@@ -109,6 +128,10 @@ class Endpoints:
         # The head of the answer waits for the first piece: until then it can be a refusal.
         first = await unless_gone(request, _first(events))
         return EventStream(_sent(first, events, job, writer, usage=asked.includes_usage))
+
+
+def _card(service: Service) -> ModelCard:
+    return ModelCard(id=service.model.name, created=service.created)
 
 
 async def pieces_of(

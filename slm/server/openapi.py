@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -42,8 +43,13 @@ READING = (401, 403, 404, 405, 421, 503)
 RETRIED = (429, 503)
 
 
-def description(model: Model, limits: Limits, *, with_key: bool) -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1, with the bounds of this model and these limits."""
+def description(
+    model: Model, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The whole document, OpenAPI 3.1, with the bounds of this model and these limits.
+
+    `others` are the names of models that are served as well.
+    """
     written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ProblemAnswer)
     _, schemas = models_json_schema(
         [
@@ -53,7 +59,7 @@ def description(model: Model, limits: Limits, *, with_key: bool) -> dict[str, An
         ref_template="#/components/schemas/{model}",
     )
     components = schemas["$defs"]
-    _set_bounds(components, model, limits)
+    _set_bounds(components, model, limits, others)
     document: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -80,10 +86,12 @@ def description(model: Model, limits: Limits, *, with_key: bool) -> dict[str, An
     return document
 
 
-def _set_bounds(components: dict[str, Any], model: Model, limits: Limits) -> None:
+def _set_bounds(
+    components: dict[str, Any], model: Model, limits: Limits, others: Sequence[str]
+) -> None:
     for name in ("CompletionRequest", "ChatRequest"):
         fields = components[name]["properties"]
-        fields["model"]["anyOf"][0]["enum"] = [model.name]
+        fields["model"]["anyOf"][0]["enum"] = [model.name, *others]
         fields["n"]["anyOf"][0]["maximum"] = limits.choices
         for tokens in fields.keys() & {"max_tokens", "max_completion_tokens"}:
             fields[tokens]["anyOf"][0]["maximum"] = limits.max_tokens

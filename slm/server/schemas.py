@@ -42,7 +42,7 @@ def _whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _valid_unicode(text: str) -> str:
+def valid_unicode(text: str) -> str:
     """Refuse half a surrogate pair, which JSON can write and UTF-8 cannot.
 
     Raises:
@@ -76,7 +76,7 @@ def _only(*neutral: Any) -> Callable[[Any], Any]:
 
 
 Whole = BeforeValidator(_whole_number)
-Text = Annotated[str, AfterValidator(_valid_unicode)]
+Text = Annotated[str, AfterValidator(valid_unicode)]
 Zero = Annotated[Any, BeforeValidator(_only(0, None)), WithJsonSchema({"enum": [0, None]})]
 One = Annotated[Any, BeforeValidator(_only(1, None)), WithJsonSchema({"enum": [1, None]})]
 Empty = Annotated[
@@ -110,10 +110,10 @@ def _prompts(value: Any) -> tuple[PromptItem, ...]:
         PydanticCustomError: it is none of the four forms.
     """
     if isinstance(value, str):
-        return (_valid_unicode(value),)
+        return (valid_unicode(value),)
     if isinstance(value, list) and value:
         if all(isinstance(item, str) for item in value):
-            return tuple(_valid_unicode(item) for item in value)
+            return tuple(valid_unicode(item) for item in value)
         if (ids := _ids(value)) is not None:
             return (ids,)
         if all(isinstance(item, list) and item for item in value):

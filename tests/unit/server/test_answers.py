@@ -43,6 +43,7 @@ def test_a_whole_completion(model):
     assert (second["text"], second["finish_reason"], second["index"]) == ("x", "length", 1)
     assert first["logprobs"] == {
         "tokens": [r"bytes:\xc3", r"bytes:\xa9"],
+        "token_ids": [0xC3, 0xA9],
         "token_logprobs": [-1.0, -0.5],
         "top_logprobs": [
             {r"bytes:\xc3": -1.0, "<|endoftext|>": -2.0},
