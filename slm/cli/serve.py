@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import load_model
-from slm.cli.options import Checkpoint, Device, Dtype
+from slm.cli.options import Device, Dtype
 from slm.cli.output import say
 from slm.errors import MissingExtraError, UsageError
+from slm.reading import status_of
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from slm.cli.loading import LoadedModel
     from slm.server.endpoints import Service
     from slm.server.limits import Limits
@@ -25,10 +29,18 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "SLM_API_KEY"
 PACKAGES = ("starlette", "uvicorn", "prometheus_client")
 SHORTEST_KEY = 8
+METRICS_FILE = "metrics.jsonl"
 
 
 def serve(
-    checkpoint: Checkpoint,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="PATH",
+            help="A run's folder, or a checkpoint in it.  [that of --run]",
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", metavar="HOST", help="Address to listen on.")
     ] = "127.0.0.1",
@@ -72,13 +84,34 @@ def serve(
         float,
         typer.Option("--request-seconds", metavar="S", help="How long a request may take."),
     ] = 120.0,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--beside",
+            metavar="PATH",
+            help="Another run or checkpoint to compare with; may be given several times.",
+        ),
+    ] = None,
+    run_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="The run that the page shows as it goes on.  [that of --checkpoint]",
+        ),
+    ] = None,
     device: Device = None,
     dtype: Dtype = "float32",
 ) -> None:
-    """Serve a trained model in the form of OpenAI's API, until Ctrl-C.
+    """Serve a trained model: a page to play with it, and OpenAI's API, until Ctrl-C.
 
     The address goes to stdout. Without a key only programs on this machine can use it.
     """
+    checkpoint = checkpoint or run_folder
+    if checkpoint is None:
+        raise UsageError(
+            "there is no model to serve", hint="name one with --checkpoint, or a run with --run"
+        )
     for package in PACKAGES:
         if find_spec(package) is None:
             raise MissingExtraError(package, extra="serve", purpose="slm serve")
@@ -96,14 +129,27 @@ def serve(
     )
     # Before the model is loaded, which takes a while.
     with listen(host, port, with_key=key is not None) as listener:
-        loaded = load_model(checkpoint, device=device, dtype=dtype)
-        service = _service(loaded, model_name or name_of(checkpoint), limits)
-        from slm.server.app import create_app
-
-        app = create_app(service, names=[host, *(allow_host or [])], api_key=key)
+        paths = [checkpoint, *(beside or [])]
+        names = distinct([model_name or name_of(checkpoint), *map(name_of, paths[1:])])
+        loaded = [load_model(path, device=device, dtype=dtype) for path in paths]
+        services = [
+            _service(model, name, limits) for model, name in zip(loaded, names, strict=True)
+        ]
+        app = _app(
+            services,
+            dict(zip(names, loaded, strict=True)),
+            run_folder or run_of(checkpoint),
+            names=[host, *(allow_host or [])],
+            api_key=key,
+        )
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-        say(f"serving {service.model.name} with {slots} slots; Ctrl-C ends it")
-        server = build_server(app, limits, on_drain=service.scheduler.drain)
+        say(f"serving {' and '.join(names)} with {slots} slots; Ctrl-C ends it")
+
+        def drain() -> None:
+            for service in services:
+                service.scheduler.drain()
+
+        server = build_server(app, limits, on_drain=drain)
         run(server, listener, on_ready=lambda address: print(address, flush=True))
     say("all requests are answered")
 
@@ -124,6 +170,53 @@ def _service(loaded: LoadedModel, name: str, limits: Limits) -> Service:
         metrics=Metrics(scheduler, slots.n_slots),
         created=int(time.time()),
     )
+
+
+def _app(
+    services: list[Service],
+    models: dict[str, LoadedModel],
+    run: Path | None,
+    *,
+    names: list[str],
+    api_key: str | None,
+) -> Starlette:
+    """The API, the page, and what the page asks for."""
+    from slm.server.app import create_app
+    from slm.server.insight_routes import InspectedModel, insight_routes
+    from slm.server.page_routes import page_routes
+    from slm.server.run_routes import run_routes
+
+    first, *others = services
+    inspected = {
+        name: InspectedModel(loaded.model, loaded.tokenizer) for name, loaded in models.items()
+    }
+    return create_app(
+        first,
+        beside=others,
+        names=names,
+        api_key=api_key,
+        routes=[*insight_routes(inspected, first.limits), *run_routes(run)],
+        open_routes=page_routes(),
+    )
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run that a path is, or is in; none where it is a checkpoint by itself."""
+    folder = checkpoint
+    if checkpoint.name == "best":
+        folder = checkpoint.parent
+    elif checkpoint.parent.name == "checkpoints":
+        folder = checkpoint.parent.parent
+    return folder if status_of(folder / METRICS_FILE) is not None else None
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The names with a number after each that is there already."""
+    found: list[str] = []
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+        found.append(next(each for each in candidates if each not in found))
+    return found
 
 
 def name_of(checkpoint: Path) -> str:
