@@ -130,7 +130,7 @@ def serve(
     # Before the model is loaded, which takes a while.
     with listen(host, port, with_key=key is not None) as listener:
         paths = [checkpoint, *(beside or [])]
-        names = distinct([model_name or name_of(checkpoint), *map(name_of, paths[1:])])
+        names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
         loaded = [load_model(path, device=device, dtype=dtype) for path in paths]
         services = [
             _service(model, name, limits) for model, name in zip(loaded, names, strict=True)
@@ -208,6 +208,12 @@ def run_of(checkpoint: Path) -> Path | None:
     elif checkpoint.parent.name == "checkpoints":
         folder = checkpoint.parent.parent
     return folder if status_of(folder / METRICS_FILE) is not None else None
+
+
+def name_beside(checkpoint: Path) -> str:
+    """The name of a model to compare with: with its step, where the path is of one."""
+    step = re.fullmatch(r"step-(\d+)", checkpoint.name)
+    return f"{name_of(checkpoint)}-step-{int(step[1])}" if step else name_of(checkpoint)
 
 
 def distinct(names: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.cli.serve import distinct, name_of, run_of
+from slm.cli.serve import distinct, name_beside, name_of, run_of
 
 RUN = Path(__file__).parents[2] / "fixtures" / "v1" / "run"
 
@@ -85,6 +85,11 @@ def test_a_model_has_the_name_of_its_run(path, name):
 )
 def test_distinct_names(names, expected):
     assert distinct(names) == expected
+
+
+def test_a_model_beside_tells_its_step():
+    assert name_beside(Path("runs/demo/checkpoints/step-000500")) == "demo-step-500"
+    assert name_beside(Path("runs/demo/best")) == "demo"
 
 
 def test_the_run_of_a_checkpoint(tmp_path):
