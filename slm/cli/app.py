@@ -21,9 +21,11 @@ from slm.cli import bench
 from slm.cli.evaluate import evaluate
 from slm.cli.generate import generate
 from slm.cli.info import info
+from slm.cli.inspect import inspect
 from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
+from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
@@ -67,8 +69,10 @@ def _slm(
 app.command("prepare", short_help="From text to token files.")(prepare)
 app.command("train", short_help="Train a model, or go on with one.")(train)
 app.command("generate", short_help="Continue prompts with a trained model.")(generate)
+app.command("serve", short_help="Serve a model over HTTP, in the form of OpenAI's API.")(serve)
 app.command("eval", short_help="Loss, perplexity and bits per byte on any text.")(evaluate)
 app.command("info", short_help="All about a run, a checkpoint or a data directory.")(info)
+app.command("inspect", short_help="What a model does inside while it reads a text.")(inspect)
 app.command("presets", short_help="Presets, and all settings.")(presets)
 app.add_typer(bench.app, name="bench")
 

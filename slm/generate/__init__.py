@@ -5,6 +5,7 @@ from slm.generate.generator import Generator, TokenEvent
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Completion, FinishReason
 from slm.generate.sampling import filter_logits, sample
+from slm.generate.slots import PlainSlots, Slots
 
 __all__ = [
     "CachedDecoder",
@@ -13,6 +14,8 @@ __all__ = [
     "FinishReason",
     "GenerationOptions",
     "Generator",
+    "PlainSlots",
+    "Slots",
     "TokenEvent",
     "filter_logits",
     "sample",

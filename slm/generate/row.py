@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,8 @@ class Row:
         options: when to stop.
         seed, index: decide the row's random numbers.
         block_size: the model's context length.
+        prompt_ids: the prompt's ids, where they are known or are not those of its text; None:
+            those that the tokenizer gives.
     """
 
     def __init__(
@@ -62,9 +65,10 @@ class Row:
         seed: int,
         index: int,
         block_size: int,
+        prompt_ids: Sequence[int] | None = None,
     ) -> None:
         self.prompt = prompt
-        self.prompt_ids = tokenizer.encode(prompt)
+        self.prompt_ids = tokenizer.encode(prompt) if prompt_ids is None else list(prompt_ids)
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         # In training, every story begins after an end-of-text token.
@@ -122,6 +126,10 @@ class Row:
     def _finish(self, reason: FinishReason) -> None:
         self._pieces.append(self._stream.finish())
         self.finish_reason = "stop" if self._stream.stopped else reason
+
+    def cut(self) -> None:
+        """End the text here, as if no more tokens had been asked for."""
+        self._finish("length")
 
     def take_text(self) -> str:
         """The text that was added since the last call."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
-from slm.model.attention_core import Kernel, attend
+from slm.model.attention_core import Kernel, attend, attention_weights
 from slm.model.kv_cache import KVCache
 from slm.model.layers import RMSNorm
 from slm.model.precision import for_products
@@ -75,6 +75,22 @@ class SelfAttention(nn.Module):
         mixed_btc = mixed_bhtd.transpose(1, 2).flatten(start_dim=2)
         projected: Tensor = self.residual_dropout(self.o_proj(mixed_btc))
         return projected
+
+    def weights(self, x: Tensor, rotation: Rotation | None) -> Tensor:
+        """How much each token takes from each token of its text, by head; for looking inside.
+
+        `forward` mixes the values by these weights, and need not have them at any one time.
+
+        Args:
+            x, rotation: as for `forward`, without a cache.
+
+        Returns:
+            [B, H, T, T], every row summing to 1 over the tokens up to its own.
+        """
+        x = for_products(x)
+        q_bhtd = self._heads(self.q_proj(x), self.q_norm, rotation)
+        k_bktd = self._heads(self.k_proj(x), self.k_norm, rotation)
+        return attention_weights(q_bhtd, self._for_every_query(k_bktd), visible=None)
 
     def _heads(self, x: Tensor, norm: RMSNorm | None, rotation: Rotation | None) -> Tensor:
         """[B, T, heads * D] -> [B, heads, T, D], normed and turned."""

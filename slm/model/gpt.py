@@ -171,11 +171,7 @@ class GPT(nn.Module):
         positions: Tensor | slice = (
             slice(0, n_tokens) if cache is None else cache.positions(n_tokens)
         )
-        x = self.token_embedding(idx)
-        if self.position_embedding is not None:
-            x = x + self.position_embedding.weight[positions]
-        x = self.embedding_dropout(x)
-        rotation = self._rotation(positions)
+        x, rotation = self.embed(idx, positions)
         if cache is None:
             for block in self.blocks:
                 # Without the layer's number, so that one compiled block serves all layers.
@@ -187,6 +183,21 @@ class GPT(nn.Module):
             cache.advance(n_tokens)
         normed: Tensor = self.final_norm(x)
         return normed
+
+    def embed(self, idx: Tensor, positions: Tensor | slice) -> tuple[Tensor, Rotation | None]:
+        """What the first block is given: the residual stream's beginning, and the rotation.
+
+        Args:
+            idx: [B, T] ids.
+            positions: where they stand in their texts: [T], [B, T] or a slice of T places.
+
+        Returns:
+            [B, T, C], and what every block needs of rotary positions.
+        """
+        x = self.token_embedding(idx)
+        if self.position_embedding is not None:
+            x = x + self.position_embedding.weight[positions]
+        return self.embedding_dropout(x), self._rotation(positions)
 
     def _rotation(self, positions: Tensor | slice) -> Rotation | None:
         if self.config.position != "rope":

@@ -1,0 +1,97 @@
+"""`slm inspect`: what a model does inside while it reads a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slm.cli.loading import LoadedModel, load_model
+from slm.cli.options import Checkpoint, Device, Json
+from slm.cli.output import print_json
+from slm.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+VIEWS = ("tokens", "lens", "attention", "next")
+
+
+def inspect(
+    checkpoint: Checkpoint,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the model reads.")],
+    what: Annotated[
+        str,
+        typer.Option(
+            "--what",
+            metavar="VIEW",
+            help="tokens: how surprised it was by each; lens: its guess after each layer; "
+            "attention: what each head looks at; next: what may come.",
+        ),
+    ] = "tokens",
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", help="Candidates shown at each place.")
+    ] = 5,
+    layer: Annotated[
+        int | None,
+        typer.Option("--layer", metavar="L", help="Attention of this layer only, from 0.  [all]"),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", metavar="T", help="Of `next`: as in generating.")
+    ] = 0.8,
+    top_k: Annotated[
+        int, typer.Option("--top-k", metavar="K", help="Of `next`: as in generating.")
+    ] = 50,
+    top_p: Annotated[
+        float, typer.Option("--top-p", metavar="P", help="Of `next`: as in generating.")
+    ] = 1.0,
+    min_p: Annotated[
+        float, typer.Option("--min-p", metavar="P", help="Of `next`: as in generating.")
+    ] = 0.0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Look inside a model while it reads a text.
+
+    With `--json` all figures are there, as `slm.insight` gives them.
+    """
+    if what not in VIEWS:
+        raise UsageError(
+            f"--what {what!r} is not known",
+            hint=did_you_mean(what, VIEWS) or f"use {', '.join(VIEWS)}",
+        )
+    if not 1 <= top <= 1000:
+        raise UsageError(f"--top must be from 1 to 1,000, found {top}")
+    from slm import insight
+    from slm.cli import inspect_tables
+    from slm.generate import GenerationOptions
+
+    options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    loaded = load_model(checkpoint, device=device, dtype="float32")
+    model, tokenizer = loaded.model, loaded.tokenizer
+    if what == "tokens":
+        scored = insight.score_text(model, tokenizer, text, top=top)
+        _show(loaded, as_json, scored, lambda: inspect_tables.tokens(scored))
+    elif what == "lens":
+        lens = insight.logit_lens(model, tokenizer, text, top=top)
+        _show(loaded, as_json, lens, lambda: inspect_tables.lens(lens))
+    elif what == "attention":
+        layers = None if layer is None else [layer]
+        patterns = insight.attention_patterns(model, tokenizer, text, layers=layers)
+        _show(loaded, as_json, patterns, lambda: inspect_tables.attention(patterns))
+    else:
+        found = insight.next_token(model, tokenizer, text, options, top=top)
+        _show(loaded, as_json, found, lambda: inspect_tables.next_token(found))
+
+
+def _show(loaded: LoadedModel, as_json: bool, result: Any, table: Any) -> None:
+    """Print a result as JSON or, for people, as what `table()` makes of it."""
+    if as_json:
+        from slm.insight import as_json as plain
+
+        print_json({"checkpoint": str(loaded.path), **plain(result)})
+        return
+    from rich.console import Console
+
+    shown: RenderableType = table()
+    Console(highlight=False).print(shown)

@@ -1,0 +1,148 @@
+"""What `slm inspect` prints for people: coloured words, and tables; no figure is a colour alone."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from slm.insight import (
+    AttentionPatterns,
+    Candidate,
+    Lens,
+    NextToken,
+    ScoredText,
+    TokenText,
+)
+from slm.insight.next_token import Weighed
+from slm.insight.score import ScoredToken
+
+SURPRISE_STYLES = (
+    (0.5, ""),
+    (2.0, "yellow"),
+    (5.0, "dark_orange"),
+    (float("inf"), "bold red"),
+)
+"""Up to so many bits, a word has this style."""
+BAR = 24
+LEAST_WEIGHT = 0.05
+"""Attention weights below this are not told."""
+MOST_LOOKED_AT = 4
+
+Token = TokenText | ScoredToken | Candidate | Weighed
+
+
+def tokens(scored: ScoredText) -> RenderableType:
+    """The text in colours of surprise, and a row for each token."""
+    coloured = Text()
+    table = Table("token", "probability", "bits", "rank", "the model's guesses", box=None)
+    for column in (1, 2, 3):
+        table.columns[column].justify = "right"
+    for token in scored.tokens:
+        style = next(style for bits, style in SURPRISE_STYLES if token.surprise <= bits)
+        coloured.append(token.text, style)
+        guesses = (f"{shown(c)} {percent(c.probability)}" for c in token.alternatives)
+        table.add_row(
+            Text(shown(token), style),
+            percent(token.probability),
+            f"{token.surprise:.1f}",
+            f"{token.rank + 1:,}",
+            Text("  ".join(guesses), "dim"),
+        )
+    figures = (
+        f"{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats a token, "
+        f"perplexity {scored.perplexity:.1f}, {len(scored.tokens):,} tokens"
+    )
+    return Group(coloured, "", table, "", figures)
+
+
+def lens(found: Lens) -> RenderableType:
+    """For each token a row: the guess after each layer, and what comes; right ones are marked."""
+    names = ["at first", *(f"layer {depth.depth}" for depth in found.depths[1:])]
+    table = Table("after", *names, "comes", box=None)
+    for place, token in enumerate(found.tokens):
+        cells = []
+        for depth in found.depths:
+            guess = depth.guesses[place]
+            best = guess.candidates[0]
+            is_right = guess.next_rank == 0
+            mark = "*" if is_right else " "
+            label = f"{mark}{shown(best)} {percent(best.probability)}"
+            cells.append(Text(label, "bold green" if is_right else strength(best.probability)))
+        coming = found.tokens[place + 1 : place + 2]
+        table.add_row(Text(shown(token)), *cells, Text(shown(coming[0]) if coming else "?", "bold"))
+    bits = [depth.surprise for depth in found.depths if depth.surprise is not None]
+    foot = "  ".join(f"{name} {value:.2f}" for name, value in zip(names, bits, strict=False))
+    return Group(table, "", f"bits of surprise a token: {foot}" if bits else "", "* right")
+
+
+def attention(patterns: AttentionPatterns) -> RenderableType:
+    """Each head's habits, and what it takes most from at each token."""
+    parts: list[RenderableType] = []
+    for layer in patterns.layers:
+        for number, (rows, habits) in enumerate(zip(layer.heads, layer.habits, strict=True)):
+            parts.append(
+                Text(
+                    f"layer {layer.layer} head {number}: {percent(habits.previous)} on the token "
+                    f"before, {percent(habits.itself)} on itself, {percent(habits.start)} on the "
+                    f"start; {habits.distance:.1f} tokens back",
+                    "bold",
+                )
+            )
+            table = Table.grid(padding=(0, 2))
+            for place, row in enumerate(rows):
+                looked_at = Text()
+                best = sorted(enumerate(row), key=lambda pair: -pair[1])[:MOST_LOOKED_AT]
+                for at, weight in best:
+                    if weight >= LEAST_WEIGHT:
+                        name = "itself" if at == place else shown(patterns.tokens[at])
+                        looked_at.append(f"{name} {percent(weight)}  ", strength(weight))
+                table.add_row(Text(shown(patterns.tokens[place])), looked_at)
+            parts += [table, ""]
+    return Group(*parts[:-1])
+
+
+def next_token(found: NextToken) -> RenderableType:
+    """The candidates with the model's own odds, and how often each is drawn."""
+    most = max((max(c.probability, c.sampled) for c in found.candidates), default=1.0)
+    table = Table("token", "own", "drawn", "", box=None)
+    for column in (1, 2):
+        table.columns[column].justify = "right"
+    for candidate in found.candidates:
+        is_kept = candidate.sampled > 0
+        bar = "█" * round(BAR * candidate.sampled / most)
+        rest = "░" * (round(BAR * candidate.probability / most) - len(bar))
+        table.add_row(
+            Text(shown(candidate), "" if is_kept else "dim strike"),
+            percent(candidate.probability),
+            percent(candidate.sampled) if is_kept else "-",
+            Text.assemble((bar, "blue"), (rest, "dim")),
+        )
+    table.add_row(
+        Text("others", "dim"), percent(found.rest_probability), percent(found.rest_sampled), ""
+    )
+    figures = (
+        f"{found.kept:,} of {found.vocab_size:,} tokens can be drawn; doubt "
+        f"{found.entropy:.2f} bits, {found.sampled_entropy:.2f} after the filters"
+    )
+    return Group(table, "", figures)
+
+
+def shown(token: Token) -> str:
+    """A token in a cell: its white space and control characters are seen."""
+    text = token.text
+    if not text:
+        return "<part>"
+    visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return visible.replace(" ", "·")
+
+
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{100 * share:.1f}%" if share >= 0.0005 else "<.1%" if share > 0 else "0%"
+
+
+def strength(share: float) -> str:
+    """A style: the less, the dimmer."""
+    levels = ((0.3, "bold"), (0.1, ""), (0.0, "dim"))
+    return next(style for least, style in levels if share >= least)

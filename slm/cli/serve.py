@@ -1,0 +1,232 @@
+"""`slm serve`: a model over HTTP."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import re
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slm.cli.loading import load_model
+from slm.cli.options import Device, Dtype
+from slm.cli.output import say
+from slm.errors import MissingExtraError, UsageError
+from slm.reading import status_of
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from slm.cli.loading import LoadedModel
+    from slm.server.endpoints import Service
+    from slm.server.limits import Limits
+
+KEY_VARIABLE = "SLM_API_KEY"
+PACKAGES = ("starlette", "uvicorn", "prometheus_client")
+SHORTEST_KEY = 8
+METRICS_FILE = "metrics.jsonl"
+
+
+def serve(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="PATH",
+            help="A run's folder, or a checkpoint in it.  [that of --run]",
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="HOST", help="Address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", metavar="PORT", help="Port to listen on; 0: any free one.")
+    ] = 8000,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            metavar="KEY",
+            help="What clients must send; better given as the variable SLM_API_KEY, "
+            "which no list of processes shows.",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name by which clients reach this server; may be given several times.",
+        ),
+    ] = None,
+    model_name: Annotated[
+        str | None,
+        typer.Option(
+            "--model-name", metavar="NAME", help="What clients call the model.  [the run's name]"
+        ),
+    ] = None,
+    slots: Annotated[
+        int, typer.Option("--slots", metavar="N", help="Texts that are written at the same time.")
+    ] = 16,
+    queue: Annotated[
+        int, typer.Option("--queue", metavar="N", help="Requests that may wait for a slot.")
+    ] = 64,
+    max_tokens: Annotated[
+        int,
+        typer.Option("--max-tokens", metavar="N", help="New tokens that a request may ask for."),
+    ] = 2048,
+    request_seconds: Annotated[
+        float,
+        typer.Option("--request-seconds", metavar="S", help="How long a request may take."),
+    ] = 120.0,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--beside",
+            metavar="PATH",
+            help="Another run or checkpoint to compare with; may be given several times.",
+        ),
+    ] = None,
+    run_folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--run",
+            metavar="RUN",
+            help="The run that the page shows as it goes on.  [that of --checkpoint]",
+        ),
+    ] = None,
+    device: Device = None,
+    dtype: Dtype = "float32",
+) -> None:
+    """Serve a trained model: a page to play with it, and OpenAI's API, until Ctrl-C.
+
+    The address goes to stdout. Without a key only programs on this machine can use it.
+    """
+    checkpoint = checkpoint or run_folder
+    if checkpoint is None:
+        raise UsageError(
+            "there is no model to serve", hint="name one with --checkpoint, or a run with --run"
+        )
+    for package in PACKAGES:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, extra="serve", purpose="slm serve")
+    key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE) or None
+    if key is not None and len(key) < SHORTEST_KEY:
+        raise UsageError(
+            f"the API key has {len(key)} characters, too few to keep anybody out",
+            hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
+        )
+    from slm.server.limits import Limits
+    from slm.server.serve import allow_open_files, build_server, listen, run
+
+    limits = allow_open_files(
+        Limits(slots=slots, queue=queue, max_tokens=max_tokens, request_seconds=request_seconds)
+    )
+    # Before the model is loaded, which takes a while.
+    with listen(host, port, with_key=key is not None) as listener:
+        paths = [checkpoint, *(beside or [])]
+        names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
+        loaded = [load_model(path, device=device, dtype=dtype) for path in paths]
+        services = [
+            _service(model, name, limits) for model, name in zip(loaded, names, strict=True)
+        ]
+        app = _app(
+            services,
+            dict(zip(names, loaded, strict=True)),
+            run_folder or run_of(checkpoint),
+            names=[host, *(allow_host or [])],
+            api_key=key,
+        )
+        logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+        say(f"serving {' and '.join(names)} with {slots} slots; Ctrl-C ends it")
+
+        def drain() -> None:
+            for service in services:
+                service.scheduler.drain()
+
+        server = build_server(app, limits, on_drain=drain)
+        run(server, listener, on_ready=lambda address: print(address, flush=True))
+    say("all requests are answered")
+
+
+def _service(loaded: LoadedModel, name: str, limits: Limits) -> Service:
+    from slm.generate import PlainSlots
+    from slm.server.asking import Model
+    from slm.server.endpoints import Service
+    from slm.server.metrics import Metrics
+    from slm.server.scheduler import Scheduler
+
+    slots = PlainSlots(loaded.model, limits.slots, dtype=loaded.dtype)
+    scheduler = Scheduler(slots, limits)
+    return Service(
+        model=Model.of(name, loaded.tokenizer, slots.block_size),
+        scheduler=scheduler,
+        limits=limits,
+        metrics=Metrics(scheduler, slots.n_slots),
+        created=int(time.time()),
+    )
+
+
+def _app(
+    services: list[Service],
+    models: dict[str, LoadedModel],
+    run: Path | None,
+    *,
+    names: list[str],
+    api_key: str | None,
+) -> Starlette:
+    """The API, the page, and what the page asks for."""
+    from slm.server.app import create_app
+    from slm.server.insight_routes import InspectedModel, insight_routes
+    from slm.server.page_routes import page_routes
+    from slm.server.run_routes import run_routes
+
+    first, *others = services
+    inspected = {
+        name: InspectedModel(loaded.model, loaded.tokenizer) for name, loaded in models.items()
+    }
+    return create_app(
+        first,
+        beside=others,
+        names=names,
+        api_key=api_key,
+        routes=[*insight_routes(inspected, first.limits), *run_routes(run)],
+        open_routes=page_routes(),
+    )
+
+
+def run_of(checkpoint: Path) -> Path | None:
+    """The run that a path is, or is in; none where it is a checkpoint by itself."""
+    folder = checkpoint
+    if checkpoint.name == "best":
+        folder = checkpoint.parent
+    elif checkpoint.parent.name == "checkpoints":
+        folder = checkpoint.parent.parent
+    return folder if status_of(folder / METRICS_FILE) is not None else None
+
+
+def name_beside(checkpoint: Path) -> str:
+    """The name of a model to compare with: with its step, where the path is of one."""
+    step = re.fullmatch(r"step-(\d+)", checkpoint.name)
+    return f"{name_of(checkpoint)}-step-{int(step[1])}" if step else name_of(checkpoint)
+
+
+def distinct(names: list[str]) -> list[str]:
+    """The names with a number after each that is there already."""
+    found: list[str] = []
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+        found.append(next(each for each in candidates if each not in found))
+    return found
+
+
+def name_of(checkpoint: Path) -> str:
+    """The name of the run that a path is in, of signs that every client can write."""
+    parts = [part for part in checkpoint.resolve().parts if part not in ("best", "checkpoints")]
+    names = [part for part in parts if not re.fullmatch(r"step-\d+", part)]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", names[-1]).strip("-.") or "slm"

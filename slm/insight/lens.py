@@ -1,0 +1,95 @@
+"""The logit lens: what the model would say if it had to answer after each layer.
+
+The final norm and the output head are applied to the residual stream where it leaves each block
+(nostalgebraist 2020, "interpreting GPT: the logit lens"). Early layers were never trained to be
+read so; their guesses are a hint, no more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from slm.insight.next_token import Candidate, likeliest
+from slm.insight.tokens import Text, TokenText, fitting_ids, token_texts
+from slm.insight.trace import head_logits, trace
+from slm.model import GPT
+from slm.tokenizer.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What would come after a token, as far as one depth knows."""
+
+    candidates: tuple[Candidate, ...]
+    """The likeliest, the likeliest first."""
+    next_probability: float | None
+    """Probability of the token that does come next; none after the last."""
+    next_rank: int | None
+    """How many tokens are thought likelier than that one; none after the last."""
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The guesses at one depth."""
+
+    depth: int
+    """0: the embedding alone; l: after l blocks."""
+    guesses: tuple[Guess, ...]
+    """One for each token read."""
+    surprise: float | None
+    """Mean surprise in bits about the tokens that come next; none where there is no next one."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The guesses after every layer, for every token of a text."""
+
+    tokens: tuple[TokenText, ...]
+    """The tokens read: the end-of-text token that begins every story, then those of the text."""
+    depths: tuple[Depth, ...]
+    """From 0 to the number of layers; the last is the model's answer."""
+
+
+def logit_lens(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 5) -> Lens:
+    """The model's guess after each layer, at each token.
+
+    Args:
+        model: put into evaluation mode and back.
+        tokenizer: the model's.
+        text: at most block_size - 1 tokens.
+        top: how many candidates each guess lists.
+
+    Raises:
+        TokenizerError: the text is no valid Unicode, or an id is not in the vocabulary.
+        DataError: it does not fit into the context.
+    """
+    ids = fitting_ids(tokenizer, text, model.config.block_size)
+    streams = trace(model, ids, layers=()).streams
+    depths = []
+    for depth, stream in enumerate(streams):
+        logits = head_logits(model, stream).cpu()[:, : tokenizer.vocab_size]
+        depths.append(_depth(depth, logits.log_softmax(dim=-1), ids, tokenizer, top))
+    return Lens(tuple(token_texts(tokenizer, ids)), tuple(depths))
+
+
+def _depth(
+    depth: int, logprobs_tv: Tensor, ids: list[int], tokenizer: Tokenizer, top: int
+) -> Depth:
+    targets = torch.tensor(ids[1:], dtype=torch.int64)
+    of_next = logprobs_tv[:-1].gather(1, targets[:, None])
+    ranks = (logprobs_tv[:-1] > of_next).sum(dim=1).tolist()
+    nats = of_next[:, 0].tolist()
+    guesses = tuple(
+        Guess(
+            candidates=likeliest(row, tokenizer, top),
+            next_probability=math.exp(nats[place]) if place < len(nats) else None,
+            next_rank=ranks[place] if place < len(ranks) else None,
+        )
+        for place, row in enumerate(logprobs_tv)
+    )
+    surprise = -math.fsum(nats) / len(nats) / math.log(2.0) if nats else None
+    return Depth(depth, guesses, surprise)

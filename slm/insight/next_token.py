@@ -1,0 +1,165 @@
+"""What may come next, and what temperature, top-k, top-p and min-p make of it.
+
+Shapes: V ids.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from slm.generate import GenerationOptions, filter_logits
+from slm.insight.tokens import Text, TokenKind, token_ids, token_text
+from slm.model import GPT
+from slm.model.gpt import evaluating
+from slm.tokenizer.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token that may come at a place."""
+
+    id: int
+    text: str
+    kind: TokenKind
+    probability: float
+    """The model's own."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A token that may come next, before and after the filters."""
+
+    id: int
+    text: str
+    kind: TokenKind
+    probability: float
+    """The model's own."""
+    sampled: float
+    """How often it is drawn; 0 where a filter drops it."""
+
+
+@dataclass(frozen=True)
+class NextToken:
+    """What may come after a text, and how it is drawn."""
+
+    candidates: tuple[Weighed, ...]
+    """The likeliest tokens, the likeliest first."""
+    rest_probability: float
+    """The model's own probability of all other tokens together."""
+    rest_sampled: float
+    """How often any of these is drawn."""
+    vocab_size: int
+    kept: int
+    """How many tokens can be drawn."""
+    entropy: float
+    """The model's own doubt in bits."""
+    sampled_entropy: float
+    """The doubt that is left after the filters, in bits."""
+
+
+def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:
+    """The logits [V] of what comes after a text, in float32 on the CPU.
+
+    Of a text longer than the context only the end is read, as when it is continued.
+
+    Raises:
+        TokenizerError: it is no valid Unicode, or an id is not in the vocabulary.
+    """
+    context = [tokenizer.eot_id, *token_ids(tokenizer, text)][-model.config.block_size :]
+    idx = torch.tensor([context], device=model.device)
+    with evaluating(model), torch.inference_mode():
+        logits, _ = model(idx, last_only=True)
+    assert isinstance(logits, Tensor)
+    return logits[0, -1, : tokenizer.vocab_size].float().cpu()
+
+
+def weigh_options(
+    logits: Tensor,
+    tokenizer: Tokenizer,
+    options: GenerationOptions,
+    *,
+    seen: Text = (),
+    top: int = 20,
+) -> NextToken:
+    """What the filters make of a distribution.
+
+    Args:
+        logits: [V], as `next_logits` gives them.
+        tokenizer: the model's.
+        options: the filters, which act as they do in generation.
+        seen: the text so far; only the repetition penalty looks at it.
+        top: how many candidates are listed.
+    """
+    own = logits.log_softmax(dim=-1)
+    has_come = torch.zeros(1, len(logits), dtype=torch.bool)
+    has_come[0, token_ids(tokenizer, seen)] = True
+    filtered = filter_logits(logits[None], options, has_come)[0]
+    if options.temperature == 0.0:
+        best = filtered.argmax()
+        filtered = torch.full_like(filtered, -math.inf)
+        filtered[best] = 0.0
+    sampled = filtered.log_softmax(dim=-1)
+    candidates = tuple(
+        Weighed(
+            candidate.id,
+            candidate.text,
+            candidate.kind,
+            candidate.probability,
+            sampled=math.exp(float(sampled[candidate.id])),
+        )
+        for candidate in likeliest(own, tokenizer, top)
+    )
+    return NextToken(
+        candidates=candidates,
+        rest_probability=max(0.0, 1.0 - math.fsum(c.probability for c in candidates)),
+        rest_sampled=max(0.0, 1.0 - math.fsum(c.sampled for c in candidates)),
+        vocab_size=len(logits),
+        kept=int(filtered.isfinite().sum()),
+        entropy=entropy_bits(own),
+        sampled_entropy=entropy_bits(sampled),
+    )
+
+
+def next_token(
+    model: GPT,
+    tokenizer: Tokenizer,
+    text: Text,
+    options: GenerationOptions | None = None,
+    *,
+    top: int = 20,
+) -> NextToken:
+    """What may come after a text: `next_logits`, then `weigh_options`.
+
+    Args:
+        model: put into evaluation mode and back.
+        tokenizer: the model's.
+        text: what is there already; may be empty.
+        options: the filters; None: those of `GenerationOptions()`.
+        top: how many candidates are listed.
+
+    Raises:
+        TokenizerError: the text is no valid Unicode, or an id is not in the vocabulary.
+    """
+    logits = next_logits(model, tokenizer, text)
+    return weigh_options(logits, tokenizer, options or GenerationOptions(), seen=text, top=top)
+
+
+def likeliest(logprobs: Tensor, tokenizer: Tokenizer, top: int) -> tuple[Candidate, ...]:
+    """The likeliest tokens by their log-probabilities [V], the likeliest first."""
+    best = logprobs.topk(min(top, len(logprobs)))
+    candidates = []
+    for logprob, token_id in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        shown = token_text(tokenizer, token_id)
+        candidates.append(Candidate(token_id, shown.text, shown.kind, math.exp(logprob)))
+    return tuple(candidates)
+
+
+def entropy_bits(logprobs: Tensor) -> float:
+    """The entropy in bits of a distribution, given as log-probabilities [V] in nats."""
+    # Not `special.entr(logprobs.exp())`, which would take a logarithm again.
+    terms = logprobs.exp() * logprobs.clamp(min=torch.finfo(logprobs.dtype).min)
+    return max(0.0, -float(terms.sum()) / math.log(2.0))

@@ -1,0 +1,349 @@
+"""What is answered: the objects of OpenAI's API, and the two ways to fill them.
+
+Both kinds of answer hold the `seed` besides, with which the same text comes again.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from slm.server.asking import Job, Model
+from slm.server.streams import Finish, Piece, ScoredToken
+from slm.tokenizer.base import EOT_TEXT, Tokenizer
+
+
+class Answer(BaseModel):
+    """Any object of an answer."""
+
+    model_config = ConfigDict(protected_namespaces=(), use_attribute_docstrings=True)
+
+
+class Usage(Answer):
+    """Numbers of tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class CompletionLogprobs(Answer):
+    """Log-probabilities of the model itself, before temperature and filters."""
+
+    tokens: list[str]
+    token_ids: list[int]
+    """What `tokens` are to the model; not of OpenAI's API. A prompt may consist of them."""
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]] | None
+    text_offset: list[int]
+    """Characters of the text before each token."""
+
+
+class CompletionChoice(Answer):
+    """One continuation."""
+
+    index: int
+    text: str
+    logprobs: CompletionLogprobs | None
+    finish_reason: Finish | None
+
+
+class Completion(Answer):
+    """The answer to `POST /v1/completions`, or an event of its stream."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    seed: int
+    usage: Usage | None = None
+
+
+class LikelyToken(Answer):
+    """A token that could have come, and its log-probability."""
+
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class ChatToken(LikelyToken):
+    """A token of the answer."""
+
+    top_logprobs: list[LikelyToken]
+
+
+class ChatLogprobs(Answer):
+    """Log-probabilities of the model itself, before temperature and filters."""
+
+    content: list[ChatToken]
+
+
+class ChatMessage(Answer):
+    """What the model says."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+
+
+class ChatChoice(Answer):
+    """One answer."""
+
+    index: int
+    message: ChatMessage
+    logprobs: ChatLogprobs | None
+    finish_reason: Finish | None
+
+
+class ChatCompletion(Answer):
+    """The answer to `POST /v1/chat/completions`."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[ChatChoice]
+    seed: int
+    usage: Usage
+
+
+class ChatDelta(Answer):
+    """What an event adds to a message."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChatChunkChoice(Answer):
+    """What an event adds to an answer."""
+
+    index: int
+    delta: ChatDelta
+    logprobs: ChatLogprobs | None
+    finish_reason: Finish | None
+
+
+class ChatChunk(Answer):
+    """An event of a stream of `POST /v1/chat/completions`."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChatChunkChoice]
+    seed: int
+    usage: Usage | None = None
+
+
+class Writer(Protocol):
+    """Fills the objects of one kind of answer."""
+
+    def opening(self) -> list[Answer]:
+        """The events with which a stream begins."""
+
+    def event(self, index: int, piece: Piece) -> Answer | None:
+        """The event for a piece of a choice; None where there is nothing to tell."""
+
+    def usage_event(self, usage: Usage) -> Answer:
+        """The event with the numbers of tokens."""
+
+    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
+        """The answer in one, from all pieces of each choice."""
+
+
+class CompletionWriter:
+    """Fills `Completion`."""
+
+    def __init__(self, job: Job, model: Model) -> None:
+        self._id = f"cmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+        self._job, self._model = job, model
+
+    def opening(self) -> list[Answer]:
+        """See `Writer`."""
+        return []
+
+    def event(self, index: int, piece: Piece) -> Answer | None:
+        """See `Writer`."""
+        if not (piece.text or piece.tokens or piece.finish):
+            return None
+        return self._completion([self._choice(index, [piece])])
+
+    def usage_event(self, usage: Usage) -> Answer:
+        """See `Writer`."""
+        return self._completion([], usage)
+
+    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
+        """See `Writer`."""
+        return self._completion([self._choice(i, each) for i, each in enumerate(pieces)], usage)
+
+    def _completion(self, choices: list[CompletionChoice], usage: Usage | None = None) -> Answer:
+        return Completion(
+            id=self._id,
+            created=self._created,
+            model=self._model.name,
+            choices=choices,
+            seed=self._job.seed,
+            usage=usage,
+        )
+
+    def _choice(self, index: int, pieces: Sequence[Piece]) -> CompletionChoice:
+        return CompletionChoice(
+            index=index,
+            text="".join(piece.text for piece in pieces),
+            logprobs=self._logprobs([token for piece in pieces for token in piece.tokens]),
+            finish_reason=pieces[-1].finish,
+        )
+
+    def _logprobs(self, tokens: Sequence[ScoredToken]) -> CompletionLogprobs | None:
+        if self._job.logprobs is None:
+            return None
+        tokenizer = self._model.tokenizer
+        likeliest = [
+            {token_text(tokenizer, i): logprob for i, logprob in token.likeliest}
+            for token in tokens
+        ]
+        return CompletionLogprobs(
+            tokens=[token_text(tokenizer, token.token_id) for token in tokens],
+            token_ids=[token.token_id for token in tokens],
+            token_logprobs=[token.logprob for token in tokens],
+            top_logprobs=likeliest if self._job.logprobs else None,
+            text_offset=[token.offset for token in tokens],
+        )
+
+
+class ChatWriter:
+    """Fills `ChatCompletion` and `ChatChunk`."""
+
+    def __init__(self, job: Job, model: Model) -> None:
+        self._id = f"chatcmpl-{uuid.uuid4().hex}"
+        self._created = int(time.time())
+        self._job, self._model = job, model
+
+    def opening(self) -> list[Answer]:
+        """See `Writer`."""
+        delta = ChatDelta(role="assistant", content="")
+        return [self._chunk(i, delta, None, None) for i in range(len(self._job.streams))]
+
+    def event(self, index: int, piece: Piece) -> Answer | None:
+        """See `Writer`."""
+        if not (piece.text or piece.tokens or piece.finish):
+            return None
+        delta = ChatDelta(content=piece.text) if piece.text else ChatDelta()
+        return self._chunk(index, delta, self._logprobs(piece.tokens), piece.finish)
+
+    def usage_event(self, usage: Usage) -> Answer:
+        """See `Writer`."""
+        return self._chat_chunk([], usage)
+
+    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
+        """See `Writer`."""
+        choices = [
+            ChatChoice(
+                index=index,
+                message=ChatMessage(content="".join(piece.text for piece in each)),
+                logprobs=self._logprobs([token for piece in each for token in piece.tokens]),
+                finish_reason=each[-1].finish,
+            )
+            for index, each in enumerate(pieces)
+        ]
+        return ChatCompletion(
+            id=self._id,
+            created=self._created,
+            model=self._model.name,
+            choices=choices,
+            seed=self._job.seed,
+            usage=usage,
+        )
+
+    def _chunk(
+        self, index: int, delta: ChatDelta, logprobs: ChatLogprobs | None, finish: Finish | None
+    ) -> ChatChunk:
+        choice = ChatChunkChoice(index=index, delta=delta, logprobs=logprobs, finish_reason=finish)
+        return self._chat_chunk([choice])
+
+    def _chat_chunk(self, choices: list[ChatChunkChoice], usage: Usage | None = None) -> ChatChunk:
+        return ChatChunk(
+            id=self._id,
+            created=self._created,
+            model=self._model.name,
+            choices=choices,
+            seed=self._job.seed,
+            usage=usage,
+        )
+
+    def _logprobs(self, tokens: Sequence[ScoredToken]) -> ChatLogprobs | None:
+        if self._job.logprobs is None:
+            return None
+        return ChatLogprobs(
+            content=[
+                ChatToken(
+                    **self._likely(token.token_id, token.logprob).__dict__,
+                    top_logprobs=[self._likely(i, logprob) for i, logprob in token.likeliest],
+                )
+                for token in tokens
+            ]
+        )
+
+    def _likely(self, token_id: int, logprob: float) -> LikelyToken:
+        content = self._model.tokenizer.token_bytes(token_id)
+        return LikelyToken(
+            token=token_text(self._model.tokenizer, token_id),
+            logprob=logprob,
+            bytes=list(content) or None,
+        )
+
+
+def token_text(tokenizer: Tokenizer, token_id: int) -> str:
+    r"""A token as text: `bytes:\xe2\x80` where it is a part of a character, as OpenAI has it."""
+    if token_id == tokenizer.eot_id:
+        return EOT_TEXT
+    content = tokenizer.token_bytes(token_id)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in content)
+
+
+class ModelCard(Answer):
+    """A model that is served."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "slm"
+
+
+class ModelList(Answer):
+    """The answer to `GET /v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+class Health(Answer):
+    """The answer to `GET /healthz`."""
+
+    status: Literal["ok"] = "ok"
+    model: str
+
+
+class Problem(Answer):
+    """Why a request was refused."""
+
+    message: str
+    type: str
+    param: str | None
+    """The field of the request that it is about."""
+    code: str | None
+
+
+class ProblemAnswer(Answer):
+    """The answer to a request that was refused."""
+
+    error: Problem

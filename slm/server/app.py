@@ -1,0 +1,118 @@
+"""The web application: routes, and what stands before them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from slm.server.endpoints import Endpoints, Service, gone_response, problem_response
+from slm.server.metrics import CountRequests
+from slm.server.openapi import description
+from slm.server.problems import ProblemError
+from slm.server.security import Guard
+
+
+def create_app(
+    service: Service,
+    *,
+    beside: Sequence[Service] = (),
+    names: Iterable[str] = (),
+    api_key: str | None = None,
+    routes: Sequence[Route] = (),
+    open_routes: Sequence[Route] = (),
+) -> Starlette:
+    """The application that serves a model.
+
+    Args:
+        service: the model; its scheduler runs as long as the application does.
+        beside: further models, with other names, that are served as well.
+        names: see `Guard`.
+        api_key: see `Guard`.
+        routes: further paths, behind the key as those of the API are.
+        open_routes: further paths that need no key, each with a fixed path: a page and its parts.
+    """
+    endpoints = Endpoints(service, beside)
+    document = description(
+        service.model,
+        service.limits,
+        with_key=api_key is not None,
+        others=[each.model.name for each in beside],
+    )
+    needs_key = [*api_routes(endpoints, document), *routes]
+    needs_none = [Route("/healthz", endpoints.health), *open_routes]
+    open_paths = {route.path for route in needs_none}
+    assert not any("{" in path for path in open_paths), "an open path must be a fixed one"
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        schedulers = [each.scheduler for each in (service, *beside)]
+        for scheduler in schedulers:
+            scheduler.start(asyncio.get_running_loop().call_soon_threadsafe)
+        try:
+            yield
+        finally:
+            for scheduler in schedulers:
+                await asyncio.to_thread(scheduler.close)
+
+    app = Starlette(
+        routes=[*needs_none, *needs_key],
+        lifespan=lifespan,
+        middleware=[
+            Middleware(
+                CountRequests,
+                metrics=service.metrics,
+                paths=[route.path for route in (*needs_none, *needs_key)],
+            ),
+            Middleware(Guard, names=names, api_key=api_key, open_paths=open_paths),
+        ],
+        exception_handlers={
+            ProblemError: problem_response,
+            HTTPException: _http_problem,
+            ClientDisconnect: gone_response,
+            Exception: _fault,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def api_routes(endpoints: Endpoints, document: dict[str, Any]) -> list[Route]:
+    """The paths of the API, and its description."""
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(document)
+
+    return [
+        Route("/v1/completions", endpoints.completions, methods=["POST"]),
+        Route("/v1/chat/completions", endpoints.chat_completions, methods=["POST"]),
+        Route("/v1/models", endpoints.models),
+        Route("/v1/models/{model}", endpoints.model),
+        Route("/metrics", endpoints.metrics),
+        Route("/openapi.json", openapi),
+    ]
+
+
+def _http_problem(request: Request, error: Exception) -> Response:
+    """What Starlette itself refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    messages = {404: "there is no such path", 405: "the path knows other methods"}
+    problem = ProblemError(
+        error.status_code,
+        messages.get(error.status_code, error.detail),
+        headers=dict(error.headers or {}),
+    )
+    return problem.response()
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    """A fault of ours; what it was is for the log alone, and uvicorn writes it there."""
+    return ProblemError(500, "a fault of the server").response()

@@ -1,0 +1,236 @@
+"""What a checked request means to the model: prompts as ids, options, and the model's bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from slm.errors import TokenizerError, shown
+from slm.generate.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
+from slm.generate.row import Row
+from slm.server.limits import Limits
+from slm.server.problems import ProblemError
+from slm.server.schemas import (
+    ChatRequest,
+    CompletionRequest,
+    GenerationRequest,
+    Message,
+    PromptItem,
+)
+from slm.server.streams import Stream
+from slm.tokenizer.base import Tokenizer
+
+COMPLETION_TOKENS = 16
+"""New tokens of a completion that asks for no number: OpenAI's."""
+CHAT_TOKENS = 200
+"""New tokens of an answer that asks for no number."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a request is measured by.
+
+    Args:
+        name: as clients call it.
+        tokenizer: its own.
+        block_size: its context length.
+        longest_token: bytes of the longest token.
+    """
+
+    name: str
+    tokenizer: Tokenizer
+    block_size: int
+    longest_token: int
+
+    @classmethod
+    def of(cls, name: str, tokenizer: Tokenizer, block_size: int) -> Model:
+        """With what follows from the tokenizer."""
+        longest = max(len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size))
+        return cls(name, tokenizer, block_size, longest)
+
+    @property
+    def longest_prompt(self) -> int:
+        """Tokens of the longest prompt: before it stands the end-of-text token."""
+        return self.block_size - 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """The texts that a request asks for, and how their tokens are told."""
+
+    streams: list[Stream]
+    seed: int
+    prompt_tokens: int
+    logprobs: int | None
+    """How many likeliest tokens are told with each token; None: nothing of the kind."""
+
+
+def completion_job(asked: CompletionRequest, model: Model, limits: Limits) -> Job:
+    """The texts of a completion request: the choices of the first prompt, then of the second, ...
+
+    Raises:
+        ProblemError: it goes beyond the model or the limits.
+    """
+    if len(asked.prompt) > limits.prompts:
+        raise _beyond("prompt", f"must be at most {limits.prompts} prompts", len(asked.prompt))
+    return _job(
+        asked,
+        asked.prompt,
+        "prompt",
+        model,
+        limits,
+        max_tokens=_first_given(asked.max_tokens, min(COMPLETION_TOKENS, limits.max_tokens)),
+        logprobs=asked.logprobs,
+        echo=bool(asked.echo),
+    )
+
+
+def chat_job(asked: ChatRequest, model: Model, limits: Limits) -> Job:
+    """The texts of a chat request; see `as_one_text`.
+
+    Raises:
+        ProblemError: it goes beyond the model or the limits.
+    """
+    by_itself = min(CHAT_TOKENS, limits.max_tokens)
+    return _job(
+        asked,
+        [as_one_text(asked.messages)],
+        "messages",
+        model,
+        limits,
+        max_tokens=_first_given(asked.max_completion_tokens, asked.max_tokens, by_itself),
+        logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,
+        echo=False,
+    )
+
+
+def _first_given(*numbers: int | None) -> int:
+    return next(number for number in numbers if number is not None)
+
+
+def as_one_text(messages: Sequence[Message]) -> str:
+    """A conversation as a base model reads it: one text that goes on.
+
+    An assistant's message follows what is before it without a gap, as it was written. Every other
+    message begins a new paragraph.
+    """
+    text = ""
+    for message in messages:
+        gap = "\n\n" if text and message.role != "assistant" else ""
+        text += gap + message.text
+    return text
+
+
+def _job(
+    asked: GenerationRequest,
+    prompts: Sequence[PromptItem],
+    field: str,
+    model: Model,
+    limits: Limits,
+    *,
+    max_tokens: int,
+    logprobs: int | None,
+    echo: bool,
+) -> Job:
+    if asked.model is not None and asked.model != model.name:
+        raise ProblemError(
+            404,
+            f"there is no model {shown(asked.model)}, only {model.name!r}",
+            param="model",
+            code="model_not_found",
+        )
+    choices = 1 if asked.n is None else asked.n
+    if choices > limits.choices:
+        raise _beyond("n", f"must be at most {limits.choices}", choices)
+    if max_tokens > limits.max_tokens:
+        raise _beyond(_tokens_field(asked), f"must be at most {limits.max_tokens:,}", max_tokens)
+    texts_and_ids = [_as_ids(prompt, field, model) for prompt in prompts]
+    echoed = sum(len(ids) for _, ids in texts_and_ids) if echo else 0
+    told = choices * (len(prompts) * max_tokens + echoed) * (1 + (logprobs or 0))
+    if told > limits.told:
+        bound = f"with n, prompts and logprobs asks for {told:,} tokens, at most {limits.told:,}"
+        raise _beyond(_tokens_field(asked), bound, max_tokens)
+    options = _options(asked, max_tokens)
+    seed = options.chosen_seed()
+    rows = [
+        Row(
+            text,
+            model.tokenizer,
+            options,
+            seed=seed,
+            index=index,
+            block_size=model.block_size,
+            prompt_ids=ids,
+        )
+        for text, ids in texts_and_ids
+        for index in range(choices)
+    ]
+    return Job(
+        streams=[
+            Stream(
+                row, options, model.tokenizer, logprobs=logprobs, echo=echo, silent=max_tokens == 0
+            )
+            for row in rows
+        ],
+        seed=seed,
+        prompt_tokens=sum(len(row.prompt_ids) for row in rows[::choices]),
+        logprobs=logprobs,
+    )
+
+
+def _options(asked: GenerationRequest, max_tokens: int) -> GenerationOptions:
+    temperature = 1.0 if asked.temperature is None else asked.temperature
+    return GenerationOptions(
+        max_new_tokens=max(1, max_tokens),
+        temperature=0.0 if temperature < MIN_TEMPERATURE else temperature,
+        top_k=asked.top_k,
+        top_p=1.0 if asked.top_p is None else max(asked.top_p, MIN_TOP_P),
+        min_p=asked.min_p or 0.0,
+        repetition_penalty=1.0 if asked.repetition_penalty is None else asked.repetition_penalty,
+        seed=asked.seed,
+        stop=asked.stops,
+    )
+
+
+def _tokens_field(asked: GenerationRequest) -> str:
+    newer = isinstance(asked, ChatRequest) and asked.max_completion_tokens is not None
+    return "max_completion_tokens" if newer else "max_tokens"
+
+
+def _as_ids(prompt: PromptItem, field: str, model: Model) -> tuple[str, list[int]]:
+    """A prompt's text and ids."""
+    if isinstance(prompt, str):
+        # Before they are counted, so that no text takes long: a token has at most so many bytes.
+        if len(prompt.encode("utf-8")) > model.longest_prompt * model.longest_token:
+            raise _too_long(field, model)
+        try:
+            text, ids = prompt, model.tokenizer.encode(prompt)
+        except TokenizerError as error:
+            raise ProblemError(400, f"{field}: {error.message}", param=field) from None
+    else:
+        highest = max(prompt)
+        if min(prompt) < 0 or highest >= model.tokenizer.vocab_size:
+            bad = highest if highest >= model.tokenizer.vocab_size else min(prompt)
+            raise _beyond(field, f"must hold ids from 0 to {model.tokenizer.vocab_size - 1}", bad)
+        if len(prompt) > model.longest_prompt:
+            raise _too_long(field, model)
+        text, ids = model.tokenizer.decode(prompt), list(prompt)
+    if len(ids) > model.longest_prompt:
+        raise _too_long(field, model)
+    return text, ids
+
+
+def _too_long(field: str, model: Model) -> ProblemError:
+    return ProblemError(
+        400,
+        f"{field}: must have at most {model.longest_prompt:,} tokens, which with the end-of-text "
+        f"token before them fill the model's context",
+        param=field,
+        code="context_length_exceeded",
+    )
+
+
+def _beyond(field: str, bound: str, found: int) -> ProblemError:
+    return ProblemError(
+        400, f"{field}: {bound}, found {shown(found)}", param=field, code="invalid_value"
+    )

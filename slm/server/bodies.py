@@ -1,0 +1,159 @@
+"""From the bytes of a request to a checked request, or to a problem that names the field."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from slm.errors import did_you_mean, shown
+from slm.server.limits import Limits
+from slm.server.problems import ProblemError
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+class BodyReader:
+    """Reads the bodies of requests, in bounded memory and time.
+
+    Args:
+        limits: of one body, and of all at once.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held_bytes = 0
+
+    async def read(self, request: Request, model: type[Asked]) -> Asked:
+        """Read, parse and check the body of a request.
+
+        Raises:
+            ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
+            ClientDisconnect: the client went away meanwhile.
+        """
+        _check_content_type(request.headers.get("content-type", ""))
+        declared = request.headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared[:20]) > self._limits.body_bytes:
+            raise _too_large(self._limits)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                async for chunk in request.stream():
+                    self._held_bytes += len(chunk)
+                    body += chunk
+                    self._check_size(len(body))
+        except TimeoutError:
+            raise ProblemError(
+                408,
+                f"the body did not arrive within {self._limits.body_seconds:g} s",
+                headers={"Connection": "close"},
+            ) from None
+        finally:
+            self._held_bytes -= len(body)
+        return checked(model, parsed(bytes(body)))
+
+    def _check_size(self, body_bytes: int) -> None:
+        if body_bytes > self._limits.body_bytes:
+            raise _too_large(self._limits)
+        if self._held_bytes > self._limits.all_bodies_bytes:
+            raise ProblemError(503, "too much is being sent at once", code="busy", retry_after=1)
+
+
+def _check_content_type(value: str) -> None:
+    """Let JSON through only: a page of another site can send other types without being asked."""
+    kind, *parameters = (part.strip().lower() for part in value.split(";"))
+    charsets = {part.partition("=")[2].strip('"') for part in parameters if "charset" in part}
+    if kind != "application/json" or not charsets <= {"utf-8", "utf8"}:
+        raise ProblemError(
+            415, "the body must be JSON, sent with the header Content-Type: application/json"
+        )
+
+
+def _too_large(limits: Limits) -> ProblemError:
+    return ProblemError(413, f"the body is larger than {limits.body_bytes:,} bytes")
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body holds.
+
+    Raises:
+        ProblemError: it holds none.
+    """
+    try:
+        data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ProblemError(400, f"the body is not UTF-8: {error.reason}") from None
+    except json.JSONDecodeError as error:
+        raise ProblemError(400, f"the body is not JSON: {error}") from None
+    except ValueError:
+        raise ProblemError(400, "the body has a number with more digits than is sensible") from None
+    except RecursionError:
+        raise ProblemError(400, "the body is nested too deeply") from None
+    if not isinstance(data, dict):
+        raise ProblemError(400, f"the body must be a JSON object, found {shown(data)}")
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ProblemError(400, f"the body is not JSON: {name} is no number there")
+
+
+def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
+    """A request from JSON data.
+
+    Raises:
+        ProblemError: a field is unknown, missing or impossible.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _explained(model, data, error) from None
+    except RecursionError:
+        raise ProblemError(400, "the body is nested too deeply") from None
+
+
+def _explained(
+    model: type[BaseModel], data: dict[str, Any], error: ValidationError
+) -> ProblemError:
+    """One thing that is wrong, with its field's name: of several the one deepest in the data."""
+    found = error.errors(include_url=False)
+    first = max(found, key=lambda item: len(field_of(item["loc"], data)))
+    param = field_of(first["loc"], data) or None
+    if first["type"] in ("extra_forbidden", "string_unicode"):
+        name = str(first["loc"][-1]) if first["loc"] else next(map(shown, data))
+        known = did_you_mean(name, model.model_fields) if len(first["loc"]) == 1 else None
+        return ProblemError(
+            400,
+            f"{shown(name)} is not a known field" + (f": {known}" if known else ""),
+            param=param or name,
+            code="unknown_parameter",
+        )
+    if first["type"] == "missing":
+        param = f"{param}.{first['loc'][-1]}" if param else str(first["loc"][-1])
+        return ProblemError(400, f"{param} is missing", param=param, code="missing_parameter")
+    # A value that may be of several kinds has an error for each of them.
+    same = [item["msg"] for item in found if field_of(item["loc"], data) == param]
+    problem = " or ".join(dict.fromkeys(message[0].lower() + message[1:] for message in same))
+    return ProblemError(
+        400, f"{param}: {problem}, found {shown(first['input'])}", param=param, code="invalid_value"
+    )
+
+
+def field_of(location: tuple[int | str, ...], data: Any) -> str:
+    """A place in JSON data as `messages[0].content`.
+
+    pydantic's locations also name the kinds that it tried, and fields that are missing; those are
+    left out, as the data has no such place.
+    """
+    path = ""
+    for part in location:
+        if isinstance(data, dict) and isinstance(part, str) and part in data:
+            path += f".{part}" if path else part
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            path += f"[{part}]"
+            data = data[part]
+    return path

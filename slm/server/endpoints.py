@@ -1,0 +1,279 @@
+"""The API's paths: what each one does with a request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from slm.server.answers import (
+    Answer,
+    ChatWriter,
+    CompletionWriter,
+    Health,
+    ModelCard,
+    ModelList,
+    Usage,
+    Writer,
+)
+from slm.server.asking import Job, Model, chat_job, completion_job
+from slm.server.bodies import BodyReader
+from slm.server.limits import Limits
+from slm.server.metrics import Metrics
+from slm.server.problems import ProblemError
+from slm.server.scheduler import BusyError, ClosedError, Event, ModelError, Scheduler
+from slm.server.schemas import ChatRequest, CompletionRequest, GenerationRequest
+from slm.server.streams import Piece, Stream
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A model and all that it is served with."""
+
+    model: Model
+    scheduler: Scheduler
+    limits: Limits
+    metrics: Metrics
+    created: int
+    """When the model became available, in seconds since 1970."""
+
+
+class Endpoints:
+    """One coroutine a path.
+
+    Args:
+        service: the model that is meant where a request names none.
+        beside: further models, each of another name.
+    """
+
+    def __init__(self, service: Service, beside: Sequence[Service] = ()) -> None:
+        self._service = service
+        self._services = {each.model.name: each for each in (service, *beside)}
+        assert len(self._services) == 1 + len(beside), "two models of one name"
+        self._bodies = BodyReader(service.limits)
+
+    async def completions(self, request: Request) -> Response:
+        """`POST /v1/completions`."""
+        self._check_room()
+        asked = await self._bodies.read(request, CompletionRequest)
+        meant = self._meant(asked)
+        job = await asyncio.to_thread(completion_job, asked, meant.model, meant.limits)
+        writer = CompletionWriter(job, meant.model)
+        return await self._answer(request, asked, job, writer, meant.scheduler)
+
+    async def chat_completions(self, request: Request) -> Response:
+        """`POST /v1/chat/completions`."""
+        self._check_room()
+        asked = await self._bodies.read(request, ChatRequest)
+        meant = self._meant(asked)
+        job = await asyncio.to_thread(chat_job, asked, meant.model, meant.limits)
+        writer = ChatWriter(job, meant.model)
+        return await self._answer(request, asked, job, writer, meant.scheduler)
+
+    async def models(self, request: Request) -> Response:
+        """`GET /v1/models`."""
+        return as_json(ModelList(data=[_card(each) for each in self._services.values()]))
+
+    async def model(self, request: Request) -> Response:
+        """`GET /v1/models/{model}`."""
+        service = self._services.get(str(request.path_params["model"]))
+        if service is None:
+            raise ProblemError(404, "there is no such model", param="model", code="model_not_found")
+        return as_json(_card(service))
+
+    async def health(self, request: Request) -> Response:
+        """`GET /healthz`."""
+        return as_json(Health(model=self._service.model.name))
+
+    async def metrics(self, request: Request) -> Response:
+        """`GET /metrics`, in Prometheus's text format."""
+        return Response(self._service.metrics.text(), media_type=self._service.metrics.MEDIA_TYPE)
+
+    def _check_room(self) -> None:
+        """Refuse before anything is read, where no model has room."""
+        refusals = []
+        for service in self._services.values():
+            try:
+                service.scheduler.check_room()
+            except (BusyError, ClosedError) as error:
+                refusals.append(error)
+        if len(refusals) == len(self._services):
+            raise as_problem(refusals[0])
+
+    def _meant(self, asked: GenerationRequest) -> Service:
+        """The model that a request names; where there is none of that name, the first refuses."""
+        return self._services.get(asked.model or "", self._service)
+
+    async def _answer(
+        self,
+        request: Request,
+        asked: GenerationRequest,
+        job: Job,
+        writer: Writer,
+        scheduler: Scheduler,
+    ) -> Response:
+        events = pieces_of(scheduler, job.streams)
+        if not asked.stream:
+            async with aclosing(events):
+                pieces = await unless_gone(request, _collected(events, len(job.streams)))
+            return as_json(writer.whole(pieces, _usage(job, [each[-1] for each in pieces])))
+        # The head of the answer waits for the first piece: until then it can be a refusal.
+        first = await unless_gone(request, _first(events))
+        return EventStream(_sent(first, events, job, writer, usage=asked.includes_usage))
+
+
+def _card(service: Service) -> ModelCard:
+    return ModelCard(id=service.model.name, created=service.created)
+
+
+async def pieces_of(
+    scheduler: Scheduler, streams: Sequence[Stream]
+) -> AsyncGenerator[tuple[int, Piece]]:
+    """All pieces of a request's texts as they come; whoever stops listening gives the slots back.
+
+    Raises:
+        ProblemError: it was refused, or has failed.
+    """
+    queue: asyncio.Queue[Event] = asyncio.Queue()
+    try:
+        ticket = scheduler.submit(streams, queue.put_nowait)
+    except (BusyError, ClosedError) as error:
+        raise as_problem(error) from None
+    unfinished = len(streams)
+    try:
+        while unfinished:
+            event = await queue.get()
+            if isinstance(event, Exception):
+                raise as_problem(event)
+            unfinished -= event[1].finish is not None
+            yield event
+    finally:
+        scheduler.cancel(ticket)
+
+
+def as_problem(error: BusyError | ClosedError | ModelError) -> ProblemError:
+    """What a client is told of it."""
+    if isinstance(error, BusyError):
+        status = 429 if error.refused_at_once else 503
+        return ProblemError(status, error.message, code="busy", retry_after=error.retry_after)
+    if isinstance(error, ClosedError):
+        return ProblemError(503, "the server is about to end", code="ending", retry_after=5)
+    return ProblemError(500, str(error), code="model_failed")
+
+
+async def _first(events: AsyncGenerator[tuple[int, Piece]]) -> tuple[int, Piece]:
+    return await anext(events)
+
+
+async def _collected(events: AsyncGenerator[tuple[int, Piece]], choices: int) -> list[list[Piece]]:
+    pieces: list[list[Piece]] = [[] for _ in range(choices)]
+    async for index, piece in events:
+        pieces[index].append(piece)
+    return pieces
+
+
+async def _sent(
+    first: tuple[int, Piece],
+    events: AsyncGenerator[tuple[int, Piece]],
+    job: Job,
+    writer: Writer,
+    *,
+    usage: bool,
+) -> AsyncGenerator[bytes]:
+    """The server-sent events of a stream."""
+    last: list[Piece] = []
+    async with aclosing(events):
+        for answer in writer.opening():
+            yield as_event(answer)
+        try:
+            index, piece = first
+            while True:
+                if (answer_or_none := writer.event(index, piece)) is not None:
+                    yield as_event(answer_or_none)
+                if piece.finish is not None:
+                    last.append(piece)
+                index, piece = await anext(events)
+        except StopAsyncIteration:
+            pass
+        except ProblemError as problem:
+            yield b"data: " + problem.response().body + b"\n\n"
+            return
+        if usage:
+            yield as_event(writer.usage_event(_usage(job, last)))
+        yield b"data: [DONE]\n\n"
+
+
+class EventStream(StreamingResponse):
+    """A stream of server-sent events, whose source is closed whatever becomes of the client."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes]) -> None:
+        super().__init__(events)
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._events):
+            await super().__call__(scope, receive, send)
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of `work`, which is given up when the client goes away.
+
+    Raises:
+        ClientDisconnect: the client went away.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnection(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _disconnection(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _usage(job: Job, last_pieces: Sequence[Piece]) -> Usage:
+    new_tokens = sum(piece.new_tokens for piece in last_pieces)
+    return Usage(
+        prompt_tokens=job.prompt_tokens,
+        completion_tokens=new_tokens,
+        total_tokens=job.prompt_tokens + new_tokens,
+    )
+
+
+def as_json(answer: Answer) -> Response:
+    """A response that holds the answer."""
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def as_event(answer: Answer) -> bytes:
+    """A server-sent event that holds the answer, whose JSON is on one line."""
+    return b"data: " + answer.model_dump_json().encode("utf-8") + b"\n\n"
+
+
+def problem_response(request: Request, error: Exception) -> JSONResponse:
+    """For Starlette: the response to a `ProblemError`."""
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+def gone_response(request: Request, error: Exception) -> Response:
+    """For Starlette: what is answered to nobody. The status is nginx's word for it."""
+    return Response(status_code=499)

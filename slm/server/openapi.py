@@ -1,0 +1,181 @@
+"""The description of the API at `/openapi.json`, made from the models that check and fill it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from slm.server.answers import (
+    ChatChunk,
+    ChatCompletion,
+    Completion,
+    Health,
+    ModelCard,
+    ModelList,
+    ProblemAnswer,
+)
+from slm.server.asking import Model
+from slm.server.limits import Limits
+from slm.server.schemas import ChatRequest, CompletionRequest
+
+PROBLEMS = {
+    400: "The request is no HTTP or no JSON, or a field is wrong; `param` names it.",
+    401: "The API key is missing or wrong.",
+    403: "A page of another origin asks.",
+    404: "There is no such model or path.",
+    405: "The path knows other methods.",
+    408: "The body took too long.",
+    413: "The body is too large.",
+    415: "The body is not sent as JSON.",
+    421: "The Host header names another server.",
+    429: "All slots are taken and the queue is full.",
+    500: "The model failed.",
+    503: "No slot became free in time, or the server is about to end.",
+}
+
+READING = (401, 403, 404, 405, 421, 503)
+"""What a request without a body can be answered."""
+
+RETRIED = (429, 503)
+
+
+def description(
+    model: Model, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The whole document, OpenAPI 3.1, with the bounds of this model and these limits.
+
+    `others` are the names of models that are served as well.
+    """
+    written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ProblemAnswer)
+    _, schemas = models_json_schema(
+        [
+            *[(asked, "validation") for asked in (CompletionRequest, ChatRequest)],
+            *[(answer, "serialization") for answer in written],
+        ],
+        ref_template="#/components/schemas/{model}",
+    )
+    components = schemas["$defs"]
+    _set_bounds(components, model, limits, others)
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "slm",
+            "version": version("slm"),
+            "description": "A small language model, in the form of OpenAI's API.",
+        },
+        "paths": {
+            "/v1/models": {"get": _get("The served model", ModelList)},
+            "/v1/models/{model}": {"get": _get("The served model", ModelCard, named=model.name)},
+            "/v1/completions": {"post": _post("Continue texts", CompletionRequest, Completion)},
+            "/v1/chat/completions": {
+                "post": _post("Continue a conversation", ChatRequest, ChatCompletion, ChatChunk)
+            },
+            "/healthz": {"get": {**_get("Whether the server is well", Health), "security": []}},
+            "/metrics": {"get": _get_text("Counts for Prometheus", "text/plain")},
+            "/openapi.json": {"get": _get_text("This document", "application/json")},
+        },
+        "components": {"schemas": components},
+    }
+    if with_key:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+    return document
+
+
+def _set_bounds(
+    components: dict[str, Any], model: Model, limits: Limits, others: Sequence[str]
+) -> None:
+    for name in ("CompletionRequest", "ChatRequest"):
+        fields = components[name]["properties"]
+        fields["model"]["anyOf"][0]["enum"] = [model.name, *others]
+        fields["n"]["anyOf"][0]["maximum"] = limits.choices
+        for tokens in fields.keys() & {"max_tokens", "max_completion_tokens"}:
+            fields[tokens]["anyOf"][0]["maximum"] = limits.max_tokens
+    forms = components["CompletionRequest"]["properties"]["prompt"]["anyOf"]
+    text, texts, ids, several = ({**form} for form in forms)
+    ids["items"] = {**ids["items"], "maximum": model.tokenizer.vocab_size - 1}
+    ids["maxItems"] = model.longest_prompt
+    several["items"] = ids
+    texts["maxItems"] = several["maxItems"] = limits.prompts
+    components["CompletionRequest"]["properties"]["prompt"]["anyOf"] = [text, texts, ids, several]
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": _reference(model)}}
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    retry = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+    return {
+        str(status): {
+            "description": PROBLEMS[status],
+            "content": _json(ProblemAnswer),
+            **({"headers": retry} if status in RETRIED else {}),
+        }
+        for status in statuses
+    }
+
+
+def _get(summary: str, answer: type[BaseModel], named: str | None = None) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "Done.", "content": _json(answer)},
+            **_problems(*READING),
+        },
+    }
+    if named is not None:
+        operation["parameters"] = [
+            {
+                "name": "model",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "enum": [named]},
+            }
+        ]
+    return operation
+
+
+def _get_text(summary: str, media_type: str) -> dict[str, Any]:
+    schema = {"type": "object" if media_type == "application/json" else "string"}
+    return {
+        "summary": summary,
+        "responses": {
+            "200": {"description": "Done.", "content": {media_type: {"schema": schema}}},
+            **_problems(*READING),
+        },
+    }
+
+
+def _post(
+    summary: str,
+    asked: type[BaseModel],
+    answer: type[BaseModel],
+    event: type[BaseModel] | None = None,
+) -> dict[str, Any]:
+    written = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": _reference(event or answer),
+    }
+    data = {"anyOf": [{"const": "[DONE]"}, written]}
+    events = {"type": "object", "required": ["data"], "properties": {"data": data}}
+    return {
+        "summary": summary,
+        "requestBody": {"required": True, "content": _json(asked)},
+        "responses": {
+            "200": {
+                "description": "Done. With `stream`: server-sent events.",
+                "content": {**_json(answer), "text/event-stream": {"schema": events}},
+            },
+            **_problems(*PROBLEMS),
+        },
+    }

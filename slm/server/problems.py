@@ -1,0 +1,75 @@
+"""What is said to a client whose request cannot be served, in the form that OpenAI's clients read.
+
+{"error": {"message": "...", "type": "invalid_request_error", "param": "top_p", "code": null}}
+"""
+
+from __future__ import annotations
+
+import math
+
+from starlette.responses import JSONResponse
+
+LONGEST_ECHO = 100
+"""Characters of a client's own text that a message repeats."""
+
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    503: "server_error",
+}
+
+
+class ProblemError(Exception):
+    """A request that is refused.
+
+    Args:
+        status: of HTTP.
+        message: what was found and what was expected.
+        param: the field of the request that it is about.
+        code: a word for programs.
+        retry_after: seconds after which it may be worth another try.
+        headers: further ones of the response.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+
+    def to_json(self) -> dict[str, dict[str, str | None]]:
+        """The body of the response."""
+        return {
+            "error": {
+                "message": printable(self.message),
+                "type": TYPES.get(self.status, "invalid_request_error"),
+                "param": None if self.param is None else printable(self.param, LONGEST_ECHO),
+                "code": self.code,
+            }
+        }
+
+    def response(self) -> JSONResponse:
+        """The response."""
+        return JSONResponse(self.to_json(), self.status, self.headers)
+
+
+def printable(text: str, longest: int = 1000) -> str:
+    """A text that UTF-8 can hold, with lone surrogates escaped, and cut where it is long."""
+    text = text if len(text) <= longest else text[: longest - 3] + "..."
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

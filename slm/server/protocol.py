@@ -1,0 +1,116 @@
+"""HTTP/1.1 with deadlines, for clients that send or read slowly, or not at all.
+
+uvicorn has a deadline between two requests only. This adds one for the head of a request, one for
+unread answers, and a bound on the number of connections. (Bodies: `slm.server.bodies`.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import h11
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+
+from slm.server.limits import Limits
+from slm.server.problems import ProblemError
+
+HARD_FACTOR = 2
+"""Connections above this multiple of the limit are closed without an answer."""
+
+
+async def _answer_full(scope: Scope, receive: Receive, send: Send) -> None:
+    problem = ProblemError(
+        503,
+        "too many connections are open",
+        code="busy",
+        retry_after=1,
+        headers={"Connection": "close"},
+    )
+    await problem.response()(scope, receive, send)
+
+
+def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
+    """uvicorn's protocol with these limits."""
+
+    class DeadlineProtocol(H11Protocol):
+        """One connection."""
+
+        def __init__(self, *arguments: Any, **settings: Any) -> None:
+            super().__init__(*arguments, **settings)
+            self._head_timer: asyncio.TimerHandle | None = None
+            self._stall_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            if len(self.connections) > HARD_FACTOR * limits.connections:
+                transport.abort()
+                return
+            if len(self.connections) > limits.connections:
+                self.app = _answer_full
+            # So that `pause_writing` tells of any byte that the client has not taken yet.
+            transport.set_write_buffer_limits(high=0)
+            self._watch_head()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._head_timer = _cancelled(self._head_timer)
+            self._stall_timer = _cancelled(self._stall_timer)
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            super().data_received(data)
+            self._watch_head()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._stall_timer is None:
+                self._stall_timer = self.loop.call_later(limits.stall_seconds, self._abort)
+
+        def resume_writing(self) -> None:
+            self._stall_timer = _cancelled(self._stall_timer)
+            super().resume_writing()
+
+        def _watch_head(self) -> None:
+            """Give the client time for a whole head, unless a request is being answered.
+
+            Whatever follows an answer is the next head, or the rest of a body that nobody reads.
+            """
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._head_timer = _cancelled(self._head_timer)
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(limits.header_seconds, self._abort)
+
+        def _abort(self) -> None:
+            self.transport.abort()
+
+        def on_response_complete(self) -> None:
+            self._head_timer = _cancelled(self._head_timer)
+            super().on_response_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            """Answer what is no HTTP, in our form."""
+            body = json.dumps(ProblemError(400, msg).to_json()).encode("ascii")
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode("ascii")),
+                (b"connection", b"close"),
+            ]
+            response = h11.Response(status_code=400, headers=headers, reason=STATUS_PHRASES[400])
+            try:
+                for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+                    self.transport.write(self.conn.send(event) or b"")
+            except h11.LocalProtocolError:  # an answer has begun already
+                self.transport.abort()
+            self.transport.close()
+
+    return DeadlineProtocol
+
+
+def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    if timer is not None:
+        timer.cancel()
+    return None

@@ -1,0 +1,199 @@
+"""`/run`: a training run as it goes on, read from its directory.
+
+The page asks for the records of `metrics.jsonl` that it has not seen yet, by the place up to which
+it has. A run that is resumed writes the file anew; then everything is told again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from slm.reading import open_regular, read_bounded, status_of, strict_json
+from slm.server.problems import ProblemError
+
+METRICS_FILE = "metrics.jsonl"
+CONFIG_FILE = "config.json"
+MOST_CONFIG_BYTES = 1 << 20
+MOST_BYTES = 32 << 20
+"""Bytes of metrics read for one answer."""
+MOST_POINTS = 1500
+"""Training steps in one answer; of more, neighbours are put together."""
+MOST_STORIES = 200
+"""Sample stories in one answer, the newest ones."""
+TOLD_SETTINGS = {
+    "model": ("n_layer", "n_head", "n_embd", "block_size", "vocab_size", "norm", "position", "mlp"),
+    "train": ("max_steps", "max_minutes", "optimizer", "batch_size", "eval_interval"),
+    "data": ("source", "tokenizer"),
+}
+"""What is told of the settings; no path of this machine is."""
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a reader has come: in which file, and up to which byte."""
+
+    file: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str | None) -> Place | None:
+        """What `str` gave; None: from the beginning.
+
+        Raises:
+            ProblemError: it is nothing that we have given.
+        """
+        if not text:
+            return None
+        file, dash, offset = text.partition("-")
+        if not (dash and len(text) < 50 and _is_number(file) and _is_number(offset)):
+            raise ProblemError(400, "after is not a place that an answer has named", param="after")
+        return cls(int(file), int(offset))
+
+    def __str__(self) -> str:
+        return f"{self.file}-{self.offset}"
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def run_routes(run: Path | None) -> list[Route]:
+    """`GET /run` and `GET /run/records?after=PLACE`.
+
+    Args:
+        run: the directory of a run, which need not have begun; None: there is none to show.
+    """
+
+    async def describe(request: Request) -> Response:
+        if run is None:
+            return JSONResponse({"run": None})
+        return JSONResponse({"run": await anyio.to_thread.run_sync(describe_run, run)})
+
+    async def records(request: Request) -> Response:
+        if run is None:
+            raise ProblemError(404, "no run is shown here")
+        after = Place.parse(request.query_params.get("after"))
+        return JSONResponse(await anyio.to_thread.run_sync(new_records, run, after))
+
+    return [
+        Route("/run", describe, methods=["GET"]),
+        Route("/run/records", records, methods=["GET"]),
+    ]
+
+
+def describe_run(run: Path) -> Record:
+    """The run's name and the settings that matter to a reader; none while it has not begun."""
+    try:
+        config = strict_json(read_bounded(run / CONFIG_FILE, MOST_CONFIG_BYTES))
+    except (OSError, ValueError):
+        config = None
+    settings: Record | None = None
+    if isinstance(config, dict):
+        settings = {
+            group: {
+                name: value if not isinstance(value, str) else Path(value).name
+                for name, value in config.get(group, {}).items()
+                if name in names
+            }
+            for group, names in TOLD_SETTINGS.items()
+            if isinstance(config.get(group, {}), dict)
+        }
+    return {"name": run.resolve().name, "settings": settings}
+
+
+def new_records(run: Path, after: Place | None) -> Record:
+    """The records that were written after a place.
+
+    Returns:
+        `records`; `place`, to ask for those that come next; `restarted`, whether what was told
+        before no longer counts; `more`, whether there are others already; `seconds_ago`, when the
+        run last wrote anything.
+    """
+    path = run / METRICS_FILE
+    status = status_of(path)
+    if status is None:
+        return _answer([], after or Place(0, 0), restarted=False, more=False, seconds_ago=None)
+    goes_on = after is not None and after.file == status.st_ino and after.offset <= status.st_size
+    start = after.offset if goes_on and after is not None else 0
+    try:
+        with open_regular(path) as stream:
+            stream.seek(start)
+            content = stream.read(MOST_BYTES)
+    except OSError:
+        content = b""
+    whole = content[: content.rfind(b"\n") + 1]  # the last line may be half written
+    if not whole and len(content) == MOST_BYTES:
+        whole = content  # a line that no run writes
+    return _answer(
+        thinned(parsed(whole)),
+        Place(status.st_ino, start + len(whole)),
+        restarted=after is not None and after.offset > 0 and not goes_on,
+        more=start + len(content) < status.st_size,
+        seconds_ago=max(0.0, time.time() - status.st_mtime),
+    )
+
+
+def _answer(
+    records: list[Record], place: Place, *, restarted: bool, more: bool, seconds_ago: float | None
+) -> Record:
+    return {
+        "records": records,
+        "place": str(place),
+        "restarted": restarted,
+        "more": more,
+        "seconds_ago": seconds_ago,
+    }
+
+
+def parsed(lines: bytes) -> list[Record]:
+    """The records in whole lines of a metrics file; what is none is passed over."""
+    records = []
+    for line in lines.split(b"\n"):
+        try:
+            record = json.loads(line, parse_constant=lambda name: None)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append(record)
+    return records
+
+
+def thinned(records: Sequence[Record]) -> list[Record]:
+    """All evaluations, the newest stories, and no more training steps than a curve can show.
+
+    Steps that are put together stand as the last of them, with the mean of their losses.
+    """
+    steps = [record for record in records if record.get("kind") == "train"]
+    stories = [record for record in records if record.get("kind") == "sample"]
+    old_stories = {id(record) for record in stories[:-MOST_STORIES]}
+    size = max(1, math.ceil(len(steps) / MOST_POINTS))
+    together = {
+        id(group[-1]): group[0]
+        if len(group) == 1
+        else {**group[-1], "loss": _mean(record.get("loss") for record in group)}
+        for group in (steps[start : start + size] for start in range(0, len(steps), size))
+    }
+    return [
+        together.get(id(record), record)
+        for record in records
+        if id(record) not in old_stories
+        and (record.get("kind") != "train" or id(record) in together)
+    ]
+
+
+def _mean(losses: Iterable[Any]) -> float | None:
+    numbers = [loss for loss in losses if isinstance(loss, int | float)]
+    return math.fsum(numbers) / len(numbers) if numbers else None

@@ -1,0 +1,388 @@
+"""Continuous batching: requests take slots as they become free, and leave them when they end.
+
+One thread owns the model and makes steps (`run`). Any other thread hands in requests (`submit`) and
+takes them back (`cancel`). In a step every text in a slot goes on by one token, and texts that wait
+are read into free slots. What comes of it is delivered once a step.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from slm.generate.slots import Slots
+from slm.server.limits import Limits
+from slm.server.streams import Piece, Stream
+
+READS_PER_STEP = 4
+"""Texts read into slots in one step at most: those that are being told wait meanwhile."""
+
+logger = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """There is no room for a request, or none came in time.
+
+    Args:
+        message: what was full.
+        retry_after: seconds after which another try has a chance.
+        refused_at_once: it never waited.
+    """
+
+    def __init__(self, message: str, *, retry_after: float, refused_at_once: bool) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+        self.refused_at_once = refused_at_once
+
+
+class ClosedError(Exception):
+    """The scheduler has ended."""
+
+
+class ModelError(Exception):
+    """The model failed: a fault of ours, or of its weights."""
+
+
+Event = tuple[int, Piece] | BusyError | ClosedError | ModelError
+"""What a step has added to one of a request's texts, or why the request has ended."""
+
+
+Post = Callable[[Callable[[], None]], object]
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A request in the scheduler's hands.
+
+    Args:
+        streams: its texts.
+        deliver: is given each event, by way of the `post` that `Scheduler.start` was given.
+        submitted_at: when it came, by the scheduler's clock.
+    """
+
+    streams: Sequence[Stream]
+    deliver: Callable[[Event], None]
+    submitted_at: float
+    cancelled: bool = False
+    started: bool = False
+    """Whether a text of it has been in a slot."""
+    unread: deque[int] = field(default_factory=deque)
+    """Its texts that wait for a slot."""
+    unfinished: int = 0
+    """Its texts that have not ended."""
+
+
+@dataclass
+class Counts:
+    """What the scheduler has done so far; written by its thread, read by any."""
+
+    steps: int = 0
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    cancelled: int = 0
+    failed: int = 0
+
+
+class Scheduler:
+    """Shares the slots of a model among requests.
+
+    Args:
+        slots: the model; from `start` on it is the scheduler's alone.
+        limits: how much, and how long.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.counts = Counts()
+        self._slots = slots
+        self._limits = limits
+        self._post: Post = lambda call: call()
+        self._clock = clock
+        self._changed = threading.Condition()
+        # Under the lock of `_changed`:
+        self._tickets: set[Ticket] = set()
+        self._waiting: deque[Ticket] = deque()
+        self._closed = False
+        self._ends_at = math.inf
+        # Of the thread that makes the steps:
+        self._free = list(range(slots.n_slots - 1, -1, -1))
+        self._running: dict[int, tuple[Ticket, int]] = {}
+        self._events: list[tuple[Ticket, Event]] = []
+        self._mean_seconds = 1.0
+        self._thread: threading.Thread | None = None
+
+    # For any thread
+
+    def submit(self, streams: Sequence[Stream], deliver: Callable[[Event], None]) -> Ticket:
+        """Hand in a request.
+
+        Raises:
+            BusyError: the slots and the queue are full.
+            ClosedError: nothing is taken any longer.
+        """
+        ticket = Ticket(streams, deliver, self._clock(), unread=deque(range(len(streams))))
+        ticket.unfinished = len(streams)
+        with self._changed:
+            self._check_room()
+            self._tickets.add(ticket)
+            self._waiting.append(ticket)
+            self._changed.notify()
+        return ticket
+
+    def check_room(self) -> None:
+        """Say early that a request would be refused.
+
+        Raises:
+            BusyError, ClosedError: as `submit`.
+        """
+        with self._changed:
+            self._check_room()
+
+    def _check_room(self) -> None:
+        if self._closed or self._ends_at < math.inf:
+            raise ClosedError
+        if len(self._tickets) >= self._limits.queue + self._slots.n_slots:
+            raise BusyError(
+                f"all {self._slots.n_slots} slots are taken and {self._limits.queue} requests wait",
+                retry_after=self.retry_after(),
+                refused_at_once=True,
+            )
+
+    def retry_after(self) -> float:
+        """A guess when there will be room: seconds, 1 to 60."""
+        turns = len(self._tickets) / self._slots.n_slots
+        return min(60.0, max(1.0, turns * self._mean_seconds))
+
+    def cancel(self, ticket: Ticket) -> None:
+        """Take a request back, ended or not; its slots are free within one step."""
+        with self._changed:
+            if ticket in self._tickets:
+                ticket.cancelled = True
+                self._changed.notify()
+
+    def drain(self) -> None:
+        """Take no more requests, and bring those that are there to an end within their time."""
+        with self._changed:
+            self._ends_at = min(self._ends_at, self._clock() + self._limits.drain_seconds)
+
+    @property
+    def busy_slots(self) -> int:
+        """Slots that hold a text."""
+        return len(self._running)
+
+    @property
+    def waiting_requests(self) -> int:
+        """Requests of which no text has been in a slot yet."""
+        with self._changed:
+            return sum(not ticket.started for ticket in self._waiting)
+
+    # The thread that makes the steps
+
+    def start(self, post: Post) -> None:
+        """Make steps in a thread of their own, until `close`.
+
+        Args:
+            post: runs a call on the thread where events are to be delivered.
+        """
+        assert self._thread is None
+        self._post = post
+        self._thread = threading.Thread(target=self.run, name="scheduler", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Make steps whenever there is work, until `close`."""
+        while True:
+            with self._changed:
+                while not (self._tickets or self._closed):
+                    self._changed.wait()
+                if self._closed:
+                    break
+            self.step()
+        for ticket in tuple(self._tickets):
+            self._end(ticket, ClosedError())
+        self._deliver()
+
+    def close(self) -> None:
+        """End `run` after its step; what is unfinished then ends with `ClosedError`."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def step(self) -> None:
+        """Let every text go on by one token, and read waiting ones into free slots."""
+        self.counts.steps += 1
+        self._drop_cancelled()
+        self._end_late()
+        going_on = [slot for slot in self._running if self._stream_in(slot).next_id is not None]
+        starting_over = [slot for slot in self._running if self._stream_in(slot).next_id is None]
+        if going_on:
+            self._advance(going_on)
+        for slot in starting_over:
+            # Its context was full: the older half is forgotten, the rest is read again.
+            self._slots.release(slot)
+            self._read(slot)
+        self._fill_free_slots()
+        self._deliver()
+
+    def _stream_in(self, slot: int) -> Stream:
+        ticket, index = self._running[slot]
+        return ticket.streams[index]
+
+    def _drop_cancelled(self) -> None:
+        with self._changed:
+            cancelled = [ticket for ticket in self._tickets if ticket.cancelled]
+        for ticket in cancelled:
+            self.counts.cancelled += 1
+            self._forget(ticket)
+
+    def _end_late(self) -> None:
+        """Refuse what has waited too long, and cut what has taken too long."""
+        now = self._clock()
+        is_over = now > self._ends_at
+        with self._changed:
+            unstarted = [ticket for ticket in self._waiting if not ticket.started]
+        for ticket in unstarted:
+            if is_over:
+                self._end(ticket, ClosedError())
+            elif now - ticket.submitted_at > self._limits.queue_seconds:
+                waited = f"no slot became free within {self._limits.queue_seconds:g} s"
+                again = self.retry_after()
+                self._end(ticket, BusyError(waited, retry_after=again, refused_at_once=False))
+        for ticket in {ticket for ticket, _ in self._running.values()}:
+            if is_over or now - ticket.submitted_at > self._limits.request_seconds:
+                for index, stream in enumerate(ticket.streams):
+                    if not stream.finished:
+                        self._add(ticket, index, stream.cut())
+
+    def _advance(self, slots: list[int]) -> None:
+        texts = [self._running[slot] for slot in slots]
+        ids = [ticket.streams[index].next_id for ticket, index in texts]
+        try:
+            logits = self._slots.advance(slots, [i for i in ids if i is not None]).cpu()
+        except Exception:
+            # Which of them is at fault is not known, nor what state the slots are in.
+            self._fail({ticket for ticket, _ in texts})
+            return
+        for slot, row, is_finite in zip(slots, logits, _finite_rows(logits), strict=True):
+            self._take(slot, row, is_finite=is_finite)
+
+    def _read(self, slot: int) -> None:
+        ticket, index = self._running[slot]
+        try:
+            logits = self._slots.admit(slot, ticket.streams[index].context).cpu()
+        except Exception:
+            self._fail({ticket})
+            return
+        self._take(slot, logits, is_finite=_finite_rows(logits[None])[0])
+
+    def _take(self, slot: int, logits: Tensor, *, is_finite: bool) -> None:
+        if slot not in self._running:  # another text of its request has failed just now
+            return
+        ticket, index = self._running[slot]
+        if not is_finite:
+            self._end(ticket, ModelError("the model's logits are not finite numbers"))
+            return
+        try:
+            piece = ticket.streams[index].take(logits)
+        except Exception:
+            self._fail({ticket})
+            return
+        self._add(ticket, index, piece)
+
+    def _fill_free_slots(self) -> None:
+        reads = 0
+        while self._free and reads < READS_PER_STEP:
+            with self._changed:
+                if not self._waiting:
+                    return
+                ticket = self._waiting[0]
+                index = ticket.unread.popleft()
+                if not ticket.unread:
+                    self._waiting.popleft()
+            stream = ticket.streams[index]
+            ticket.started = True
+            self.counts.prompt_tokens += stream.prompt_tokens
+            first = stream.begin()
+            if first is not None:
+                self._add(ticket, index, first)
+            if not stream.finished:
+                slot = self._free.pop()
+                self._running[slot] = (ticket, index)
+                self._read(slot)
+                reads += 1
+
+    def _add(self, ticket: Ticket, index: int, piece: Piece) -> None:
+        """Note a piece; with the last one its slot becomes free."""
+        self._events.append((ticket, (index, piece)))
+        if piece.finish is None:
+            return
+        self.counts.new_tokens += piece.new_tokens
+        for slot, text in tuple(self._running.items()):
+            if text == (ticket, index):
+                self._release(slot)
+        ticket.unfinished -= 1
+        if ticket.unfinished == 0:
+            seconds = self._clock() - ticket.submitted_at
+            self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
+            self._forget(ticket)
+
+    def _fail(self, tickets: set[Ticket]) -> None:
+        logger.exception("the model failed")
+        for ticket in tickets:
+            self._end(ticket, ModelError("the model failed"))
+
+    def _end(self, ticket: Ticket, why: BusyError | ClosedError | ModelError) -> None:
+        if isinstance(why, ModelError):
+            self.counts.failed += 1
+        self._events.append((ticket, why))
+        self._forget(ticket)
+
+    def _forget(self, ticket: Ticket) -> None:
+        """Free all that a request holds."""
+        with self._changed:
+            self._tickets.discard(ticket)
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+        for slot, (holder, _) in tuple(self._running.items()):
+            if holder is ticket:
+                self._release(slot)
+
+    def _release(self, slot: int) -> None:
+        del self._running[slot]
+        self._slots.release(slot)
+        self._free.append(slot)
+
+    def _deliver(self) -> None:
+        if self._events:
+            events, self._events = self._events, []
+            self._post(partial(_deliver_each, events))
+
+
+def _deliver_each(events: Sequence[tuple[Ticket, Event]]) -> None:
+    for ticket, event in events:
+        if not ticket.cancelled:
+            ticket.deliver(event)
+
+
+def _finite_rows(logits: Tensor) -> list[bool]:
+    """Whether all numbers of each row of [n, V] are finite."""
+    found: list[bool] = torch.isfinite(logits).all(dim=-1).tolist()
+    return found

@@ -1,0 +1,171 @@
+"""One text on its way: which id comes next, and what may be told of it. No threads, no HTTP."""
+
+from __future__ import annotations
+
+import codecs
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from slm.generate.options import GenerationOptions
+from slm.generate.row import Row
+from slm.generate.sampling import Sampler
+from slm.tokenizer.base import Tokenizer
+
+Finish = Literal["stop", "length"]
+"""OpenAI's words: the story ended or a stop string was met; or it was cut."""
+
+LOWEST_LOGPROB = -9999.0
+"""Stands for minus infinity, which JSON does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredToken:
+    """A token of the answer, with log-probabilities of the model itself, before any filter."""
+
+    token_id: int
+    logprob: float
+    likeliest: tuple[tuple[int, float], ...]
+    """The ids that were likeliest in its place, and their log-probabilities."""
+    offset: int
+    """Characters of the answer before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a step has added to a text."""
+
+    text: str
+    tokens: tuple[ScoredToken, ...] = ()
+    """The tokens read or written, where log-probabilities are wanted."""
+    finish: Finish | None = None
+    """With the last piece."""
+    new_tokens: int = 0
+    """With the last piece: tokens written in all."""
+
+
+class Stream:
+    """A `Row` that a server writes.
+
+    To be written, it is read in (`context`) or goes on by one id (`next_id`), and then is given the
+    logits that come of it (`take`), until it is `finished`.
+
+    Args:
+        row: the text and its randomness.
+        options: how to sample.
+        tokenizer: the model's.
+        logprobs: how many likeliest tokens are told with each token; None: nothing of the kind.
+        echo: the answer begins with the prompt; with `logprobs`, its tokens are scored, too.
+        silent: nothing new is written.
+    """
+
+    def __init__(
+        self,
+        row: Row,
+        options: GenerationOptions,
+        tokenizer: Tokenizer,
+        *,
+        logprobs: int | None = None,
+        echo: bool = False,
+        silent: bool = False,
+    ) -> None:
+        self._row = row
+        self._greedy = options.temperature == 0.0
+        self._tokenizer = tokenizer
+        self._logprobs = logprobs
+        self._silent = silent
+        self._sampler = Sampler(
+            options, [row.prompt_ids], tokenizer.vocab_size, torch.device("cpu")
+        )
+        self.next_id: int | None = None
+        """The id to go on with; None: `context` is to be read (again)."""
+        # To be scored, a prompt is read id by id.
+        self._unread: deque[int] = deque()
+        if echo and logprobs is not None:
+            self._unread.extend(row.prompt_ids)
+        self._read: list[ScoredToken] = []
+        self._echo = row.prompt if echo else ""
+        self._has_begun = False
+        self._offset = 0 if self._unread else len(self._echo)
+        self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    @property
+    def context(self) -> Sequence[int]:
+        """The ids to read where there is no `next_id`."""
+        return self._row.context[:1] if self._unread else self._row.context
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+        return len(self._row.prompt_ids)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last piece was given."""
+        return self._row.finish_reason is not None
+
+    def begin(self) -> Piece | None:
+        """What can be told before anything is computed; called once, before the first `take`."""
+        assert not self._has_begun
+        self._has_begun = True
+        if self._unread:
+            return None
+        if self._silent:
+            return self._end(self._echo)
+        return Piece(self._echo) if self._echo else None
+
+    def take(self, logits: Tensor) -> Piece:
+        """Use the logits [V] after all that was read, on the CPU; returns what they add."""
+        logits = logits[: self._tokenizer.vocab_size]
+        if self._unread:
+            return self._score_prompt(logits)
+        uniforms = [] if self._greedy else [self._row.uniform()]
+        token_id = int(self._sampler.next_ids(logits[None], uniforms))
+        tokens: tuple[ScoredToken, ...] = ()
+        if self._logprobs is not None and token_id != self._tokenizer.eot_id:
+            tokens = (self._scored(token_id, logits),)
+        goes_on = self._row.accept(token_id)
+        self.next_id = token_id if goes_on else None
+        return self._piece(self._row.take_text(), tokens)
+
+    def cut(self) -> Piece:
+        """End the text here."""
+        is_echoed = self._has_begun and not self._unread
+        return self._end("" if is_echoed else self._echo)
+
+    def _score_prompt(self, logits: Tensor) -> Piece:
+        token_id = self._unread.popleft()
+        self._read.append(self._scored(token_id, logits))
+        self.next_id = token_id
+        if self._unread:
+            return Piece("")
+        tokens = tuple(self._read)
+        return self._end(self._echo, tokens) if self._silent else Piece(self._echo, tokens)
+
+    def _end(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> Piece:
+        self._row.cut()
+        return self._piece(text + self._row.take_text(), tokens)
+
+    def _piece(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> Piece:
+        if self._row.finish_reason is None:
+            return Piece(text, tokens)
+        finish: Finish = "length" if self._row.finish_reason == "length" else "stop"
+        return Piece(text, tokens, finish, len(self._row.ids))
+
+    def _scored(self, token_id: int, logits: Tensor) -> ScoredToken:
+        assert self._logprobs is not None
+        logprobs = logits.log_softmax(dim=-1).clamp(min=LOWEST_LOGPROB)
+        count = min(self._logprobs, len(logprobs))
+        values, ids = logprobs.topk(count)
+        offset = self._offset
+        self._offset += len(self._characters.decode(self._tokenizer.token_bytes(token_id)))
+        return ScoredToken(
+            token_id=token_id,
+            logprob=float(logprobs[token_id]),
+            likeliest=tuple(zip(ids.tolist(), values.tolist(), strict=True)),
+            offset=offset,
+        )

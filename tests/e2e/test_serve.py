@@ -1,0 +1,219 @@
+"""OpenAI's own client against a real server of a real, if tiny, model; and the command itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+
+from slm.generate import GenerationOptions, Generator
+from slm.generate.slots import PlainSlots
+from slm.tokenizer.byte_level import BytesTokenizer
+from tests.servers import running
+
+RUN = Path(__file__).parents[1] / "fixtures" / "v1" / "run"
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model):
+    return tiny_model("modern", spread=8.0, vocab_size=264, block_size=48, tie_embeddings=False)
+
+
+@pytest.fixture(scope="module")
+def server(model):
+    with running(PlainSlots(model, 4), queue=64, api_key="a-long-key") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(
+        base_url=f"{server.address}/v1",
+        api_key="a-long-key",
+        max_retries=0,
+        http_client=httpx2.Client(trust_env=False),
+    ) as found:
+        yield found
+
+
+def told(model, prompt, **options):
+    """What `slm generate` tells."""
+    chosen = GenerationOptions(**{"top_k": None, "temperature": 1.0, **options})
+    generator = Generator(model, BytesTokenizer(), batch_size=1)
+    return [completion.text for completion in generator.complete([prompt], chosen)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"temperature": 0.0},
+        {"temperature": 0.7, "top_p": 0.8},
+        {"stop": ["e", "th"]},
+        {"temperature": 1.3, "extra_body": {"top_k": 5, "min_p": 0.01}},
+    ],
+)
+def test_completions_are_what_generate_tells(client, model, options):
+    answer = client.completions.create(
+        model="tiny", prompt="Once upon", max_tokens=60, seed=3, n=3, **options
+    )
+    plain = {name: value for name, value in options.items() if name != "extra_body"}
+    plain |= options.get("extra_body", {})
+    expected = told(model, "Once upon", seed=3, samples=3, max_new_tokens=60, **plain)
+    assert [choice.text for choice in answer.choices] == expected
+    assert answer.usage.prompt_tokens == 9
+    assert answer.seed == 3
+
+
+def test_streamed_completions(client):
+    settings = {"model": "tiny", "prompt": "Once", "max_tokens": 30, "seed": 1, "logprobs": 2}
+    whole = client.completions.create(**settings)
+    stream = client.completions.create(
+        **settings, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = list(stream)
+    parts = [chunk.choices[0] for chunk in chunks[:-1]]
+    assert "".join(part.text for part in parts) == whole.choices[0].text
+    assert parts[-1].finish_reason == whole.choices[0].finish_reason
+    tokens = [token for part in parts for token in part.logprobs.tokens]
+    assert tokens == whole.choices[0].logprobs.tokens
+    assert chunks[-1].usage == whole.usage
+
+
+def test_chats(client, model):
+    first = client.chat.completions.create(
+        model="tiny",
+        messages=[{"role": "user", "content": "A fox"}],
+        max_completion_tokens=8,
+        seed=1,
+        logprobs=True,
+        top_logprobs=2,
+    )
+    (choice,) = first.choices
+    assert choice.message.content == told(model, "A fox", seed=1, max_new_tokens=8)[0]
+    assert len(choice.logprobs.content) == first.usage.completion_tokens
+    assert len(choice.logprobs.content[0].top_logprobs) == 2
+    messages = [
+        {"role": "user", "content": "A fox"},
+        choice.message,
+        {"role": "user", "content": [{"type": "text", "text": "Then"}]},
+    ]
+    stream = client.chat.completions.create(
+        model="tiny", messages=messages, max_tokens=12, seed=2, stream=True
+    )
+    chunks = [chunk.choices[0] for chunk in stream]
+    assert chunks[0].delta.role == "assistant"
+    expected = told(model, f"A fox{choice.message.content}\n\nThen", seed=2, max_new_tokens=12)
+    assert "".join(chunk.delta.content or "" for chunk in chunks) == expected[0]
+    assert chunks[-1].finish_reason in ("stop", "length")
+
+
+def test_scoring_a_text(client):
+    answer = client.completions.create(
+        model="tiny", prompt="Once", echo=True, max_tokens=0, logprobs=1
+    )
+    (choice,) = answer.choices
+    assert choice.text == "Once"
+    assert choice.logprobs.tokens == list("Once")
+    assert all(number <= 0 for number in choice.logprobs.token_logprobs)
+    assert answer.usage.completion_tokens == 0
+
+
+def test_models(client):
+    assert [model.id for model in client.models.list()] == ["tiny"]
+    assert client.models.retrieve("tiny").owned_by == "slm"
+
+
+def test_refusals_are_the_clients_own_exceptions(client):
+    with pytest.raises(openai.BadRequestError) as error:
+        client.completions.create(model="tiny", prompt="Once", temperature=3)
+    assert error.value.param == "temperature"
+    with pytest.raises(openai.BadRequestError) as error:
+        client.completions.create(model="tiny", prompt="x" * 48)
+    assert error.value.code == "context_length_exceeded"
+    with pytest.raises(openai.NotFoundError):
+        client.completions.create(model="gpt-5", prompt="Once")
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="tiny", input="Once")
+    with pytest.raises(openai.AuthenticationError):
+        client.with_options(api_key="wrong").models.list()
+
+
+def test_many_at_once_are_each_as_alone(server, model):
+    async def ask_all():
+        async with openai.AsyncOpenAI(
+            base_url=f"{server.address}/v1",
+            api_key="a-long-key",
+            max_retries=0,
+            http_client=httpx2.AsyncClient(trust_env=False),
+        ) as client:
+
+            async def ask(number):
+                stream = await client.completions.create(
+                    model="tiny",
+                    prompt="Once upon a time"[: number % 16],
+                    max_tokens=10 + number,
+                    seed=number,
+                    temperature=0.8,
+                    stream=True,
+                )
+                return "".join([chunk.choices[0].text async for chunk in stream])
+
+            return await asyncio.gather(*(ask(number) for number in range(24)))
+
+    for number, text in enumerate(asyncio.run(ask_all())):
+        prompt = "Once upon a time"[: number % 16]
+        options = {"seed": number, "temperature": 0.8, "max_new_tokens": 10 + number}
+        assert text == told(model, prompt, **options)[0]
+
+
+def test_a_client_that_stops_listening_frees_its_slot(server, client):
+    stream = client.completions.create(
+        model="tiny", prompt="Once", max_tokens=2048, stream=True, n=4
+    )
+    next(iter(stream))
+    stream.close()
+    answer = client.completions.create(model="tiny", prompt="Once", max_tokens=1)
+    assert answer.choices[0].finish_reason
+    assert server.scheduler.counts.cancelled == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_a_signal(number):
+    words = ["serve", "--checkpoint", str(RUN), "--port", "0", "--model-name", "old"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "slm", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env={**os.environ, "SLM_API_KEY": "from-the-environment"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            address = process.stdout.readline().strip()
+            assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address), process.stderr.read()
+            with openai.OpenAI(
+                base_url=f"{address}/v1",
+                api_key="from-the-environment",
+                http_client=httpx2.Client(trust_env=False),
+            ) as client:
+                answer = client.completions.create(model="old", prompt="", stream=True)
+                next(iter(answer))
+                process.send_signal(number)
+                assert [chunk.choices[0].finish_reason for chunk in answer][-1]
+            assert process.wait(30) == 0
+            comments = process.stderr.read()
+        finally:
+            process.kill()
+    assert "serving old" in comments
+    assert comments.endswith("all requests are answered\n")

@@ -1,0 +1,77 @@
+"""A real server with the page, on loopback, in a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from slm.generate.slots import PlainSlots
+from slm.server.app import create_app
+from slm.server.asking import Model
+from slm.server.endpoints import Service
+from slm.server.insight_routes import InspectedModel, insight_routes
+from slm.server.limits import Limits
+from slm.server.metrics import Metrics
+from slm.server.page_routes import page_routes
+from slm.server.run_routes import run_routes
+from slm.server.scheduler import Scheduler
+from slm.server.serve import address_of, build_server, listen
+
+
+class SlowSlots(PlainSlots):
+    """Needs a moment for each token."""
+
+    def __init__(self, *arguments: Any, pause: float) -> None:
+        super().__init__(*arguments)
+        self.pause = pause
+
+    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+        time.sleep(self.pause)
+        return super().advance(slots, ids)
+
+
+def service_of(name: str, of: InspectedModel, limits: Limits, pause: float) -> Service:
+    slots = SlowSlots(of.model, limits.slots, pause=pause)
+    scheduler = Scheduler(slots, limits)
+    return Service(
+        model=Model.of(name, of.tokenizer, slots.block_size),
+        scheduler=scheduler,
+        limits=limits,
+        metrics=Metrics(scheduler, slots.n_slots),
+        created=0,
+    )
+
+
+@contextmanager
+def serving(
+    models: Mapping[str, InspectedModel],
+    run: Path | None = None,
+    *,
+    pause: float = 0.0,
+    api_key: str | None = None,
+) -> Iterator[str]:
+    """Serve these models and this run; gives the address."""
+    limits = Limits(slots=4)
+    first, *others = (service_of(name, of, limits, pause) for name, of in models.items())
+    app = create_app(
+        first,
+        beside=others,
+        api_key=api_key,
+        routes=[*insight_routes(models, limits), *run_routes(run)],
+        open_routes=page_routes(),
+    )
+    with listen("127.0.0.1", 0, with_key=api_key is not None) as listener:
+        server = build_server(app, limits, on_drain=lambda: None)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield address_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join(30)

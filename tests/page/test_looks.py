@@ -1,0 +1,133 @@
+"""Light and dark, contrast, names for those who listen, and the order of the Tab key."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.page.test_write import tell
+
+CONTRAST = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const mixed = (colours) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const [colour, opacity] of colours) {
+      canvas.globalAlpha = opacity;
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+    }
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((value) => value / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const unread = ":disabled, svg, noscript, option, .unseen, [aria-hidden]";
+  const hasText = (element) =>
+    [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  const poor = [];
+  for (const element of document.querySelectorAll("body *")) {
+    if (!hasText(element) || !element.checkVisibility() || element.closest(unread)) continue;
+    const behind = [];
+    let opacity = 1;
+    for (let at = element; at; at = at.parentElement) {
+      behind.unshift([getComputedStyle(at).backgroundColor, 1]);
+      opacity *= Number(getComputedStyle(at).opacity);
+    }
+    const ground = mixed(behind);
+    const text = mixed([...behind, [getComputedStyle(element).color, opacity]]);
+    const ratio = Math.max(text / ground, ground / text);
+    const words = element.textContent.trim().slice(0, 20);
+    if (ratio < 4.5) poor.push(`${element.className} "${words}": ${ratio.toFixed(2)}`);
+  }
+  return poor;
+}
+"""
+
+
+def darkness(page):
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_as_the_system_has_it_until_someone_chooses(open_page):
+    page = open_page(color_scheme="dark")
+    dark = darkness(page)
+    assert page.locator("#theme").get_attribute("aria-label") == "Switch to light colours"
+    page.emulate_media(color_scheme="light")
+    light = darkness(page)
+    assert light != dark
+    page.click("#theme")
+    assert darkness(page) == dark
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert darkness(page) == dark
+    page.click("#theme")
+    assert darkness(page) == light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_can_be_read(open_page, scheme):
+    page = open_page(color_scheme=scheme)
+    tell(page, tokens=60, temperature=1.0)
+    page.wait_for_selector("#next[aria-busy=false]")
+    for kind in ("none", "probability", "surprise"):
+        page.check(f"input[name=colour][value={kind}]")
+        assert page.evaluate(CONTRAST) == []
+    page.goto(page.url.split("#")[0] + "#think")
+    page.wait_for_selector(".head[aria-checked=true]")
+    assert page.evaluate(CONTRAST) == []
+
+
+NAMELESS = """
+() => [...document.querySelectorAll("button, a, input, select, textarea, [role=button]")]
+  .filter((element) => element.checkVisibility())
+  .filter((element) => !(element.getAttribute("aria-label") || element.textContent.trim()
+    || element.labels?.length || element.closest("label")?.textContent.trim()))
+  .map((element) => element.outerHTML.slice(0, 80))
+"""
+
+
+@pytest.mark.parametrize("at", ["#write", "#think", "#run"])
+def test_everything_has_a_name(open_page, at):
+    page = open_page(at)
+    page.wait_for_timeout(300)
+    assert page.evaluate(NAMELESS) == []
+    assert page.locator("h1:visible").count() == 1
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+NAME_OF_FOCUS = """
+() => {
+  const focus = document.activeElement;
+  return focus.id || focus.className || focus.textContent;
+}
+"""
+
+
+def test_the_order_of_the_tab_key(open_page):
+    page = open_page()
+    page.wait_for_selector("#next .candidate:visible")
+    seen = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(NAME_OF_FOCUS))
+    assert seen[:4] == ["skip", "Write", "See it think", "run-link"]
+    order = [seen.index(name) for name in ("theme", "beginning", "idea", "tell", "compare")]
+    assert order == sorted(order)
+
+
+def test_the_skip_link(open_page):
+    page = open_page()
+    page.click("nav a[href='#think']")
+    page.focus(".skip")
+    assert page.locator(".skip").bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    assert page.locator("#think").is_visible()
+
+
+def test_high_contrast(open_page):
+    """Where the system takes the colours, the words keep their marks."""
+    page = open_page(forced_colors="active")
+    tell(page, tokens=60, temperature=1.0)
+    page.check("input[name=colour][value=surprise]")
+    marked = page.locator(".token.h2, .token.h3, .token.h4").first
+    assert "underline" in marked.evaluate("word => getComputedStyle(word).textDecorationLine")

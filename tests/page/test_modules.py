@@ -1,0 +1,147 @@
+"""The page's parts by themselves, run in the browser."""
+
+from __future__ import annotations
+
+import pytest
+
+TREE = """
+async () => {
+  const { StoryTree, pathTo, textOf, idsTo, surpriseOf } = await import("/page/tree.js");
+  const token = (id, text, probability) => ({ id, text, kind: "text", probability });
+  const tree = new StoryTree();
+  const a = tree.addAll(tree.root, [token(1, "One"), token(2, " day")], "you");
+  const b = tree.addAll(a, [token(3, " a"), token(4, " fox", 0.25)], "model");
+  const c = tree.addAll(a, [token(5, " the"), token(6, " dog")], "model");
+  const again = tree.addAll(a, [token(3, " a", 0.5)], "you");
+  const shape = (stretch) => [stretch.text, ...stretch.children.map(shape)];
+  const result = {
+    size: tree.size,
+    same: again === b.parent,
+    learned: again.probability,
+    by: again.by,
+    path: idsTo(b),
+    text: textOf(pathTo(c)),
+    newest: tree.leaf(tree.root) === b,
+    surprise: [surpriseOf(b), surpriseOf(c)],
+    shape: shape(tree.stretches()),
+  };
+  tree.choose(c);
+  result.chosen = tree.leaf(tree.root) === c;
+  return result;
+}
+"""
+
+
+def test_the_tree(open_page):
+    assert open_page().evaluate(TREE) == {
+        "size": 7,
+        "same": True,
+        "learned": 0.5,
+        "by": "model",
+        "path": [1, 2, 3, 4],
+        "text": "One day the dog",
+        "newest": True,
+        "surprise": [2, None],
+        "shape": ["One day", [" a fox"], [" the dog"]],
+        "chosen": True,
+    }
+
+
+STREAM = """
+async (pieces) => {
+  const { events } = await import("/page/api.js");
+  const bytes = pieces.map((piece) => new Uint8Array(piece));
+  const body = () => new ReadableStream({
+    start(controller) { bytes.forEach((piece) => controller.enqueue(piece)); controller.close(); },
+  });
+  const plain = window.fetch;
+  window.fetch = async () => new Response(body());
+  const found = [];
+  try {
+    for await (const event of events("/x", {})) found.push(event);
+  } catch (error) {
+    found.push(error.message);
+  } finally {
+    window.fetch = plain;
+  }
+  return found;
+}
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_a_stream_in_any_pieces(open_page, size):
+    """Events and characters may be cut anywhere on the way."""
+    text = (
+        ': a comment\n\ndata: {"a": "é🦊"}\r\n\r\ndata: {"b":\ndata: 2}\n\n'
+        'data:{"c": 3}\n\ndata: [DONE]\n\ndata: {"d": 4}\n\n'
+    ).encode()
+    pieces = [list(text[start : start + size]) for start in range(0, len(text), size)]
+    assert open_page().evaluate(STREAM, pieces) == [{"a": "é🦊"}, {"b": 2}, {"c": 3}]
+
+
+def test_a_stream_that_fails(open_page):
+    text = b'data: {"a": 1}\n\ndata: {"error": {"message": "the model failed"}}\n\n'
+    assert open_page().evaluate(STREAM, [list(text)]) == [{"a": 1}, "the model failed"]
+
+
+LATEST = """
+async () => {
+  const { latest } = await import("/page/dom.js");
+  const done = [];
+  let release;
+  const run = latest(async (value) => {
+    if (value === 1) await new Promise((resolve) => { release = resolve; });
+    done.push(value);
+  });
+  const first = run(1);
+  run(2);
+  run(3);
+  release();
+  await first;
+  return done;
+}
+"""
+
+
+def test_only_the_newest_waits(open_page):
+    assert open_page().evaluate(LATEST) == [1, 3]
+
+
+TICKS = "async ([low, high]) => (await import('/page/chart.js')).ticks(low, high, 5)"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 100, [0, 20, 40, 60, 80, 100]),
+        (1.25, 3.5, [1.5, 2, 2.5, 3, 3.5]),
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    ],
+)
+def test_round_ticks(open_page, low, high, expected):
+    assert open_page().evaluate(TICKS, [low, high]) == expected
+
+
+SHARES = "async (shares) => shares.map((await import('/page/dom.js')).percent)"
+
+
+def test_shares(open_page):
+    shares = open_page().evaluate(SHARES, [0, 0.0001, 0.0123, 0.0995, 0.5, 1])
+    assert shares == ["0 %", "<0.1 %", "1.2 %", "10 %", "50 %", "100 %"]
+
+
+STEPS = """
+async () => {
+  const { stepOf } = await import("/page/colours.js");
+  return [
+    [1, 0.9, 0.5, 0.01, null].map((p) => stepOf(p, "probability")),
+    [1, 0.5, 0.001].map((p) => stepOf(p, "surprise")),
+    stepOf(0.5, "none"),
+  ];
+}
+"""
+
+
+def test_steps_of_colour(open_page):
+    assert open_page().evaluate(STEPS) == [[5, 5, 3, 0, None], [0, 1, 5], None]

@@ -1,0 +1,106 @@
+"""`slm serve`: what it refuses before it serves, and what it calls the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slm.cli import main
+from slm.cli.serve import distinct, name_beside, name_of, run_of
+
+RUN = Path(__file__).parents[2] / "fixtures" / "v1" / "run"
+
+
+def refused(capsys, *words: object) -> str:
+    assert main(["serve", "--checkpoint", *map(str, words)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    error, hint = err.splitlines()[-2:]
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--host", "0.0.0.0"], "there is no key"),
+        (["--api-key", "short"], "5 characters"),
+        (["--port", "65536"], "65535"),
+        (["--host", "no.such.host.invalid"], "no address"),
+        (["--slots", "0"], "slots"),
+        (["--queue", "-1"], "queue"),
+        (["--max-tokens", "0"], "max_tokens"),
+        (["--request-seconds", "nan"], "request_seconds"),
+    ],
+)
+def test_what_cannot_be_is_refused(capsys, monkeypatch, words, problem):
+    monkeypatch.delenv("SLM_API_KEY", raising=False)
+    assert problem in refused(capsys, RUN, "--port", 0, *words)
+
+
+def test_a_checkpoint_that_is_not_there(capsys, tmp_path):
+    assert "no checkpoint" in refused(capsys, tmp_path / "none", "--port", 0)
+
+
+def test_some_model_must_be_named(capsys):
+    assert main(["serve"]) == 2
+    assert "--checkpoint" in capsys.readouterr().err
+
+
+def test_a_run_without_a_model_yet(capsys, tmp_path):
+    (tmp_path / "metrics.jsonl").touch()
+    assert main(["serve", "--run", str(tmp_path), "--port", "0"]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_the_extra_is_named(capsys, monkeypatch):
+    monkeypatch.setattr("slm.cli.serve.find_spec", lambda name: None)
+    assert main(["serve", "--checkpoint", str(RUN)]) == 1
+    assert "slm[serve]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("runs/demo", "demo"),
+        ("runs/demo/best", "demo"),
+        ("runs/demo/checkpoints/step-000500", "demo"),
+        ("runs/my model/best", "my-model"),
+        ("runs/Ö", "slm"),
+    ],
+)
+def test_a_model_has_the_name_of_its_run(path, name):
+    assert name_of(Path(path)) == name
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a-2", "a-3"]),
+        (["a-2", "a", "a"], ["a-2", "a", "a-3"]),
+    ],
+)
+def test_distinct_names(names, expected):
+    assert distinct(names) == expected
+
+
+def test_a_model_beside_tells_its_step():
+    assert name_beside(Path("runs/demo/checkpoints/step-000500")) == "demo-step-500"
+    assert name_beside(Path("runs/demo/best")) == "demo"
+
+
+def test_the_run_of_a_checkpoint(tmp_path):
+    run = tmp_path / "run"
+    (run / "checkpoints" / "step-000001").mkdir(parents=True)
+    (run / "best").mkdir()
+    assert run_of(run) is None
+    (run / "metrics.jsonl").touch()
+
+    assert run_of(run) == run
+    assert run_of(run / "best") == run
+    assert run_of(run / "checkpoints" / "step-000001") == run
+    assert run_of(tmp_path) is None
+    assert run_of(tmp_path / "copy") is None

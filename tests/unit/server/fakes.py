@@ -1,0 +1,125 @@
+"""A model without a model: slots whose logits are a function of a text's ids, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slm.generate import GenerationOptions
+from slm.generate.row import Row
+from slm.server.scheduler import Event, Scheduler, Ticket
+from slm.server.streams import Stream
+from slm.tokenizer.byte_level import BytesTokenizer
+
+BLOCK_SIZE = 32
+VOCAB_SIZE = 260
+"""A few ids more than the tokenizer has, as a model may."""
+
+
+class FakeSlots:
+    """Slots that keep watch on how they are used."""
+
+    block_size = BLOCK_SIZE
+    vocab_size = VOCAB_SIZE
+
+    def __init__(self, n_slots: int) -> None:
+        self.n_slots = n_slots
+        self.texts: dict[int, list[int]] = {}
+        self.most_taken = 0
+        self.calls: list[str] = []
+        self.fail: Callable[[str], None] = lambda call: None
+        self.logits_of: Callable[[Sequence[int]], Tensor] = logits_of
+
+    def admit(self, slot: int, ids: Sequence[int]) -> Tensor:
+        assert 0 <= slot < self.n_slots
+        assert slot not in self.texts
+        assert 1 <= len(ids) <= self.block_size
+        self.calls.append(f"admit {slot}")
+        self.fail(self.calls[-1])
+        self.texts[slot] = list(ids)
+        self.most_taken = max(self.most_taken, len(self.texts))
+        return self.logits_of(self.texts[slot])
+
+    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+        assert len(set(slots)) == len(slots) == len(ids) > 0
+        self.calls.append(f"advance {len(slots)}")
+        self.fail(self.calls[-1])
+        for slot, token_id in zip(slots, ids, strict=True):
+            self.texts[slot].append(token_id)
+            assert len(self.texts[slot]) <= self.block_size
+        return torch.stack([self.logits_of(self.texts[slot]) for slot in slots])
+
+    def release(self, slot: int) -> None:
+        self.texts.pop(slot, None)
+
+
+def logits_of(ids: Sequence[int]) -> Tensor:
+    chance = random.Random(str(list(ids)))
+    return torch.tensor([chance.gauss(0.0, 3.0) for _ in range(VOCAB_SIZE)])
+
+
+def make_stream(
+    prompt: str = "Once",
+    *,
+    index: int = 0,
+    logprobs: int | None = None,
+    echo: bool = False,
+    silent: bool = False,
+    **options: Any,
+) -> Stream:
+    chosen = GenerationOptions(**{"seed": 1, "max_new_tokens": 5, "top_k": None, **options})
+    tokenizer = BytesTokenizer()
+    row = Row(prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE)
+    return Stream(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
+
+
+class Client:
+    """A request, and what was delivered of it."""
+
+    def __init__(self, scheduler: Scheduler, *streams: Stream) -> None:
+        self.events: list[Event] = []
+        self.streams = streams
+        self.ticket: Ticket = scheduler.submit(streams, self.events.append)
+
+    @property
+    def error(self) -> Exception | None:
+        found = [event for event in self.events if isinstance(event, Exception)]
+        assert len(found) <= 1
+        assert not found or self.events[-1] is found[0]
+        return found[0] if found else None
+
+    def pieces(self, index: int = 0) -> list[Any]:
+        return [e[1] for e in self.events if not isinstance(e, Exception) and e[0] == index]
+
+    def text(self, index: int = 0) -> str:
+        return "".join(piece.text for piece in self.pieces(index))
+
+    @property
+    def done(self) -> bool:
+        return all(self.pieces(i) and self.pieces(i)[-1].finish for i in range(len(self.streams)))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run_alone(stream: Stream) -> list[Any]:
+    """All pieces of a stream, with nothing beside it and no scheduler."""
+    slots = FakeSlots(1)
+    first = stream.begin()
+    pieces = [first] if first else []
+    while not stream.finished:
+        if stream.next_id is None:
+            slots.release(0)
+            pieces.append(stream.take(slots.admit(0, stream.context)))
+        else:
+            pieces.append(stream.take(slots.advance([0], [stream.next_id])[0]))
+    return pieces

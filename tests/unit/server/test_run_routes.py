@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from slm.server import run_routes as module
+from slm.server.run_routes import describe_run, new_records, run_routes, thinned
+
+
+def lines(*records):
+    return "".join(json.dumps(record) + "\n" for record in records).encode()
+
+
+def step(number, loss=1.0):
+    return {"kind": "train", "step": number, "loss": loss}
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "my-run"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def ask(client_of, run):
+    client = client_of(run_routes(run))
+
+    def get(after=None):
+        return client.get("/run/records", params={} if after is None else {"after": after})
+
+    return get
+
+
+def test_only_what_is_new(ask, run):
+    metrics = run / "metrics.jsonl"
+    metrics.write_bytes(lines(step(1), step(2)))
+    first = ask().json()
+    assert first["records"] == [step(1), step(2)]
+    assert not first["restarted"]
+    assert not first["more"]
+    assert first["seconds_ago"] >= 0
+
+    with metrics.open("ab") as stream:
+        stream.write(lines(step(3)) + b'{"kind": "train", "st')
+    second = ask(first["place"]).json()
+    assert second["records"] == [step(3)]
+    with metrics.open("ab") as stream:
+        stream.write(b'ep": 4}\n')
+    third = ask(second["place"]).json()
+    assert third["records"] == [{"kind": "train", "step": 4}]
+    assert ask(third["place"]).json()["records"] == []
+
+
+@pytest.mark.parametrize("way", ["replaced", "shorter"])
+def test_a_file_that_is_written_anew(ask, run, way):
+    metrics = run / "metrics.jsonl"
+    metrics.write_bytes(lines(step(1), step(2)))
+    place = ask().json()["place"]
+    if way == "replaced":
+        (run / "new").write_bytes(lines(step(1), step(2, 0.5)))
+        (run / "new").replace(metrics)
+    else:
+        metrics.write_bytes(lines(step(1)))
+
+    again = ask(place).json()
+    assert again["restarted"]
+    assert again["records"][0] == step(1)
+
+
+def test_before_the_first_step(ask, run):
+    answer = ask().json()
+
+    assert answer["records"] == []
+    assert answer["seconds_ago"] is None
+    (run / "metrics.jsonl").write_bytes(lines(step(1)))
+    later = ask(answer["place"]).json()
+    assert later["records"] == [step(1)]
+    assert not later["restarted"]
+
+
+@pytest.mark.parametrize("place", ["x", "1", "1-", "-1-2", "1-2-3", "1-²", "9" * 60 + "-1", "1--1"])
+def test_places_that_nobody_has_named(ask, place):
+    response = ask(place)
+
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "after"
+
+
+def test_lines_that_are_no_records(run):
+    broken = b'\xff\n[]\n{"step": "x"}\n{"kind": "train"}\n' + b"[" * 100_000 + b"\n"
+    (run / "metrics.jsonl").write_bytes(broken + lines(step(1)) + b'{"step": 2, "loss": NaN}\n')
+
+    assert new_records(run, None)["records"] == [step(1), {"step": 2, "loss": None}]
+
+
+def test_a_file_that_is_read_in_pieces(run, monkeypatch):
+    (run / "metrics.jsonl").write_bytes(lines(*map(step, range(1, 9))))
+    monkeypatch.setattr(module, "MOST_BYTES", 100)
+    found, place = [], None
+    for _ in range(20):
+        answer = new_records(run, module.Place.parse(place))
+        found += answer["records"]
+        place = answer["place"]
+        if not answer["more"]:
+            break
+
+    assert [record["step"] for record in found] == [*range(1, 9)]
+
+
+def test_what_is_no_file(run):
+    (run / "metrics.jsonl").mkdir()
+
+    assert new_records(run, None)["records"] == []
+
+
+def test_a_long_run_is_thinned(monkeypatch):
+    monkeypatch.setattr(module, "MOST_POINTS", 3)
+    monkeypatch.setattr(module, "MOST_STORIES", 1)
+    check = {"kind": "validation", "step": 2, "loss": 0.5}
+    told = [{"kind": "sample", "step": n, "text": "x"} for n in (2, 4)]
+    records = [
+        step(1, 1.0),
+        step(2, 2.0),
+        check,
+        told[0],
+        step(3, None),
+        step(4, 4.0),
+        told[1],
+        step(5),
+    ]
+
+    assert thinned(records) == [step(2, 1.5), check, step(4, 4.0), told[1], step(5, 1.0)]
+
+
+def test_what_is_told_of_the_settings(client_of, run):
+    client = client_of(run_routes(run))
+    assert client.get("/run").json() == {"run": {"name": "my-run", "settings": None}}
+    (run / "config.json").write_text(
+        json.dumps(
+            {
+                "model": {"n_layer": 4, "dropout": 0.1},
+                "train": {"max_minutes": 3.0, "out_dir": "/home/me/secret"},
+                "data": {"source": "/home/me/stories.txt", "data_dir": "/home/me/data"},
+            }
+        )
+    )
+    told = client.get("/run").json()["run"]["settings"]
+    assert told == {
+        "model": {"n_layer": 4},
+        "train": {"max_minutes": 3.0},
+        "data": {"source": "stories.txt"},
+    }
+    (run / "config.json").write_text('{"model": 3, "train": [], "data": {"source": 5}}')
+    assert describe_run(run)["settings"] == {"data": {"source": 5}}
+    (run / "config.json").write_text("{")
+    assert describe_run(run)["settings"] is None
+
+
+def test_no_run(client_of):
+    client = client_of(run_routes(None))
+
+    assert client.get("/run").json() == {"run": None}
+    assert client.get("/run/records").status_code == 404

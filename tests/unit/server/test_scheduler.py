@@ -1,0 +1,305 @@
+"""Requests in slots: joining, leaving, waiting, refusals, cancelling, failures."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import pytest
+import torch
+
+from slm.server.scheduler import BusyError, ClosedError, ModelError
+
+
+def run(scheduler, clients=(), steps=10_000):
+    """Make steps until all clients are served."""
+    for _ in range(steps):
+        if all(client.done or client.error for client in clients):
+            return
+        scheduler.step()
+    raise AssertionError("the clients are not served")
+
+
+def test_company_changes_nothing(make_scheduler, fake_slots, stream, client, alone):
+    chance = random.Random(0)
+    slots = fake_slots(5)
+    scheduler = make_scheduler(slots, queue=100)
+    settings = [
+        {
+            "prompt": chance.choice(["", "a", "Once upon", "x" * 31]),
+            "seed": number,
+            "max_new_tokens": chance.randint(1, 50),
+            "temperature": chance.choice([0.0, 0.7, 2.0]),
+            "top_k": chance.choice([None, 4]),
+            "repetition_penalty": chance.choice([1.0, 1.3]),
+            "logprobs": chance.choice([None, 2]),
+            "echo": chance.random() < 0.3,
+        }
+        for number in range(40)
+    ]
+    clients = []
+    for each in settings:
+        clients.append(client(scheduler, stream(**each)))
+        for _ in range(chance.randint(0, 6)):
+            scheduler.step()
+    run(scheduler, clients)
+    for each, served in zip(settings, clients, strict=True):
+        assert served.pieces() == alone(stream(**each))
+    assert slots.most_taken == 5
+    assert slots.texts == {}
+
+
+def test_a_step_advances_all_texts_in_one_call(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(3)
+    scheduler = make_scheduler(slots)
+    for number in range(3):
+        client(scheduler, stream(seed=number, max_new_tokens=20, temperature=0.0))
+    scheduler.step()
+    assert slots.calls == ["admit 0", "admit 1", "admit 2"]
+    scheduler.step()
+    assert slots.calls[3:] == ["advance 3"]
+
+
+def test_a_slot_is_taken_over_in_the_step_in_which_it_becomes_free(
+    make_scheduler, fake_slots, stream, client
+):
+    slots = fake_slots(1)
+    scheduler = make_scheduler(slots)
+    first, second = (client(scheduler, stream(max_new_tokens=2)) for _ in range(2))
+    scheduler.step()
+    assert scheduler.waiting_requests == 1
+    scheduler.step()
+    assert first.done
+    assert second.pieces()
+    assert scheduler.waiting_requests == 0
+
+
+def test_choices_of_a_request_share_the_slots(make_scheduler, fake_slots, stream, client, alone):
+    slots = fake_slots(2)
+    scheduler = make_scheduler(slots, queue=1)
+    many = client(scheduler, *(stream(index=i, max_new_tokens=6) for i in range(7)))
+    one = client(scheduler, stream(seed=9))
+    run(scheduler, [many, one])
+    for index in range(7):
+        assert many.pieces(index) == alone(stream(index=index, max_new_tokens=6))
+
+
+def test_what_is_too_much_is_refused_at_once(make_scheduler, fake_slots, stream, client):
+    scheduler = make_scheduler(fake_slots(2), queue=3)
+    clients = [client(scheduler, stream()) for _ in range(5)]
+    with pytest.raises(BusyError, match="2 slots are taken and 3 requests wait") as refused:
+        client(scheduler, stream())
+    assert refused.value.refused_at_once
+    assert 1 <= refused.value.retry_after <= 60
+    with pytest.raises(BusyError):
+        scheduler.check_room()
+    run(scheduler, clients)
+    scheduler.check_room()
+
+
+def test_waiting_has_an_end(make_scheduler, fake_slots, stream, client, clock):
+    scheduler = make_scheduler(fake_slots(1), queue=3, queue_seconds=5, request_seconds=1000)
+    holder = client(scheduler, stream(max_new_tokens=1000, temperature=0.0))
+    waiting = client(scheduler, stream())
+    scheduler.step()
+    clock.now = 6.0
+    scheduler.step()
+    assert isinstance(waiting.error, BusyError)
+    assert not waiting.error.refused_at_once
+    assert holder.error is None
+
+
+def test_a_request_that_takes_too_long_is_cut(make_scheduler, fake_slots, stream, client, clock):
+    slots = fake_slots(1)
+    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(slots, request_seconds=5)
+    late = client(scheduler, *(stream("Hi", max_new_tokens=1000, echo=True) for _ in range(2)))
+    next_one = client(scheduler, stream())
+    scheduler.step()
+    scheduler.step()
+    clock.now = 6.0
+    scheduler.step()
+    assert late.text(0) == "HiAA"
+    assert late.text(1) == "Hi"
+    assert [late.pieces(i)[-1].finish for i in range(2)] == ["length", "length"]
+    assert late.done
+    assert next_one.pieces()
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_a_cancelled_request_is_gone_within_a_step(
+    make_scheduler, fake_slots, stream, client, steps
+):
+    slots = fake_slots(2)
+    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(slots)
+    gone = client(scheduler, *(stream(max_new_tokens=1000) for _ in range(3)))
+    for _ in range(steps):
+        scheduler.step()
+    stays = client(scheduler, stream(max_new_tokens=1000))
+    scheduler.cancel(gone.ticket)
+    count = len(gone.events)
+    scheduler.step()
+    assert len(slots.texts) == 1
+    assert len(stays.pieces()) == 1
+    assert len(gone.events) == count
+    scheduler.cancel(gone.ticket)
+    scheduler.cancel(stays.ticket)
+    scheduler.step()
+    assert slots.texts == {}
+    assert scheduler.busy_slots == 0
+    assert scheduler.counts.cancelled == 2
+
+
+def test_cancelling_at_random_leaves_nothing_behind(
+    make_scheduler, fake_slots, stream, client, alone
+):
+    chance = random.Random(1)
+    slots = fake_slots(4)
+    scheduler = make_scheduler(slots, queue=1000)
+    clients = []
+    for number in range(200):
+        texts = [
+            stream(seed=number, index=i, max_new_tokens=6) for i in range(chance.randint(1, 3))
+        ]
+        clients.append(client(scheduler, *texts))
+        if chance.random() < 0.7:
+            scheduler.cancel(chance.choice(clients).ticket)
+        if chance.random() < 0.7:
+            scheduler.step()
+    kept = [each for each in clients if not each.ticket.cancelled]
+    assert len(kept) > 20
+    run(scheduler, kept)
+    scheduler.step()
+    assert slots.texts == {}
+    for each in kept[:30]:
+        seed = clients.index(each)
+        for index in range(len(each.streams)):
+            expected = alone(stream(seed=seed, index=index, max_new_tokens=6))
+            assert each.pieces(index) == expected
+
+
+def test_a_failing_read_ends_its_request_only(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(2)
+    scheduler = make_scheduler(slots)
+    good = client(scheduler, stream(max_new_tokens=9, temperature=0.0))
+    scheduler.step()
+
+    def fail(call):
+        if call == "admit 1":
+            raise RuntimeError("no memory")
+
+    slots.fail = fail
+    bad = client(scheduler, stream())
+    scheduler.step()
+    assert isinstance(bad.error, ModelError)
+    run(scheduler, [good])
+    assert good.done
+    slots.fail = lambda call: None
+    again = client(scheduler, stream())
+    run(scheduler, [again])
+    assert scheduler.counts.failed == 1
+
+
+def test_a_failing_step_ends_all_that_run_and_nothing_else(
+    make_scheduler, fake_slots, stream, client
+):
+    slots = fake_slots(2)
+    scheduler = make_scheduler(slots)
+    clients = [client(scheduler, stream(max_new_tokens=9, seed=i)) for i in range(3)]
+    scheduler.step()
+
+    def fail(call):
+        if call.startswith("advance"):
+            raise RuntimeError("broken")
+
+    slots.fail = fail
+    scheduler.step()
+    slots.fail = lambda call: None
+    assert [isinstance(each.error, ModelError) for each in clients] == [True, True, False]
+    run(scheduler, clients)
+    assert clients[2].done
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers_fail_the_request(
+    make_scheduler, fake_slots, stream, client, value
+):
+    slots = fake_slots(2)
+    scheduler = make_scheduler(slots)
+    good = client(scheduler, stream("good", max_new_tokens=3))
+    whole = slots.logits_of
+    slots.logits_of = lambda ids: whole(ids) if ids[1] == ord("g") else whole(ids) * value
+    bad = client(scheduler, stream("bad"))
+    run(scheduler, [good, bad])
+    assert isinstance(bad.error, ModelError)
+    assert good.done
+    assert slots.texts == {}
+
+
+def test_silent_texts_take_no_slot(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(1)
+    scheduler = make_scheduler(slots)
+    silent = client(scheduler, stream("Hi", silent=True, echo=True))
+    scheduler.step()
+    assert silent.text() == "Hi"
+    assert slots.calls == []
+
+
+def test_a_thread_of_its_own(make_scheduler, fake_slots, stream, client, alone):
+    scheduler = make_scheduler(fake_slots(2), queue=10)
+    delivered_by = set()
+    threads_left = threading.active_count()
+
+    def post(call):
+        delivered_by.add(threading.current_thread().name)
+        call()
+
+    scheduler.start(post)
+    done = threading.Event()
+    clients = []
+    for number in range(6):
+        one = client(scheduler, stream(seed=number, max_new_tokens=30))
+        clients.append(one)
+    for _ in range(2000):
+        if all(each.done for each in clients):
+            break
+        done.wait(0.01)
+    for number, each in enumerate(clients):
+        assert each.pieces() == alone(stream(seed=number, max_new_tokens=30))
+    scheduler.close()
+    assert delivered_by == {"scheduler"}
+    assert threading.active_count() == threads_left
+    with pytest.raises(ClosedError):
+        client(scheduler, stream())
+
+
+def test_closing_ends_what_is_unfinished(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(1)
+    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(slots)
+    endless = client(scheduler, stream(max_new_tokens=2**20))
+    scheduler.start(lambda call: call())
+    scheduler.close()
+    assert isinstance(endless.error, ClosedError)
+    assert slots.texts == {}
+
+
+def test_draining_takes_no_more_and_comes_to_an_end(
+    make_scheduler, fake_slots, stream, client, clock
+):
+    slots = fake_slots(1)
+    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(slots, drain_seconds=5)
+    runs, waits = (client(scheduler, stream(max_new_tokens=1000)) for _ in range(2))
+    scheduler.step()
+    scheduler.drain()
+    with pytest.raises(ClosedError):
+        client(scheduler, stream())
+    scheduler.step()
+    assert runs.text() == "AA"
+    clock.now = 6.0
+    scheduler.step()
+    assert runs.done
+    assert runs.pieces()[-1].finish == "length"
+    assert isinstance(waits.error, ClosedError)

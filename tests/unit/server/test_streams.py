@@ -1,0 +1,152 @@
+"""One text: its pieces, its echo, its log-probabilities, and its ends."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from slm.tokenizer.byte_level import BytesTokenizer
+from tests.unit.server.fakes import VOCAB_SIZE, logits_of
+
+
+def joined(pieces):
+    return "".join(piece.text for piece in pieces)
+
+
+def scripted(stream, ids):
+    """The pieces of a stream to which the ids are by far the likeliest, one after the other."""
+    pieces = [stream.begin()]
+    for token_id in ids:
+        logits = torch.zeros(VOCAB_SIZE)
+        logits[token_id] = 1000.0
+        pieces.append(stream.take(logits))
+    return [piece for piece in pieces if piece is not None]
+
+
+def test_the_same_seed_gives_the_same_text(stream, alone):
+    texts = {joined(alone(stream(seed=seed, max_new_tokens=9))) for seed in (1, 1, 2)}
+    assert len(texts) == 2
+    assert len({joined(alone(stream(index=i, max_new_tokens=9))) for i in range(4)}) == 4
+
+
+def test_only_the_last_piece_has_an_end(stream, alone):
+    pieces = alone(stream(max_new_tokens=7))
+    assert [piece.finish for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
+    assert pieces[-1].finish in ("stop", "length")
+    assert pieces[-1].new_tokens <= 7
+
+
+def test_an_end_of_text_and_a_stop_string_both_stop(stream):
+    pieces = scripted(stream(), [*b"ab", 256])
+    assert joined(pieces) == "ab"
+    assert (pieces[-1].finish, pieces[-1].new_tokens) == ("stop", 2)
+    pieces = scripted(stream(stop="b."), b"ab.")
+    assert joined(pieces) == "a"
+    assert (pieces[-1].finish, pieces[-1].new_tokens) == ("stop", 3)
+    assert scripted(stream(max_new_tokens=2), b"ab")[-1].finish == "length"
+
+
+def test_ids_that_the_tokenizer_lacks_are_never_chosen(stream):
+    one = stream(temperature=0.0)
+    one.begin()
+    logits = torch.zeros(VOCAB_SIZE)
+    logits[VOCAB_SIZE - 1] = 1000.0
+    logits[ord("x")] = 1.0
+    assert one.take(logits).text == "x"
+
+
+def test_a_full_context_is_read_again_without_its_older_half(stream, alone):
+    one = stream("a" * 30, max_new_tokens=40, logprobs=0)
+    pieces = alone(one)
+    assert pieces[-1].new_tokens == 40 or pieces[-1].finish == "stop"
+    beyond = scripted(stream("a" * 30, max_new_tokens=9), b"xy")
+    assert joined(beyond) == "xy"
+    one = stream("a" * 30, max_new_tokens=9)
+    scripted(one, b"x")
+    assert one.next_id == ord("x")
+    one.take(logits_of([]))
+    assert one.next_id is None
+    assert len(one.context) == 16
+
+
+def test_echo_comes_first(stream, alone):
+    plain = joined(alone(stream("Ö!")))
+    pieces = alone(stream("Ö!", echo=True))
+    assert pieces[0].text == "Ö!"
+    assert joined(pieces) == "Ö!" + plain
+
+
+def test_silent_streams_need_no_logits(stream):
+    one = stream("Hello", silent=True)
+    piece = one.begin()
+    assert (piece.text, piece.finish, piece.new_tokens) == ("", "length", 0)
+    one = stream("Hello", silent=True, echo=True)
+    assert one.begin().text == "Hello"
+    assert one.finished
+
+
+def test_logprobs_are_those_of_the_model(stream):
+    one = stream("a", temperature=0.5, top_k=1, logprobs=3)
+    one.begin()
+    logits = logits_of([1])
+    (token,) = one.take(logits).tokens
+    expected = logits[:257].log_softmax(dim=-1)
+    assert token.logprob == pytest.approx(float(expected[token.token_id]))
+    assert token.likeliest[0] == (token.token_id, token.logprob)
+    assert [i for i, _ in token.likeliest] == expected.topk(3).indices.tolist()
+    assert token.offset == 0
+
+
+def test_offsets_count_characters(stream):
+    text = "aé€b".encode()
+    pieces = scripted(stream(max_new_tokens=len(text), logprobs=0), text)
+    assert joined(pieces) == "aé€b"
+    offsets = [token.offset for piece in pieces for token in piece.tokens]
+    assert offsets == [0, 1, 1, 2, 2, 2, 3]
+    pieces = scripted(stream("xyz", echo=True, logprobs=None), b"ab")
+    assert joined(pieces) == "xyzab"
+
+
+def test_a_prompt_is_scored_token_by_token(stream, alone):
+    one = stream("abc", echo=True, silent=True, logprobs=1)
+    pieces = alone(one)
+    tokens = [token for piece in pieces for token in piece.tokens]
+    assert joined(pieces) == "abc"
+    assert bytes(token.token_id for token in tokens) == b"abc"
+    context = [BytesTokenizer().eot_id]
+    for token in tokens:
+        expected = logits_of(context)[:257].log_softmax(dim=-1)
+        assert token.logprob == pytest.approx(float(expected[token.token_id]))
+        context.append(token.token_id)
+    assert pieces[-1].finish == "length"
+    assert [token.offset for token in tokens] == [0, 1, 2]
+
+
+def test_scoring_goes_over_into_writing(stream, alone):
+    written = alone(stream("abc", max_new_tokens=4, logprobs=0))
+    scored = alone(stream("abc", max_new_tokens=4, logprobs=0, echo=True))
+    assert joined(scored) == "abc" + joined(written)
+    new = [token.token_id for piece in scored for token in piece.tokens][3:]
+    assert new == [token.token_id for piece in written for token in piece.tokens]
+    assert [token.offset for piece in scored for token in piece.tokens][:4] == [0, 1, 2, 3]
+
+
+def test_no_logprob_is_infinite(stream):
+    one = stream("a", logprobs=2, temperature=0.0)
+    one.begin()
+    logits = torch.full((VOCAB_SIZE,), -3e38)
+    logits[5] = 3e38
+    (token,) = one.take(logits).tokens
+    assert all(math.isfinite(number) for _, number in token.likeliest)
+
+
+def test_a_text_can_be_cut_at_any_time(stream):
+    one = stream("ab", echo=True, stop="!!")
+    piece = one.cut()
+    assert (piece.text, piece.finish) == ("ab", "length")
+    one = stream(stop="!!")
+    assert joined(scripted(one, b"x!")) == "x"
+    piece = one.cut()
+    assert (piece.text, piece.finish, piece.new_tokens) == ("!", "length", 2)
