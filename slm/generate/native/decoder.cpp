@@ -2,8 +2,6 @@
 
 #include <cstdio>
 
-#include "attention.h"
-
 namespace {
 
 int panels_for(int outputs) { return (outputs + PANEL - 1) / PANEL; }
@@ -32,7 +30,7 @@ Decoder::Decoder(const Shape& shape)
       kv_panels_(panels_for(shape.kv_heads * shape.head_width)),
       mlp_panels_(panels_for(shape.mlp_width)),
       width_(panels_for(shape.n_embd) * PANEL),
-      head_stride_(round_up(shape.head_width, 2 * LANES)),
+      qkv_width_((q_panels_ + 2 * kv_panels_) * PANEL),
       layers_(shape.n_layer),
       slots_(shape.slots),
       scratch_(shape.threads),
@@ -42,11 +40,12 @@ Decoder::Decoder(const Shape& shape)
     resize_floats(norm.weight, width_);
     resize_floats(norm.bias, width_);
   };
+  cache_layout_.resize(format_, shape.block_size, shape.head_width);
   for (Layer& layer : layers_) {
     resize_norm(layer.attention_norm);
     resize_norm(layer.mlp_norm);
-    resize_floats(layer.q_norm, head_stride_);
-    resize_floats(layer.k_norm, head_stride_);
+    resize_floats(layer.q_norm, cache_layout_.width);
+    resize_floats(layer.k_norm, cache_layout_.width);
     layer.qkv.resize(format_, shape.n_embd, q_panels_ + 2 * kv_panels_);
     layer.out.resize(format_, q_width, c_panels);
     layer.up.resize(format_, shape.n_embd, mlp_panels_ * (shape.gated ? 2 : 1));
@@ -63,13 +62,13 @@ Decoder::Decoder(const Shape& shape)
   }
   // Rows are as wide as whole panels, and at least as wide as a product's padded inputs.
   resize_floats(residual_, size_t(MOST_ROWS) * width_);
-  resize_floats(qkv_, size_t(MOST_ROWS) * (q_panels_ + 2 * kv_panels_) * PANEL);
+  resize_floats(qkv_, size_t(MOST_ROWS) * qkv_width_);
   resize_floats(mixed_, size_t(MOST_ROWS) * round_up(q_width, INPUT_STEP));
   resize_floats(hidden_, size_t(MOST_ROWS) * mlp_panels_ * PANEL);
   const int widest = std::max({width_, q_width, shape.mlp_width});
   for (Scratch& scratch : scratch_) {
     scratch.activations.resize(format_, MOST_ROWS, widest);
-    resize_floats(scratch.row, round_up(widest, INPUT_STEP) + head_stride_);
+    resize_floats(scratch.row, round_up(widest, INPUT_STEP));
     resize_floats(scratch.scores, round_up(shape.block_size, LANES));
   }
 }
@@ -129,13 +128,9 @@ bool Decoder::take(const std::string& name, const float* values, int64_t count) 
 void Decoder::run(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
                   int n_logits, float* logits) {
   std::lock_guard<std::mutex> guard(running_);
-  const size_t item = format_ == Format::float32 ? sizeof(float) : sizeof(uint16_t);
-  const size_t bytes = size_t(shape_.n_layer) * shape_.kv_heads * shape_.block_size * head_stride_ * item;
-  for (int row = 0; row < n; row++) {
-    Slot& slot = slots_[slots[row]];
-    if (slot.keys.empty()) slot.keys.resize(bytes);
-    if (slot.values.empty()) slot.values.resize(bytes);
-  }
+  for (int row = 0; row < n; row++)
+    if (slots_[slots[row]].empty())
+      slots_[slots[row]].resize(size_t(shape_.n_layer) * shape_.kv_heads * cache_layout_.bytes);
   for (int first = 0; first < n; first += MOST_ROWS) {
     const int some = std::min(MOST_ROWS, n - first);
     const int n_without = std::max(0, n - n_logits - first);  // rows of these that need no logits
@@ -174,7 +169,6 @@ const Activations& Decoder::prepare(int n, int thread, int of, const Set& set) {
 
 void Decoder::work(int thread, int of) {
   const int c = shape_.n_embd, q_width = shape_.n_head * shape_.head_width;
-  const int qkv_width = (q_panels_ + 2 * kv_panels_) * PANEL;
   const int mixed_width = round_up(q_width, INPUT_STEP), hidden_width = mlp_panels_ * PANEL;
   float *residual = residual_.as<float>(), *qkv = qkv_.as<float>();
   float *mixed = mixed_.as<float>(), *hidden = hidden_.as<float>();
@@ -209,12 +203,13 @@ void Decoder::work(int thread, int of) {
     const Share qkv_share(layer.qkv.panels(), thread, of);
     for (int panel = qkv_share.first; panel < qkv_share.last; panel++)
       layer.qkv.multiply(before, n_, panel, [&](int row, const float* sums) {
-        std::memcpy(qkv + size_t(row) * qkv_width + panel * PANEL, sums, PANEL * sizeof(float));
+        std::memcpy(qkv + size_t(row) * qkv_width_ + panel * PANEL, sums, PANEL * sizeof(float));
       });
     team_.meet(of);
 
-    if (format_ == Format::float32) attend<float>(number, thread, of);
-    else attend<uint16_t>(number, thread, of);
+    if (format_ == Format::float32) attend<Format::float32>(number, thread, of);
+    if (format_ == Format::bfloat16) attend<Format::bfloat16>(number, thread, of);
+    if (format_ == Format::int8) attend<Format::int8>(number, thread, of);
     team_.meet(of);
 
     const Activations& heads = prepare(n_, thread, of, [&](int row, Activations& to) {
@@ -286,81 +281,76 @@ void Decoder::normalise(const float* x, const Norm& norm, float* to) const {
 
 // A query or key head: normed and turned to its position where the model does so.
 void Decoder::head_of(const float* from, const Block& norm, int position, float* to) const {
-  const int d = shape_.head_width;
+  const int d = shape_.head_width, width = cache_layout_.width;
   std::memcpy(to, from, d * sizeof(float));
-  std::fill(to + d, to + head_stride_, 0.0f);
+  std::fill(to + d, to + width, 0.0f);
   if (shape_.qk_norm) {
     Floats squares{};
-    for (int i = 0; i < head_stride_; i += LANES) squares += load<Floats>(to + i) * load<Floats>(to + i);
+    for (int i = 0; i < width; i += LANES) squares += load<Floats>(to + i) * load<Floats>(to + i);
     const float scale = 1.0f / std::sqrt(sum_of(squares) / float(d) + shape_.norm_eps);
     const float* weight = norm.as<float>();
-    for (int i = 0; i < head_stride_; i += LANES)
+    for (int i = 0; i < width; i += LANES)
       store(to + i, load<Floats>(to + i) * scale * load<Floats>(weight + i));
   }
   if (shape_.rotary) {
-    const float* cos = cos_.as<float>() + size_t(position) * (d / 2);
-    const float* sin = sin_.as<float>() + size_t(position) * (d / 2);
+    const float* __restrict cos = cos_.as<float>() + size_t(position) * (d / 2);
+    const float* __restrict sin = sin_.as<float>() + size_t(position) * (d / 2);
+    float* __restrict first_half = to;
+    float* __restrict second_half = to + d / 2;
     for (int i = 0; i < d / 2; i++) {
-      const float first = to[i], second = to[i + d / 2];
-      to[i] = first * cos[i] - second * sin[i];
-      to[i + d / 2] = second * cos[i] + first * sin[i];
+      const float first = first_half[i], second = second_half[i];
+      first_half[i] = first * cos[i] - second * sin[i];
+      second_half[i] = second * cos[i] + first * sin[i];
     }
   }
 }
 
-template <class Cache>
+template <Format F>
+HeadCache<F> Decoder::cache(int number, int row, int head) const {
+  const size_t index = size_t(number) * shape_.kv_heads + head;
+  return {cache_layout_, slots_[row_slots_[row]].as<uint8_t>() + index * cache_layout_.bytes};
+}
+
+template <Format F>
 void Decoder::attend(int number, int thread, int of) {
   float* scores = scratch_[thread].scores.as<float>();
-  const Share share(n_ * shape_.kv_heads, thread, of);
+  const int heads = shape_.kv_heads;
+  const Share share(n_ * heads, thread, of);
   for (int item = share.first; item < share.last; item++) {
-    keep<Cache>(number, item / shape_.kv_heads, item % shape_.kv_heads);
-    if (slots_differ_) mix<Cache>(number, item / shape_.kv_heads, item % shape_.kv_heads, scores);
+    keep<F>(number, item / heads, item % heads);
+    if (slots_differ_) mix<F>(number, item / heads, item % heads, scores);
   }
   if (slots_differ_) return;
   team_.meet(of);  // a row sees the keys of the rows before it
   for (int item = share.first; item < share.last; item++)
-    mix<Cache>(number, item / shape_.kv_heads, item % shape_.kv_heads, scores);
+    mix<F>(number, item / heads, item % heads, scores);
 }
 
 // Store a row's key and value.
-template <class Cache>
+template <Format F>
 void Decoder::keep(int number, int row, int head) {
-  const int position = row_positions_[row], d = shape_.head_width;
-  const float* keys = qkv_.as<float>() + size_t(row) * (q_panels_ + 2 * kv_panels_) * PANEL + q_panels_ * PANEL;
+  const int d = shape_.head_width;
+  const float* keys = qkv_.as<float>() + size_t(row) * qkv_width_ + q_panels_ * PANEL;
   const float* values = keys + kv_panels_ * PANEL;
-  const Slot& slot = slots_[row_slots_[row]];
-  const size_t start =
-      ((size_t(number) * shape_.kv_heads + head) * shape_.block_size + position) * head_stride_;
-  float key[1024 + 2 * LANES], value[1024 + 2 * LANES];
-  head_of(keys + head * d, layers_[number].k_norm, position, key);
+  float key[HeadCache<F>::MOST_WIDTH], value[HeadCache<F>::MOST_WIDTH];
+  head_of(keys + head * d, layers_[number].k_norm, row_positions_[row], key);
   std::memcpy(value, values + head * d, d * sizeof(float));
-  std::fill(value + d, value + head_stride_, 0.0f);
-  for (int i = 0; i < head_stride_; i += LANES) {
-    store_floats(slot.keys.as<Cache>() + start + i, load<Floats>(key + i));
-    store_floats(slot.values.as<Cache>() + start + i, load<Floats>(value + i));
-  }
+  std::fill(value + d, value + cache_layout_.width, 0.0f);
+  cache<F>(number, row, head).keep(row_positions_[row], key, value);
 }
 
 // Attention of the query heads that share a key head, over the slot's positions up to the row's.
-template <class Cache>
+template <Format F>
 void Decoder::mix(int number, int row, int head, float* scores) {
-  const int position = row_positions_[row], seen = position + 1, d = shape_.head_width;
-  const int queries_per_key = shape_.n_head / shape_.kv_heads;
-  const Slot& slot = slots_[row_slots_[row]];
-  const size_t start = (size_t(number) * shape_.kv_heads + head) * shape_.block_size * head_stride_;
-  const Cache *keys = slot.keys.as<Cache>() + start, *values = slot.values.as<Cache>() + start;
+  const int d = shape_.head_width, queries_per_key = shape_.n_head / shape_.kv_heads;
+  const float* queries = qkv_.as<float>() + size_t(row) * qkv_width_;
+  float* to = mixed_.as<float>() + size_t(row) * round_up(shape_.n_head * d, INPUT_STEP);
+  const HeadCache<F> seen = cache<F>(number, row, head);
   for (int q = head * queries_per_key; q < (head + 1) * queries_per_key; q++) {
-    float query[1024 + 2 * LANES];
-    head_of(qkv_.as<float>() + size_t(row) * (q_panels_ + 2 * kv_panels_) * PANEL + q * d,
-            layers_[number].q_norm, position, query);
-    score(query, keys, seen, head_stride_, 1.0f / std::sqrt(float(d)), scores);
-    const float total = softmax_numerators(scores, seen);
-    float mixed[1024 + 2 * LANES];
-    int i = 0;
-    for (; i + 4 * LANES <= head_stride_; i += 4 * LANES) mix_values<4>(scores, values + i, seen, head_stride_, total, mixed + i);
-    if (i < head_stride_) mix_values<2>(scores, values + i, seen, head_stride_, total, mixed + i);
-    std::memcpy(mixed_.as<float>() + size_t(row) * round_up(shape_.n_head * d, INPUT_STEP) + q * d,
-                mixed, d * sizeof(float));
+    float query[HeadCache<F>::MOST_WIDTH], mixed[HeadCache<F>::MOST_WIDTH];
+    head_of(queries + q * d, layers_[number].q_norm, row_positions_[row], query);
+    seen.attend(query, 1.0f / std::sqrt(float(d)), row_positions_[row] + 1, scores, mixed);
+    std::memcpy(to + q * d, mixed, d * sizeof(float));
   }
 }
 

@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "matrix.h"
+#include "attention.h"
 #include "team.h"
 
 // Must agree with _Shape in slm/generate/native_slots.py.
@@ -32,10 +32,6 @@ struct Layer {
   // Panels of up, where the MLP is gated: gate, up, gate, up, ...
 };
 
-struct Slot {
-  Block keys, values;  // [layer][key head][position][D], in float32 or bfloat16
-};
-
 class Decoder {
  public:
   explicit Decoder(const Shape& shape);
@@ -54,11 +50,13 @@ class Decoder {
   void run_some(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
                 int n_logits, float* logits);
   void work(int thread, int of);
-  template <class Cache>
+  template <Format F>
   void attend(int layer, int thread, int of);
-  template <class Cache>
+  template <Format F>
+  HeadCache<F> cache(int layer, int row, int head) const;
+  template <Format F>
   void keep(int layer, int row, int head);
-  template <class Cache>
+  template <Format F>
   void mix(int layer, int row, int head, float* scores);
   void head_of(const float* from, const Block& norm, int position, float* to) const;
   void normalise(const float* x, const Norm& norm, float* to) const;
@@ -68,12 +66,13 @@ class Decoder {
 
   const Shape shape_;
   const Format format_;
-  const int q_panels_, kv_panels_, mlp_panels_, width_, head_stride_;
+  const int q_panels_, kv_panels_, mlp_panels_, width_, qkv_width_;
   std::vector<Layer> layers_;
   Norm final_norm_;
   Matrix embedding_, head_;  // head_ stays empty where it is tied to the embedding
   Block positions_, cos_, sin_;
-  std::vector<Slot> slots_;
+  CacheLayout cache_layout_;
+  std::vector<Block> slots_;  // [layer][key head] of `cache_layout_`
 
   // What is being computed.
   struct Scratch {
