@@ -1,5 +1,6 @@
 """Continuing texts: sampling, batches, streams."""
 
+from slm.generate.backend import build_generator
 from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.generator import Generator, TokenEvent
 from slm.generate.options import GenerationOptions
@@ -14,6 +15,7 @@ __all__ = [
     "GenerationOptions",
     "Generator",
     "TokenEvent",
+    "build_generator",
     "filter_logits",
     "sample",
 ]

@@ -24,11 +24,21 @@ from slm.errors import SlmError
 from slm.files import PARTIAL_PREFIX
 
 SOURCES = Path(__file__).with_name("native")
-MAIN_SOURCE = "decoder.cpp"
+MAIN_SOURCE = "library.cpp"
 CACHE_VARIABLE = "SLM_CACHE"
 COMPILE_SECONDS = 120
 PLAIN_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-shared", "-pthread")
 NATIVE_FLAG = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
+
+_INT, _LONG, _POINTER = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
+_SIGNATURES = {
+    "slm_decoder_new": (_POINTER, [_POINTER]),
+    "slm_decoder_delete": (None, [_POINTER]),
+    "slm_decoder_take": (_INT, [_POINTER, ctypes.c_char_p, _POINTER, _LONG]),
+    "slm_decoder_run": (_INT, [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER]),
+    "slm_sample": (_INT, [_POINTER, _INT, _LONG, _INT, _POINTER, _POINTER, _POINTER]),
+}
+"""The functions of native/library.cpp: what they return and take."""
 
 
 class NativeUnavailableError(SlmError):
@@ -72,9 +82,13 @@ def build_library(
                 say("compiling the fast decoder for this processor, once")
             _compile(compiler, flags, path)
         try:
-            return ctypes.CDLL(str(path))
+            library = ctypes.CDLL(str(path))
         except OSError as error:
             raise NativeUnavailableError(f"cannot load {path}: {error}") from None
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
 
 
 def _compiler() -> str:

@@ -80,7 +80,6 @@ class NativeSlots:
         self.threads = threads
         self._lengths = [0] * n_slots
         self._library = native_library(say)
-        self._bind()
         shape = _Shape(
             vocab_size=config.vocab_size,
             block_size=config.block_size,
@@ -113,21 +112,6 @@ class NativeSlots:
                 self._decoder, name.encode(), values.data_ptr(), values.numel()
             )
             assert not refused, f"the native code does not know {name} {list(values.shape)}"
-
-    def _bind(self) -> None:
-        pointer, integer = ctypes.c_void_p, ctypes.c_int32
-        for name, result, arguments in (
-            ("slm_decoder_new", pointer, [pointer]),
-            ("slm_decoder_delete", None, [pointer]),
-            ("slm_decoder_take", integer, [pointer, ctypes.c_char_p, pointer, ctypes.c_int64]),
-            (
-                "slm_decoder_run",
-                integer,
-                [pointer, integer, pointer, pointer, pointer, integer, pointer],
-            ),
-        ):
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = result, arguments
 
     def admit(self, slot: int, ids: Sequence[int]) -> Tensor:
         """See `Slots`."""

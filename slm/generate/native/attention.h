@@ -8,34 +8,22 @@
 
 #include "matrix.h"
 
-class CacheLayout {
- public:
+// Places within the cache of a head, the same for every head, layer and slot.
+struct CacheLayout {
   void resize(Format format, int positions, int head_width) {
-    item_ = format == Format::float32 ? 4 : format == Format::bfloat16 ? 2 : 1;
-    width = round_up(head_width, 2 * LANES);
-    const int padded = round_up(positions, LANES);
-    values = size_t(padded) * width * item_;
-    scales = format == Format::int8 ? 2 * values : 0;
-    bytes = 2 * values + (format == Format::int8 ? 2 * size_t(padded) * sizeof(float) : 0);
-    bytes = (bytes + 63) / 64 * 64;
-    padded_ = padded;
+    const size_t item = format == Format::float32 ? 4 : format == Format::bfloat16 ? 2 : 1;
+    width = round_up(head_width, 4 * LANES);
+    padded = round_up(positions, LANES);
+    values = size_t(padded) * width * item;
+    scales = 2 * values;
+    bytes = scales + (format == Format::int8 ? 2 * size_t(padded) * sizeof(float) : 0);
   }
 
-  // Where feature i of a position's key is, counted in items.
-  size_t key_place(int position, int i) const {
-    const int group = 4 / item_;
-    return (size_t(position / LANES) * width + i / group * group) * LANES +
-           position % LANES * group + i % group;
-  }
-
-  int width = 0;           // features of a head, padded with zeros
-  size_t values = 0;       // where the values begin, in bytes from the start of a head's cache
-  size_t scales = 0;       // and the scales, first those of all keys
-  size_t bytes = 0;        // of a head's cache
-  int padded_ = 0;
-
- private:
-  int item_ = 4;
+  int width = 0;      // features of a head, padded with zeros
+  int padded = 0;     // positions
+  size_t values = 0;  // where the values begin, in bytes
+  size_t scales = 0;  // and the scales, first those of all keys
+  size_t bytes = 0;   // of all
 };
 
 // The cache of one key head in one layer and slot.
@@ -50,26 +38,31 @@ class HeadCache {
         keys_(reinterpret_cast<Item*>(start)),
         values_(reinterpret_cast<Item*>(start + layout.values)),
         key_scales_(reinterpret_cast<float*>(start + layout.scales)),
-        value_scales_(key_scales_ + layout.padded_) {}
+        value_scales_(key_scales_ + layout.padded) {}
 
   // Store rows of `width` numbers.
   void keep(int position, const float* key, const float* value) {
     const int width = layout_.width;
-    Item* value_to = values_ + size_t(position) * width;
+    Item* to_keys = keys_ + (size_t(position / LANES) * width * LANES + position % LANES * GROUP);
+    Item* to_values = values_ + size_t(position) * width;
+    Item key_items[MOST_WIDTH], value_items[MOST_WIDTH];
+    const float key_scale = convert(key, key_items), value_scale = convert(value, value_items);
     if constexpr (F == Format::int8) {
-      int8_t whole[MOST_WIDTH];
-      key_scales_[position] = quantise(key, whole);
-      // Unsigned, as the dot-product instruction wants one of its factors.
-      for (int i = 0; i < width; i++)
-        keys_[layout_.key_place(position, i)] = int8_t(uint8_t(whole[i]) ^ 0x80);
-      value_scales_[position] = quantise(value, value_to);
-    } else {
-      for (int i = 0; i < width; i++) {
-        if constexpr (F == Format::float32) keys_[layout_.key_place(position, i)] = key[i];
-        else keys_[layout_.key_place(position, i)] = to_bfloat16(key[i]);
-      }
-      for (int i = 0; i < width; i += LANES) store_floats(value_to + i, load<Floats>(value + i));
+      key_scales_[position] = key_scale;
+      value_scales_[position] = value_scale;
     }
+    for (int i = 0; i < width; i += GROUP) {
+      for (int j = 0; j < GROUP; j++) {
+        const Item item = key_items[i + j];
+        // Unsigned, as the dot-product instruction wants one of its factors.
+        to_keys[i * LANES + j] = F == Format::int8 ? Item(uint8_t(item) ^ 0x80) : item;
+      }
+    }
+    // Words of GROUP items, which are LANES features apart: then each can be cut out by itself.
+    for (int i = 0; i < width; i += GROUP * LANES)
+      for (int j = 0; j < GROUP; j++)
+        for (int lane = 0; lane < LANES; lane++)
+          to_values[i + lane * GROUP + j] = value_items[i + j * LANES + lane];
   }
 
   // mixed = softmax(scale * query . keys) . values over the first `seen` positions. `scores` has
@@ -88,22 +81,30 @@ class HeadCache {
       store(scores + t, power);
     }
     const float share = 1.0f / sum_of(total);
-    int i = 0;
-    for (; i + 4 * LANES <= layout_.width; i += 4 * LANES) mix<4>(scores, seen, share, i, mixed);
-    if (i < layout_.width) mix<2>(scores, seen, share, i, mixed);
+    for (int i = 0; i < layout_.width; i += 4 * LANES) mix(scores, seen, share, i, mixed);
   }
 
-  static constexpr int MOST_WIDTH = 1024 + 2 * LANES;
+  static constexpr int MOST_WIDTH = 1024 + 4 * LANES;
+  static constexpr int GROUP = 4 / sizeof(Item);
 
  private:
-  // Whole numbers from -127 to 127; returns their scale.
-  float quantise(const float* x, int8_t* to) const {
-    Floats extreme{};
-    for (int i = 0; i < layout_.width; i += LANES) extreme = larger(absolute(load<Floats>(x + i)), extreme);
-    const float scale = largest_of(extreme) / 127.0f;
-    const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
-    for (int i = 0; i < layout_.width; i += LANES)
-      store(to + i, __builtin_convertvector(nearest(load<Floats>(x + i) * inverse), Bytes));
+  // A row as it is stored. In int8: whole numbers from -127 to 127; returns their scale.
+  float convert(const float* x, Item* to) const {
+    float inverse = 1, scale = 1;
+    if constexpr (F == Format::int8) {
+      Floats extreme{};
+      for (int i = 0; i < layout_.width; i += LANES)
+        extreme = larger(absolute(load<Floats>(x + i)), extreme);
+      scale = largest_of(extreme) / 127.0f;
+      inverse = scale > 0 ? 1.0f / scale : 0.0f;
+    }
+    for (int i = 0; i < layout_.width; i += LANES) {
+      const Floats some = load<Floats>(x + i);
+      if constexpr (F == Format::float32) store(to + i, some);
+      if constexpr (F == Format::bfloat16) store(to + i, to_bfloat16(some));
+      if constexpr (F == Format::int8)
+        store(to + i, __builtin_convertvector(nearest(some * inverse), Bytes));
+    }
     return scale;
   }
 
@@ -114,7 +115,7 @@ class HeadCache {
 #if defined(__AVX512BF16__)
     if constexpr (F == Format::bfloat16) {
       uint16_t rounded[MOST_WIDTH];
-      for (int i = 0; i < width; i += LANES) store(rounded + i, to_bfloat16(load<Floats>(query + i)));
+      convert(query, rounded);
       for (int t = 0; t < seen; t += LANES, tile += words) {
         Floats even{}, odd{};
         for (int i = 0; i < width; i += 4) {
@@ -130,7 +131,7 @@ class HeadCache {
 #if defined(__AVX512VNNI__)
     if constexpr (F == Format::int8) {
       int8_t whole[MOST_WIDTH];
-      scale *= quantise(query, whole);
+      scale *= convert(query, whole);
       int32_t sum = 0;
       for (int i = 0; i < width; i++) sum += whole[i];
       for (int t = 0; t < seen; t += LANES, tile += words) {
@@ -148,20 +149,11 @@ class HeadCache {
 #endif
     for (int t = 0; t < seen; t += LANES, tile += words) {
       Floats sums[4] = {};
-      for (int i = 0, w = 0; i < width; i += 4) {
-        if constexpr (F == Format::float32)
-          for (int j = 0; j < 4; j++, w += LANES) sums[j] += query[i + j] * load<Floats>(tile + w);
-        if constexpr (F == Format::bfloat16)
-          for (int j = 0; j < 4; j += 2, w += LANES) {
-            const Words two = load<Words>(tile + w);
-            sums[j] += query[i + j] * bits_of<Floats>(two << 16);
-            sums[j + 1] += query[i + j + 1] * bits_of<Floats>(two & 0xffff0000u);
-          }
-        if constexpr (F == Format::int8) {
-          const Ints bytes = bits_of<Ints>(load<Words>(tile + w) ^ 0x80808080u);
-          for (int j = 0; j < 4; j++)
-            sums[j] += query[i + j] * floats_of((bytes << (24 - 8 * j)) >> 24);
-          w += LANES;
+      for (int i = 0; i < width; i += 4) {
+        ALL for (int v = 0; v < 4; v += GROUP) {
+          Words keys = load<Words>(tile + (i + v) / GROUP * LANES);
+          if constexpr (F == Format::int8) keys ^= 0x80808080u;
+          ALL for (int j = 0; j < GROUP; j++) sums[v + j] += query[i + v + j] * item_of(keys, j);
         }
       }
       Floats products = (sums[0] + sums[1]) + (sums[2] + sums[3]);
@@ -179,14 +171,25 @@ class HeadCache {
   static __m512i four(const int8_t* bytes) { return _mm512_set1_epi32(load<int32_t>(bytes)); }
 #endif
 
-  // N vectors of the mixed values, beginning at feature i.
-  template <int N>
+  // Four vectors of the mixed values, beginning at feature i.
   void mix(const float* weights, int seen, float share, int i, float* mixed) const {
     const Item* values = values_ + i;
-    Floats sums[N] = {};
-    for (int t = 0; t < seen; t++, values += layout_.width)
-      ALL for (int v = 0; v < N; v++) sums[v] += weights[t] * load_floats(values + v * LANES);
-    ALL for (int v = 0; v < N; v++) store(mixed + i + v * LANES, sums[v] * share);
+    Floats sums[4] = {};
+    for (int t = 0; t < seen; t++, values += layout_.width) {
+      ALL for (int v = 0; v < 4; v += GROUP) {
+        const Words words = load<Words>(values + v * LANES);
+        ALL for (int j = 0; j < GROUP; j++) sums[v + j] += weights[t] * item_of(words, j);
+      }
+    }
+    ALL for (int v = 0; v < 4; v++) store(mixed + i + v * LANES, sums[v] * share);
+  }
+
+  // The j-th item of each word, as a float.
+  static INLINED Floats item_of(Words words, int j) {
+    if constexpr (F == Format::float32) return bits_of<Floats>(words);
+    if constexpr (F == Format::bfloat16)
+      return bits_of<Floats>(j == 0 ? words << 16 : words & 0xffff0000u);
+    return floats_of((bits_of<Ints>(words) << (24 - 8 * j)) >> 24);
   }
 
   const CacheLayout& layout_;

@@ -353,32 +353,3 @@ void Decoder::mix(int number, int row, int head, float* scores) {
     std::memcpy(to + q * d, mixed, d * sizeof(float));
   }
 }
-
-extern "C" {
-
-// Null where memory is short.
-Decoder* slm_decoder_new(const Shape* shape) {
-  try {
-    return new Decoder(*shape);
-  } catch (const std::exception&) {
-    return nullptr;
-  }
-}
-
-void slm_decoder_delete(Decoder* decoder) { delete decoder; }
-
-int slm_decoder_take(Decoder* decoder, const char* name, const float* values, int64_t count) {
-  return decoder->take(name, values, count) ? 0 : 1;
-}
-
-// 1 where memory is short.
-int slm_decoder_run(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
-                    const int32_t* ids, int32_t n_logits, float* logits) {
-  try {
-    decoder->run(n, slots, positions, ids, n_logits, logits);
-    return 0;
-  } catch (const std::exception&) {
-    return 1;
-  }
-}
-}

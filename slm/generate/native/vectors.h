@@ -120,17 +120,6 @@ inline float from_bfloat16(uint16_t half) {
   return bits_of<float>(static_cast<uint32_t>(half) << 16);
 }
 
-// LANES numbers of a row that holds float32, bfloat16 or int8.
-inline Floats load_floats(const float* from) { return load<Floats>(from); }
-inline Floats load_floats(const uint16_t* from) {
-  return bits_of<Floats>(__builtin_convertvector(load<Halves>(from), Words) << 16);
-}
-inline Floats load_floats(const int8_t* from) {
-  return __builtin_convertvector(__builtin_convertvector(load<Bytes>(from), Ints), Floats);
-}
-inline void store_floats(float* to, Floats x) { store(to, x); }
-inline void store_floats(uint16_t* to, Floats x) { store(to, to_bfloat16(x)); }
-
 inline Floats silu(Floats x) { return x / (1.0f + exponential(-x)); }
 
 // In its tanh form: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
