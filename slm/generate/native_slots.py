@@ -144,7 +144,8 @@ class NativeSlots:
         self, slots: Sequence[int], positions: Sequence[int], ids: Sequence[int], n_logits: int
     ) -> Tensor:
         assert max(positions) < self.block_size, "the context is full"
-        assert 0 <= min(ids) and max(ids) < self.vocab_size, "an id is not in the vocabulary"
+        assert min(ids) >= 0, "an id is negative"
+        assert max(ids) < self.vocab_size, "an id is not in the vocabulary"
         logits = torch.empty(n_logits, self.vocab_size)
         integers = ctypes.c_int32 * len(ids)
         if self._library.slm_decoder_run(
