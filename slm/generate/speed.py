@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -107,9 +108,8 @@ def measure_generation(
     for _ in generator.stream(prompt, options):  # fills caches and wakes threads
         pass
     moments = [time.perf_counter()]
-    for _ in generator.stream(prompt, options):
-        moments.append(time.perf_counter())
-    seconds = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    moments += [time.perf_counter() for _ in generator.stream(prompt, options)]
+    seconds = [later - earlier for earlier, later in itertools.pairwise(moments)]
     generator.complete([prompt] * streams, GenerationOptions(max_new_tokens=8, seed=0))
     started_at = time.perf_counter()
     completions = generator.complete([prompt] * streams, options)

@@ -14,7 +14,7 @@ from slm.generate.slots import PlainSlots
 from slm.model import GPT
 
 PROMPTS = ["One", "Two dogs ran", "T", "A cat", "x" * 30]
-GREEDY = GenerationOptions(max_new_tokens=40, temperature=0.0)
+GREEDY = GenerationOptions(max_new_tokens=40, temperature=0.0, seed=0)
 needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 
 

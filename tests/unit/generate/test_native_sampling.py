@@ -59,8 +59,8 @@ def test_an_id_of_probability_zero_is_never_drawn() -> None:
     assert ids.tolist() == [17, 17, 17]
 
 
-def test_the_numbers_ends(seed: int = 0) -> None:
-    logits = torch.randn(2, 100, generator=torch.Generator().manual_seed(seed))
+def test_the_ends_of_the_numbers() -> None:
+    logits = torch.randn(2, 100, generator=torch.Generator().manual_seed(0))
     ids = native_draw(logits, GenerationOptions(top_k=10), [5e-324, 1.0])
     assert ids[0] == logits[0].argmax()
     assert ids[1] == logits[1].topk(10).indices[-1]
