@@ -25,7 +25,7 @@ class _Filters(ctypes.Structure):
 
 
 def native_draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:
-    """See `slm.generate.sampling.draw`; without top-k, or with float16 logits, it is that itself.
+    """See `slm.generate.sampling.draw`; where all ids may be drawn, it is that itself.
 
     An id differs from that of PyTorch only where a uniform number falls within rounding of the
     border between two ids.
@@ -34,7 +34,8 @@ def native_draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[f
         NativeUnavailableError: there is no compiler here, or it fails.
     """
     in_place = logits.device.type == "cpu" and logits.dtype == torch.float32
-    if options.temperature == 0.0 or not options.top_k or not in_place or logits.stride(1) != 1:
+    among_few = options.top_k is not None and 0 < options.top_k < logits.size(1)
+    if options.temperature == 0.0 or not among_few or not in_place or logits.stride(1) != 1:
         return draw(logits, options, uniforms)
     ids = torch.empty(len(logits), dtype=torch.int64)
     filters = _Filters(options.top_k, options.temperature, options.top_p, options.min_p)

@@ -65,15 +65,6 @@ class HeadCache {
           to_values[i + lane * GROUP + j] = value_items[i + j * LANES + lane];
   }
 
-  // Ask for the first `seen` positions ahead of time; the processor does not wait for them.
-  void fetch(int seen) const {
-    const size_t bytes = size_t(round_up(seen, LANES)) * layout_.width * sizeof(Item);
-    for (size_t i = 0; i < bytes; i += 64) {
-      __builtin_prefetch(reinterpret_cast<const char*>(keys_) + i);
-      __builtin_prefetch(reinterpret_cast<const char*>(values_) + i);
-    }
-  }
-
   // mixed = softmax(scale * query . keys) . values over the first `seen` positions. `scores` has
   // room for all positions and LANES more.
   void attend(const float* query, float scale, int seen, float* scores, float* mixed) const {

@@ -317,11 +317,6 @@ void Decoder::attend(int number, int thread, int of) {
   const int heads = shape_.kv_heads;
   const Share share(n_ * heads, thread, of);
   for (int item = share.first; item < share.last; item++) {
-    // The caches of many texts lie in memory, not in the processor's own; the next is on its way
-    // while this one is computed.
-    const int next = item + 1;
-    if (slots_differ_ && n_ > FEW_ROWS && next < share.last)
-      cache<F>(number, next / heads, next % heads).fetch(row_positions_[next / heads]);
     keep<F>(number, item / heads, item % heads);
     if (slots_differ_) mix<F>(number, item / heads, item % heads, scores);
   }
