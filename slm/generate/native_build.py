@@ -2,7 +2,7 @@
 
 A compiler is called once, which takes a few seconds; the library lies in the user's cache folder
 under a name made from the sources, the flags and the processor, so a change of any of them makes a
-new one. Why at first use and not at installation: docs/decisions/0014-native-decoder.md.
+new one. Why at first use and not at installation: docs/decisions/0019-native-decoder.md.
 """
 
 from __future__ import annotations
