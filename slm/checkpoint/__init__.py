@@ -14,7 +14,6 @@ from slm.checkpoint.run import (
 from slm.checkpoint.state import TrainingState
 from slm.checkpoint.store import (
     Checkpoint,
-    expected_shapes,
     load_checkpoint,
     save_checkpoint,
     verify_checkpoint,
@@ -24,7 +23,6 @@ __all__ = [
     "Checkpoint",
     "TrainingState",
     "clean_run",
-    "expected_shapes",
     "flatten_optimizer_state",
     "load_checkpoint",
     "newest_checkpoint",

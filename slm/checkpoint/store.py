@@ -28,6 +28,7 @@ from slm.checkpoint.tensors import Header, read_tensors, write_tensors
 from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.files import atomic_directory, standing_directory
+from slm.model.shapes import state_shapes
 from slm.space import no_space_to_write
 from slm.tokenizer.base import Tokenizer
 
@@ -227,26 +228,8 @@ def verify_checkpoint(path: Path | str) -> None:
         _ = checkpoint.optimizer_state
 
 
-@functools.lru_cache(maxsize=8)
-def expected_shapes(config: GPTConfig) -> Mapping[str, tuple[int, ...]]:
-    """Name and shape of every weight of a model, without making it.
-
-    All blocks are alike, so one is enough: a thousand would take a second.
-    """
-    from slm.model import GPT
-
-    with torch.device("meta"):
-        state = GPT(config.changed(n_layer=1)).state_dict()
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, weights in state.items():
-        layers = range(config.n_layer) if name.startswith(_FIRST_BLOCK) else range(1)
-        for layer in layers:
-            shapes[name.replace(_FIRST_BLOCK, f"blocks.{layer}.", 1)] = tuple(weights.shape)
-    return shapes
-
-
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, where: Path) -> None:
-    expected = expected_shapes(config)
+    expected = state_shapes(config)
     if odd := shapes.keys() ^ expected.keys():
         name = min(odd)
         problem = "lacks the weights" if name in expected else "has unknown weights"

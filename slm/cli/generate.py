@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import load_model
-from slm.cli.options import Checkpoint, Device, Dtype, Json
+from slm.cli.options import Checkpoint, Device, Json
 from slm.cli.output import counted, print_json, say
 from slm.errors import ConfigError, UsageError
 from slm.reading import read_at_most
@@ -82,7 +82,14 @@ def generate(
         typer.Option("--seed", metavar="S", help="Equal seeds give equal texts.  [a fresh one]"),
     ] = None,
     device: Device = None,
-    dtype: Dtype = "float32",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="FORMAT",
+            help="Number format of the weights: float32, bfloat16, float16, int8, or auto.",
+        ),
+    ] = "auto",
     file: Annotated[
         Path | None,
         typer.Option(
@@ -96,7 +103,7 @@ def generate(
     A single text is shown as it is written. Figures and the seed go to stderr.
     """
     prompts = _prompts(prompt, file)
-    from slm.generate import GenerationOptions, Generator
+    from slm.generate import GenerationOptions, build_generator
 
     try:
         options = GenerationOptions(
@@ -113,8 +120,13 @@ def generate(
     except ConfigError as error:  # which begins with the option's name
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
-    loaded = load_model(checkpoint, device=device, dtype=dtype)
-    generator = Generator(loaded.model, loaded.tokenizer, dtype=loaded.dtype)
+    # int8 and auto are the generator's own; the model itself is loaded as it is.
+    loaded = load_model(
+        checkpoint, device=device, dtype="float32" if dtype in ("auto", "int8") else dtype
+    )
+    generator = build_generator(
+        loaded.model, loaded.tokenizer, dtype=dtype, say=lambda text: say(f"note: {text}")
+    )
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:
         completions = [_stream(generator, prompts[0], options)]

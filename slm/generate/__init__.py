@@ -1,5 +1,6 @@
 """Continuing texts: sampling, batches, streams."""
 
+from slm.generate.backend import build_generator
 from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.generator import Generator, TokenEvent
 from slm.generate.options import GenerationOptions
@@ -17,6 +18,7 @@ __all__ = [
     "PlainSlots",
     "Slots",
     "TokenEvent",
+    "build_generator",
     "filter_logits",
     "sample",
 ]

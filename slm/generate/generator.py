@@ -18,7 +18,7 @@ from slm.errors import CheckpointError, TokenizerError
 from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Completion, Row
-from slm.generate.sampling import Sampler
+from slm.generate.sampling import Draw, Sampler, draw
 from slm.model import GPT
 from slm.model.gpt import evaluating
 from slm.tokenizer.base import Tokenizer
@@ -50,6 +50,7 @@ class Generator:
         dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
         batch_size: rows that run together at most.
         decoder: what runs the model; None: `CachedDecoder`.
+        draw: how ids are drawn from the logits.
 
     Raises:
         TokenizerError: the tokenizer has more ids than the model.
@@ -63,6 +64,7 @@ class Generator:
         dtype: str = "float32",
         batch_size: int = 32,
         decoder: Decoder | None = None,
+        draw: Draw = draw,
     ) -> None:
         if tokenizer.vocab_size > model.config.vocab_size:
             raise TokenizerError(
@@ -75,6 +77,7 @@ class Generator:
         self.tokenizer = tokenizer
         self.batch_size = batch_size
         self.decoder: Decoder = CachedDecoder(model, dtype) if decoder is None else decoder
+        self._draw = draw
 
     def complete(
         self, prompts: Sequence[str], options: GenerationOptions | None = None
@@ -154,7 +157,11 @@ class Generator:
                 hint="its training has diverged; use an earlier checkpoint or train again",
             )
         sampler = Sampler(
-            options, [row.prompt_ids + row.ids for row in rows], vocab_size, logits.device
+            options,
+            [row.prompt_ids + row.ids for row in rows],
+            vocab_size,
+            logits.device,
+            self._draw,
         )
         greedy = options.temperature == 0.0
         while True:

@@ -10,7 +10,7 @@ Shapes: B rows, V ids.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -119,6 +119,32 @@ def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, heights)[:, 0]
 
 
+def draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:
+    """Filter (all but the repetition penalty) and draw; with temperature 0 the likeliest.
+
+    Args:
+        logits: [B, V].
+        options: which filters are on.
+        uniforms: one number a row, as `sample` takes them; not looked at with temperature 0.
+
+    Returns:
+        [B] ids on the CPU.
+    """
+    if options.temperature == 0.0:
+        return logits.argmax(dim=-1).cpu()
+    numbers = torch.tensor(uniforms, dtype=torch.float64)
+    if not options.top_k or options.top_k >= logits.size(-1):
+        return sample(filter_logits(logits, options).cpu(), numbers)
+    # The k likeliest are the same at any temperature, and the rest needs to look at no others.
+    shortlist, ids = logits.topk(options.top_k, dim=-1)
+    places = sample(filter_logits(shortlist, options).cpu(), numbers)
+    return ids.cpu().gather(1, places[:, None])[:, 0]
+
+
+Draw = Callable[[Tensor, GenerationOptions, Sequence[float]], Tensor]
+"""`draw`, or something that does the same faster."""
+
+
 class Sampler:
     """The filters and the draw for a batch that runs, with the tokens each row has seen.
 
@@ -127,6 +153,7 @@ class Sampler:
         texts: the ids in each row's text so far; needed for the repetition penalty.
         vocab_size: V.
         device: where the logits will be.
+        choose: how ids are drawn.
     """
 
     def __init__(
@@ -135,8 +162,10 @@ class Sampler:
         texts: Sequence[Sequence[int]],
         vocab_size: int,
         device: torch.device,
+        choose: Draw = draw,
     ) -> None:
         self.options = options
+        self._choose = choose
         self.seen: Tensor | None = None
         if options.repetition_penalty != 1.0:
             self.seen = torch.zeros(len(texts), vocab_size, dtype=torch.bool)
@@ -149,28 +178,17 @@ class Sampler:
 
         Args:
             logits: [B, V].
-            uniforms: one number a row, as `sample` takes them; not looked at with temperature 0.
+            uniforms: see `draw`.
 
         Returns:
             [B] ids on the CPU, where the end of each row is decided.
         """
         if self.seen is not None:
             logits = penalise_repetition(logits, self.options.repetition_penalty, self.seen)
-        ids = self._choose(logits, uniforms).cpu()
+        ids = self._choose(logits, self.options, uniforms)
         if self.seen is not None:
             self.seen.scatter_(1, ids[:, None].to(self.seen.device), True)
         return ids
-
-    def _choose(self, logits: Tensor, uniforms: Sequence[float]) -> Tensor:
-        if self.options.temperature == 0.0:
-            return logits.argmax(dim=-1)
-        numbers = torch.tensor(uniforms, dtype=torch.float64)
-        if not self.options.top_k or self.options.top_k >= logits.size(-1):
-            return sample(filter_logits(logits, self.options).cpu(), numbers)
-        # The k likeliest are the same at any temperature, and the rest needs to look at no others.
-        shortlist, ids = logits.topk(self.options.top_k, dim=-1)
-        places = sample(filter_logits(shortlist, self.options).cpu(), numbers)
-        return ids.cpu().gather(1, places[:, None])[:, 0]
 
     def keep_rows(self, rows: Tensor) -> None:
         """Keep only these rows ([N] integer indices)."""

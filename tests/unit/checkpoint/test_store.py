@@ -266,16 +266,6 @@ def test_a_thousand_layers_are_refused_without_making_them(
     assert len(made) <= 1
 
 
-@pytest.mark.parametrize("shape", [{}, {"tie_embeddings": False, "n_layer": 3}, {"bias": True}])
-def testexpected_shapes_are_those_of_the_model(tiny_run: Run, shape: dict[str, Any]) -> None:
-    from slm.checkpoint.store import expected_shapes
-    from slm.model import GPT
-
-    config = tiny_run.with_shape(**shape).config.model
-    state = GPT(config).state_dict()
-    assert expected_shapes(config) == {name: tuple(w.shape) for name, w in state.items()}
-
-
 def test_numbers_beyond_a_float_are_damage_like_any_other(checkpoint: Path) -> None:
     state = (checkpoint / "state.json").read_bytes()
     forge(

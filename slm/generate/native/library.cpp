@@ -1,0 +1,47 @@
+// What Python calls; all in one translation unit, so one command compiles it.
+#include "decoder.cpp"
+#include "sampling.h"
+
+extern "C" {
+
+// Null where memory is short.
+Decoder* slm_decoder_new(const Shape* shape) {
+  try {
+    return new Decoder(*shape);
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}
+
+void slm_decoder_delete(Decoder* decoder) { delete decoder; }
+
+int slm_decoder_take(Decoder* decoder, const char* name, const float* values, int64_t count) {
+  return decoder->take(name, values, count) ? 0 : 1;
+}
+
+// 1 where memory is short.
+int slm_decoder_run(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
+                    const int32_t* ids, int32_t n_logits, float* logits) {
+  try {
+    decoder->run(n, slots, positions, ids, n_logits, logits);
+    return 0;
+  } catch (const std::exception&) {
+    return 1;
+  }
+}
+
+// ids[row] = a draw from logits[row][vocab_size] by uniforms[row].
+// 1 where memory is short.
+int slm_sample(const float* logits, int32_t n, int64_t stride, int32_t vocab_size,
+               const Filters* filters, const double* uniforms, int64_t* ids) {
+  try {
+    std::vector<Candidate> best;
+    std::vector<float> powers;
+    for (int32_t row = 0; row < n; row++, logits += stride)
+      ids[row] = draw(logits, vocab_size, *filters, uniforms[row], best, powers);
+    return 0;
+  } catch (const std::exception&) {
+    return 1;
+  }
+}
+}

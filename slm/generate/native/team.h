@@ -1,0 +1,114 @@
+// A few threads that do one piece of work together, again and again, some microseconds apart.
+//
+// Threads that wait for work or for each other spin at first: waking a sleeper takes longer than a
+// whole layer of a small model. After a while without work they sleep.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(_WIN32)
+#error "needs a system with fork() and its kin"
+#endif
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");
+#endif
+}
+
+class Team {
+ public:
+  explicit Team(int threads) : size_(threads), owner_(getpid()) {
+    for (int thread = 1; thread < threads; thread++)
+      workers_.emplace_back([this, thread] { serve(thread); });
+  }
+
+  ~Team() {
+    if (owner_ != getpid()) {  // a child of fork has none of the threads
+      for (auto& worker : workers_) worker.detach();
+      return;
+    }
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      ends_ = true;
+      round_.fetch_add(1);
+    }
+    wake_.notify_all();
+    for (auto& worker : workers_) worker.join();
+  }
+
+  // Call work(context, thread, of) in every thread; returns when all are done.
+  void run(void (*work)(void*, int, int), void* context) {
+    if (size_ == 1 || owner_ != getpid()) return work(context, 0, 1);
+    work_ = work;
+    context_ = context;
+    {
+      std::lock_guard<std::mutex> guard(mutex_);
+      round_.fetch_add(1, std::memory_order_release);
+    }
+    if (sleepers_.load() > 0) wake_.notify_all();
+    work(context, 0, size_);
+    meet(size_);
+  }
+
+  // Wait until all `of` threads of this piece of work are here.
+  void meet(int of) {
+    if (of == 1) return;
+    const unsigned phase = phase_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == of) {
+      arrived_.store(0, std::memory_order_relaxed);
+      phase_.store(phase + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++)
+      spins < SPINS ? relax() : std::this_thread::yield();
+  }
+
+ private:
+  static constexpr int SPINS = 20000;
+  static constexpr auto AWAKE = std::chrono::milliseconds(2);
+
+  void serve(int thread) {
+    for (unsigned seen = 0;; seen++) {
+      wait_for_round_after(seen);
+      if (ends_) return;
+      work_(context_, thread, size_);
+      meet(size_);
+    }
+  }
+
+  void wait_for_round_after(unsigned seen) {
+    const auto sleep_at = std::chrono::steady_clock::now() + AWAKE;
+    while (round_.load(std::memory_order_acquire) == seen) {
+      for (int spins = 0; spins < 64; spins++) relax();
+      if (std::chrono::steady_clock::now() < sleep_at) continue;
+      std::unique_lock<std::mutex> lock(mutex_);
+      sleepers_.fetch_add(1);
+      wake_.wait(lock, [&] { return round_.load() != seen; });
+      sleepers_.fetch_sub(1);
+    }
+  }
+
+  const int size_;
+  const pid_t owner_;
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<unsigned> round_{0}, phase_{0};
+  std::atomic<int> arrived_{0}, sleepers_{0};
+  bool ends_ = false;
+  void (*work_)(void*, int, int) = nullptr;
+  void* context_ = nullptr;
+};

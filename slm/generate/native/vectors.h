@@ -1,0 +1,131 @@
+// Vectors of numbers as wide as this processor's registers, and the few functions on them.
+//
+// Written with the vector extensions that GCC and Clang share, so that the same lines become
+// AVX-512, AVX2, NEON or SSE instructions. Nothing here depends on the order of threads or rows.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+constexpr int LANES = 16;
+constexpr int ROWS_AT_ONCE = 6;  // 6 x 4 sums, 4 weights and a value fill the 32 registers
+#elif defined(__AVX2__)
+#include <immintrin.h>
+constexpr int LANES = 8;
+constexpr int ROWS_AT_ONCE = 3;  // 16 registers
+#elif defined(__aarch64__)
+constexpr int LANES = 4;
+constexpr int ROWS_AT_ONCE = 6;  // 32 registers
+#else
+constexpr int LANES = 4;
+constexpr int ROWS_AT_ONCE = 3;
+#endif
+
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef int8_t Bytes __attribute__((vector_size(LANES)));
+
+template <class Vector, class Item>
+inline Vector load(const Item* from) {
+  Vector vector;
+  std::memcpy(&vector, from, sizeof(Vector));
+  return vector;
+}
+
+template <class Vector, class Item>
+inline void store(Item* to, Vector vector) {
+  std::memcpy(to, &vector, sizeof(Vector));
+}
+
+template <class To, class From>
+inline To bits_of(From from) {
+  static_assert(sizeof(To) == sizeof(From), "the same bits");
+  To to;
+  std::memcpy(&to, &from, sizeof(To));
+  return to;
+}
+
+inline Floats all(float value) { return Floats{} + value; }
+inline Floats floats_of(Ints numbers) { return __builtin_convertvector(numbers, Floats); }
+inline Floats choose(Ints mask, Floats yes, Floats no) {
+  return bits_of<Floats>((mask & bits_of<Ints>(yes)) | (~mask & bits_of<Ints>(no)));
+}
+inline Floats larger(Floats a, Floats b) { return choose(a > b, a, b); }
+inline Floats absolute(Floats x) { return bits_of<Floats>(bits_of<Ints>(x) & 0x7fffffff); }
+
+inline float sum_of(Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(reinterpret_cast<__m512>(x));
+#else
+  float lanes[LANES], sum = 0;
+  store(lanes, x);
+  for (int step = LANES / 2; step > 0; step /= 2)
+    for (int i = 0; i < step; i++) lanes[i] += lanes[i + step];
+  sum = lanes[0];
+  return sum;
+#endif
+}
+
+inline float largest_of(Floats x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps(reinterpret_cast<__m512>(x));
+#else
+  float lanes[LANES];
+  store(lanes, x);
+  float best = lanes[0];
+  for (int i = 1; i < LANES; i++) best = lanes[i] > best ? lanes[i] : best;
+  return best;
+#endif
+}
+
+// Rounded to the nearest whole number, halves to the even one; for |x| below 2^22.
+inline Ints nearest(Floats x) {
+  const float shift = 12582912.0f;  // 1.5 * 2^23: the sum's last bit is worth one
+  return bits_of<Ints>(x + shift) - bits_of<Ints>(all(shift));
+}
+
+// e^x within two units of the last place: Cephes' polynomial (Moshier, expf) on [-ln2/2, ln2/2].
+inline Floats exponential(Floats x) {
+  x = choose(x < -87.0f, all(-87.0f), choose(x > 88.0f, all(88.0f), x));
+  const Ints power = nearest(x * 1.44269504088896341f);
+  const Floats whole = floats_of(power);
+  x = x - whole * 0.693359375f + whole * 2.12194440e-4f;
+  Floats y = all(1.9875691500e-4f);
+  y = y * x + 1.3981999507e-3f;
+  y = y * x + 8.3334519073e-3f;
+  y = y * x + 4.1665795894e-2f;
+  y = y * x + 1.6666665459e-1f;
+  y = y * x + 5.0000001201e-1f;
+  y = y * x * x + x + 1.0f;
+  return y * bits_of<Floats>((power + 127) << 23);
+}
+
+// bfloat16 is the upper half of a float32; rounded to the nearest, halves to the even one.
+inline Halves to_bfloat16(Floats x) {
+  const Words word = bits_of<Words>(x);
+  return __builtin_convertvector((word + 0x7fffu + ((word >> 16) & 1u)) >> 16, Halves);
+}
+
+inline uint16_t to_bfloat16(float x) {
+  const uint32_t word = bits_of<uint32_t>(x);
+  return static_cast<uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
+}
+
+inline float from_bfloat16(uint16_t half) {
+  return bits_of<float>(static_cast<uint32_t>(half) << 16);
+}
+
+inline Floats silu(Floats x) { return x / (1.0f + exponential(-x)); }
+
+// In its tanh form: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
+inline Floats gelu(Floats x) {
+  const Floats u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
+  return x / (1.0f + exponential(-2.0f * u));
+}
+
+constexpr int round_up(int number, int step) { return (number + step - 1) / step * step; }

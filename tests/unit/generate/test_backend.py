@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import pytest
+import torch
+
+from slm.errors import DeviceError
+from slm.generate import CachedDecoder, GenerationOptions, Generator, build_generator
+from slm.generate.native_build import NativeUnavailableError
+from slm.generate.slot_decoder import SlotDecoder
+from slm.generate.slots import PlainSlots
+from slm.model import GPT
+
+PROMPTS = ["One", "Two dogs ran", "T", "A cat", "x" * 30]
+GREEDY = GenerationOptions(max_new_tokens=40, temperature=0.0, seed=0)
+needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+
+
+@needs_compiler
+def test_greedy_texts_of_float32_are_those_of_the_plain_path(model: GPT, tokenizer: Any) -> None:
+    fast = build_generator(model, tokenizer, dtype="float32")
+    assert isinstance(fast.decoder, SlotDecoder)
+    expected = Generator(model, tokenizer).complete(PROMPTS, GREEDY)
+    assert fast.complete(PROMPTS, GREEDY) == expected
+    assert expected[0].context_shifts > 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["auto", "int8"])
+def test_a_text_does_not_depend_on_its_company(model: GPT, tokenizer: Any, dtype: str) -> None:
+    options = GenerationOptions(max_new_tokens=30, seed=3, samples=3, repetition_penalty=1.1)
+    together = build_generator(model, tokenizer, dtype=dtype).complete(PROMPTS, options)
+    in_pairs = build_generator(model, tokenizer, dtype=dtype, batch_size=2)
+    assert in_pairs.complete(PROMPTS, options) == together
+    *_, last = in_pairs.stream(PROMPTS[1], options)
+    assert last.completion == together[5]
+
+
+def test_any_slots_make_a_decoder(model: GPT, tokenizer: Any) -> None:
+    decoder = SlotDecoder(PlainSlots(model, 8))
+    expected = Generator(model, tokenizer).complete(PROMPTS, GREEDY)
+    assert Generator(model, tokenizer, decoder=decoder).complete(PROMPTS, GREEDY) == expected
+
+
+def test_without_a_compiler(model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(say: object) -> None:
+        raise NativeUnavailableError("there is no C++ compiler")
+
+    monkeypatch.setattr("slm.generate.native_slots.native_library", missing)
+    said: list[str] = []
+    generator = build_generator(model, tokenizer, say=said.append)
+    assert said == ["generating without native code: there is no C++ compiler"]
+    assert isinstance(generator.decoder, CachedDecoder)
+    assert generator.decoder.dtype == "float32"
+    with pytest.raises(DeviceError, match="int8 needs native code"):
+        build_generator(model, tokenizer, dtype="int8")
+
+
+def test_a_gpu_is_left_to_pytorch(tokenizer: Any, make_model: Any) -> None:
+    model = make_model("modern").to("meta")
+    assert torch.device("meta") == model.device
+    with pytest.raises(DeviceError, match="int8 is for CPUs"):
+        build_generator(model, tokenizer, dtype="int8")

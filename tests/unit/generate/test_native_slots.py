@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from slm.config import GPTConfig
+from slm.generate import native_build
+from slm.generate.native_slots import WEIGHT_FORMATS, NativeSlots, WeightFormat
+from slm.model import GPT
+
+pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
+
+MODERN: dict[str, Any] = {
+    "norm": "rmsnorm",
+    "position": "rope",
+    "mlp": "swiglu",
+    "qk_norm": True,
+    "bias": False,
+}
+SHAPES: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_head": 3, "n_embd": 96},
+    "gpt2 without biases": {"n_head": 3, "n_embd": 36, "bias": False, "tie_embeddings": False},
+    "modern": {"n_head": 4, "n_kv_head": 2, "n_embd": 96, **MODERN},
+    "odd widths": {
+        **{"vocab_size": 301, "n_head": 3, "n_kv_head": 1, "head_dim": 10, "n_embd": 50},
+        **{"mlp_dim": 77, "tie_embeddings": False, **MODERN},
+    },
+}
+TOLERANCE = {"float32": 1e-5, "bfloat16": 0.02, "int8": 0.1}
+
+
+def random_model(shape: str) -> GPT:
+    """Weights and biases all random, so that none of them can be left out unseen."""
+    torch.manual_seed(0)
+    settings = {"vocab_size": 300, "block_size": 130, "n_layer": 2, "dropout": 0.0}
+    model = GPT(GPTConfig(**(settings | SHAPES[shape]))).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            spread, centre = (0.2, 0.0) if parameter.dim() == 2 else (0.1, 0.5)
+            parameter.copy_(torch.randn_like(parameter) * spread + centre)
+    return model
+
+
+def random_ids(model: GPT, count: int) -> list[int]:
+    generator = torch.Generator().manual_seed(1)
+    ids: list[int] = torch.randint(model.config.vocab_size, (count,), generator=generator).tolist()
+    return ids
+
+
+def plain(model: GPT, ids: list[int]) -> Tensor:
+    with torch.no_grad():
+        logits, _ = model(torch.tensor([ids]))
+    assert isinstance(logits, Tensor)
+    return logits[0]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+def test_logits_are_those_of_the_model(shape: str, weights: WeightFormat) -> None:
+    model = random_model(shape)
+    ids = random_ids(model, model.config.block_size)
+    expected = plain(model, ids)
+    logits = NativeSlots(model, 1, weights).score(0, ids)
+    assert (logits - expected).abs().mean() < TOLERANCE[weights] * expected.std()
+
+
+@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+def test_a_text_has_the_same_bits_in_any_slot_and_company_and_by_any_threads(
+    weights: WeightFormat,
+) -> None:
+    model = random_model("modern")
+    ids = random_ids(model, 60)
+    whole = NativeSlots(model, 1, weights, threads=1).score(0, ids)
+    slots = NativeSlots(model, 20, weights, threads=3)
+    alone = [slots.admit(7, ids[:5]), *(slots.advance([7], [i])[0] for i in ids[5:])]
+    assert torch.equal(torch.stack(alone), whole[4:])
+    slots.release(7)
+    for slot in range(0, 20, 2):
+        slots.admit(slot, ids[slot : slot + 3])
+    beside = [slots.admit(7, ids[:5])]
+    for step, token_id in enumerate(ids[5:]):
+        others = list(range(0, 20, 2))[: 1 + step % 10]
+        logits = slots.advance([*others, 7], [*ids[: len(others)], token_id])
+        beside.append(logits[-1])
+    assert torch.equal(torch.stack(beside), whole[4:])
+
+
+def test_a_slot_forgets_the_text_that_was_in_it(tmp_path: Path) -> None:
+    model = random_model("gpt2")
+    slots = NativeSlots(model, 2)
+    first = slots.admit(1, [5, 6, 7])
+    slots.release(1)
+    slots.admit(1, random_ids(model, 50))
+    slots.release(1)
+    assert torch.equal(slots.admit(1, [5, 6, 7]), first)
+
+
+def test_instructions_of_older_processors_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = random_model("odd widths")
+    ids = random_ids(model, 70)
+    expected = plain(model, ids)
+    monkeypatch.setenv(native_build.CACHE_VARIABLE, str(tmp_path))
+    library = native_build.build_library((*native_build.PLAIN_FLAGS, "-O1"))
+    monkeypatch.setattr("slm.generate.native_slots.native_library", lambda say: library)
+    for weights in WEIGHT_FORMATS:
+        logits = NativeSlots(model, 1, weights).score(0, ids)
+        assert (logits - expected).abs().mean() < TOLERANCE[weights] * expected.std()
+
+
+def test_misuse_is_refused() -> None:
+    slots = NativeSlots(random_model("gpt2"), 2)
+    slots.admit(0, [1])
+    for wrong in (
+        lambda: slots.admit(0, [1]),
+        lambda: slots.admit(1, []),
+        lambda: slots.advance([1], [1]),
+        lambda: slots.advance([0, 0], [1, 1]),
+        lambda: slots.advance([0], [300]),
+        lambda: slots.advance([0], [-1]),
+    ):
+        with pytest.raises(AssertionError):
+            wrong()
+    slots.release(0)
+    slots.admit(0, list(itertools.repeat(1, 130)))
+    with pytest.raises(AssertionError, match="full"):
+        slots.advance([0], [1])
