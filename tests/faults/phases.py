@@ -26,6 +26,7 @@ from slm.cli import main
 from slm.data import prepare as prepare_module
 from slm.data.loader import DataLoader
 from slm.generate.decoder import CachedDecoder
+from slm.generate.slot_decoder import SlotDecoder
 from slm.signals import EndOnSignal
 from slm.tokenizer import bpe
 from slm.train import saving
@@ -115,6 +116,9 @@ PHASES: dict[str, Callable[[Pause], None]] = {
     "step": lambda pause: before(DataLoader, "batch_at", pause, nth=6),
     "evaluation": lambda pause: before_item(DataLoader, "validation_batches", pause),
     "samples": lambda pause: before(CachedDecoder, "step", pause, nth=3),
+    "generating": lambda pause: [  # whichever is at work on this machine
+        before(decoder, "step", pause, nth=3) for decoder in (CachedDecoder, SlotDecoder)
+    ],
     "save": lambda pause: before(saving, "flatten_optimizer_state", pause),
     "none": lambda pause: None,
 }

@@ -117,7 +117,7 @@ def test_in_generating(
     children: Nursery, finished_run: Path, tmp_path: Path, number: int, words: list[str]
 ) -> None:
     words = ["generate", "--checkpoint", str(finished_run), "Tom", "--seed", "1", *words]
-    outcome = stop(children, tmp_path, number, "samples", words)
+    outcome = stop(children, tmp_path, number, "generating", words)
     assert_stopped(outcome, number, tmp_path)
     assert "{" not in outcome.errors  # no half a result on stdout, which is in here, too
 
