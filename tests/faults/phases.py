@@ -108,7 +108,7 @@ def in_compiling(pause: Pause) -> None:
     trainer_module.compile_blocks = compile_blocks
 
 
-PHASES: dict[str, Callable[[Pause], None]] = {
+PHASES: dict[str, Callable[[Pause], object]] = {
     "import": in_import,
     "prepare": lambda pause: before(prepare_module._SplitWriter, "add", pause),
     "bpe": in_foreign_code,
