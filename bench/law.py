@@ -22,11 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from slm.train.law import worth_of
+from slm.train.law import SIZE_EXPONENT, worth_of
 
 RESULTS = Path("docs/law.json")
-SIZE_EXPONENT = 0.34
-"""Of Hoffmann et al. 2022; runs of few sizes do not tell it better."""
 DATA_EXPONENTS = np.arange(0.20, 0.61, 0.01)
 Runs = Sequence[Mapping[str, Any]]
 
@@ -83,7 +81,8 @@ def slm(*words: str) -> dict[str, Any]:
 def fit_quality(runs: Runs) -> dict[str, float]:
     """Floor, factors and the exponent of data with the least squares of relative errors.
 
-    For given exponents the rest is linear; of the data's each on a grid is tried.
+    For given exponents the rest is linear; of the data's each on a grid is tried. That of the size
+    is Hoffmann's: runs of few sizes do not tell it better.
     """
     bits = np.array([run["bits_per_byte"] for run in runs])
     size = np.array([float(run["in_blocks"]) for run in runs])

@@ -155,8 +155,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         steps = _steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
     costs = costs_of(model)
-    tokens_per_step = config.batch_size * config.gradient_accumulation_steps * model.block_size
-    tokens = steps * tokens_per_step
+    tokens = steps * _tokens_per_step(settings)
     seen = tokens * (text.bytes_per_token or BYTES_PER_TOKEN.get(model.vocab_size, 4.05))
     memory = (
         PROGRAM_BYTES
@@ -191,16 +190,19 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
 
 def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
     """How many steps fit between what comes before and after them; at least one."""
-    model, config = settings.model, settings.train
     compiles = machine.compiles and 60.0 * minutes >= WORTHWHILE_SECONDS.get(
         machine.device, math.inf
     )
     lost = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiles else 0.0)
     seconds = (60.0 * minutes - lost) * (1.0 - EVALUATING_SHARE)
-    flops = costs_of(model).training_flops_per_token
+    flops = costs_of(settings.model).training_flops_per_token
     token_seconds = seconds_per_token(flops, compiled=compiles) / machine.speed
-    tokens_per_step = config.batch_size * config.gradient_accumulation_steps * model.block_size
-    return max(1, int(seconds / token_seconds / tokens_per_step))
+    return max(1, int(seconds / token_seconds / _tokens_per_step(settings)))
+
+
+def _tokens_per_step(settings: RunConfig) -> int:
+    config = settings.train
+    return config.batch_size * config.gradient_accumulation_steps * settings.model.block_size
 
 
 def _warnings(
