@@ -307,6 +307,10 @@ def test_a_refusal_is_told_in_words(open_page):
     page.wait_for_selector("#notice:not([hidden])")
     assert page.locator("#notice").text_content() == "All slots are taken."
     assert page.locator("#notice").get_attribute("role") == "alert"
+    with page.expect_response("**/insight/next"):  # goes well, and is not what was refused
+        set_slider(page, "temperature", 0.3)
+    page.wait_for_selector("#next[aria-busy=false]")
+    assert page.locator("#notice").is_visible()
     page.unroute("**/v1/completions")
     page.click("#tell")
     is_idle(page)

@@ -7,17 +7,22 @@ export function announce(text) {
   byId("teller").textContent = text;
 }
 
-/** Show what went wrong, until the next time something goes right. */
-export function complain(error) {
+/**
+ * Show what went wrong, until the next time something goes right. What looks on by itself, unasked,
+ * gives its name as `watcher`: that it goes well tells nothing of what a person has asked for.
+ */
+export function complain(error, watcher = "") {
   if (error.name === "AbortError") return;
   const notice = byId("notice");
+  notice.dataset.watcher = watcher;
   const lost = error instanceof TypeError;
   notice.textContent = lost ? "The server does not answer. Is it still running?" : sentence(error.message);
   notice.hidden = false;
 }
 
-export function calm() {
-  byId("notice").hidden = true;
+export function calm(watcher = "") {
+  const notice = byId("notice");
+  if (!watcher || notice.dataset.watcher === watcher) notice.hidden = true;
 }
 
 function sentence(text) {

@@ -36,9 +36,9 @@ export class NextWord {
       this.draw(await ask("/insight/next", question));
       this.shown = placeOf(question.model, question.ids);
       this.list.setAttribute("aria-busy", this.wanted !== this.shown);
-      calm();
+      calm("next");
     } catch (error) {
-      complain(error);
+      complain(error, "next");
     }
   }
 

@@ -58,9 +58,9 @@ export class RunView {
       } while (answer.more);
       this.secondsAgo = answer.seconds_ago;
       this.draw();
-      calm();
+      calm("run");
     } catch (error) {
-      complain(error);
+      complain(error, "run");
     }
     clearTimeout(this.timer);
     if (!byId("run").hidden) this.timer = setTimeout(() => this.look(), this.isDone ? 5 * EVERY : EVERY);
