@@ -5,8 +5,11 @@ PyTorch is imported inside the fixtures, so that tests without it stay quick.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import random
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +42,25 @@ TINY = {
     "mlp_dim": 48,
     "dropout": 0.0,
 }
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.add_cleanup(lambda: _end_now(int(session.exitstatus)))
+
+
+def _end_now(status: int) -> None:
+    """End the process when all is told, and show which threads would not have let it end.
+
+    Left to Python, a run that had been told whole has hung while the interpreter shut down.
+    """
+    left = [each for each in threading.enumerate() if not each.daemon]
+    left.remove(threading.main_thread())
+    if left:
+        print(f"threads left by the tests: {left}", file=sys.stderr)
+        faulthandler.dump_traceback()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 @pytest.fixture(scope="session")
