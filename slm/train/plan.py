@@ -17,7 +17,7 @@ from slm.config import ORIGIN_PLAN, RunConfig
 from slm.errors import ConfigError
 from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
 from slm.train.compiling import compiles
-from slm.train.law import expected_bits_per_byte, seconds_per_token
+from slm.train.law import LAW, seconds_per_token
 
 WIDTHS = {128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
 HEAD_WIDTH = 64
@@ -183,7 +183,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=expected_bits_per_byte(
+        expected_bits_per_byte=LAW.bits_per_byte(
             costs.attention + costs.mlp, seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
