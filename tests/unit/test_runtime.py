@@ -306,6 +306,7 @@ def test_what_torchrun_says(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("LOCAL_RANK", "1")
     assert Process.from_environment() == Process(5, 8, 1)
     assert not Process.from_environment().is_main
+    assert Process.from_environment_or_alone() == Process(5, 8, 1)
 
 
 @pytest.mark.parametrize(
@@ -321,6 +322,7 @@ def test_what_makes_no_sense(
     environment.setenv("LOCAL_RANK", local_rank)
     with pytest.raises(ConfigError):
         Process.from_environment()
+    assert Process.from_environment_or_alone() == Process()
 
 
 def test_a_group_of_one_is_no_group() -> None:
