@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -150,6 +151,19 @@ def test_autocast() -> None:
         assert (matrix @ matrix).dtype == torch.float32
     with autocast("cpu", "bfloat16"):
         assert (matrix @ matrix).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
+def test_autocast_on_a_gpu_is_of_its_kind(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    asked = []
+    monkeypatch.setattr(
+        torch, "autocast", lambda kind, dtype: asked.append((kind, dtype)) or nullcontext()
+    )
+    for dtype in runtime.DTYPES:
+        with autocast(device, dtype):
+            pass
+    kind = device.partition(":")[0]
+    assert asked == [(kind, torch.bfloat16), (kind, torch.float16)]
 
 
 # -- threads and compilers -------------------------------------------------------------------------
