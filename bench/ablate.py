@@ -273,6 +273,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
     """
     from slm.data.place import default_data_dir
     from slm.data.prepare import prepare
+    from slm.data.sources import source_of
 
     flags = {"data.source": (args.source, "--source")}
     found: dict[str, tuple[Path, str]] = {}
@@ -281,13 +282,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
     for name, settings in chosen.items():
         data = settings.data
         directory = prepare(
-            data.source,
-            data.tokenizer,
-            default_data_dir(data),
-            limit=data.limit,
-            validation_fraction=data.validation_fraction,
-            seed=data.corpus_seed,
-            note=say,
+            source_of(data, note=say), data.tokenizer, default_data_dir(data), note=say
         )
         identity = identity_of(settings, directory.fingerprint, length_words(args), args.eval_dtype)
         twin = next((other for other, (_, known) in found.items() if known == identity), None)

@@ -4,7 +4,7 @@
     python bench/law.py fit --plot docs/law.png
 
 `run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
-the whole validation text, and adds it to `--results` (docs/law.json). `fit` fits the constants of
+the whole validation text, and adds it to `--results` (docs/law.json). `fit` fits the numbers of
 `slm.train.law` to these runs and prints them. Nothing else may compute meanwhile.
 """
 
@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from slm.train.law import SIZE_EXPONENT, worth_of
+from slm.train.law import LAW, Law, worth_of
 
 RESULTS = Path("docs/law.json")
 DATA_EXPONENTS = np.arange(0.20, 0.61, 0.01)
@@ -78,8 +80,8 @@ def slm(*words: str) -> dict[str, Any]:
     return result
 
 
-def fit_quality(runs: Runs) -> dict[str, float]:
-    """Floor, factors and the exponent of data with the least squares of relative errors.
+def fit_quality(runs: Runs) -> Law:
+    """The law with the least squares of relative errors.
 
     For given exponents the rest is linear; of the data's each on a grid is tried. That of the size
     is Hoffmann's: runs of few sizes do not tell it better.
@@ -87,25 +89,18 @@ def fit_quality(runs: Runs) -> dict[str, float]:
     bits = np.array([run["bits_per_byte"] for run in runs])
     size = np.array([float(run["in_blocks"]) for run in runs])
     worth = np.array([worth_of(run["text_bytes"], run["unique_bytes"]) for run in runs])
-    best: tuple[float, dict[str, float]] | None = None
+    best, least_error = None, math.inf
     for exponent in DATA_EXPONENTS:
-        columns = np.stack([np.ones_like(bits), size**-SIZE_EXPONENT, worth**-exponent], axis=1)
+        columns = np.stack([np.ones_like(bits), size**-LAW.size_exponent, worth**-exponent], axis=1)
         factors, *_ = np.linalg.lstsq(columns / bits[:, None], np.ones_like(bits), rcond=None)
         error = float((((columns @ factors) / bits - 1) ** 2).sum())
-        if (factors >= 0).all() and (best is None or error < best[0]):
-            best = (
-                error,
-                {
-                    "FLOOR": float(factors[0]),
-                    "SIZE_FACTOR": float(factors[1]),
-                    "SIZE_EXPONENT": SIZE_EXPONENT,
-                    "DATA_FACTOR": float(factors[2]),
-                    "DATA_EXPONENT": float(exponent),
-                },
-            )
+        if (factors >= 0).all() and error < least_error:
+            floor, size_factor, data_factor = map(float, factors)
+            best = Law(floor, size_factor, LAW.size_exponent, data_factor, float(exponent))
+            least_error = error
     if best is None:
         raise SystemExit("no law with positive terms fits these runs: make more of them")
-    return best[1]
+    return best
 
 
 def fit_speed(runs: Runs) -> tuple[float, float]:
@@ -117,17 +112,12 @@ def fit_speed(runs: Runs) -> tuple[float, float]:
     return float(per_flop), float(per_token)
 
 
-def predicted(run: Mapping[str, Any], law: Mapping[str, float]) -> float:
-    """Bits per byte by the law."""
-    worth = worth_of(run["text_bytes"], run["unique_bytes"])
-    return (
-        law["FLOOR"]
-        + law["SIZE_FACTOR"] / run["in_blocks"] ** law["SIZE_EXPONENT"]
-        + law["DATA_FACTOR"] / worth ** law["DATA_EXPONENT"]
-    )
+def predicted(run: Mapping[str, Any], law: Law) -> float:
+    """Bits per byte of a run by the law."""
+    return law.bits_per_byte(run["in_blocks"], run["text_bytes"], run["unique_bytes"])
 
 
-def draw(runs: Runs, law: Mapping[str, float], path: Path) -> None:
+def draw(runs: Runs, law: Law, path: Path) -> None:
     """The runs as points and the law as lines, one for each size, over the text read."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter
@@ -141,10 +131,7 @@ def draw(runs: Runs, law: Mapping[str, float], path: Path) -> None:
     )
     for number, (in_blocks, width, layers) in enumerate(sizes):
         colour = f"C{number}"
-        curve = [
-            predicted({"text_bytes": s, "unique_bytes": unique, "in_blocks": in_blocks}, law)
-            for s in seen
-        ]
+        curve = [law.bits_per_byte(in_blocks, s, unique) for s in seen]
         axes.plot(seen / 1e6, curve, color=colour, lw=1, label=f"{layers} layers of width {width}")
         mine = [run for run in runs if run["in_blocks"] == in_blocks]
         bits = [run["bits_per_byte"] for run in mine]
@@ -189,8 +176,8 @@ def main() -> None:
             print(runs[-1], file=sys.stderr, flush=True)
         return
     law = fit_quality(runs)
-    for name, value in law.items():
-        print(f"{name} = {value:.4g}")
+    for name, value in asdict(law).items():
+        print(f"{name}: float = {value:.4g}")
     for compiled in (False, True):
         alike = [run for run in runs if run["compiled"] == compiled]
         if len({run["flops_per_token"] for run in alike}) > 1:

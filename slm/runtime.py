@@ -245,6 +245,14 @@ class Process:
             raise ConfigError(f"rank {rank} is not below the world size {world_size}")
         return cls(rank, world_size, int(given.get("LOCAL_RANK", rank)))
 
+    @classmethod
+    def from_environment_or_alone(cls) -> Process:
+        """The same for those who only tell an error: variables without sense count as none."""
+        try:
+            return cls.from_environment()
+        except ConfigError:
+            return cls()
+
 
 def device_of_process(device: str, process: Process) -> str:
     """The device of one process: each takes its own GPU where there are several processes.

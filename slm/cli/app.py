@@ -122,7 +122,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
         _drop_output()
     # The interpreter would wait until compilers and encoders have done what nobody needs; and while
     # it shuts down, the threads of several processes' group may abort it.
-    is_held_up = (code > 128 and threading.active_count() > 1) or _is_one_of_several()
+    is_held_up = code > 128 and threading.active_count() > 1
+    is_held_up = is_held_up or Process.from_environment_or_alone().world_size > 1
     if arguments is None and is_held_up:
         with contextlib.suppress(OSError):
             sys.stdout.flush()
@@ -140,7 +141,7 @@ def _drop_output() -> None:
 
 
 def _report_ended(number: int) -> int:
-    if _is_main_process():
+    if Process.from_environment_or_alone().is_main:
         by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
         say(f"interrupted{by}")
     return 128 + number
@@ -150,7 +151,8 @@ def _report(error: SlmError, name: str) -> int:
     if os.environ.get(DEBUG_VARIABLE):
         say(traceback.format_exc().rstrip())
     # What all processes of torchrun know alike, one of them says.
-    if not isinstance(error, UsageError | Interrupted | TrainingError) or _is_main_process():
+    known_to_all = isinstance(error, UsageError | Interrupted | TrainingError)
+    if not known_to_all or Process.from_environment_or_alone().is_main:
         say(f"error: {one_line(error.message)}")
         say(f"hint: {one_line(error.hint or _last_resort(error, name))}")
     return error.exit_code
@@ -170,17 +172,3 @@ def _report_unexpected(error: BaseException) -> int:
     say(f"error: unexpected {type(error).__name__}: {one_line(first_line)}")
     say(f"hint: this is a fault of the program; {DEBUG_VARIABLE}=1 shows where it happened")
     return 1
-
-
-def _is_one_of_several() -> bool:
-    try:
-        return Process.from_environment().world_size > 1
-    except SlmError:
-        return False
-
-
-def _is_main_process() -> bool:
-    try:
-        return Process.from_environment().is_main
-    except SlmError:
-        return True

@@ -81,15 +81,11 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
     """
     from slm.data.file_source import existing_path, read_documents
     from slm.data.place import identity_of
-    from slm.data.sources import open_source
+    from slm.data.sources import source_of
 
-    opened = open_source(
-        source,
-        limit=held_out.limit if identity_of(source) == identity_of(held_out.source) else None,
-        validation_fraction=held_out.validation_fraction,
-        seed=held_out.corpus_seed,
-        note=say,
-    )
+    limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
+    meant = held_out.model_copy(update={"source": source, "limit": limit})
+    opened = source_of(meant, note=say)
     path = existing_path(source)
     if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
         say(f"scoring the whole of {source}")

@@ -59,6 +59,7 @@ def prepare(
     """
     from slm.data.place import default_data_dir
     from slm.data.prepare import prepare as prepare_data
+    from slm.data.sources import source_of
 
     started_at = time.perf_counter()
     flags = given(
@@ -74,13 +75,10 @@ def prepare(
     data = resolve(flags=flags).data
     with Display() as display:
         directory = prepare_data(
-            data.source,
+            source_of(data, note=say),
             data.tokenizer,
             default_data_dir(data) if out is None else out,
             force=force_reload,
-            limit=data.limit,
-            validation_fraction=data.validation_fraction,
-            seed=data.corpus_seed,
             progress=display.show_preparation,
             note=say,
         )

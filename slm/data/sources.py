@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from slm.config import DataConfig
 from slm.data.documents import Piece, pieces_of
 from slm.data.file_source import EXTENSIONS, FileSource, existing_path, open_folder
 from slm.data.hub import HUB_NAME, HubSource
@@ -92,6 +93,17 @@ def open_source(
             or "data sets are named owner/name, as roneneldan/TinyStories; or use --source builtin",
         )
     return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, note=note)
+
+
+def source_of(data: DataConfig, *, note: Callable[[str], None] | None = None) -> Source:
+    """The source that the settings of a run mean; see `open_source`."""
+    return open_source(
+        data.source,
+        limit=data.limit,
+        validation_fraction=data.validation_fraction,
+        seed=data.corpus_seed,
+        note=note,
+    )
 
 
 def _looks_like_path(spec: str) -> bool:

@@ -6,6 +6,7 @@ One block is compiled and reused for every layer, which costs a sixth of compili
 from __future__ import annotations
 
 import contextlib
+import math
 
 import torch
 
@@ -23,29 +24,42 @@ WORTHWHILE_SECONDS = {"cpu": 300.0, "cuda": 60.0}
 def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_step: int) -> bool:
     """Whether to compile the blocks of a run.
 
-    `auto` decides from the planned length of the run alone, not from a measurement, so that the
-    same command always decides the same.
-
     Raises:
         DeviceError: the settings demand it, and there is no compiler.
     """
-    possible = can_compile(device)
-    if config.compile == "on" and not possible:
+    kind = device.partition(":")[0]
+    if config.max_minutes is not None:
+        planned_seconds = 60.0 * config.max_minutes
+    else:
+        flops = costs_of(model.config).training_flops_per_token * tokens_per_step
+        planned_seconds = config.max_steps * flops / ASSUMED_FLOPS.get(kind, math.inf)
+    return compiles(config.compile, device, planned_seconds, has_compiler=can_compile(device))
+
+
+def compiles(choice: str, device: str, planned_seconds: float, *, has_compiler: bool) -> bool:
+    """What becomes of the setting `compile` in a run of a planned length.
+
+    `auto` decides from that length alone, not from a measurement, so that the same command always
+    decides the same.
+
+    Args:
+        choice: `on`, `off` or `auto`.
+        device: its kind, or with its number.
+        planned_seconds: of the run.
+        has_compiler: whether there is one for the device.
+
+    Raises:
+        DeviceError: `on`, and there is no compiler.
+    """
+    if choice == "on" and not has_compiler:
         raise DeviceError(
             f"compile=on is not possible here: no compiler for {device} was found",
             hint="install one (gcc, clang or MSVC; triton for CUDA), or use compile=auto",
         )
-    if config.compile != "auto":
-        return config.compile == "on"
-    kind = device.partition(":")[0]
-    if not possible or kind not in WORTHWHILE_SECONDS:
-        return False
-    if config.max_minutes is not None:
-        planned_seconds = config.max_minutes * 60.0
-    else:
-        flops = costs_of(model.config).training_flops_per_token
-        planned_seconds = config.max_steps * tokens_per_step * flops / ASSUMED_FLOPS[kind]
-    return planned_seconds >= WORTHWHILE_SECONDS[kind]
+    if choice != "auto":
+        return choice == "on"
+    least_seconds = WORTHWHILE_SECONDS.get(device.partition(":")[0], math.inf)
+    return has_compiler and planned_seconds >= least_seconds
 
 
 def compile_blocks(model: GPT) -> None:

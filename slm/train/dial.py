@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slm.config import ORIGIN_PREPARED, DataConfig, RunConfig
 from slm.data.shards import DataDirectory
-from slm.data.sources import open_source
+from slm.data.sources import source_of
 from slm.train.plan import Plan, Text, make_plan
 from slm.train.probe import probe_machine
 
@@ -29,10 +29,4 @@ def text_of(data: DataConfig, *, is_prepared: bool) -> Text:
     if is_prepared:
         directory = DataDirectory.open(data.data_dir)
         return Text(directory.split("train").bytes, directory.bytes_per_token("train"))
-    source = open_source(
-        data.source,
-        limit=data.limit,
-        validation_fraction=data.validation_fraction,
-        seed=data.corpus_seed,
-    )
-    return Text(source.expected_bytes, None)
+    return Text(source_of(data).expected_bytes, None)

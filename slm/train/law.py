@@ -1,7 +1,7 @@
 """What a model of a given size reaches on so much text: a law fitted to the project's own runs.
 
-    bits per byte = FLOOR + SIZE_FACTOR / parameters ^ SIZE_EXPONENT
-                          + DATA_FACTOR / bytes ^ DATA_EXPONENT
+    bits per byte = floor + size_factor / parameters ^ size_exponent
+                          + data_factor / bytes ^ data_exponent
 
 The form is that of Hoffmann et al. 2022 (https://arxiv.org/abs/2203.15556, section 3.3), with
 parameters counted inside the blocks, and text in bytes, so that the vocabulary may differ. Text
@@ -12,13 +12,7 @@ its picture stand in docs/law.md. It holds for stories like those of TinyStories
 from __future__ import annotations
 
 import math
-
-FLOOR = 0.437
-SIZE_FACTOR = 14.52
-SIZE_EXPONENT = 0.34
-DATA_FACTOR = 435.7
-DATA_EXPONENT = 0.45
-"""Fitted to the runs in docs/law.json."""
+from dataclasses import dataclass
 
 REPEATS_WORTH = 15.4
 """Epochs after which text is worth nothing new: Muennighoff et al. 2023, section 5."""
@@ -39,18 +33,31 @@ def worth_of(seen: float, unique: float) -> float:
     return unique * (1.0 + REPEATS_WORTH * (1.0 - math.exp(-repeats / REPEATS_WORTH)))
 
 
-def expected_bits_per_byte(parameters: float, seen: float, unique: float) -> float:
-    """Bits per byte of held-out text at the end of a run.
+@dataclass(frozen=True)
+class Law:
+    """The numbers of the law; the defaults are fitted to the runs in docs/law.json."""
 
-    Args:
-        parameters: those inside the blocks.
-        seen: bytes of text read in all.
-        unique: bytes of text there are.
-    """
-    size: float = SIZE_FACTOR / parameters**SIZE_EXPONENT
-    data: float = DATA_FACTOR / worth_of(seen, unique) ** DATA_EXPONENT
-    return FLOOR + size + data
+    floor: float = 0.437
+    size_factor: float = 14.52
+    size_exponent: float = 0.34
+    data_factor: float = 435.7
+    data_exponent: float = 0.45
 
+    def bits_per_byte(self, parameters: float, seen: float, unique: float) -> float:
+        """Bits per byte of held-out text at the end of a run.
+
+        Args:
+            parameters: those inside the blocks.
+            seen: bytes of text read in all.
+            unique: bytes of text there are.
+        """
+        size: float = self.size_factor / parameters**self.size_exponent
+        data: float = self.data_factor / worth_of(seen, unique) ** self.data_exponent
+        return self.floor + size + data
+
+
+LAW = Law()
+"""What the dial goes by."""
 
 SECONDS_PER_FLOP = {"eager": 5.52e-12, "compiled": 4.06e-12}
 SECONDS_PER_TOKEN = {"eager": 0.3e-6, "compiled": 6.3e-6}

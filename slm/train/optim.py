@@ -168,12 +168,17 @@ def build_optimizers(
         [group for group in groups if group["params"]],
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
-        fused=next(iter(trainable.values())).device.type in {"cpu", "cuda"},
+        fused=_fused_on(next(iter(trainable.values())).device),
     )
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
+
+
+def _fused_on(device: torch.device) -> bool | None:
+    """Whether AdamW is to update all parameters in one pass; None: PyTorch chooses."""
+    return True if device.type in {"cpu", "cuda"} else None
 
 
 def set_learning_rates(optimizers: dict[str, torch.optim.Optimizer], scale: float) -> None:

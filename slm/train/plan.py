@@ -16,8 +16,8 @@ from typing import Any
 from slm.config import ORIGIN_PLAN, RunConfig
 from slm.errors import ConfigError
 from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
-from slm.train.compiling import WORTHWHILE_SECONDS
-from slm.train.law import expected_bits_per_byte, seconds_per_token
+from slm.train.compiling import compiles
+from slm.train.law import LAW, seconds_per_token
 
 WIDTHS = {128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
 HEAD_WIDTH = 64
@@ -52,7 +52,7 @@ class Machine:
     dtype: str
     speed: float
     """How many times as fast it trains as the machine of docs/law.md."""
-    compiles: bool
+    has_compiler: bool
     memory_bytes: int | None
 
 
@@ -105,6 +105,9 @@ def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> 
         minutes: from the command's start to its end.
         machine: that trains.
         text: that is read.
+
+    Raises:
+        DeviceError: the user wants compiled blocks, and there is no compiler.
     """
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
     return min(plans, key=lambda plan: plan.expected_bits_per_byte)
@@ -180,7 +183,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=expected_bits_per_byte(
+        expected_bits_per_byte=LAW.bits_per_byte(
             costs.attention + costs.mlp, seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
@@ -190,13 +193,12 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
 
 def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
     """How many steps fit between what comes before and after them; at least one."""
-    compiles = machine.compiles and 60.0 * minutes >= WORTHWHILE_SECONDS.get(
-        machine.device, math.inf
-    )
-    lost = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiles else 0.0)
-    seconds = (60.0 * minutes - lost) * (1.0 - EVALUATING_SHARE)
+    choice, seconds = settings.train.compile, 60.0 * minutes
+    compiled = compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
+    seconds -= STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
+    seconds *= 1.0 - EVALUATING_SHARE
     flops = costs_of(settings.model).training_flops_per_token
-    token_seconds = seconds_per_token(flops, compiled=compiles) / machine.speed
+    token_seconds = seconds_per_token(flops, compiled=compiled) / machine.speed
     return max(1, int(seconds / token_seconds / _tokens_per_step(settings)))
 
 

@@ -57,6 +57,6 @@ def probe_machine(settings: RunConfig) -> Machine:
         device=device.partition(":")[0],
         dtype=dtype,
         speed=REFERENCE_SECONDS / seconds,
-        compiles=settings.train.compile != "off" and can_compile(device),
+        has_compiler=can_compile(device),
         memory_bytes=memory_bytes(device),
     )

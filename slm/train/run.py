@@ -30,7 +30,7 @@ from slm.data.loader import DataLoader
 from slm.data.place import default_data_dir
 from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
-from slm.data.sources import open_source
+from slm.data.sources import source_of
 from slm.errors import ConfigError, DataError, UsageError
 from slm.model import GPT
 from slm.model.accounting import activation_bytes_per_token, state_bytes
@@ -189,13 +189,10 @@ def obtain_data(
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
     return prepare(
-        data.source,
+        source_of(data, note=note),
         data.tokenizer,
         data.data_dir,
         force=force,
-        limit=data.limit,
-        validation_fraction=data.validation_fraction,
-        seed=data.corpus_seed,
         progress=progress,
         note=note,
     )
@@ -260,13 +257,7 @@ _KNOWN_AS = {
 
 def _are_others(data: DataConfig, directory: DataDirectory) -> bool:
     """Whether a directory holds other data than the settings would make."""
-    source = open_source(
-        data.source,
-        limit=data.limit,
-        validation_fraction=data.validation_fraction,
-        seed=data.corpus_seed,
-    )
-    return not is_made_from(directory, source, data.tokenizer)
+    return not is_made_from(directory, source_of(data), data.tokenizer)
 
 
 def _made(spec: str, directory: DataDirectory) -> bool:

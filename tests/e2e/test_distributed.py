@@ -158,6 +158,18 @@ def test_the_same_losses(folders: dict[str, Path]) -> None:
     assert losses(folders["one"], "train")[N_STEPS] < losses(folders["one"], "train")[1] - 0.1
 
 
+def test_gradients_are_sent_once_a_step_and_not_once_a_micro_batch(
+    folders: dict[str, Path],
+) -> None:
+    weights = load_file(folders["two"] / "run/best/model.safetensors")
+    n_parameters = sum(tensor.numel() for tensor in weights.values())
+    for rank in range(2):
+        sizes = json.loads((folders["two"] / f"messages-{rank}.json").read_text("utf-8"))
+        assert sizes.count(n_parameters) == N_STEPS
+        # What else is sent are a few numbers on which the processes agree.
+        assert all(size < 10 for size in sizes if size != n_parameters)
+
+
 def test_going_on_with_more_processes_and_with_fewer(folders: dict[str, Path]) -> None:
     one = rows_by_step(folders["one"], 1)
     mixed, back = rows_by_step(folders["mixed"], 2), rows_by_step(folders["mixed-back"], 1)

@@ -3,17 +3,20 @@
 Usage: python train_driver.py JOBS, where JOBS is a JSON list of objects with the keys `data_dir`,
 `settings` (of `TrainingConfig`), `existing`, `stop_after`, `poison` (the process whose numbers go
 bad), `default_callbacks`, and `batches`, a folder into which each process writes the first ids of
-every row that it trains on. Steps are told on stdout.
+every row that it trains on, and the sizes of what it sends. Steps are told on stdout.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed
 
 from slm.config import GPTConfig, TrainingConfig
 from slm.data.loader import DataLoader
@@ -81,6 +84,23 @@ def poison(trainer: Trainer) -> None:
     trainer.stepper.optimizers["adamw"].register_step_post_hook(spoil_weight)
 
 
+@contextlib.contextmanager
+def noting_messages() -> Iterator[list[int]]:
+    """The numbers of values in each all-reduce of the block."""
+    sizes: list[int] = []
+    all_reduce = torch.distributed.all_reduce
+
+    def noted(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        sizes.append(tensor.numel())
+        return all_reduce(tensor, *args, **kwargs)
+
+    torch.distributed.all_reduce = noted
+    try:
+        yield sizes
+    finally:
+        torch.distributed.all_reduce = all_reduce
+
+
 def run(job: dict[str, Any], process: Process) -> None:
     """Train as the job says."""
     config = TrainingConfig(**job["settings"])
@@ -98,13 +118,20 @@ def run(job: dict[str, Any], process: Process) -> None:
     trainer = Trainer(model, loader, config.__dict__, process=process, callbacks=callbacks)
     if job.get("poison") == process.rank:
         poison(trainer)
-    try:
-        trainer.train(existing=job.get("existing", "set-aside"), stop_after=job.get("stop_after"))
-    finally:
-        if "batches" in job:
-            Path(job["batches"]).mkdir(exist_ok=True)
-            path = Path(job["batches"]) / f"rank-{process.rank}.json"
-            path.write_text(json.dumps(loader.rows), encoding="utf-8")
+    with noting_messages() as sizes:
+        try:
+            how = {
+                "existing": job.get("existing", "set-aside"),
+                "stop_after": job.get("stop_after"),
+            }
+            trainer.train(**how)
+        finally:
+            if "batches" in job:
+                folder = Path(job["batches"])
+                folder.mkdir(exist_ok=True)
+                for name, noted in (("rank", loader.rows), ("messages", sizes)):
+                    path = folder / f"{name}-{process.rank}.json"
+                    path.write_text(json.dumps(noted), encoding="utf-8")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -150,6 +151,19 @@ def test_autocast() -> None:
         assert (matrix @ matrix).dtype == torch.float32
     with autocast("cpu", "bfloat16"):
         assert (matrix @ matrix).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
+def test_autocast_on_a_gpu_is_of_its_kind(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    asked = []
+    monkeypatch.setattr(
+        torch, "autocast", lambda kind, dtype: asked.append((kind, dtype)) or nullcontext()
+    )
+    for dtype in runtime.DTYPES:
+        with autocast(device, dtype):
+            pass
+    kind = device.partition(":")[0]
+    assert asked == [(kind, torch.bfloat16), (kind, torch.float16)]
 
 
 # -- threads and compilers -------------------------------------------------------------------------
@@ -306,6 +320,7 @@ def test_what_torchrun_says(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("LOCAL_RANK", "1")
     assert Process.from_environment() == Process(5, 8, 1)
     assert not Process.from_environment().is_main
+    assert Process.from_environment_or_alone() == Process(5, 8, 1)
 
 
 @pytest.mark.parametrize(
@@ -321,6 +336,7 @@ def test_what_makes_no_sense(
     environment.setenv("LOCAL_RANK", local_rank)
     with pytest.raises(ConfigError):
         Process.from_environment()
+    assert Process.from_environment_or_alone() == Process()
 
 
 def test_a_group_of_one_is_no_group() -> None:

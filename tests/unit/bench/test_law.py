@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import law
 import pytest
 
-KNOWN = {
-    "FLOOR": 0.4,
-    "SIZE_FACTOR": 20.0,
-    "SIZE_EXPONENT": 0.34,
-    "DATA_FACTOR": 50.0,
-    "DATA_EXPONENT": 0.30,
-}
+from slm.train.law import LAW, SECONDS_PER_FLOP, SECONDS_PER_TOKEN, Law
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+KNOWN = Law(floor=0.4, size_factor=20.0, size_exponent=0.34, data_factor=50.0, data_exponent=0.30)
 
 
 def made_runs() -> list[dict[str, Any]]:
@@ -36,9 +37,7 @@ def made_runs() -> list[dict[str, Any]]:
 
 
 def test_a_known_law_is_found_again() -> None:
-    found = law.fit_quality(made_runs())
-    for name, value in KNOWN.items():
-        assert found[name] == pytest.approx(value, rel=1e-6), name
+    assert asdict(law.fit_quality(made_runs())) == pytest.approx(asdict(KNOWN), rel=1e-6)
 
 
 def test_the_speed_is_found_again() -> None:
@@ -54,3 +53,20 @@ def test_runs_that_no_law_fits_are_refused() -> None:
 def test_the_picture_is_drawn(tmp_path: Any) -> None:
     law.draw(made_runs(), KNOWN, tmp_path / "law.png")
     assert (tmp_path / "law.png").stat().st_size > 10_000
+
+
+def test_the_numbers_in_the_code_are_those_of_the_recorded_runs() -> None:
+    runs = json.loads((DOCS / "law.json").read_text("utf-8"))
+    assert asdict(law.fit_quality(runs)) == pytest.approx(asdict(LAW), rel=1e-3)
+    for how in ("eager", "compiled"):
+        alike = [run for run in runs if run["compiled"] == (how == "compiled")]
+        found = law.fit_speed(alike)
+        assert found == pytest.approx((SECONDS_PER_FLOP[how], SECONDS_PER_TOKEN[how]), rel=0.02)
+
+
+def test_the_page_tells_the_same_numbers() -> None:
+    formula = (
+        f"{LAW.floor:g} + {LAW.size_factor:g} / parameters^{LAW.size_exponent:g} + "
+        f"{LAW.data_factor:g} / bytes^{LAW.data_exponent:g}"
+    )
+    assert formula in (DOCS / "law.md").read_text("utf-8")

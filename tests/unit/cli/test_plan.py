@@ -11,7 +11,7 @@ from slm.cli import main
 from slm.train import dial
 from slm.train.plan import Machine
 
-SLOW = Machine("cpu", "float32", 0.02, compiles=False, memory_bytes=16 * 10**9)
+SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from slm.config import DataConfig
 from slm.data.documents import whole_stories
 from slm.data.file_source import FileSource, FolderSource
 from slm.data.hub import HubSource
-from slm.data.sources import BUILTIN_STORIES, Source, open_source
+from slm.data.sources import BUILTIN_STORIES, Source, open_source, source_of
 from slm.data.splits import SPLITS
 from slm.errors import DataError, UsageError
 
@@ -47,6 +48,14 @@ def test_every_kind_of_file_gives_the_same_splits(every_kind: list[Path]) -> Non
     found = [splits(open_source(str(path), seed=3)) for path in every_kind]
     assert found[1:] == found[:-1]
     assert sorted([*found[0][0], *found[0][1]]) == sorted(f"story {i}" for i in range(40))
+
+
+def test_settings_mean_the_source_with_their_share_held_out(tmp_path: Path) -> None:
+    path = text_file(tmp_path / "a.txt", 40)
+    data = DataConfig(source=str(path), limit=9, validation_fraction=0.4, corpus_seed=7)
+    expected = open_source(str(path), limit=9, validation_fraction=0.4, seed=7)
+    assert source_of(data).identity() == expected.identity()
+    assert splits(source_of(data)) == splits(expected)
 
 
 def test_folder_gives_its_splits_and_limits_training_alone(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from slm.train.law import expected_bits_per_byte, seconds_per_token, worth_of
+from slm.train.law import LAW, Law, seconds_per_token, worth_of
 
 
 def test_text_read_once_is_worth_itself() -> None:
@@ -22,10 +22,18 @@ def test_text_read_again_is_worth_less_and_in_the_end_nothing() -> None:
     assert worth_of(1e12, 1e6) == pytest.approx(16.4e6)
 
 
+def test_the_law_is_a_floor_and_two_powers() -> None:
+    law = Law(floor=0.5, size_factor=6.0, size_exponent=0.5, data_factor=40.0, data_exponent=0.25)
+    assert law.bits_per_byte(9e6, 1.6e9, math.inf) == pytest.approx(0.5 + 6 / 3000 + 40 / 200)
+    assert law.bits_per_byte(9e6, 1e99, 1e6) == pytest.approx(
+        0.5 + 6 / 3000 + 40 / worth_of(1e99, 1e6) ** 0.25
+    )
+
+
 def test_more_of_anything_is_better() -> None:
-    assert expected_bits_per_byte(2e6, 1e7, 1e9) < expected_bits_per_byte(1e6, 1e7, 1e9)
-    assert expected_bits_per_byte(1e6, 2e7, 1e9) < expected_bits_per_byte(1e6, 1e7, 1e9)
-    assert expected_bits_per_byte(1e6, 2e7, 1e9) < expected_bits_per_byte(1e6, 2e7, 1e7)
+    assert LAW.bits_per_byte(2e6, 1e7, 1e9) < LAW.bits_per_byte(1e6, 1e7, 1e9)
+    assert LAW.bits_per_byte(1e6, 2e7, 1e9) < LAW.bits_per_byte(1e6, 1e7, 1e9)
+    assert LAW.bits_per_byte(1e6, 2e7, 1e9) < LAW.bits_per_byte(1e6, 2e7, 1e7)
 
 
 def test_a_larger_model_takes_longer_and_compiling_helps() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from slm.config import TrainingConfig
 from slm.model import GPT
@@ -61,6 +65,47 @@ def test_settings_reach_the_optimizers(tiny_model: MakeModel) -> None:
         set_learning_rates(optimizers, scale)
         assert [group["lr"] for group in muon.param_groups] == [0.25 * scale]
         assert [group["lr"] for group in adamw.param_groups] == [0.5 * scale] * 2
+
+
+class Calls(TorchDispatchMode):
+    """Notes the names of PyTorch's operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def pretended_on(device: str, model: GPT) -> FakeTensorMode:
+    """Let the parameters of a model be of a device that need not be there; they have no content."""
+    pretence = FakeTensorMode()
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                shape = parameter.detach().to("meta")
+                there = FakeTensor(pretence, shape, torch.device(device))
+                setattr(module, name, nn.Parameter(there))
+    return pretence
+
+
+@pytest.mark.parametrize(("device", "fused"), [("cpu", True), ("cuda:0", True), ("mps:0", None)])
+def test_adamw_is_fused_where_that_is_fast(
+    tiny_model: MakeModel, device: str, fused: bool | None
+) -> None:
+    model = tiny_model("modern")
+    pretence = pretended_on(device, model)
+    optimizers = build_optimizers(model, TrainingConfig(optimizer="muon"))
+    assert [group["fused"] for group in optimizers["adamw"].param_groups] == [fused] * 2
+    with pretence, Calls() as calls:
+        for parameter in model.parameters():
+            assert str(parameter.device) == device
+            parameter.grad = torch.zeros_like(parameter)
+        for optimizer in optimizers.values():
+            optimizer.step()
+    assert ("_fused_adamw_.default" in calls.names) is (fused is True)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from slm.config import RunConfig
+from slm.errors import DeviceError
 from slm.presets import resolve
 from slm.train.plan import Machine, Plan, Text, make_plan
 
-REFERENCE = Machine("cpu", "bfloat16", 1.0, compiles=True, memory_bytes=16 * 10**9)
+REFERENCE = Machine("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
 PLENTY = Text(2 * 10**9, 4.05)
 
 
@@ -44,9 +46,24 @@ def test_no_other_size_would_be_better() -> None:
 
 def test_a_faster_machine_makes_more_steps() -> None:
     settings = base("n_embd=192", "n_layer=4", "n_head=3")
-    fast = Machine("cpu", "bfloat16", 3.0, compiles=True, memory_bytes=None)
+    fast = Machine("cpu", "bfloat16", 3.0, has_compiler=True, memory_bytes=None)
     faster = make_plan(settings, 10, fast, PLENTY)
     assert faster.steps == pytest.approx(3 * plan(10, settings).steps, rel=0.01)
+
+
+def test_compiling_counts_where_the_run_will_compile() -> None:
+    size = ("n_embd=192", "n_layer=4", "n_head=3")
+
+    def steps(minutes: float, choice: str, machine: Machine = REFERENCE) -> int:
+        return make_plan(base(*size, f"compile={choice}"), minutes, machine, PLENTY).steps
+
+    # Too short for it: a quarter of the time would go into compiling.
+    assert steps(1, "on") < steps(1, "off") == steps(1, "auto")
+    assert steps(30, "off") < steps(30, "on") == steps(30, "auto")
+    without = replace(REFERENCE, has_compiler=False)
+    assert steps(30, "auto", without) == steps(30, "off")
+    with pytest.raises(DeviceError, match="compile=on"):
+        steps(30, "on", without)
 
 
 def test_what_the_user_sets_stays() -> None:
@@ -99,7 +116,7 @@ def test_little_text_is_warned_of() -> None:
 
 
 def test_little_memory_is_warned_of() -> None:
-    small = Machine("cpu", "bfloat16", 1.0, compiles=True, memory_bytes=600_000_000)
+    small = Machine("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=600_000_000)
     (warning,) = make_plan(base(), 10, small, PLENTY).warnings
     assert "0.6" in warning
     assert "batch_size" in warning
