@@ -21,7 +21,7 @@ def plan_run(settings: RunConfig, minutes: float) -> Plan:
     """
     is_prepared = settings.origins.get("data.data_dir") == ORIGIN_PREPARED
     text = text_of(settings.data, is_prepared=is_prepared)
-    return make_plan(settings, minutes, probe_machine(settings), text)
+    return make_plan(settings, minutes, probe_machine(settings, minutes), text)
 
 
 def text_of(data: DataConfig, *, is_prepared: bool) -> Text:

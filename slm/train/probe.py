@@ -1,11 +1,11 @@
-"""How fast this machine trains, found in a few seconds."""
+"""How fast this machine trains, beside the one of docs/law.md: found in a few seconds."""
 
 from __future__ import annotations
 
 import torch
 
 from slm.config import RunConfig
-from slm.model import GPT
+from slm.model import GPT, costs_of
 from slm.presets import resolve
 from slm.runtime import (
     Process,
@@ -16,25 +16,29 @@ from slm.runtime import (
     resolve_dtype,
     set_threads,
 )
+from slm.train.compiling import compile_blocks, compiles
+from slm.train.law import seconds_per_token
 from slm.train.plan import Machine
 from slm.train.speed import step_seconds
 from slm.train.step import Stepper
 
-REFERENCE_SECONDS = 0.175
-"""What the step below takes on the machine of docs/law.md."""
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
-PROBE_ROWS = 16
-WARM_UP_STEPS, STEPS = 3, 7
+PROBE_ROWS = 32
+WARM_UP_STEPS, STEPS = 2, 5
+COMPILED_FROM_MINUTES = 15.0
+"""Runs as long as this are planned from compiled steps: what compiling gives differs much between
+processors, and costs some seconds the first time."""
 
 
-def probe_machine(settings: RunConfig) -> Machine:
-    """Time some training steps of a small model, in the number format that the run will use.
+def probe_machine(settings: RunConfig, minutes: float) -> Machine:
+    """Time some training steps of a small model, as the run will make them.
 
     Args:
-        settings: device, number format and threads.
+        settings: device, number format, threads, and whether blocks are compiled.
+        minutes: the length of the run.
 
     Raises:
-        DeviceError: the device is not there.
+        DeviceError: the device is not there, or a compiler that the settings demand.
     """
     set_threads(settings.train.threads)
     device = resolve_device(settings.train.device)
@@ -46,6 +50,12 @@ def probe_machine(settings: RunConfig) -> Machine:
         torch.manual_seed(0)
         model = GPT(probe.model).to(device)
         ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, 129)).to(device)
+    has_compiler = can_compile(device)
+    compiled = minutes >= COMPILED_FROM_MINUTES and compiles(
+        settings.train.compile, device, 60.0 * minutes, has_compiler=has_compiler
+    )
+    if compiled:
+        compile_blocks(model)
     stepper = Stepper(model, probe.train, device=device, dtype=dtype, process=Process())
     seconds = step_seconds(
         lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
@@ -53,10 +63,12 @@ def probe_machine(settings: RunConfig) -> Machine:
         warm_up=WARM_UP_STEPS,
         steps=STEPS,
     )
+    flops = costs_of(probe.model).training_flops_per_token
+    expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)
     return Machine(
         device=device.partition(":")[0],
         dtype=dtype,
-        speed=REFERENCE_SECONDS / seconds,
-        has_compiler=can_compile(device),
+        speed=expected / seconds,
+        has_compiler=has_compiler,
         memory_bytes=memory_bytes(device),
     )

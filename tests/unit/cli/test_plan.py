@@ -16,7 +16,7 @@ SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10*
 
 @pytest.fixture(autouse=True)
 def _on_a_slow_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dial, "probe_machine", lambda settings: SLOW)
+    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes: SLOW)
     monkeypatch.chdir(tmp_path)
     stories = "\n<|endoftext|>\n".join(f"Story {n} of a cat and a dog." for n in range(4000))
     Path("stories.txt").write_text(stories)
