@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from slm.cli.output import print_json, print_table, say
-from slm.config import RunConfig
+from slm.config import ORIGIN_PLAN, RunConfig
 
 if TYPE_CHECKING:
     from slm.train.plan import Plan
@@ -61,11 +61,14 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
         ("tokenizer", plan.settings.data.tokenizer),
         ("context", f"{context} tokens"),
         ("steps", f"{plan.steps:,} of {plan.tokens // plan.steps:,} tokens"),
-        ("text", f"{plan.text_bytes / 1e6:,.0f} MB{_times(plan.epochs)}"),
+        ("text", f"{plan.text_bytes / 1e6:,.0f} MB{_of_how_much(plan)}"),
         ("expected", f"{plan.expected_bits_per_byte:.2f} bits per byte, on stories for children"),
         ("memory", f"{plan.memory_bytes / 1e9:.1f} GB"),
     ]
 
 
-def _times(epochs: float | None) -> str:
-    return "" if epochs is None else f", {epochs:.1f} times all there is"
+def _of_how_much(plan: Plan) -> str:
+    data = plan.settings.data
+    if plan.settings.origins.get("data.limit", "").startswith(ORIGIN_PLAN):
+        return f", from the first {data.limit:,} stories of {data.source}"
+    return "" if plan.epochs is None else f", {plan.epochs:.1f} times all there is"

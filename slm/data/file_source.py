@@ -50,6 +50,8 @@ def read_documents(path: Path) -> Iterator[Piece]:
 class FileSource:
     """One file, part of which is held out."""
 
+    story_bytes = None
+
     def __init__(self, path: Path, *, limit: int | None, fraction: float, seed: int) -> None:
         _check_kind(path)
         self._path = path
@@ -97,6 +99,8 @@ class FileSource:
 
 class FolderSource:
     """A folder with a file for each split."""
+
+    story_bytes = None
 
     def __init__(self, folder: Path, train: Path, validation: Path, *, limit: int | None) -> None:
         self._folder = folder

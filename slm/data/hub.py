@@ -30,6 +30,8 @@ from slm.reading import read_bounded, strict_json
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = "main"
 PROBE_SECONDS = 1.5
+STORY_BYTES = 830.0
+"""Of the stories in TinyStories; what is true of other data sets is seen when they are read."""
 _LISTING_FORMAT = "slm-hub-listing"
 _LARGEST_LISTING_BYTES = 16 << 20
 _KINDS = ("arrow", "csv", "json", "parquet", "text")
@@ -70,6 +72,10 @@ class HubSource:
     @property
     def expected_bytes(self) -> int | None:
         return None
+
+    @property
+    def story_bytes(self) -> float:
+        return STORY_BYTES
 
     def identity(self) -> dict[str, Any]:
         return {

@@ -19,6 +19,7 @@ from slm.errors import UsageError, did_you_mean, shown
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus when no limit is given."""
+BUILTIN_STORY_BYTES = 895.0
 
 
 class Source(Protocol):
@@ -35,6 +36,10 @@ class Source(Protocol):
     @property
     def expected_bytes(self) -> int | None:
         """About how many bytes of text there are in all, for progress; None when unknown."""
+
+    @property
+    def story_bytes(self) -> float | None:
+        """About how long a story is, where `limit` can ask for as many as one wants; else None."""
 
     def identity(self) -> dict[str, Any]:
         """All that decides the text, as JSON data; needs no network and reads no text."""
@@ -121,6 +126,7 @@ class BuiltinSource:
 
     name = "builtin"
     expected_bytes = None
+    story_bytes = BUILTIN_STORY_BYTES
 
     def __init__(self, *, limit: int | None, fraction: float, seed: int) -> None:
         self.expected_stories = BUILTIN_STORIES if limit is None else limit

@@ -29,4 +29,8 @@ def text_of(data: DataConfig, *, is_prepared: bool) -> Text:
     if is_prepared:
         directory = DataDirectory.open(data.data_dir)
         return Text(directory.split("train").bytes, directory.bytes_per_token("train"))
-    return Text(source_of(data).expected_bytes, None)
+    source = source_of(data)
+    n_bytes, story_bytes = source.expected_bytes, source.story_bytes
+    if story_bytes is not None and data.limit is not None:
+        n_bytes = round(data.limit * story_bytes)
+    return Text(n_bytes, None, story_bytes)

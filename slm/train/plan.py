@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from slm.config import ORIGIN_PLAN, RunConfig
@@ -38,6 +38,10 @@ BYTES_PER_TOKEN = {512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
 """Of children's stories, by the size of a vocabulary of byte pairs that was fitted to them."""
 BYTES_FOR_AN_ENTRY = 1000
 """Text that an entry of the vocabulary needs, to be worth its row."""
+BYTES_FOR_A_PARAMETER = 4
+"""Text that a parameter in the blocks needs; the smallest size goes with less."""
+ENOUGH = 1.25
+"""Stories that are asked for, where one can have any number, beside those that will be needed."""
 MANY_EPOCHS = 4.0
 """Reading the same text more often than this gives clearly less than new text would."""
 PROGRAM_BYTES = 500_000_000
@@ -61,9 +65,11 @@ class Text:
     """What is to be known of the data; None where it is not known before they are fetched."""
 
     n_bytes: int | None
-    """Of the training split."""
+    """Of the training split; None, too, where the plan is to choose."""
     bytes_per_token: float | None
     """Where the token ids are there already."""
+    story_bytes: float | None = None
+    """Of a story, where there are as many as one wants: the plan says how many are read."""
 
     @property
     def reading_seconds(self) -> float:
@@ -125,7 +131,16 @@ def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
         }
         with contextlib.suppress(ConfigError):  # one head, at the least, always goes
             fitting.append(with_free_values(base, shape | _vocabulary(text), minutes))
-    return fitting
+    if text.n_bytes is None:
+        return fitting
+    # The law does not know that a model with more weights than there is text learns it by heart.
+    most = text.n_bytes / BYTES_FOR_A_PARAMETER
+    return [size for size in fitting if _in_blocks(size) <= most] or fitting[:1]
+
+
+def _in_blocks(settings: RunConfig) -> int:
+    costs = costs_of(settings.model)
+    return costs.attention + costs.mlp
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
@@ -150,6 +165,7 @@ def _vocabulary(text: Text) -> dict[str, Any]:
 
 def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
     """What comes of one size of model."""
+    settings, text = _with_enough_stories(settings, minutes, machine, text)
     steps = _steps_in(settings, minutes, machine, text)
     config = settings.train
     if steps < FEW_STEPS and config.batch_size > 1:
@@ -159,7 +175,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
     model, config = settings.model, settings.train
     costs = costs_of(model)
     tokens = steps * _tokens_per_step(settings)
-    seen = tokens * (text.bytes_per_token or BYTES_PER_TOKEN.get(model.vocab_size, 4.05))
+    seen = tokens * _bytes_per_token(settings, text)
     memory = (
         PROGRAM_BYTES
         + state_bytes(model)
@@ -184,11 +200,33 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         text_bytes=seen,
         epochs=epochs,
         expected_bits_per_byte=LAW.bits_per_byte(
-            costs.attention + costs.mlp, seen, text.n_bytes or math.inf
+            _in_blocks(settings), seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
         warnings=tuple(_warnings(minutes, memory, machine, text, epochs, steps)),
     )
+
+
+def _with_enough_stories(
+    settings: RunConfig, minutes: float, machine: Machine, text: Text
+) -> tuple[RunConfig, Text]:
+    """Where one can have any number of stories: as many as the run will see, once each."""
+    if text.n_bytes is not None or text.story_bytes is None:
+        return settings, text
+    tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)
+    needed = max(
+        ENOUGH * tokens * _bytes_per_token(settings, text),
+        settings.model.vocab_size * BYTES_FOR_AN_ENTRY,
+    )
+    n_stories = math.ceil(needed / text.story_bytes)
+    settings = with_free_values(settings, {"data.limit": n_stories}, minutes)
+    limit = settings.data.limit
+    n_bytes = None if limit is None else round(limit * text.story_bytes)
+    return settings, replace(text, n_bytes=n_bytes)
+
+
+def _bytes_per_token(settings: RunConfig, text: Text) -> float:
+    return text.bytes_per_token or BYTES_PER_TOKEN.get(settings.model.vocab_size, 4.05)
 
 
 def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:

@@ -75,6 +75,7 @@ class Letters:
 
     expected_stories: int | None = None
     expected_bytes: int | None = None
+    story_bytes: float | None = None
 
     def __init__(self, letter: str) -> None:
         self.name = letter

@@ -34,6 +34,15 @@ def test_the_plan_alone_makes_nothing(capsys: pytest.CaptureFixture[str]) -> Non
     assert sorted(path.name for path in Path().iterdir()) == ["stories.txt"]
 
 
+def test_of_the_built_in_corpus_as_much_is_read_as_will_be_seen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["train", "--minutes", "2", "--source", "builtin", "--plan"]) == 0
+    assert ", from the first 4,577 stories of builtin" in capsys.readouterr().out
+    assert main(["train", "--minutes", "2", "--source", "builtin", "--limit", "9", "--plan"]) == 0
+    assert "times all there is" in capsys.readouterr().out
+
+
 def test_the_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "--minutes", "30", "--source", "stories.txt", "--plan", "--json"]
     assert main([*words, "--set", "batch_size=5"]) == 0

@@ -44,6 +44,7 @@ class MemorySource:
     name = "memory"
     expected_stories: int | None = None
     expected_bytes: int | None = None
+    story_bytes: float | None = None
 
     def __init__(self, train: Sequence[Piece], validation: Sequence[Piece]) -> None:
         self._pieces: dict[Split, Sequence[Piece]] = {"train": train, "validation": validation}

@@ -161,3 +161,9 @@ def test_shakespeare_is_split_as_nanogpt_does() -> None:
     (train,), (validation,) = splits(open_source(str(SHAKESPEARE), validation_fraction=0.1))
     assert train == text[: int(len(text) * 0.9)]
     assert validation == text[int(len(text) * 0.9) :]
+
+
+def test_a_built_in_story_is_about_as_long_as_is_said() -> None:
+    source = open_source("builtin", limit=200)
+    content = sum(len(piece.text.encode()) for piece in source.pieces("train"))
+    assert content / 200 == pytest.approx(source.story_bytes, rel=0.1)

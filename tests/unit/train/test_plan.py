@@ -98,6 +98,28 @@ def test_the_vocabulary_is_one_that_the_text_fills(n_bytes: int | None, tokenize
     assert plan(5, text=Text(n_bytes, None)).settings.data.tokenizer == tokenizer
 
 
+@pytest.mark.parametrize("minutes", [0.5, 10, 600])
+def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
+    any_number = Text(None, None, story_bytes=800.0)
+    chosen = plan(minutes, text=any_number)
+    limit = chosen.settings.data.limit
+    assert limit is not None
+    assert chosen.epochs is not None
+    assert 0.7 < chosen.epochs <= 1 or limit == 5120  # what the vocabulary needs
+    assert chosen.warnings == () or minutes < 1
+    # Text that is there already costs no time, and is otherwise the same.
+    ready = plan(minutes)
+    assert chosen.steps <= ready.steps
+    assert chosen.settings.origins["data.limit"] == f"plan for {minutes:g} minutes"
+
+
+def test_a_number_of_stories_that_is_set_stays() -> None:
+    chosen = plan(10, base(limit=50), Text(40_000, None, story_bytes=800.0))
+    assert chosen.settings.data.limit == 50
+    assert chosen.epochs is not None
+    assert chosen.epochs > 100
+
+
 def test_prepared_data_keep_their_vocabulary() -> None:
     chosen = plan(5, base("vocab_size=777"), Text(10**8, 2.5))
     assert chosen.settings.model.vocab_size == 777
@@ -113,6 +135,13 @@ def test_little_text_is_warned_of() -> None:
     assert f"read {little.epochs:.0f} times" in warning
     few, many = (plan(60, text=Text(n_bytes, None)) for n_bytes in (5 * 10**6, 10**8))
     assert few.expected_bits_per_byte > many.expected_bits_per_byte
+
+
+def test_little_text_gives_a_small_model() -> None:
+    """A law without harm by repetition would give it the largest: nothing else is left to gain."""
+    widths = [plan(600, text=Text(n_bytes, None)).settings.model.n_embd for n_bytes in (1, 10**7)]
+    assert widths == [128, 192]
+    assert plan(600, base("n_embd=512", "n_head=8"), Text(1, None)).settings.model.n_embd == 512
 
 
 def test_little_memory_is_warned_of() -> None:
