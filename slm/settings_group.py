@@ -125,4 +125,4 @@ def _bounds(rules: Mapping[str, Any]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"

@@ -238,7 +238,7 @@ def _batches(settings: RunConfig, data: Path | None, device: str) -> tuple[Batch
 
         return random_ids, settings
     from slm.data.loader import DataLoader
-    from slm.train.run import fit_vocabulary
+    from slm.train.run_data import fit_vocabulary
 
     loader = DataLoader(
         config.batch_size, shape.block_size, device, data_dir=data, seed=config.seed

@@ -132,7 +132,8 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
 def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:
     """Everything but the training: the data, and the saved model, or else an untrained one."""
     from slm.train.best_model_file import MODEL_FILE, load_model_file
-    from slm.train.run import build_trainer, fit_vocabulary, obtain_data
+    from slm.train.run import build_trainer
+    from slm.train.run_data import fit_vocabulary, obtain_data
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()

@@ -36,7 +36,7 @@ from slm.runtime import Process
 
 if TYPE_CHECKING:
     from slm.train import TrainingResult
-    from slm.train.run import Progress
+    from slm.train.run_data import Progress
 
 
 def train(

@@ -160,8 +160,7 @@ def _what_was_there(out_dir: Path) -> str:
         meta = DataDirectory.open(out_dir).meta
     except SlmError:
         return ", which are not usable"
-    name = meta.source.get("name") or meta.source.get("path") or meta.source.get("kind")
-    return f" (made from {name} with the tokenizer {meta.tokenizer.name})"
+    return f" (made from {meta.source_name} with the tokenizer {meta.tokenizer.name})"
 
 
 def _write(

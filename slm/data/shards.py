@@ -104,6 +104,14 @@ class DataMeta(_Record):
     checksum: str
     """SHA-256 of all that stands before it, which is checked before anything else."""
 
+    @property
+    def source_name(self) -> str:
+        """What a user gives as `source` to mean this text."""
+        train = self.source.get("train")
+        if isinstance(train, dict):  # of a folder
+            return Path(str(train.get("path"))).parent.as_posix()
+        return str(self.source.get("name") or self.source.get("path") or self.source.get("kind"))
+
     @model_validator(mode="after")
     def _numbers_agree(self) -> DataMeta:
         for name, split in (("train", self.splits.train), ("validation", self.splits.validation)):

@@ -5,7 +5,13 @@
 
 from slm.tokenizer.base import EOT_TEXT, Ids, Tokenizer
 from slm.tokenizer.saved import load_tokenizer, save_tokenizer, tokenizer_from_json
-from slm.tokenizer.spec import TokenizerSpec, build_tokenizer, needs_corpus, parse_tokenizer
+from slm.tokenizer.spec import (
+    TokenizerSpec,
+    build_tokenizer,
+    expected_size,
+    needs_corpus,
+    parse_tokenizer,
+)
 
 __all__ = [
     "EOT_TEXT",
@@ -13,6 +19,7 @@ __all__ = [
     "Tokenizer",
     "TokenizerSpec",
     "build_tokenizer",
+    "expected_size",
     "load_tokenizer",
     "needs_corpus",
     "parse_tokenizer",

@@ -19,6 +19,7 @@ Kind = Literal["gpt2", "trimmed-gpt2", "bpe", "bytes", "chars", "file"]
 EXAMPLES = ("gpt2-8k", "gpt2-4k", "gpt2-16k", "gpt2:8192", "gpt2", "bpe:4096", "bytes", "chars")
 _MIN_SIZE = 257
 _GPT2_SIZE = 50_257
+_USUAL_CHARS = 100
 _MAX_SIZE = 1 << 20
 _GPT2 = re.compile(r"gpt2(?:-(?P<thousands>[0-9]{1,7})k|:(?P<size>[0-9]{1,9}))")
 _BPE = re.compile(r"bpe:(?P<size>[0-9]{1,9})")
@@ -70,6 +71,28 @@ def needs_corpus(spec: str) -> bool:
         ConfigError: the specification means nothing.
     """
     return parse_tokenizer(spec).needs_corpus
+
+
+def expected_size(spec: str) -> int:
+    """How many ids a tokenizer has, or at most will have once it is made.
+
+    Of characters that is a guess, as each that occurs gets an id.
+
+    Raises:
+        ConfigError: the specification means nothing.
+        TokenizerError: a saved file is damaged.
+    """
+    wanted = parse_tokenizer(spec)
+    match wanted.kind:
+        case "gpt2":
+            return _GPT2_SIZE
+        case "bytes":
+            return _MIN_SIZE
+        case "chars":
+            return _USUAL_CHARS
+        case "file":
+            return load_tokenizer(wanted.path).vocab_size
+    return wanted.vocab_size
 
 
 def build_tokenizer(spec: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:

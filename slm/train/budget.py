@@ -119,7 +119,8 @@ class Budget:
         if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
             raise TrainingError(
                 f"the {minutes:g} minutes were over before the first step",
-                hint="preparing the data counts; they are ready now: give the same command again",
+                hint="starting and preparing the data count; the data are ready now: give the same "
+                "command again, or more minutes",
             )
 
     def reserve(self, seconds: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from slm.config import GPTConfig, RunConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import META_FILE, DataDirectory
@@ -56,11 +54,8 @@ def describe_data(settings: RunConfig, loader: DataLoader) -> RunConfig:
     Raises:
         DataError: the description of the data makes no sense.
     """
-    source = loader.meta.source
-    train = source.get("train")  # of a folder
-    place = Path(str(train.get("path"))).parent.as_posix() if isinstance(train, dict) else None
     values = {
-        "data.source": place or str(source.get("name") or source.get("path") or source.get("kind")),
+        "data.source": loader.meta.source_name,
         "data.tokenizer": loader.meta.tokenizer.name,
     }
     try:

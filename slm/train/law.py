@@ -33,6 +33,10 @@ def worth_of(seen: float, unique: float) -> float:
     return unique * (1.0 + REPEATS_WORTH * (1.0 - math.exp(-repeats / REPEATS_WORTH)))
 
 
+MOST_BITS = 8.0
+"""Bits per byte of one who only guesses; where the law promises more, it does not hold."""
+
+
 @dataclass(frozen=True)
 class Law:
     """The numbers of the law; the defaults are fitted to the runs in docs/law.json."""
@@ -53,7 +57,7 @@ class Law:
         """
         size: float = self.size_factor / parameters**self.size_exponent
         data: float = self.data_factor / worth_of(seen, unique) ** self.data_exponent
-        return self.floor + size + data
+        return min(MOST_BITS, self.floor + size + data)
 
 
 LAW = Law()

@@ -8,30 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed
 
 from slm.checkpoint import step_directories
-from slm.config import (
-    ORIGIN_AUTO,
-    ORIGIN_OF_SOURCE,
-    ORIGIN_PLAN,
-    ORIGIN_PREPARED,
-    ORIGIN_SHARED,
-    ORIGIN_TOKENIZER,
-    DataConfig,
-    RunConfig,
-)
+from slm.config import ORIGIN_AUTO, ORIGIN_SHARED, RunConfig
 from slm.data.loader import DataLoader
-from slm.data.place import default_data_dir
-from slm.data.prepare import PrepareProgress, is_made_from, prepare
-from slm.data.shards import META_FILE, DataDirectory
-from slm.data.sources import source_of
-from slm.errors import ConfigError, DataError, UsageError
+from slm.data.prepare import PrepareProgress
+from slm.errors import ConfigError
 from slm.model import GPT
 from slm.model.accounting import activation_bytes_per_token, state_bytes
 from slm.runtime import (
@@ -44,16 +31,18 @@ from slm.runtime import (
     resolve_dtype,
     seed_everything,
 )
-from slm.tokenizer import load_tokenizer, parse_tokenizer
-from slm.tokenizer.base import Tokenizer
 from slm.train.events import Callback
+from slm.train.run_data import (
+    CHOSEN_BY_US,
+    Note,
+    Progress,
+    describe_source,
+    fit_vocabulary,
+    obtain_data,
+    place_data,
+)
 from slm.train.run_directory import Existing, make_room
 from slm.train.trainer import Trainer
-
-CHOSEN_BY_US = ("preset ", ORIGIN_PLAN, ORIGIN_TOKENIZER)
-
-Progress = Callable[[PrepareProgress], None]
-Note = Callable[[str], None]
 
 
 @contextlib.contextmanager
@@ -153,138 +142,6 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1e9:,.1f} GB"
-
-
-def place_data(settings: RunConfig) -> RunConfig:
-    """Choose the data directory, where nobody has: see `default_data_dir`."""
-    if settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE) != ORIGIN_OF_SOURCE:
-        return settings
-    place = default_data_dir(settings.data)
-    return settings.with_values({"data.data_dir": str(place)}, ORIGIN_OF_SOURCE)
-
-
-def obtain_data(
-    settings: RunConfig,
-    *,
-    as_they_are: bool = False,
-    force: bool = False,
-    progress: Progress | None = None,
-    note: Note | None = None,
-) -> DataDirectory:
-    """Open the data directory of the settings, and prepare it first where that is needed.
-
-    Args:
-        settings: their `data`.
-        as_they_are: prepare only if nothing is there.
-        force, progress, note: for `prepare`.
-
-    Raises:
-        SlmError: the data cannot be had.
-    """
-    data = settings.data
-    if settings.origins.get("data.data_dir") == ORIGIN_PREPARED:
-        return DataDirectory.open(data.data_dir)
-    as_they_are = as_they_are or _only_the_place_is_chosen(settings)
-    if as_they_are and not force:
-        with contextlib.suppress(DataError):
-            return DataDirectory.open(data.data_dir)
-    return prepare(
-        source_of(data, note=note),
-        data.tokenizer,
-        data.data_dir,
-        force=force,
-        progress=progress,
-        note=note,
-    )
-
-
-def _only_the_place_is_chosen(settings: RunConfig) -> bool:
-    """Whether somebody named a data directory but nothing of what should be in it."""
-    place = settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE)
-    decisive = ("source", "tokenizer", "limit", "validation_fraction", "corpus_seed")
-    origins = [settings.origins.get(f"data.{key}", CHOSEN_BY_US[0]) for key in decisive]
-    return place != ORIGIN_OF_SOURCE and all(origin.startswith(CHOSEN_BY_US) for origin in origins)
-
-
-def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -> RunConfig:
-    """Say in the settings where prepared data that were taken as they are came from.
-
-    Args:
-        settings: of the run.
-        directory: the data.
-        note: told where they are others than the settings say.
-
-    Raises:
-        UsageError: another tokenizer was asked for than the one that made the data.
-        DataError: the description of the data makes no sense.
-    """
-    is_given = settings.origins.get("data.data_dir") == ORIGIN_PREPARED
-    if not is_given and not (
-        _only_the_place_is_chosen(settings) and _are_others(settings.data, directory)
-    ):
-        return settings
-    name, source = directory.meta.tokenizer.name, directory.meta.source
-    asked = settings.data.tokenizer
-    if settings.origins.get("data.tokenizer") == "--tokenizer" and not _made(asked, directory):
-        raise UsageError(
-            f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
-            hint="leave out --tokenizer, or prepare other data with: slm prepare",
-        )
-    values = {"data.source": _name_of(source), "data.tokenizer": name}
-    for key, known_as in _KNOWN_AS.items():
-        if known_as in source:
-            values[f"data.{key}"] = source[known_as]
-    try:
-        described = settings.with_values(values, f"data in {directory.path}")
-    except ConfigError as error:
-        raise DataError(f"{directory.path / META_FILE}: {error.message}") from None
-    if not is_given:
-        note(
-            f"note: {directory.path} holds {described.data.source} with the tokenizer {name}, not "
-            f"{settings.data.source} with {asked}: training on what is there "
-            "(name --source, --tokenizer or --preset to replace it)"
-        )
-    return described
-
-
-_KNOWN_AS = {
-    "corpus_seed": "seed",
-    "validation_fraction": "validation_fraction",
-    "limit": "limit",
-}
-"""Settings of the data, and what the identity of a source calls them."""
-
-
-def _are_others(data: DataConfig, directory: DataDirectory) -> bool:
-    """Whether a directory holds other data than the settings would make."""
-    return not is_made_from(directory, source_of(data), data.tokenizer)
-
-
-def _made(spec: str, directory: DataDirectory) -> bool:
-    """Whether the tokenizer that a specification means made the data."""
-    recorded = directory.meta.tokenizer
-    if spec in (recorded.name, directory.meta.request.get("tokenizer")):
-        return True
-    wanted = parse_tokenizer(spec)
-    return wanted.kind == "file" and (
-        load_tokenizer(wanted.path).fingerprint == recorded.fingerprint
-    )
-
-
-def _name_of(source: Mapping[str, Any]) -> str:
-    """What a user gives as `source` to mean the source of an identity."""
-    train = source.get("train")
-    if isinstance(train, dict):  # of a folder
-        return Path(str(train.get("path"))).parent.as_posix()
-    return str(source.get("name") or source.get("path") or source.get("kind"))
-
-
-def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
-    """Give the model as many ids as the tokenizer has, unless the user chose a number."""
-    origin = settings.origins.get("model.vocab_size", CHOSEN_BY_US[0])
-    if not origin.startswith(CHOSEN_BY_US):
-        return settings
-    return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, ORIGIN_TOKENIZER)
 
 
 def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:

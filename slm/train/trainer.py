@@ -50,7 +50,7 @@ from slm.train.schedule import lr_scale
 from slm.train.space import require_space_for
 from slm.train.step import Stepper
 from slm.train.stop import Item, StopRequested, StopSignals
-from slm.train.telling import tell
+from slm.train.telling import Listeners
 from slm.train.trained import TrainedModel
 from slm.train.windows import check_contexts, context_at, cut
 
@@ -116,8 +116,9 @@ class Trainer(TrainedModel):
         self.standing = Standing()
         self._began_at = began_at
         self.budget = Budget(self.config)
-        self._callbacks = None if callbacks is None else list(callbacks)
-        self._noted_failures: set[str] = set()
+        self.listeners = Listeners(
+            default_callbacks(self) if callbacks is None else callbacks, self.process
+        )
         self._locks = self.process.is_main and not locked
         self._evaluation: EvaluationRecord | None = None
         self._stop: StopSignals | None = None
@@ -153,17 +154,17 @@ class Trainer(TrainedModel):
         with lock, StopSignals() as self._stop:
             start = self._start(existing)
             try:
-                self._tell("on_start", start)
+                self.listeners.tell("on_start", start)
                 with naming_lost_processes():
                     result = self._loop(stop_after)
             except StopRequested:
                 interrupted = self._interrupted("the same command with --resume goes on", "stopped")
-                self._tell("on_end", None, failed=True)
+                self.listeners.tell("on_end", None, failed=True)
                 raise interrupted from None
             except BaseException:
-                self._tell("on_end", None, failed=True)
+                self.listeners.tell("on_end", None, failed=True)
                 raise
-            self._tell("on_end", result)
+            self.listeners.tell("on_end", result)
             if self._stop.signal_number is not None:
                 raise self._interrupted("the signal came when all was done", "finished")
         return result
@@ -201,7 +202,7 @@ class Trainer(TrainedModel):
             text = json.dumps(self.settings.to_json(), indent=2)  # paths may be no valid Unicode
             atomic_write(self.out_dir / CONFIG_FILE, text + "\n")
             note_starter(self.out_dir)
-            require_space_for(self.settings, self._listeners())
+            require_space_for(self.settings, self.listeners.callbacks)
         if self.compiled:
             compile_blocks(self.model)
         self._compiles_now = self.compiled
@@ -322,7 +323,7 @@ class Trainer(TrainedModel):
             elapsed_seconds=self.budget.elapsed_seconds,
             progress=self.budget.progress(standing.step),
         )
-        self._tell("on_step", record)
+        self.listeners.tell("on_step", record)
 
     def until_stopped(self, items: Iterable[Item], *, at_once: bool = False) -> Iterable[Item]:
         """Watch for signals between micro-batches; several processes do so between steps only."""
@@ -333,7 +334,7 @@ class Trainer(TrainedModel):
     def _tell_anomaly(self, record: AnomalyRecord | None) -> None:
         if record is not None:
             self.note(record.text)
-            self._tell("on_anomaly", record)
+            self.listeners.tell("on_anomaly", record)
 
     def _save(self) -> Path:
         """Save all that is needed to go on from this step; returns the checkpoint's directory.
@@ -369,31 +370,21 @@ class Trainer(TrainedModel):
         if is_best:
             standing.pace = self.budget.pace
             self.saver.save_best(standing)
-        self._tell("on_evaluation", self._evaluation)
+        self.listeners.tell("on_evaluation", self._evaluation)
         self._tell_stories()
         # What an evaluation takes will be needed once more when the clock has run out.
         self.budget.reserve(1.2 * (self.budget.elapsed_seconds - began_at))
 
     def _tell_stories(self) -> None:
-        if self._callbacks == [] or not (self.process.is_main or self.is_sharded):
+        if not self.listeners.callbacks or not (self.process.is_main or self.is_sharded):
             return  # only with a sharded model do all processes tell them, together
         standing = self.standing
         options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
         for prompt in self.config.sample_prompts[standing.stories_told :]:
             text = self.continue_text(prompt, options)
             standing.stories_told += 1
-            self._tell("on_sample", SampleRecord(standing.step, prompt, text))
+            self.listeners.tell("on_sample", SampleRecord(standing.step, prompt, text))
 
     def note(self, text: str) -> None:
         """Tell all who listen what a user should know."""
-        self._tell("on_note", text)
-
-    def _listeners(self) -> list[Callback]:
-        if self._callbacks is None:
-            self._callbacks = default_callbacks(self)
-        return self._callbacks
-
-    def _tell(self, event: str, record: object, *, failed: bool = False) -> None:
-        """Call one method of every callback, in the main process only; see `tell`."""
-        if self.process.is_main:
-            tell(self._listeners(), event, record, noted=self._noted_failures, failed=failed)
+        self.listeners.note(text)

@@ -67,7 +67,7 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.data.prepare import prepare
     from slm.data.shards import DataDirectory
     from slm.presets import resolve
-    from slm.train.run import describe_source, fit_vocabulary
+    from slm.train.run_data import describe_source, fit_vocabulary
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")

@@ -165,7 +165,7 @@ def make(tmp_path: Path, data_dir: Path, tiny_model: MakeModel) -> Callable[...,
 
 
 def listener_of(trainer: Trainer) -> Listener:
-    (listener,) = (c for c in trainer._callbacks or () if isinstance(c, Listener))
+    (listener,) = (c for c in trainer.listeners.callbacks if isinstance(c, Listener))
     return listener
 
 

@@ -155,7 +155,7 @@ def test_true_and_false_are_no_numbers(key: str) -> None:
     [
         (TrainingConfig, {"max_steps": 0}, "max_steps: must be from 1 to 2,147,483,647, found 0"),
         (TrainingConfig, {"keep_checkpoints": -1}, "must be from 1 to"),
-        (TrainingConfig, {"max_minutes": 0}, "must be above 0 and at most 1e.06, found 0"),
+        (TrainingConfig, {"max_minutes": 0}, "must be above 0 and at most 1,000,000, found 0"),
         (TrainingConfig, {"beta1": 1.0}, "must be at least 0 and below 1, found 1.0"),
         (DataConfig, {"limit": 0}, "limit: must be from 1 to 2,147,483,647, found 0"),
         (DataConfig, {"validation_fraction": 2}, "must be above 0 and below 1, found 2"),

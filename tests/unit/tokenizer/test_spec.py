@@ -9,6 +9,7 @@ from slm.errors import ConfigError
 from slm.tokenizer import (
     TokenizerSpec,
     build_tokenizer,
+    expected_size,
     needs_corpus,
     parse_tokenizer,
     save_tokenizer,
@@ -18,6 +19,21 @@ from slm.tokenizer.byte_level import BytesTokenizer
 
 def no_texts() -> Iterable[str]:
     raise AssertionError("the corpus was asked for without need")
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"),
+    [("gpt2", 50257), ("gpt2:257", 257), ("gpt2-8k", 8192), ("bpe:300", 300), ("bytes", 257)],
+)
+def test_the_size_is_known_before_it_is_made(spec: str, size: int) -> None:
+    assert expected_size(spec) == size
+
+
+def test_the_size_of_a_saved_tokenizer_is_its_own(tmp_path: Path) -> None:
+    save_tokenizer(BytesTokenizer(), tmp_path / "tokenizer.json")
+    assert expected_size(str(tmp_path)) == 257
+    with pytest.raises(ConfigError, match="nowhere"):
+        expected_size("nowhere")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ def test_the_law_is_a_floor_and_two_powers() -> None:
     )
 
 
+def test_nothing_is_worse_than_guessing() -> None:
+    assert LAW.bits_per_byte(1e6, 1e3, 14) == 8.0
+
+
 def test_more_of_anything_is_better() -> None:
     assert LAW.bits_per_byte(2e6, 1e7, 1e9) < LAW.bits_per_byte(1e6, 1e7, 1e9)
     assert LAW.bits_per_byte(1e6, 2e7, 1e9) < LAW.bits_per_byte(1e6, 1e7, 1e9)

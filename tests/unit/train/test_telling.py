@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from slm.errors import NoSpaceError
+from slm.runtime import Process
 from slm.train import Callback
-from slm.train.telling import tell
+from slm.train.telling import Listeners
 
 
 class Failing(Callback):
@@ -23,8 +24,10 @@ class Failing(Callback):
         raise self.error
 
 
-def end(callbacks: list[Callback], *, noted: set[str] | None = None, failed: bool = False) -> None:
-    tell(callbacks, "on_end", None, noted=set() if noted is None else noted, failed=failed)
+def end(callbacks: list[Callback], *, failed: bool = False, times: int = 1) -> None:
+    listeners = Listeners(callbacks, Process())
+    for _ in range(times):
+        listeners.tell("on_end", None, failed=failed)
 
 
 def test_all_hear_of_it_and_the_first_failure_is_raised(listener: Any) -> None:
@@ -46,8 +49,12 @@ def test_of_a_failed_run_every_failure_is_a_note(listener: Any) -> None:
 
 
 def test_what_is_not_vital_is_noted_once(listener: Any) -> None:
-    noted: set[str] = set()
-    for _ in range(3):
-        end([listener, Failing(ValueError("plot"), is_vital=False)], noted=noted)
+    end([listener, Failing(ValueError("plot"), is_vital=False)], times=3)
     assert listener.of("on_note") == ["Failing failed: ValueError: plot"]
     assert len(listener.of("on_end")) == 3
+
+
+def test_only_the_main_process_tells(listener: Any) -> None:
+    for rank in (1, 0):
+        Listeners([listener], Process(rank=rank, world_size=2)).note(f"from {rank}")
+    assert listener.events == [("on_note", "from 0")]

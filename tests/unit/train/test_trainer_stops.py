@@ -208,7 +208,7 @@ def test_stop_saves_the_last_good_weights(make_trainer: MakeTrainer, listener: A
     trainer = make_trainer(max_steps=6)
     poison_steps(trainer, {3})
     good: list[dict[str, torch.Tensor]] = []
-    trainer._callbacks = [listener, At(2, lambda: good.append(copied(trainer.model)))]
+    trainer.listeners.callbacks = [listener, At(2, lambda: good.append(copied(trainer.model)))]
     with pytest.raises(TrainingError, match=r"step 3.*mlp\.up_proj.*step-000002") as caught:
         trainer.train()
     assert caught.value.hint is not None
@@ -275,7 +275,7 @@ def test_a_signal_saves_and_ends(
 ) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     trainer = make_trainer(max_steps=50)
-    trainer._callbacks = [listener, At(4, lambda: os.kill(os.getpid(), number))]
+    trainer.listeners.callbacks = [listener, At(4, lambda: os.kill(os.getpid(), number))]
     with pytest.raises(Interrupted, match="step 4") as caught:
         trainer.train()
     assert caught.value.exit_code == 128 + number
