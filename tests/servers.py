@@ -14,7 +14,6 @@ from slm.server.app import create_app
 from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
-from slm.server.metrics import Metrics
 from slm.server.scheduler import Scheduler
 from slm.server.serve import Server, address_of, build_server, listen
 from slm.tokenizer.base import Tokenizer
@@ -54,7 +53,6 @@ def running(
         model=Model.of("tiny", tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
-        metrics=Metrics(scheduler, slots.n_slots),
         created=1_700_000_000,
     )
     listener = listen("127.0.0.1", 0, with_key=False)

@@ -158,7 +158,6 @@ def _service(loaded: LoadedModel, name: str, limits: Limits) -> Service:
     from slm.generate import PlainSlots
     from slm.server.asking import Model
     from slm.server.endpoints import Service
-    from slm.server.metrics import Metrics
     from slm.server.scheduler import Scheduler
 
     slots = PlainSlots(loaded.model, limits.slots, dtype=loaded.dtype)
@@ -167,7 +166,6 @@ def _service(loaded: LoadedModel, name: str, limits: Limits) -> Service:
         model=Model.of(name, loaded.tokenizer, slots.block_size),
         scheduler=scheduler,
         limits=limits,
-        metrics=Metrics(scheduler, slots.n_slots),
         created=int(time.time()),
     )
 

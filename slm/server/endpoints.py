@@ -25,7 +25,7 @@ from slm.server.answers import (
 from slm.server.asking import Job, Model, chat_job, completion_job
 from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
-from slm.server.metrics import Metrics
+from slm.server.metrics import Metrics, is_about
 from slm.server.problems import ProblemError
 from slm.server.scheduler import BusyError, ClosedError, Event, ModelError, Scheduler
 from slm.server.schemas import ChatRequest, CompletionRequest, GenerationRequest
@@ -41,7 +41,6 @@ class Service:
     model: Model
     scheduler: Scheduler
     limits: Limits
-    metrics: Metrics
     created: int
     """When the model became available, in seconds since 1970."""
 
@@ -50,21 +49,22 @@ class Endpoints:
     """One coroutine a path.
 
     Args:
-        service: the model that is meant where a request names none.
-        beside: further models, each of another name.
+        services: the models, each of another name; the first is meant where a request names none.
+        metrics: what has been counted of them.
     """
 
-    def __init__(self, service: Service, beside: Sequence[Service] = ()) -> None:
-        self._service = service
-        self._services = {each.model.name: each for each in (service, *beside)}
-        assert len(self._services) == 1 + len(beside), "two models of one name"
-        self._bodies = BodyReader(service.limits)
+    def __init__(self, services: Sequence[Service], metrics: Metrics) -> None:
+        self._service = services[0]
+        self._services = {each.model.name: each for each in services}
+        assert len(self._services) == len(services), "two models of one name"
+        self._metrics = metrics
+        self._bodies = BodyReader(self._service.limits)
 
     async def completions(self, request: Request) -> Response:
         """`POST /v1/completions`."""
         self._check_room()
         asked = await self._bodies.read(request, CompletionRequest)
-        meant = self._meant(asked)
+        meant = self._meant(request, asked)
         job = await asyncio.to_thread(completion_job, asked, meant.model, meant.limits)
         writer = CompletionWriter(job, meant.model)
         return await self._answer(request, asked, job, writer, meant.scheduler)
@@ -73,7 +73,7 @@ class Endpoints:
         """`POST /v1/chat/completions`."""
         self._check_room()
         asked = await self._bodies.read(request, ChatRequest)
-        meant = self._meant(asked)
+        meant = self._meant(request, asked)
         job = await asyncio.to_thread(chat_job, asked, meant.model, meant.limits)
         writer = ChatWriter(job, meant.model)
         return await self._answer(request, asked, job, writer, meant.scheduler)
@@ -95,7 +95,7 @@ class Endpoints:
 
     async def metrics(self, request: Request) -> Response:
         """`GET /metrics`, in Prometheus's text format."""
-        return Response(self._service.metrics.text(), media_type=self._service.metrics.MEDIA_TYPE)
+        return Response(self._metrics.text(), media_type=self._metrics.MEDIA_TYPE)
 
     def _check_room(self) -> None:
         """Refuse before anything is read, where no model has room."""
@@ -108,9 +108,13 @@ class Endpoints:
         if len(refusals) == len(self._services):
             raise as_problem(refusals[0])
 
-    def _meant(self, asked: GenerationRequest) -> Service:
+    def _meant(self, request: Request, asked: GenerationRequest) -> Service:
         """The model that a request names; where there is none of that name, the first refuses."""
-        return self._services.get(asked.model or "", self._service)
+        name = self._service.model.name if asked.model is None else asked.model
+        if name not in self._services:
+            return self._service
+        is_about(request, name)
+        return self._services[name]
 
     async def _answer(
         self,

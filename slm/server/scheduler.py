@@ -182,6 +182,11 @@ class Scheduler:
             self._ends_at = min(self._ends_at, self._clock() + self._limits.drain_seconds)
 
     @property
+    def n_slots(self) -> int:
+        """How many texts can be written at once."""
+        return self._slots.n_slots
+
+    @property
     def busy_slots(self) -> int:
         """Slots that hold a text."""
         return len(self._running)
