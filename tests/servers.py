@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from slm.generate.sampling import Draw, draw
 from slm.generate.slots import Slots
 from slm.server.app import create_app
 from slm.server.asking import Model
@@ -39,6 +40,7 @@ class Running:
 def running(
     slots: Slots,
     *,
+    draw: Draw = draw,
     tokenizer: Tokenizer | None = None,
     send_buffer: int | None = None,
     **settings: Any,
@@ -48,7 +50,7 @@ def running(
         **{"slots": slots.n_slots}
         | {name: settings.pop(name) for name in [*settings] if name in Limits.model_fields}
     )
-    scheduler = Scheduler(slots, limits)
+    scheduler = Scheduler(slots, limits, draw=draw)
     service = Service(
         model=Model.of("tiny", tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
