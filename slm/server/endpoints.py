@@ -129,7 +129,7 @@ class Endpoints:
             async with aclosing(events):
                 pieces = await unless_gone(request, _collected(events, len(job.streams)))
             return as_json(writer.whole(pieces, _usage(job, [each[-1] for each in pieces])))
-        # The head of the answer waits for the first piece: until then it can be a refusal.
+        # The head of the answer waits for the first pieces: until then it can be a refusal.
         first = await unless_gone(request, _first(events))
         return EventStream(_sent(first, events, job, writer, usage=asked.includes_usage))
 
@@ -138,10 +138,16 @@ def _card(service: Service) -> ModelCard:
     return ModelCard(id=service.model.name, created=service.created)
 
 
-async def pieces_of(
-    scheduler: Scheduler, streams: Sequence[Stream]
-) -> AsyncGenerator[tuple[int, Piece]]:
+Pieces = Sequence[tuple[int, Piece]]
+"""What has been added to a request's texts: the number of a text, and its next piece."""
+
+
+async def pieces_of(scheduler: Scheduler, streams: Sequence[Stream]) -> AsyncGenerator[Pieces]:
     """All pieces of a request's texts as they come; whoever stops listening gives the slots back.
+
+    Yields:
+        What has come since the last time: more than a step's pieces where the listener is slower
+        than the model.
 
     Raises:
         ProblemError: it was refused, or has failed.
@@ -154,11 +160,15 @@ async def pieces_of(
     unfinished = len(streams)
     try:
         while unfinished:
-            event = await queue.get()
-            if isinstance(event, Exception):
-                raise as_problem(event)
-            unfinished -= event[1].finish is not None
-            yield event
+            events = [await queue.get()]
+            while not queue.empty():
+                events.append(queue.get_nowait())
+            pieces = [event for event in events if not isinstance(event, Exception)]
+            unfinished -= sum(piece.finish is not None for _, piece in pieces)
+            if pieces:
+                yield pieces
+            if isinstance(events[-1], Exception):  # after which none comes
+                raise as_problem(events[-1])
     finally:
         scheduler.cancel(ticket)
 
@@ -173,46 +183,46 @@ def as_problem(error: BusyError | ClosedError | ModelError) -> ProblemError:
     return ProblemError(500, str(error), code="model_failed")
 
 
-async def _first(events: AsyncGenerator[tuple[int, Piece]]) -> tuple[int, Piece]:
+async def _first(events: AsyncGenerator[Pieces]) -> Pieces:
     return await anext(events)
 
 
-async def _collected(events: AsyncGenerator[tuple[int, Piece]], choices: int) -> list[list[Piece]]:
-    pieces: list[list[Piece]] = [[] for _ in range(choices)]
-    async for index, piece in events:
-        pieces[index].append(piece)
-    return pieces
+async def _collected(events: AsyncGenerator[Pieces], choices: int) -> list[list[Piece]]:
+    collected: list[list[Piece]] = [[] for _ in range(choices)]
+    async for pieces in events:
+        for index, piece in pieces:
+            collected[index].append(piece)
+    return collected
 
 
 async def _sent(
-    first: tuple[int, Piece],
-    events: AsyncGenerator[tuple[int, Piece]],
+    first: Pieces,
+    events: AsyncGenerator[Pieces],
     job: Job,
     writer: Writer,
     *,
     usage: bool,
 ) -> AsyncGenerator[bytes]:
-    """The server-sent events of a stream."""
+    """The server-sent events of a stream, those of the same moment together."""
     last: list[Piece] = []
+
+    def written(pieces: Pieces) -> bytes:
+        last.extend(piece for _, piece in pieces if piece.finish is not None)
+        answers = [writer.event(index, piece) for index, piece in pieces]
+        return b"".join(as_event(answer) for answer in answers if answer is not None)
+
     async with aclosing(events):
-        for answer in writer.opening():
-            yield as_event(answer)
+        if content := b"".join(map(as_event, writer.opening())) + written(first):
+            yield content
         try:
-            index, piece = first
-            while True:
-                if (answer_or_none := writer.event(index, piece)) is not None:
-                    yield as_event(answer_or_none)
-                if piece.finish is not None:
-                    last.append(piece)
-                index, piece = await anext(events)
-        except StopAsyncIteration:
-            pass
+            async for pieces in events:
+                if content := written(pieces):
+                    yield content
         except ProblemError as problem:
             yield b"data: " + problem.response().body + b"\n\n"
             return
-        if usage:
-            yield as_event(writer.usage_event(_usage(job, last)))
-        yield b"data: [DONE]\n\n"
+        end = as_event(writer.usage_event(_usage(job, last))) if usage else b""
+        yield end + b"data: [DONE]\n\n"
 
 
 class EventStream(StreamingResponse):
