@@ -1,9 +1,12 @@
-"""Tokens a second over HTTP, from one client to many, beside the same model without a server.
+"""Tokens a second over HTTP, from one client to many, beside the same texts without a server.
 
-    python bench/serving.py [--preset modern-12m] [--clients 1 8 32] [--tokens 100] [--json]
+    python bench/serving.py [--preset modern-12m] [--clients 1 8 32] [--tokens 100]
+                            [--dtype auto] [--top-k 50] [--rounds 3] [--json]
 
-A model with random weights and a tokenizer of bytes, served on loopback in a process of its own;
-every client streams one text. `direct` is `Generator.complete` with one prompt, in this process.
+A model with random weights and a tokenizer of which every token is a letter, served on loopback in
+a process of its own; every client streams one text. `without` is `Generator.complete` with as many
+prompts, in this process. Then where the time of a scheduler's step goes, without HTTP: the model,
+the draw of ids, the scheduler's own Python, and the making of events.
 """
 
 from __future__ import annotations
@@ -15,62 +18,71 @@ import multiprocessing
 import socket
 import statistics
 import time
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from slm.generate import Engine, GenerationOptions, build_engine, build_generator
+from slm.generate.row import Row
+from slm.generate.sampling import Draw
+from slm.generate.slots import Slots
+from slm.generate.speed import EndlessTokenizer
+from slm.model import GPT
+from slm.server.answers import CompletionWriter
+from slm.server.app import create_app
+from slm.server.asking import Job, Model
+from slm.server.endpoints import Service, as_event
+from slm.server.limits import Limits
+from slm.server.scheduler import Event, Scheduler
+from slm.server.serve import build_server, listen, run
+from slm.server.streams import Piece, Stream
 
 PROMPT = "Once upon a time"
+TEMPERATURE = 0.8
 
 
-def serve(preset: str, slots: int, listener: socket.socket) -> None:
-    """Serve until the process is ended."""
-    from slm.generate import PlainSlots
-    from slm.server.app import create_app
-    from slm.server.asking import Model
-    from slm.server.endpoints import Service
-    from slm.server.limits import Limits
-    from slm.server.metrics import Metrics
-    from slm.server.scheduler import Scheduler
-    from slm.server.serve import build_server, run
-    from slm.tokenizer.byte_level import BytesTokenizer
-
-    limits = Limits(slots=slots)
-    plain = PlainSlots(random_model(preset), slots)
-    scheduler = Scheduler(plain, limits)
-    model = Model.of("bench", BytesTokenizer(), plain.block_size)
-    service = Service(model, scheduler, limits, Metrics(scheduler, slots), created=0)
-    server = build_server(create_app(service), limits, on_drain=scheduler.drain)
-    run(server, listener, on_ready=lambda address: None)
-
-
-def random_model(preset: str):  # type: ignore[no-untyped-def]
+def random_model(preset: str) -> GPT:
     """The preset's model, with weights that were never trained."""
     import torch
 
-    from slm.model import GPT
     from slm.presets import resolve
 
     torch.manual_seed(0)
     return GPT(resolve(preset).model).eval()
 
 
-def direct(preset: str, tokens: int) -> float:
-    """Tokens a second of one text, without a server."""
-    from slm.generate import GenerationOptions, Generator
-    from slm.tokenizer.byte_level import BytesTokenizer
+def serve(preset: str, dtype: str, slots: int, listener: socket.socket) -> None:
+    """Serve until the process is ended."""
+    limits = Limits(slots=slots)
+    model = random_model(preset)
+    engine = build_engine(model, slots, dtype=dtype)
+    scheduler = Scheduler(engine.slots, limits, draw=engine.draw)
+    served = Model.of("bench", EndlessTokenizer(model.config.vocab_size), model.config.block_size)
+    service = Service(served, scheduler, limits, created=0)
+    server = build_server(create_app(service), limits, on_drain=scheduler.drain)
+    run(server, listener, on_ready=lambda address: None)
 
-    generator = Generator(random_model(preset), BytesTokenizer())
-    options = GenerationOptions(max_new_tokens=tokens, seed=1)
-    generator.complete([PROMPT], options)
+
+def without_server(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> float:
+    """Tokens a second of so many texts together."""
+    model = random_model(preset)
+    tokenizer = EndlessTokenizer(model.config.vocab_size)
+    generator = build_generator(model, tokenizer, dtype=dtype, batch_size=texts)
+    options = GenerationOptions(max_new_tokens=tokens, seed=1, temperature=TEMPERATURE, top_k=top_k)
+    generator.complete([PROMPT] * texts, options)
     began_at = time.perf_counter()
-    (completion,) = generator.complete([PROMPT], options)
-    return completion.new_tokens / (time.perf_counter() - began_at)
+    completions = generator.complete([PROMPT] * texts, options)
+    return sum(each.new_tokens for each in completions) / (time.perf_counter() - began_at)
 
 
-async def crowd(port: int, clients: int, tokens: int) -> tuple[float, float]:
+async def crowd(port: int, clients: int, tokens: int, top_k: int) -> tuple[float, float]:
     """Tokens a second of all clients together, and the median seconds to the first event."""
 
     async def ask(seed: int) -> tuple[int, float]:
-        fields = {"prompt": PROMPT, "max_tokens": tokens, "seed": seed, "top_k": 50}
+        fields = {"prompt": PROMPT, "max_tokens": tokens, "seed": seed, "top_k": top_k}
         usage = {"stream": True, "stream_options": {"include_usage": True}}
-        body = json.dumps({**fields, **usage, "temperature": 0.8}).encode()
+        body = json.dumps({**fields, **usage, "temperature": TEMPERATURE}).encode()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         asked_at = time.perf_counter()
         writer.write(
@@ -90,40 +102,129 @@ async def crowd(port: int, clients: int, tokens: int) -> tuple[float, float]:
     return sum(n for n, _ in told) / seconds, statistics.median(first for _, first in told)
 
 
+class Timed:
+    """Slots and a draw that add up the seconds they take."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._slots, self._draw = engine.slots, engine.draw
+        self.seconds = {"model": 0.0, "draw": 0.0}
+        self.slots: Slots = self  # type: ignore[assignment]
+        self.draw: Draw = self._timed_draw
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._slots, name)
+
+    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+        began_at = time.perf_counter()
+        logits = self._slots.advance(slots, ids)
+        self.seconds["model"] += time.perf_counter() - began_at
+        return logits
+
+    def _timed_draw(
+        self, logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequence[float]
+    ) -> Tensor:
+        began_at = time.perf_counter()
+        ids = self._draw(logits, options, uniforms)
+        self.seconds["draw"] += time.perf_counter() - began_at
+        return ids
+
+
+def parts(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> dict[str, float]:
+    """Microseconds of a step with so many texts, by part."""
+    model = random_model(preset)
+    tokenizer = EndlessTokenizer(model.config.vocab_size)
+    timed = Timed(build_engine(model, texts, dtype=dtype))
+    scheduler = Scheduler(timed.slots, Limits(slots=texts), draw=timed.draw)
+    options = GenerationOptions(max_new_tokens=tokens, seed=1, temperature=TEMPERATURE, top_k=top_k)
+    block_size = model.config.block_size
+    rows = [
+        Row(PROMPT, tokenizer, options, seed=1, index=index, block_size=block_size)
+        for index in range(texts)
+    ]
+    streams = [Stream(row, options, tokenizer) for row in rows]
+    pieces: list[tuple[int, Piece]] = []
+
+    def deliver(event: Event) -> None:
+        assert not isinstance(event, Exception)
+        pieces.append(event)
+
+    scheduler.submit(streams, deliver)
+    while scheduler.waiting_requests or scheduler.busy_slots < texts:
+        scheduler.step()
+    timed.seconds = dict.fromkeys(timed.seconds, 0.0)
+    pieces.clear()
+    steps, began_at = 0, time.perf_counter()
+    while scheduler.busy_slots == texts:
+        scheduler.step()
+        steps += 1
+    whole = time.perf_counter() - began_at
+    found = {**timed.seconds, "scheduler": whole - sum(timed.seconds.values())}
+    job = Job(streams, seed=1, prompt_tokens=0, logprobs=None)
+    writer = CompletionWriter(job, Model.of("bench", tokenizer, block_size))
+    began_at = time.perf_counter()
+    for index, piece in pieces:
+        if (answer := writer.event(index, piece)) is not None:
+            as_event(answer)
+    found["events"] = time.perf_counter() - began_at
+    return {name: 1e6 * seconds / steps for name, seconds in found.items()}
+
+
 def main() -> None:
-    """Measure, and print a table or JSON."""
+    """Measure, and print tables or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--preset", default="modern-12m")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--tokens", type=int, default=100)
+    parser.add_argument("--dtype", default="auto")
+    parser.add_argument("--top-k", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    rows = [{"clients": 0, "tokens_per_second": direct(chosen.preset, chosen.tokens)}]
-    from slm.server.serve import listen
-
+    rounds: dict[int, list[tuple[float, float, float]]] = {n: [] for n in chosen.clients}
     with listen("127.0.0.1", 0, with_key=False) as listener:
         port = listener.getsockname()[1]
         # Not forked: PyTorch's threads do not come along.
         server = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(chosen.preset, max(chosen.clients), listener), daemon=True
+            target=serve,
+            args=(chosen.preset, chosen.dtype, max(chosen.clients), listener),
+            daemon=True,
         )
         server.start()
-        asyncio.run(crowd(port, 1, 5))
-        for clients in chosen.clients:
-            rate, first = asyncio.run(crowd(port, clients, chosen.tokens))
-            rows.append(
-                {"clients": clients, "tokens_per_second": rate, "seconds_to_first_token": first}
-            )
+        asyncio.run(crowd(port, 1, 5, chosen.top_k))
+        for _ in range(chosen.rounds):
+            for clients in chosen.clients:
+                rate, first = asyncio.run(crowd(port, clients, chosen.tokens, chosen.top_k))
+                direct = without_server(
+                    chosen.preset, chosen.dtype, clients, chosen.tokens, chosen.top_k
+                )
+                rounds[clients].append((rate, first, direct))
         server.terminate()
         server.join()
+    rows = []
+    for clients, found in rounds.items():
+        rate, first, direct = (statistics.median(column) for column in zip(*found, strict=True))
+        rows.append(
+            {
+                "clients": clients,
+                "tokens_per_second": rate,
+                "milliseconds_to_first_token": 1e3 * first,
+                "without_server": direct,
+                "step_microseconds": parts(
+                    chosen.preset, chosen.dtype, clients, chosen.tokens, chosen.top_k
+                ),
+            }
+        )
     if chosen.json:
-        print(json.dumps({"preset": chosen.preset, "rows": rows}, indent=2))
+        print(json.dumps({"preset": chosen.preset, "dtype": chosen.dtype, "rows": rows}, indent=2))
         return
     for row in rows:
-        name = f"{row['clients']} clients" if row["clients"] else "direct"
-        first = row.get("seconds_to_first_token")
-        told = "" if first is None else f", first token after {1e3 * first:,.0f} ms"
-        print(f"{name:12} {row['tokens_per_second']:8,.0f} tokens/s{told}")
+        print(
+            f"{row['clients']:4} clients {row['tokens_per_second']:8,.0f} tokens/s, first token "
+            f"after {row['milliseconds_to_first_token']:,.1f} ms; without a server "
+            f"{row['without_server']:,.0f} tokens/s"
+        )
+        shown = (f"{name} {us:,.0f} us" for name, us in row["step_microseconds"].items())
+        print(f"     a step: {', '.join(shown)}")
 
 
 if __name__ == "__main__":

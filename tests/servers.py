@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from slm.generate.sampling import Draw, draw
 from slm.generate.slots import Slots
 from slm.server.app import create_app
 from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
-from slm.server.metrics import Metrics
 from slm.server.scheduler import Scheduler
 from slm.server.serve import Server, address_of, build_server, listen
 from slm.tokenizer.base import Tokenizer
@@ -40,6 +40,7 @@ class Running:
 def running(
     slots: Slots,
     *,
+    draw: Draw = draw,
     tokenizer: Tokenizer | None = None,
     send_buffer: int | None = None,
     **settings: Any,
@@ -49,12 +50,11 @@ def running(
         **{"slots": slots.n_slots}
         | {name: settings.pop(name) for name in [*settings] if name in Limits.model_fields}
     )
-    scheduler = Scheduler(slots, limits)
+    scheduler = Scheduler(slots, limits, draw=draw)
     service = Service(
         model=Model.of("tiny", tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
-        metrics=Metrics(scheduler, slots.n_slots),
         created=1_700_000_000,
     )
     listener = listen("127.0.0.1", 0, with_key=False)

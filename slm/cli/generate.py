@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.loading import load_model
-from slm.cli.options import Checkpoint, Device, Json
+from slm.cli.loading import load_to_generate
+from slm.cli.options import Checkpoint, Device, Json, WeightDtype
 from slm.cli.output import counted, print_json, say
 from slm.errors import ConfigError, UsageError
 from slm.reading import read_at_most
@@ -82,14 +82,7 @@ def generate(
         typer.Option("--seed", metavar="S", help="Equal seeds give equal texts.  [a fresh one]"),
     ] = None,
     device: Device = None,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="FORMAT",
-            help="Number format of the weights: float32, bfloat16, float16, int8, or auto.",
-        ),
-    ] = "auto",
+    dtype: WeightDtype = "auto",
     file: Annotated[
         Path | None,
         typer.Option(
@@ -120,10 +113,7 @@ def generate(
     except ConfigError as error:  # which begins with the option's name
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
-    # int8 and auto are the generator's own; the model itself is loaded as it is.
-    loaded = load_model(
-        checkpoint, device=device, dtype="float32" if dtype in ("auto", "int8") else dtype
-    )
+    loaded = load_to_generate(checkpoint, device=device, dtype=dtype)
     generator = build_generator(
         loaded.model, loaded.tokenizer, dtype=dtype, say=lambda text: say(f"note: {text}")
     )

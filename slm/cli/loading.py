@@ -58,3 +58,11 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
         device=device,
         dtype=resolve_dtype(dtype, device),
     )
+
+
+def load_to_generate(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
+    """As `load_model`, for an engine of `slm.generate.backend` in a number format of these.
+
+    int8 and auto are the engine's own: it makes them from the model as it is.
+    """
+    return load_model(path, device=device, dtype="float32" if dtype in ("auto", "int8") else dtype)

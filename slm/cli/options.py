@@ -30,6 +30,15 @@ Dtype = Annotated[
     ),
 ]
 
+WeightDtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="FORMAT",
+        help="Number format of the weights: float32, bfloat16, float16, int8, or auto.",
+    ),
+]
+
 Preset = Annotated[
     str | None, typer.Option("--preset", metavar="NAME", help="One of `slm presets`.")
 ]

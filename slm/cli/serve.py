@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.loading import load_model
-from slm.cli.options import Device, Dtype
+from slm.cli.loading import load_to_generate
+from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
 from slm.errors import MissingExtraError, UsageError
 from slm.reading import status_of
@@ -101,7 +101,7 @@ def serve(
         ),
     ] = None,
     device: Device = None,
-    dtype: Dtype = "float32",
+    dtype: WeightDtype = "auto",
 ) -> None:
     """Serve a trained model: a page to play with it, and OpenAI's API, until Ctrl-C.
 
@@ -131,9 +131,9 @@ def serve(
     with listen(host, port, with_key=key is not None) as listener:
         paths = [checkpoint, *(beside or [])]
         names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
-        loaded = [load_model(path, device=device, dtype=dtype) for path in paths]
+        loaded = [load_to_generate(path, device=device, dtype=dtype) for path in paths]
         services = [
-            _service(model, name, limits) for model, name in zip(loaded, names, strict=True)
+            _service(model, name, limits, dtype) for model, name in zip(loaded, names, strict=True)
         ]
         app = _app(
             services,
@@ -154,20 +154,19 @@ def serve(
     say("all requests are answered")
 
 
-def _service(loaded: LoadedModel, name: str, limits: Limits) -> Service:
-    from slm.generate import PlainSlots
+def _service(loaded: LoadedModel, name: str, limits: Limits, dtype: str) -> Service:
+    from slm.generate import build_engine
     from slm.server.asking import Model
     from slm.server.endpoints import Service
-    from slm.server.metrics import Metrics
     from slm.server.scheduler import Scheduler
 
-    slots = PlainSlots(loaded.model, limits.slots, dtype=loaded.dtype)
-    scheduler = Scheduler(slots, limits)
+    engine = build_engine(
+        loaded.model, limits.slots, dtype=dtype, say=lambda text: say(f"note: {text}")
+    )
     return Service(
-        model=Model.of(name, loaded.tokenizer, slots.block_size),
-        scheduler=scheduler,
+        model=Model.of(name, loaded.tokenizer, engine.slots.block_size),
+        scheduler=Scheduler(engine.slots, limits, draw=engine.draw),
         limits=limits,
-        metrics=Metrics(scheduler, slots.n_slots),
         created=int(time.time()),
     )
 

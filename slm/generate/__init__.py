@@ -1,6 +1,6 @@
 """Continuing texts: sampling, batches, streams."""
 
-from slm.generate.backend import build_generator
+from slm.generate.backend import Engine, build_engine, build_generator
 from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.generator import Generator, TokenEvent
 from slm.generate.options import GenerationOptions
@@ -12,12 +12,14 @@ __all__ = [
     "CachedDecoder",
     "Completion",
     "Decoder",
+    "Engine",
     "FinishReason",
     "GenerationOptions",
     "Generator",
     "PlainSlots",
     "Slots",
     "TokenEvent",
+    "build_engine",
     "build_generator",
     "filter_logits",
     "sample",

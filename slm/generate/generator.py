@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from slm.errors import CheckpointError, TokenizerError
+from slm.errors import TokenizerError
 from slm.generate.decoder import CachedDecoder, Decoder
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Completion, Row
@@ -151,11 +151,6 @@ class Generator:
         capacity = max(longest - len(row.context) + row.slots_needed for row in rows)
         vocab_size = self.tokenizer.vocab_size  # a model's ids may be padded to a round number
         logits = self.decoder.prefill([row.context for row in rows], capacity)[:, :vocab_size]
-        if not bool(logits.isfinite().all()):
-            raise CheckpointError(
-                "the model's logits are not finite numbers",
-                hint="its training has diverged; use an earlier checkpoint or train again",
-            )
         sampler = Sampler(
             options,
             [row.prompt_ids + row.ids for row in rows],
@@ -163,9 +158,8 @@ class Generator:
             logits.device,
             self._draw,
         )
-        greedy = options.temperature == 0.0
         while True:
-            next_ids = sampler.next_ids(logits, [] if greedy else [row.uniform() for row in rows])
+            next_ids = sampler.next_ids(logits, [row.uniform() for row in rows])
             ids: list[int] = next_ids.tolist()
             staying = [i for i, row in enumerate(rows) if row.accept(ids[i])]
             yield ids

@@ -1,8 +1,8 @@
-"""The draw among the likeliest ids, in native code: what `slm.generate.sampling.draw` does."""
+"""The draw of ids in native code: what `slm.generate.sampling.draw` does."""
 
 from __future__ import annotations
 
-import ctypes
+import struct
 from collections.abc import Sequence
 
 import torch
@@ -12,20 +12,14 @@ from slm.generate.native_build import native_library
 from slm.generate.options import GenerationOptions
 from slm.generate.sampling import draw
 
-
-class _Filters(ctypes.Structure):
-    """`Filters` of native/sampling.h."""
-
-    _fields_ = (
-        ("top_k", ctypes.c_int32),
-        ("temperature", ctypes.c_float),
-        ("top_p", ctypes.c_float),
-        ("min_p", ctypes.c_float),
-    )
+_FILTERS = struct.Struct("=ifff")
+"""`Filters` of native/sampling.h."""
 
 
-def native_draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:
-    """See `slm.generate.sampling.draw`; where all ids may be drawn, it is that itself.
+def native_draw(
+    logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequence[float]
+) -> Tensor:
+    """See `slm.generate.sampling.draw`.
 
     An id differs from that of PyTorch only where a uniform number falls within rounding of the
     border between two ids.
@@ -34,18 +28,18 @@ def native_draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[f
         NativeUnavailableError: there is no compiler here, or it fails.
     """
     in_place = logits.device.type == "cpu" and logits.dtype == torch.float32
-    among_few = options.top_k is not None and 0 < options.top_k < logits.size(1)
-    if options.temperature == 0.0 or not among_few or not in_place or logits.stride(1) != 1:
+    if not in_place or logits.stride(1) != 1:
         return draw(logits, options, uniforms)
+    assert len(logits) == len(options) == len(uniforms)
     ids = torch.empty(len(logits), dtype=torch.int64)
-    filters = _Filters(options.top_k, options.temperature, options.top_p, options.min_p)
+    filters = [_FILTERS.pack(o.top_k or 0, o.temperature, o.top_p, o.min_p) for o in options]
     failed = native_library().slm_sample(
         logits.data_ptr(),
         len(logits),
         logits.stride(0),
         logits.size(1),
-        ctypes.byref(filters),
-        (ctypes.c_double * len(uniforms))(*uniforms),
+        b"".join(filters),
+        struct.pack(f"={len(uniforms)}d", *uniforms),
         ids.data_ptr(),
     )
     if failed:

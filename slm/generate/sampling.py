@@ -15,7 +15,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from slm.errors import CheckpointError
 from slm.generate.options import GenerationOptions
+
+NO_ID = -1
+"""Instead of an id, where the logits are no numbers to draw by."""
 
 
 def penalise_repetition(logits: Tensor, penalty: float, seen: Tensor) -> Tensor:
@@ -116,20 +120,38 @@ def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
     """
     cumulative = logits.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
     heights = uniforms[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, heights)[:, 0]
+    places = torch.searchsorted(cumulative, heights)[:, 0]
+    return places.clamp(max=logits.size(-1) - 1)  # where logits are no numbers
 
 
-def draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:
-    """Filter (all but the repetition penalty) and draw; with temperature 0 the likeliest.
+def draw(logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequence[float]) -> Tensor:
+    """Filter each row (all but the repetition penalty) and draw; with temperature 0 the likeliest.
+
+    A row's id depends on its own logits, options and number only.
 
     Args:
         logits: [B, V].
-        options: which filters are on.
+        options: which filters are on, for each row.
         uniforms: one number a row, as `sample` takes them; not looked at with temperature 0.
 
     Returns:
-        [B] ids on the CPU.
+        [B] ids on the CPU; `NO_ID` where a logit is NaN or plus infinity, or none is finite.
     """
+    alike: dict[tuple[float | None, ...], list[int]] = {}
+    for row, each in enumerate(options):
+        alike.setdefault((each.temperature, each.top_k, each.top_p, each.min_p), []).append(row)
+    if len(alike) == 1:
+        ids = _draw_alike(logits, options[0], uniforms)
+    else:
+        ids = torch.empty(len(options), dtype=torch.long)
+        for rows in alike.values():
+            numbers = [uniforms[row] for row in rows]
+            ids[rows] = _draw_alike(logits[rows], options[rows[0]], numbers)
+    return ids.where(logits.amax(dim=-1).isfinite().cpu(), NO_ID)
+
+
+def _draw_alike(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:
+    """The ids of rows that have the same filters; anything where logits are no numbers."""
     if options.temperature == 0.0:
         return logits.argmax(dim=-1).cpu()
     numbers = torch.tensor(uniforms, dtype=torch.float64)
@@ -141,7 +163,7 @@ def draw(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) 
     return ids.cpu().gather(1, places[:, None])[:, 0]
 
 
-Draw = Callable[[Tensor, GenerationOptions, Sequence[float]], Tensor]
+Draw = Callable[[Tensor, Sequence[GenerationOptions], Sequence[float]], Tensor]
 """`draw`, or something that does the same faster."""
 
 
@@ -182,10 +204,18 @@ class Sampler:
 
         Returns:
             [B] ids on the CPU, where the end of each row is decided.
+
+        Raises:
+            CheckpointError: the logits are not finite numbers.
         """
         if self.seen is not None:
             logits = penalise_repetition(logits, self.options.repetition_penalty, self.seen)
-        ids = self._choose(logits, self.options, uniforms)
+        ids = self._choose(logits, [self.options] * len(logits), uniforms)
+        if bool((ids == NO_ID).any()):
+            raise CheckpointError(
+                "the model's logits are not finite numbers",
+                hint="its training has diverged; use an earlier checkpoint or train again",
+            )
         if self.seen is not None:
             self.seen.scatter_(1, ids[:, None].to(self.seen.device), True)
         return ids

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -140,76 +141,80 @@ class ChatChunk(Answer):
     usage: Usage | None = None
 
 
-class Writer(Protocol):
+class Writer(ABC):
     """Fills the objects of one kind of answer."""
+
+    kind: ClassVar[str]
+    """The beginning of the answers' ids."""
+    whole_form: ClassVar[type[Answer]]
+    event_form: ClassVar[type[Answer]]
+
+    def __init__(self, job: Job, model: Model) -> None:
+        self._job = job
+        self._tokenizer = model.tokenizer
+        self._common = {
+            "id": f"{self.kind}-{uuid.uuid4().hex}",
+            "created": int(time.time()),
+            "model": model.name,
+            "seed": job.seed,
+        }
 
     def opening(self) -> list[Answer]:
         """The events with which a stream begins."""
-
-    def event(self, index: int, piece: Piece) -> Answer | None:
-        """The event for a piece of a choice; None where there is nothing to tell."""
-
-    def usage_event(self, usage: Usage) -> Answer:
-        """The event with the numbers of tokens."""
-
-    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
-        """The answer in one, from all pieces of each choice."""
-
-
-class CompletionWriter:
-    """Fills `Completion`."""
-
-    def __init__(self, job: Job, model: Model) -> None:
-        self._id = f"cmpl-{uuid.uuid4().hex}"
-        self._created = int(time.time())
-        self._job, self._model = job, model
-
-    def opening(self) -> list[Answer]:
-        """See `Writer`."""
         return []
 
     def event(self, index: int, piece: Piece) -> Answer | None:
-        """See `Writer`."""
+        """The event for a piece of a choice; None where there is nothing to tell."""
         if not (piece.text or piece.tokens or piece.finish):
             return None
-        return self._completion([self._choice(index, [piece])])
+        return self._event([self._part(index, piece)])
 
     def usage_event(self, usage: Usage) -> Answer:
-        """See `Writer`."""
-        return self._completion([], usage)
+        """The event with the numbers of tokens."""
+        return self._event([], usage)
 
     def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
-        """See `Writer`."""
-        return self._completion([self._choice(i, each) for i, each in enumerate(pieces)], usage)
+        """The answer in one, from all pieces of each choice."""
+        choices = [self._choice(index, joined(each)) for index, each in enumerate(pieces)]
+        return self.whole_form(**self._common, choices=choices, usage=usage)
 
-    def _completion(self, choices: list[CompletionChoice], usage: Usage | None = None) -> Answer:
-        return Completion(
-            id=self._id,
-            created=self._created,
-            model=self._model.name,
-            choices=choices,
-            seed=self._job.seed,
-            usage=usage,
-        )
+    def _event(self, choices: Sequence[Answer], usage: Usage | None = None) -> Answer:
+        return self.event_form(**self._common, choices=choices, usage=usage)
 
-    def _choice(self, index: int, pieces: Sequence[Piece]) -> CompletionChoice:
+    @abstractmethod
+    def _choice(self, index: int, piece: Piece) -> Answer:
+        """A choice of the whole answer, of which `piece` is all."""
+
+    @abstractmethod
+    def _part(self, index: int, piece: Piece) -> Answer:
+        """What a piece adds to a choice."""
+
+
+class CompletionWriter(Writer):
+    """Fills `Completion`."""
+
+    kind = "cmpl"
+    whole_form = event_form = Completion
+
+    def _choice(self, index: int, piece: Piece) -> Answer:
         return CompletionChoice(
             index=index,
-            text="".join(piece.text for piece in pieces),
-            logprobs=self._logprobs([token for piece in pieces for token in piece.tokens]),
-            finish_reason=pieces[-1].finish,
+            text=piece.text,
+            logprobs=self._logprobs(piece.tokens),
+            finish_reason=piece.finish,
         )
+
+    _part = _choice
 
     def _logprobs(self, tokens: Sequence[ScoredToken]) -> CompletionLogprobs | None:
         if self._job.logprobs is None:
             return None
-        tokenizer = self._model.tokenizer
         likeliest = [
-            {token_text(tokenizer, i): logprob for i, logprob in token.likeliest}
+            {token_text(self._tokenizer, i): logprob for i, logprob in token.likeliest}
             for token in tokens
         ]
         return CompletionLogprobs(
-            tokens=[token_text(tokenizer, token.token_id) for token in tokens],
+            tokens=[token_text(self._tokenizer, token.token_id) for token in tokens],
             token_ids=[token.token_id for token in tokens],
             token_logprobs=[token.logprob for token in tokens],
             top_logprobs=likeliest if self._job.logprobs else None,
@@ -217,64 +222,35 @@ class CompletionWriter:
         )
 
 
-class ChatWriter:
+class ChatWriter(Writer):
     """Fills `ChatCompletion` and `ChatChunk`."""
 
-    def __init__(self, job: Job, model: Model) -> None:
-        self._id = f"chatcmpl-{uuid.uuid4().hex}"
-        self._created = int(time.time())
-        self._job, self._model = job, model
+    kind = "chatcmpl"
+    whole_form = ChatCompletion
+    event_form = ChatChunk
 
     def opening(self) -> list[Answer]:
         """See `Writer`."""
         delta = ChatDelta(role="assistant", content="")
-        return [self._chunk(i, delta, None, None) for i in range(len(self._job.streams))]
-
-    def event(self, index: int, piece: Piece) -> Answer | None:
-        """See `Writer`."""
-        if not (piece.text or piece.tokens or piece.finish):
-            return None
-        delta = ChatDelta(content=piece.text) if piece.text else ChatDelta()
-        return self._chunk(index, delta, self._logprobs(piece.tokens), piece.finish)
-
-    def usage_event(self, usage: Usage) -> Answer:
-        """See `Writer`."""
-        return self._chat_chunk([], usage)
-
-    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
-        """See `Writer`."""
-        choices = [
-            ChatChoice(
-                index=index,
-                message=ChatMessage(content="".join(piece.text for piece in each)),
-                logprobs=self._logprobs([token for piece in each for token in piece.tokens]),
-                finish_reason=each[-1].finish,
-            )
-            for index, each in enumerate(pieces)
+        return [
+            self._event([ChatChunkChoice(index=i, delta=delta, logprobs=None, finish_reason=None)])
+            for i in range(len(self._job.streams))
         ]
-        return ChatCompletion(
-            id=self._id,
-            created=self._created,
-            model=self._model.name,
-            choices=choices,
-            seed=self._job.seed,
-            usage=usage,
+
+    def _choice(self, index: int, piece: Piece) -> Answer:
+        return ChatChoice(
+            index=index,
+            message=ChatMessage(content=piece.text),
+            logprobs=self._logprobs(piece.tokens),
+            finish_reason=piece.finish,
         )
 
-    def _chunk(
-        self, index: int, delta: ChatDelta, logprobs: ChatLogprobs | None, finish: Finish | None
-    ) -> ChatChunk:
-        choice = ChatChunkChoice(index=index, delta=delta, logprobs=logprobs, finish_reason=finish)
-        return self._chat_chunk([choice])
-
-    def _chat_chunk(self, choices: list[ChatChunkChoice], usage: Usage | None = None) -> ChatChunk:
-        return ChatChunk(
-            id=self._id,
-            created=self._created,
-            model=self._model.name,
-            choices=choices,
-            seed=self._job.seed,
-            usage=usage,
+    def _part(self, index: int, piece: Piece) -> Answer:
+        return ChatChunkChoice(
+            index=index,
+            delta=ChatDelta(content=piece.text) if piece.text else ChatDelta(),
+            logprobs=self._logprobs(piece.tokens),
+            finish_reason=piece.finish,
         )
 
     def _logprobs(self, tokens: Sequence[ScoredToken]) -> ChatLogprobs | None:
@@ -291,12 +267,22 @@ class ChatWriter:
         )
 
     def _likely(self, token_id: int, logprob: float) -> LikelyToken:
-        content = self._model.tokenizer.token_bytes(token_id)
+        content = self._tokenizer.token_bytes(token_id)
         return LikelyToken(
-            token=token_text(self._model.tokenizer, token_id),
+            token=token_text(self._tokenizer, token_id),
             logprob=logprob,
             bytes=list(content) or None,
         )
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """All pieces of a text as one."""
+    return Piece(
+        text="".join(piece.text for piece in pieces),
+        tokens=tuple(token for piece in pieces for token in piece.tokens),
+        finish=pieces[-1].finish,
+        new_tokens=pieces[-1].new_tokens,
+    )
 
 
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from slm.server.endpoints import Endpoints, Service, gone_response, problem_response
-from slm.server.metrics import CountRequests
+from slm.server.metrics import CountRequests, Metrics
 from slm.server.openapi import description
 from slm.server.problems import ProblemError
 from slm.server.security import Guard
@@ -40,7 +40,9 @@ def create_app(
         routes: further paths, behind the key as those of the API are.
         open_routes: further paths that need no key, each with a fixed path: a page and its parts.
     """
-    endpoints = Endpoints(service, beside)
+    services = (service, *beside)
+    metrics = Metrics({each.model.name: each.scheduler for each in services})
+    endpoints = Endpoints(services, metrics)
     document = description(
         service.model,
         service.limits,
@@ -54,14 +56,13 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        schedulers = [each.scheduler for each in (service, *beside)]
-        for scheduler in schedulers:
-            scheduler.start(asyncio.get_running_loop().call_soon_threadsafe)
+        for each in services:
+            each.scheduler.start(asyncio.get_running_loop().call_soon_threadsafe)
         try:
             yield
         finally:
-            for scheduler in schedulers:
-                await asyncio.to_thread(scheduler.close)
+            for each in services:
+                await asyncio.to_thread(each.scheduler.close)
 
     app = Starlette(
         routes=[*needs_none, *needs_key],
@@ -69,7 +70,7 @@ def create_app(
         middleware=[
             Middleware(
                 CountRequests,
-                metrics=service.metrics,
+                metrics=metrics,
                 paths=[route.path for route in (*needs_none, *needs_key)],
             ),
             Middleware(Guard, names=names, api_key=api_key, open_paths=open_paths),

@@ -25,7 +25,7 @@ from slm.server.answers import (
 from slm.server.asking import Job, Model, chat_job, completion_job
 from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
-from slm.server.metrics import Metrics
+from slm.server.metrics import Metrics, is_about
 from slm.server.problems import ProblemError
 from slm.server.scheduler import BusyError, ClosedError, Event, ModelError, Scheduler
 from slm.server.schemas import ChatRequest, CompletionRequest, GenerationRequest
@@ -41,7 +41,6 @@ class Service:
     model: Model
     scheduler: Scheduler
     limits: Limits
-    metrics: Metrics
     created: int
     """When the model became available, in seconds since 1970."""
 
@@ -50,21 +49,22 @@ class Endpoints:
     """One coroutine a path.
 
     Args:
-        service: the model that is meant where a request names none.
-        beside: further models, each of another name.
+        services: the models, each of another name; the first is meant where a request names none.
+        metrics: what has been counted of them.
     """
 
-    def __init__(self, service: Service, beside: Sequence[Service] = ()) -> None:
-        self._service = service
-        self._services = {each.model.name: each for each in (service, *beside)}
-        assert len(self._services) == 1 + len(beside), "two models of one name"
-        self._bodies = BodyReader(service.limits)
+    def __init__(self, services: Sequence[Service], metrics: Metrics) -> None:
+        self._service = services[0]
+        self._services = {each.model.name: each for each in services}
+        assert len(self._services) == len(services), "two models of one name"
+        self._metrics = metrics
+        self._bodies = BodyReader(self._service.limits)
 
     async def completions(self, request: Request) -> Response:
         """`POST /v1/completions`."""
         self._check_room()
         asked = await self._bodies.read(request, CompletionRequest)
-        meant = self._meant(asked)
+        meant = self._meant(request, asked)
         job = await asyncio.to_thread(completion_job, asked, meant.model, meant.limits)
         writer = CompletionWriter(job, meant.model)
         return await self._answer(request, asked, job, writer, meant.scheduler)
@@ -73,7 +73,7 @@ class Endpoints:
         """`POST /v1/chat/completions`."""
         self._check_room()
         asked = await self._bodies.read(request, ChatRequest)
-        meant = self._meant(asked)
+        meant = self._meant(request, asked)
         job = await asyncio.to_thread(chat_job, asked, meant.model, meant.limits)
         writer = ChatWriter(job, meant.model)
         return await self._answer(request, asked, job, writer, meant.scheduler)
@@ -95,7 +95,7 @@ class Endpoints:
 
     async def metrics(self, request: Request) -> Response:
         """`GET /metrics`, in Prometheus's text format."""
-        return Response(self._service.metrics.text(), media_type=self._service.metrics.MEDIA_TYPE)
+        return Response(self._metrics.text(), media_type=self._metrics.MEDIA_TYPE)
 
     def _check_room(self) -> None:
         """Refuse before anything is read, where no model has room."""
@@ -108,9 +108,13 @@ class Endpoints:
         if len(refusals) == len(self._services):
             raise as_problem(refusals[0])
 
-    def _meant(self, asked: GenerationRequest) -> Service:
+    def _meant(self, request: Request, asked: GenerationRequest) -> Service:
         """The model that a request names; where there is none of that name, the first refuses."""
-        return self._services.get(asked.model or "", self._service)
+        name = self._service.model.name if asked.model is None else asked.model
+        if name not in self._services:
+            return self._service
+        is_about(request, name)
+        return self._services[name]
 
     async def _answer(
         self,
@@ -125,7 +129,7 @@ class Endpoints:
             async with aclosing(events):
                 pieces = await unless_gone(request, _collected(events, len(job.streams)))
             return as_json(writer.whole(pieces, _usage(job, [each[-1] for each in pieces])))
-        # The head of the answer waits for the first piece: until then it can be a refusal.
+        # The head of the answer waits for the first pieces: until then it can be a refusal.
         first = await unless_gone(request, _first(events))
         return EventStream(_sent(first, events, job, writer, usage=asked.includes_usage))
 
@@ -134,10 +138,16 @@ def _card(service: Service) -> ModelCard:
     return ModelCard(id=service.model.name, created=service.created)
 
 
-async def pieces_of(
-    scheduler: Scheduler, streams: Sequence[Stream]
-) -> AsyncGenerator[tuple[int, Piece]]:
+Pieces = Sequence[tuple[int, Piece]]
+"""What has been added to a request's texts: the number of a text, and its next piece."""
+
+
+async def pieces_of(scheduler: Scheduler, streams: Sequence[Stream]) -> AsyncGenerator[Pieces]:
     """All pieces of a request's texts as they come; whoever stops listening gives the slots back.
+
+    Yields:
+        What has come since the last time: more than a step's pieces where the listener is slower
+        than the model.
 
     Raises:
         ProblemError: it was refused, or has failed.
@@ -150,11 +160,15 @@ async def pieces_of(
     unfinished = len(streams)
     try:
         while unfinished:
-            event = await queue.get()
-            if isinstance(event, Exception):
-                raise as_problem(event)
-            unfinished -= event[1].finish is not None
-            yield event
+            events = [await queue.get()]
+            while not queue.empty():
+                events.append(queue.get_nowait())
+            pieces = [event for event in events if not isinstance(event, Exception)]
+            unfinished -= sum(piece.finish is not None for _, piece in pieces)
+            if pieces:
+                yield pieces
+            if isinstance(events[-1], Exception):  # after which none comes
+                raise as_problem(events[-1])
     finally:
         scheduler.cancel(ticket)
 
@@ -169,46 +183,46 @@ def as_problem(error: BusyError | ClosedError | ModelError) -> ProblemError:
     return ProblemError(500, str(error), code="model_failed")
 
 
-async def _first(events: AsyncGenerator[tuple[int, Piece]]) -> tuple[int, Piece]:
+async def _first(events: AsyncGenerator[Pieces]) -> Pieces:
     return await anext(events)
 
 
-async def _collected(events: AsyncGenerator[tuple[int, Piece]], choices: int) -> list[list[Piece]]:
-    pieces: list[list[Piece]] = [[] for _ in range(choices)]
-    async for index, piece in events:
-        pieces[index].append(piece)
-    return pieces
+async def _collected(events: AsyncGenerator[Pieces], choices: int) -> list[list[Piece]]:
+    collected: list[list[Piece]] = [[] for _ in range(choices)]
+    async for pieces in events:
+        for index, piece in pieces:
+            collected[index].append(piece)
+    return collected
 
 
 async def _sent(
-    first: tuple[int, Piece],
-    events: AsyncGenerator[tuple[int, Piece]],
+    first: Pieces,
+    events: AsyncGenerator[Pieces],
     job: Job,
     writer: Writer,
     *,
     usage: bool,
 ) -> AsyncGenerator[bytes]:
-    """The server-sent events of a stream."""
+    """The server-sent events of a stream, those of the same moment together."""
     last: list[Piece] = []
+
+    def written(pieces: Pieces) -> bytes:
+        last.extend(piece for _, piece in pieces if piece.finish is not None)
+        answers = [writer.event(index, piece) for index, piece in pieces]
+        return b"".join(as_event(answer) for answer in answers if answer is not None)
+
     async with aclosing(events):
-        for answer in writer.opening():
-            yield as_event(answer)
+        if content := b"".join(map(as_event, writer.opening())) + written(first):
+            yield content
         try:
-            index, piece = first
-            while True:
-                if (answer_or_none := writer.event(index, piece)) is not None:
-                    yield as_event(answer_or_none)
-                if piece.finish is not None:
-                    last.append(piece)
-                index, piece = await anext(events)
-        except StopAsyncIteration:
-            pass
+            async for pieces in events:
+                if content := written(pieces):
+                    yield content
         except ProblemError as problem:
             yield b"data: " + problem.response().body + b"\n\n"
             return
-        if usage:
-            yield as_event(writer.usage_event(_usage(job, last)))
-        yield b"data: [DONE]\n\n"
+        end = as_event(writer.usage_event(_usage(job, last))) if usage else b""
+        yield end + b"data: [DONE]\n\n"
 
 
 class EventStream(StreamingResponse):

@@ -36,6 +36,7 @@ from slm.insight import (
 from slm.model import GPT
 from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
+from slm.server.metrics import is_about
 from slm.server.problems import ProblemError
 from slm.server.schemas import valid_unicode
 from slm.tokenizer.base import Tokenizer
@@ -171,6 +172,7 @@ class Insight:
         async def endpoint(request: Request) -> Response:
             asked = await self._bodies.read(request, question)
             name = self._name(asked)
+            is_about(request, name)
             work = partial(answer, name, self.models[name], asked)
             return Response(await self._in_turn(work), media_type="application/json")
 

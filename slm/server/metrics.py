@@ -3,51 +3,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from slm.server.scheduler import Scheduler
+from slm.server.scheduler import Counts, Scheduler
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 """Upper bounds of the histograms' buckets."""
 
 
 class Metrics:
-    """Counts of requests, and of what the scheduler does.
+    """Counts of requests, and of what each model's scheduler does.
 
     Args:
-        scheduler: is asked for its counts when the metrics are read.
-        n_slots: of the model.
+        schedulers: those of all models that are served, by the models' names; they are asked for
+            their counts when the metrics are read.
     """
 
     MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-    def __init__(self, scheduler: Scheduler, n_slots: int) -> None:
+    def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_SchedulerCollector(scheduler, n_slots))
+        self._registry.register(_SchedulerCollector(schedulers))
         self.requests = Counter(
             "slm_requests",
-            "Requests by path and status of the answer.",
-            ["path", "status"],
+            "Requests by model (none where it is about no model), path and status of the answer.",
+            ["model", "path", "status"],
             registry=self._registry,
         )
         self.first_byte = Histogram(
             "slm_time_to_answer_seconds",
             "From a request's head to the head of its answer.",
-            ["path"],
+            ["model", "path"],
             buckets=SECONDS,
             registry=self._registry,
         )
         self.whole = Histogram(
             "slm_request_seconds",
             "From a request's head to the end of its answer.",
-            ["path"],
+            ["model", "path"],
             buckets=SECONDS,
             registry=self._registry,
         )
@@ -58,27 +59,38 @@ class Metrics:
 
 
 class _SchedulerCollector(Collector):
-    def __init__(self, scheduler: Scheduler, n_slots: int) -> None:
-        self._scheduler = scheduler
-        self._n_slots = n_slots
+    def __init__(self, schedulers: Mapping[str, Scheduler]) -> None:
+        self._schedulers = schedulers
 
     def collect(self) -> Iterator[Metric]:
-        """What the scheduler has counted so far."""
-        scheduler, counts = self._scheduler, self._scheduler.counts
-        for name, meaning, number in (
-            ("slm_slots", "Texts that can be written at once.", self._n_slots),
-            ("slm_slots_busy", "Texts that are being written.", scheduler.busy_slots),
-            ("slm_requests_waiting", "Requests without a slot.", scheduler.waiting_requests),
-        ):
-            yield GaugeMetricFamily(name, meaning, value=number)
-        for name, meaning, number in (
-            ("slm_steps", "Steps of the model.", counts.steps),
-            ("slm_prompt_tokens", "Tokens of prompts, for each text.", counts.prompt_tokens),
-            ("slm_new_tokens", "Tokens of texts that have ended.", counts.new_tokens),
-            ("slm_requests_given_up", "Requests whose client went away.", counts.cancelled),
-            ("slm_requests_failed", "Requests that the model failed.", counts.failed),
-        ):
-            yield CounterMetricFamily(name, meaning, value=number)
+        """What the schedulers have counted so far."""
+        gauges: dict[str, tuple[str, Callable[[Scheduler], int]]] = {
+            "slm_slots": ("Texts that can be written at once.", lambda s: s.n_slots),
+            "slm_slots_busy": ("Texts that are being written.", lambda s: s.busy_slots),
+            "slm_requests_waiting": ("Requests without a slot.", lambda s: s.waiting_requests),
+        }
+        counters: dict[str, tuple[str, Callable[[Counts], int]]] = {
+            "slm_steps": ("Steps of the model.", lambda c: c.steps),
+            "slm_prompt_tokens": ("Tokens of prompts, for each text.", lambda c: c.prompt_tokens),
+            "slm_new_tokens": ("Tokens of texts that have ended.", lambda c: c.new_tokens),
+            "slm_requests_given_up": ("Requests whose client went away.", lambda c: c.cancelled),
+            "slm_requests_failed": ("Requests that the model failed.", lambda c: c.failed),
+        }
+        for name, (meaning, number) in gauges.items():
+            gauge = GaugeMetricFamily(name, meaning, labels=["model"])
+            for model, scheduler in self._schedulers.items():
+                gauge.add_metric([model], number(scheduler))
+            yield gauge
+        for name, (meaning, count) in counters.items():
+            counter = CounterMetricFamily(name, meaning, labels=["model"])
+            for model, scheduler in self._schedulers.items():
+                counter.add_metric([model], count(scheduler.counts))
+            yield counter
+
+
+def is_about(request: Request, model: str) -> None:
+    """Say which model a request is counted for; the name must be one of those that are served."""
+    request.state.model = model
 
 
 class CountRequests:
@@ -101,6 +113,7 @@ class CountRequests:
             await self._app(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in self._paths else "other"
+        state = scope.setdefault("state", {})
         began_at = time.monotonic()
         status = "none"
 
@@ -108,11 +121,13 @@ class CountRequests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                self._metrics.first_byte.labels(path).observe(time.monotonic() - began_at)
+                model = state.get("model", "")
+                self._metrics.first_byte.labels(model, path).observe(time.monotonic() - began_at)
             await send(message)
 
         try:
             await self._app(scope, receive, counting_send)
         finally:
-            self._metrics.requests.labels(path, status).inc()
-            self._metrics.whole.labels(path).observe(time.monotonic() - began_at)
+            model = state.get("model", "")
+            self._metrics.requests.labels(model, path, status).inc()
+            self._metrics.whole.labels(model, path).observe(time.monotonic() - began_at)

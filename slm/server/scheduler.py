@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import torch
 from torch import Tensor
 
+from slm.generate.sampling import NO_ID, Draw, draw
 from slm.generate.slots import Slots
 from slm.server.limits import Limits
-from slm.server.streams import Piece, Stream
+from slm.server.streams import Piece, Stream, draw_ids
 
 READS_PER_STEP = 4
 """Texts read into slots in one step at most: those that are being told wait meanwhile."""
@@ -99,6 +99,7 @@ class Scheduler:
     Args:
         slots: the model; from `start` on it is the scheduler's alone.
         limits: how much, and how long.
+        draw: how ids are drawn from logits.
         clock: seconds.
     """
 
@@ -107,10 +108,12 @@ class Scheduler:
         slots: Slots,
         limits: Limits,
         *,
+        draw: Draw = draw,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
         self._slots = slots
+        self._draw = draw
         self._limits = limits
         self._post: Post = lambda call: call()
         self._clock = clock
@@ -180,6 +183,11 @@ class Scheduler:
         """Take no more requests, and bring those that are there to an end within their time."""
         with self._changed:
             self._ends_at = min(self._ends_at, self._clock() + self._limits.drain_seconds)
+
+    @property
+    def n_slots(self) -> int:
+        """How many texts can be written at once."""
+        return self._slots.n_slots
 
     @property
     def busy_slots(self) -> int:
@@ -281,8 +289,7 @@ class Scheduler:
             # Which of them is at fault is not known, nor what state the slots are in.
             self._fail({ticket for ticket, _ in texts})
             return
-        for slot, row, is_finite in zip(slots, logits, _finite_rows(logits), strict=True):
-            self._take(slot, row, is_finite=is_finite)
+        self._take(slots, logits)
 
     def _read(self, slot: int) -> None:
         ticket, index = self._running[slot]
@@ -291,21 +298,30 @@ class Scheduler:
         except Exception:
             self._fail({ticket})
             return
-        self._take(slot, logits, is_finite=_finite_rows(logits[None])[0])
+        self._take([slot], logits[None])
 
-    def _take(self, slot: int, logits: Tensor, *, is_finite: bool) -> None:
-        if slot not in self._running:  # another text of its request has failed just now
-            return
-        ticket, index = self._running[slot]
-        if not is_finite:
-            self._end(ticket, ModelError("the model's logits are not finite numbers"))
-            return
+    def _take(self, slots: Sequence[int], logits: Tensor) -> None:
+        """Let the texts in n slots go on by what their logits [n, V] say."""
+        texts = [self._running[slot] for slot in slots]
+        streams = [ticket.streams[index] for ticket, index in texts]
         try:
-            piece = ticket.streams[index].take(logits)
+            ids = draw_ids(streams, logits, self._draw)
         except Exception:
-            self._fail({ticket})
+            self._fail({ticket for ticket, _ in texts})
             return
-        self._add(ticket, index, piece)
+        for row, (ticket, index) in enumerate(texts):
+            if slots[row] not in self._running:  # another text of its request has failed just now
+                continue
+            if ids[row] == NO_ID:
+                self._end(ticket, ModelError("the model's logits are not finite numbers"))
+                continue
+            stream = streams[row]
+            try:
+                piece = stream.take(ids[row], logits[row] if stream.looks_at_logits else None)
+            except Exception:
+                self._fail({ticket})
+                continue
+            self._add(ticket, index, piece)
 
     def _fill_free_slots(self) -> None:
         reads = 0
@@ -380,9 +396,3 @@ def _deliver_each(events: Sequence[tuple[Ticket, Event]]) -> None:
     for ticket, event in events:
         if not ticket.cancelled:
             ticket.deliver(event)
-
-
-def _finite_rows(logits: Tensor) -> list[bool]:
-    """Whether all numbers of each row of [n, V] are finite."""
-    found: list[bool] = torch.isfinite(logits).all(dim=-1).tolist()
-    return found

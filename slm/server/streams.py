@@ -13,7 +13,7 @@ from torch import Tensor
 
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Row
-from slm.generate.sampling import Sampler
+from slm.generate.sampling import Draw, penalise_repetition
 from slm.tokenizer.base import Tokenizer
 
 Finish = Literal["stop", "length"]
@@ -51,8 +51,8 @@ class Piece:
 class Stream:
     """A `Row` that a server writes.
 
-    To be written, it is read in (`context`) or goes on by one id (`next_id`), and then is given the
-    logits that come of it (`take`), until it is `finished`.
+    To be written, it is read in (`context`) or goes on by one id (`next_id`); of the logits that
+    come of it an id is drawn (`draw_ids`), which it is given (`take`), until it is `finished`.
 
     Args:
         row: the text and its randomness.
@@ -73,14 +73,15 @@ class Stream:
         echo: bool = False,
         silent: bool = False,
     ) -> None:
+        self.options = options
         self._row = row
-        self._greedy = options.temperature == 0.0
         self._tokenizer = tokenizer
         self._logprobs = logprobs
         self._silent = silent
-        self._sampler = Sampler(
-            options, [row.prompt_ids], tokenizer.vocab_size, torch.device("cpu")
-        )
+        self._seen: Tensor | None = None
+        if options.repetition_penalty != 1.0:
+            self._seen = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
+            self._seen[row.prompt_ids] = True
         self.next_id: int | None = None
         """The id to go on with; None: `context` is to be read (again)."""
         # To be scored, a prompt is read id by id.
@@ -104,6 +105,11 @@ class Stream:
         return len(self._row.prompt_ids)
 
     @property
+    def vocab_size(self) -> int:
+        """How many ids its tokenizer has."""
+        return self._tokenizer.vocab_size
+
+    @property
     def finished(self) -> bool:
         """Whether the last piece was given."""
         return self._row.finish_reason is not None
@@ -118,16 +124,35 @@ class Stream:
             return self._end(self._echo)
         return Piece(self._echo) if self._echo else None
 
-    def take(self, logits: Tensor) -> Piece:
-        """Use the logits [V] after all that was read, on the CPU; returns what they add."""
-        logits = logits[: self._tokenizer.vocab_size]
+    @property
+    def looks_at_logits(self) -> bool:
+        """Whether `take` needs more than the id that was drawn."""
+        return self._logprobs is not None
+
+    def uniform(self) -> float:
+        """The random number for its next draw."""
+        return 1.0 if self._unread else self._row.uniform()
+
+    def penalised(self, logits: Tensor) -> Tensor:
+        """The logits [V] from which to draw."""
+        if self._seen is None:
+            return logits
+        return penalise_repetition(logits, self.options.repetition_penalty, self._seen)
+
+    def take(self, token_id: int, logits: Tensor | None = None) -> Piece:
+        """Go on by the id that was drawn, and say what that adds.
+
+        Args:
+            token_id: is not looked at where the prompt itself is still to be scored.
+            logits: [V], where the stream `looks_at_logits`.
+        """
         if self._unread:
             return self._score_prompt(logits)
-        uniforms = [] if self._greedy else [self._row.uniform()]
-        token_id = int(self._sampler.next_ids(logits[None], uniforms))
         tokens: tuple[ScoredToken, ...] = ()
         if self._logprobs is not None and token_id != self._tokenizer.eot_id:
             tokens = (self._scored(token_id, logits),)
+        if self._seen is not None:
+            self._seen[token_id] = True
         goes_on = self._row.accept(token_id)
         self.next_id = token_id if goes_on else None
         return self._piece(self._row.take_text(), tokens)
@@ -137,7 +162,7 @@ class Stream:
         is_echoed = self._has_begun and not self._unread
         return self._end("" if is_echoed else self._echo)
 
-    def _score_prompt(self, logits: Tensor) -> Piece:
+    def _score_prompt(self, logits: Tensor | None) -> Piece:
         token_id = self._unread.popleft()
         self._read.append(self._scored(token_id, logits))
         self.next_id = token_id
@@ -156,9 +181,10 @@ class Stream:
         finish: Finish = "length" if self._row.finish_reason == "length" else "stop"
         return Piece(text, tokens, finish, len(self._row.ids))
 
-    def _scored(self, token_id: int, logits: Tensor) -> ScoredToken:
+    def _scored(self, token_id: int, logits: Tensor | None) -> ScoredToken:
         assert self._logprobs is not None
-        logprobs = logits.log_softmax(dim=-1).clamp(min=LOWEST_LOGPROB)
+        assert logits is not None
+        logprobs = logits[: self.vocab_size].log_softmax(dim=-1).clamp(min=LOWEST_LOGPROB)
         count = min(self._logprobs, len(logprobs))
         values, ids = logprobs.topk(count)
         offset = self._offset
@@ -169,3 +195,21 @@ class Stream:
             likeliest=tuple(zip(ids.tolist(), values.tolist(), strict=True)),
             offset=offset,
         )
+
+
+def draw_ids(streams: Sequence[Stream], logits: Tensor, draw: Draw) -> list[int]:
+    """The next id of each stream, from its row of the logits [B, V]; see `draw` for what is none.
+
+    An id depends on its own stream and row only.
+
+    Args:
+        streams: all of one tokenizer, which may have fewer than V ids.
+    """
+    logits = logits[:, : streams[0].vocab_size]
+    if any(stream.options.repetition_penalty != 1.0 for stream in streams):
+        rows = [stream.penalised(row) for stream, row in zip(streams, logits, strict=True)]
+        logits = torch.stack(rows)
+    options = [stream.options for stream in streams]
+    uniforms = [stream.uniform() for stream in streams]
+    ids: list[int] = draw(logits, options, uniforms).tolist()
+    return ids

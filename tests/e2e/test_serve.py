@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +16,16 @@ import httpx2
 import openai
 import pytest
 
-from slm.generate import GenerationOptions, Generator
-from slm.generate.slots import PlainSlots
+from slm.generate import (
+    Engine,
+    GenerationOptions,
+    Generator,
+    PlainSlots,
+    build_engine,
+    build_generator,
+)
+from slm.generate.sampling import draw
+from slm.generate.slot_decoder import SlotDecoder
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running
 
@@ -27,9 +37,23 @@ def model(tiny_model):
     return tiny_model("modern", spread=8.0, vocab_size=264, block_size=48, tie_embeddings=False)
 
 
+@pytest.fixture(scope="module", params=["native", "plain"])
+def generator(request, model):
+    """What `slm generate` uses: with native code, and without a compiler."""
+    if request.param == "plain":
+        return Generator(model, BytesTokenizer(), batch_size=1)
+    if shutil.which("c++") is None:
+        pytest.skip("there is no C++ compiler")
+    return build_generator(model, BytesTokenizer(), batch_size=1)
+
+
 @pytest.fixture(scope="module")
-def server(model):
-    with running(PlainSlots(model, 4), queue=64, api_key="a-long-key") as found:
+def server(model, generator):
+    if isinstance(generator.decoder, SlotDecoder):
+        engine = build_engine(model, 4)
+    else:
+        engine = Engine(PlainSlots(model, 4), draw)
+    with running(engine.slots, draw=engine.draw, queue=64, api_key="a-long-key") as found:
         yield found
 
 
@@ -44,10 +68,9 @@ def client(server):
         yield found
 
 
-def told(model, prompt, **options):
+def told(generator, prompt, **options):
     """What `slm generate` tells."""
     chosen = GenerationOptions(**{"top_k": None, "temperature": 1.0, **options})
-    generator = Generator(model, BytesTokenizer(), batch_size=1)
     return [completion.text for completion in generator.complete([prompt], chosen)]
 
 
@@ -61,13 +84,13 @@ def told(model, prompt, **options):
         {"temperature": 1.3, "extra_body": {"top_k": 5, "min_p": 0.01}},
     ],
 )
-def test_completions_are_what_generate_tells(client, model, options):
+def test_completions_are_what_generate_tells(client, generator, options):
     answer = client.completions.create(
         model="tiny", prompt="Once upon", max_tokens=60, seed=3, n=3, **options
     )
     plain = {name: value for name, value in options.items() if name != "extra_body"}
     plain |= options.get("extra_body", {})
-    expected = told(model, "Once upon", seed=3, samples=3, max_new_tokens=60, **plain)
+    expected = told(generator, "Once upon", seed=3, samples=3, max_new_tokens=60, **plain)
     assert [choice.text for choice in answer.choices] == expected
     assert answer.usage.prompt_tokens == 9
     assert answer.seed == 3
@@ -88,7 +111,7 @@ def test_streamed_completions(client):
     assert chunks[-1].usage == whole.usage
 
 
-def test_chats(client, model):
+def test_chats(client, generator):
     first = client.chat.completions.create(
         model="tiny",
         messages=[{"role": "user", "content": "A fox"}],
@@ -98,7 +121,7 @@ def test_chats(client, model):
         top_logprobs=2,
     )
     (choice,) = first.choices
-    assert choice.message.content == told(model, "A fox", seed=1, max_new_tokens=8)[0]
+    assert choice.message.content == told(generator, "A fox", seed=1, max_new_tokens=8)[0]
     assert len(choice.logprobs.content) == first.usage.completion_tokens
     assert len(choice.logprobs.content[0].top_logprobs) == 2
     messages = [
@@ -111,7 +134,7 @@ def test_chats(client, model):
     )
     chunks = [chunk.choices[0] for chunk in stream]
     assert chunks[0].delta.role == "assistant"
-    expected = told(model, f"A fox{choice.message.content}\n\nThen", seed=2, max_new_tokens=12)
+    expected = told(generator, f"A fox{choice.message.content}\n\nThen", seed=2, max_new_tokens=12)
     assert "".join(chunk.delta.content or "" for chunk in chunks) == expected[0]
     assert chunks[-1].finish_reason in ("stop", "length")
 
@@ -147,7 +170,25 @@ def test_refusals_are_the_clients_own_exceptions(client):
         client.with_options(api_key="wrong").models.list()
 
 
-def test_many_at_once_are_each_as_alone(server, model):
+def test_many_at_once_are_each_as_alone(server, generator):
+    """Of all lengths, prompts that fill the context among them, with options of their own."""
+    chance = random.Random(0)
+    asked = [
+        {
+            "prompt": "Once upon a time, there was a fox who was red."[: chance.choice([0, 5, 46])],
+            "max_tokens": chance.randint(1, 60),
+            "seed": number,
+            "temperature": chance.choice([0.0, 0.8, 1.5]),
+            "top_p": chance.choice([1.0, 0.9]),
+            "extra_body": {
+                "top_k": chance.choice([0, 3, 20]),
+                "min_p": chance.choice([0.0, 0.05]),
+                "repetition_penalty": chance.choice([1.0, 1.2]),
+            },
+        }
+        for number in range(30)
+    ]
+
     async def ask_all():
         async with openai.AsyncOpenAI(
             base_url=f"{server.address}/v1",
@@ -156,23 +197,17 @@ def test_many_at_once_are_each_as_alone(server, model):
             http_client=httpx2.AsyncClient(trust_env=False),
         ) as client:
 
-            async def ask(number):
-                stream = await client.completions.create(
-                    model="tiny",
-                    prompt="Once upon a time"[: number % 16],
-                    max_tokens=10 + number,
-                    seed=number,
-                    temperature=0.8,
-                    stream=True,
-                )
+            async def ask(each):
+                stream = await client.completions.create(model="tiny", stream=True, **each)
                 return "".join([chunk.choices[0].text async for chunk in stream])
 
-            return await asyncio.gather(*(ask(number) for number in range(24)))
+            return await asyncio.gather(*map(ask, asked))
 
-    for number, text in enumerate(asyncio.run(ask_all())):
-        prompt = "Once upon a time"[: number % 16]
-        options = {"seed": number, "temperature": 0.8, "max_new_tokens": 10 + number}
-        assert text == told(model, prompt, **options)[0]
+    for each, text in zip(asked, asyncio.run(ask_all()), strict=True):
+        options = each | each["extra_body"] | {"max_new_tokens": each["max_tokens"]}
+        for name in ("extra_body", "max_tokens", "prompt"):
+            del options[name]
+        assert text == told(generator, each["prompt"], **options)[0]
 
 
 def test_a_client_that_stops_listening_frees_its_slot(server, client):
@@ -183,7 +218,7 @@ def test_a_client_that_stops_listening_frees_its_slot(server, client):
     stream.close()
     answer = client.completions.create(model="tiny", prompt="Once", max_tokens=1)
     assert answer.choices[0].finish_reason
-    assert server.scheduler.counts.cancelled == 1
+    assert server.scheduler.counts.cancelled == 1  # the only one that this server has had
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM ends a process at once there")

@@ -18,7 +18,7 @@ import pytest
 
 from slm.generate.slots import PlainSlots
 from tests.servers import Running, running
-from tests.unit.server.fakes import make_stream
+from tests.unit.server.fakes import make_stream, take
 
 SOAK = bool(os.environ.get("SLM_SOAK"))
 CROWD = 1000 if SOAK else 120
@@ -72,9 +72,9 @@ def told(model, **options) -> str:
     while not stream.finished:
         if stream.next_id is None:
             slots.release(0)
-            text += stream.take(slots.admit(0, stream.context)).text
+            text += take(stream, slots.admit(0, stream.context)).text
         else:
-            text += stream.take(slots.advance([0], [stream.next_id])[0]).text
+            text += take(stream, slots.advance([0], [stream.next_id])[0]).text
     return text
 
 

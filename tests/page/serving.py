@@ -17,7 +17,6 @@ from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.insight_routes import InspectedModel, insight_routes
 from slm.server.limits import Limits
-from slm.server.metrics import Metrics
 from slm.server.page_routes import page_routes
 from slm.server.run_routes import run_routes
 from slm.server.scheduler import Scheduler
@@ -43,7 +42,6 @@ def service_of(name: str, of: InspectedModel, limits: Limits, pause: float) -> S
         model=Model.of(name, of.tokenizer, slots.block_size),
         scheduler=scheduler,
         limits=limits,
-        metrics=Metrics(scheduler, slots.n_slots),
         created=0,
     )
 

@@ -30,15 +30,14 @@ int slm_decoder_run(Decoder* decoder, int32_t n, const int32_t* slots, const int
   }
 }
 
-// ids[row] = a draw from logits[row][vocab_size] by uniforms[row].
+// ids[row] = a draw from logits[row][vocab_size] by filters[row] and uniforms[row], or NO_ID.
 // 1 where memory is short.
 int slm_sample(const float* logits, int32_t n, int64_t stride, int32_t vocab_size,
                const Filters* filters, const double* uniforms, int64_t* ids) {
   try {
-    std::vector<Candidate> best;
-    std::vector<float> powers;
+    Drawing drawing;
     for (int32_t row = 0; row < n; row++, logits += stride)
-      ids[row] = draw(logits, vocab_size, *filters, uniforms[row], best, powers);
+      ids[row] = drawing.draw(logits, vocab_size, filters[row], uniforms[row]);
     return 0;
   } catch (const std::exception&) {
     return 1;

@@ -1,16 +1,22 @@
-// The likeliest ids of a row, and a draw among them: what slm/generate/sampling.py does with top-k.
+// One id for a row of logits: what slm/generate/sampling.py does, in the same order.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
+#include <limits>
 #include <vector>
+
+#include "vectors.h"
 
 // Must agree with _Filters in slm/generate/native_sampling.py.
 struct Filters {
-  int32_t top_k;  // at least 1
-  float temperature, top_p, min_p;
+  int32_t top_k;      // 0: among all ids
+  float temperature;  // 0: the likeliest id
+  float top_p, min_p;
 };
+
+// Instead of an id, where the logits are no numbers.
+constexpr int32_t NO_ID = -1;
 
 struct Candidate {
   float logit;
@@ -22,55 +28,154 @@ inline bool before(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-// The k likeliest of a row, in descending order.
-inline void likeliest(const float* logits, int vocab_size, int k, std::vector<Candidate>& best) {
-  best.clear();
-  float lowest = -INFINITY;  // what is not above it is not among the k
-  const size_t room = size_t(4) * k + 64;
-  const auto prune = [&] {
-    std::nth_element(best.begin(), best.begin() + (k - 1), best.end(), before);
-    best.resize(k);
-    lowest = best[k - 1].logit;
-  };
-  for (int32_t id = 0; id < vocab_size; id++) {
-    if (logits[id] > lowest || best.size() < size_t(k)) {
-      best.push_back({logits[id], id});
-      if (best.size() == room) prune();
-    }
+// The largest of the logits; infinite if one of them is no number, or none is above minus infinity.
+inline float top_of(const float* logits, int count) {
+  Floats largest = all(-INFINITY);
+  Ints below = Ints{} - 1;
+  int i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    const Floats some = load<Floats>(logits + i);
+    largest = larger(some, largest);
+    below &= some < all(INFINITY);  // which NaN is not
   }
-  if (best.size() > size_t(k)) prune();
-  std::sort(best.begin(), best.end(), before);
+  float top = largest_of(largest);
+  for (int lane = 0; lane < LANES; lane++)
+    if (!below[lane]) return INFINITY;
+  for (; i < count; i++) {
+    if (!(logits[i] < INFINITY)) return INFINITY;
+    top = std::max(top, logits[i]);
+  }
+  return top;
 }
 
-// Filters and draw; `uniform` is above 0 and at most 1.
-inline int32_t draw(const float* logits, int vocab_size, const Filters& filters, double uniform,
-                    std::vector<Candidate>& best, std::vector<float>& powers) {
-  likeliest(logits, vocab_size, std::min(filters.top_k, vocab_size), best);
-  const auto shrink_to = [&](size_t count) { best.resize(std::max<size_t>(1, count)); };
-  powers.clear();
-  const float top = best[0].logit / filters.temperature;
-  float total = 0;
-  for (const Candidate& candidate : best) {
-    powers.push_back(std::exp(candidate.logit / filters.temperature - top));
-    total += powers.back();
+class Drawing {
+ public:
+  // `uniform` is above 0 and at most 1.
+  int32_t draw(const float* logits, int vocab_size, const Filters& filters, double uniform) {
+    const float top = top_of(logits, vocab_size);
+    if (std::isinf(top)) return NO_ID;
+    if (filters.temperature == 0)
+      return int32_t(std::find(logits, logits + vocab_size, top) - logits);
+    logits_ = logits, vocab_size_ = vocab_size, filters_ = filters;
+    top_ = top / filters.temperature;
+    if (filters.top_k > 0 && filters.top_k < vocab_size) return among_likeliest(uniform);
+    return filters.top_p < 1.0f ? among_nucleus(uniform) : among_all(uniform);
   }
-  if (filters.top_p < 1.0f) {
+
+ private:
+  int32_t among_likeliest(double uniform) {
+    find_likeliest(filters_.top_k);
+    float total = 0;
+    for (const Candidate& candidate : best_) total += power_of(candidate);
+    if (filters_.top_p < 1.0f) keep_mass(total);
+    keep_near_top();
+    return among_best(uniform);
+  }
+
+  // The likeliest ids that reach top_p together. They are seldom many, so a few are tried first.
+  int32_t among_nucleus(double uniform) {
+    fill_powers();
+    float total = 0;
+    for (int id = 0; id < vocab_size_; id++) total += powers_[id];
+    for (int count = FIRST_TRY;; count *= 8) {
+      count = std::min(count, vocab_size_);
+      find_likeliest(count);
+      if (keep_mass(total) || count == vocab_size_) break;
+    }
+    keep_near_top();
+    std::sort(best_.begin(), best_.end(),
+              [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+    return among_best(uniform);
+  }
+
+  int32_t among_all(double uniform) {
+    fill_powers();
+    reached_.resize(vocab_size_);
+    const float threshold = lowest();
+    double sum = 0;
+    for (int id = 0; id < vocab_size_; id++) {
+      if (filters_.min_p <= 0.0f || logits_[id] / filters_.temperature >= threshold)
+        sum += powers_[id];
+      reached_[id] = sum;
+    }
+    return place_of(uniform);
+  }
+
+  int32_t among_best(double uniform) {
+    reached_.clear();
+    double sum = 0;
+    for (const Candidate& candidate : best_) reached_.push_back(sum += power_of(candidate));
+    return best_[place_of(uniform)].id;
+  }
+
+  // Where the running sum reaches this share of the whole; there it always makes a step up.
+  int32_t place_of(double uniform) const {
+    const double height = std::max(uniform * reached_.back(), std::numeric_limits<double>::min());
+    const auto place = std::lower_bound(reached_.begin(), reached_.end(), height);
+    return int32_t(place - reached_.begin());
+  }
+
+  float power_of(const Candidate& candidate) const {
+    return std::exp(candidate.logit / filters_.temperature - top_);
+  }
+
+  void fill_powers() {
+    powers_.resize(vocab_size_);
+    const Floats top = all(top_), temperature = all(filters_.temperature);
+    int id = 0;
+    for (; id + LANES <= vocab_size_; id += LANES) {
+      const Floats below = load<Floats>(logits_ + id) / temperature - top;
+      store(powers_.data() + id, choose(below < -87.0f, Floats{}, exponential(below)));
+    }
+    for (; id < vocab_size_; id++) powers_[id] = std::exp(logits_[id] / filters_.temperature - top_);
+  }
+
+  // The k likeliest, in descending order.
+  void find_likeliest(int k) {
+    best_.clear();
+    float lowest = -INFINITY;  // what is not above it is not among the k
+    const size_t room = size_t(4) * k + 64;
+    const auto prune = [&] {
+      std::nth_element(best_.begin(), best_.begin() + (k - 1), best_.end(), before);
+      best_.resize(k);
+      lowest = best_[k - 1].logit;
+    };
+    for (int32_t id = 0; id < vocab_size_; id++) {
+      if (logits_[id] > lowest || best_.size() < size_t(k)) {
+        best_.push_back({logits_[id], id});
+        if (best_.size() == room) prune();
+      }
+    }
+    if (best_.size() > size_t(k)) prune();
+    std::sort(best_.begin(), best_.end(), before);
+  }
+
+  // Keep the first that reach top_p of the whole mass; whether they do.
+  bool keep_mass(float total) {
     float mass = 0;
     size_t count = 0;
-    while (count < best.size() && mass < filters.top_p) mass += powers[count++] / total;
-    shrink_to(count);
+    while (count < best_.size() && mass < filters_.top_p) mass += power_of(best_[count++]) / total;
+    best_.resize(std::max<size_t>(1, count));
+    return mass >= filters_.top_p;
   }
-  if (filters.min_p > 0.0f) {
-    const float threshold = top + std::log(filters.min_p);
-    size_t count = 0;
-    while (count < best.size() && best[count].logit / filters.temperature >= threshold) count++;
-    shrink_to(count);
+
+  float lowest() const { return top_ + std::log(filters_.min_p); }
+
+  void keep_near_top() {
+    if (filters_.min_p <= 0.0f) return;
+    const float threshold = lowest();
+    size_t count = 1;
+    while (count < best_.size() && best_[count].logit / filters_.temperature >= threshold) count++;
+    best_.resize(count);
   }
-  double sum = 0, reached = 0;
-  for (size_t i = 0; i < best.size(); i++) sum += powers[i];
-  for (size_t i = 0; i < best.size(); i++) {
-    reached += powers[i];
-    if (reached >= uniform * sum && powers[i] > 0) return best[i].id;
-  }
-  return best.front().id;  // with logits that are not numbers
-}
+
+  static constexpr int FIRST_TRY = 64;
+
+  const float* logits_ = nullptr;
+  int vocab_size_ = 0;
+  Filters filters_{};
+  float top_ = 0;  // the largest logit, divided by the temperature
+  std::vector<Candidate> best_;
+  std::vector<float> powers_;
+  std::vector<double> reached_;
+};

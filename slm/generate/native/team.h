@@ -1,7 +1,8 @@
 // A few threads that do one piece of work together, again and again, some microseconds apart.
 //
 // Threads that wait for work or for each other spin at first: waking a sleeper takes longer than a
-// whole layer of a small model. After a while without work they sleep.
+// whole layer of a small model. Soon they let others have the processor between two looks, as the one
+// that they wait for may be among these; after a while without work they sleep.
 #pragma once
 
 #include <atomic>
@@ -72,13 +73,23 @@ class Team {
       phase_.store(phase + 1, std::memory_order_release);
       return;
     }
-    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++)
-      spins < SPINS ? relax() : std::this_thread::yield();
+    Patience patience;
+    while (phase_.load(std::memory_order_acquire) == phase) patience.wait();
   }
 
  private:
-  static constexpr int SPINS = 20000;
+  using Clock = std::chrono::steady_clock;
+  static constexpr auto SPINNING = std::chrono::microseconds(50);
   static constexpr auto AWAKE = std::chrono::milliseconds(2);
+
+  // By the clock, since a pause takes ten times as long on some processors as on others.
+  struct Patience {
+    const Clock::time_point since = Clock::now();
+    void wait() const {
+      for (int pauses = 0; pauses < 16; pauses++) relax();
+      if (Clock::now() - since > SPINNING) std::this_thread::yield();
+    }
+  };
 
   void serve(int thread) {
     for (unsigned seen = 0;; seen++) {
@@ -90,10 +101,10 @@ class Team {
   }
 
   void wait_for_round_after(unsigned seen) {
-    const auto sleep_at = std::chrono::steady_clock::now() + AWAKE;
+    Patience patience;
     while (round_.load(std::memory_order_acquire) == seen) {
-      for (int spins = 0; spins < 64; spins++) relax();
-      if (std::chrono::steady_clock::now() < sleep_at) continue;
+      patience.wait();
+      if (Clock::now() - patience.since < AWAKE) continue;
       std::unique_lock<std::mutex> lock(mutex_);
       sleepers_.fetch_add(1);
       wake_.wait(lock, [&] { return round_.load() != seen; });

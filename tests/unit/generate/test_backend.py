@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from slm.errors import DeviceError
-from slm.generate import CachedDecoder, GenerationOptions, Generator, build_generator
+from slm.generate import (
+    CachedDecoder,
+    GenerationOptions,
+    Generator,
+    build_engine,
+    build_generator,
+)
 from slm.generate.native_build import NativeUnavailableError
+from slm.generate.native_slots import NativeSlots
 from slm.generate.slot_decoder import SlotDecoder
 from slm.generate.slots import PlainSlots
 from slm.model import GPT
@@ -54,8 +61,32 @@ def test_without_a_compiler(model: GPT, tokenizer: Any, monkeypatch: pytest.Monk
     assert said == ["generating without native code: there is no C++ compiler"]
     assert isinstance(generator.decoder, CachedDecoder)
     assert generator.decoder.dtype == "float32"
+    assert isinstance(build_engine(model, 3, say=said.append).slots, PlainSlots)
+    assert len(said) == 2
     with pytest.raises(DeviceError, match="int8 needs native code"):
         build_generator(model, tokenizer, dtype="int8")
+    with pytest.raises(DeviceError, match="int8 needs native code"):
+        build_engine(model, 3, dtype="int8")
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("dtype", "weights"), [("auto", "bfloat16"), ("float32", "float32"), ("int8", "int8")]
+)
+def test_engine_and_generator_run_the_same_way(
+    model: GPT, tokenizer: Any, dtype: str, weights: str
+) -> None:
+    engine = build_engine(model, 3, dtype=dtype)
+    generator = build_generator(model, tokenizer, dtype=dtype, batch_size=3)
+    assert isinstance(generator.decoder, SlotDecoder)
+    for slots in (engine.slots, generator.decoder.slots):
+        assert isinstance(slots, NativeSlots)
+        assert (slots.weights, slots.n_slots) == (weights, 3)
+
+
+def test_float16_is_refused_on_a_cpu(model: GPT) -> None:
+    with pytest.raises(DeviceError, match="float16"):
+        build_engine(model, 3, dtype="float16")
 
 
 def test_a_gpu_is_left_to_pytorch(tokenizer: Any, make_model: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,43 @@ def test_a_text_has_the_same_bits_in_any_slot_and_company_and_by_any_threads(
         logits = slots.advance([*others, 7], [*ids[: len(others)], token_id])
         beside.append(logits[-1])
     assert torch.equal(torch.stack(beside), whole[4:])
+
+
+@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+@pytest.mark.parametrize("shape", ["modern", "odd widths"])
+def test_texts_that_come_and_go_have_the_bits_they_have_alone(
+    shape: str, weights: WeightFormat
+) -> None:
+    """As in a server: long prompts are read while others are half told, in slots used before."""
+    chance = random.Random(0)
+    model = random_model(shape)
+    ids = random_ids(model, 400)
+    alone = NativeSlots(model, 1, weights, threads=1)
+    texts, expected = [], []
+    for _ in range(25):
+        start, length = chance.randrange(270), chance.choice([129, 100, 97, 96, 40, 7, 2])
+        texts.append(ids[start : start + length])
+        expected.append(alone.score(0, texts[-1]))
+        alone.release(0)
+    slots = NativeSlots(model, 13, weights, threads=2)
+    waiting, running = list(range(len(texts))), dict[int, tuple[int, int]]()
+    while waiting or running:
+        for slot, (text, read) in tuple(running.items()):
+            if read == len(texts[text]):
+                del running[slot]
+                slots.release(slot)
+        if running:
+            next_ids = [texts[text][read] for text, read in running.values()]
+            logits = slots.advance(list(running), next_ids)
+            for row, (slot, (text, read)) in zip(logits, tuple(running.items()), strict=True):
+                assert torch.equal(row, expected[text][read])
+                running[slot] = (text, read + 1)
+        free = [slot for slot in range(13) if slot not in running]
+        if waiting and free and chance.random() < 0.4:
+            text, slot = waiting.pop(), chance.choice(free)
+            read = chance.randint(1, len(texts[text]))
+            assert torch.equal(slots.admit(slot, texts[text][:read]), expected[text][read - 1])
+            running[slot] = (text, read)
 
 
 def test_a_slot_forgets_the_text_that_was_in_it(tmp_path: Path) -> None:

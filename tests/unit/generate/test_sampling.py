@@ -160,7 +160,7 @@ def test_sampler_penalises_the_prompt_and_what_it_chose() -> None:
     options = GenerationOptions(temperature=0.0, repetition_penalty=3.0)
     logits = torch.tensor([[4.0, 3.0, 2.0, 0.5], [4.0, 3.0, 2.0, 0.5]])
     sampler = Sampler(options, [[0], []], vocab_size=4, device=torch.device("cpu"))
-    assert sampler.next_ids(logits, []).tolist() == [1, 0]
-    assert sampler.next_ids(logits, []).tolist() == [2, 1]
+    assert sampler.next_ids(logits, [0.5, 0.5]).tolist() == [1, 0]
+    assert sampler.next_ids(logits, [0.5, 0.5]).tolist() == [2, 1]
     sampler.keep_rows(torch.tensor([1]))
-    assert sampler.next_ids(logits[1:], []).tolist() == [2]
+    assert sampler.next_ids(logits[1:], [0.5]).tolist() == [2]

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from slm.generate import GenerationOptions
 from slm.generate.row import Row
+from slm.generate.sampling import draw
 from slm.server.scheduler import Event, Scheduler, Ticket
-from slm.server.streams import Stream
+from slm.server.streams import Stream, draw_ids
 from slm.tokenizer.byte_level import BytesTokenizer
 
 BLOCK_SIZE = 32
@@ -111,6 +112,12 @@ class Clock:
         return self.now
 
 
+def take(stream: Stream, logits: Tensor) -> Any:
+    """The piece that comes of logits [V]."""
+    (token_id,) = draw_ids([stream], logits[None], draw)
+    return stream.take(token_id, logits)
+
+
 def run_alone(stream: Stream) -> list[Any]:
     """All pieces of a stream, with nothing beside it and no scheduler."""
     slots = FakeSlots(1)
@@ -119,7 +126,7 @@ def run_alone(stream: Stream) -> list[Any]:
     while not stream.finished:
         if stream.next_id is None:
             slots.release(0)
-            pieces.append(stream.take(slots.admit(0, stream.context)))
+            pieces.append(take(stream, slots.admit(0, stream.context)))
         else:
-            pieces.append(stream.take(slots.advance([0], [stream.next_id])[0]))
+            pieces.append(take(stream, slots.advance([0], [stream.next_id])[0]))
     return pieces

@@ -55,14 +55,15 @@ def test_models(http):
 
 def test_health_and_metrics(http):
     assert http.get("/healthz").json() == {"status": "ok", "model": "tiny"}
-    before = number(http, 'slm_requests_total{path="/v1/completions",status="200"}')
-    tokens = number(http, "slm_new_tokens_total")
+    requests = 'slm_requests_total{model="tiny",path="/v1/completions",status="200"}'
+    tokens = 'slm_new_tokens_total{model="tiny"}'
+    before = number(http, requests), number(http, tokens)
     answer = post(http).json()
-    assert number(http, 'slm_requests_total{path="/v1/completions",status="200"}') == before + 1
-    assert number(http, "slm_new_tokens_total") == tokens + answer["usage"]["completion_tokens"]
-    assert number(http, "slm_slots") == 4
+    assert number(http, requests) == before[0] + 1
+    assert number(http, tokens) == before[1] + answer["usage"]["completion_tokens"]
+    assert number(http, 'slm_slots{model="tiny"}') == 4
     http.get("/no/such/path")
-    assert number(http, 'slm_requests_total{path="other",status="404"}') >= 1
+    assert number(http, 'slm_requests_total{model="",path="other",status="404"}') >= 1
 
 
 def number(http, name):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import httpx2
 import pytest
 import torch
+from prometheus_client.parser import text_string_to_metric_families
 
 from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
-from slm.server.metrics import Metrics
 from slm.server.scheduler import Scheduler
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running
@@ -33,7 +33,6 @@ def http():
         model=Model.of("other", BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
-        metrics=Metrics(scheduler, slots.n_slots),
         created=0,
     )
     with (
@@ -69,3 +68,37 @@ def test_no_other_name_is_taken(http):
     response = http.post("/v1/completions", json={"prompt": "x", "model": "third"})
     assert response.status_code == 404
     assert http.get("/v1/models/third").status_code == 404
+
+
+def counted(http, name, **labels):
+    """A figure of `/metrics`; 0 where there is none yet."""
+    for family in text_string_to_metric_families(http.get("/metrics").text):
+        for sample in family.samples:
+            if sample.name == name and sample.labels == labels:
+                return sample.value
+    return 0.0
+
+
+def test_each_is_counted_by_itself(http):
+    path = "/v1/completions"
+    asked = {"model": "other", "path": path, "status": "200"}
+    first = {**asked, "model": "tiny"}
+    before = [counted(http, "slm_requests_total", **labels) for labels in (asked, first)]
+    tokens = [counted(http, "slm_new_tokens_total", model=name) for name in ("other", "tiny")]
+    http.post(path, json={"prompt": "x", "model": "other", "max_tokens": 3})
+    http.post(path, json={"prompt": "x", "model": "other", "max_tokens": 4})
+    http.post(path, json={"prompt": "x", "max_tokens": 5})
+    http.post(path, json={"prompt": "x", "model": "no such"})
+    assert counted(http, "slm_requests_total", **asked) == before[0] + 2
+    assert counted(http, "slm_requests_total", **first) == before[1] + 1
+    assert counted(http, "slm_new_tokens_total", model="other") == tokens[0] + 7
+    assert counted(http, "slm_new_tokens_total", model="tiny") == tokens[1] + 5
+    assert counted(http, "slm_requests_total", model="", path=path, status="404") >= 1
+
+
+def test_every_figure_says_of_which_model_it_is(http):
+    http.post("/v1/completions", json={"prompt": "x"})
+    text = http.get("/metrics").text
+    samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    assert len(samples) > 20
+    assert {sample.labels.get("model") for sample in samples} <= {"tiny", "other", ""}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.unit.server.fakes import VOCAB_SIZE, logits_of
+from tests.unit.server.fakes import VOCAB_SIZE, logits_of, take
 
 
 def joined(pieces):
@@ -21,7 +21,7 @@ def scripted(stream, ids):
     for token_id in ids:
         logits = torch.zeros(VOCAB_SIZE)
         logits[token_id] = 1000.0
-        pieces.append(stream.take(logits))
+        pieces.append(take(stream, logits))
     return [piece for piece in pieces if piece is not None]
 
 
@@ -54,7 +54,7 @@ def test_ids_that_the_tokenizer_lacks_are_never_chosen(stream):
     logits = torch.zeros(VOCAB_SIZE)
     logits[VOCAB_SIZE - 1] = 1000.0
     logits[ord("x")] = 1.0
-    assert one.take(logits).text == "x"
+    assert take(one, logits).text == "x"
 
 
 def test_a_full_context_is_read_again_without_its_older_half(stream, alone):
@@ -66,7 +66,7 @@ def test_a_full_context_is_read_again_without_its_older_half(stream, alone):
     one = stream("a" * 30, max_new_tokens=9)
     scripted(one, b"x")
     assert one.next_id == ord("x")
-    one.take(logits_of([]))
+    take(one, logits_of([]))
     assert one.next_id is None
     assert len(one.context) == 16
 
@@ -91,7 +91,7 @@ def test_logprobs_are_those_of_the_model(stream):
     one = stream("a", temperature=0.5, top_k=1, logprobs=3)
     one.begin()
     logits = logits_of([1])
-    (token,) = one.take(logits).tokens
+    (token,) = take(one, logits).tokens
     expected = logits[:257].log_softmax(dim=-1)
     assert token.logprob == pytest.approx(float(expected[token.token_id]))
     assert token.likeliest[0] == (token.token_id, token.logprob)
@@ -138,7 +138,7 @@ def test_no_logprob_is_infinite(stream):
     one.begin()
     logits = torch.full((VOCAB_SIZE,), -3e38)
     logits[5] = 3e38
-    (token,) = one.take(logits).tokens
+    (token,) = take(one, logits).tokens
     assert all(math.isfinite(number) for _, number in token.likeliest)
 
 
