@@ -1,11 +1,13 @@
 """The runs behind the dial, the law fitted to them, and its picture.
 
     python bench/law.py run --source FOLDER --runs 2:128:4 5:192:4 10:192:4
+    python bench/law.py add --source FOLDER runs/an-hour
     python bench/law.py fit --plot docs/law.png
 
 `run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
-the whole validation text, and adds it to `--results` (docs/law.json). `fit` fits the numbers of
-`slm.train.law` to these runs and prints them. Nothing else may compute meanwhile.
+the whole validation text, and adds it to `--results` (docs/law.json); `add` does that with runs of
+`slm train --minutes` that have ended. `fit` fits the numbers of `slm.train.law` to these runs and
+prints them, with the speed of each machine. Nothing else may compute meanwhile.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -33,43 +37,48 @@ Runs = Sequence[Mapping[str, Any]]
 
 def train(source: str, minutes: float, width: int, layers: int, out: Path) -> dict[str, Any]:
     """One run, with the settings that the dial would give it but for its size."""
+    shape = [f"n_embd={width}", f"n_layer={layers}", f"n_head={width // 64}"]
+    words = ["train", "--minutes", f"{minutes:g}", "--source", source, "--out", str(out), "--json"]
+    began_at = time.perf_counter()
+    slm(*words, "--set", *shape)
+    return {**record_of(out, source), "seconds": round(time.perf_counter() - began_at, 1)}
+
+
+def record_of(out: Path, source: str) -> dict[str, Any]:
+    """What the law is fitted to, of a run that has ended."""
     from slm.config import RunConfig
     from slm.data.shards import DataDirectory
     from slm.model import costs_of
 
-    shape = [f"n_embd={width}", f"n_layer={layers}", f"n_head={width // 64}"]
-    words = ["train", "--minutes", f"{minutes:g}", "--source", source, "--out", str(out), "--json"]
-    began_at = time.perf_counter()
-    result = slm(*words, "--set", *shape)
-    wall = time.perf_counter() - began_at
     measured = slm("eval", "--checkpoint", str(out), "--source", source, "--json")
+    steps = steps_of(out)
+    tokens = max(step["tokens"] for step in steps)
     settings = RunConfig.from_json(json.loads((out / "config.json").read_text()), where=str(out))
     data = DataDirectory.open(settings.data.data_dir)
     costs = costs_of(settings.model)
     return {
-        "minutes": minutes,
-        "width": width,
-        "layers": layers,
+        "minutes": settings.train.max_minutes,
+        "width": settings.model.n_embd,
+        "layers": settings.model.n_layer,
         "parameters": costs.parameters,
         "in_blocks": costs.attention + costs.mlp,
         "flops_per_token": costs.training_flops_per_token,
         "compiled": settings.train.compile == "on",
-        "steps": result["step"],
-        "tokens": result["tokens"],
-        "text_bytes": round(result["tokens"] * data.bytes_per_token("train")),
+        "steps": max(step["step"] for step in steps),
+        "tokens": tokens,
+        "text_bytes": round(tokens * data.bytes_per_token("train")),
         "unique_bytes": data.split("train").bytes,
-        "seconds": round(wall, 1),
-        "training_seconds": round(training_seconds(out), 1),
+        "seconds": round(max(step["elapsed_seconds"] for step in steps), 1),
+        "training_seconds": round(tokens / median(s["tokens_per_second"] for s in steps), 1),
         "bits_per_byte": round(measured["bits_per_byte"], 4),
     }
 
 
-def training_seconds(out: Path) -> float:
-    """What the steps of a run took, without starting, compiling and evaluating."""
-    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    rates = sorted(r["tokens_per_second"] for r in records if "tokens_per_second" in r)
-    tokens = max(r["tokens"] for r in records if "tokens_per_second" in r)
-    return float(tokens / rates[len(rates) // 2])
+def steps_of(out: Path) -> list[dict[str, Any]]:
+    """The records of a run's steps; their rates are without starting, compiling, evaluating."""
+    from slm.train.metrics import METRICS_FILE, read_metrics
+
+    return [record for record in read_metrics(out / METRICS_FILE) if record["kind"] == "train"]
 
 
 def slm(*words: str) -> dict[str, Any]:
@@ -101,6 +110,13 @@ def fit_quality(runs: Runs) -> Law:
     if best is None:
         raise SystemExit("no law with positive terms fits these runs: make more of them")
     return best
+
+
+def timed(runs: Runs, machine: str, compiled: bool) -> Runs:
+    """The runs of one machine, all compiled or all not, whose training time is known."""
+    of = (machine, compiled)
+    alike = [run for run in runs if (run["machine"], run["compiled"]) == of]
+    return [run for run in alike if "training_seconds" in run]
 
 
 def fit_speed(runs: Runs) -> tuple[float, float]:
@@ -155,35 +171,49 @@ def draw(runs: Runs, law: Law, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def new_records(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The records of the runs that a command names, one after the other."""
+    if args.command == "add":
+        yield from (record_of(folder, args.source) for folder in args.folders)
+        return
+    for text in args.runs:
+        minutes, width, layers = text.split(":")
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "run"
+            yield train(args.source, float(minutes), int(width), int(layers), out)
+
+
 def main() -> None:
+    """Make runs, or fit the law to those there are."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
     commands = parser.add_subparsers(dest="command", required=True)
     runner = commands.add_parser("run")
-    runner.add_argument("--source", required=True)
     runner.add_argument("--runs", nargs="+", required=True, metavar="MINUTES:WIDTH:LAYERS")
+    adder = commands.add_parser("add")
+    adder.add_argument("folders", nargs="+", type=Path, metavar="RUN")
+    for command in (runner, adder):
+        command.add_argument("--source", required=True)
+        command.add_argument("--machine", default=platform.processor() or platform.machine())
     fitter = commands.add_parser("fit")
     fitter.add_argument("--plot", type=Path)
     args = parser.parse_args()
     runs = json.loads(args.results.read_text()) if args.results.exists() else []
-    if args.command == "run":
-        for text in args.runs:
-            minutes, width, layers = text.split(":")
-            with tempfile.TemporaryDirectory() as folder:
-                out = Path(folder) / "run"
-                runs.append(train(args.source, float(minutes), int(width), int(layers), out))
+    if args.command != "fit":
+        for record in new_records(args):
+            runs.append({"machine": args.machine, **record})
             args.results.write_text(json.dumps(runs, indent=1) + "\n")
             print(runs[-1], file=sys.stderr, flush=True)
         return
     law = fit_quality(runs)
     for name, value in asdict(law).items():
         print(f"{name}: float = {value:.4g}")
-    for compiled in (False, True):
-        alike = [run for run in runs if run["compiled"] == compiled]
+    for machine, compiled in sorted({(run["machine"], run["compiled"]) for run in runs}):
+        alike = timed(runs, machine, compiled)
         if len({run["flops_per_token"] for run in alike}) > 1:
             per_flop, per_token = fit_speed(alike)
             how = "compiled" if compiled else "eager"
-            print(f"{how}: {per_flop:.3g} s an operation, {per_token:.3g} s a token")
+            print(f"{machine}, {how}: {per_flop:.3g} s an operation, {per_token:.3g} s a token")
     for run in runs:
         name = f"{run['minutes']:g} min, {run['layers']} x {run['width']}"
         print(f"{name:20} {run['bits_per_byte']:.4f}, by the law {predicted(run, law):.4f}")
