@@ -45,7 +45,9 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, Text]:
     else:
         text = text_of(settings.data)
         settings = with_vocabulary(settings, minutes, text)
-        ready = None if text.n_bytes is None else ready_data(place_data(settings))
+        # How many stories a plan without a limit takes, and so their place, is not known yet.
+        is_placed = text.n_bytes is not None or "data.data_dir" in settings.origins
+        ready = ready_data(place_data(settings)) if is_placed else None
         if ready is None:
             return settings, text
         directory = ready

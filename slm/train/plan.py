@@ -225,7 +225,10 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
             _in_blocks(settings), seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
-        warnings=tuple(_warnings(minutes, memory, machine, text, epochs, steps)),
+        warnings=(
+            *_warnings_of_text(settings, minutes, text, epochs),
+            *_warnings_of_machine(minutes, memory, machine, steps),
+        ),
     )
 
 
@@ -250,8 +253,9 @@ def _with_enough_stories(
 def _bytes_per_token(settings: RunConfig, text: Text) -> float:
     if text.bytes_per_token is not None:
         return text.bytes_per_token
+    ids = min(settings.model.vocab_size, expected_size(settings.data.tokenizer))
     sizes, found = zip(*BYTES_PER_TOKEN.items(), strict=True)
-    return float(np.interp(math.log(settings.model.vocab_size), np.log(sizes), found))
+    return float(np.interp(math.log(ids), np.log(sizes), found))
 
 
 def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
@@ -270,8 +274,8 @@ def _tokens_per_step(settings: RunConfig) -> int:
     return config.batch_size * config.gradient_accumulation_steps * settings.model.block_size
 
 
-def _warnings(
-    minutes: float, memory: float, machine: Machine, text: Text, epochs: float | None, steps: int
+def _warnings_of_text(
+    settings: RunConfig, minutes: float, text: Text, epochs: float | None
 ) -> Iterator[str]:
     reading = text.reading_seconds / 60.0
     if reading > 0.3 * minutes:
@@ -279,16 +283,29 @@ def _warnings(
             f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: do it "
             "before, with `slm prepare`, and give --data; or take less with --limit"
         )
+    if text.n_bytes is None:
+        return
+    n_tokens = text.n_bytes / _bytes_per_token(settings, text)
+    if n_tokens <= settings.model.block_size:
+        yield (
+            f"the text has about {n_tokens:.0f} tokens, and a block {settings.model.block_size}: "
+            "that is too little to train on"
+        )
+    elif epochs is not None and epochs > MANY_EPOCHS:
+        yield (
+            f"the text will be read {epochs:,.0f} times; "
+            "more text would give a better model in the same time"
+        )
+
+
+def _warnings_of_machine(
+    minutes: float, memory: float, machine: Machine, steps: int
+) -> Iterator[str]:
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
             f"about {memory / 1e9:.1f} GB of memory will be used, there are {there / 1e9:.1f}: "
             "choose a smaller batch_size"
-        )
-    if epochs is not None and epochs > MANY_EPOCHS:
-        yield (
-            f"the text will be read {epochs:,.0f} times; "
-            "more text would give a better model in the same time"
         )
     if 60.0 * minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"

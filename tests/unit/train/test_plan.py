@@ -130,6 +130,12 @@ def test_the_user_s_tokenizer_decides_the_vocabulary(tokenizer: str, ids: int) -
     assert (chosen.text_bytes == chosen.tokens) is (tokenizer == "bytes")
 
 
+def test_rows_that_no_token_uses_make_no_text() -> None:
+    chosen = plan(10, base("vocab_size=1000000", tokenizer="bytes"), Text(10**8, None))
+    assert chosen.settings.model.vocab_size == 1_000_000
+    assert chosen.text_bytes == chosen.tokens
+
+
 def test_a_tokenizer_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         plan(10, base(tokenizer="nowhere"), Text(10**8, None))
