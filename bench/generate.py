@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.config import GPTConfig
+from slm.runtime import peak_memory_bytes
 
 PROMPT, NEW_TOKENS, STREAMS = 8, 248, 64
 OURS = ("float32", "bfloat16", "int8")
@@ -33,14 +34,6 @@ CONTENDERS = (
     *(f"llama.cpp {name}" for name in LLAMA),
     "transformers float32",
 )
-
-
-def peak_memory_mb() -> float:
-    """The largest resident size of this process so far."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (peak if sys.platform == "darwin" else peak * 1024) / 1e6
 
 
 def ours(config: GPTConfig, dtype: str) -> dict[str, float]:
@@ -250,7 +243,7 @@ def measure(contender: str, config: GPTConfig) -> dict[str, float]:
     who, kind = contender.split()
     functions = {"slm": ours, "llama.cpp": llama}
     figures = functions[who](config, kind) if who in functions else transformers(config)
-    return {**figures, "memory_mb": peak_memory_mb()}
+    return {**figures, "memory_mb": peak_memory_bytes("cpu") / 1e6}
 
 
 def main() -> None:

@@ -21,17 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from slm.runtime import peak_memory_bytes
+
 NANOGPT_VOCABULARY = 50257
-
-
-def peak_memory_bytes() -> int:
-    """The largest resident size of this process so far, or 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def our_step(preset: str, batch_size: int) -> tuple[Callable[[], object], int]:
@@ -96,7 +88,7 @@ def measure_here(args: argparse.Namespace) -> dict[str, float]:
     for _ in range(args.steps):
         step()
     seconds = (time.perf_counter() - started_at) / args.steps
-    return {"tokens_per_second": n_tokens / seconds, "peak_memory_bytes": peak_memory_bytes()}
+    return {"tokens_per_second": n_tokens / seconds, "peak_memory_bytes": peak_memory_bytes("cpu")}
 
 
 def measure_apart(args: argparse.Namespace, worker: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import math
 import os
 import platform
 import shutil
@@ -141,6 +142,20 @@ def memory_bytes(device: str) -> int | None:
     except (AttributeError, ValueError, OSError):  # AttributeError: Windows
         return None
     return pages * page_bytes if pages > 0 and page_bytes > 0 else None
+
+
+def peak_memory_bytes(device: str) -> float:
+    """The most memory so far: of a CUDA device, or of this process; NaN where nobody says."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.nan
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # elsewhere it is in kilobytes
 
 
 def keep_freed_memory() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from itertools import count
@@ -24,6 +23,7 @@ from slm.cli.output import print_json, print_table, say
 from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.presets import DEFAULT_PRESET, resolve
+from slm.runtime import peak_memory_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,7 +140,7 @@ def bench_generate(
             ),
         ]
     )
-    say(f"memory: {_peak_memory_bytes('cpu') / 1e6:,.0f} MB at most")
+    say(f"memory: {peak_memory_bytes('cpu') / 1e6:,.0f} MB at most")
 
 
 def _shown(value: object) -> str:
@@ -205,7 +205,7 @@ def _measure(
         "milliseconds_per_step": 1e3 * seconds,
         "tokens_per_second": tokens_per_second,
         "gflops_per_second": gflops,
-        "peak_memory_mb": _peak_memory_bytes(device) / 1e6,
+        "peak_memory_mb": peak_memory_bytes(device) / 1e6,
     }
     if with_parts:
         ceiling = measure_ceiling(device)
@@ -248,17 +248,3 @@ def _batches(settings: RunConfig, data: Path | None, device: str) -> tuple[Batch
         return [loader.batch_at(step * count + k) for k in range(count)]
 
     return from_data, fit_vocabulary(settings, loader.tokenizer)
-
-
-def _peak_memory_bytes(device: str) -> float:
-    """The most memory so far: of the GPU where it is one, else of this process."""
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated()
-    if sys.platform == "win32":
-        return float("nan")
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux

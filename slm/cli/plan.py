@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from slm.cli.output import print_json, print_table, say
+from slm.cli.output import megabytes, print_json, print_table, say
 from slm.config import ORIGIN_PLAN, RunConfig
 
 if TYPE_CHECKING:
     from slm.train.plan import Plan
+
+
+A_LONG_RUN = 12 * 3600.0
+"""Seconds; the end of a longer one is told with its date."""
 
 
 def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: float) -> None:
@@ -47,11 +51,13 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
         seconds_used: of its minutes, so far.
     """
     model, config = plan.settings.model, plan.settings.train
-    ends_at = time.localtime(time.time() + 60.0 * plan.minutes - seconds_used)
+    seconds_left = 60.0 * plan.minutes - seconds_used
+    ends_at = time.localtime(time.time() + seconds_left)
+    clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
     short = config.short_context
     context = f"{short}, then {model.block_size}" if short else f"{model.block_size}"
     return [
-        ("minutes", f"{plan.minutes:g}, until {time.strftime('%H:%M:%S', ends_at)}"),
+        ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
         ("machine", f"{plan.speed:.2f} times as fast as that of the law"),
         (
             "model",
@@ -61,7 +67,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
         ("tokenizer", plan.settings.data.tokenizer),
         ("context", f"{context} tokens"),
         ("steps", f"{plan.steps:,} of {plan.tokens // plan.steps:,} tokens"),
-        ("text", f"{plan.text_bytes / 1e6:,.0f} MB{_of_how_much(plan)}"),
+        ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
         ("expected", f"{plan.expected_bits_per_byte:.2f} bits per byte, on stories for children"),
         ("memory", f"{plan.memory_bytes / 1e9:.1f} GB"),
     ]
@@ -71,4 +77,4 @@ def _of_how_much(plan: Plan) -> str:
     data = plan.settings.data
     if plan.settings.origins.get("data.limit", "").startswith(ORIGIN_PLAN):
         return f", from the first {data.limit:,} stories of {data.source}"
-    return "" if plan.epochs is None else f", {plan.epochs:.1f} times all there is"
+    return "" if plan.epochs is None else f", {plan.epochs:,.1f} times all there is"

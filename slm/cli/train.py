@@ -54,7 +54,9 @@ def train(
     tokenizer: Tokenizer = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="RUN", help="The run's folder.  [runs/PRESET]"),
+        typer.Option(
+            "--out", metavar="RUN", help="The run's folder.  [runs/PRESET, or runs/M-minutes]"
+        ),
     ] = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -108,18 +110,17 @@ def train(
     _refuse_contradictions(flags, resume=resume, fresh=fresh, stop_after=stop_after)
     # With torchrun every process would find another plan.
     is_open = preset is None and config is None and Process.from_environment().world_size == 1
-    to_plan = minutes if is_open else None
-    if plan_only and (to_plan is None or resume):
-        raise UsageError(
-            "--plan needs --minutes, and neither --preset, --config nor --resume",
-            hint="for example: slm train --minutes 10 --plan",
-        )
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
-    name = None if to_plan is None else f"{to_plan:g}-minutes"
+    name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
     chosen = new_run(preset, config, flags, changes, name=name)
+    to_plan = None if name is None else chosen.train.max_minutes  # --set has the last word
     if plan_only:
-        assert to_plan is not None
+        if to_plan is None or resume:
+            raise UsageError(
+                "--plan needs --minutes, and neither --preset, --config nor --resume",
+                hint="for example: slm train --minutes 10 --plan",
+            )
         print_plan(chosen, to_plan, as_json=as_json, began_at=context.obj)
         return
     resume = resume or started_again(chosen)

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+import numpy as np
+
 from slm.config import ORIGIN_PLAN, RunConfig
 from slm.errors import ConfigError
 from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
+from slm.tokenizer import expected_size
 from slm.train.compiling import compiles
 from slm.train.law import LAW, seconds_per_token
 
@@ -34,8 +37,13 @@ EVALUATING_SHARE = 0.03
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 FEW_STEPS = 300
 """In fewer steps than these, each takes half as many tokens."""
-BYTES_PER_TOKEN = {512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
-"""Of children's stories, by the size of a vocabulary of byte pairs that was fitted to them."""
+FEWEST_STEPS = 50
+"""In fewer steps than these, a model hardly learns to spell."""
+BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
+"""Of children's stories, by the size of a vocabulary: 257 are bytes, the others are byte pairs that
+were fitted to them."""
+VOCABULARIES = (512, 1024, 2048, 4096)
+"""To choose from, where the user names no tokenizer."""
 BYTES_FOR_AN_ENTRY = 1000
 """Text that an entry of the vocabulary needs, to be worth its row."""
 BYTES_FOR_A_PARAMETER = 4
@@ -44,6 +52,8 @@ ENOUGH = 1.25
 """Stories that are asked for, where one can have any number, beside those that will be needed."""
 MANY_EPOCHS = 4.0
 """Reading the same text more often than this gives clearly less than new text would."""
+MEMORY_SHARE = 0.8
+"""Of a machine's memory: a plan that takes more is chosen only where none takes less."""
 PROGRAM_BYTES = 500_000_000
 """What Python and PyTorch take by themselves."""
 
@@ -70,13 +80,15 @@ class Text:
     """Where the token ids are there already."""
     story_bytes: float | None = None
     """Of a story, where there are as many as one wants: the plan says how many are read."""
+    bytes_per_second: float = READING_BYTES_PER_SECOND
+    """How fast it becomes token ids, where they are not there yet."""
 
     @property
     def reading_seconds(self) -> float:
         """Until the text is token ids, where its size is known and it is not."""
         if self.bytes_per_token is not None or self.n_bytes is None:
             return 0.0
-        return self.n_bytes / READING_BYTES_PER_SECOND
+        return self.n_bytes / self.bytes_per_second
 
 
 @dataclass(frozen=True)
@@ -113,10 +125,14 @@ def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> 
         text: that is read.
 
     Raises:
+        ConfigError, TokenizerError: the user's tokenizer cannot be had.
         DeviceError: the user wants compiled blocks, and there is no compiler.
     """
+    base = with_vocabulary(base, minutes, text)
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
-    return min(plans, key=lambda plan: plan.expected_bits_per_byte)
+    usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
+    fitting = [plan for plan in plans if plan.memory_bytes <= usable]
+    return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
 def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
@@ -130,7 +146,7 @@ def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
             "model.mlp_dim": None,
         }
         with contextlib.suppress(ConfigError):  # one head, at the least, always goes
-            fitting.append(with_free_values(base, shape | _vocabulary(text), minutes))
+            fitting.append(with_free_values(base, shape, minutes))
     if text.n_bytes is None:
         return fitting
     # The law does not know that a model with more weights than there is text learns it by heart.
@@ -153,14 +169,20 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
     return base.with_values(free, f"{ORIGIN_PLAN}{minutes:g} minutes")
 
 
-def _vocabulary(text: Text) -> dict[str, Any]:
-    """The largest vocabulary that a text fills; of prepared data it is what it is."""
+def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:
+    """Settings with the largest vocabulary that a text fills; of prepared data it is what it is.
+
+    Raises:
+        ConfigError, TokenizerError: the user's tokenizer cannot be had.
+    """
     if text.bytes_per_token is not None:
-        return {}
-    sizes = sorted(BYTES_PER_TOKEN)
+        return base
     n_bytes = text.n_bytes or math.inf
-    size = max((s for s in sizes if s * BYTES_FOR_AN_ENTRY <= n_bytes), default=sizes[0])
-    return {"data.tokenizer": f"bpe:{size}", "model.vocab_size": size}
+    filled = [size for size in VOCABULARIES if size * BYTES_FOR_AN_ENTRY <= n_bytes]
+    tokenizer = {"data.tokenizer": f"bpe:{max(filled, default=VOCABULARIES[0])}"}
+    chosen = with_free_values(base, tokenizer, minutes)
+    ids = {"model.vocab_size": expected_size(chosen.data.tokenizer)}
+    return with_free_values(chosen, ids, minutes)
 
 
 def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
@@ -203,7 +225,10 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
             _in_blocks(settings), seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
-        warnings=tuple(_warnings(minutes, memory, machine, text, epochs, steps)),
+        warnings=(
+            *_warnings_of_text(settings, minutes, text, epochs),
+            *_warnings_of_machine(minutes, memory, machine, steps),
+        ),
     )
 
 
@@ -226,7 +251,11 @@ def _with_enough_stories(
 
 
 def _bytes_per_token(settings: RunConfig, text: Text) -> float:
-    return text.bytes_per_token or BYTES_PER_TOKEN.get(settings.model.vocab_size, 4.05)
+    if text.bytes_per_token is not None:
+        return text.bytes_per_token
+    ids = min(settings.model.vocab_size, expected_size(settings.data.tokenizer))
+    sizes, found = zip(*BYTES_PER_TOKEN.items(), strict=True)
+    return float(np.interp(math.log(ids), np.log(sizes), found))
 
 
 def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
@@ -245,8 +274,8 @@ def _tokens_per_step(settings: RunConfig) -> int:
     return config.batch_size * config.gradient_accumulation_steps * settings.model.block_size
 
 
-def _warnings(
-    minutes: float, memory: float, machine: Machine, text: Text, epochs: float | None, steps: int
+def _warnings_of_text(
+    settings: RunConfig, minutes: float, text: Text, epochs: float | None
 ) -> Iterator[str]:
     reading = text.reading_seconds / 60.0
     if reading > 0.3 * minutes:
@@ -254,16 +283,31 @@ def _warnings(
             f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: do it "
             "before, with `slm prepare`, and give --data; or take less with --limit"
         )
+    if text.n_bytes is None:
+        return
+    n_tokens = text.n_bytes / _bytes_per_token(settings, text)
+    if n_tokens <= settings.model.block_size:
+        yield (
+            f"the text has about {n_tokens:.0f} tokens, and a block {settings.model.block_size}: "
+            "that is too little to train on"
+        )
+    elif epochs is not None and epochs > MANY_EPOCHS:
+        yield (
+            f"the text will be read {epochs:,.0f} times; "
+            "more text would give a better model in the same time"
+        )
+
+
+def _warnings_of_machine(
+    minutes: float, memory: float, machine: Machine, steps: int
+) -> Iterator[str]:
     there = machine.memory_bytes
-    if there is not None and memory > 0.8 * there:
+    if there is not None and memory > MEMORY_SHARE * there:
         yield (
             f"about {memory / 1e9:.1f} GB of memory will be used, there are {there / 1e9:.1f}: "
             "choose a smaller batch_size"
         )
-    if epochs is not None and epochs > MANY_EPOCHS:
-        yield (
-            f"the text will be read {epochs:.0f} times; "
-            "more text would give a better model in the same time"
-        )
-    if steps < 50:
-        yield f"time for {steps} steps only: expect little"
+    if 60.0 * minutes <= STARTING_SECONDS:
+        yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
+    elif steps < FEWEST_STEPS:
+        yield f"time for {steps} {'step' if steps == 1 else 'steps'} only: expect little"

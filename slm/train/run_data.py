@@ -71,6 +71,15 @@ def obtain_data(
     )
 
 
+def ready_data(settings: RunConfig) -> DataDirectory | None:
+    """The data in their directory that `obtain_data` would take; None: it would prepare them."""
+    with contextlib.suppress(DataError):
+        directory = DataDirectory.open(settings.data.data_dir)
+        if _only_the_place_is_chosen(settings) or not _are_others(settings.data, directory):
+            return directory
+    return None
+
+
 def _only_the_place_is_chosen(settings: RunConfig) -> bool:
     """Whether somebody named a data directory but nothing of what should be in it."""
     place = settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE)

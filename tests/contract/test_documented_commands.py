@@ -14,6 +14,7 @@ from slm.cli import original
 from slm.cli.app import app
 from slm.cli.options import assignments, given, length_flags
 from slm.cli.settings import from_preset, new_run
+from slm.presets import resolve
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
@@ -62,13 +63,16 @@ def check(words: list[str]) -> None:
     values = context.params
     if "more_settings" not in values:
         return
+    changes = assignments(values["settings"], values["more_settings"])
+    if "source" not in values:  # of `slm bench`
+        resolve(values["preset"], assignments=changes)
+        return
     flags = given(
         {
             "data.source": (values["source"], "--source"),
             "data.tokenizer": (values["tokenizer"], "--tokenizer"),
         }
     ) | length_flags(values["steps"], values["minutes"])
-    changes = assignments(values["settings"], values["more_settings"])
     if words[0] == "train.py":
         from_preset(values["preset"] or original.DEFAULT_PRESET, None, flags, changes)
     else:
@@ -132,6 +136,7 @@ def test_good_lines_are_found_and_pass(line):
         "slm train --steps many",
         "slm train --preset modern-12m --set n_embd=256",  # not a multiple of its 6 heads
         "slm train --config nowhere.toml",
+        "slm bench train --preset demo --set n_lyer=2",
         "python train.py --set n_head=5",
     ],
 )

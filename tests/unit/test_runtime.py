@@ -230,6 +230,17 @@ def test_freed_memory_is_kept() -> None:
     assert kept < 0.1 * given_back
 
 
+def test_the_peak_of_memory_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert runtime.peak_memory_bytes("cpu") >= 1024 * kilobytes
+    monkeypatch.setattr(sys, "platform", "darwin")  # which counts in bytes
+    assert runtime.peak_memory_bytes("cpu") < 1024 * kilobytes
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert math.isnan(runtime.peak_memory_bytes("cpu"))
+
+
 @pytest.mark.parametrize("where", ["darwin", "win32"])
 def test_other_systems_keep_their_own_ways(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr(sys, "platform", where)

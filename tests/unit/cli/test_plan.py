@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,65 @@ def test_a_plan_needs_minutes_and_no_preset(
 ) -> None:
     assert main(["train", *words]) == 2
     assert "--plan needs --minutes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "1e9", "many"])
+def test_minutes_that_cannot_be(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--minutes", minutes, "--plan"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert "--minutes" in error
+    assert hint.startswith("hint: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--tokenizer", "bpe:12"], "bpe:12"),
+        (["--tokenizer", "nowhere"], "nowhere"),
+        (["--set", "attend_within=sentence"], "'window' or 'story'"),
+        (["--source", "nowhere.txt"], "nowhere.txt"),
+        (["--resume"], "--plan needs --minutes"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--steps", "5"], "--steps and --minutes"),
+    ],
+)
+def test_other_mistakes(words: list[str], found: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--minutes", "5", "--plan", "--source", "stories.txt", *words]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert found in error
+    assert hint.startswith("hint: ")
+
+
+def test_a_text_of_three_words(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("three.txt").write_text("one two three\n")
+    words = ["train", "--minutes", "30", "--source", "three.txt"]
+    assert main([*words, "--plan"]) == 0
+    out, err = capsys.readouterr()
+    rows = dict(line.split(None, 1) for line in out.splitlines())
+    assert rows["model"].endswith("4 layers of width 128, 2 heads")
+    assert rows["expected"].startswith("8.00 bits per byte")
+    assert "the text has about 6 tokens, and a block 256: that is too little to train on" in err
+
+
+def test_a_long_plan_ends_on_a_day(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "--minutes", "1e6", "--plan", "--json", "--source", "stories.txt"]
+    assert main(words) == 0
+    assert json.loads(capsys.readouterr().out)["minutes"] == 1e6
+    words.remove("--json")
+    assert main(words) == 0
+    minutes = capsys.readouterr().out.splitlines()[0]
+    assert re.fullmatch(r"minutes +1,000,000, until \d{4}-\d\d-\d\d \d\d:\d\d", minutes)
+
+
+def test_a_length_that_is_set_is_the_one_that_is_planned(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["train", "--minutes", "5", "--plan", "--json", "--source", "stories.txt"]
+    assert main([*words, "--set", "max_minutes=3"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["minutes"] == plan["settings"]["train"]["max_minutes"] == 3
 
 
 def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slm.config import RunConfig
-from slm.errors import DeviceError
+from slm.errors import ConfigError, DeviceError
 from slm.presets import resolve
 from slm.train.plan import Machine, Plan, Text, make_plan
 
@@ -120,6 +120,27 @@ def test_a_number_of_stories_that_is_set_stays() -> None:
     assert chosen.epochs > 100
 
 
+@pytest.mark.parametrize(("tokenizer", "ids"), [("bytes", 257), ("bpe:600", 600), ("gpt2", 50257)])
+def test_the_user_s_tokenizer_decides_the_vocabulary(tokenizer: str, ids: int) -> None:
+    chosen = plan(10, base(tokenizer=tokenizer), Text(10**8, None))
+    assert chosen.settings.data.tokenizer == tokenizer
+    assert chosen.settings.model.vocab_size == ids
+    assert chosen.parameters > ids * chosen.settings.model.n_embd
+    assert 1.0 <= chosen.text_bytes / chosen.tokens <= 4.05
+    assert (chosen.text_bytes == chosen.tokens) is (tokenizer == "bytes")
+
+
+def test_rows_that_no_token_uses_make_no_text() -> None:
+    chosen = plan(10, base("vocab_size=1000000", tokenizer="bytes"), Text(10**8, None))
+    assert chosen.settings.model.vocab_size == 1_000_000
+    assert chosen.text_bytes == chosen.tokens
+
+
+def test_a_tokenizer_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        plan(10, base(tokenizer="nowhere"), Text(10**8, None))
+
+
 def test_prepared_data_keep_their_vocabulary() -> None:
     chosen = plan(5, base("vocab_size=777"), Text(10**8, 2.5))
     assert chosen.settings.model.vocab_size == 777
@@ -151,6 +172,21 @@ def test_little_memory_is_warned_of() -> None:
     assert "batch_size" in warning
 
 
+def test_a_model_for_which_there_is_no_memory_is_not_chosen() -> None:
+    large = make_plan(base(), 10_000, REFERENCE, PLENTY)
+    little = replace(REFERENCE, memory_bytes=int(large.memory_bytes))
+    chosen = make_plan(base(), 10_000, little, PLENTY)
+    assert chosen.parameters < large.parameters
+    assert chosen.warnings == ()
+
+
+def test_little_time_is_warned_of() -> None:
+    assert plan(0.05).warnings[-1] == "a run needs about 6 seconds before its first step"
+    slow = replace(REFERENCE, speed=1e-6)
+    found = make_plan(base(), 1, slow, PLENTY)
+    assert found.warnings[-1] == "time for 1 step only: expect little"
+
+
 def test_a_plan_is_json() -> None:
     data = json.loads(json.dumps(plan(10).to_json()))
     assert data["minutes"] == 10
@@ -171,3 +207,5 @@ def test_much_to_read_is_warned_of() -> None:
     assert much.steps < plan(10).steps / 2
     assert "reading all the text takes about 6.7 minutes of the 10" in much.warnings[0]
     assert plan(10, text=Text(10**8, None)).warnings == ()
+    slowly = Text(10**8, None, bytes_per_second=4e5)
+    assert "reading all the text takes about 4.2 minutes" in plan(10, text=slowly).warnings[0]
