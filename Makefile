@@ -56,7 +56,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing into $(VENV); the first time this takes some minutes'
 	$(PIP) $(TORCH)
-	$(PIP) -e .
+	$(PIP) -e '.[serve]'
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
