@@ -108,7 +108,7 @@ class Timed:
     def __init__(self, engine: Engine) -> None:
         self._slots, self._draw = engine.slots, engine.draw
         self.seconds = {"model": 0.0, "draw": 0.0}
-        self.slots: Slots = self  # type: ignore[assignment]
+        self.slots: Slots = self
         self.draw: Draw = self._timed_draw
 
     def __getattr__(self, name: str) -> Any:

@@ -23,8 +23,9 @@ from slm.generate.slots import Slots
 from slm.server.limits import Limits
 from slm.server.streams import Piece, Stream, draw_ids
 
-READS_PER_STEP = 4
-"""Texts read into slots in one step at most: those that are being told wait meanwhile."""
+READ_TOKENS_PER_STEP = 256
+"""Once so many are read into slots in a step, further texts wait for the next: those that are being
+told wait meanwhile."""
 
 logger = logging.getLogger(__name__)
 
@@ -324,8 +325,8 @@ class Scheduler:
             self._add(ticket, index, piece)
 
     def _fill_free_slots(self) -> None:
-        reads = 0
-        while self._free and reads < READS_PER_STEP:
+        tokens = 0
+        while self._free and tokens < READ_TOKENS_PER_STEP:
             with self._changed:
                 if not self._waiting:
                     return
@@ -342,8 +343,8 @@ class Scheduler:
             if not stream.finished:
                 slot = self._free.pop()
                 self._running[slot] = (ticket, index)
+                tokens += len(stream.context)
                 self._read(slot)
-                reads += 1
 
     def _add(self, ticket: Ticket, index: int, piece: Piece) -> None:
         """Note a piece; with the last one its slot becomes free."""

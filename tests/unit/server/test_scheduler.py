@@ -60,6 +60,20 @@ def test_a_step_advances_all_texts_in_one_call(make_scheduler, fake_slots, strea
     assert slots.calls[3:] == ["advance 3"]
 
 
+def test_long_prompts_are_read_a_few_at_a_time(make_scheduler, fake_slots, stream, client):
+    # With the end of text before them, 16 tokens each and 2.
+    for prompt, expected in (("x" * 15, [16, 20]), ("x", [20, 20])):
+        slots = fake_slots(20)
+        scheduler = make_scheduler(slots)
+        for number in range(20):
+            client(scheduler, stream(prompt, seed=number, max_new_tokens=100, temperature=0.0))
+        read = []
+        for _ in expected:
+            scheduler.step()
+            read.append(sum(call.startswith("admit") for call in slots.calls))
+        assert read == expected
+
+
 def test_a_slot_is_taken_over_in_the_step_in_which_it_becomes_free(
     make_scheduler, fake_slots, stream, client
 ):
