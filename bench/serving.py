@@ -34,9 +34,10 @@ from slm.server.app import create_app
 from slm.server.asking import Job, Model
 from slm.server.endpoints import Service, as_event
 from slm.server.limits import Limits
-from slm.server.scheduler import Event, Scheduler
+from slm.server.scheduler import Scheduler
 from slm.server.serve import build_server, listen, run
 from slm.server.streams import Piece, Stream
+from slm.server.tickets import Event
 
 PROMPT = "Once upon a time"
 TEMPERATURE = 0.8
@@ -108,7 +109,7 @@ class Timed:
     def __init__(self, engine: Engine) -> None:
         self._slots, self._draw = engine.slots, engine.draw
         self.seconds = {"model": 0.0, "draw": 0.0}
-        self.slots: Slots = self  # type: ignore[assignment]
+        self.slots: Slots = self
         self.draw: Draw = self._timed_draw
 
     def __getattr__(self, name: str) -> Any:
@@ -144,9 +145,8 @@ def parts(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> dict[
     streams = [Stream(row, options, tokenizer) for row in rows]
     pieces: list[tuple[int, Piece]] = []
 
-    def deliver(event: Event) -> None:
-        assert not isinstance(event, Exception)
-        pieces.append(event)
+    def deliver(events: Sequence[Event]) -> None:
+        pieces.extend(event for event in events if not isinstance(event, Exception))
 
     scheduler.submit(streams, deliver)
     while scheduler.waiting_requests or scheduler.busy_slots < texts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -27,9 +28,10 @@ from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
 from slm.server.metrics import Metrics, is_about
 from slm.server.problems import ProblemError
-from slm.server.scheduler import BusyError, ClosedError, Event, ModelError, Scheduler
+from slm.server.scheduler import Scheduler
 from slm.server.schemas import ChatRequest, CompletionRequest, GenerationRequest
 from slm.server.streams import Piece, Stream
+from slm.server.tickets import BusyError, ClosedError, Event, ModelError
 
 Result = TypeVar("Result")
 
@@ -124,7 +126,8 @@ class Endpoints:
         writer: Writer,
         scheduler: Scheduler,
     ) -> Response:
-        events = pieces_of(scheduler, job.streams)
+        pace = STREAM_PACE if asked.stream else math.inf
+        events = pieces_of(scheduler, job.streams, pace=pace)
         if not asked.stream:
             async with aclosing(events):
                 pieces = await unless_gone(request, _collected(events, len(job.streams)))
@@ -141,28 +144,33 @@ def _card(service: Service) -> ModelCard:
 Pieces = Sequence[tuple[int, Piece]]
 """What has been added to a request's texts: the number of a text, and its next piece."""
 
+STREAM_PACE = 1 / 60
+"""Seconds between two writes to a client at least: a screen shows no more, and each takes longer
+than the arithmetic of a token."""
 
-async def pieces_of(scheduler: Scheduler, streams: Sequence[Stream]) -> AsyncGenerator[Pieces]:
-    """All pieces of a request's texts as they come; whoever stops listening gives the slots back.
+
+async def pieces_of(
+    scheduler: Scheduler, streams: Sequence[Stream], *, pace: float
+) -> AsyncGenerator[Pieces]:
+    """All pieces of a request's texts; whoever stops listening gives the slots back.
 
     Yields:
-        What has come since the last time: more than a step's pieces where the listener is slower
-        than the model.
+        What has come since the last time, at the `pace` of a `Ticket`.
 
     Raises:
         ProblemError: it was refused, or has failed.
     """
-    queue: asyncio.Queue[Event] = asyncio.Queue()
+    queue: asyncio.Queue[Sequence[Event]] = asyncio.Queue()
     try:
-        ticket = scheduler.submit(streams, queue.put_nowait)
+        ticket = scheduler.submit(streams, queue.put_nowait, pace=pace)
     except (BusyError, ClosedError) as error:
         raise as_problem(error) from None
     unfinished = len(streams)
     try:
         while unfinished:
-            events = [await queue.get()]
-            while not queue.empty():
-                events.append(queue.get_nowait())
+            events = [*await queue.get()]
+            while not queue.empty():  # where the listener is slow
+                events += queue.get_nowait()
             pieces = [event for event in events if not isinstance(event, Exception)]
             unfinished -= sum(piece.finish is not None for _, piece in pieces)
             if pieces:

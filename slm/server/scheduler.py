@@ -2,7 +2,7 @@
 
 One thread owns the model and makes steps (`run`). Any other thread hands in requests (`submit`) and
 takes them back (`cancel`). In a step every text in a slot goes on by one token, and texts that wait
-are read into free slots. What comes of it is delivered once a step.
+are read into free slots. What comes of it is delivered after the step, or with that of later ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
@@ -22,64 +22,15 @@ from slm.generate.sampling import NO_ID, Draw, draw
 from slm.generate.slots import Slots
 from slm.server.limits import Limits
 from slm.server.streams import Piece, Stream, draw_ids
+from slm.server.tickets import BusyError, ClosedError, Deliver, Event, ModelError, Ticket
 
-READS_PER_STEP = 4
-"""Texts read into slots in one step at most: those that are being told wait meanwhile."""
-
-logger = logging.getLogger(__name__)
-
-
-class BusyError(Exception):
-    """There is no room for a request, or none came in time.
-
-    Args:
-        message: what was full.
-        retry_after: seconds after which another try has a chance.
-        refused_at_once: it never waited.
-    """
-
-    def __init__(self, message: str, *, retry_after: float, refused_at_once: bool) -> None:
-        super().__init__(message)
-        self.message = message
-        self.retry_after = retry_after
-        self.refused_at_once = refused_at_once
-
-
-class ClosedError(Exception):
-    """The scheduler has ended."""
-
-
-class ModelError(Exception):
-    """The model failed: a fault of ours, or of its weights."""
-
-
-Event = tuple[int, Piece] | BusyError | ClosedError | ModelError
-"""What a step has added to one of a request's texts, or why the request has ended."""
-
+READ_TOKENS_PER_STEP = 256
+"""Once so many are read into slots in a step, further texts wait for the next: those that are being
+told wait meanwhile."""
 
 Post = Callable[[Callable[[], None]], object]
 
-
-@dataclass(eq=False)
-class Ticket:
-    """A request in the scheduler's hands.
-
-    Args:
-        streams: its texts.
-        deliver: is given each event, by way of the `post` that `Scheduler.start` was given.
-        submitted_at: when it came, by the scheduler's clock.
-    """
-
-    streams: Sequence[Stream]
-    deliver: Callable[[Event], None]
-    submitted_at: float
-    cancelled: bool = False
-    started: bool = False
-    """Whether a text of it has been in a slot."""
-    unread: deque[int] = field(default_factory=deque)
-    """Its texts that wait for a slot."""
-    unfinished: int = 0
-    """Its texts that have not ended."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -126,21 +77,20 @@ class Scheduler:
         # Of the thread that makes the steps:
         self._free = list(range(slots.n_slots - 1, -1, -1))
         self._running: dict[int, tuple[Ticket, int]] = {}
-        self._events: list[tuple[Ticket, Event]] = []
+        self._told: dict[Ticket, None] = {}  # those with events that are not delivered, in order
         self._mean_seconds = 1.0
         self._thread: threading.Thread | None = None
 
     # For any thread
 
-    def submit(self, streams: Sequence[Stream], deliver: Callable[[Event], None]) -> Ticket:
-        """Hand in a request.
+    def submit(self, streams: Sequence[Stream], deliver: Deliver, *, pace: float = 0.0) -> Ticket:
+        """Hand in a request; see `Ticket`.
 
         Raises:
             BusyError: the slots and the queue are full.
             ClosedError: nothing is taken any longer.
         """
-        ticket = Ticket(streams, deliver, self._clock(), unread=deque(range(len(streams))))
-        ticket.unfinished = len(streams)
+        ticket = Ticket(streams, deliver, self._clock(), pace)
         with self._changed:
             self._check_room()
             self._tickets.add(ticket)
@@ -259,6 +209,7 @@ class Scheduler:
             cancelled = [ticket for ticket in self._tickets if ticket.cancelled]
         for ticket in cancelled:
             self.counts.cancelled += 1
+            self._told.pop(ticket, None)
             self._forget(ticket)
 
     def _end_late(self) -> None:
@@ -324,8 +275,8 @@ class Scheduler:
             self._add(ticket, index, piece)
 
     def _fill_free_slots(self) -> None:
-        reads = 0
-        while self._free and reads < READS_PER_STEP:
+        tokens = 0
+        while self._free and tokens < READ_TOKENS_PER_STEP:
             with self._changed:
                 if not self._waiting:
                     return
@@ -342,12 +293,12 @@ class Scheduler:
             if not stream.finished:
                 slot = self._free.pop()
                 self._running[slot] = (ticket, index)
+                tokens += len(stream.context)
                 self._read(slot)
-                reads += 1
 
     def _add(self, ticket: Ticket, index: int, piece: Piece) -> None:
         """Note a piece; with the last one its slot becomes free."""
-        self._events.append((ticket, (index, piece)))
+        self._tell(ticket, (index, piece))
         if piece.finish is None:
             return
         self.counts.new_tokens += piece.new_tokens
@@ -368,7 +319,7 @@ class Scheduler:
     def _end(self, ticket: Ticket, why: BusyError | ClosedError | ModelError) -> None:
         if isinstance(why, ModelError):
             self.counts.failed += 1
-        self._events.append((ticket, why))
+        self._tell(ticket, why)
         self._forget(ticket)
 
     def _forget(self, ticket: Ticket) -> None:
@@ -386,13 +337,21 @@ class Scheduler:
         self._slots.release(slot)
         self._free.append(slot)
 
+    def _tell(self, ticket: Ticket, event: Event) -> None:
+        ticket.tell(event)
+        self._told[ticket] = None
+
     def _deliver(self) -> None:
-        if self._events:
-            events, self._events = self._events, []
-            self._post(partial(_deliver_each, events))
+        """Deliver what is due, all of it in one call."""
+        now = self._clock()
+        due = [ticket for ticket in self._told if ticket.is_due(now)]
+        if due:
+            for ticket in due:
+                del self._told[ticket]
+            self._post(partial(_deliver_each, [(ticket, ticket.take(now)) for ticket in due]))
 
 
-def _deliver_each(events: Sequence[tuple[Ticket, Event]]) -> None:
-    for ticket, event in events:
+def _deliver_each(told: Sequence[tuple[Ticket, Sequence[Event]]]) -> None:
+    for ticket, events in told:
         if not ticket.cancelled:
-            ticket.deliver(event)
+            ticket.deliver(events)

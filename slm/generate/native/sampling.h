@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -133,21 +134,36 @@ class Drawing {
   // The k likeliest, in descending order.
   void find_likeliest(int k) {
     best_.clear();
-    float lowest = -INFINITY;  // what is not above it is not among the k
-    const size_t room = size_t(4) * k + 64;
-    const auto prune = [&] {
+    const float bound = reached_by(k);
+    const auto take = [&](int first, int last) {
+      for (int id = first; id < last; id++)
+        if (logits_[id] >= bound) best_.push_back({logits_[id], id});
+    };
+    int id = 0;
+    for (; id + LANES <= vocab_size_; id += LANES)
+      if (largest_of(load<Floats>(logits_ + id)) >= bound) take(id, id + LANES);
+    take(id, vocab_size_);
+    if (best_.size() > size_t(k)) {
       std::nth_element(best_.begin(), best_.begin() + (k - 1), best_.end(), before);
       best_.resize(k);
-      lowest = best_[k - 1].logit;
-    };
-    for (int32_t id = 0; id < vocab_size_; id++) {
-      if (logits_[id] > lowest || best_.size() < size_t(k)) {
-        best_.push_back({logits_[id], id});
-        if (best_.size() == room) prune();
-      }
     }
-    if (best_.size() > size_t(k)) prune();
     std::sort(best_.begin(), best_.end(), before);
+  }
+
+  // What at least k logits reach, and few more: the k-th of the maxima of about 2 k groups of logits.
+  float reached_by(int k) {
+    const int vectors = vocab_size_ / LANES, group = std::min(vocab_size_ / (2 * k), vectors);
+    if (group < 2) return -INFINITY;
+    maxima_.clear();
+    for (int first = 0; first < vectors; first += group) {
+      Floats largest = all(-INFINITY);
+      for (int v = first; v < std::min(first + group, vectors); v++)
+        largest = larger(load<Floats>(logits_ + size_t(v) * LANES), largest);
+      for (int lane = 0; lane < LANES; lane++) maxima_.push_back(largest[lane]);
+    }
+    if (maxima_.size() < size_t(k)) return -INFINITY;
+    std::nth_element(maxima_.begin(), maxima_.begin() + (k - 1), maxima_.end(), std::greater<float>());
+    return maxima_[k - 1];
   }
 
   // Keep the first that reach top_p of the whole mass; whether they do.
@@ -176,6 +192,6 @@ class Drawing {
   Filters filters_{};
   float top_ = 0;  // the largest logit, divided by the temperature
   std::vector<Candidate> best_;
-  std::vector<float> powers_;
+  std::vector<float> powers_, maxima_;
   std::vector<double> reached_;
 };

@@ -12,8 +12,9 @@ from torch import Tensor
 from slm.generate import GenerationOptions
 from slm.generate.row import Row
 from slm.generate.sampling import draw
-from slm.server.scheduler import Event, Scheduler, Ticket
+from slm.server.scheduler import Scheduler
 from slm.server.streams import Stream, draw_ids
+from slm.server.tickets import Event, Ticket
 from slm.tokenizer.byte_level import BytesTokenizer
 
 BLOCK_SIZE = 32
@@ -81,10 +82,10 @@ def make_stream(
 class Client:
     """A request, and what was delivered of it."""
 
-    def __init__(self, scheduler: Scheduler, *streams: Stream) -> None:
+    def __init__(self, scheduler: Scheduler, *streams: Stream, pace: float = 0.0) -> None:
         self.events: list[Event] = []
         self.streams = streams
-        self.ticket: Ticket = scheduler.submit(streams, self.events.append)
+        self.ticket: Ticket = scheduler.submit(streams, self.events.extend, pace=pace)
 
     @property
     def error(self) -> Exception | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 
 import pytest
 import torch
 
-from slm.server.scheduler import BusyError, ClosedError, ModelError
+from slm.server.tickets import BusyError, ClosedError, ModelError
 
 
 def run(scheduler, clients=(), steps=10_000):
@@ -58,6 +59,53 @@ def test_a_step_advances_all_texts_in_one_call(make_scheduler, fake_slots, strea
     assert slots.calls == ["admit 0", "admit 1", "admit 2"]
     scheduler.step()
     assert slots.calls[3:] == ["advance 3"]
+
+
+def test_long_prompts_are_read_a_few_at_a_time(make_scheduler, fake_slots, stream, client):
+    # With the end of text before them, 16 tokens each and 2.
+    for prompt, expected in (("x" * 15, [16, 20]), ("x", [20, 20])):
+        slots = fake_slots(20)
+        scheduler = make_scheduler(slots)
+        for number in range(20):
+            client(scheduler, stream(prompt, seed=number, max_new_tokens=100, temperature=0.0))
+        read = []
+        for _ in expected:
+            scheduler.step()
+            read.append(sum(call.startswith("admit") for call in slots.calls))
+        assert read == expected
+
+
+def test_a_paced_client_is_told_at_once_then_now_and_then_and_of_the_end(
+    make_scheduler, fake_slots, stream, client, alone, clock
+):
+    slots = fake_slots(2)
+    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(slots)
+    paced = client(scheduler, stream(max_new_tokens=12), pace=0.5)
+    other = client(scheduler, stream(max_new_tokens=12))
+    told = []
+    for _ in range(11):
+        scheduler.step()
+        told.append(len(paced.events))
+        clock.now += 0.125
+    assert told == [1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9]
+    assert len(other.events) == 11
+    scheduler.step()
+    assert paced.events == other.events
+    assert paced.done
+
+
+def test_failures_are_told_at_once(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(1)
+    scheduler = make_scheduler(slots)
+    paced = client(scheduler, stream(max_new_tokens=12, temperature=0.0), pace=1000.0)
+    scheduler.step()
+    scheduler.step()
+    assert len(paced.events) == 1
+    slots.logits_of = lambda ids: torch.full((260,), math.nan)
+    scheduler.step()
+    assert len(paced.events) == 3
+    assert isinstance(paced.error, ModelError)
 
 
 def test_a_slot_is_taken_over_in_the_step_in_which_it_becomes_free(
