@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -132,22 +133,32 @@ class Drawing {
 
   // The k likeliest, in descending order.
   void find_likeliest(int k) {
+    const float floor = floor_of_likeliest(k);
     best_.clear();
-    float lowest = -INFINITY;  // what is not above it is not among the k
-    const size_t room = size_t(4) * k + 64;
-    const auto prune = [&] {
-      std::nth_element(best_.begin(), best_.begin() + (k - 1), best_.end(), before);
-      best_.resize(k);
-      lowest = best_[k - 1].logit;
-    };
-    for (int32_t id = 0; id < vocab_size_; id++) {
-      if (logits_[id] > lowest || best_.size() < size_t(k)) {
-        best_.push_back({logits_[id], id});
-        if (best_.size() == room) prune();
-      }
+    int32_t id = 0;
+    for (; id + LANES <= vocab_size_; id += LANES) {
+      if (!any(load<Floats>(logits_ + id) >= floor)) continue;
+      for (int32_t i = id; i < id + LANES; i++)
+        if (logits_[i] >= floor) best_.push_back({logits_[i], i});
     }
-    if (best_.size() > size_t(k)) prune();
+    for (; id < vocab_size_; id++)
+      if (logits_[id] >= floor) best_.push_back({logits_[id], id});
+    std::nth_element(best_.begin(), best_.begin() + (k - 1), best_.end(), before);
+    best_.resize(k);
     std::sort(best_.begin(), best_.end(), before);
+  }
+
+  // A number that k logits reach at least, and not many more: the row is folded into some columns,
+  // and the k-th largest of their maxima is it.
+  float floor_of_likeliest(int k) {
+    const size_t columns = size_t(round_up(4 * k, LANES));
+    if (columns > size_t(vocab_size_) / 2) return -INFINITY;
+    maxima_.assign(logits_, logits_ + columns);
+    for (size_t first = columns; first + columns <= size_t(vocab_size_); first += columns)
+      for (size_t i = 0; i < columns; i += LANES)
+        store(&maxima_[i], larger(load<Floats>(logits_ + first + i), load<Floats>(&maxima_[i])));
+    std::nth_element(maxima_.begin(), maxima_.begin() + (k - 1), maxima_.end(), std::greater<float>());
+    return maxima_[k - 1];
   }
 
   // Keep the first that reach top_p of the whole mass; whether they do.
@@ -176,6 +187,6 @@ class Drawing {
   Filters filters_{};
   float top_ = 0;  // the largest logit, divided by the temperature
   std::vector<Candidate> best_;
-  std::vector<float> powers_;
+  std::vector<float> powers_, maxima_;
   std::vector<double> reached_;
 };
