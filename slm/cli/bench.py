@@ -1,15 +1,15 @@
-"""`slm bench`: how fast this machine trains and generates."""
+"""`slm bench`: how fast this machine trains; for generation see `slm.cli.bench_generate`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slm.cli.bench_generate import bench_generate
 from slm.cli.options import (
     Device,
     Json,
@@ -84,63 +84,9 @@ def bench_train(
         )
 
 
-@app.command("generate", short_help="Speed of generation, one text and many.")
-def bench_generate(
-    preset: Preset = DEFAULT_PRESET,
-    dtype: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--dtype",
-            metavar="FORMAT",
-            help="float32, bfloat16 or int8; may be given several times.  [all three]",
-        ),
-    ] = None,
-    streams: Annotated[
-        int, typer.Option("--streams", metavar="N", help="Texts that run together.")
-    ] = 64,
-    settings: Settings = None,
-    more_settings: MoreSettings = None,
-    as_json: Json = False,
-) -> None:
-    """Measure generation with a preset's shape: one text alone, and many together.
-
-    Random weights, temperature 0.8, top-k 50, up to the context's end.
-    """
-    if streams < 1:
-        raise UsageError(f"--streams must be at least 1, found {streams}")
-    chosen = resolve(preset, flags={}, assignments=assignments(settings, more_settings))
-    from slm.generate.backend import GENERATION_DTYPES
-    from slm.generate.speed import measure_generation
-
-    rows = {}
-    for name in dtype or ["float32", "bfloat16", "int8"]:
-        if name not in GENERATION_DTYPES:
-            raise UsageError(
-                f"--dtype {name!r} is not known", hint=f"use {', '.join(GENERATION_DTYPES)}"
-            )
-        rows[name] = measure_generation(
-            chosen.model, dtype=name, streams=streams, say=lambda text: say(f"note: {text}")
-        )
-    if as_json:
-        print_json({"preset": preset, "speeds": {name: asdict(row) for name, row in rows.items()}})
-        return
-    print_table(
-        [
-            ("weights", "one text", "first token", "a token, from", "to", f"{streams} texts"),
-            *(
-                (
-                    name,
-                    f"{speed.tokens_per_second:,.0f} tokens/s",
-                    f"{speed.first_token_milliseconds:.1f} ms",
-                    f"{speed.first_tokens_microseconds:,.0f} us",
-                    f"{speed.last_tokens_microseconds:,.0f} us",
-                    f"{speed.together_tokens_per_second:,.0f} tokens/s",
-                )
-                for name, speed in rows.items()
-            ),
-        ]
-    )
-    say(f"memory: {peak_memory_bytes('cpu') / 1e6:,.0f} MB at most")
+app.command("generate", short_help="Speed of generation beside llama.cpp and transformers.")(
+    bench_generate
+)
 
 
 def _shown(value: object) -> str:

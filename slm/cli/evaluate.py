@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from slm.cli.loading import LoadedModel, load_model
-from slm.cli.options import Checkpoint, Device, Dtype, Json, Source
+from slm.cli.options import Checkpoint, Device, Json, Source
 from slm.cli.output import Display, print_json, print_table, say
 from slm.errors import UsageError, did_you_mean
 
@@ -39,7 +40,15 @@ def evaluate(
         ),
     ] = None,
     device: Device = None,
-    dtype: Dtype = "float32",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="FORMAT",
+            help="Number format: float32, bfloat16, float16, int8 (as `slm generate` has it), or "
+            "auto.",
+        ),
+    ] = "float32",
     as_json: Json = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on prepared data or on any text.
@@ -61,7 +70,10 @@ def evaluate(
         )
     if data is not None and split == "all":
         raise UsageError("--split all needs --source", hint="evaluate train and validation in turn")
-    loaded = load_model(checkpoint, device=device, dtype=dtype)
+    # int8 is the generator's own; the model itself is loaded as it is.
+    loaded = load_model(checkpoint, device=device, dtype="float32" if dtype == "int8" else dtype)
+    if dtype == "int8":
+        loaded = replace(loaded, dtype=dtype)
     pieces, scored = None, split or "validation"
     if source is not None:
         pieces, scored = _text(source, split, loaded.data)
@@ -107,7 +119,8 @@ def _score(
     display: Display,
 ) -> EvalResult:
     from slm.data.shards import DataDirectory
-    from slm.evals import evaluate_pieces, evaluate_split
+    from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
+    from slm.generate.backend import int8_slots
     from slm.runtime import autocast
 
     total: int | None = None
@@ -115,10 +128,12 @@ def _score(
     def on_progress(tokens: int) -> None:
         display.show("scoring", tokens / total if total else None, tokens / 1e3, "K tokens")
 
-    how: dict[str, Any] = {
-        "autocast": autocast(loaded.device, loaded.dtype),
-        "on_progress": on_progress,
-    }
+    how: dict[str, Any] = {"on_progress": on_progress}
+    if loaded.dtype == "int8":
+        slots = int8_slots(loaded.model, 1, say=lambda text: say(f"note: {text}"))
+        how["scorer"] = NativeScorer(slots)
+    else:
+        how["autocast"] = autocast(loaded.device, loaded.dtype)
     if data is None:
         assert pieces is not None
         return evaluate_pieces(loaded.model, loaded.tokenizer, pieces, **how)

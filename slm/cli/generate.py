@@ -115,7 +115,11 @@ def generate(
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
     loaded = load_to_generate(checkpoint, device=device, dtype=dtype)
     generator = build_generator(
-        loaded.model, loaded.tokenizer, dtype=dtype, say=lambda text: say(f"note: {text}")
+        loaded.model,
+        loaded.tokenizer,
+        dtype=dtype,
+        release_model=True,
+        say=lambda text: say(f"note: {text}"),
     )
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:

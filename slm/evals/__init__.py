@@ -7,10 +7,14 @@ from slm.evals.loss import (
     evaluate_split,
     evaluate_texts,
 )
+from slm.evals.scorers import ModelScorer, NativeScorer, Scorer
 from slm.evals.windows import validation_loss
 
 __all__ = [
     "EvalResult",
+    "ModelScorer",
+    "NativeScorer",
+    "Scorer",
     "evaluate_ids",
     "evaluate_pieces",
     "evaluate_split",

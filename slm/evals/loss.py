@@ -18,7 +18,8 @@ import torch
 
 from slm.data.shards import DataDirectory, TokenArray
 from slm.errors import CheckpointError, DataError, TokenizerError
-from slm.evals.scoring import batches, story_windows, to_tensors
+from slm.evals.scorers import ModelScorer, Scorer
+from slm.evals.scoring import batches, story_windows
 from slm.model import GPT
 from slm.model.gpt import evaluating
 from slm.tokenizer.base import Ids, Tokenizer
@@ -67,6 +68,7 @@ def evaluate_ids(
     n_bytes: Callable[[], int],
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
+    scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
     """Score a stream of stories, every token once, with its story's own start as context.
@@ -81,6 +83,7 @@ def evaluate_ids(
         n_bytes: the UTF-8 bytes of all the text; asked once the stream has ended.
         batch_tokens: places in a batch.
         autocast: number format of the products, entered once; None: that of the weights.
+        scorer: what computes instead of the model; None: the model itself.
         on_progress: told how many tokens have been scored.
 
     Raises:
@@ -88,14 +91,12 @@ def evaluate_ids(
         CheckpointError: the loss is not a finite number.
     """
     total = _Total()
+    scorer = scorer or ModelScorer(model)
     windows = story_windows(pieces, eot_id, model.config.block_size)
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
         for batch in batches(windows, batch_tokens):
-            inputs, targets = to_tensors(batch)
-            _, mean_loss = model(inputs.to(model.device), targets.to(model.device))
-            n_scored = sum(window.n_scored for window in batch)
-            total.nats += float(mean_loss) * n_scored  # Python's floats have 64 bits
-            total.tokens += n_scored
+            total.nats += scorer.nats(batch)  # Python's floats have 64 bits
+            total.tokens += sum(window.n_scored for window in batch)
             total.stories += sum(window.begins_story for window in batch)
             if on_progress is not None:
                 on_progress(total.tokens)
@@ -129,6 +130,7 @@ def evaluate_split(
     *,
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
+    scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
     """Score a split of prepared data.
@@ -137,7 +139,7 @@ def evaluate_split(
         model, tokenizer: of the same training.
         directory: prepared with the same tokenizer.
         split: `validation` or `train`.
-        batch_tokens, autocast, on_progress: see `evaluate_ids`.
+        batch_tokens, autocast, scorer, on_progress: see `evaluate_ids`.
 
     Raises:
         DataError: other ids than the model's, a damaged file, or no text to score.
@@ -161,6 +163,7 @@ def evaluate_split(
         n_bytes=lambda: directory.split(split).bytes,
         batch_tokens=batch_tokens,
         autocast=autocast,
+        scorer=scorer,
         on_progress=on_progress,
     )
 
@@ -172,6 +175,7 @@ def evaluate_pieces(
     *,
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
+    scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
     """Score text that comes as (text, whether the story ends there), as sources give it.
@@ -179,7 +183,7 @@ def evaluate_pieces(
     Args:
         model, tokenizer: of the same training.
         pieces: as `slm.data.documents.Piece`.
-        batch_tokens, autocast, on_progress: see `evaluate_ids`.
+        batch_tokens, autocast, scorer, on_progress: see `evaluate_ids`.
 
     Raises:
         DataError: there is no text to score.
@@ -195,6 +199,7 @@ def evaluate_pieces(
         n_bytes=lambda: encoder.n_bytes,
         batch_tokens=batch_tokens,
         autocast=autocast,
+        scorer=scorer,
         on_progress=on_progress,
     )
 
@@ -206,6 +211,7 @@ def evaluate_texts(
     *,
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
+    scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
     """Score whole stories, the end-of-text token behind each included.
@@ -218,6 +224,7 @@ def evaluate_texts(
         ((text, True) for text in texts),
         batch_tokens=batch_tokens,
         autocast=autocast,
+        scorer=scorer,
         on_progress=on_progress,
     )
 

@@ -36,6 +36,11 @@ _SIGNATURES = {
     "slm_decoder_delete": (None, [_POINTER]),
     "slm_decoder_take": (_INT, [_POINTER, ctypes.c_char_p, _POINTER, _LONG]),
     "slm_decoder_run": (_INT, [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER]),
+    "slm_decoder_score": (
+        _INT,
+        [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER, _POINTER],
+    ),
+    "slm_decoder_release": (None, [_POINTER, _INT]),
     "slm_sample": (_INT, [_POINTER, _INT, _LONG, _INT, _POINTER, _POINTER, _POINTER]),
 }
 """The functions of native/library.cpp: what they return and take."""

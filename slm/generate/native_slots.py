@@ -51,7 +51,7 @@ class NativeSlots:
         model: any GPT; where its parameters are does not matter.
         n_slots: how many texts can be in progress.
         weights: number format of the weights. bfloat16 halves and int8 quarters what each token
-            reads from memory; the keys and values are then kept in bfloat16.
+            reads from memory; keys and values are kept in the same format.
         threads: None: as many as PyTorch uses, but no more than the model is worth.
         say: is told when a compiler has to run first.
 
@@ -131,8 +131,34 @@ class NativeSlots:
         return self._run(slots, positions, ids, len(ids))
 
     def release(self, slot: int) -> None:
-        """See `Slots`; the memory is kept for the next text."""
+        """See `Slots`; the memory is kept for the next texts, in whichever slots."""
         self._lengths[slot] = 0
+        self._library.slm_decoder_release(self._decoder, slot)
+
+    def surprise(self, ids: Sequence[int], targets: Sequence[int]) -> Tensor:
+        """-ln of the probability of a target after each of T ids, as [T] in float32.
+
+        Slot 0 has to be empty, and is so again afterwards.
+        """
+        assert self._lengths[0] == 0, "slot 0 is taken"
+        assert len(ids) == len(targets), "each id has a target"
+        self._check(range(len(ids)), [*ids, *targets])
+        nats = torch.empty(len(ids))
+        integers = ctypes.c_int32 * len(ids)
+        failed = self._library.slm_decoder_score(
+            self._decoder,
+            len(ids),
+            integers(),
+            integers(*range(len(ids))),
+            integers(*ids),
+            len(ids),
+            integers(*targets),
+            nats.data_ptr(),
+        )
+        self.release(0)
+        if failed:
+            raise MemoryError("there is too little memory to score a text")
+        return nats
 
     def _begin(self, slot: int, ids: Sequence[int], n_logits: int) -> Tensor:
         assert self._lengths[slot] == 0, f"slot {slot} is taken"
@@ -143,9 +169,7 @@ class NativeSlots:
     def _run(
         self, slots: Sequence[int], positions: Sequence[int], ids: Sequence[int], n_logits: int
     ) -> Tensor:
-        assert max(positions) < self.block_size, "the context is full"
-        assert min(ids) >= 0, "an id is negative"
-        assert max(ids) < self.vocab_size, "an id is not in the vocabulary"
+        self._check(positions, ids)
         logits = torch.empty(n_logits, self.vocab_size)
         integers = ctypes.c_int32 * len(ids)
         if self._library.slm_decoder_run(
@@ -159,3 +183,8 @@ class NativeSlots:
         ):
             raise MemoryError("there is too little memory for another text's keys and values")
         return logits
+
+    def _check(self, positions: Sequence[int], ids: Sequence[int]) -> None:
+        assert max(positions) < self.block_size, "the context is full"
+        assert min(ids) >= 0, "an id is negative"
+        assert max(ids) < self.vocab_size, "an id is not in the vocabulary"

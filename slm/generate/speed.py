@@ -100,7 +100,12 @@ def measure_generation(
     torch.manual_seed(0)
     tokenizer = EndlessTokenizer(config.vocab_size)
     generator = build_generator(
-        GPT(config).eval(), tokenizer, dtype=dtype, batch_size=streams, say=say
+        GPT(config).eval(),
+        tokenizer,
+        dtype=dtype,
+        batch_size=streams,
+        release_model=True,
+        say=say,
     )
     length = new_tokens or max(1, config.block_size - PROMPT_TOKENS - 1)
     options = GenerationOptions(max_new_tokens=length, seed=0)

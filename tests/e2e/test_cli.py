@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,17 @@ def test_evaluating_a_file_scores_all_of_it(slm, trained, place):
     assert {"loss", "perplexity", "tokens"} <= result.keys()
 
 
+@pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
+def test_evaluating_as_generation_computes(slm, trained):
+    words = ["eval", "--checkpoint", trained, "--source", "stories.txt", "--json"]
+    plain = json.loads(slm(*words)[0])
+    int8 = json.loads(slm(*words, "--dtype", "int8")[0])
+
+    assert (plain["dtype"], int8["dtype"]) == ("float32", "int8")
+    assert int8["tokens"] == plain["tokens"]
+    assert 0 < abs(int8["loss"] / plain["loss"] - 1) < 0.005
+
+
 def test_evaluating_splits(slm, trained):
     words = ["eval", "--checkpoint", trained, "--json"]
     held_out = json.loads(slm(*words, "--source", "stories.txt", "--split", "validation")[0])
@@ -240,6 +252,17 @@ def test_bench_measures_a_step(slm, trained):
 
     settings = json.loads((trained / "config.json").read_text("utf-8"))
     slm(*words, "--quick", "--data", settings["data"]["data_dir"])
+
+
+def test_bench_measures_generation(slm):
+    words = ["bench", "generate", "--preset", "tiny", "--no-peers", "--rounds", 1, "--streams", 2]
+    words += ["--dtype", "float32"]
+    figures = json.loads(slm(*words, "--json")[0])
+    assert list(figures["speeds"]) == ["slm float32"]
+    assert figures["speeds"]["slm float32"]["together"] > 0
+    assert figures["seconds_to_first_letter"] > 0
+    assert figures["ratios"] == []
+    assert main(["bench", "generate", "--dtype", "bf16"]) == 2
 
 
 @pytest.mark.slow

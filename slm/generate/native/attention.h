@@ -1,29 +1,33 @@
 // Keys and values of the tokens so far, and the attention of one query over them.
 //
-// Keys lie in tiles of LANES positions, in each tile as the outputs of a weight panel do: for every
-// group of features, that of each position. So the scores of LANES positions come from one pass of
-// broadcast and multiply, as any product does, and no sum over lanes is needed. Values lie one
-// position after the other. With int8 weights both are int8 too, with a scale a head and position.
+// They lie in blocks of 64 positions, which a text takes as it grows. In a block each head has its
+// keys and its values. Keys lie in tiles of LANES positions, in each tile as the outputs of a weight
+// panel do: for every group of features, that of each position. So the scores of LANES positions
+// come from one pass of broadcast and multiply, as any product does, and no sum over lanes is needed.
+// Values lie the other way round: for every group of positions, that of each feature. With int8
+// weights both are int8 too, with a scale a head and position.
 #pragma once
 
 #include "matrix.h"
 
-// Places within the cache of a head, the same for every head, layer and slot.
+// Places within a block.
 struct CacheLayout {
-  void resize(Format format, int positions, int head_width) {
+  static constexpr int POSITIONS = 64;  // of a block
+  static constexpr size_t PAGE = 4096;
+
+  void resize(Format format, int n_heads, int head_width) {
     const size_t item = format == Format::float32 ? 4 : format == Format::bfloat16 ? 2 : 1;
     width = round_up(head_width, 4 * LANES);
-    padded = round_up(positions, LANES);
-    values = size_t(padded) * width * item;
-    scales = 2 * values;
-    bytes = scales + (format == Format::int8 ? 2 * size_t(padded) * sizeof(float) : 0);
+    part = POSITIONS * width * item;
+    scales = 2 * part * n_heads;
+    bytes = scales + (format == Format::int8 ? 2 * n_heads * POSITIONS * sizeof(float) : 0);
+    bytes = (bytes + PAGE - 1) / PAGE * PAGE;
   }
 
   int width = 0;      // features of a head, padded with zeros
-  int padded = 0;     // positions
-  size_t values = 0;  // where the values begin, in bytes
-  size_t scales = 0;  // and the scales, first those of all keys
-  size_t bytes = 0;   // of all
+  size_t part = 0;    // bytes of a head's keys, behind which its values lie
+  size_t scales = 0;  // where those of all heads begin: each has its keys' and its values'
+  size_t bytes = 0;   // of a block, with all heads of all layers
 };
 
 // The cache of one key head in one layer and slot.
@@ -32,62 +36,80 @@ class HeadCache {
  public:
   using Item = std::conditional_t<F == Format::float32, float,
                                   std::conditional_t<F == Format::bfloat16, uint16_t, int8_t>>;
+  static constexpr int MOST_WIDTH = 1024 + 4 * LANES;
+  static constexpr int GROUP = 4 / sizeof(Item);
+  static constexpr bool DOT = F == Format::int8 && DOT_INT8;
 
-  HeadCache(const CacheLayout& layout, uint8_t* start)
-      : layout_(layout),
-        keys_(reinterpret_cast<Item*>(start)),
-        values_(reinterpret_cast<Item*>(start + layout.values)),
-        key_scales_(reinterpret_cast<float*>(start + layout.scales)),
-        value_scales_(key_scales_ + layout.padded) {}
+  // `head` counts through the heads of all layers; `seen` positions will be looked at.
+  HeadCache(const CacheLayout& layout, uint8_t* const* blocks, int head, int seen)
+      : layout_(layout), blocks_(blocks), head_(head), seen_(seen) {}
 
   // Store rows of `width` numbers.
   void keep(int position, const float* key, const float* value) {
-    const int width = layout_.width;
-    Item* to_keys = keys_ + (size_t(position / LANES) * width * LANES + position % LANES * GROUP);
-    Item* to_values = values_ + size_t(position) * width;
-    Item key_items[MOST_WIDTH], value_items[MOST_WIDTH];
-    const float key_scale = convert(key, key_items), value_scale = convert(value, value_items);
+    const int width = layout_.width, block = position / POSITIONS, place = position % POSITIONS;
+    Item items[MOST_WIDTH];
+    const float key_scale = convert(key, items);
+    // Bytes unsigned, as the dot-product instruction wants one of its factors.
+    constexpr uint32_t FLIP = F == Format::int8 ? 0x80808080u : 0;
+    uint32_t* tile = keys(block) + place / LANES * width / GROUP * LANES + place % LANES;
+    for (int i = 0; i < width; i += GROUP) tile[i / GROUP * LANES] = load<uint32_t>(items + i) ^ FLIP;
+    const float value_scale = convert(value, items);
+    Item* to = reinterpret_cast<Item*>(values(block) + place / GROUP * width) + place % GROUP;
+    for (int i = 0; i < width; i++) to[i * GROUP] = items[i];
     if constexpr (F == Format::int8) {
-      key_scales_[position] = key_scale;
-      value_scales_[position] = value_scale;
+      key_scales(block)[place] = key_scale;
+      value_scales(block)[place] = value_scale;
     }
-    for (int i = 0; i < width; i += GROUP) {
-      for (int j = 0; j < GROUP; j++) {
-        const Item item = key_items[i + j];
-        // Unsigned, as the dot-product instruction wants one of its factors.
-        to_keys[i * LANES + j] = F == Format::int8 ? Item(uint8_t(item) ^ 0x80) : item;
-      }
-    }
-    // Words of GROUP items, which are LANES features apart: then each can be cut out by itself.
-    for (int i = 0; i < width; i += GROUP * LANES)
-      for (int j = 0; j < GROUP; j++)
-        for (int lane = 0; lane < LANES; lane++)
-          to_values[i + lane * GROUP + j] = value_items[i + j * LANES + lane];
   }
 
-  // mixed = softmax(scale * query . keys) . values over the first `seen` positions. `scores` has
-  // room for all positions and LANES more.
-  void attend(const float* query, float scale, int seen, float* scores, float* mixed) const {
-    score(query, scale, seen, scores);
-    for (int t = seen; t < round_up(seen, LANES); t++) scores[t] = -INFINITY;
-    Floats largest = all(-INFINITY), total{};
-    for (int t = 0; t < seen; t += LANES) largest = larger(load<Floats>(scores + t), largest);
+  // Numbers that `attend` needs room for.
+  static size_t room(int positions) { return 2 * size_t(round_up(positions, POSITIONS)); }
+
+  // mixed = softmax(scale * query . keys) . values over the positions seen. Meanwhile the keys of
+  // `next` are asked for, whose turn it is afterwards.
+  void attend(const float* query, float scale, float* room, float* mixed, const HeadCache& next) const {
+    float* scores = room;
+    score(query, scale, scores);
+    const int padded = round_up(seen_, LANES);
+    for (int t = seen_; t < padded; t++) scores[t] = -INFINITY;
+    Floats largest = all(-INFINITY), total{}, largest_weight{};
+    for (int t = 0; t < padded; t += LANES) largest = larger(load<Floats>(scores + t), largest);
     const Floats top = all(largest_of(largest));
-    for (int t = 0; t < seen; t += LANES) {
+    for (int t = 0; t < padded; t += LANES) {
       const Floats below = load<Floats>(scores + t) - top;
       Floats power = choose(below < -87.0f, Floats{}, exponential(below));
       total += power;
-      if constexpr (F == Format::int8) power *= load<Floats>(value_scales_ + t);
+      if constexpr (F == Format::int8) {
+        power *= load<Floats>(value_scales(t / POSITIONS) + t % POSITIONS);
+        largest_weight = larger(power, largest_weight);
+      }
       store(scores + t, power);
     }
-    const float share = 1.0f / sum_of(total);
-    for (int i = 0; i < layout_.width; i += 4 * LANES) mix(scores, seen, share, i, mixed);
+    float share = 1.0f / sum_of(total);
+    if constexpr (DOT) {
+      uint8_t* upper = reinterpret_cast<uint8_t*>(room + round_up(seen_, POSITIONS));
+      uint8_t* lower = upper + padded;
+      share *= split(scores, largest_of(largest_weight), padded, upper, lower);
+      for (int i = 0; i < layout_.width; i += 4 * LANES)
+        mix_whole(upper, lower, share, i, mixed, i == 0 ? next : *this);
+    } else {
+      for (int i = 0; i < layout_.width; i += 4 * LANES)
+        mix(scores, share, i, mixed, i == 0 ? next : *this);
+    }
   }
 
-  static constexpr int MOST_WIDTH = 1024 + 4 * LANES;
-  static constexpr int GROUP = 4 / sizeof(Item);
-
  private:
+  static constexpr int POSITIONS = CacheLayout::POSITIONS;
+
+  uint32_t* keys(int block) const {
+    return reinterpret_cast<uint32_t*>(blocks_[block] + 2 * layout_.part * head_);
+  }
+  uint32_t* values(int block) const { return keys(block) + layout_.part / 4; }
+  float* key_scales(int block) const {
+    return reinterpret_cast<float*>(blocks_[block] + layout_.scales) + 2 * POSITIONS * head_;
+  }
+  float* value_scales(int block) const { return key_scales(block) + POSITIONS; }
+
   // A row as it is stored. In int8: whole numbers from -127 to 127; returns their scale.
   float convert(const float* x, Item* to) const {
     float inverse = 1, scale = 1;
@@ -108,80 +130,128 @@ class HeadCache {
     return scale;
   }
 
-  void score(const float* query, float scale, int seen, float* scores) const {
-    const int width = layout_.width;
-    const uint32_t* tile = reinterpret_cast<const uint32_t*>(keys_);
-    const int words = width * LANES * sizeof(Item) / 4;  // of a tile
-#if defined(__AVX512BF16__)
-    if constexpr (F == Format::bfloat16) {
-      uint16_t rounded[MOST_WIDTH];
-      convert(query, rounded);
-      for (int t = 0; t < seen; t += LANES, tile += words) {
-        Floats even{}, odd{};
-        for (int i = 0; i < width; i += 4) {
-          const uint32_t* keys = tile + i / 2 * LANES;
-          even = _mm512_dpbf16_ps(even, load<__m512bh>(keys), pair(rounded + i));
-          odd = _mm512_dpbf16_ps(odd, load<__m512bh>(keys + LANES), pair(rounded + i + 2));
-        }
-        store(scores + t, scale * (even + odd));
-      }
-      return;
+  void score(const float* query, float scale, float* scores) const {
+    const int width = layout_.width, words = width / GROUP * LANES;  // of a tile
+    Item items[MOST_WIDTH];
+    [[maybe_unused]] int32_t sum = 0;
+    if constexpr (DOT) {
+      scale *= convert(query, items);
+      for (int i = 0; i < width; i++) sum += items[i];
+    } else if constexpr (F == Format::bfloat16 && DOT_BFLOAT16) {
+      convert(query, items);
     }
-#endif
-#if defined(__AVX512VNNI__)
-    if constexpr (F == Format::int8) {
-      int8_t whole[MOST_WIDTH];
-      scale *= convert(query, whole);
-      int32_t sum = 0;
-      for (int i = 0; i < width; i++) sum += whole[i];
-      for (int t = 0; t < seen; t += LANES, tile += words) {
-        __m512i even = _mm512_set1_epi32(-128 * sum), odd = _mm512_setzero_si512();
-        for (int i = 0; i < width; i += 8) {
-          const uint32_t* keys = tile + i / 4 * LANES;
-          even = add_dot_products(even, load<__m512i>(keys), four(whole + i));
-          odd = add_dot_products(odd, load<__m512i>(keys + LANES), four(whole + i + 4));
+    for (int first = 0; first < seen_; first += POSITIONS) {
+      const int block = first / POSITIONS, count = std::min(POSITIONS, seen_ - first);
+      const uint32_t* tile = keys(block);
+      for (int t = 0; t < count; t += LANES, tile += words) {
+        ask_for(tile + layout_.part / 4, words);  // the values
+        Floats products;
+        if constexpr (DOT) {
+          products = floats_of(dot_whole(tile, items, -128 * sum));
+        } else if constexpr (F == Format::bfloat16 && DOT_BFLOAT16) {
+          products = dot_bfloat16(tile, items);
+        } else {
+          products = dot_wide(tile, query);
         }
-        const Floats products = floats_of(bits_of<Ints>(_mm512_add_epi32(even, odd)));
-        store(scores + t, scale * products * load<Floats>(key_scales_ + t));
+        if constexpr (F == Format::int8) products *= load<Floats>(key_scales(block) + t);
+        store(scores + first + t, scale * products);
       }
-      return;
-    }
-#endif
-    for (int t = 0; t < seen; t += LANES, tile += words) {
-      Floats sums[4] = {};
-      for (int i = 0; i < width; i += 4) {
-        ALL for (int v = 0; v < 4; v += GROUP) {
-          Words keys = load<Words>(tile + (i + v) / GROUP * LANES);
-          if constexpr (F == Format::int8) keys ^= 0x80808080u;
-          ALL for (int j = 0; j < GROUP; j++) sums[v + j] += query[i + v + j] * item_of(keys, j);
-        }
-      }
-      Floats products = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-      if constexpr (F == Format::int8) products *= load<Floats>(key_scales_ + t);
-      store(scores + t, scale * products);
     }
   }
 
-#if defined(__AVX512F__)
-#if defined(__AVX512BF16__)
-  static __m512bh pair(const uint16_t* two) {
-    return bits_of<__m512bh>(_mm512_set1_epi32(load<int32_t>(two)));
+  INLINED Ints dot_whole(const uint32_t* tile, const Item* query, int32_t offset) const {
+    Ints even = all(offset), odd{};
+    for (int i = 0; i < layout_.width; i += 8, tile += 2 * LANES) {
+      even = add_dot_products(even, load<Ints>(tile), four_bytes(query + i));
+      odd = add_dot_products(odd, load<Ints>(tile + LANES), four_bytes(query + i + 4));
+    }
+    return even + odd;
   }
-#endif
-  static __m512i four(const int8_t* bytes) { return _mm512_set1_epi32(load<int32_t>(bytes)); }
-#endif
 
-  // Four vectors of the mixed values, beginning at feature i.
-  void mix(const float* weights, int seen, float share, int i, float* mixed) const {
-    const Item* values = values_ + i;
+  INLINED Floats dot_bfloat16(const uint32_t* tile, const Item* query) const {
+    Floats even{}, odd{};
+#if defined(__AVX512BF16__)
+    for (int i = 0; i < layout_.width; i += 4, tile += 2 * LANES) {
+      even = _mm512_dpbf16_ps(even, load<__m512bh>(tile), bits_of<__m512bh>(four_bytes(query + i)));
+      odd = _mm512_dpbf16_ps(odd, load<__m512bh>(tile + LANES), bits_of<__m512bh>(four_bytes(query + i + 2)));
+    }
+#endif
+    return even + odd;
+  }
+
+  INLINED Floats dot_wide(const uint32_t* tile, const float* query) const {
     Floats sums[4] = {};
-    for (int t = 0; t < seen; t++, values += layout_.width) {
+    for (int i = 0; i < layout_.width; i += 4) {
       ALL for (int v = 0; v < 4; v += GROUP) {
-        const Words words = load<Words>(values + v * LANES);
-        ALL for (int j = 0; j < GROUP; j++) sums[v + j] += weights[t] * item_of(words, j);
+        Words some = load<Words>(tile + (i + v) / GROUP * LANES);
+        if constexpr (F == Format::int8) some ^= 0x80808080u;
+        ALL for (int j = 0; j < GROUP; j++) sums[v + j] += query[i + v + j] * item_of(some, j);
+      }
+    }
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  }
+
+  // Weights as whole numbers of 16 bits, in two bytes each; returns what one of them is worth.
+  static float split(const float* weights, float largest, int count, uint8_t* upper, uint8_t* lower) {
+    const float inverse = largest > 0 ? 65535.0f / largest : 0.0f;
+    for (int t = 0; t < count; t += LANES) {
+      const Ints whole = nearest(load<Floats>(weights + t) * inverse);
+      store(upper + t, __builtin_convertvector(whole >> 8, Bytes));
+      store(lower + t, __builtin_convertvector(whole, Bytes));
+    }
+    return largest / 65535.0f;
+  }
+
+  // Four vectors of the mixed values, beginning at feature i, from weights in two bytes.
+  void mix_whole(const uint8_t* upper, const uint8_t* lower, float share, int i, float* mixed,
+                 const HeadCache& next) const {
+    Floats sums[4] = {};
+    for (int first = 0; first < seen_; first += POSITIONS) {
+      const int count = std::min(POSITIONS, seen_ - first);
+      const uint32_t* words = values(first / POSITIONS) + i;
+      const uint32_t* ahead = next.keys_ahead(first);
+      Ints high[4] = {}, low[4] = {};
+      for (int t = 0; t < count; t += GROUP, words += layout_.width) {
+        ask_for(ahead + t / GROUP * layout_.width, layout_.width);
+        const Ints high_weights = four_bytes(upper + first + t);
+        const Ints low_weights = four_bytes(lower + first + t);
+        ALL for (int v = 0; v < 4; v++) {
+          const Ints some = load<Ints>(words + v * LANES);
+          high[v] = add_dot_products(high[v], high_weights, some);
+          low[v] = add_dot_products(low[v], low_weights, some);
+        }
+      }
+      ALL for (int v = 0; v < 4; v++) sums[v] += 256.0f * floats_of(high[v]) + floats_of(low[v]);
+    }
+    ALL for (int v = 0; v < 4; v++) store(mixed + i + v * LANES, sums[v] * share);
+  }
+
+  // The same from weights that are floats. Beyond the last position seen they are 0.
+  void mix(const float* weights, float share, int i, float* mixed, const HeadCache& next) const {
+    Floats sums[4] = {};
+    for (int first = 0; first < seen_; first += POSITIONS) {
+      const int count = std::min(POSITIONS, seen_ - first);
+      const uint32_t* words = values(first / POSITIONS) + i;
+      const uint32_t* ahead = next.keys_ahead(first);
+      for (int t = 0; t < count; t += GROUP, words += layout_.width) {
+        ask_for(ahead + t / GROUP * layout_.width, layout_.width);
+        ALL for (int v = 0; v < 4; v++) {
+          const Words some = load<Words>(words + v * LANES);
+          ALL for (int j = 0; j < GROUP; j++) sums[v] += weights[first + t + j] * item_of(some, j);
+        }
       }
     }
     ALL for (int v = 0; v < 4; v++) store(mixed + i + v * LANES, sums[v] * share);
+  }
+
+  // The keys of the block that holds a position; the first ones where it has none.
+  const uint32_t* keys_ahead(int position) const {
+    return keys(position < seen_ ? position / POSITIONS : 0);
+  }
+
+  // Memory is slow to answer and has many questions at a time open: these words will be needed.
+  static INLINED void ask_for(const uint32_t* words, int count) {
+    for (int i = 0; i < count; i += 16) __builtin_prefetch(words + i, 0, 2);
   }
 
   // The j-th item of each word, as a float.
@@ -193,6 +263,6 @@ class HeadCache {
   }
 
   const CacheLayout& layout_;
-  Item *keys_, *values_;
-  float *key_scales_, *value_scales_;
+  uint8_t* const* blocks_;
+  const int head_, seen_;
 };

@@ -1,10 +1,6 @@
 #include "decoder.h"
 
-#include <cstdio>
-
 namespace {
-
-int panels_for(int outputs) { return (outputs + PANEL - 1) / PANEL; }
 
 // The share of n things that a thread takes: [first, last).
 struct Share {
@@ -13,138 +9,73 @@ struct Share {
       : first(int(int64_t(n) * thread / of)), last(int(int64_t(n) * (thread + 1) / of)) {}
 };
 
-void resize_floats(Block& block, size_t count) { block.resize(count * sizeof(float)); }
-
-bool copy_to(Block& block, int64_t expected, const float* values, int64_t count) {
-  if (count != expected) return false;
-  std::memcpy(block.as<float>(), values, size_t(count) * sizeof(float));
-  return true;
+// ln of the sum of e^x.
+float log_of_total(const float* x, int count) {
+  const float top = *std::max_element(x, x + count);
+  Floats totals{};
+  int i = 0;
+  for (; i + LANES <= count; i += LANES) totals += exponential(load<Floats>(x + i) - top);
+  float total = sum_of(totals);
+  for (; i < count; i++) total += std::exp(x[i] - top);
+  return top + std::log(total);
 }
 
 }  // namespace
 
-Decoder::Decoder(const Shape& shape)
-    : shape_(shape),
-      format_(Format(shape.format)),
-      q_panels_(panels_for(shape.n_head * shape.head_width)),
-      kv_panels_(panels_for(shape.kv_heads * shape.head_width)),
-      mlp_panels_(panels_for(shape.mlp_width)),
-      width_(panels_for(shape.n_embd) * PANEL),
-      qkv_width_((q_panels_ + 2 * kv_panels_) * PANEL),
-      layers_(shape.n_layer),
-      slots_(shape.slots),
-      scratch_(shape.threads),
-      team_(shape.threads) {
-  const int c_panels = width_ / PANEL, q_width = shape.n_head * shape.head_width;
-  const auto resize_norm = [&](Norm& norm) {
-    resize_floats(norm.weight, width_);
-    resize_floats(norm.bias, width_);
-  };
-  cache_layout_.resize(format_, shape.block_size, shape.head_width);
-  for (Layer& layer : layers_) {
-    resize_norm(layer.attention_norm);
-    resize_norm(layer.mlp_norm);
-    resize_floats(layer.q_norm, cache_layout_.width);
-    resize_floats(layer.k_norm, cache_layout_.width);
-    layer.qkv.resize(format_, shape.n_embd, q_panels_ + 2 * kv_panels_);
-    layer.out.resize(format_, q_width, c_panels);
-    layer.up.resize(format_, shape.n_embd, mlp_panels_ * (shape.gated ? 2 : 1));
-    layer.down.resize(format_, shape.mlp_width, c_panels);
-  }
-  resize_norm(final_norm_);
-  embedding_.resize(format_, shape.n_embd, panels_for(shape.vocab_size));
-  if (!shape.tied) head_.resize(format_, shape.n_embd, panels_for(shape.vocab_size));
-  if (shape.rotary) {
-    resize_floats(cos_, size_t(shape.block_size) * shape.head_width / 2);
-    resize_floats(sin_, size_t(shape.block_size) * shape.head_width / 2);
-  } else {
-    resize_floats(positions_, size_t(shape.block_size) * shape.n_embd);
-  }
-  // Rows are as wide as whole panels, and at least as wide as a product's padded inputs.
-  resize_floats(residual_, size_t(MOST_ROWS) * width_);
-  resize_floats(qkv_, size_t(MOST_ROWS) * qkv_width_);
-  resize_floats(mixed_, size_t(MOST_ROWS) * round_up(q_width, INPUT_STEP));
-  resize_floats(hidden_, size_t(MOST_ROWS) * mlp_panels_ * PANEL);
-  const int widest = std::max({width_, q_width, shape.mlp_width});
-  for (Scratch& scratch : scratch_) {
-    scratch.activations.resize(format_, MOST_ROWS, widest);
-    resize_floats(scratch.row, round_up(widest, INPUT_STEP));
-    resize_floats(scratch.scores, round_up(shape.block_size, LANES));
-  }
-}
-
-bool Decoder::take_norm(Norm& norm, const std::string& part, const float* values,
-                        int64_t count) const {
-  if (part == "weight") return copy_to(norm.weight, shape_.n_embd, values, count);
-  return part == "bias" && copy_to(norm.bias, shape_.n_embd, values, count);
-}
-
-bool Decoder::take(const std::string& name, const float* values, int64_t count) {
-  const int c = shape_.n_embd, q_width = shape_.n_head * shape_.head_width;
-  const int kv_width = shape_.kv_heads * shape_.head_width;
-  const int64_t angles = int64_t(shape_.block_size) * shape_.head_width / 2;
-  // Weights [rows, inputs] or biases [rows].
-  const auto matrix = [&](Matrix& to, const std::string& part, int rows, int inputs, int first,
-                          int step) {
-    if (part == "weight" && count == int64_t(rows) * inputs) {
-      to.pack(values, rows, inputs, first, step);
-      return true;
-    }
-    if (part != "bias" || count != rows) return false;
-    to.set_biases(values, rows, first, step);
-    return true;
-  };
-  const size_t dot = name.rfind('.');
-  const std::string part = dot == std::string::npos ? "" : name.substr(dot + 1);
-  if (name == "token_embedding.weight") return matrix(embedding_, part, shape_.vocab_size, c, 0, 1);
-  if (name == "lm_head.weight") return matrix(head_, part, shape_.vocab_size, c, 0, 1);
-  if (name == "position_embedding.weight")
-    return copy_to(positions_, int64_t(shape_.block_size) * c, values, count);
-  if (name == "cos") return copy_to(cos_, angles, values, count);
-  if (name == "sin") return copy_to(sin_, angles, values, count);
-  if (name.rfind("final_norm.", 0) == 0) return take_norm(final_norm_, part, values, count);
-
-  int number = -1, length = 0;
-  if (std::sscanf(name.c_str(), "blocks.%d.%n", &number, &length) != 1 || length == 0) return false;
-  if (number < 0 || number >= shape_.n_layer || dot <= size_t(length)) return false;
-  Layer& layer = layers_[number];
-  const std::string module = name.substr(length, dot - length);
-  const int step = shape_.gated ? 2 : 1;
-  if (module == "attention_norm") return take_norm(layer.attention_norm, part, values, count);
-  if (module == "mlp_norm") return take_norm(layer.mlp_norm, part, values, count);
-  if (module == "attention.q_norm") return copy_to(layer.q_norm, shape_.head_width, values, count);
-  if (module == "attention.k_norm") return copy_to(layer.k_norm, shape_.head_width, values, count);
-  if (module == "attention.q_proj") return matrix(layer.qkv, part, q_width, c, 0, 1);
-  if (module == "attention.k_proj") return matrix(layer.qkv, part, kv_width, c, q_panels_, 1);
-  if (module == "attention.v_proj")
-    return matrix(layer.qkv, part, kv_width, c, q_panels_ + kv_panels_, 1);
-  if (module == "attention.o_proj") return matrix(layer.out, part, c, q_width, 0, 1);
-  if (module == "mlp.gate_proj") return matrix(layer.up, part, shape_.mlp_width, c, 0, 2);
-  if (module == "mlp.up_proj") return matrix(layer.up, part, shape_.mlp_width, c, step - 1, step);
-  if (module == "mlp.down_proj") return matrix(layer.down, part, c, shape_.mlp_width, 0, 1);
-  return false;
-}
-
 void Decoder::run(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
                   int n_logits, float* logits) {
   std::lock_guard<std::mutex> guard(running_);
-  for (int row = 0; row < n; row++)
-    if (slots_[slots[row]].empty())
-      slots_[slots[row]].resize(size_t(shape_.n_layer) * shape_.kv_heads * cache_layout_.bytes);
+  take_blocks(n, slots, positions);
+  in_parts(n, n_logits, [&](int first, int some, int wanted) {
+    run_some(some, slots + first, positions + first, ids + first, wanted, logits, nullptr, nullptr);
+    logits += size_t(wanted) * shape_.vocab_size;
+  });
+}
+
+void Decoder::score(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
+                    int n_scored, const int32_t* targets, float* nats) {
+  std::lock_guard<std::mutex> guard(running_);
+  take_blocks(n, slots, positions);
+  std::vector<float> logits(size_t(std::min(n_scored, MOST_ROWS)) * shape_.vocab_size);
+  in_parts(n, n_scored, [&](int first, int some, int wanted) {
+    run_some(some, slots + first, positions + first, ids + first, wanted, logits.data(), targets, nats);
+    targets += wanted, nats += wanted;
+  });
+}
+
+template <class Use>
+void Decoder::in_parts(int n, int n_wanted, const Use& use) {
   for (int first = 0; first < n; first += MOST_ROWS) {
     const int some = std::min(MOST_ROWS, n - first);
-    const int n_without = std::max(0, n - n_logits - first);  // rows of these that need no logits
-    const int wanted = std::max(0, some - n_without);
-    run_some(some, slots + first, positions + first, ids + first, wanted, logits);
-    logits += size_t(wanted) * shape_.vocab_size;
+    const int n_without = std::max(0, n - n_wanted - first);  // rows of these that are not wanted
+    use(first, some, std::max(0, some - n_without));
   }
 }
 
+// Memory for the keys and values of these rows.
+void Decoder::take_blocks(int n, const int32_t* slots, const int32_t* positions) {
+  for (int row = 0; row < n; row++) {
+    std::vector<uint8_t*>& blocks = slots_[slots[row]];
+    while (blocks.size() * CacheLayout::POSITIONS <= size_t(positions[row])) {
+      if (free_blocks_.empty())
+        free_blocks_.push_back(memory_.take(cache_layout_.bytes, CacheLayout::PAGE));
+      blocks.push_back(free_blocks_.back());
+      free_blocks_.pop_back();
+    }
+  }
+}
+
+void Decoder::release(int slot) {
+  std::lock_guard<std::mutex> guard(running_);
+  free_blocks_.insert(free_blocks_.end(), slots_[slot].rbegin(), slots_[slot].rend());
+  slots_[slot].clear();
+}
+
 void Decoder::run_some(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
-                       int n_logits, float* logits) {
+                       int n_logits, float* logits, const int32_t* targets, float* nats) {
   n_ = n;
   row_slots_ = slots, row_positions_ = positions, row_ids_ = ids;
-  n_logits_ = n_logits, logits_ = logits;
+  n_logits_ = n_logits, logits_ = logits, targets_ = targets, nats_ = nats;
   std::vector<bool> met(slots_.size());
   slots_differ_ = true;
   for (int row = 0; row < n; row++) {
@@ -168,6 +99,7 @@ const Activations& Decoder::prepare(int n, int thread, int of, const Set& set) {
 }
 
 void Decoder::work(int thread, int of) {
+  const TileShapes shapes(use_tiles_);
   const int c = shape_.n_embd, q_width = shape_.n_head * shape_.head_width;
   const int mixed_width = round_up(q_width, INPUT_STEP), hidden_width = mlp_panels_ * PANEL;
   float *residual = residual_.as<float>(), *qkv = qkv_.as<float>();
@@ -256,6 +188,13 @@ void Decoder::work(int thread, int of) {
       std::memcpy(logits_ + size_t(row) * shape_.vocab_size + panel * PANEL, sums, count * sizeof(float));
     });
   }
+  if (targets_ == nullptr) return;
+  team_.meet(of);
+  const Share scored(n_logits_, thread, of);
+  for (int row = scored.first; row < scored.last; row++) {
+    const float* logits = logits_ + size_t(row) * shape_.vocab_size;
+    nats_[row] = log_of_total(logits, shape_.vocab_size) - logits[targets_[row]];
+  }
 }
 
 void Decoder::normalise(const float* x, const Norm& norm, float* to) const {
@@ -305,51 +244,54 @@ void Decoder::head_of(const float* from, const Block& norm, int position, float*
   }
 }
 
+// An item is a key head of a row.
 template <Format F>
-HeadCache<F> Decoder::cache(int number, int row, int head) const {
-  const size_t index = size_t(number) * shape_.kv_heads + head;
-  return {cache_layout_, slots_[row_slots_[row]].as<uint8_t>() + index * cache_layout_.bytes};
+HeadCache<F> Decoder::cache(int number, int item) const {
+  const int row = item / shape_.kv_heads, head = number * shape_.kv_heads + item % shape_.kv_heads;
+  return {cache_layout_, slots_[row_slots_[row]].data(), head, row_positions_[row] + 1};
 }
 
 template <Format F>
 void Decoder::attend(int number, int thread, int of) {
-  float* scores = scratch_[thread].scores.as<float>();
-  const int heads = shape_.kv_heads;
-  const Share share(n_ * heads, thread, of);
+  float* room = scratch_[thread].attention.as<float>();
+  const Share share(n_ * shape_.kv_heads, thread, of);
+  const auto mix_one = [=, last = share.last - 1](int item) {
+    mix<F>(number, item, std::min(item + 1, last), room);
+  };
   for (int item = share.first; item < share.last; item++) {
-    keep<F>(number, item / heads, item % heads);
-    if (slots_differ_) mix<F>(number, item / heads, item % heads, scores);
+    keep<F>(number, item);
+    if (slots_differ_) mix_one(item);
   }
   if (slots_differ_) return;
   team_.meet(of);  // a row sees the keys of the rows before it
-  for (int item = share.first; item < share.last; item++)
-    mix<F>(number, item / heads, item % heads, scores);
+  for (int item = share.first; item < share.last; item++) mix_one(item);
 }
 
 // Store a row's key and value.
 template <Format F>
-void Decoder::keep(int number, int row, int head) {
-  const int d = shape_.head_width;
+void Decoder::keep(int number, int item) {
+  const int d = shape_.head_width, row = item / shape_.kv_heads, head = item % shape_.kv_heads;
   const float* keys = qkv_.as<float>() + size_t(row) * qkv_width_ + q_panels_ * PANEL;
   const float* values = keys + kv_panels_ * PANEL;
   float key[HeadCache<F>::MOST_WIDTH], value[HeadCache<F>::MOST_WIDTH];
   head_of(keys + head * d, layers_[number].k_norm, row_positions_[row], key);
   std::memcpy(value, values + head * d, d * sizeof(float));
   std::fill(value + d, value + cache_layout_.width, 0.0f);
-  cache<F>(number, row, head).keep(row_positions_[row], key, value);
+  cache<F>(number, item).keep(row_positions_[row], key, value);
 }
 
 // Attention of the query heads that share a key head, over the slot's positions up to the row's.
 template <Format F>
-void Decoder::mix(int number, int row, int head, float* scores) {
+void Decoder::mix(int number, int item, int next, float* room) {
   const int d = shape_.head_width, queries_per_key = shape_.n_head / shape_.kv_heads;
+  const int row = item / shape_.kv_heads, head = item % shape_.kv_heads;
   const float* queries = qkv_.as<float>() + size_t(row) * qkv_width_;
   float* to = mixed_.as<float>() + size_t(row) * round_up(shape_.n_head * d, INPUT_STEP);
-  const HeadCache<F> seen = cache<F>(number, row, head);
+  const HeadCache<F> seen = cache<F>(number, item), seen_next = cache<F>(number, next);
   for (int q = head * queries_per_key; q < (head + 1) * queries_per_key; q++) {
     float query[HeadCache<F>::MOST_WIDTH], mixed[HeadCache<F>::MOST_WIDTH];
     head_of(queries + q * d, layers_[number].q_norm, row_positions_[row], query);
-    seen.attend(query, 1.0f / std::sqrt(float(d)), row_positions_[row] + 1, scores, mixed);
+    seen.attend(query, 1.0f / std::sqrt(float(d)), room, mixed, seen_next);
     std::memcpy(to + q * d, mixed, d * sizeof(float));
   }
 }

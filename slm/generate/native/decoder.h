@@ -43,27 +43,40 @@ class Decoder {
   void run(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids, int n_logits,
            float* logits);
 
+  // The same, but of the last n_scored rows nats[i] = -ln of the probability of targets[i].
+  void score(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids, int n_scored,
+             const int32_t* targets, float* nats);
+
+  // Forget what a slot holds: its memory is for any text.
+  void release(int slot);
+
  private:
   static constexpr int MOST_ROWS = 96;  // computed at once
   static constexpr int FEW_ROWS = 4;    // below this, threads do the small work twice, not in turn
 
+  void take_blocks(int n, const int32_t* slots, const int32_t* positions);
   void run_some(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
-                int n_logits, float* logits);
+                int n_logits, float* logits, const int32_t* targets, float* nats);
+  // use(first, some, wanted) for at most MOST_ROWS rows at a time, of which the last `wanted` are
+  // among the last n_wanted of all.
+  template <class Use>
+  static void in_parts(int n, int n_wanted, const Use& use);
   void work(int thread, int of);
   template <Format F>
   void attend(int layer, int thread, int of);
   template <Format F>
-  HeadCache<F> cache(int layer, int row, int head) const;
+  HeadCache<F> cache(int layer, int item) const;
   template <Format F>
-  void keep(int layer, int row, int head);
+  void keep(int layer, int item);
   template <Format F>
-  void mix(int layer, int row, int head, float* scores);
+  void mix(int layer, int item, int next, float* room);
   void head_of(const float* from, const Block& norm, int position, float* to) const;
   void normalise(const float* x, const Norm& norm, float* to) const;
   template <class Set>
   const Activations& prepare(int n, int thread, int of, const Set& set);
   bool take_norm(Norm& norm, const std::string& part, const float* values, int64_t count) const;
 
+  LargePages memory_;
   const Shape shape_;
   const Format format_;
   const int q_panels_, kv_panels_, mlp_panels_, width_, qkv_width_;
@@ -72,18 +85,23 @@ class Decoder {
   Matrix embedding_, head_;  // head_ stays empty where it is tied to the embedding
   Block positions_, cos_, sin_;
   CacheLayout cache_layout_;
-  std::vector<Block> slots_;  // [layer][key head] of `cache_layout_`
+  std::vector<std::vector<uint8_t*>> slots_;  // the blocks of each, as in `cache_layout_`
+  std::vector<uint8_t*> free_blocks_;
+
+  const bool use_tiles_;
 
   // What is being computed.
   struct Scratch {
     Activations activations;
-    Block row, scores;
+    Block row, attention;
   };
   std::vector<Scratch> scratch_;  // one a thread
   Block residual_, qkv_, mixed_, hidden_;
   int n_ = 0, n_logits_ = 0;
   const int32_t *row_slots_ = nullptr, *row_positions_ = nullptr, *row_ids_ = nullptr;
   float* logits_ = nullptr;
+  const int32_t* targets_ = nullptr;  // of the rows with logits, where they are scored
+  float* nats_ = nullptr;
   bool slots_differ_ = false;
   std::mutex running_;
   Team team_;

@@ -1,6 +1,7 @@
 // What Python calls; all in one translation unit, so one command compiles it.
 #include "decoder.cpp"
 #include "sampling.h"
+#include "weights.cpp"
 
 extern "C" {
 
@@ -27,6 +28,24 @@ int slm_decoder_run(Decoder* decoder, int32_t n, const int32_t* slots, const int
     return 0;
   } catch (const std::exception&) {
     return 1;
+  }
+}
+
+// 1 where memory is short.
+int slm_decoder_score(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
+                      const int32_t* ids, int32_t n_scored, const int32_t* targets, float* nats) {
+  try {
+    decoder->score(n, slots, positions, ids, n_scored, targets, nats);
+    return 0;
+  } catch (const std::exception&) {
+    return 1;
+  }
+}
+
+void slm_decoder_release(Decoder* decoder, int32_t slot) {
+  try {
+    decoder->release(slot);
+  } catch (const std::exception&) {  // no memory to note the free ones: the slot keeps them
   }
 }
 

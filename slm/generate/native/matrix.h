@@ -10,19 +10,19 @@
 // and by whichever thread: a text's numbers do not depend on the texts beside it.
 #pragma once
 
-#include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <new>
-#include <vector>
-
+#include "memory.h"
+#include "tiles.h"
 #include "vectors.h"
 
 enum class Format { float32 = 0, bfloat16 = 1, int8 = 2 };
 
 constexpr int VECTORS = 4;                // of sums, for each row
 constexpr int PANEL = VECTORS * LANES;    // outputs that are computed together
-constexpr int INPUT_STEP = 16;            // inputs are padded with zeros to a multiple of this
+#if defined(HAVE_TILES)
+constexpr int INPUT_STEP = 64;            // inputs are padded with zeros to a multiple of this
+#else
+constexpr int INPUT_STEP = 16;
+#endif
 constexpr int SCALED_INPUTS = 128;        // activations that share a scale in int8
 
 #if defined(__AVX512BF16__)
@@ -30,35 +30,9 @@ constexpr bool DOT_BFLOAT16 = true;
 #else
 constexpr bool DOT_BFLOAT16 = false;      // then activations stay float32 beside bfloat16 weights
 #endif
-#if defined(__AVX512VNNI__)
-constexpr bool DOT_INT8 = true;
-#else
-constexpr bool DOT_INT8 = false;          // the same beside int8 weights
-#endif
-
 // Loops over rows and vectors disappear, so that their sums are registers and not an array.
 #define ALL _Pragma("GCC unroll 16")
 #define INLINED inline __attribute__((always_inline))
-
-// A block of memory that starts at a cache line.
-class Block {
- public:
-  void resize(size_t bytes) {
-    memory_.reset(std::calloc(bytes + 64, 1));  // zeros; pages are taken when they are written
-    if (!memory_) throw std::bad_alloc();
-  }
-  bool empty() const { return !memory_; }
-  template <class Item>
-  Item* as() const {
-    return reinterpret_cast<Item*>((reinterpret_cast<uintptr_t>(memory_.get()) + 63) & ~uintptr_t(63));
-  }
-
- private:
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-  std::unique_ptr<void, Free> memory_;
-};
 
 // Rows of activations in the form that products with a format's weights take.
 class Activations {
@@ -76,6 +50,7 @@ class Activations {
   const Item* row(int row) const { return values_.as<Item>() + size_t(row) * stride_; }
   const float* scales(int row) const { return scales_.as<float>() + size_t(row) * n_scales_; }
   const int32_t* offsets(int row) const { return offsets_.as<int32_t>() + size_t(row) * n_scales_; }
+  int stride() const { return stride_; }  // from row to row, in items
 
   // Take over a row of `inputs` numbers, padded with zeros to a multiple of INPUT_STEP.
   void set(int row, const float* x, int inputs) {
@@ -119,32 +94,25 @@ class Activations {
   Block values_, scales_, offsets_;
 };
 
-#if defined(__AVX512VNNI__)
-// sums + four unsigned bytes times four signed bytes, in each lane. The instruction itself: around
-// its intrinsic GCC 12 moves every sum to another register and back.
-INLINED __m512i add_dot_products(__m512i sums, __m512i unsigned_bytes, __m512i signed_bytes) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
-  return sums;
-}
-#endif
-
 class Matrix {
  public:
-  void resize(Format format, int inputs, int panels) {
+  void resize(Format format, int inputs, int panels, LargePages& memory) {
     format_ = format;
     inputs_ = round_up(inputs, INPUT_STEP);
     panels_ = panels;
     item_ = format == Format::float32 ? 4 : format == Format::bfloat16 ? 2 : 1;
-    weights_.resize(size_t(panels) * PANEL * inputs_ * item_);
-    biases_.resize(size_t(panels) * PANEL * sizeof(float));
+    use_tiles_ = format != Format::float32 && ask_for_tiles();
+    const size_t outputs = size_t(panels) * PANEL, bytes = outputs * inputs_ * item_;
+    weights_ = memory.take(bytes);
+    biases_ = reinterpret_cast<float*>(memory.take(outputs * sizeof(float)));
     if (format == Format::int8) {
-      scales_.resize(size_t(panels) * PANEL * sizeof(float));
-      std::memset(weights_.as<uint8_t>(), 128, size_t(panels) * PANEL * inputs_);
+      scales_ = reinterpret_cast<float*>(memory.take(outputs * sizeof(float)));
+      std::memset(weights_, 128, bytes);
     }
   }
 
   int panels() const { return panels_; }
-  const float* biases(int panel) const { return biases_.as<float>() + size_t(panel) * PANEL; }
+  const float* biases(int panel) const { return biases_ + size_t(panel) * PANEL; }
 
   // Take over rows of float32 weights, PANEL rows to a panel: first_panel, + step, + 2 step, ...
   void pack(const float* weights, int rows, int inputs, int first_panel, int step) {
@@ -155,14 +123,14 @@ class Matrix {
       if (format_ == Format::int8) {
         for (int i = 0; i < inputs; i++) scale = std::max(scale, std::fabs(from[i]));
         scale /= 127.0f;
-        scales_.as<float>()[output] = scale;
+        scales_[output] = scale;
       }
       for (int i = 0; i < inputs; i++) {
         const size_t place = place_of(output, i);
-        if (format_ == Format::float32) weights_.as<float>()[place] = from[i];
-        if (format_ == Format::bfloat16) weights_.as<uint16_t>()[place] = to_bfloat16(from[i]);
+        if (format_ == Format::float32) items<float>()[place] = from[i];
+        if (format_ == Format::bfloat16) items<uint16_t>()[place] = to_bfloat16(from[i]);
         if (format_ == Format::int8)
-          weights_.as<uint8_t>()[place] =
+          weights_[place] =
               uint8_t(128 + (scale > 0 ? std::lrint(from[i] / scale) : 0));
       }
     }
@@ -170,17 +138,17 @@ class Matrix {
 
   void set_biases(const float* biases, int rows, int first_panel, int step) {
     for (int row = 0; row < rows; row++)
-      biases_.as<float>()[(first_panel + row / PANEL * step) * PANEL + row % PANEL] = biases[row];
+      biases_[(first_panel + row / PANEL * step) * PANEL + row % PANEL] = biases[row];
   }
 
   // The weights of one output, as an embedding table is read.
   void unpack(int output, int inputs, float* to) const {
     for (int i = 0; i < inputs; i++) {
       const size_t place = place_of(output, i);
-      if (format_ == Format::float32) to[i] = weights_.as<float>()[place];
-      if (format_ == Format::bfloat16) to[i] = from_bfloat16(weights_.as<uint16_t>()[place]);
+      if (format_ == Format::float32) to[i] = items<float>()[place];
+      if (format_ == Format::bfloat16) to[i] = from_bfloat16(items<uint16_t>()[place]);
       if (format_ == Format::int8)
-        to[i] = scales_.as<float>()[output] * (int(weights_.as<uint8_t>()[place]) - 128);
+        to[i] = scales_[output] * (int(weights_[place]) - 128);
     }
   }
 
@@ -201,9 +169,21 @@ class Matrix {
     return panel_start + (size_t(input / group) * PANEL + output % PANEL) * group + input % group;
   }
 
+  template <class Item>
+  Item* items() const { return reinterpret_cast<Item*>(weights_); }
+
   template <Format F, class Use>
   void by_rows(const Activations& x, int n_rows, int panel, const Use& use) const {
     int row = 0;
+#if defined(HAVE_TILES)
+    // Rows beyond the last are computed too, from what lies in their place, and not looked at.
+    if constexpr (F != Format::float32)
+      if (use_tiles_ && (F == Format::bfloat16 || n_rows >= ROWS_WORTH_TILES)) {
+        for (; row < n_rows; row += TILE_ROWS)
+          tiles<F>(x, row, std::min(TILE_ROWS, n_rows - row), panel, use);
+        return;
+      }
+#endif
     for (; row + ROWS_AT_ONCE <= n_rows; row += ROWS_AT_ONCE)
       block<F, ROWS_AT_ONCE>(x, row, panel, use);
     rest<F, ROWS_AT_ONCE - 1>(x, row, n_rows - row, panel, use);
@@ -220,22 +200,64 @@ class Matrix {
   template <Format F, int ROWS, class Use>
   void block(const Activations& x, int first, int panel, const Use& use) const {
     Floats sums[ROWS][VECTORS] = {};
-    const uint32_t* weights = weights_.as<uint32_t>() + size_t(panel) * PANEL * inputs_ * item_ / 4;
+    const uint32_t* weights = reinterpret_cast<const uint32_t*>(start_of(panel));
     if constexpr (F == Format::float32) sum_float32<ROWS>(weights, inputs_, x, first, sums);
     if constexpr (F == Format::bfloat16) sum_bfloat16<ROWS>(weights, inputs_, x, first, sums);
     if constexpr (F == Format::int8) sum_int8<ROWS>(weights, inputs_, x, first, sums);
+    for (int r = 0; r < ROWS; r++) finish<F>(sums[r], first + r, panel, use);
+  }
+
+  const uint8_t* start_of(int panel) const { return weights_ + size_t(panel) * PANEL * inputs_ * item_; }
+
+  template <Format F, class Use>
+  INLINED void finish(const Floats (&sums)[VECTORS], int row, int panel, const Use& use) const {
     const float* bias = biases(panel);
-    const float* scale = scales_.as<float>() + size_t(panel) * PANEL;
+    const float* scale = scales_ + size_t(panel) * PANEL;
     float finished[PANEL];
-    for (int r = 0; r < ROWS; r++) {
-      for (int v = 0; v < VECTORS; v++) {
-        Floats sum = sums[r][v];
-        if constexpr (F == Format::int8) sum *= load<Floats>(scale + v * LANES);
-        store(finished + v * LANES, sum + load<Floats>(bias + v * LANES));
+    for (int v = 0; v < VECTORS; v++) {
+      Floats sum = sums[v];
+      if constexpr (F == Format::int8) sum *= load<Floats>(scale + v * LANES);
+      store(finished + v * LANES, sum + load<Floats>(bias + v * LANES));
+    }
+    use(row, finished);
+  }
+
+  // The sum so far and that of the next SCALED_INPUTS.
+  static INLINED Floats add_scaled(Floats sum, Ints whole, float scale) {
+    return sum + floats_of(whole) * scale;
+  }
+
+#if defined(HAVE_TILES)
+  static constexpr int ROWS_WORTH_TILES = 6;  // in int8
+
+  template <Format F, class Use>
+  void tiles(const Activations& x, int first, int n_rows, int panel, const Use& use) const {
+    const uint8_t* weights = start_of(panel);
+    if constexpr (F == Format::bfloat16) {
+      alignas(64) Floats sums[VECTORS][TILE_ROWS];
+      sum_tiles<false>(x.row<uint16_t>(first), x.stride() * sizeof(uint16_t), weights,
+                       inputs_ * 2 / TILE_BYTES, sums);
+      for (int r = 0; r < n_rows; r++) {
+        const Floats row[VECTORS] = {sums[0][r], sums[1][r], sums[2][r], sums[3][r]};
+        finish<F>(row, first + r, panel, use);
       }
-      use(first + r, finished);
+    } else {
+      alignas(64) Ints whole[VECTORS][TILE_ROWS];
+      Floats sums[TILE_ROWS][VECTORS] = {};
+      for (int s = 0, i = 0; i < inputs_; s++, i += SCALED_INPUTS) {
+        const int steps = std::min(SCALED_INPUTS, inputs_ - i) / TILE_BYTES;
+        sum_tiles<true>(x.row<int8_t>(first) + i, x.stride(), weights + size_t(i) * PANEL, steps, whole);
+        for (int r = 0; r < n_rows; r++) {
+          const int32_t offset = x.offsets(first + r)[s];
+          const float scale = x.scales(first + r)[s];
+          ALL for (int v = 0; v < VECTORS; v++)
+            sums[r][v] = add_scaled(sums[r][v], whole[v][r] + offset, scale);
+        }
+      }
+      for (int r = 0; r < n_rows; r++) finish<F>(sums[r], first + r, panel, use);
     }
   }
+#endif
 
   template <int ROWS>
   static INLINED void sum_float32(const uint32_t* weights, int inputs, const Activations& x, int first,
@@ -282,26 +304,27 @@ class Matrix {
   template <int ROWS>
   static INLINED void sum_int8(const uint32_t* weights, int inputs, const Activations& x, int first,
                          Floats (&sums)[ROWS][VECTORS]) {
-#if defined(__AVX512VNNI__)
-    const int8_t* rows[ROWS];
-    ALL for (int r = 0; r < ROWS; r++) rows[r] = x.row<int8_t>(first + r);
-    for (int s = 0, i = 0; i < inputs; s++) {
-      __m512i whole[ROWS][VECTORS];
-      ALL for (int r = 0; r < ROWS; r++)
-        ALL for (int v = 0; v < VECTORS; v++) whole[r][v] = _mm512_set1_epi32(x.offsets(first + r)[s]);
-      for (const int last = std::min(inputs, i + SCALED_INPUTS); i < last; i += 4, weights += PANEL) {
-        __m512i w[VECTORS];
-        ALL for (int v = 0; v < VECTORS; v++) w[v] = load<__m512i>(weights + v * LANES);
-        ALL for (int r = 0; r < ROWS; r++) {
-          const __m512i four = _mm512_set1_epi32(load<int32_t>(rows[r] + i));
-          ALL for (int v = 0; v < VECTORS; v++) whole[r][v] = add_dot_products(whole[r][v], w[v], four);
+    if constexpr (DOT_INT8) {
+      const int8_t* rows[ROWS];
+      ALL for (int r = 0; r < ROWS; r++) rows[r] = x.row<int8_t>(first + r);
+      for (int s = 0, i = 0; i < inputs; s++) {
+        Ints whole[ROWS][VECTORS];
+        ALL for (int r = 0; r < ROWS; r++)
+          ALL for (int v = 0; v < VECTORS; v++) whole[r][v] = all(x.offsets(first + r)[s]);
+        for (const int last = std::min(inputs, i + SCALED_INPUTS); i < last; i += 4, weights += PANEL) {
+          Ints w[VECTORS];
+          ALL for (int v = 0; v < VECTORS; v++) w[v] = load<Ints>(weights + v * LANES);
+          ALL for (int r = 0; r < ROWS; r++) {
+            const Ints four = four_bytes(rows[r] + i);
+            ALL for (int v = 0; v < VECTORS; v++) whole[r][v] = add_dot_products(whole[r][v], w[v], four);
+          }
         }
+        ALL for (int r = 0; r < ROWS; r++)
+          ALL for (int v = 0; v < VECTORS; v++)
+            sums[r][v] = add_scaled(sums[r][v], whole[r][v], x.scales(first + r)[s]);
       }
-      ALL for (int r = 0; r < ROWS; r++)
-        ALL for (int v = 0; v < VECTORS; v++)
-          sums[r][v] += floats_of(bits_of<Ints>(whole[r][v])) * x.scales(first + r)[s];
+      return;
     }
-#else
     const float* rows[ROWS];
     ALL for (int r = 0; r < ROWS; r++) rows[r] = x.row<float>(first + r);
     for (int i = 0; i < inputs; i += 4, weights += PANEL) {
@@ -314,10 +337,11 @@ class Matrix {
         }
       }
     }
-#endif
   }
 
   Format format_ = Format::float32;
   int inputs_ = 0, panels_ = 0, item_ = 4;
-  Block weights_, scales_, biases_;
+  bool use_tiles_ = false;
+  uint8_t* weights_ = nullptr;
+  float *scales_ = nullptr, *biases_ = nullptr;
 };

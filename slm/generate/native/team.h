@@ -2,9 +2,11 @@
 //
 // Threads that wait for work or for each other spin at first: waking a sleeper takes longer than a
 // whole layer of a small model. Soon they let others have the processor between two looks, as the one
-// that they wait for may be among these; after a while without work they sleep.
+// that they wait for may be among these; after a while without work they sleep. Where other programs
+// want the same processors, each meeting may cost milliseconds: then the caller works alone for a while.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -50,9 +52,15 @@ class Team {
     for (auto& worker : workers_) worker.join();
   }
 
-  // Call work(context, thread, of) in every thread; returns when all are done.
+  // Call work(context, thread, of) in every thread, or in this one alone; returns when all is done.
   void run(void (*work)(void*, int, int), void* context) {
     if (size_ == 1 || owner_ != getpid()) return work(context, 0, 1);
+    if (runs_alone_ > 0) {
+      runs_alone_--;
+      return work(context, 0, 1);
+    }
+    const auto began_at = Clock::now();
+    waited_.store(0, std::memory_order_relaxed);
     work_ = work;
     context_ = context;
     {
@@ -62,6 +70,14 @@ class Team {
     if (sleepers_.load() > 0) wake_.notify_all();
     work(context, 0, size_);
     meet(size_);
+    // Alone it would have taken what all have worked together.
+    const Clock::duration took = Clock::now() - began_at;
+    if (4 * waited_.load(std::memory_order_relaxed) > 3 * (size_ - 1) * took.count()) {
+      runs_alone_ = pause_;
+      pause_ = std::min(2 * pause_, LONGEST_PAUSE);
+    } else {
+      pause_ = SHORTEST_PAUSE;
+    }
   }
 
   // Wait until all `of` threads of this piece of work are here.
@@ -75,12 +91,15 @@ class Team {
     }
     Patience patience;
     while (phase_.load(std::memory_order_acquire) == phase) patience.wait();
+    const Clock::duration waited = Clock::now() - patience.since;
+    if (waited > SPINNING) waited_.fetch_add(waited.count(), std::memory_order_relaxed);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr auto SPINNING = std::chrono::microseconds(50);
   static constexpr auto AWAKE = std::chrono::milliseconds(2);
+  static constexpr int SHORTEST_PAUSE = 2, LONGEST_PAUSE = 1024;  // of the others, in runs
 
   // By the clock, since a pause takes ten times as long on some processors as on others.
   struct Patience {
@@ -119,6 +138,8 @@ class Team {
   std::condition_variable wake_;
   std::atomic<unsigned> round_{0}, phase_{0};
   std::atomic<int> arrived_{0}, sleepers_{0};
+  std::atomic<Clock::rep> waited_{0};  // in this run, by all threads; short waits are left out
+  int runs_alone_ = 0, pause_ = SHORTEST_PAUSE;
   bool ends_ = false;
   void (*work_)(void*, int, int) = nullptr;
   void* context_ = nullptr;

@@ -51,12 +51,26 @@ inline To bits_of(From from) {
 }
 
 inline Floats all(float value) { return Floats{} + value; }
+inline Ints all(int32_t value) { return Ints{} + value; }
 inline Floats floats_of(Ints numbers) { return __builtin_convertvector(numbers, Floats); }
 inline Floats choose(Ints mask, Floats yes, Floats no) {
   return bits_of<Floats>((mask & bits_of<Ints>(yes)) | (~mask & bits_of<Ints>(no)));
 }
 inline Floats larger(Floats a, Floats b) { return choose(a > b, a, b); }
 inline Floats absolute(Floats x) { return bits_of<Floats>(bits_of<Ints>(x) & 0x7fffffff); }
+
+inline bool any(Ints mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(mask), reinterpret_cast<__m512i>(mask)) != 0;
+#elif defined(__AVX2__)
+  return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
+#else
+  int32_t lanes[LANES], met = 0;
+  store(lanes, mask);
+  for (int i = 0; i < LANES; i++) met |= lanes[i];
+  return met != 0;
+#endif
+}
 
 inline float sum_of(Floats x) {
 #if defined(__AVX512F__)
@@ -104,6 +118,29 @@ inline Floats exponential(Floats x) {
   y = y * x * x + x + 1.0f;
   return y * bits_of<Floats>((power + 127) << 23);
 }
+
+#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
+constexpr bool DOT_INT8 = true;
+
+// sums + four unsigned bytes times four signed bytes, in each lane. The instruction itself: around
+// its intrinsic GCC 12 moves every sum to another register and back.
+inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Ints unsigned_bytes,
+                                                            Ints signed_bytes) {
+#if defined(__AVX512VNNI__)
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
+#else
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(unsigned_bytes), "x"(signed_bytes));
+#endif
+  return sums;
+}
+#else
+constexpr bool DOT_INT8 = false;
+
+inline Ints add_dot_products(Ints sums, Ints, Ints) { return sums; }  // is not called
+#endif
+
+// The same four bytes in each lane.
+inline Ints four_bytes(const void* from) { return all(load<int32_t>(static_cast<const char*>(from))); }
 
 // bfloat16 is the upper half of a float32; rounded to the nearest, halves to the even one.
 inline Halves to_bfloat16(Floats x) {

@@ -11,6 +11,7 @@ from slm.generate import (
     CachedDecoder,
     GenerationOptions,
     Generator,
+    backend,
     build_engine,
     build_generator,
 )
@@ -94,3 +95,38 @@ def test_a_gpu_is_left_to_pytorch(tokenizer: Any, make_model: Any) -> None:
     assert torch.device("meta") == model.device
     with pytest.raises(DeviceError, match="int8 is for CPUs"):
         build_generator(model, tokenizer, dtype="int8")
+
+
+@needs_compiler
+def test_texts_with_much_to_remember_run_in_waves(
+    model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = GenerationOptions(max_new_tokens=5, seed=3, samples=70)
+    at_once = build_generator(model, tokenizer, batch_size=70)
+    assert at_once.batch_size == 70
+    monkeypatch.setattr(backend, "CACHE_BYTES", 1)
+    in_waves = build_generator(model, tokenizer, batch_size=70)
+    assert in_waves.batch_size == backend.FEWEST_TOGETHER
+    assert in_waves.complete(["One"], options) == at_once.complete(["One"], options)
+
+
+@needs_compiler
+def test_a_released_model_leaves_its_texts(model: GPT, tokenizer: Any) -> None:
+    kept = build_generator(model, tokenizer)
+    expected = kept.complete(PROMPTS, GREEDY)
+    assert next(model.parameters()).numel() > 0
+    released = build_generator(model, tokenizer, release_model=True)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 0
+    assert released.complete(PROMPTS, GREEDY) == expected
+    assert kept.complete(PROMPTS, GREEDY) == expected
+
+
+def test_without_a_copy_nothing_is_released(
+    model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(say: object) -> None:
+        raise NativeUnavailableError("there is no C++ compiler")
+
+    monkeypatch.setattr("slm.generate.native_slots.native_library", missing)
+    generator = build_generator(model, tokenizer, release_model=True)
+    assert len(generator.complete(PROMPTS, GREEDY)) == len(PROMPTS)

@@ -3,11 +3,13 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from slm.config import GPTConfig
@@ -139,18 +141,70 @@ def test_a_slot_forgets_the_text_that_was_in_it(tmp_path: Path) -> None:
     assert torch.equal(slots.admit(1, [5, 6, 7]), first)
 
 
-def test_instructions_of_older_processors_give_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+INSTRUCTIONS = {
+    "every processor's": ((), ()),
+    "AVX2": (("-mavx2", "-mfma"), ("avx2", "fma")),
+    "AVX-VNNI": (("-mavx2", "-mfma", "-mavxvnni"), ("avx2", "fma", "avx_vnni")),
+    "AVX-512 without tiles": (
+        ("-march=native", "-mno-amx-tile", "-mno-amx-int8", "-mno-amx-bf16"),
+        ("avx512_bf16", "amx_tile"),
+    ),
+}
+"""Flags for the compiler, and what Linux says of processors that have them."""
+
+
+def this_processor_has(features: Sequence[str]) -> bool:
+    if not features:
+        return True
+    described = Path("/proc/cpuinfo")
+    known = set(described.read_text("utf-8").split()) if described.is_file() else set()
+    return known.issuperset(features)
+
+
+@pytest.mark.parametrize("instructions", INSTRUCTIONS)
+def test_instructions_of_other_processors_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instructions: str
 ) -> None:
-    model = random_model("odd widths")
-    ids = random_ids(model, 70)
-    expected = plain(model, ids)
+    flags, features = INSTRUCTIONS[instructions]
+    if not this_processor_has(features):
+        pytest.skip(f"this processor does not have {instructions}")
     monkeypatch.setenv(native_build.CACHE_VARIABLE, str(tmp_path))
-    library = native_build.build_library((*native_build.PLAIN_FLAGS, "-O1"))
+    library = native_build.build_library((*native_build.PLAIN_FLAGS, *flags, "-O1"))
     monkeypatch.setattr("slm.generate.native_slots.native_library", lambda say: library)
-    for weights in WEIGHT_FORMATS:
-        logits = NativeSlots(model, 1, weights).score(0, ids)
-        assert (logits - expected).abs().mean() < TOLERANCE[weights] * expected.std()
+    for shape in ("modern", "odd widths"):
+        model = random_model(shape)
+        ids = random_ids(model, 70)
+        expected = plain(model, ids)
+        for weights in WEIGHT_FORMATS:
+            slots = NativeSlots(model, 2, weights)
+            logits = slots.score(0, ids)
+            assert (logits - expected).abs().mean() < TOLERANCE[weights] * expected.std()
+            alone = [slots.admit(1, ids[:60]), *(slots.advance([1], [i])[0] for i in ids[60:])]
+            assert torch.equal(torch.stack(alone), logits[59:])
+
+
+@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+def test_the_surprise_at_each_target(weights: WeightFormat) -> None:
+    model = random_model("odd widths")
+    ids = random_ids(model, 130)
+    targets = random_ids(model, 131)[1:]
+    slots = NativeSlots(model, 2, weights, threads=2)
+    logits = slots.score(1, ids)
+    expected = F.cross_entropy(logits, torch.tensor(targets), reduction="none")
+    for _ in range(2):  # the slot is empty again
+        torch.testing.assert_close(slots.surprise(ids, targets), expected, atol=1e-4, rtol=1e-5)
+
+
+def test_memory_of_released_texts_is_used_again() -> None:
+    slots = NativeSlots(random_model("modern"), 2, "float32")
+    long = random_ids(random_model("modern"), 130)
+    first = slots.score(0, long)
+    slots.release(0)
+    second = slots.score(1, long)
+    slots.admit(0, long[:70])
+    assert torch.equal(first, second)
+    third = slots.advance([0], long[70:71])
+    assert torch.equal(third[0], first[70])
 
 
 def test_misuse_is_refused() -> None:

@@ -1,0 +1,55 @@
+"""What computes the loss of windows: the model itself, or native code on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from slm.evals.scoring import Window, to_tensors
+from slm.generate.native_slots import NativeSlots
+from slm.model import GPT
+
+
+class Scorer(Protocol):
+    """Scores batches of windows; whatever it needs for that has been entered before."""
+
+    def nats(self, batch: Sequence[Window]) -> float:
+        """The total -ln of the probability of all tokens that the windows score."""
+
+
+class ModelScorer:
+    """The model itself, a batch at a time.
+
+    Args:
+        model: in evaluation mode while it scores.
+    """
+
+    def __init__(self, model: GPT) -> None:
+        self.model = model
+
+    def nats(self, batch: Sequence[Window]) -> float:
+        """See `Scorer`."""
+        inputs, targets = to_tensors(batch)
+        device = self.model.device
+        _, mean_loss = self.model(inputs.to(device), targets.to(device))
+        return float(mean_loss) * sum(window.n_scored for window in batch)
+
+
+class NativeScorer:
+    """Native code, a window at a time: the weights as generation has them.
+
+    Args:
+        slots: its first one has to be empty.
+    """
+
+    def __init__(self, slots: NativeSlots) -> None:
+        self.slots = slots
+
+    def nats(self, batch: Sequence[Window]) -> float:
+        """See `Scorer`."""
+        total = 0.0
+        for ids, n_context, _ in batch:
+            seen = ids.tolist()
+            surprise = self.slots.surprise(seen[:-1], seen[1:])
+            total += float(surprise[n_context:].double().sum())
+        return total

@@ -1,0 +1,73 @@
+// Memory for weights, for keys and values, and for what is being computed.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <sys/mman.h>
+
+// A block of memory that starts at a cache line.
+class Block {
+ public:
+  void resize(size_t bytes) {
+    memory_.reset(std::calloc(bytes + 64, 1));  // zeros; pages are taken when they are written
+    if (!memory_) throw std::bad_alloc();
+  }
+  template <class Item>
+  Item* as() const {
+    return reinterpret_cast<Item*>((reinterpret_cast<uintptr_t>(memory_.get()) + 63) & ~uintptr_t(63));
+  }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<void, Free> memory_;
+};
+
+// Memory that is handed out piece by piece and given back as a whole, in pages of 2 MB where the
+// system has them. A step reads all weights and all keys and values: with pages of 4 KB a processor
+// spends a good part of that time looking up where each page lies.
+class LargePages {
+ public:
+  // Zeros, from a multiple of `alignment` on, which divides a page's size.
+  uint8_t* take(size_t bytes, size_t alignment = 64) {
+    size_t start = (used_ + alignment - 1) / alignment * alignment;
+    if (start + bytes > size_) {
+      add_chunk(std::max(bytes, CHUNK));
+      start = 0;
+    }
+    used_ = start + bytes;
+    return start_ + start;
+  }
+
+ private:
+  static constexpr size_t PAGE = size_t(2) << 20;
+  static constexpr size_t CHUNK = 16 * PAGE;
+
+  struct Unmap {
+    size_t bytes;
+    void operator()(void* memory) const { munmap(memory, bytes); }
+  };
+
+  void add_chunk(size_t bytes) {
+    const size_t whole = (bytes + PAGE - 1) / PAGE * PAGE + PAGE;  // one more, to begin at a page
+    void* memory = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    chunks_.emplace_back(memory, Unmap{whole});
+    start_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + PAGE - 1) & ~(PAGE - 1));
+    size_ = whole - PAGE;
+    used_ = 0;
+#if defined(MADV_HUGEPAGE)
+    madvise(start_, size_, MADV_HUGEPAGE);  // where it is refused, small pages do
+#endif
+  }
+
+  std::vector<std::unique_ptr<void, Unmap>> chunks_;
+  uint8_t* start_ = nullptr;  // of the newest chunk
+  size_t size_ = 0, used_ = 0;
+};
