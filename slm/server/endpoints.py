@@ -145,8 +145,8 @@ Pieces = Sequence[tuple[int, Piece]]
 """What has been added to a request's texts: the number of a text, and its next piece."""
 
 STREAM_PACE = 1 / 60
-"""Seconds between two writes to a client at least: a screen shows no more, and each takes longer
-than the arithmetic of a token."""
+"""Seconds between two writes to a client at least: a screen shows no more, and each takes about
+as long as the arithmetic of a token."""
 
 
 async def pieces_of(
