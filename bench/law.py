@@ -136,7 +136,7 @@ def predicted(run: Mapping[str, Any], law: Law) -> float:
 def draw(runs: Runs, law: Law, path: Path) -> None:
     """The runs as points and the law as lines, one for each size, over the text read."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import ScalarFormatter
+    from matplotlib.ticker import LogLocator, ScalarFormatter
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -161,8 +161,9 @@ def draw(runs: Runs, law: Law, path: Path) -> None:
                 fontsize=8,
             )
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(ScalarFormatter())
+    axes.minorticks_off()
     axes.set_xlabel("text read, MB")
     axes.set_ylabel("bits per byte of the validation text")
     axes.spines[["top", "right"]].set_visible(False)

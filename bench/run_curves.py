@@ -77,7 +77,7 @@ def draw(curves: Mapping[str, Curve], path: Path) -> None:
             color=line.get_color(),
         )
     axes.set_xscale("log")
-    axes.set_ylim(top=1.6)
+    axes.set_ylim(top=1.2)
     axes.set_xticks([1, 2, 5, 10, 20, 30, 60])
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.minorticks_off()
