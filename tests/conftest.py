@@ -5,6 +5,7 @@ PyTorch is imported inside the fixtures, so that tests without it stay quick.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import random
@@ -58,8 +59,9 @@ def _end_now(status: int) -> None:
     if left:
         print(f"threads left by the tests: {left}", file=sys.stderr)
         faulthandler.dump_traceback()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # some test has closed it
+            stream.flush()
     os._exit(status)
 
 

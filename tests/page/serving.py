@@ -55,7 +55,8 @@ def serving(
     api_key: str | None = None,
 ) -> Iterator[str]:
     """Serve these models and this run; gives the address."""
-    limits = Limits(slots=4)
+    # A browser may leave a connection behind; the server is to end all the same.
+    limits = Limits(slots=4, drain_seconds=2.0)
     first, *others = (service_of(name, of, limits, pause) for name, of in models.items())
     app = create_app(
         first,
