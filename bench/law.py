@@ -61,7 +61,7 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
         "width": settings.model.n_embd,
         "layers": settings.model.n_layer,
         "parameters": costs.parameters,
-        "in_blocks": costs.attention + costs.mlp,
+        "in_blocks": costs.in_blocks,
         "flops_per_token": costs.training_flops_per_token,
         "compiled": settings.train.compile == "on",
         "steps": max(step["step"] for step in steps),

@@ -28,6 +28,11 @@ class Costs:
         return self.embedding + self.positions + self.attention + self.mlp + self.norms + self.head
 
     @property
+    def in_blocks(self) -> int:
+        """Those of the blocks, without their norms."""
+        return self.attention + self.mlp
+
+    @property
     def training_flops_per_token(self) -> int:
         """Forward and backward pass: three times the forward pass."""
         return 3 * self.forward_flops_per_token

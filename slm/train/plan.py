@@ -151,12 +151,7 @@ def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
         return fitting
     # The law does not know that a model with more weights than there is text learns it by heart.
     most = text.n_bytes / BYTES_FOR_A_PARAMETER
-    return [size for size in fitting if _in_blocks(size) <= most] or fitting[:1]
-
-
-def _in_blocks(settings: RunConfig) -> int:
-    costs = costs_of(settings.model)
-    return costs.attention + costs.mlp
+    return [size for size in fitting if costs_of(size.model).in_blocks <= most] or fitting[:1]
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
@@ -221,9 +216,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=LAW.bits_per_byte(
-            _in_blocks(settings), seen, text.n_bytes or math.inf
-        ),
+        expected_bits_per_byte=LAW.bits_per_byte(costs.in_blocks, seen, text.n_bytes or math.inf),
         memory_bytes=memory,
         warnings=(
             *_warnings_of_text(settings, minutes, text, epochs),

@@ -21,7 +21,7 @@ SMALL_FILES_BYTES = 1 << 20
 def optimizer_numbers(settings: RunConfig) -> int:
     """How many numbers the optimizers keep: AdamW two a weight, Muon one a weight of its own."""
     costs = costs_of(settings.model)
-    of_muon = costs.attention + costs.mlp if settings.train.optimizer == "muon" else 0
+    of_muon = costs.in_blocks if settings.train.optimizer == "muon" else 0
     return 2 * (costs.parameters - of_muon) + of_muon
 
 

@@ -59,19 +59,6 @@ inline Floats choose(Ints mask, Floats yes, Floats no) {
 inline Floats larger(Floats a, Floats b) { return choose(a > b, a, b); }
 inline Floats absolute(Floats x) { return bits_of<Floats>(bits_of<Ints>(x) & 0x7fffffff); }
 
-inline bool any(Ints mask) {
-#if defined(__AVX512F__)
-  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(mask), reinterpret_cast<__m512i>(mask)) != 0;
-#elif defined(__AVX2__)
-  return !_mm256_testz_si256(reinterpret_cast<__m256i>(mask), reinterpret_cast<__m256i>(mask));
-#else
-  int32_t lanes[LANES], met = 0;
-  store(lanes, mask);
-  for (int i = 0; i < LANES; i++) met |= lanes[i];
-  return met != 0;
-#endif
-}
-
 inline float sum_of(Floats x) {
 #if defined(__AVX512F__)
   return _mm512_reduce_add_ps(reinterpret_cast<__m512>(x));
