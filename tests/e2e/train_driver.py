@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed
@@ -143,7 +144,18 @@ def main() -> None:
                 run(job, process)
     except SlmError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        leave(error.exit_code)
+    leave(0)
+
+
+def leave(code: int) -> NoReturn:
+    """End as `slm` does when processes were connected.
+
+    A thread of gloo's that drops its last tensor while the interpreter shuts down aborts it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
