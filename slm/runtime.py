@@ -86,11 +86,14 @@ def resolve_dtype(name: str, device: str) -> str:
     return "bfloat16" if _cpu_prefers_bfloat16() else "float32"
 
 
-def _cpu_prefers_bfloat16(size: int = 512, repeats: int = 3) -> bool:
-    """Whether a bfloat16 product takes clearly less time than a float32 one, by a short probe."""
+def _cpu_prefers_bfloat16(small: int = 128, size: int = 512, repeats: int = 3) -> bool:
+    """Whether a bfloat16 product takes clearly less time than a float32 one, by a short probe.
+
+    Where the format is emulated a small product tells, and the other would take 0.2 s each.
+    """
     import torch
 
-    def seconds(dtype: torch.dtype) -> float:
+    def seconds(size: int, dtype: torch.dtype) -> float:
         matrix = torch.ones(size, size, dtype=dtype)
         _ = matrix @ matrix  # the first call builds the kernel
         best = float("inf")
@@ -100,7 +103,10 @@ def _cpu_prefers_bfloat16(size: int = 512, repeats: int = 3) -> bool:
             best = min(best, time.perf_counter() - started_at)
         return best
 
-    return seconds(torch.bfloat16) < 0.8 * seconds(torch.float32)
+    def is_within(share: float, size: int) -> bool:
+        return seconds(size, torch.bfloat16) < share * seconds(size, torch.float32)
+
+    return is_within(8.0, small) and is_within(0.8, size)
 
 
 def autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:

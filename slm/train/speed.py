@@ -22,6 +22,8 @@ from slm.runtime import autocast, torch_dtype
 from slm.train.step import Stepper
 
 PRODUCT_SIZE = 2048
+SLOW_PRODUCT_SECONDS = 0.1
+"""A product that takes as long is large enough: emulated formats take 20 s for the largest."""
 MEMORY_BYTES = 1 << 28
 """Read to time the memory: larger than any cache."""
 
@@ -42,13 +44,18 @@ class Ceiling:
 
 
 def measure_ceiling(device: str) -> Ceiling:
-    """Time products of matrices of width `PRODUCT_SIZE`, and a pass over memory; some seconds."""
+    """Time products of matrices up to `PRODUCT_SIZE` wide, and a pass over memory; some seconds."""
+
+    def seconds(size: int, dtype: torch.dtype, repeats: int) -> float:
+        matrix = torch.ones(size, size, dtype=dtype, device=device)
+        out = torch.empty_like(matrix)
+        return best_seconds(lambda: torch.mm(matrix, matrix, out=out), device, repeats=repeats)
 
     def products(dtype: torch.dtype) -> float:
-        matrix = torch.ones(PRODUCT_SIZE, PRODUCT_SIZE, dtype=dtype, device=device)
-        out = torch.empty_like(matrix)
-        seconds = best_seconds(lambda: torch.mm(matrix, matrix, out=out), device, repeats=8)
-        return 2 * PRODUCT_SIZE**3 / seconds / 1e9
+        size = PRODUCT_SIZE // 8
+        while size < PRODUCT_SIZE and seconds(size, dtype, repeats=1) < SLOW_PRODUCT_SECONDS:
+            size *= 2
+        return 2 * size**3 / seconds(size, dtype, repeats=8) / 1e9
 
     content = torch.ones(MEMORY_BYTES // 4, device=device)
     reading = best_seconds(lambda: content.sum(), device, repeats=8)

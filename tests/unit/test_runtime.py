@@ -123,14 +123,18 @@ def test_auto_on_a_cpu_follows_the_probe(
     assert resolve_dtype("auto", "cpu") == expected
 
 
-@pytest.mark.parametrize(("bfloat16", "expected"), [(0.5, True), (0.9, False), (3.0, False)])
+@pytest.mark.parametrize(
+    ("bfloat16", "expected"), [(0.5, True), (0.9, False), (3.0, False), (30.0, False)]
+)
 def test_the_probe_wants_a_clear_gain(
     monkeypatch: pytest.MonkeyPatch, bfloat16: float, expected: bool
 ) -> None:
     now = [0.0]
+    sizes = set()
 
     class Matrix:
         def __init__(self, *size: int, dtype: torch.dtype) -> None:
+            sizes.add(size)
             self.seconds = bfloat16 if dtype == torch.bfloat16 else 1.0
 
         def __matmul__(self, other: object) -> None:
@@ -139,10 +143,11 @@ def test_the_probe_wants_a_clear_gain(
     monkeypatch.setattr(torch, "ones", Matrix)
     monkeypatch.setattr(runtime.time, "perf_counter", lambda: now[0])
     assert runtime._cpu_prefers_bfloat16() is expected
+    assert sizes == {(128, 128), (512, 512)} if bfloat16 < 8 else {(128, 128)}
 
 
 def test_the_probe_itself_runs() -> None:
-    assert runtime._cpu_prefers_bfloat16(size=8, repeats=1) in (True, False)
+    assert runtime._cpu_prefers_bfloat16(small=4, size=8, repeats=1) in (True, False)
 
 
 def test_autocast() -> None:

@@ -51,6 +51,26 @@ def test_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Ceiling(4.0, 1.0, 2.0).of("float32") == 1.0
 
 
+def test_a_format_that_is_emulated_is_timed_in_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    asked: list[tuple[int, torch.dtype]] = []
+
+    def multiply(left: torch.Tensor, right: torch.Tensor, *, out: torch.Tensor) -> None:
+        asked.append((left.size(0), left.dtype))
+        gflops = 0.5 if left.dtype == torch.bfloat16 else 50.0
+        now[0] += 2 * left.size(0) ** 3 / gflops / 1e9
+
+    monkeypatch.setattr(torch, "mm", multiply)
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(speed, "MEMORY_BYTES", 1 << 10)
+    monkeypatch.setattr(torch.Tensor, "sum", lambda self: now.__setitem__(0, now[0] + 1.0))
+    found = measure_ceiling("cpu")
+    assert found.bfloat16_gflops == pytest.approx(0.5)
+    assert found.float32_gflops == pytest.approx(50.0)
+    assert max(size for size, dtype in asked if dtype == torch.bfloat16) == 512
+    assert max(size for size, dtype in asked if dtype == torch.float32) == 2048
+
+
 @pytest.mark.parametrize("family", ["gpt2", "modern"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_parts_add_up_to_the_whole(tiny_model: MakeModel, family: str, dtype: str) -> None:
