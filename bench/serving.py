@@ -18,14 +18,14 @@ import multiprocessing
 import socket
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from slm.generate import Engine, GenerationOptions, build_engine, build_generator
+from slm.generate.decoder import Draw, Logits
 from slm.generate.row import Row
-from slm.generate.sampling import Draw
 from slm.generate.slots import Slots
 from slm.generate.speed import EndlessTokenizer
 from slm.model import GPT
@@ -122,10 +122,14 @@ class Timed:
         return logits
 
     def _timed_draw(
-        self, logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequence[float]
-    ) -> Tensor:
+        self,
+        logits: Logits,
+        options: Sequence[GenerationOptions],
+        uniforms: Sequence[float],
+        seen: Sequence[Collection[int]] | None = None,
+    ) -> list[int]:
         began_at = time.perf_counter()
-        ids = self._draw(logits, options, uniforms)
+        ids = self._draw(logits, options, uniforms, seen)
         self.seconds["draw"] += time.perf_counter() - began_at
         return ids
 

@@ -7,8 +7,9 @@ Importing this package costs nothing; each name is fetched when it is first used
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from slm.lazy import fetched_when_used
 
 if TYPE_CHECKING:
     from slm.config import GPTConfig, ModelConfig, TrainingConfig, get_default_configs
@@ -46,12 +47,4 @@ __all__ = [
     "get_default_configs",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'slm' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = fetched_when_used(__name__, _HOMES)

@@ -54,6 +54,20 @@ def resolve_device(name: str) -> str:
     return name
 
 
+GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
+"""What Linux shows of NVIDIA's and AMD's GPUs, of those of a Windows host, too."""
+
+
+def is_surely_cpu(name: str) -> bool:
+    """Whether `resolve_device` would find the CPU; asked without importing PyTorch if need be.
+
+    Where only PyTorch could tell, the answer is no.
+    """
+    if name != "auto" or "torch" in sys.modules:
+        return name == "cpu" or (name == "auto" and resolve_device(name) == "cpu")
+    return sys.platform == "linux" and not any(Path(path).exists() for path in GPU_DEVICES)
+
+
 def _has_mps() -> bool:
     import torch
 
@@ -135,6 +149,31 @@ def set_threads(threads: int | None) -> int:
     if threads is not None:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
+
+
+def cpu_threads() -> int:
+    """As many threads as PyTorch computes with, or would: one for each core that this process has.
+
+    Without it OMP_NUM_THREADS counts, too.
+    """
+    if "torch" in sys.modules:
+        return set_threads(None)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    own = os.sched_getaffinity(0)
+    return len({_core_of(processor) for processor in own})
+
+
+def _core_of(processor: int) -> str:
+    """What the hardware threads of one core have in common."""
+    topology = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
+    try:
+        return topology.read_text(encoding="ascii")
+    except OSError:
+        return str(processor)
 
 
 def memory_bytes(device: str) -> int | None:

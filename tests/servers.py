@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from slm.generate.sampling import Draw, draw
+from slm.generate.decoder import Draw
+from slm.generate.sampling import draw
 from slm.generate.slots import Slots
 from slm.server.app import create_app
 from slm.server.asking import Model

@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from slm.checkpoint.manifest import MANIFEST_NAME, Manifest
 from slm.checkpoint.state import TrainingState
@@ -33,6 +32,9 @@ from slm.files import (
 )
 from slm.reading import kind_by_magic, open_regular, status_of
 from slm.tokenizer.base import Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHECKPOINTS = "checkpoints"
 BEST = "best"

@@ -19,12 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from slm.checkpoint.manifest import Manifest, ManifestWriter
 from slm.checkpoint.state import TrainingState
-from slm.checkpoint.tensors import Header, read_tensors, write_tensors
+from slm.checkpoint.tensors import (
+    Header,
+    StoredTensor,
+    read_stored,
+    read_tensors,
+    write_tensors,
+)
 from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.files import atomic_directory, standing_directory
@@ -33,6 +39,9 @@ from slm.space import no_space_to_write
 from slm.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from slm.model import GPT
 
 MODEL_NAME = "model.safetensors"
@@ -55,11 +64,21 @@ class Checkpoint:
     path: Path
     config: RunConfig
     state: TrainingState
-    model_state: Mapping[str, Tensor]
-    """Name to weights, on the device that was asked for."""
+    _weights: Mapping[str, StoredTensor] = field(repr=False)
+    _device: torch.device | str
+    """Where `model_state` goes."""
     _manifest: Manifest = field(repr=False)
     _tokenizer_description: Any = field(repr=False)
     """The tokenizer's JSON data, read with the weights as a later writer may replace them all."""
+
+    @functools.cached_property
+    def model_state(self) -> Mapping[str, Tensor]:
+        """Name to weights, on the device that was asked for."""
+        return {name: stored.tensor().to(self._device) for name, stored in self._weights.items()}
+
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Name to weights in float32, for programs that compute without PyTorch."""
+        return {name: stored.float32() for name, stored in self._weights.items()}
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
@@ -105,6 +124,8 @@ class Checkpoint:
 
     def build_model(self, device: torch.device | str = "cpu") -> GPT:
         """The model with these weights, ready to generate (in eval mode)."""
+        import torch
+
         from slm.model import GPT
 
         # The initial values are overwritten; drawing them must not move the caller's generator.
@@ -208,13 +229,14 @@ def _load(path: Path, device: torch.device | str) -> Checkpoint:
         _check_shapes(shapes, config.model, model_path)
         for name, entry in header.items():
             if not entry.dtype.is_floating_point:
-                raise CheckpointError(f"{model_path}: {shown(name)} has dtype {entry.dtype}")
+                raise CheckpointError(f"{model_path}: {shown(name)} has dtype {entry.dtype.name}")
 
     with manifest.open(MODEL_NAME) as reader:
-        model_state = read_tensors(reader, check)
-    _check_finite(model_state, model_path)
-    model_state = {name: weights.to(device) for name, weights in model_state.items()}
-    return Checkpoint(path, config, state, model_state, manifest, tokenizer)
+        weights = read_stored(reader, check)
+    for name, stored in weights.items():
+        if not stored.is_finite():
+            raise _not_finite(name, model_path)
+    return Checkpoint(path, config, state, weights, device, manifest, tokenizer)
 
 
 def verify_checkpoint(path: Path | str) -> None:
@@ -247,8 +269,12 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, wher
 def _check_finite(tensors: Mapping[str, Tensor], where: Path) -> None:
     for name, tensor in tensors.items():
         # One pass without a temporary: NaN and infinities show in the extremes.
-        if tensor.numel() and not all(e.isfinite() for e in torch.aminmax(tensor.detach())):
-            raise CheckpointError(f"{where}: {name} has values that are not finite")
+        if tensor.numel() and not all(e.isfinite() for e in tensor.detach().aminmax()):
+            raise _not_finite(name, where)
+
+
+def _not_finite(name: str, where: Path) -> CheckpointError:
+    return CheckpointError(f"{where}: {name} has values that are not finite")
 
 
 def _check_vocabulary(tokenizer: Tokenizer, config: GPTConfig, where: Path) -> None:

@@ -13,28 +13,44 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from slm.checkpoint.manifest import HashingReader, HashingWriter, parse_json
 from slm.errors import CheckpointError, shown
 from slm.files import CHUNK_BYTES
 
-DTYPES: dict[str, torch.dtype] = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Dtype:
+    """A number format."""
+
+    name: str
+    """As PyTorch calls it."""
+    stored: np.dtype[Any]
+    """How NumPy holds it: itself, or integers of its size."""
+    is_floating_point: bool = False
+
+
+DTYPES = {
+    "F64": Dtype("float64", np.dtype("<f8"), is_floating_point=True),
+    "F32": Dtype("float32", np.dtype("<f4"), is_floating_point=True),
+    "F16": Dtype("float16", np.dtype("<f2"), is_floating_point=True),
+    "BF16": Dtype("bfloat16", np.dtype("<u2"), is_floating_point=True),
+    "I64": Dtype("int64", np.dtype("<i8")),
+    "I32": Dtype("int32", np.dtype("<i4")),
+    "I16": Dtype("int16", np.dtype("<i2")),
+    "I8": Dtype("int8", np.dtype("i1")),
+    "U8": Dtype("uint8", np.dtype("u1")),
+    "BOOL": Dtype("bool", np.dtype("?")),
 }
-_DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+"""Name in the format to what it is."""
+_CODES = {dtype.name: code for code, dtype in DTYPES.items()}
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 1 << 23
 _MAX_TENSORS = 50_000
@@ -47,14 +63,14 @@ _MAX_ELEMENTS = 2**59
 class TensorEntry:
     """What a header says of one tensor; `begin` counts bytes from the end of the header."""
 
-    dtype: torch.dtype
+    dtype: Dtype
     shape: tuple[int, ...]
     begin: int
 
     @property
     def size(self) -> int:
         """Number of bytes."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.stored.itemsize
 
     @property
     def end(self) -> int:
@@ -63,6 +79,43 @@ class TensorEntry:
 
 
 Header = Mapping[str, TensorEntry]
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor as it was read; PyTorch is needed only to have it as one of its own."""
+
+    entry: TensorEntry
+    content: npt.NDArray[np.uint8]
+    """Its bytes."""
+
+    def tensor(self) -> Tensor:
+        """The tensor, on the CPU; it shares this memory."""
+        import torch
+
+        dtype: torch.dtype = getattr(torch, self.entry.dtype.name)
+        if not self.entry.size:
+            return torch.empty(self.entry.shape, dtype=dtype)
+        return torch.from_numpy(self.content).view(dtype).reshape(self.entry.shape)
+
+    def float32(self) -> npt.NDArray[np.float32]:
+        """The values of a floating-point tensor, in its shape."""
+        numbers = self.content.view(self.entry.dtype.stored)
+        if self.entry.dtype.name == "bfloat16":  # the upper half of a float32
+            numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+        with np.errstate(over="ignore"):  # of numbers in float64
+            return numbers.astype(np.float32, copy=False).reshape(self.entry.shape)
+
+    def is_finite(self) -> bool:
+        """Whether no value of a floating-point tensor is infinite or none."""
+        if not self.entry.size:
+            return True
+        numbers = self.content.view(self.entry.dtype.stored)
+        if self.entry.dtype.name == "bfloat16":
+            numbers = self.float32()
+        # Passes without a temporary: NaN and infinities show in the extremes.
+        with np.errstate(invalid="ignore"):
+            return bool(np.isfinite(numbers.min()) and np.isfinite(numbers.max()))
 
 
 def write_tensors(writer: HashingWriter, tensors: Mapping[str, Tensor]) -> None:
@@ -76,11 +129,12 @@ def write_tensors(writer: HashingWriter, tensors: Mapping[str, Tensor]) -> None:
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     begin = 0
     for name, tensor in ordered:
-        if tensor.dtype not in _DTYPE_NAMES:
+        code = _CODES.get(str(tensor.dtype).removeprefix("torch."))
+        if code is None:
             raise CheckpointError(f"{name} has dtype {tensor.dtype}, which cannot be saved")
         end = begin + tensor.numel() * tensor.dtype.itemsize
         header[name] = {
-            "dtype": _DTYPE_NAMES[tensor.dtype],
+            "dtype": code,
             "shape": list(tensor.shape),
             "data_offsets": [begin, end],
         }
@@ -96,7 +150,12 @@ def write_tensors(writer: HashingWriter, tensors: Mapping[str, Tensor]) -> None:
 
 
 def read_tensors(reader: HashingReader, check: Callable[[Header], None]) -> dict[str, Tensor]:
-    """Read named tensors onto the CPU; they share one block of memory.
+    """Read named tensors onto the CPU; see `read_stored`."""
+    return {name: stored.tensor() for name, stored in read_stored(reader, check).items()}
+
+
+def read_stored(reader: HashingReader, check: Callable[[Header], None]) -> dict[str, StoredTensor]:
+    """Read named tensors; they share one block of memory.
 
     Args:
         reader: a file at its beginning.
@@ -108,22 +167,21 @@ def read_tensors(reader: HashingReader, check: Callable[[Header], None]) -> dict
     header, header_size = _read_header(reader)
     check(header)
     try:
-        block = torch.empty(reader.size - header_size, dtype=torch.uint8)
-    except (RuntimeError, MemoryError):
+        block = np.empty(reader.size - header_size, dtype=np.uint8)
+    except (ValueError, MemoryError):
         raise CheckpointError(
             f"{reader.path} needs {reader.size:,} bytes of memory, more than there is"
         ) from None
-    reader.read_into(_bytes_of(block))
+    reader.read_into(block.data)
     return {
-        name: block[entry.begin : entry.end].view(entry.dtype).reshape(entry.shape)
-        if entry.size
-        else torch.empty(entry.shape, dtype=entry.dtype)
-        for name, entry in header.items()
+        name: StoredTensor(entry, block[entry.begin : entry.end]) for name, entry in header.items()
     }
 
 
 def _bytes_of(flat: Tensor) -> memoryview:
-    """The memory of a contiguous tensor of one dimension, to read or write."""
+    """The memory of a contiguous tensor of one dimension."""
+    import torch
+
     return flat.view(torch.uint8).numpy().data
 
 
@@ -146,7 +204,7 @@ def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
     entries.sort(key=lambda item: (item[1].begin, item[1].end))
     end = 0
     for name, entry in entries:
-        if entry.begin != end or entry.begin % entry.dtype.itemsize:
+        if entry.begin != end or entry.begin % entry.dtype.stored.itemsize:
             raise CheckpointError(
                 f"{reader.path}: the bytes of {shown(name)} overlap, gape or lie askew"
             )

@@ -120,7 +120,7 @@ def _score(
 ) -> EvalResult:
     from slm.data.shards import DataDirectory
     from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
-    from slm.generate.backend import int8_slots
+    from slm.generate.backend import int8_model
     from slm.runtime import autocast
 
     total: int | None = None
@@ -130,7 +130,7 @@ def _score(
 
     how: dict[str, Any] = {"on_progress": on_progress}
     if loaded.dtype == "int8":
-        slots = int8_slots(loaded.model, 1, say=lambda text: say(f"note: {text}"))
+        slots = int8_model(loaded.model, 1, say=lambda text: say(f"note: {text}"))
         how["scorer"] = NativeScorer(slots)
     else:
         how["autocast"] = autocast(loaded.device, loaded.dtype)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.loading import load_to_generate
+from slm.cli.loading import load_checkpoint_generator
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype
 from slm.cli.output import counted, print_json, say
 from slm.errors import ConfigError, UsageError
@@ -96,7 +96,7 @@ def generate(
     A single text is shown as it is written. Figures and the seed go to stderr.
     """
     prompts = _prompts(prompt, file)
-    from slm.generate import GenerationOptions, build_generator
+    from slm.generate import GenerationOptions
 
     try:
         options = GenerationOptions(
@@ -113,14 +113,7 @@ def generate(
     except ConfigError as error:  # which begins with the option's name
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
-    loaded = load_to_generate(checkpoint, device=device, dtype=dtype)
-    generator = build_generator(
-        loaded.model,
-        loaded.tokenizer,
-        dtype=dtype,
-        release_model=True,
-        say=lambda text: say(f"note: {text}"),
-    )
+    path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:
         completions = [_stream(generator, prompts[0], options)]
@@ -131,7 +124,7 @@ def generate(
     if as_json:
         print_json(
             {
-                "checkpoint": str(loaded.path),
+                "checkpoint": str(path),
                 "seed": completions[0].seed,
                 "options": asdict(options),
                 "prompts": prompts,
@@ -144,7 +137,7 @@ def generate(
         )
     elif len(completions) > 1:
         _print_separated(completions)
-    for sentence in _remarks(completions, loaded.model.config.block_size):
+    for sentence in _remarks(completions, generator.model.config.block_size):
         say(f"note: {sentence}")
     say(
         f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "

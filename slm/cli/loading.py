@@ -13,6 +13,7 @@ from slm.runtime import DTYPES, resolve_device, resolve_dtype
 
 if TYPE_CHECKING:
     from slm.checkpoint import TrainingState
+    from slm.generate import Generator
     from slm.model import GPT
     from slm.tokenizer.base import Tokenizer
 
@@ -40,11 +41,7 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
         CheckpointError: it is damaged or of another version.
         DeviceError, ConfigError: the device or number format is not there.
     """
-    if dtype not in (*DTYPES, "auto"):
-        raise ConfigError(
-            f"the number format {dtype!r} is not known",
-            hint=did_you_mean(dtype, DTYPES) or f"use {', '.join(DTYPES)} or auto",
-        )
+    _check_dtype(dtype)
     from slm.checkpoint import open_checkpoint
 
     device = resolve_device(device or "auto")
@@ -66,3 +63,32 @@ def load_to_generate(path: Path, *, device: str | None, dtype: str) -> LoadedMod
     int8 and auto are the engine's own: it makes them from the model as it is.
     """
     return load_model(path, device=device, dtype="float32" if dtype in ("auto", "int8") else dtype)
+
+
+def load_checkpoint_generator(
+    path: Path, *, device: str | None, dtype: str
+) -> tuple[Path, Generator]:
+    """The checkpoint directory that a user means by a path, and its fastest generator.
+
+    Raises:
+        UsageError, CheckpointError, DeviceError, ConfigError: as `load_model`.
+    """
+    if dtype != "int8":
+        _check_dtype(dtype)
+    from slm.checkpoint import open_checkpoint
+    from slm.generate import load_generator
+
+    def note(text: str) -> None:
+        say(f"note: {text}")
+
+    checkpoint = open_checkpoint(path, warn=note)
+    generator = load_generator(checkpoint, device=device or "auto", dtype=dtype, say=note)
+    return checkpoint.path, generator
+
+
+def _check_dtype(dtype: str) -> None:
+    if dtype not in (*DTYPES, "auto"):
+        raise ConfigError(
+            f"the number format {dtype!r} is not known",
+            hint=did_you_mean(dtype, DTYPES) or f"use {', '.join(DTYPES)} or auto",
+        )

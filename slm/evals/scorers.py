@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+
 from slm.evals.scoring import Window, to_tensors
-from slm.generate.native_slots import NativeSlots
+from slm.generate.native_model import NativeModel
 from slm.model import GPT
 
 
@@ -39,17 +41,17 @@ class NativeScorer:
     """Native code, a window at a time: the weights as generation has them.
 
     Args:
-        slots: its first one has to be empty.
+        native: its first slot has to be empty.
     """
 
-    def __init__(self, slots: NativeSlots) -> None:
-        self.slots = slots
+    def __init__(self, native: NativeModel) -> None:
+        self.native = native
 
     def nats(self, batch: Sequence[Window]) -> float:
         """See `Scorer`."""
         total = 0.0
         for ids, n_context, _ in batch:
             seen = ids.tolist()
-            surprise = self.slots.surprise(seen[:-1], seen[1:])
-            total += float(surprise[n_context:].double().sum())
+            surprise = self.native.surprise(seen[:-1], seen[1:])
+            total += float(surprise[n_context:].sum(dtype=np.float64))
         return total

@@ -1,22 +1,36 @@
-"""Which way a model is run: in native code on a CPU where it can be, else by PyTorch itself."""
+"""Which way a model is run: in native code on a CPU where it can be, else by PyTorch itself.
+
+PyTorch is imported only where it computes: a checkpoint that native code runs needs none of it, and
+so its first word comes a second or two earlier.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from slm import runtime
 from slm.config import GPTConfig
 from slm.errors import DeviceError
+from slm.generate.decoder import Draw
 from slm.generate.generator import Generator
 from slm.generate.native_build import NativeUnavailableError
+from slm.generate.native_model import (
+    WEIGHT_FORMATS,
+    Floats,
+    NativeModel,
+    WeightFormat,
+    arrays_of,
+)
 from slm.generate.native_sampling import native_draw
-from slm.generate.native_slots import WEIGHT_FORMATS, NativeSlots, WeightFormat
-from slm.generate.sampling import Draw, draw
 from slm.generate.slot_decoder import SlotDecoder
-from slm.generate.slots import PlainSlots, Slots
-from slm.model import GPT
 from slm.tokenizer.base import Tokenizer
+
+if TYPE_CHECKING:
+    from slm.checkpoint import Checkpoint
+    from slm.generate.slots import Slots
+    from slm.model import GPT
 
 GENERATION_DTYPES = (*runtime.DTYPES, "int8")
 AUTO_WEIGHTS = "bfloat16"
@@ -26,6 +40,8 @@ CACHE_BYTES = 160_000_000
 """Room for the keys and values of texts that run together."""
 FEWEST_TOGETHER = 32
 """So many run together whatever room they need: with fewer, reading the weights takes too long."""
+BATCH_SIZE = 64
+"""Texts that run together at most, where nobody says."""
 
 Say = Callable[[str], None]
 
@@ -52,9 +68,13 @@ def build_engine(
     Raises:
         DeviceError: the device cannot compute in the format that was asked for.
     """
-    native = _native_slots(model, n_slots, dtype, say)
+    from slm.generate.native_slots import NativeSlots
+    from slm.generate.sampling import draw
+    from slm.generate.slots import PlainSlots
+
+    native = _native_of(model, n_slots, dtype, say)
     if native is not None:
-        return Engine(native, native_draw)
+        return Engine(NativeSlots(native), native_draw)
     return Engine(PlainSlots(model, n_slots, _plain_dtype(model, dtype)), draw)
 
 
@@ -63,7 +83,7 @@ def build_generator(
     tokenizer: Tokenizer,
     *,
     dtype: str = "auto",
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     release_model: bool = False,
     say: Say | None = None,
 ) -> Generator:
@@ -81,56 +101,102 @@ def build_generator(
         DeviceError: the device cannot compute in the format that was asked for.
         TokenizerError: the tokenizer has more ids than the model.
     """
-    weights = _weights(model, dtype)
-    together = batch_size
-    if weights is not None:
-        together = min(batch_size, _most_together(model.config, weights))
-    native = _native_slots(model, together, dtype, say)
+    together = _most_together(model.config, dtype, batch_size)
+    native = _native_of(model, together, dtype, say)
     if native is None:
-        plain = _plain_dtype(model, dtype)
-        return Generator(model, tokenizer, dtype=plain, batch_size=batch_size)
-    generator = Generator(
-        model, tokenizer, batch_size=together, decoder=SlotDecoder(native), draw=native_draw
-    )
+        return _plain_generator(model, tokenizer, dtype, batch_size)
     if release_model:
         for parameter in model.parameters():
             parameter.data = parameter.data.new_empty(0)
-    return generator
+    return _native_generator(native, tokenizer)
 
 
-def int8_slots(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeSlots:
+def load_generator(
+    checkpoint: Checkpoint,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    say: Say | None = None,
+) -> Generator:
+    """The fastest generator for a checkpoint; without PyTorch where native code can run it.
+
+    Args:
+        checkpoint: read and verified, with its weights on the CPU.
+        device: where to compute, or auto.
+        dtype, say: see `build_engine`.
+
+    Raises:
+        DeviceError: the device is not there, or cannot compute in the format that was asked for.
+        CheckpointError: the checkpoint has no tokenizer, or it is damaged.
+    """
+    if not runtime.is_surely_cpu(device):
+        model = checkpoint.build_model(runtime.resolve_device(device))
+        return build_generator(
+            model, checkpoint.tokenizer, dtype=dtype, release_model=True, say=say
+        )
+    config = checkpoint.config.model
+    together = _most_together(config, dtype, BATCH_SIZE)
+    native = _native(config, checkpoint.weights, together, dtype, say)
+    if native is not None:
+        return _native_generator(native, checkpoint.tokenizer)
+    return _plain_generator(checkpoint.build_model(), checkpoint.tokenizer, dtype, BATCH_SIZE)
+
+
+def int8_model(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeModel:
     """The model with int8 weights.
 
     Raises:
         DeviceError: it is not on a CPU, or there is no compiler for the native code.
     """
-    native = _native_slots(model, n_slots, "int8", say)
+    native = _native_of(model, n_slots, "int8", say)
     if native is None:
         raise _no_int8(model)
     return native
 
 
-def _weights(model: GPT, dtype: str) -> WeightFormat | None:
-    """The number format of native code; None: it does not have it, or not on this device."""
+def _native_generator(native: NativeModel, tokenizer: Tokenizer) -> Generator:
+    return Generator(
+        native,
+        tokenizer,
+        batch_size=native.n_slots,
+        decoder=SlotDecoder(native),
+        draw=native_draw,
+    )
+
+
+def _weight_format(dtype: str) -> WeightFormat | None:
+    """The number format of native code; None: it does not have it."""
     wanted = AUTO_WEIGHTS if dtype == "auto" else dtype
-    weights = next((name for name in WEIGHT_FORMATS if name == wanted), None)
-    return weights if model.device.type == "cpu" else None
+    return next((name for name in WEIGHT_FORMATS if name == wanted), None)
 
 
-def _most_together(config: GPTConfig, weights: WeightFormat) -> int:
-    """How many texts may run together."""
-    item = {"float32": 4, "bfloat16": 2, "int8": 1}[weights]
+def _most_together(config: GPTConfig, dtype: str, batch_size: int) -> int:
+    """How many texts may run together in native code."""
+    item = {"float32": 4, "bfloat16": 2, "int8": 1, None: 1}[_weight_format(dtype)]
     numbers = 2 * config.n_layer * config.kv_heads * config.head_width * config.block_size
-    return max(FEWEST_TOGETHER, CACHE_BYTES // (numbers * item))
+    return min(batch_size, max(FEWEST_TOGETHER, CACHE_BYTES // (numbers * item)))
 
 
-def _native_slots(model: GPT, n_slots: int, dtype: str, say: Say | None) -> NativeSlots | None:
-    """Slots in native code, where that can do it."""
-    weights = _weights(model, dtype)
-    if weights is None:
+def _native_of(model: GPT, n_slots: int, dtype: str, say: Say | None) -> NativeModel | None:
+    """A model in native code, where that can run it."""
+    if model.device.type != "cpu":
+        return None
+    return _native(model.config, lambda: arrays_of(model), n_slots, dtype, say)
+
+
+def _native(
+    config: GPTConfig,
+    weights: Callable[[], Mapping[str, Floats]],
+    n_slots: int,
+    dtype: str,
+    say: Say | None,
+) -> NativeModel | None:
+    """Weights in native code, where there is such code for this number format."""
+    weight_format = _weight_format(dtype)
+    if weight_format is None:
         return None
     try:
-        return NativeSlots(model, n_slots, weights, say=say)
+        return NativeModel(config, weights(), n_slots, weight_format, say=say)
     except NativeUnavailableError as error:
         if dtype == "int8":
             raise DeviceError(
@@ -139,6 +205,11 @@ def _native_slots(model: GPT, n_slots: int, dtype: str, say: Say | None) -> Nati
         if say is not None:
             say(f"generating without native code: {error.message}")
         return None
+
+
+def _plain_generator(model: GPT, tokenizer: Tokenizer, dtype: str, batch_size: int) -> Generator:
+    dtype = _plain_dtype(model, dtype)
+    return Generator(model, tokenizer, dtype=dtype, batch_size=batch_size)
 
 
 def _no_int8(model: GPT) -> DeviceError:

@@ -1,21 +1,29 @@
-"""What generation asks of a model: read the contexts, then one token a row at a time."""
+"""What generation asks of whatever runs a model, and of whatever draws ids from its logits.
+
+Logits are PyTorch's tensors or NumPy's arrays: those who make them and those who draw from them
+agree, and nobody between looks inside. B rows, V ids.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
+from slm.generate.options import GenerationOptions
 
-from slm import runtime
-from slm.model import GPT, KVCache
+Logits = Any
+NO_ID = -1
+"""Instead of an id, where the logits are no numbers to draw by."""
 
 
 class Decoder(Protocol):
-    """A batch of texts in progress; B rows, V ids."""
+    """A batch of texts in progress: reads the contexts, then one token a row at a time."""
 
-    def prefill(self, contexts: Sequence[Sequence[int]], capacity: int) -> Tensor:
+    def running(self) -> AbstractContextManager[object]:
+        """Entered for the time that texts are written."""
+
+    def prefill(self, contexts: Sequence[Sequence[int]], capacity: int) -> Logits:
         """Begin a new batch and return the logits [B, V] after each context.
 
         Args:
@@ -23,54 +31,35 @@ class Decoder(Protocol):
             capacity: slots a row that this batch will need at most, padding included.
         """
 
-    def step(self, ids: Tensor) -> Tensor:
-        """Add one id a row ([B]) and return the logits [B, V] after it."""
+    def step(self, ids: Sequence[int]) -> Logits:
+        """Add one id a row (B of them) and return the logits [B, V] after it."""
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """Go on with these rows only ([N] integer indices)."""
+    def keep_rows(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only, by their places."""
 
 
-class CachedDecoder:
-    """The model itself, called eagerly, with a key/value cache.
+class Draw(Protocol):
+    """Filters each row and draws an id from it.
 
-    Args:
-        model: in evaluation mode while it decodes (see `evaluating`).
-        dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
+    A row's id depends on its own logits, options, number and seen ids only.
     """
 
-    def __init__(self, model: GPT, dtype: str = "float32") -> None:
-        self.model = model
-        self.dtype = dtype
-        self._cache: KVCache | None = None
+    def __call__(
+        self,
+        logits: Logits,
+        options: Sequence[GenerationOptions],
+        uniforms: Sequence[float],
+        seen: Sequence[Collection[int]] | None = None,
+    ) -> list[int]:
+        """Draw.
 
-    def prefill(self, contexts: Sequence[Sequence[int]], capacity: int) -> Tensor:
-        """See `Decoder`; contexts of unequal length are padded on their left."""
-        longest = max(map(len, contexts))
-        device = self.model.device
-        padding = [longest - len(context) for context in contexts]
-        # The id in a padding slot does not matter: nothing attends to it.
-        idx = torch.tensor([[0] * n + list(ids) for n, ids in zip(padding, contexts, strict=True)])
-        self._cache = KVCache(
-            self.model.config,
-            len(contexts),
-            capacity=capacity,
-            device=device,
-            dtype=runtime.torch_dtype(self.dtype),
-            pad=torch.tensor(padding, device=device) if any(padding) else None,
-        )
-        return self._logits(idx.to(device))
+        Args:
+            logits: [B, V].
+            options: which filters are on, for each row.
+            uniforms: one number a row, as `slm.generate.sampling.sample` takes them; not looked at
+                with temperature 0.
+            seen: the ids in each row's text, for the repetition penalty; None: it is not applied.
 
-    def step(self, ids: Tensor) -> Tensor:
-        """See `Decoder`."""
-        return self._logits(ids[:, None].to(self.model.device))
-
-    def keep_rows(self, rows: Tensor) -> None:
-        """See `Decoder`."""
-        assert self._cache is not None
-        self._cache.keep_rows(rows.to(self.model.device))
-
-    def _logits(self, idx: Tensor) -> Tensor:
-        with torch.inference_mode(), runtime.autocast(idx.device.type, self.dtype):
-            logits, _ = self.model(idx, cache=self._cache, last_only=True)
-        assert isinstance(logits, Tensor)
-        return logits[:, -1]
+        Returns:
+            B ids; `NO_ID` where a logit is NaN or plus infinity, or none is finite.
+        """

@@ -11,17 +11,23 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-import torch
-
+from slm.config import GPTConfig
 from slm.errors import TokenizerError
-from slm.generate.decoder import CachedDecoder, Decoder
+from slm.generate.decoder import Decoder, Draw
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Completion, Row
-from slm.generate.sampling import Draw, Sampler, draw
-from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.generate.sampler import Sampler
 from slm.tokenizer.base import Tokenizer
+
+
+class Shaped(Protocol):
+    """A model as far as the generator itself looks at it."""
+
+    @property
+    def config(self) -> GPTConfig:
+        """Its shape."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +51,12 @@ class Generator:
     Not for several threads at once: while it works, the model is in evaluation mode.
 
     Args:
-        model: where its parameters are, there the work is done.
+        model: a `GPT`; where its parameters are, there the work is done.
         tokenizer: the one that the model was trained with.
         dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
         batch_size: rows that run together at most.
         decoder: what runs the model; None: `CachedDecoder`.
-        draw: how ids are drawn from the logits.
+        draw: how ids are drawn from the decoder's logits; None: `slm.generate.sampling.draw`.
 
     Raises:
         TokenizerError: the tokenizer has more ids than the model.
@@ -58,13 +64,13 @@ class Generator:
 
     def __init__(
         self,
-        model: GPT,
+        model: Shaped,
         tokenizer: Tokenizer,
         *,
         dtype: str = "float32",
         batch_size: int = 32,
         decoder: Decoder | None = None,
-        draw: Draw = draw,
+        draw: Draw | None = None,
     ) -> None:
         if tokenizer.vocab_size > model.config.vocab_size:
             raise TokenizerError(
@@ -76,8 +82,8 @@ class Generator:
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
-        self.decoder: Decoder = CachedDecoder(model, dtype) if decoder is None else decoder
-        self._draw = draw
+        self.decoder: Decoder = _plain_decoder(model, dtype) if decoder is None else decoder
+        self._draw = _plain_draw() if draw is None else draw
 
     def complete(
         self, prompts: Sequence[str], options: GenerationOptions | None = None
@@ -100,7 +106,7 @@ class Generator:
             for prompt in prompts
             for index in range(options.samples)
         ]
-        with evaluating(self.model):
+        with self.decoder.running():
             for _ in self._run(rows, options):
                 pass
         return [row.completion() for row in rows]
@@ -122,7 +128,7 @@ class Generator:
         seed = options.chosen_seed()
         for index in range(options.samples):
             row = self._row(prompt, options, seed, index)
-            with evaluating(self.model):
+            with self.decoder.running():
                 for ids in self._run([row], options):
                     done = row.completion() if row.finish_reason is not None else None
                     yield TokenEvent(row.take_text(), ids[0], done)
@@ -151,28 +157,34 @@ class Generator:
         capacity = max(longest - len(row.context) + row.slots_needed for row in rows)
         vocab_size = self.tokenizer.vocab_size  # a model's ids may be padded to a round number
         logits = self.decoder.prefill([row.context for row in rows], capacity)[:, :vocab_size]
-        sampler = Sampler(
-            options,
-            [row.prompt_ids + row.ids for row in rows],
-            vocab_size,
-            logits.device,
-            self._draw,
-        )
+        sampler = Sampler(options, [row.prompt_ids + row.ids for row in rows], self._draw)
         while True:
-            next_ids = sampler.next_ids(logits, [row.uniform() for row in rows])
-            ids: list[int] = next_ids.tolist()
+            ids = sampler.next_ids(logits, [row.uniform() for row in rows])
             staying = [i for i, row in enumerate(rows) if row.accept(ids[i])]
             yield ids
             if not staying:
                 return
             if len(staying) < len(rows):
                 staying = fill_gaps(staying)
-                index = torch.tensor(staying)
-                self.decoder.keep_rows(index)
-                sampler.keep_rows(index)
-                next_ids = next_ids[index]
+                self.decoder.keep_rows(staying)
+                sampler.keep_rows(staying)
+                ids = [ids[i] for i in staying]
                 rows = [rows[i] for i in staying]
-            logits = self.decoder.step(next_ids)[:, :vocab_size]
+            logits = self.decoder.step(ids)[:, :vocab_size]
+
+
+def _plain_decoder(model: Shaped, dtype: str) -> Decoder:
+    from slm.generate.cached_decoder import CachedDecoder
+    from slm.model import GPT
+
+    assert isinstance(model, GPT), "only a GPT can do without a decoder of its own"
+    return CachedDecoder(model, dtype)
+
+
+def _plain_draw() -> Draw:
+    from slm.generate.sampling import draw
+
+    return draw
 
 
 def fill_gaps(staying: list[int]) -> list[int]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
+from slm.generate.decoder import Logits
 from slm.generate.native_build import native_library
 from slm.generate.options import GenerationOptions
-from slm.generate.sampling import draw
 
 _FILTERS = struct.Struct("=ifff")
 """`Filters` of native/sampling.h."""
 
 
 def native_draw(
-    logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequence[float]
-) -> Tensor:
-    """See `slm.generate.sampling.draw`.
+    logits: Logits,
+    options: Sequence[GenerationOptions],
+    uniforms: Sequence[float],
+    seen: Sequence[Collection[int]] | None = None,
+) -> list[int]:
+    """See `slm.generate.decoder.Draw`; the logits are in float32, in the memory of the CPU.
 
     An id differs from that of PyTorch only where a uniform number falls within rounding of the
     border between two ids.
@@ -27,21 +30,40 @@ def native_draw(
     Raises:
         NativeUnavailableError: there is no compiler here, or it fails.
     """
-    in_place = logits.device.type == "cpu" and logits.dtype == torch.float32
-    if not in_place or logits.stride(1) != 1:
-        return draw(logits, options, uniforms)
-    assert len(logits) == len(options) == len(uniforms)
-    ids = torch.empty(len(logits), dtype=torch.int64)
+    rows: npt.NDArray[np.float32] = np.asarray(logits)
+    assert rows.dtype == np.float32, rows.dtype
+    if seen is not None:
+        rows = _penalised(rows, options, seen)
+    elif rows.strides[1] != rows.itemsize:
+        rows = np.ascontiguousarray(rows)
+    assert len(rows) == len(options) == len(uniforms)
+    ids = np.empty(len(rows), dtype=np.int64)
     filters = [_FILTERS.pack(o.top_k or 0, o.temperature, o.top_p, o.min_p) for o in options]
     failed = native_library().slm_sample(
-        logits.data_ptr(),
-        len(logits),
-        logits.stride(0),
-        logits.size(1),
+        rows.ctypes.data,
+        len(rows),
+        rows.strides[0] // rows.itemsize,
+        rows.shape[1],
         b"".join(filters),
         struct.pack(f"={len(uniforms)}d", *uniforms),
-        ids.data_ptr(),
+        ids.ctypes.data,
     )
     if failed:
         raise MemoryError("there is too little memory to sample")
-    return ids
+    drawn: list[int] = ids.tolist()
+    return drawn
+
+
+def _penalised(
+    logits: npt.NDArray[np.float32],
+    options: Sequence[GenerationOptions],
+    seen: Sequence[Collection[int]],
+) -> npt.NDArray[np.float32]:
+    """A copy, [B, V]; see `slm.generate.sampling.penalise_repetition`."""
+    logits = np.array(logits, order="C")
+    for row, each, ids in zip(logits, options, seen, strict=True):
+        places = list(ids)
+        found = row[places]
+        penalty = np.float32(each.repetition_penalty)
+        row[places] = np.where(found > 0, found / penalty, found * penalty)
+    return logits

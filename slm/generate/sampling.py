@@ -10,19 +10,16 @@ Shapes: B rows, V ids.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
-from slm.errors import CheckpointError
+from slm.generate.decoder import NO_ID
 from slm.generate.options import GenerationOptions
 
-NO_ID = -1
-"""Instead of an id, where the logits are no numbers to draw by."""
 
-
-def penalise_repetition(logits: Tensor, penalty: float, seen: Tensor) -> Tensor:
+def penalise_repetition(logits: Tensor, penalty: float | Tensor, seen: Tensor) -> Tensor:
     """Divide positive logits of seen tokens by the penalty and multiply negative ones by it.
 
     Keskar et al. 2019 (CTRL), https://arxiv.org/abs/1909.05858, section 4.1; the different
@@ -30,7 +27,7 @@ def penalise_repetition(logits: Tensor, penalty: float, seen: Tensor) -> Tensor:
 
     Args:
         logits: [B, V].
-        penalty: 1 changes nothing, more makes repetition less likely.
+        penalty: 1 changes nothing, more makes repetition less likely; one for each row as [B, 1].
         seen: boolean [B, V], the tokens which are in the row's text.
     """
     penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
@@ -124,19 +121,19 @@ def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
     return places.clamp(max=logits.size(-1) - 1)  # where logits are no numbers
 
 
-def draw(logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequence[float]) -> Tensor:
-    """Filter each row (all but the repetition penalty) and draw; with temperature 0 the likeliest.
-
-    A row's id depends on its own logits, options and number only.
-
-    Args:
-        logits: [B, V].
-        options: which filters are on, for each row.
-        uniforms: one number a row, as `sample` takes them; not looked at with temperature 0.
-
-    Returns:
-        [B] ids on the CPU; `NO_ID` where a logit is NaN or plus infinity, or none is finite.
-    """
+def draw(
+    logits: Tensor,
+    options: Sequence[GenerationOptions],
+    uniforms: Sequence[float],
+    seen: Sequence[Collection[int]] | None = None,
+) -> list[int]:
+    """See `slm.generate.decoder.Draw`; the logits may be on any device."""
+    logits = torch.as_tensor(logits)
+    if seen is not None:
+        penalties = torch.tensor([[each.repetition_penalty] for each in options])
+        logits = penalise_repetition(
+            logits, penalties.to(logits.device), _mask(seen, logits.size(-1)).to(logits.device)
+        )
     alike: dict[tuple[float | None, ...], list[int]] = {}
     for row, each in enumerate(options):
         alike.setdefault((each.temperature, each.top_k, each.top_p, each.min_p), []).append(row)
@@ -147,7 +144,16 @@ def draw(logits: Tensor, options: Sequence[GenerationOptions], uniforms: Sequenc
         for rows in alike.values():
             numbers = [uniforms[row] for row in rows]
             ids[rows] = _draw_alike(logits[rows], options[rows[0]], numbers)
-    return ids.where(logits.amax(dim=-1).isfinite().cpu(), NO_ID)
+    drawn: list[int] = ids.where(logits.amax(dim=-1).isfinite().cpu(), NO_ID).tolist()
+    return drawn
+
+
+def _mask(seen: Sequence[Collection[int]], vocab_size: int) -> Tensor:
+    """Whether an id is seen, [B, V]."""
+    mask = torch.zeros(len(seen), vocab_size, dtype=torch.bool)
+    for row, ids in enumerate(seen):
+        mask[row, list(ids)] = True
+    return mask
 
 
 def _draw_alike(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:
@@ -161,66 +167,3 @@ def _draw_alike(logits: Tensor, options: GenerationOptions, uniforms: Sequence[f
     shortlist, ids = logits.topk(options.top_k, dim=-1)
     places = sample(filter_logits(shortlist, options).cpu(), numbers)
     return ids.cpu().gather(1, places[:, None])[:, 0]
-
-
-Draw = Callable[[Tensor, Sequence[GenerationOptions], Sequence[float]], Tensor]
-"""`draw`, or something that does the same faster."""
-
-
-class Sampler:
-    """The filters and the draw for a batch that runs, with the tokens each row has seen.
-
-    Args:
-        options: how to sample.
-        texts: the ids in each row's text so far; needed for the repetition penalty.
-        vocab_size: V.
-        device: where the logits will be.
-        choose: how ids are drawn.
-    """
-
-    def __init__(
-        self,
-        options: GenerationOptions,
-        texts: Sequence[Sequence[int]],
-        vocab_size: int,
-        device: torch.device,
-        choose: Draw = draw,
-    ) -> None:
-        self.options = options
-        self._choose = choose
-        self.seen: Tensor | None = None
-        if options.repetition_penalty != 1.0:
-            self.seen = torch.zeros(len(texts), vocab_size, dtype=torch.bool)
-            for row, ids in enumerate(texts):
-                self.seen[row, list(ids)] = True
-            self.seen = self.seen.to(device)
-
-    def next_ids(self, logits: Tensor, uniforms: Sequence[float]) -> Tensor:
-        """Choose the next id of each row.
-
-        Args:
-            logits: [B, V].
-            uniforms: see `draw`.
-
-        Returns:
-            [B] ids on the CPU, where the end of each row is decided.
-
-        Raises:
-            CheckpointError: the logits are not finite numbers.
-        """
-        if self.seen is not None:
-            logits = penalise_repetition(logits, self.options.repetition_penalty, self.seen)
-        ids = self._choose(logits, [self.options] * len(logits), uniforms)
-        if bool((ids == NO_ID).any()):
-            raise CheckpointError(
-                "the model's logits are not finite numbers",
-                hint="its training has diverged; use an earlier checkpoint or train again",
-            )
-        if self.seen is not None:
-            self.seen.scatter_(1, ids[:, None].to(self.seen.device), True)
-        return ids
-
-    def keep_rows(self, rows: Tensor) -> None:
-        """Keep only these rows ([N] integer indices)."""
-        if self.seen is not None:
-            self.seen = self.seen[rows.to(self.seen.device)]

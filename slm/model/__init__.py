@@ -1,7 +1,28 @@
 """The transformer itself: `GPT`, its parts, its key/value cache, and what it costs."""
 
-from slm.model.accounting import Costs, costs_of
-from slm.model.gpt import GPT
-from slm.model.kv_cache import KVCache
+from __future__ import annotations
 
-__all__ = ["GPT", "Costs", "KVCache", "costs_of"]
+from typing import TYPE_CHECKING
+
+from slm.lazy import fetched_when_used
+
+if TYPE_CHECKING:
+    from slm.model.accounting import Costs, costs_of
+    from slm.model.gpt import GPT
+    from slm.model.kv_cache import KVCache
+
+_HOMES = {
+    "Costs": "slm.model.accounting",
+    "GPT": "slm.model.gpt",
+    "KVCache": "slm.model.kv_cache",
+    "costs_of": "slm.model.accounting",
+}
+
+__all__ = [
+    "GPT",
+    "Costs",
+    "KVCache",
+    "costs_of",
+]
+
+__getattr__, __dir__ = fetched_when_used(__name__, _HOMES)

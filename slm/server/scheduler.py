@@ -18,7 +18,8 @@ from functools import partial
 
 from torch import Tensor
 
-from slm.generate.sampling import NO_ID, Draw, draw
+from slm.generate.decoder import NO_ID, Draw
+from slm.generate.sampling import draw
 from slm.generate.slots import Slots
 from slm.server.limits import Limits
 from slm.server.streams import Piece, Stream, draw_ids

@@ -11,9 +11,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from slm.generate.decoder import Draw
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Row
-from slm.generate.sampling import Draw, penalise_repetition
+from slm.generate.sampling import penalise_repetition
 from slm.tokenizer.base import Tokenizer
 
 Finish = Literal["stop", "length"]
@@ -211,5 +212,4 @@ def draw_ids(streams: Sequence[Stream], logits: Tensor, draw: Draw) -> list[int]
         logits = torch.stack(rows)
     options = [stream.options for stream in streams]
     uniforms = [stream.uniform() for stream in streams]
-    ids: list[int] = draw(logits, options, uniforms).tolist()
-    return ids
+    return draw(logits, options, uniforms)

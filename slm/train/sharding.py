@@ -19,7 +19,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from slm.errors import ConfigError, DeviceError
-from slm.generate.decoder import CachedDecoder
+from slm.generate.cached_decoder import CachedDecoder
 from slm.model import GPT
 from slm.runtime import Process, autocast, torch_dtype
 from slm.train.distributed import copy_from_main, is_sharded

@@ -1,13 +1,18 @@
-"""What costs nothing must stay so: importing `slm`, and asking it for help."""
+"""What costs nothing must stay so: importing `slm`, asking it for help, and telling a story."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
+import pytest
+
+from tests.fixtures.make_fixtures import HERE
+
 BLOCKED = ("torch", "datasets", "matplotlib", "transformers", "tokenizers", "tiktoken", "pyarrow")
 
-PROGRAM = f"""
+BLOCKER = f"""
 import sys
 
 class Blocker:
@@ -16,6 +21,8 @@ class Blocker:
             raise AssertionError(f"{{name}} was imported")
 
 sys.meta_path.insert(0, Blocker())
+"""
+HELP = """
 import slm, slm.data, slm.tokenizer, slm.data.prepare
 from slm.cli import main
 for words in (["--help"], ["train", "--help"], ["generate", "--help"], ["--version"]):
@@ -30,10 +37,35 @@ except AssertionError:
 """
 
 
+STORY = """
+from slm.cli import main
+words = ["generate", "--device", "cpu", "--seed", "1", "--checkpoint", sys.argv[1], "One day"]
+for more in ([], ["-n", "3", "--repetition-penalty", "1.5"], ["--dtype", "int8"]):
+    assert main([*words, *more]) == 0
+"""
+"""On a machine with a GPU PyTorch would be asked for it, hence the device."""
+
+
 def test_help_and_configuration_need_no_heavy_package():
     outcome = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-c", BLOCKER + HELP], capture_output=True, encoding="utf-8", check=False
     )
 
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stdout.endswith("blocked\n")
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
+def test_a_story_on_a_cpu_needs_no_pytorch() -> None:
+    """Which is why its first word comes within a second."""
+    run = HERE / "v1" / "run"
+    allowed = BLOCKER.replace("'tokenizers', 'tiktoken', ", "")
+    assert "tiktoken" not in allowed
+    outcome = subprocess.run(
+        [sys.executable, "-c", allowed + STORY, str(run)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.count("One day") == 5

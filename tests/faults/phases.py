@@ -25,7 +25,7 @@ import torch._dynamo  # noqa: F401
 from slm.cli import main
 from slm.data import prepare as prepare_module
 from slm.data.loader import DataLoader
-from slm.generate.decoder import CachedDecoder
+from slm.generate.cached_decoder import CachedDecoder
 from slm.generate.slot_decoder import SlotDecoder
 from slm.signals import EndOnSignal
 from slm.tokenizer import bpe

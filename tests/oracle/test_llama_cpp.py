@@ -44,6 +44,6 @@ def test_greedy_texts_are_equal(tmp_path: Path) -> None:
     logits = decoder.prefill([prompt], config.block_size)
     for _ in range(N_TOKENS):
         told.append(int(logits[:, :-1].argmax()))  # llama.cpp never ends a text here
-        logits = decoder.step(torch.tensor(told[-1:]))
+        logits = decoder.step(told[-1:])
 
     assert answer["choices"][0]["text"] == "".join(tokens[i] for i in told)

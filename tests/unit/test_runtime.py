@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
 import shutil
 import subprocess
 import sys
 from collections import Counter
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,9 @@ from slm.runtime import (
     Process,
     autocast,
     can_compile,
+    cpu_threads,
     device_of_process,
+    is_surely_cpu,
     keep_freed_memory,
     mix_seed,
     process_group,
@@ -60,6 +64,48 @@ def test_auto_takes_the_fastest(
 ) -> None:
     machine.update(cuda=cuda, mps=mps)
     assert resolve_device("auto") == expected
+
+
+@pytest.mark.parametrize("has_torch", [True, False])
+def test_whether_it_is_surely_the_cpu(
+    machine: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_torch: bool
+) -> None:
+    device = tmp_path / "nvidiactl"
+    monkeypatch.setattr(runtime, "GPU_DEVICES", (str(device),))
+    monkeypatch.setattr(sys, "platform", "linux")
+    if not has_torch:
+        monkeypatch.delitem(sys.modules, "torch")
+    assert is_surely_cpu("auto")
+    assert is_surely_cpu("cpu")
+    assert not is_surely_cpu("cuda")
+    device.touch()
+    machine.update(cuda=1)
+    assert not is_surely_cpu("auto")
+    assert is_surely_cpu("cpu")
+    device.unlink()
+    machine.update(cuda=0, mps=True)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not is_surely_cpu("auto")
+
+
+def test_as_many_threads_as_pytorch_would_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        assert cpu_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert cpu_threads() == 5
+    for nothing in ("", "0", "many", "2,3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", nothing)
+        assert 1 <= cpu_threads() <= (os.cpu_count() or 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(runtime, "_core_of", lambda processor: f"{processor % 2}")
+    assert cpu_threads() == 2
+    monkeypatch.undo()
+    assert runtime._core_of(10**6) == "1000000"  # nobody says
 
 
 def test_what_is_there_is_taken(machine: dict[str, Any]) -> None:

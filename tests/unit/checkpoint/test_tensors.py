@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -17,7 +18,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from slm.checkpoint.manifest import FileRecord, HashingReader, HashingWriter
-from slm.checkpoint.tensors import DTYPES, Header, read_tensors, write_tensors
+from slm.checkpoint.tensors import (
+    DTYPES,
+    Header,
+    StoredTensor,
+    read_stored,
+    read_tensors,
+    write_tensors,
+)
 from slm.errors import CheckpointError
 
 TENSORS = {
@@ -29,13 +37,19 @@ TENSORS = {
     "odd": torch.tensor([1, 2, 3], dtype=torch.uint8),
     "weights": torch.nn.Parameter(torch.ones(3)),
     "infinite": torch.tensor([float("nan"), float("inf"), -0.0]),
-    **{f"dtype {name}": torch.ones(3).to(dtype) for name, dtype in DTYPES.items()},
+    **{f"dtype {code}": torch.ones(3).to(getattr(torch, d.name)) for code, d in DTYPES.items()},
 }
 
 
 def write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with path.open("wb") as stream:
         write_tensors(HashingWriter(stream), tensors)
+
+
+def read_stored_from(path: Path) -> dict[str, StoredTensor]:
+    with path.open("rb") as stream:
+        reader = HashingReader(stream, path, record_of(path.read_bytes()))
+        return read_stored(reader, check=lambda header: None)
 
 
 def record_of(content: bytes, size: int | None = None) -> FileRecord:
@@ -92,6 +106,32 @@ def test_equal_tensors_give_equal_files(tmp_path: Path) -> None:
     write(tmp_path / "a", TENSORS)
     write(tmp_path / "b", dict(reversed(TENSORS.items())))
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("code", [code for code, d in DTYPES.items() if d.is_floating_point])
+def test_values_are_had_without_pytorch(tmp_path: Path, code: str) -> None:
+    dtype = getattr(torch, DTYPES[code].name)
+    numbers = torch.tensor([[0.0, -1.5, 3.14159], [1e-5, 60_000.0, -0.0]]).to(dtype)
+    largest = torch.finfo(dtype).max
+    tensors = {
+        "numbers": numbers,
+        "none": torch.empty(0, 3, dtype=dtype),
+        "scalar": torch.tensor(0.1).to(dtype),
+        "nan": torch.tensor([1.0, float("nan"), 2.0]).to(dtype),
+        "inf": torch.tensor([1.0, float("inf")]).to(dtype),
+        "minus inf": torch.tensor([float("-inf"), 0.0]).to(dtype),
+        "largest": torch.tensor([largest, -largest], dtype=dtype),
+    }
+    write(tmp_path / "a", tensors)
+    found = read_stored_from(tmp_path / "a")
+    for name, tensor in tensors.items():
+        values = found[name].float32()
+        assert values.dtype == np.float32
+        assert values.shape == tensor.shape
+        if code != "F64":  # whose largest are infinite in float32
+            np.testing.assert_array_equal(values, tensor.float().numpy())
+        assert found[name].is_finite() == bool(tensor.isfinite().all()), name
+    assert np.array_equal(found["numbers"].float32(), numbers.float().numpy())
 
 
 def test_a_dtype_without_a_name_is_refused(tmp_path: Path) -> None:

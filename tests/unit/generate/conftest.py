@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -75,15 +76,18 @@ class ScriptedDecoder:
         self.n_rows = 0
         self.n_given = 0
 
+    def running(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
     def prefill(self, contexts: Sequence[Sequence[int]], capacity: int) -> Tensor:
         self.n_rows = len(contexts)
         return self._logits()
 
-    def step(self, ids: Tensor) -> Tensor:
-        assert ids.tolist() == [self.script[self.n_given - 1]] * self.n_rows
+    def step(self, ids: Sequence[int]) -> Tensor:
+        assert ids == [self.script[self.n_given - 1]] * self.n_rows
         return self._logits()
 
-    def keep_rows(self, rows: Tensor) -> None:
+    def keep_rows(self, rows: Sequence[int]) -> None:
         self.n_rows = len(rows)
 
     def _logits(self) -> Tensor:

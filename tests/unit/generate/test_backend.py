@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from slm.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
 from slm.errors import DeviceError
 from slm.generate import (
     CachedDecoder,
@@ -14,12 +16,16 @@ from slm.generate import (
     backend,
     build_engine,
     build_generator,
+    load_generator,
 )
 from slm.generate.native_build import NativeUnavailableError
+from slm.generate.native_model import NativeModel
 from slm.generate.native_slots import NativeSlots
 from slm.generate.slot_decoder import SlotDecoder
 from slm.generate.slots import PlainSlots
 from slm.model import GPT
+from slm.presets import resolve
+from slm.tokenizer.byte_level import BytesTokenizer
 
 PROMPTS = ["One", "Two dogs ran", "T", "A cat", "x" * 30]
 GREEDY = GenerationOptions(max_new_tokens=40, temperature=0.0, seed=0)
@@ -56,7 +62,7 @@ def test_without_a_compiler(model: GPT, tokenizer: Any, monkeypatch: pytest.Monk
     def missing(say: object) -> None:
         raise NativeUnavailableError("there is no C++ compiler")
 
-    monkeypatch.setattr("slm.generate.native_slots.native_library", missing)
+    monkeypatch.setattr("slm.generate.native_model.native_library", missing)
     said: list[str] = []
     generator = build_generator(model, tokenizer, say=said.append)
     assert said == ["generating without native code: there is no C++ compiler"]
@@ -80,9 +86,10 @@ def test_engine_and_generator_run_the_same_way(
     engine = build_engine(model, 3, dtype=dtype)
     generator = build_generator(model, tokenizer, dtype=dtype, batch_size=3)
     assert isinstance(generator.decoder, SlotDecoder)
-    for slots in (engine.slots, generator.decoder.slots):
-        assert isinstance(slots, NativeSlots)
-        assert (slots.weights, slots.n_slots) == (weights, 3)
+    assert isinstance(engine.slots, NativeSlots)
+    for native in (engine.slots.native, generator.decoder.slots):
+        assert isinstance(native, NativeModel)
+        assert (native.weight_format, native.n_slots) == (weights, 3)
 
 
 def test_float16_is_refused_on_a_cpu(model: GPT) -> None:
@@ -127,6 +134,74 @@ def test_without_a_copy_nothing_is_released(
     def missing(say: object) -> None:
         raise NativeUnavailableError("there is no C++ compiler")
 
-    monkeypatch.setattr("slm.generate.native_slots.native_library", missing)
+    monkeypatch.setattr("slm.generate.native_model.native_library", missing)
     generator = build_generator(model, tokenizer, release_model=True)
     assert len(generator.complete(PROMPTS, GREEDY)) == len(PROMPTS)
+
+
+# -- from a checkpoint ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    """A small model of bytes, saved and read again."""
+    settings = resolve(
+        "modern-12m",
+        assignments=["n_layer=2", "n_embd=32", "n_head=2", "block_size=64", "vocab_size=257"],
+    )
+    torch.manual_seed(0)
+    save_checkpoint(
+        tmp_path / "saved",
+        model_state=GPT(settings.model).state_dict(),
+        config=settings,
+        tokenizer=BytesTokenizer(),
+        state=TrainingState(0, 0, 0.0, None, 0, ""),
+    )
+    return load_checkpoint(tmp_path / "saved")
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["auto", "float32", "bfloat16", "int8"])
+def test_a_checkpoints_texts_are_those_of_its_model(checkpoint: Checkpoint, dtype: str) -> None:
+    options = GenerationOptions(max_new_tokens=80, seed=3, samples=3, repetition_penalty=1.2)
+    direct = load_generator(checkpoint, dtype=dtype)
+    assert isinstance(direct.decoder, SlotDecoder)
+    through_pytorch = build_generator(
+        checkpoint.build_model(), checkpoint.tokenizer, dtype=dtype, batch_size=direct.batch_size
+    )
+    expected = through_pytorch.complete(["One", "Two dogs"], options)
+    assert direct.complete(["One", "Two dogs"], options) == expected
+
+
+def test_a_checkpoint_without_a_compiler(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[object] = []
+
+    def missing(say: object) -> None:
+        tries.append(say)
+        raise NativeUnavailableError("there is no C++ compiler")
+
+    monkeypatch.setattr("slm.generate.native_model.native_library", missing)
+    said: list[str] = []
+    generator = load_generator(checkpoint, say=said.append)
+    assert said == ["generating without native code: there is no C++ compiler"]
+    assert len(tries) == 1
+    assert isinstance(generator.decoder, CachedDecoder)
+    assert len(generator.complete(["One"], GREEDY)[0].ids) == 40
+    with pytest.raises(DeviceError, match="int8 needs native code"):
+        load_generator(checkpoint, dtype="int8")
+
+
+def test_a_checkpoint_on_what_is_not_there(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DeviceError, match="not available"):
+        load_generator(checkpoint, device="cuda:99")
+    with pytest.raises(DeviceError, match="float16"):
+        load_generator(checkpoint, device="cpu", dtype="float16")
+    # Where only PyTorch can tell what the device is, it is asked.
+    monkeypatch.setattr("slm.runtime.is_surely_cpu", lambda name: False)
+    monkeypatch.setattr("slm.runtime.resolve_device", lambda name: "meta")
+    with pytest.raises(DeviceError, match="int8 is for CPUs, and the model is on meta"):
+        load_generator(checkpoint, dtype="int8")

@@ -20,9 +20,10 @@ from slm.config import GPTConfig
 from slm.data.stories import generate_stories
 from slm.evals import EvalResult, NativeScorer, evaluate_texts
 from slm.generate import GenerationOptions, build_generator, filter_logits
-from slm.generate.native_slots import NativeSlots, WeightFormat
+from slm.generate.native_model import NativeModel, WeightFormat, arrays_of
 from slm.model import GPT
 from slm.tokenizer.byte_level import BytesTokenizer
+from tests.unit.generate.native_tensors import NativeTensors
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
 
@@ -89,7 +90,7 @@ def plain_logits(model: GPT) -> Logits:
 
 
 def native_logits(model: GPT, weights: WeightFormat) -> Logits:
-    slots = NativeSlots(model, 1, weights)
+    slots = NativeTensors(model, 1, weights)
 
     def logits_of(ids: list[int]) -> Tensor:
         logits = slots.score(0, ids)
@@ -190,7 +191,7 @@ def change(model: GPT, stories: list[str], plain: EvalResult, weights: WeightFor
         model,
         BytesTokenizer(),
         stories[TRAINING_STORIES:],
-        scorer=NativeScorer(NativeSlots(model, 1, weights)),
+        scorer=NativeScorer(NativeModel(model.config, arrays_of(model), 1, weights)),
     )
     assert (result.tokens, result.bytes) == (plain.tokens, plain.bytes)
     return result.bits_per_byte / plain.bits_per_byte - 1

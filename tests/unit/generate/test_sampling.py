@@ -11,7 +11,7 @@ from torch import Tensor
 
 from slm.generate import GenerationOptions, filter_logits, sample
 from slm.generate.sampling import (
-    Sampler,
+    draw,
     keep_min_p,
     keep_top_k,
     keep_top_p,
@@ -123,8 +123,8 @@ def test_sampling_follows_the_filtered_distribution(top_k: int | None, penalty: 
     rng = random.Random(0)
     uniforms = [1.0 - rng.random() for _ in range(n_draws)]
     text = [int(logits.argmax())]
-    sampler = Sampler(options, [text] * n_draws, 12, torch.device("cpu"))
-    counts = sampler.next_ids(logits.expand(n_draws, -1), uniforms).bincount(minlength=12).double()
+    ids = draw(logits.expand(n_draws, -1), [options] * n_draws, uniforms, [text] * n_draws)
+    counts = torch.tensor(ids).bincount(minlength=12).double()
     seen = torch.zeros(1, 12, dtype=torch.bool)
     seen[0, text] = True
     expected = filter_logits(logits, options, seen)[0].double().softmax(0) * n_draws
@@ -154,13 +154,3 @@ def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:
     together = sample(logits, uniforms)
     alone = [int(sample(logits[i : i + 1], uniforms[i : i + 1])) for i in range(8)]
     assert together.tolist() == alone
-
-
-def test_sampler_penalises_the_prompt_and_what_it_chose() -> None:
-    options = GenerationOptions(temperature=0.0, repetition_penalty=3.0)
-    logits = torch.tensor([[4.0, 3.0, 2.0, 0.5], [4.0, 3.0, 2.0, 0.5]])
-    sampler = Sampler(options, [[0], []], vocab_size=4, device=torch.device("cpu"))
-    assert sampler.next_ids(logits, [0.5, 0.5]).tolist() == [1, 0]
-    assert sampler.next_ids(logits, [0.5, 0.5]).tolist() == [2, 1]
-    sampler.keep_rows(torch.tensor([1]))
-    assert sampler.next_ids(logits[1:], [0.5]).tolist() == [2]

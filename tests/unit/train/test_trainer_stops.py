@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.files import directory_lock
-from slm.generate.decoder import CachedDecoder
+from slm.generate.cached_decoder import CachedDecoder
 from slm.model import GPT
 from slm.train import Callback, SampleRecord, StepRecord, Trainer, lr_at
 from slm.train import trainer as trainer_module
@@ -413,7 +413,7 @@ def test_a_sample_that_is_long_is_broken_off(
     steps = 0
     step = CachedDecoder.step
 
-    def counting(self: CachedDecoder, next_ids: torch.Tensor) -> torch.Tensor:
+    def counting(self: CachedDecoder, next_ids: Sequence[int]) -> torch.Tensor:
         nonlocal steps
         steps += 1
         if steps == 5:
