@@ -84,7 +84,6 @@ def build_generator(
     *,
     dtype: str = "auto",
     batch_size: int = BATCH_SIZE,
-    release_model: bool = False,
     say: Say | None = None,
 ) -> Generator:
     """The fastest generator for a model where it is, for texts that begin together.
@@ -94,21 +93,24 @@ def build_generator(
         tokenizer: the one that the model was trained with.
         batch_size: texts that run together at most; in native code fewer do where their keys and
             values would need more than `CACHE_BYTES`, and the others follow.
-        release_model: where the weights are copied, the model's own are given up, and it cannot
-            be used any longer.
 
     Raises:
         DeviceError: the device cannot compute in the format that was asked for.
         TokenizerError: the tokenizer has more ids than the model.
     """
-    together = _most_together(model.config, dtype, batch_size)
-    native = _native_of(model, together, dtype, say)
+    native = None
+    if model.device.type == "cpu":
+        native = native_generator(
+            model.config,
+            lambda: arrays_of(model),
+            tokenizer,
+            dtype=dtype,
+            batch_size=batch_size,
+            say=say,
+        )
     if native is None:
         return _plain_generator(model, tokenizer, dtype, batch_size)
-    if release_model:
-        for parameter in model.parameters():
-            parameter.data = parameter.data.new_empty(0)
-    return _native_generator(native, tokenizer)
+    return native
 
 
 def load_generator(
@@ -131,15 +133,41 @@ def load_generator(
     """
     if not runtime.is_surely_cpu(device):
         model = checkpoint.build_model(runtime.resolve_device(device))
-        return build_generator(
-            model, checkpoint.tokenizer, dtype=dtype, release_model=True, say=say
-        )
-    config = checkpoint.config.model
-    together = _most_together(config, dtype, BATCH_SIZE)
-    native = _native(config, checkpoint.weights, together, dtype, say)
+        return build_generator(model, checkpoint.tokenizer, dtype=dtype, say=say)
+    config, tokenizer = checkpoint.config.model, checkpoint.tokenizer
+    native = native_generator(config, checkpoint.weights, tokenizer, dtype=dtype, say=say)
     if native is not None:
-        return _native_generator(native, checkpoint.tokenizer)
-    return _plain_generator(checkpoint.build_model(), checkpoint.tokenizer, dtype, BATCH_SIZE)
+        return native
+    return _plain_generator(checkpoint.build_model(), tokenizer, dtype, BATCH_SIZE)
+
+
+def native_generator(
+    config: GPTConfig,
+    weights: Callable[[], Mapping[str, Floats]],
+    tokenizer: Tokenizer,
+    *,
+    dtype: str = "auto",
+    batch_size: int = BATCH_SIZE,
+    say: Say | None = None,
+) -> Generator | None:
+    """A generator in native code from weights alone; None: there is no such code here, or none for
+    the number format.
+
+    Args:
+        config: the shape.
+        weights: gives name to values, as `GPT.state_dict()` has them; they are copied.
+        tokenizer, dtype, batch_size, say: see `build_generator`.
+
+    Raises:
+        DeviceError: int8 was asked for, and there is no native code.
+    """
+    together = _most_together(config, dtype, batch_size)
+    native = _native(config, weights, together, dtype, say)
+    if native is None:
+        return None
+    return Generator(
+        native, tokenizer, batch_size=together, decoder=SlotDecoder(native), draw=native_draw
+    )
 
 
 def int8_model(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeModel:
@@ -152,16 +180,6 @@ def int8_model(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeMod
     if native is None:
         raise _no_int8(model)
     return native
-
-
-def _native_generator(native: NativeModel, tokenizer: Tokenizer) -> Generator:
-    return Generator(
-        native,
-        tokenizer,
-        batch_size=native.n_slots,
-        decoder=SlotDecoder(native),
-        draw=native_draw,
-    )
 
 
 def _weight_format(dtype: str) -> WeightFormat | None:

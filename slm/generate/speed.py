@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
 from slm.config import GPTConfig
-from slm.generate.backend import build_generator
+from slm.generate.backend import build_generator, native_generator
+from slm.generate.generator import Generator
 from slm.generate.options import GenerationOptions
-from slm.model import GPT
+from slm.model.shapes import state_shapes
 from slm.tokenizer.base import Ids, fingerprint_of
 
 PROMPT_TOKENS = 7
@@ -97,16 +98,7 @@ def measure_generation(
         new_tokens: length of each text; None: what the context holds.
         say: see `build_generator`.
     """
-    torch.manual_seed(0)
-    tokenizer = EndlessTokenizer(config.vocab_size)
-    generator = build_generator(
-        GPT(config).eval(),
-        tokenizer,
-        dtype=dtype,
-        batch_size=streams,
-        release_model=True,
-        say=say,
-    )
+    generator = random_generator(config, dtype=dtype, batch_size=streams, say=say)
     length = new_tokens or max(1, config.block_size - PROMPT_TOKENS - 1)
     options = GenerationOptions(max_new_tokens=length, seed=0)
     prompt = "Once up"[:PROMPT_TOKENS]
@@ -127,3 +119,30 @@ def measure_generation(
         streams=streams,
         together_tokens_per_second=sum(c.new_tokens for c in completions) / together,
     )
+
+
+def random_generator(
+    config: GPTConfig, *, dtype: str, batch_size: int, say: Callable[[str], None] | None = None
+) -> Generator:
+    """With random weights and an `EndlessTokenizer`: as `slm generate` has it on a CPU.
+
+    Raises:
+        DeviceError: a CPU cannot compute in the format that was asked for.
+    """
+    rng = np.random.default_rng(0)
+
+    def weights() -> dict[str, npt.NDArray[np.float32]]:
+        return {
+            name: rng.standard_normal(shape, dtype=np.float32) * (0.02 if len(shape) == 2 else 1.0)
+            for name, shape in state_shapes(config).items()
+        }
+
+    tokenizer = EndlessTokenizer(config.vocab_size)
+    native = native_generator(
+        config, weights, tokenizer, dtype=dtype, batch_size=batch_size, say=say
+    )
+    if native is not None:
+        return native
+    from slm.model import GPT
+
+    return build_generator(GPT(config).eval(), tokenizer, dtype=dtype, batch_size=batch_size)

@@ -117,28 +117,6 @@ def test_texts_with_much_to_remember_run_in_waves(
     assert in_waves.complete(["One"], options) == at_once.complete(["One"], options)
 
 
-@needs_compiler
-def test_a_released_model_leaves_its_texts(model: GPT, tokenizer: Any) -> None:
-    kept = build_generator(model, tokenizer)
-    expected = kept.complete(PROMPTS, GREEDY)
-    assert next(model.parameters()).numel() > 0
-    released = build_generator(model, tokenizer, release_model=True)
-    assert sum(parameter.numel() for parameter in model.parameters()) == 0
-    assert released.complete(PROMPTS, GREEDY) == expected
-    assert kept.complete(PROMPTS, GREEDY) == expected
-
-
-def test_without_a_copy_nothing_is_released(
-    model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(say: object) -> None:
-        raise NativeUnavailableError("there is no C++ compiler")
-
-    monkeypatch.setattr("slm.generate.native_model.native_library", missing)
-    generator = build_generator(model, tokenizer, release_model=True)
-    assert len(generator.complete(PROMPTS, GREEDY)) == len(PROMPTS)
-
-
 # -- from a checkpoint ---------------------------------------------------------------------------
 
 
