@@ -159,11 +159,15 @@ class HeadCache {
     }
   }
 
+  static INLINED Ints dot(Ints sums, Ints keys, Ints query) {
+    return add_dot_products(sums, unsigned_factor(keys), signed_factor(query));
+  }
+
   INLINED Ints dot_whole(const uint32_t* tile, const Item* query, int32_t offset) const {
     Ints even = all(offset), odd{};
     for (int i = 0; i < layout_.width; i += 8, tile += 2 * LANES) {
-      even = add_dot_products(even, load<Ints>(tile), four_bytes(query + i));
-      odd = add_dot_products(odd, load<Ints>(tile + LANES), four_bytes(query + i + 4));
+      even = dot(even, load<Ints>(tile), four_bytes(query + i));
+      odd = dot(odd, load<Ints>(tile + LANES), four_bytes(query + i + 4));
     }
     return even + odd;
   }
@@ -213,10 +217,10 @@ class HeadCache {
       Ints high[4] = {}, low[4] = {};
       for (int t = 0; t < count; t += GROUP, words += layout_.width) {
         ask_for(ahead + t / GROUP * layout_.width, layout_.width);
-        const Ints high_weights = four_bytes(upper + first + t);
-        const Ints low_weights = four_bytes(lower + first + t);
+        const Factor high_weights = unsigned_factor(four_bytes(upper + first + t));
+        const Factor low_weights = unsigned_factor(four_bytes(lower + first + t));
         ALL for (int v = 0; v < 4; v++) {
-          const Ints some = load<Ints>(words + v * LANES);
+          const Factor some = signed_factor(load<Ints>(words + v * LANES));
           high[v] = add_dot_products(high[v], high_weights, some);
           low[v] = add_dot_products(low[v], low_weights, some);
         }

@@ -76,11 +76,11 @@ class Activations {
     const float scale = largest_of(extreme) / 127.0f;
     const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
     Ints sums{};
-    int8_t* to = values_.as<int8_t>() + size_t(row) * stride_;
+    Small* to = values_.as<Small>() + size_t(row) * stride_;
     for (int i = first; i < last; i += LANES) {
       const Ints whole = nearest(load<Floats>(x + i) * inverse);
       sums += whole;
-      store(to + i, __builtin_convertvector(whole, Bytes));
+      store_small(to + i, whole);
     }
     int32_t sum = 0;
     for (int lane = 0; lane < LANES; lane++) sum += sums[lane];
@@ -301,28 +301,38 @@ class Matrix {
 #endif
   }
 
+  // Adds what inputs i to `last`, which share scale s, give for VECTORS_AT_ONCE vectors from the v-th.
+  template <int ROWS>
+  static INLINED void sum_scaled(const uint32_t* weights, int i, int last, int v, const Small* const (&rows)[ROWS],
+                                 const Activations& x, int first, int s, Floats (&sums)[ROWS][VECTORS]) {
+    Ints whole[ROWS][VECTORS_AT_ONCE];
+    ALL for (int r = 0; r < ROWS; r++)
+      ALL for (int w = 0; w < VECTORS_AT_ONCE; w++) whole[r][w] = all(x.offsets(first + r)[s]);
+    for (; i < last; i += 4, weights += PANEL) {
+      Factor some[VECTORS_AT_ONCE];
+      ALL for (int w = 0; w < VECTORS_AT_ONCE; w++)
+        some[w] = unsigned_factor(load<Ints>(weights + (v + w) * LANES));
+      ALL for (int r = 0; r < ROWS; r++) {
+        const Factor four = signed_factor(rows[r] + i);
+        ALL for (int w = 0; w < VECTORS_AT_ONCE; w++)
+          whole[r][w] = add_dot_products(whole[r][w], some[w], four);
+      }
+    }
+    ALL for (int r = 0; r < ROWS; r++)
+      ALL for (int w = 0; w < VECTORS_AT_ONCE; w++)
+        sums[r][v + w] = add_scaled(sums[r][v + w], whole[r][w], x.scales(first + r)[s]);
+  }
+
   template <int ROWS>
   static INLINED void sum_int8(const uint32_t* weights, int inputs, const Activations& x, int first,
                          Floats (&sums)[ROWS][VECTORS]) {
     if constexpr (DOT_INT8) {
-      const int8_t* rows[ROWS];
-      ALL for (int r = 0; r < ROWS; r++) rows[r] = x.row<int8_t>(first + r);
-      for (int s = 0, i = 0; i < inputs; s++) {
-        Ints whole[ROWS][VECTORS];
-        ALL for (int r = 0; r < ROWS; r++)
-          ALL for (int v = 0; v < VECTORS; v++) whole[r][v] = all(x.offsets(first + r)[s]);
-        for (const int last = std::min(inputs, i + SCALED_INPUTS); i < last; i += 4, weights += PANEL) {
-          Ints w[VECTORS];
-          ALL for (int v = 0; v < VECTORS; v++) w[v] = load<Ints>(weights + v * LANES);
-          ALL for (int r = 0; r < ROWS; r++) {
-            const Ints four = four_bytes(rows[r] + i);
-            ALL for (int v = 0; v < VECTORS; v++) whole[r][v] = add_dot_products(whole[r][v], w[v], four);
-          }
-        }
-        ALL for (int r = 0; r < ROWS; r++)
-          ALL for (int v = 0; v < VECTORS; v++)
-            sums[r][v] = add_scaled(sums[r][v], whole[r][v], x.scales(first + r)[s]);
-      }
+      const Small* rows[ROWS];
+      ALL for (int r = 0; r < ROWS; r++) rows[r] = x.row<Small>(first + r);
+      for (int s = 0, i = 0; i < inputs; s++, i += SCALED_INPUTS)
+        for (int v = 0; v < VECTORS; v += VECTORS_AT_ONCE)
+          sum_scaled<ROWS>(weights + i / 4 * PANEL, i, std::min(inputs, i + SCALED_INPUTS), v, rows, x,
+                           first, s, sums);
       return;
     }
     const float* rows[ROWS];

@@ -106,28 +106,74 @@ inline Floats exponential(Floats x) {
   return y * bits_of<Floats>((power + 127) << 23);
 }
 
+// The same four bytes in each lane.
+inline Ints four_bytes(const void* from) { return all(load<int32_t>(static_cast<const char*>(from))); }
+
+// Products of whole numbers, as `add_dot_products` adds them: in each lane four unsigned bytes times
+// four signed ones. A factor is prepared once and used many times.
 #if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
 constexpr bool DOT_INT8 = true;
+constexpr int VECTORS_AT_ONCE = 4;  // of sums, as many as the registers take
 
-// sums + four unsigned bytes times four signed bytes, in each lane. The instruction itself: around
-// its intrinsic GCC 12 moves every sum to another register and back.
-inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Ints unsigned_bytes,
-                                                            Ints signed_bytes) {
+typedef Ints Factor;
+typedef int8_t Small;  // how activations are stored
+
+inline Factor unsigned_factor(Ints four) { return four; }
+inline Factor signed_factor(Ints four) { return four; }
+inline Factor signed_factor(const Small* four) { return four_bytes(four); }
+inline void store_small(Small* to, Ints whole) { store(to, __builtin_convertvector(whole, Bytes)); }
+
+// The instruction itself: around its intrinsic GCC 12 moves every sum to another register and back.
+inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
 #if defined(__AVX512VNNI__)
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(unsigned_bytes), "v"(signed_bytes));
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(s));
 #else
-  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(unsigned_bytes), "x"(signed_bytes));
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(u), "x"(s));
 #endif
   return sums;
 }
-#else
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+constexpr bool DOT_INT8 = true;
+constexpr int VECTORS_AT_ONCE = 2;
+
+// Without that instruction numbers of 16 bits are multiplied, in pairs: the first and third of four
+// bytes, then the second and fourth.
+struct Factor {
+  __m256i even, odd;
+};
+typedef int16_t Small;  // in that order
+typedef int16_t Shorts __attribute__((vector_size(2 * LANES)));
+
+inline Factor unsigned_factor(Ints four) {
+  const __m256i bytes = bits_of<__m256i>(four);
+  return {_mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8)};
+}
+inline Factor signed_factor(Ints four) {
+  const __m256i bytes = bits_of<__m256i>(four);
+  return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
+}
+inline Factor signed_factor(const Small* four) {
+  return {bits_of<__m256i>(four_bytes(four)), bits_of<__m256i>(four_bytes(four + 2))};
+}
+inline void store_small(Small* to, Ints whole) {
+  whole = __builtin_shuffle(whole, Ints{0, 2, 1, 3, 4, 6, 5, 7});
+  store(to, __builtin_convertvector(whole, Shorts));
+}
+inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
+  sums += bits_of<Ints>(_mm256_madd_epi16(u.even, s.even));
+  return sums + bits_of<Ints>(_mm256_madd_epi16(u.odd, s.odd));
+}
+#else  // none of this is called
 constexpr bool DOT_INT8 = false;
-
-inline Ints add_dot_products(Ints sums, Ints, Ints) { return sums; }  // is not called
+constexpr int VECTORS_AT_ONCE = 4;
+typedef Ints Factor;
+typedef int8_t Small;
+inline Factor unsigned_factor(Ints four) { return four; }
+inline Factor signed_factor(Ints four) { return four; }
+inline Factor signed_factor(const Small* four) { return four_bytes(four); }
+inline void store_small(Small* to, Ints whole) { store(to, __builtin_convertvector(whole, Bytes)); }
+inline Ints add_dot_products(Ints sums, Factor, Factor) { return sums; }
 #endif
-
-// The same four bytes in each lane.
-inline Ints four_bytes(const void* from) { return all(load<int32_t>(static_cast<const char*>(from))); }
 
 // bfloat16 is the upper half of a float32; rounded to the nearest, halves to the even one.
 inline Halves to_bfloat16(Floats x) {
