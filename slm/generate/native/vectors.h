@@ -156,8 +156,8 @@ inline Factor signed_factor(const Small* four) {
   return {bits_of<__m256i>(four_bytes(four)), bits_of<__m256i>(four_bytes(four + 2))};
 }
 inline void store_small(Small* to, Ints whole) {
-  whole = __builtin_shuffle(whole, Ints{0, 2, 1, 3, 4, 6, 5, 7});
-  store(to, __builtin_convertvector(whole, Shorts));
+  const __m256i ordered = _mm256_shuffle_epi32(bits_of<__m256i>(whole), _MM_SHUFFLE(3, 1, 2, 0));
+  store(to, __builtin_convertvector(bits_of<Ints>(ordered), Shorts));
 }
 inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
   sums += bits_of<Ints>(_mm256_madd_epi16(u.even, s.even));
