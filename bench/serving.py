@@ -18,13 +18,13 @@ import multiprocessing
 import socket
 import statistics
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from slm.generate import Engine, GenerationOptions, build_engine, build_generator
-from slm.generate.decoder import Draw, Logits
+from slm.generate.decoder import Draw
 from slm.generate.row import Row
 from slm.generate.slots import Slots
 from slm.generate.speed import EndlessTokenizer
@@ -121,15 +121,9 @@ class Timed:
         self.seconds["model"] += time.perf_counter() - began_at
         return logits
 
-    def _timed_draw(
-        self,
-        logits: Logits,
-        options: Sequence[GenerationOptions],
-        uniforms: Sequence[float],
-        seen: Sequence[Collection[int]] | None = None,
-    ) -> list[int]:
+    def _timed_draw(self, *arguments: Any) -> list[int]:
         began_at = time.perf_counter()
-        ids = self._draw(logits, options, uniforms, seen)
+        ids = self._draw(*arguments)
         self.seconds["draw"] += time.perf_counter() - began_at
         return ids
 

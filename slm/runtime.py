@@ -54,8 +54,13 @@ def resolve_device(name: str) -> str:
     return name
 
 
-GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
-"""What Linux shows of NVIDIA's and AMD's GPUs, of those of a Windows host, too."""
+GPU_SIGNS = (
+    *("/dev/nvidiactl", "/dev/nvidia0", "/proc/driver/nvidia", "/sys/module/nvidia"),
+    *("/dev/nvhost-ctrl", "/dev/nvmap"),  # of boards with an integrated one
+    "/dev/kfd",  # AMD
+    "/dev/dxg",  # those of a Windows host
+)
+"""What Linux shows of GPUs, or of their drivers, that PyTorch might use."""
 
 
 def is_surely_cpu(name: str) -> bool:
@@ -65,7 +70,7 @@ def is_surely_cpu(name: str) -> bool:
     """
     if name != "auto" or "torch" in sys.modules:
         return name == "cpu" or (name == "auto" and resolve_device(name) == "cpu")
-    return sys.platform == "linux" and not any(Path(path).exists() for path in GPU_DEVICES)
+    return sys.platform == "linux" and not any(Path(path).exists() for path in GPU_SIGNS)
 
 
 def _has_mps() -> bool:
@@ -152,19 +157,16 @@ def set_threads(threads: int | None) -> int:
 
 
 def cpu_threads() -> int:
-    """As many threads as PyTorch computes with, or would: one for each core that this process has.
+    """As many threads as PyTorch computes with: on Linux told without importing it if need be.
 
-    Without it OMP_NUM_THREADS counts, too.
+    It takes OMP_NUM_THREADS, else a thread for each core that this process may use.
     """
-    if "torch" in sys.modules:
+    if "torch" in sys.modules or sys.platform != "linux":
         return set_threads(None)
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    own = os.sched_getaffinity(0)
-    return len({_core_of(processor) for processor in own})
+    return len({_core_of(processor) for processor in os.sched_getaffinity(0)})
 
 
 def _core_of(processor: int) -> str:

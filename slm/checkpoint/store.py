@@ -65,19 +65,20 @@ class Checkpoint:
     config: RunConfig
     state: TrainingState
     _weights: Mapping[str, StoredTensor] = field(repr=False)
-    _device: torch.device | str
-    """Where `model_state` goes."""
     _manifest: Manifest = field(repr=False)
     _tokenizer_description: Any = field(repr=False)
     """The tokenizer's JSON data, read with the weights as a later writer may replace them all."""
 
     @functools.cached_property
     def model_state(self) -> Mapping[str, Tensor]:
-        """Name to weights, on the device that was asked for."""
-        return {name: stored.tensor().to(self._device) for name, stored in self._weights.items()}
+        """Name to weights, on the CPU."""
+        return {name: stored.tensor() for name, stored in self._weights.items()}
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Name to weights in float32, for programs that compute without PyTorch."""
+        """Name to weights in float32, for programs that compute without PyTorch.
+
+        They share the memory of `model_state` where that is in float32.
+        """
         return {name: stored.float32() for name, stored in self._weights.items()}
 
     @functools.cached_property
@@ -181,14 +182,13 @@ def save_checkpoint(
         raise no_space_to_write(path, reason, needed) from error
 
 
-def load_checkpoint(path: Path | str, *, device: torch.device | str = "cpu") -> Checkpoint:
+def load_checkpoint(path: Path | str) -> Checkpoint:
     """Read and verify a checkpoint directory; it may be replaced by a writer meanwhile.
 
     All is verified at once but the optimizer state, which is when it is asked for.
 
     Args:
         path: the directory itself; see `resolve_checkpoint` for run directories.
-        device: where the weights go.
 
     Raises:
         CheckpointError: a file is missing, damaged, of another version, or does not fit the others.
@@ -197,11 +197,11 @@ def load_checkpoint(path: Path | str, *, device: torch.device | str = "cpu") -> 
     for _ in range(_READ_ATTEMPTS - 1):
         identity = _identity(path)
         try:
-            return _load(path, device)
+            return _load(path)
         except CheckpointError:
             if _identity(path) == identity:
                 raise
-    return _load(path, device)
+    return _load(path)
 
 
 def _identity(path: Path) -> tuple[Path, int, int] | None:
@@ -214,7 +214,7 @@ def _identity(path: Path) -> tuple[Path, int, int] | None:
     return place, status.st_ino, status.st_mtime_ns
 
 
-def _load(path: Path, device: torch.device | str) -> Checkpoint:
+def _load(path: Path) -> Checkpoint:
     manifest = Manifest.read(standing_directory(path))
     config_path = manifest.directory / CONFIG_NAME
     config = RunConfig.from_json(manifest.json(CONFIG_NAME), where=str(config_path))
@@ -236,7 +236,7 @@ def _load(path: Path, device: torch.device | str) -> Checkpoint:
     for name, stored in weights.items():
         if not stored.is_finite():
             raise _not_finite(name, model_path)
-    return Checkpoint(path, config, state, weights, device, manifest, tokenizer)
+    return Checkpoint(path, config, state, weights, manifest, tokenizer)
 
 
 def verify_checkpoint(path: Path | str) -> None:

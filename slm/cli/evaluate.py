@@ -130,8 +130,8 @@ def _score(
 
     how: dict[str, Any] = {"on_progress": on_progress}
     if loaded.dtype == "int8":
-        slots = int8_model(loaded.model, 1, say=lambda text: say(f"note: {text}"))
-        how["scorer"] = NativeScorer(slots)
+        native = int8_model(loaded.model, 1, say=lambda text: say(f"note: {text}"))
+        how["scorer"] = NativeScorer(native)
     else:
         how["autocast"] = autocast(loaded.device, loaded.dtype)
     if data is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from slm.cli.output import say
 from slm.config import DataConfig
 from slm.errors import ConfigError, did_you_mean
-from slm.runtime import DTYPES, resolve_device, resolve_dtype
+from slm.runtime import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
 
 if TYPE_CHECKING:
     from slm.checkpoint import TrainingState
@@ -75,6 +75,9 @@ def load_checkpoint_generator(
     """
     if dtype != "int8":
         _check_dtype(dtype)
+    device = device or "auto"
+    if not is_surely_cpu(device):
+        device = resolve_device(device)
     from slm.checkpoint import open_checkpoint
     from slm.generate import load_generator
 
@@ -82,7 +85,7 @@ def load_checkpoint_generator(
         say(f"note: {text}")
 
     checkpoint = open_checkpoint(path, warn=note)
-    generator = load_generator(checkpoint, device=device or "auto", dtype=dtype, say=note)
+    generator = load_generator(checkpoint, device=device, dtype=dtype, say=note)
     return checkpoint.path, generator
 
 

@@ -6,8 +6,9 @@ data directory: `from slm.data.prepare import prepare`.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from slm.lazy import fetched_when_used
 
 if TYPE_CHECKING:
     from slm.data.loader import DataLoader
@@ -29,11 +30,4 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = fetched_when_used(__name__, _HOMES)

@@ -29,8 +29,8 @@ _HOMES = {
     "TokenEvent": "slm.generate.generator",
     "build_engine": "slm.generate.backend",
     "build_generator": "slm.generate.backend",
-    "load_generator": "slm.generate.backend",
     "filter_logits": "slm.generate.sampling",
+    "load_generator": "slm.generate.backend",
     "sample": "slm.generate.sampling",
 }
 

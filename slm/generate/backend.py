@@ -109,7 +109,7 @@ def build_generator(
             say=say,
         )
     if native is None:
-        return _plain_generator(model, tokenizer, dtype, batch_size)
+        return plain_generator(model, tokenizer, dtype, batch_size)
     return native
 
 
@@ -138,7 +138,7 @@ def load_generator(
     native = native_generator(config, checkpoint.weights, tokenizer, dtype=dtype, say=say)
     if native is not None:
         return native
-    return _plain_generator(checkpoint.build_model(), tokenizer, dtype, BATCH_SIZE)
+    return plain_generator(checkpoint.build_model(), tokenizer, dtype, BATCH_SIZE)
 
 
 def native_generator(
@@ -168,6 +168,12 @@ def native_generator(
     return Generator(
         native, tokenizer, batch_size=together, decoder=SlotDecoder(native), draw=native_draw
     )
+
+
+def plain_generator(model: GPT, tokenizer: Tokenizer, dtype: str, batch_size: int) -> Generator:
+    """A generator by PyTorch alone; see `build_generator`."""
+    dtype = _plain_dtype(model, dtype)
+    return Generator(model, tokenizer, dtype=dtype, batch_size=batch_size)
 
 
 def int8_model(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeModel:
@@ -223,11 +229,6 @@ def _native(
         if say is not None:
             say(f"generating without native code: {error.message}")
         return None
-
-
-def _plain_generator(model: GPT, tokenizer: Tokenizer, dtype: str, batch_size: int) -> Generator:
-    dtype = _plain_dtype(model, dtype)
-    return Generator(model, tokenizer, dtype=dtype, batch_size=batch_size)
 
 
 def _no_int8(model: GPT) -> DeviceError:

@@ -51,7 +51,7 @@ class Generator:
     Not for several threads at once: while it works, the model is in evaluation mode.
 
     Args:
-        model: a `GPT`; where its parameters are, there the work is done.
+        model: a `GPT`, which works where its parameters are; or what has a decoder of its own.
         tokenizer: the one that the model was trained with.
         dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
         batch_size: rows that run together at most.

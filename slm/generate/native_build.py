@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import hashlib
 import os
 import platform
@@ -50,9 +49,12 @@ class NativeUnavailableError(SlmError):
     """The native code cannot be built or loaded here; everything works without it, but slower."""
 
 
-@functools.cache
+_loaded: list[ctypes.CDLL] = []
+"""The library, once it is."""
+
+
 def native_library(say: Callable[[str], None] | None = None) -> ctypes.CDLL:
-    """The compiled library, from the cache folder or compiled now.
+    """The compiled library: loaded before, from the cache folder, or compiled now.
 
     Args:
         say: is told when a compiler is about to run, as that takes a few seconds.
@@ -60,12 +62,15 @@ def native_library(say: Callable[[str], None] | None = None) -> ctypes.CDLL:
     Raises:
         NativeUnavailableError: there is no compiler, or it fails.
     """
+    if _loaded:
+        return _loaded[0]
     if sys.platform == "win32":
         raise NativeUnavailableError("the native code needs Linux or macOS")
     problem = NativeUnavailableError("the native code was never compiled")
     for flags in ((NATIVE_FLAG, *PLAIN_FLAGS), PLAIN_FLAGS):
         try:
-            return build_library(flags, say=say)
+            _loaded.append(build_library(flags, say=say))
+            return _loaded[0]
         except NativeUnavailableError as error:
             problem = error
     raise problem

@@ -26,9 +26,9 @@ def penalise_repetition(logits: Tensor, penalty: float | Tensor, seen: Tensor) -
     treatment of negative logits, so that the penalty always lowers them, is transformers'.
 
     Args:
-        logits: [B, V].
-        penalty: 1 changes nothing, more makes repetition less likely; one for each row as [B, 1].
-        seen: boolean [B, V], the tokens which are in the row's text.
+        logits: [B, V], or of any shape.
+        penalty: 1 changes nothing, more makes repetition less likely; or one for each logit.
+        seen: boolean, of that shape, the tokens which are in the row's text.
     """
     penalised = torch.where(logits > 0, logits / penalty, logits * penalty)
     return torch.where(seen, penalised, logits)
@@ -130,10 +130,7 @@ def draw(
     """See `slm.generate.decoder.Draw`; the logits may be on any device."""
     logits = torch.as_tensor(logits)
     if seen is not None:
-        penalties = torch.tensor([[each.repetition_penalty] for each in options])
-        logits = penalise_repetition(
-            logits, penalties.to(logits.device), _mask(seen, logits.size(-1)).to(logits.device)
-        )
+        logits = _penalised(logits, options, seen)
     alike: dict[tuple[float | None, ...], list[int]] = {}
     for row, each in enumerate(options):
         alike.setdefault((each.temperature, each.top_k, each.top_p, each.min_p), []).append(row)
@@ -148,12 +145,18 @@ def draw(
     return drawn
 
 
-def _mask(seen: Sequence[Collection[int]], vocab_size: int) -> Tensor:
-    """Whether an id is seen, [B, V]."""
-    mask = torch.zeros(len(seen), vocab_size, dtype=torch.bool)
-    for row, ids in enumerate(seen):
-        mask[row, list(ids)] = True
-    return mask
+def _penalised(
+    logits: Tensor, options: Sequence[GenerationOptions], seen: Sequence[Collection[int]]
+) -> Tensor:
+    """A copy, [B, V], with every row's own penalty on its seen ids."""
+    places = [(row, token_id) for row, ids in enumerate(seen) for token_id in ids]
+    rows, ids = torch.tensor(places, dtype=torch.long).reshape(-1, 2).T.to(logits.device)
+    penalties = torch.tensor([each.repetition_penalty for each in options], device=logits.device)
+    found = logits[rows, ids]
+    everywhere = torch.ones_like(found, dtype=torch.bool)
+    logits = logits.clone()
+    logits[rows, ids] = penalise_repetition(found, penalties[rows].to(found.dtype), everywhere)
+    return logits
 
 
 def _draw_alike(logits: Tensor, options: GenerationOptions, uniforms: Sequence[float]) -> Tensor:

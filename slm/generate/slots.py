@@ -1,7 +1,7 @@
 """Many texts at once that come and go independently: each has a slot with a cache of its own.
 
-`slm.generate.decoder` runs a batch whose rows begin together; a server needs the other thing, as a
-request may begin while others are half told. V ids.
+`slm.generate.generator` runs a batch whose rows begin together; a server needs the other thing, as
+a request may begin while others are half told. V ids.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from slm.config import GPTConfig
-from slm.generate.backend import build_generator, native_generator
+from slm.generate.backend import native_generator, plain_generator
 from slm.generate.generator import Generator
 from slm.generate.options import GenerationOptions
 from slm.model.shapes import state_shapes
@@ -145,4 +145,4 @@ def random_generator(
         return native
     from slm.model import GPT
 
-    return build_generator(GPT(config).eval(), tokenizer, dtype=dtype, batch_size=batch_size)
+    return plain_generator(GPT(config), tokenizer, dtype, batch_size)

@@ -8,13 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from slm.generate.decoder import Draw
 from slm.generate.options import GenerationOptions
 from slm.generate.row import Row
-from slm.generate.sampling import penalise_repetition
 from slm.tokenizer.base import Tokenizer
 
 Finish = Literal["stop", "length"]
@@ -79,10 +77,10 @@ class Stream:
         self._tokenizer = tokenizer
         self._logprobs = logprobs
         self._silent = silent
-        self._seen: Tensor | None = None
+        self.seen: set[int] = set()
+        """The ids in its text, where a penalty is on them."""
         if options.repetition_penalty != 1.0:
-            self._seen = torch.zeros(tokenizer.vocab_size, dtype=torch.bool)
-            self._seen[row.prompt_ids] = True
+            self.seen.update(row.prompt_ids)
         self.next_id: int | None = None
         """The id to go on with; None: `context` is to be read (again)."""
         # To be scored, a prompt is read id by id.
@@ -134,12 +132,6 @@ class Stream:
         """The random number for its next draw."""
         return 1.0 if self._unread else self._row.uniform()
 
-    def penalised(self, logits: Tensor) -> Tensor:
-        """The logits [V] from which to draw."""
-        if self._seen is None:
-            return logits
-        return penalise_repetition(logits, self.options.repetition_penalty, self._seen)
-
     def take(self, token_id: int, logits: Tensor | None = None) -> Piece:
         """Go on by the id that was drawn, and say what that adds.
 
@@ -152,8 +144,8 @@ class Stream:
         tokens: tuple[ScoredToken, ...] = ()
         if self._logprobs is not None and token_id != self._tokenizer.eot_id:
             tokens = (self._scored(token_id, logits),)
-        if self._seen is not None:
-            self._seen[token_id] = True
+        if self.options.repetition_penalty != 1.0:
+            self.seen.add(token_id)
         goes_on = self._row.accept(token_id)
         self.next_id = token_id if goes_on else None
         return self._piece(self._row.take_text(), tokens)
@@ -207,9 +199,7 @@ def draw_ids(streams: Sequence[Stream], logits: Tensor, draw: Draw) -> list[int]
         streams: all of one tokenizer, which may have fewer than V ids.
     """
     logits = logits[:, : streams[0].vocab_size]
-    if any(stream.options.repetition_penalty != 1.0 for stream in streams):
-        rows = [stream.penalised(row) for stream, row in zip(streams, logits, strict=True)]
-        logits = torch.stack(rows)
     options = [stream.options for stream in streams]
     uniforms = [stream.uniform() for stream in streams]
-    return draw(logits, options, uniforms)
+    seen = [stream.seen for stream in streams]
+    return draw(logits, options, uniforms, seen if any(seen) else None)

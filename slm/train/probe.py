@@ -25,6 +25,8 @@ from slm.train.step import Stepper
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
 PROBE_ROWS = 32
 WARM_UP_STEPS, STEPS = 2, 5
+ENOUGH_SECONDS = 1.5
+"""On a slow machine fewer steps tell as much, and the run wants the time."""
 COMPILED_FROM_MINUTES = 15.0
 """Runs as long as this are planned from compiled steps: what compiling gives differs much between
 processors, and costs some seconds the first time."""
@@ -62,6 +64,7 @@ def probe_machine(settings: RunConfig, minutes: float) -> Machine:
         device,
         warm_up=WARM_UP_STEPS,
         steps=STEPS,
+        enough_seconds=ENOUGH_SECONDS,
     )
     flops = costs_of(probe.model).training_flops_per_token
     expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)

@@ -7,6 +7,7 @@ what they leave of the whole step is the Python between them, and what they hide
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -62,10 +63,29 @@ def measure_ceiling(device: str) -> Ceiling:
     return Ceiling(products(torch.bfloat16), products(torch.float32), MEMORY_BYTES / reading / 1e9)
 
 
-def step_seconds(step: Callable[[], object], device: str, *, warm_up: int, steps: int) -> float:
-    """Median seconds of a step, after some that do not count."""
-    seconds = [_seconds(step, device) for _ in range(warm_up + steps)]
-    return statistics.median(seconds[warm_up:])
+def step_seconds(
+    step: Callable[[], object],
+    device: str,
+    *,
+    warm_up: int,
+    steps: int,
+    enough_seconds: float = math.inf,
+) -> float:
+    """Median seconds of a step, after some that do not count.
+
+    Args:
+        step: makes one.
+        device: whose work is waited for.
+        warm_up: steps that do not count.
+        steps: those that do, at most.
+        enough_seconds: when these have taken so long and are two at least, no more are made.
+    """
+    for _ in range(warm_up):
+        _seconds(step, device)
+    seconds: list[float] = []
+    while len(seconds) < steps and (len(seconds) < 2 or sum(seconds) < enough_seconds):
+        seconds.append(_seconds(step, device))
+    return statistics.median(seconds)
 
 
 def best_seconds(work: Callable[[], object], device: str, *, repeats: int) -> float:

@@ -114,10 +114,7 @@ class HeadCache {
   float convert(const float* x, Item* to) const {
     float inverse = 1, scale = 1;
     if constexpr (F == Format::int8) {
-      Floats extreme{};
-      for (int i = 0; i < layout_.width; i += LANES)
-        extreme = larger(absolute(load<Floats>(x + i)), extreme);
-      scale = largest_of(extreme) / 127.0f;
+      scale = scale_of(x, layout_.width);
       inverse = scale > 0 ? 1.0f / scale : 0.0f;
     }
     for (int i = 0; i < layout_.width; i += LANES) {

@@ -12,7 +12,7 @@
 #include "attention.h"
 #include "team.h"
 
-// Must agree with _Shape in slm/generate/native_slots.py.
+// Must agree with _Shape in slm/generate/native_model.py.
 struct Shape {
   int32_t vocab_size, block_size, n_layer, n_head, kv_heads, n_embd, head_width, mlp_width;
   int32_t rms_norm, rotary, gated, qk_norm, tied;  // each 0 or 1

@@ -71,9 +71,7 @@ class Activations {
   // Whole numbers from -127 to 127 times a scale. The weights are stored with 128 added, as the
   // instruction wants one factor unsigned; the offset takes that out again.
   void quantise(int row, int first, int last, const float* x) {
-    Floats extreme{};
-    for (int i = first; i < last; i += LANES) extreme = larger(absolute(load<Floats>(x + i)), extreme);
-    const float scale = largest_of(extreme) / 127.0f;
+    const float scale = scale_of(x + first, last - first);
     const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
     Ints sums{};
     Small* to = values_.as<Small>() + size_t(row) * stride_;

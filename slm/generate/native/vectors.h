@@ -84,6 +84,18 @@ inline float largest_of(Floats x) {
 #endif
 }
 
+// What `count` numbers, a multiple of LANES, are divided by to be whole numbers from -127 to 127. NaN
+// where one of them is not finite: 0 times it is NaN, and maxima would pass over that.
+inline float scale_of(const float* x, int count) {
+  Floats extreme{}, zero{};
+  for (int i = 0; i < count; i += LANES) {
+    const Floats some = load<Floats>(x + i);
+    extreme = larger(absolute(some), extreme);
+    zero += some * 0.0f;
+  }
+  return largest_of(extreme) / 127.0f + sum_of(zero);
+}
+
 // Rounded to the nearest whole number, halves to the even one; for |x| below 2^22.
 inline Ints nearest(Floats x) {
   const float shift = 12582912.0f;  // 1.5 * 2^23: the sum's last bit is worth one

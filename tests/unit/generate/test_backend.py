@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slm.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
-from slm.errors import DeviceError
+from slm.errors import CheckpointError, DeviceError
 from slm.generate import (
     CachedDecoder,
     GenerationOptions,
@@ -115,6 +115,22 @@ def test_texts_with_much_to_remember_run_in_waves(
     in_waves = build_generator(model, tokenizer, batch_size=70)
     assert in_waves.batch_size == backend.FEWEST_TOGETHER
     assert in_waves.complete(["One"], options) == at_once.complete(["One"], options)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("spoilt", ["blocks.1.mlp.", "blocks.0.attention."])
+def test_numbers_that_grow_beyond_all_bounds_are_an_error(
+    model: GPT, tokenizer: Any, dtype: str, spoilt: str
+) -> None:
+    """All weights are finite, the logits are not."""
+    matrices = [p for name, p in model.named_parameters() if spoilt in name and p.dim() == 2]
+    assert matrices
+    with torch.no_grad():
+        for matrix in matrices:
+            matrix.fill_(1e30)
+    with pytest.raises(CheckpointError, match="not finite"):
+        build_generator(model, tokenizer, dtype=dtype).complete(["One"], GREEDY)
 
 
 # -- from a checkpoint ---------------------------------------------------------------------------
