@@ -8,6 +8,7 @@ has it. Each value remembers which layer it came from.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ from slm.errors import ConfigError, UsageError, did_you_mean, shown
 
 DEFAULT_PRESET = "modern-12m"
 LARGEST_FILE_BYTES = 1 << 20
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
+"""More parts of a TOML key, with dots between, than any setting has."""
 
 
 def setting_names() -> list[str]:
@@ -79,7 +82,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if value_text.lower() in {"none", "null"}:
         return full_name(name.strip()), None
     try:
-        table = tomllib.loads(f"value = {value_text}")
+        table = _parse_toml(f"value = {value_text}")
     except (ValueError, RecursionError):  # ValueError: also of a number with thousands of digits
         table = {}
     # More than one entry: a text of several lines that happens to look like TOML.
@@ -130,7 +133,7 @@ def settings_file(path: Path) -> dict[str, Any]:
     if len(content) > LARGEST_FILE_BYTES:
         raise ConfigError(f"{path} is larger than {LARGEST_FILE_BYTES:,} bytes")
     try:
-        table = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        table = json.loads(text) if path.suffix == ".json" else _parse_toml(text)
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{path} is not valid: {reason}") from None
@@ -145,6 +148,17 @@ def settings_file(path: Path) -> dict[str, Any]:
             hint="use the version of slm that wrote it",
         )
     return table
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    """What a TOML text holds. A key of many parts is refused: one of 13,000 would take 15 s.
+
+    Raises:
+        ValueError: it is not TOML, or a key has too many parts.
+    """
+    if _LONG_KEY.search(text):
+        raise ValueError("a key has too many parts, a setting's has two at most")
+    return tomllib.loads(text)
 
 
 def preset_of(table: Mapping[str, Any]) -> str | None:

@@ -286,3 +286,23 @@ def test_any_settings_file_is_taken_or_our_error(
     except UsageError:
         config = resolve()
     assert isinstance(config, RunConfig)
+
+
+@pytest.mark.parametrize(
+    "key", [".".join("a" * 14_000), ' . "b c" . '.join("a" * 40), "'x'.y." * 40 + "z"]
+)
+def test_a_key_of_very_many_parts_is_refused_at_once(tmp_path: Path, key: str) -> None:
+    """The parser would take 15 s for the first one."""
+    path = tmp_path / "settings.toml"
+    path.write_text(f"n_layer = 2\n{key} = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="too many parts"):
+        settings_file(path)
+    # Where a value may be a text, it is one.
+    assert parse_assignment(f"data.source={{ {key} = 1 }}")[1] == f"{{ {key} = 1 }}"
+
+
+def test_dots_in_a_text_are_no_parts_of_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    prompt = "One day. " * 100 + "A. B. C. e.g. this... " + "." * 100 + "1.2.3"
+    path.write_text(f'[train]\nsample_prompts = ["{prompt}"]\n', encoding="utf-8")
+    assert settings_file(path)["train"]["sample_prompts"] == [prompt]
