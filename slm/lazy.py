@@ -24,9 +24,7 @@ def fetched_when_used(
     def fetch(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(importlib.import_module(homes[name]), name)
-        setattr(sys.modules[package], name, found)
-        return found
+        return getattr(importlib.import_module(homes[name]), name)
 
     def names() -> list[str]:
         return sorted({*vars(sys.modules[package]), *homes})
