@@ -123,37 +123,16 @@ inline Ints four_bytes(const void* from) { return all(load<int32_t>(static_cast<
 
 // Products of whole numbers, as `add_dot_products` adds them: in each lane four unsigned bytes times
 // four signed ones. A factor is prepared once and used many times.
-#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
+#if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__AVXVNNI__)
 constexpr bool DOT_INT8 = true;
-constexpr int VECTORS_AT_ONCE = 4;  // of sums, as many as the registers take
+constexpr int VECTORS_AT_ONCE = 2;  // of sums, as many as the registers take
 
-typedef Ints Factor;
-typedef int8_t Small;  // how activations are stored
-
-inline Factor unsigned_factor(Ints four) { return four; }
-inline Factor signed_factor(Ints four) { return four; }
-inline Factor signed_factor(const Small* four) { return four_bytes(four); }
-inline void store_small(Small* to, Ints whole) { store(to, __builtin_convertvector(whole, Bytes)); }
-
-// The instruction itself: around its intrinsic GCC 12 moves every sum to another register and back.
-inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
-#if defined(__AVX512VNNI__)
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(s));
-#else
-  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(u), "x"(s));
-#endif
-  return sums;
-}
-#elif defined(__AVX2__) && !defined(__AVX512F__)
-constexpr bool DOT_INT8 = true;
-constexpr int VECTORS_AT_ONCE = 2;
-
-// Without that instruction numbers of 16 bits are multiplied, in pairs: the first and third of four
-// bytes, then the second and fourth.
+// Without a dot-product instruction numbers of 16 bits are multiplied, in pairs: the first and
+// third of four bytes, then the second and fourth.
 struct Factor {
   __m256i even, odd;
 };
-typedef int16_t Small;  // in that order
+typedef int16_t Small;  // how activations are stored, in that order
 typedef int16_t Shorts __attribute__((vector_size(2 * LANES)));
 
 inline Factor unsigned_factor(Ints four) {
@@ -175,16 +154,34 @@ inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u,
   sums += bits_of<Ints>(_mm256_madd_epi16(u.even, s.even));
   return sums + bits_of<Ints>(_mm256_madd_epi16(u.odd, s.odd));
 }
-#else  // none of this is called
-constexpr bool DOT_INT8 = false;
+#else
 constexpr int VECTORS_AT_ONCE = 4;
+
 typedef Ints Factor;
 typedef int8_t Small;
+
 inline Factor unsigned_factor(Ints four) { return four; }
 inline Factor signed_factor(Ints four) { return four; }
 inline Factor signed_factor(const Small* four) { return four_bytes(four); }
 inline void store_small(Small* to, Ints whole) { store(to, __builtin_convertvector(whole, Bytes)); }
-inline Ints add_dot_products(Ints sums, Factor, Factor) { return sums; }
+
+#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
+constexpr bool DOT_INT8 = true;
+
+// The instruction itself: around its intrinsic GCC 12 moves every sum to another register and back.
+inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
+#if defined(__AVX512VNNI__)
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(s));
+#else
+  asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums) : "x"(u), "x"(s));
+#endif
+  return sums;
+}
+#else
+constexpr bool DOT_INT8 = false;
+
+inline Ints add_dot_products(Ints sums, Factor, Factor) { return sums; }  // is not called
+#endif
 #endif
 
 // bfloat16 is the upper half of a float32; rounded to the nearest, halves to the even one.
