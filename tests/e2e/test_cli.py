@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import pytest
 
 from slm.cli import main
-from slm.data.stories import story_at
 from slm.train.metrics import read_metrics
+from storyworld import story_at
 
 QUICK = ["--set", "threads=1", "eval_tokens=512", "sample_prompts=[]"]
 VALIDATION = Path(__file__).parents[3] / "shared" / "tinystories" / "validation.txt"
