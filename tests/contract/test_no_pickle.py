@@ -1,4 +1,4 @@
-"""Nothing in `slm` and `storyworld` runs what it reads: no pickle, no `eval`, PyTorch's files as plain values."""
+"""No project code runs what it reads: no pickle, no `eval`, PyTorch's files as plain values."""
 
 from __future__ import annotations
 
