@@ -19,8 +19,8 @@ from slm.runtime import (
 from slm.train.compiling import compile_blocks, compiles
 from slm.train.law import seconds_per_token
 from slm.train.plan import Machine
-from slm.train.speed import step_seconds
 from slm.train.step import Stepper
+from slm.train.timing import step_seconds
 
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
 PROBE_ROWS = 32

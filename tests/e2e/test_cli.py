@@ -260,7 +260,7 @@ def test_bench_measures_generation(slm):
     figures = json.loads(slm(*words, "--json")[0])
     assert list(figures["speeds"]) == ["slm float32"]
     assert figures["speeds"]["slm float32"]["together"] > 0
-    assert figures["seconds_to_first_letter"] > 0
+    assert figures["seconds_to_first_token"] > 0
     assert figures["ratios"] == []
     assert main(["bench", "generate", "--dtype", "bf16"]) == 2
 

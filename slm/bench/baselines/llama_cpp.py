@@ -1,6 +1,6 @@
-"""llama.cpp by the wheel `xllamacpp`: its server, called in this process, without HTTP.
+"""llama.cpp through the wheel `xllamacpp`: its server, called in this process without HTTP.
 
-The wheel is built for any processor with AVX2; a llama.cpp built at home may be faster.
+The wheel is built for any processor with AVX2; a llama.cpp compiled on this machine may be faster.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 import torch
 import xllamacpp
 
+from slm.bench.baselines.registry import Figures, GenerationTask
 from slm.interop.gguf import GGUF_STORAGES, write_gguf
 from slm.model import GPT
-from slm.peers.contenders import Figures, Task
 
 
-def measure(task: Task, kind: str) -> Figures:
-    """See `Contender.measure`; the time of one text is llama.cpp's own count."""
+def measure(task: GenerationTask, kind: str) -> Figures:
+    """See `Baseline.measure`; the time of a single sequence is the one that llama.cpp reports."""
     storage = next(name for name in GGUF_STORAGES if name == kind)
     torch.manual_seed(0)
     tokens = [f"w{number}" for number in range(task.model.vocab_size)]
@@ -35,7 +35,7 @@ def measure(task: Task, kind: str) -> Figures:
 
 
 def open_server(path: Path, *, streams: int, positions: int) -> Any:
-    """llama.cpp's server for so many texts at once, of so many positions each."""
+    """llama.cpp's server for `streams` sequences at once, of `positions` positions each."""
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_parallel = streams
@@ -46,8 +46,8 @@ def open_server(path: Path, *, streams: int, positions: int) -> Any:
     return xllamacpp.Server(params)
 
 
-def _speed(task: Task, path: Path, streams: int) -> float:
-    """Tokens a second of so many texts together."""
+def _speed(task: GenerationTask, path: Path, streams: int) -> float:
+    """Tokens per second of `streams` sequences together."""
     server = open_server(path, streams=streams, positions=task.model.block_size)
     body = {
         "prompt": list(range(1, task.prompt_tokens + 1)),
@@ -57,7 +57,7 @@ def _speed(task: Task, path: Path, streams: int) -> float:
         "top_k": task.top_k,
         "cache_prompt": False,
     }
-    server.handle_completions(body)  # so that its memory has been used once
+    server.handle_completions(body)  # touches its memory once
     answers: list[Mapping[str, Any]] = []
     askers = [
         threading.Thread(target=lambda: answers.append(server.handle_completions(body)))

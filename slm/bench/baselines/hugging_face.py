@@ -1,4 +1,4 @@
-"""transformers: its Qwen3 and its `generate`."""
+"""transformers, with its Qwen3 and its `generate`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from slm.peers.contenders import Figures, Task
+from slm.bench.baselines.registry import Figures, GenerationTask
 
 
-def measure(task: Task, dtype: str) -> Figures:
-    """See `Contender.measure`."""
+def measure(task: GenerationTask, dtype: str) -> Figures:
+    """See `Baseline.measure`."""
     assert dtype == "float32"
     shape = task.model
     model: Any = Qwen3ForCausalLM(

@@ -1,66 +1,26 @@
-"""What is measured is there and adds up; how large it is, only `bench/` and people may judge."""
+"""The figures are present and add up; how large they are, only `bench/` and people judge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
 
+from slm.bench import training
+from slm.bench.training import Ceiling, measure_ceiling, seconds_by_part
 from slm.config import TrainingConfig
 from slm.model import GPT
 from slm.runtime import Process
-from slm.train import speed
-from slm.train.speed import Ceiling, best_seconds, measure_ceiling, seconds_by_part, step_seconds
+from slm.train import timing
 from slm.train.step import Stepper
 
 MakeModel = Callable[..., GPT]
 
 
-@pytest.fixture
-def ticking(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Work that takes these seconds, one after the other, by a clock of its own."""
-    durations: list[float] = []
-    now = [0.0]
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: now[0])
-
-    def turn() -> None:
-        now[0] += durations.pop(0)
-
-    monkeypatch.setattr(speed, "turn", turn, raising=False)
-    yield durations
-    assert durations == []
-
-
-def test_a_step_is_the_median_after_the_warm_up(ticking: list[float]) -> None:
-    ticking += [9.0, 9.0, 1.0, 5.0, 2.0]
-    assert step_seconds(speed.turn, "cpu", warm_up=2, steps=3) == 2.0  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("durations", "expected"),
-    [
-        ([9.0, 4.0, 2.0], 3.0),  # two at least
-        ([9.0, 1.0, 1.0, 2.0], 1.0),
-        ([0.1, 0.5, 0.6, 0.7, 0.8], 0.65),  # no more than four
-    ],
-)
-def test_steps_end_when_they_have_taken_long_enough(
-    ticking: list[float], durations: list[float], expected: float
-) -> None:
-    ticking += durations
-    found = step_seconds(speed.turn, "cpu", warm_up=1, steps=4, enough_seconds=3.0)  # type: ignore[attr-defined]
-    assert found == pytest.approx(expected)
-
-
-def test_the_best_is_the_least_but_the_first(ticking: list[float]) -> None:
-    ticking += [0.5, 3.0, 2.0, 4.0]
-    assert best_seconds(speed.turn, "cpu", repeats=3) == 2.0  # type: ignore[attr-defined]
-
-
 def test_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed, "PRODUCT_SIZE", 64)
-    monkeypatch.setattr(speed, "MEMORY_BYTES", 1 << 16)
+    monkeypatch.setattr(training, "MATRIX_SIZE", 64)
+    monkeypatch.setattr(training, "MEMORY_BYTES", 1 << 16)
     found = measure_ceiling("cpu")
     assert min(found.bfloat16_gflops, found.float32_gflops, found.memory_gb_per_second) > 0
     assert Ceiling(4.0, 1.0, 2.0).of("bfloat16") == Ceiling(4.0, 1.0, 2.0).of("float16") == 4.0
@@ -77,8 +37,8 @@ def test_a_format_that_is_emulated_is_timed_in_small(monkeypatch: pytest.MonkeyP
         now[0] += 2 * left.size(0) ** 3 / gflops / 1e9
 
     monkeypatch.setattr(torch, "mm", multiply)
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(speed, "MEMORY_BYTES", 1 << 10)
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(training, "MEMORY_BYTES", 1 << 10)
     monkeypatch.setattr(torch.Tensor, "sum", lambda self: now.__setitem__(0, now[0] + 1.0))
     found = measure_ceiling("cpu")
     assert found.bfloat16_gflops == pytest.approx(0.5)

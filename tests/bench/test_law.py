@@ -12,7 +12,7 @@ import pytest
 
 from slm.train.law import LAW, SECONDS_PER_FLOP, SECONDS_PER_TOKEN, Law
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 KNOWN = Law(floor=0.4, size_factor=20.0, size_exponent=0.34, data_factor=50.0, data_exponent=0.30)
 

@@ -1,13 +1,13 @@
-"""Our own generator: draws, text and Python included."""
+"""Our own generator, with sampling, text decoding and Python overhead included."""
 
 from __future__ import annotations
 
-from slm.generate.speed import measure_generation
-from slm.peers.contenders import Figures, Task
+from slm.bench.baselines.registry import Figures, GenerationTask
+from slm.bench.generation import measure_generation
 
 
-def measure(task: Task, dtype: str) -> Figures:
-    """See `Contender.measure`."""
+def measure(task: GenerationTask, dtype: str) -> Figures:
+    """See `Baseline.measure`."""
     speed = measure_generation(
         task.model, dtype=dtype, streams=task.streams, new_tokens=task.new_tokens
     )

@@ -1,18 +1,22 @@
-"""How fast a model's shape generates on this machine, everything included: draws, text, Python."""
+"""How fast a model shape generates here, with sampling, text decoding and Python included."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from slm.config import GPTConfig
+from slm.config import GPTConfig, RunConfig
 from slm.generate.backend import native_generator, plain_generator
 from slm.generate.generator import Generator
 from slm.generate.options import GenerationOptions
@@ -20,13 +24,13 @@ from slm.model.shapes import state_shapes
 from slm.tokenizer.base import Ids, fingerprint_of
 
 PROMPT_TOKENS = 7
-"""With the end-of-text token before them, 8."""
+"""8 with the end-of-text token before them."""
 EDGE_TOKENS = 32
-"""At the beginning and the end of a text, to see whether a token's cost grows."""
+"""Timed at the beginning and at the end of a sequence, to see whether the cost per token grows."""
 
 
 class EndlessTokenizer:
-    """One letter a token, and an end of text that is never sampled: every text has full length."""
+    """One letter per token and no end of text, so that every sequence has full length."""
 
     name = "endless"
 
@@ -40,7 +44,7 @@ class EndlessTokenizer:
         return fingerprint_of(self.to_json())
 
     def encode(self, text: str) -> list[int]:
-        """A letter's id is its code, as far as there are ids."""
+        """Each character's code, modulo the vocabulary size."""
         return [ord(letter) % self.vocab_size for letter in text]
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
@@ -48,7 +52,7 @@ class EndlessTokenizer:
         return [np.array(self.encode(text), dtype=np.uint32) for text in texts]
 
     def token_bytes(self, token_id: int) -> bytes:
-        """Always one letter."""
+        """One letter, whatever the id."""
         return b"a"
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
@@ -66,19 +70,19 @@ class EndlessTokenizer:
 
 @dataclass(frozen=True)
 class Speed:
-    """What one text alone, and several together, take."""
+    """Speed of one sequence alone and of several together."""
 
     tokens_per_second: float
-    """Of one text."""
+    """Of one sequence."""
     first_token_milliseconds: float
-    """From a prompt of `PROMPT_TOKENS` to the first token, the model being loaded."""
+    """From a prompt of `PROMPT_TOKENS` to the first token, with the model loaded."""
     first_tokens_microseconds: float
-    """A token at the beginning of the text; median of `EDGE_TOKENS`."""
+    """Per token at the beginning; median of `EDGE_TOKENS`."""
     last_tokens_microseconds: float
-    """A token at its end."""
+    """Per token at the end."""
     streams: int
     together_tokens_per_second: float
-    """Of that many texts together."""
+    """Of `streams` sequences together."""
 
 
 def measure_generation(
@@ -89,14 +93,14 @@ def measure_generation(
     new_tokens: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Speed:
-    """Generate with random weights of a shape: speed does not depend on their values.
+    """Generate with random weights, whose values do not matter for the speed.
 
     Args:
-        config: the shape.
-        dtype: as `build_generator` takes it.
-        streams: texts that run together.
-        new_tokens: length of each text; None: what the context holds.
-        say: see `build_generator`.
+        config: the model shape.
+        dtype: as in `build_generator`.
+        streams: sequences that run together.
+        new_tokens: length of each sequence; None: the rest of the context.
+        say: as in `build_generator`.
     """
     generator = random_generator(config, dtype=dtype, batch_size=streams, say=say)
     length = new_tokens or max(1, config.block_size - PROMPT_TOKENS - 1)
@@ -124,10 +128,10 @@ def measure_generation(
 def random_generator(
     config: GPTConfig, *, dtype: str, batch_size: int, say: Callable[[str], None] | None = None
 ) -> Generator:
-    """With random weights and an `EndlessTokenizer`: as `slm generate` has it on a CPU.
+    """A generator with random weights and an `EndlessTokenizer`, built as `slm generate` builds it.
 
     Raises:
-        DeviceError: a CPU cannot compute in the format that was asked for.
+        DeviceError: this CPU cannot compute with the dtype.
     """
     rng = np.random.default_rng(0)
 
@@ -146,3 +150,42 @@ def random_generator(
     from slm.model import GPT
 
     return plain_generator(GPT(config), tokenizer, dtype, batch_size)
+
+
+def seconds_to_first_token(settings: RunConfig, starts: int) -> float:
+    """Median seconds from the start of `slm generate` to the first token that it prints.
+
+    A checkpoint of this shape is written for it, with random weights and bytes as tokens.
+    """
+    import torch
+
+    from slm.checkpoint import TrainingState, save_checkpoint
+    from slm.model import GPT
+    from slm.tokenizer.byte_level import BytesTokenizer
+
+    tokenizer = BytesTokenizer()
+    size = max(settings.model.vocab_size, tokenizer.vocab_size)
+    settings = settings.with_values({"model.vocab_size": size}, "slm bench")
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory, "random")
+        save_checkpoint(
+            path,
+            model_state=GPT(settings.model).state_dict(),
+            config=settings,
+            tokenizer=tokenizer,
+            state=TrainingState(0, 0, 0.0, None, 0, ""),
+        )
+        return statistics.median(_seconds_of_one_start(path) for _ in range(starts))
+
+
+def _seconds_of_one_start(checkpoint: Path) -> float:
+    prompt = "Once upon a time"
+    command = [sys.executable, "-m", "slm", "generate", "--checkpoint", str(checkpoint), prompt]
+    started_at = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.read(len(prompt) + 1)
+        seconds = time.perf_counter() - started_at
+        process.terminate()
+    return seconds
