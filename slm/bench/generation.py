@@ -20,7 +20,7 @@ from slm.config import GPTConfig, RunConfig
 from slm.generate.backend import native_generator, plain_generator
 from slm.generate.generator import Generator
 from slm.generate.options import GenerationOptions
-from slm.model.shapes import state_shapes
+from slm.model.costs import parameter_shapes
 from slm.tokenizer.base import Ids, fingerprint_of
 
 PROMPT_TOKENS = 7
@@ -138,7 +138,7 @@ def random_generator(
     def weights() -> dict[str, npt.NDArray[np.float32]]:
         return {
             name: rng.standard_normal(shape, dtype=np.float32) * (0.02 if len(shape) == 2 else 1.0)
-            for name, shape in state_shapes(config).items()
+            for name, shape in parameter_shapes(config).items()
         }
 
     tokenizer = EndlessTokenizer(config.vocab_size)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.model.gpt import Block
 from slm.model.loss import chunked_cross_entropy
 from slm.runtime import (
@@ -107,7 +107,7 @@ def measure_training(
         steps=steps,
     )
     tokens_per_second = tokens_per_step / seconds
-    costs = costs_of(settings.model)
+    costs = model_costs(settings.model)
     gflops = tokens_per_second * costs.training_flops_per_token / 1e9
     figures: dict[str, Any] = {
         "parameters": costs.parameters,

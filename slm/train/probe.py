@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from slm.config import RunConfig
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.presets import resolve
 from slm.runtime import (
     Process,
@@ -66,7 +66,7 @@ def probe_machine(settings: RunConfig, minutes: float) -> Machine:
         steps=STEPS,
         enough_seconds=ENOUGH_SECONDS,
     )
-    flops = costs_of(probe.model).training_flops_per_token
+    flops = model_costs(probe.model).training_flops_per_token
     expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)
     return Machine(
         device=device.partition(":")[0],

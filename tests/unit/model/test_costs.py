@@ -1,8 +1,10 @@
-"""What `costs_of` says of a shape is what the model of that shape has and does."""
+"""What `model_costs` says of a shape is what the model of that shape has and does."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from slm.config import GPTConfig
-from slm.model import GPT, costs_of
-from slm.model.accounting import activation_bytes_per_token, state_bytes
+from slm.model import GPT, model_costs
+from slm.model.costs import activation_bytes_per_token, parameter_shapes, state_bytes
 
 PARTS = {
     "embedding": ("token_embedding.",),
@@ -50,7 +52,7 @@ def configs(draw: st.DrawFn) -> GPTConfig:
 @settings(max_examples=60, deadline=None)
 @given(config=configs())
 def test_parameters_are_counted_by_part(config: GPTConfig) -> None:
-    costs = costs_of(config)
+    costs = model_costs(config)
     parameters = {name: p.numel() for name, p in GPT(config).named_parameters()}
     assert costs.parameters == sum(parameters.values())
     for part, marks in PARTS.items():
@@ -70,7 +72,7 @@ def test_flops_are_those_that_torch_counts(
     idx = torch.zeros(3, config.block_size, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:
         logits, _ = model(idx)
-    costs = costs_of(config)
+    costs = model_costs(config)
     # The plain kernel computes all T x T scores; half of them are masked, and not counted by us.
     masked = config.n_layer * 2 * config.n_head * config.head_width * config.block_size
     assert counter.get_total_flops() == n_tokens * (costs.forward_flops_per_token + masked)
@@ -121,3 +123,25 @@ def test_the_state_of_training_is_at_least_what_is_said(
     moments = [t for state in optimizer.state.values() for t in state.values()]
     measured = 2 * sum(p.nbytes for p in model.parameters()) + sum(t.nbytes for t in moments)
     assert 0.7 * measured <= state_bytes(config) <= measured
+
+
+CHOICES: dict[str, list[Any]] = {
+    "norm": ["layernorm", "rmsnorm"],
+    "position": ["learned", "rope"],
+    "mlp": ["gelu", "swiglu"],
+    "bias": [False, True],
+    "qk_norm": [False, True],
+    "tie_embeddings": [False, True],
+}
+
+
+@pytest.mark.parametrize("norm", CHOICES["norm"])
+def test_those_of_the_model_for_every_choice(norm: str) -> None:
+    for values in itertools.product(*(CHOICES[name] for name in CHOICES if name != "norm")):
+        chosen = dict(zip([name for name in CHOICES if name != "norm"], values, strict=True))
+        config = GPTConfig(
+            **{"vocab_size": 13, "block_size": 6, "n_layer": 2, "n_head": 4, "n_kv_head": 2},
+            **{"n_embd": 16, "head_dim": 6, "norm": norm, **chosen},
+        )
+        state = GPT(config).state_dict()
+        assert parameter_shapes(config) == {name: tuple(w.shape) for name, w in state.items()}
