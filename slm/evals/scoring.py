@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slm.data.shards import TokenArray
+from slm.data.batches import TokenArray
 from slm.model.loss import IGNORE_INDEX
 from slm.tokenizer.base import Ids
 
