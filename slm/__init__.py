@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from slm.errors import SlmError
     from slm.generate import GenerationOptions, Generator
     from slm.model import GPT
-    from slm.train import Trainer
+    from slm.training import Trainer
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ _HOMES = {
     "Generator": "slm.generate",
     "ModelConfig": "slm.config",
     "SlmError": "slm.errors",
-    "Trainer": "slm.train",
+    "Trainer": "slm.training",
     "TrainingConfig": "slm.config",
     "get_default_configs": "slm.config",
 }
