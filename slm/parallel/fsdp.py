@@ -19,7 +19,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from slm.errors import ConfigError, DeviceError
-from slm.generate.cached_decoder import CachedDecoder
+from slm.generation.cached_decoder import CachedDecoder
 from slm.model import GPT
 from slm.parallel.collectives import copy_from_main, is_sharded
 from slm.runtime import Process, autocast, torch_dtype

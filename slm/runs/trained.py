@@ -10,7 +10,7 @@ from slm.checkpoint import open_checkpoint
 from slm.config import TrainingConfig
 from slm.data.loader import DataLoader
 from slm.evals.windows import validation_loss
-from slm.generate import GenerationOptions, Generator
+from slm.generation import GenerationOptions, Generator
 from slm.model import GPT
 from slm.parallel.collectives import in_step, is_sharded, sum_over_processes
 from slm.parallel.fsdp import CollectiveDecoder, place_model

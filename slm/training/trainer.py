@@ -21,7 +21,7 @@ from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, Trai
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted
 from slm.files import atomic_write, directory_lock
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.model import GPT, model_costs
 from slm.parallel.collectives import (
     copy_from_main,

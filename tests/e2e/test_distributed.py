@@ -18,7 +18,7 @@ import torch.distributed
 from safetensors.torch import load_file
 
 from slm.checkpoint import open_checkpoint
-from slm.generate import GenerationOptions, Generator
+from slm.generation import GenerationOptions, Generator
 from slm.model import GPT
 from slm.reporting.model_file import MODEL_FILE, load_model_file
 

@@ -25,8 +25,8 @@ import torch._dynamo  # noqa: F401
 from slm.cli import main
 from slm.data import prepare as prepare_module
 from slm.data.loader import DataLoader
-from slm.generate.cached_decoder import CachedDecoder
-from slm.generate.slot_decoder import SlotDecoder
+from slm.generation.cached_decoder import CachedDecoder
+from slm.generation.slot_decoder import SlotDecoder
 from slm.runs import checkpointer as saving
 from slm.signals import EndOnSignal
 from slm.tokenizer import bpe

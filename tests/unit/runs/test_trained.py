@@ -10,7 +10,7 @@ import pytest
 from slm.data.loader import DataLoader
 from slm.errors import CheckpointError, UsageError
 from slm.evals.windows import validation_loss
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.model import GPT
 from slm.training import Trainer
 

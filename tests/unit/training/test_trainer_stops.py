@@ -26,7 +26,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.files import directory_lock
-from slm.generate.cached_decoder import CachedDecoder
+from slm.generation.cached_decoder import CachedDecoder
 from slm.model import GPT
 from slm.reporting.metrics import MetricsFile, read_metrics
 from slm.reporting.plots import LossPlot
