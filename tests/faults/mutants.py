@@ -35,6 +35,7 @@ import slm.files
 import slm.runs.stop
 import slm.training.step
 import slm.training.trainer
+from slm.api import Trainer
 from slm.config import GPTConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
@@ -49,7 +50,7 @@ from slm.errors import (
 from slm.files import directory_lock
 from slm.model import GPT
 from slm.reading import sealed_json, strict_json
-from slm.training import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters
 
@@ -380,7 +381,7 @@ MUTANTS = [
         "weights are updated whatever the loss is",
         lambda patch: rewrite(
             patch,
-            slm.training.step.Stepper,
+            slm.runs.guarded_step.GuardedStep,
             "step",
             "if math.isfinite(mean_loss) and math.isfinite(grad_norm):",
             "if True:",

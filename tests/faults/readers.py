@@ -105,15 +105,16 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 @contextlib.contextmanager
 def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     """A run of two steps in `place`, and a function that goes on with the run in a folder."""
+    from slm.api import Trainer
     from slm.config import GPTConfig
     from slm.data.loader import DataLoader
     from slm.data.prepare import prepare
     from slm.model import GPT
-    from slm.runs.checkpointer import RunSaver
+    from slm.runs.checkpointer import Checkpointer
+    from slm.runs.guard import spike_limit
+    from slm.runs.guarded_step import GuardedStep
     from slm.runtime import Process, seed_everything
-    from slm.training import Trainer
     from slm.training.budget import Budget
-    from slm.training.step import Stepper
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")
@@ -131,16 +132,18 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     model = GPT(config)
 
     def go_on(run: Path) -> None:
-        stepper = Stepper(model, trainer.config, device="cpu", dtype="float32", process=Process())
-        saver = RunSaver(run, model, stepper, trainer.settings, loader)
-        standing = saver.restore(warn=lambda text: None)
-        if standing is not None:  # as the next steps use it
-            Budget(trainer.config, pace=standing.pace).progress(standing.step)
+        stepper = GuardedStep(
+            model, trainer.config, device="cpu", dtype="float32", process=Process()
+        )
+        saver = Checkpointer(run, model, stepper, trainer.settings, loader)
+        state = saver.restore(warn=lambda text: None)
+        if state is not None:  # as the next steps use it
+            Budget(trainer.config, time_state=state.time).progress(state.step)
             for loss in (3.0, 2.5):
-                _ = standing.watch.limit
-                standing.count_loss(loss)
-            standing.take_in(2.5)
-            json.dumps(standing.watch.to_json(), allow_nan=False)
+                _ = spike_limit(state.running_loss)
+                state.record_loss(loss)
+            state.record_evaluation(2.5)
+            json.dumps(state.to_json(), allow_nan=False)
 
     yield place / "run", go_on
 

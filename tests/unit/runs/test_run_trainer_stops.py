@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.errors import (
     CheckpointError,
@@ -31,11 +32,11 @@ from slm.model import GPT
 from slm.reporting.metrics import MetricsFile, read_metrics
 from slm.reporting.plots import LossPlot
 from slm.reporting.tensorboard import TensorBoard
-from slm.training import Callback, SampleRecord, StepRecord, Trainer, lr_at
-from slm.training import trainer as trainer_module
+from slm.runs import run_trainer as trainer_module
+from slm.runs.guarded_step import NonFinite
+from slm.training import Callback, SampleRecord, StepRecord, lr_at
 from slm.training.budget import ENDING_SECONDS, Budget
 from slm.training.schedule import lr_scale
-from slm.training.step import Fault
 
 MakeTrainer = Callable[..., Trainer]
 MakeModel = Callable[..., GPT]
@@ -151,7 +152,7 @@ def test_by_the_clock(
         trainer = make_trainer(
             max_minutes=1.0, max_steps=1, eval_interval=1000, warmup_steps=0, schedule="cosine"
         )
-        plain_step, plain_evaluation = trainer.stepper.step, trainer.evaluate
+        plain_step, plain_evaluation = trainer.guarded_step.step, trainer.evaluate
 
         def slow_step(*args: Any) -> Any:
             now[0] += 5.0
@@ -161,7 +162,7 @@ def test_by_the_clock(
             now[0] += 3.0
             return plain_evaluation(*args)
 
-        trainer.stepper.step = slow_step  # type: ignore[method-assign]
+        trainer.guarded_step.step = slow_step  # type: ignore[method-assign]
         trainer.evaluate = slow_evaluation  # type: ignore[method-assign]
         return trainer
 
@@ -199,7 +200,7 @@ def poison_steps(trainer: Trainer, bad: set[int]) -> None:
     weight = trainer.model.blocks[0].mlp.up_proj.weight  # type: ignore[union-attr]
 
     def spoil(gradient: torch.Tensor) -> torch.Tensor:
-        return gradient * math.nan if trainer.standing.step + 1 in bad else gradient
+        return gradient * math.nan if trainer.state.step + 1 in bad else gradient
 
     weight.register_hook(spoil)  # type: ignore[operator, union-attr]
 
@@ -208,7 +209,7 @@ def test_stop_saves_the_last_good_weights(make_trainer: MakeTrainer, listener: A
     trainer = make_trainer(max_steps=6)
     poison_steps(trainer, {3})
     good: list[dict[str, torch.Tensor]] = []
-    trainer.listeners.callbacks = [listener, At(2, lambda: good.append(copied(trainer.model)))]
+    trainer.callbacks.callbacks = [listener, At(2, lambda: good.append(copied(trainer.model)))]
     with pytest.raises(TrainingError, match=r"step 3.*mlp\.up_proj.*step-000002") as caught:
         trainer.train()
     assert caught.value.hint is not None
@@ -244,17 +245,17 @@ def test_the_fourth_in_a_row_ends_the_run_also_across_a_restart(
 
 def test_a_skipped_loss_is_not_averaged(make_trainer: MakeTrainer, listener: Any) -> None:
     trainer = make_trainer(max_steps=3, on_nonfinite="skip")
-    plain_step = trainer.stepper.step
+    plain_step = trainer.guarded_step.step
 
     def first_is_nan(*args: Any) -> Any:
         outcome = plain_step(*args)
-        if trainer.standing.step == 0:
+        if trainer.state.step == 0:
             object.__setattr__(outcome, "loss", math.nan)
             object.__setattr__(outcome, "updated", False)
-            object.__setattr__(outcome, "fault", Fault("loss", micro_batch=0))
+            object.__setattr__(outcome, "fault", NonFinite("loss", micro_batch=0))
         return outcome
 
-    trainer.stepper.step = first_is_nan  # type: ignore[method-assign]
+    trainer.guarded_step.step = first_is_nan  # type: ignore[method-assign]
     trainer.train()
     losses = [record.loss for record in listener.of("on_step")]
     assert math.isnan(losses[0])
@@ -275,7 +276,7 @@ def test_a_signal_saves_and_ends(
 ) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     trainer = make_trainer(max_steps=50)
-    trainer.listeners.callbacks = [listener, At(4, lambda: os.kill(os.getpid(), number))]
+    trainer.callbacks.callbacks = [listener, At(4, lambda: os.kill(os.getpid(), number))]
     with pytest.raises(Interrupted, match="step 4") as caught:
         trainer.train()
     assert caught.value.exit_code == 128 + number
@@ -349,14 +350,14 @@ def test_a_signal_in_the_last_save_is_not_lost(
     make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = make_trainer(max_steps=3)
-    save = trainer.saver.save
+    save = trainer.checkpointer.save
 
-    def slow_save(standing: Any) -> Path:
-        monkeypatch.setattr(trainer.saver, "save", save)
+    def slow_save(state: Any) -> Path:
+        monkeypatch.setattr(trainer.checkpointer, "save", save)
         os.kill(os.getpid(), signal.SIGTERM)
-        return save(standing)
+        return save(state)
 
-    monkeypatch.setattr(trainer.saver, "save", slow_save)
+    monkeypatch.setattr(trainer.checkpointer, "save", slow_save)
     with pytest.raises(Interrupted, match=r"finished at step 3, saved in .*step-000003") as caught:
         trainer.train()
     assert caught.value.exit_code == 143

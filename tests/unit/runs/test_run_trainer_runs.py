@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.errors import (
     CheckpointError,
@@ -21,7 +22,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.model import GPT
-from slm.training import Trainer, lr_at
+from slm.training import lr_at
 
 MakeTrainer = Callable[..., Trainer]
 MakeModel = Callable[..., GPT]
@@ -227,7 +228,7 @@ def test_stopping_early(make_trainer: MakeTrainer, listener: Any) -> None:
     assert any("stopped early" in note for note in listener.of("on_note"))
     again = make_trainer(eval_interval=2, max_steps=100, early_stopping_patience=2)
     assert again.train(existing="resume").stopped_early
-    assert again.standing.step == 8
+    assert again.state.step == 8
 
 
 # -- what does not fit -----------------------------------------------------------------------------

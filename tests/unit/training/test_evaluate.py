@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from slm.evals import validation_loss
 from slm.model import GPT
 from slm.model.attention import document_mask
+from slm.training.evaluate import validation_loss
+
+SHAPE: dict[str, Any] = {
+    **{"vocab_size": 257, "block_size": 16, "dropout": 0.1, "tie_embeddings": False, "spread": 10.0}
+}
 
 
 def random_batch(seed: int, rows: int, n_ignored: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -21,7 +25,9 @@ def random_batch(seed: int, rows: int, n_ignored: int) -> tuple[torch.Tensor, to
     return inputs, targets
 
 
-def test_the_mean_is_over_tokens_and_not_over_batches(model: GPT) -> None:
+@pytest.mark.parametrize("family", ["gpt2", "modern"])
+def test_the_mean_is_over_tokens_and_not_over_batches(tiny_model: Any, family: str) -> None:
+    model: GPT = tiny_model(family, **SHAPE)
     batches = [random_batch(0, 4, 0), random_batch(1, 1, 5), random_batch(2, 1, 8)]
     loss, n_tokens = validation_loss(model, batches)
     assert n_tokens == 32 + 3
@@ -38,14 +44,14 @@ def test_the_mean_is_over_tokens_and_not_over_batches(model: GPT) -> None:
     assert loss == pytest.approx(nats / 35, rel=1e-5)
 
 
-def test_no_tokens_have_no_loss(make_model: Any) -> None:
-    loss, n_tokens = validation_loss(make_model("gpt2"), [])
+def test_no_tokens_have_no_loss(tiny_model: Any) -> None:
+    loss, n_tokens = validation_loss(tiny_model("gpt2", **SHAPE), [])
     assert math.isnan(loss)
     assert n_tokens == 0
 
 
-def test_training_goes_on_as_before(make_model: Any) -> None:
-    model = make_model("modern").train()
+def test_training_goes_on_as_before(tiny_model: Any) -> None:
+    model = tiny_model("modern", **SHAPE).train()
     batch = random_batch(0, 2, 0)
     validation_loss(model, [batch])
     assert model.training
@@ -54,7 +60,7 @@ def test_training_goes_on_as_before(make_model: Any) -> None:
     assert model.token_embedding.weight.grad is not None
 
 
-def test_autocast_is_open_once_around_everything(make_model: Any) -> None:
+def test_autocast_is_open_once_around_everything(tiny_model: Any) -> None:
     opened = []
 
     @contextlib.contextmanager
@@ -63,12 +69,14 @@ def test_autocast_is_open_once_around_everything(make_model: Any) -> None:
         yield
         opened.append("out")
 
-    validation_loss(make_model("gpt2"), [random_batch(seed, 1, 0) for seed in (1, 2)], autocast())
+    validation_loss(
+        tiny_model("gpt2", **SHAPE), [random_batch(seed, 1, 0) for seed in (1, 2)], autocast()
+    )
     assert opened == ["in", "out"]
 
 
-def test_stories_by_themselves(make_model: Any) -> None:
-    model = make_model("modern").eval()
+def test_stories_by_themselves(tiny_model: Any) -> None:
+    model = tiny_model("modern", **SHAPE).eval()
     inputs, targets = random_batch(3, 2, 0)
     inputs[:, 2] = 5
     loss, n_tokens = validation_loss(model, [(inputs, targets)], eot_id=5)

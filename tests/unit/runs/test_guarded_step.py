@@ -12,17 +12,17 @@ from torch import Tensor
 
 from slm.config import TrainingConfig
 from slm.model import GPT
+from slm.runs.guarded_step import GuardedStep, NonFinite
 from slm.runtime import Process
-from slm.training.step import Fault, Stepper
 
 MakeModel = Callable[..., GPT]
 Batch = tuple[Tensor, Tensor]
 both_optimizers = pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 
 
-def make_stepper(model: GPT, *, dtype: str = "float32", **settings: Any) -> Stepper:
+def make_stepper(model: GPT, *, dtype: str = "float32", **settings: Any) -> GuardedStep:
     config = TrainingConfig(**{"learning_rate": 0.01, "weight_decay": 0.1, **settings})
-    return Stepper(model, config, device="cpu", dtype=dtype, process=Process())
+    return GuardedStep(model, config, device="cpu", dtype=dtype, process=Process())
 
 
 def batch(rows: int = 4, seed: int = 0) -> Batch:
@@ -31,7 +31,7 @@ def batch(rows: int = 4, seed: int = 0) -> Batch:
     return x, y
 
 
-def everything(stepper: Stepper) -> dict[str, Tensor]:
+def everything(stepper: GuardedStep) -> dict[str, Tensor]:
     """Copies of all weights and all optimizer state."""
     found = {f"weight {name}": p.detach().clone() for name, p in stepper.parameters.items()}
     for kind, optimizer in stepper.optimizers.items():
@@ -47,7 +47,7 @@ def assert_same(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
         assert torch.equal(tensor, right[name]), name
 
 
-def poison(stepper: Stepper, value: float, name: str = "blocks.1.mlp.up_proj.weight") -> Any:
+def poison(stepper: GuardedStep, value: float, name: str = "blocks.1.mlp.up_proj.weight") -> Any:
     """Make one element of one gradient not finite, from now on; returns the hook's handle."""
 
     def spoil(gradient: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ def test_a_gradient_that_is_not_finite_changes_nothing(
     assert not outcome.updated
     assert math.isfinite(outcome.loss)
     assert not math.isfinite(outcome.grad_norm)
-    assert outcome.fault == Fault("gradient", "blocks.1.mlp.up_proj.weight")
+    assert outcome.fault == NonFinite("gradient", "blocks.1.mlp.up_proj.weight")
     assert_same(everything(stepper), before)
     handle.remove()
     # And nothing of it is left for the next step.
@@ -167,7 +167,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(tiny_model: MakeModel, optimi
     outcome = stepper.step([batch(), batch(seed=1)], 2, 1.0)
     assert not outcome.updated
     assert not math.isfinite(outcome.loss)
-    assert outcome.fault == Fault("weight", "blocks.0.mlp.up_proj.weight")  # whence the loss
+    assert outcome.fault == NonFinite("weight", "blocks.0.mlp.up_proj.weight")  # whence the loss
     assert_same(everything(stepper), before)
 
 
@@ -181,7 +181,7 @@ def test_the_micro_batch_of_a_loss_that_is_not_finite_is_named(
         lambda model, inputs, found: (None, found[1] * (math.nan if next(calls) == bad else 1.0))
     )
     outcome = stepper.step([batch(seed=seed) for seed in range(3)], 3, 1.0)
-    assert outcome.fault == Fault("loss", micro_batch=bad)
+    assert outcome.fault == NonFinite("loss", micro_batch=bad)
 
 
 @pytest.mark.parametrize("loss_only", [True, False])
@@ -193,7 +193,7 @@ def test_a_norm_that_overflows_though_no_gradient_does(
     stepper.parameters[name].register_hook(lambda gradient: gradient * 0 + 1e30)
     outcome = stepper.step([batch()], 1, 1.0)
     assert not outcome.updated
-    assert outcome.fault == Fault("gradient", None)
+    assert outcome.fault == NonFinite("gradient", None)
 
 
 @both_optimizers
@@ -211,14 +211,14 @@ def test_an_update_that_makes_a_weight_not_finite_is_undone_where_steps_are_skip
             for seed in range(n_before):
                 one.step([batch(seed=seed)], 1, 1.0)
 
-        def spoil(*_: Any, bad: Stepper = stepper) -> None:
+        def spoil(*_: Any, bad: GuardedStep = stepper) -> None:
             with torch.no_grad():
                 bad.parameters[name].view(-1)[5] = math.inf
 
         handle = list(stepper.optimizers.values())[-1].register_step_post_hook(spoil)
         outcome = stepper.step([batch(seed=7)], 1, 1.0)
         handle.remove()
-        assert outcome.fault == Fault("update", name)
+        assert outcome.fault == NonFinite("update", name)
         assert not outcome.updated
         if on_nonfinite == "skip":
             assert_same(everything(stepper), everything(fresh))
@@ -259,8 +259,8 @@ def test_bfloat16_learns_as_float32_does(tiny_model: MakeModel) -> None:
 def test_float16_learns_with_a_scaler(tiny_model: MakeModel, optimizer: str) -> None:
     stepper = make_stepper(tiny_model("gpt2"), dtype="float16", optimizer=optimizer)
     exact = make_stepper(tiny_model("gpt2"), optimizer=optimizer)
-    assert stepper.scaler.is_enabled()
-    assert not exact.scaler.is_enabled()
+    assert stepper.execution.scaler.is_enabled()
+    assert not exact.execution.scaler.is_enabled()
     for _ in range(3):
         outcome, expected = (s.step([batch()], 1, 1.0) for s in (stepper, exact))
         assert outcome.updated
@@ -277,15 +277,15 @@ def test_an_overflow_in_float16_only_lowers_the_scale(
     """Of all optimizers, also those whose own gradients are finite."""
     stepper = make_stepper(tiny_model("gpt2"), dtype="float16", optimizer=optimizer)
     stepper.step([batch()], 1, 1.0)
-    before, scale = everything(stepper), stepper.scaler.get_scale()
+    before, scale = everything(stepper), stepper.execution.scaler.get_scale()
     handle = poison(stepper, value, name)
     for n in (1, 2):
         outcome = stepper.step([batch(seed=1)], 1, 1.0)
         assert outcome.overflowed  # that is how float16 works, and no reason to stop
         assert not outcome.updated
-        assert outcome.fault == Fault("gradient", name)
+        assert outcome.fault == NonFinite("gradient", name)
         assert_same(everything(stepper), before)
-        assert stepper.scaler.get_scale() == scale * 0.5**n
+        assert stepper.execution.scaler.get_scale() == scale * 0.5**n
     handle.remove()
     assert stepper.step([batch(seed=1)], 1, 1.0).grad_norm < 100
     after = everything(stepper)

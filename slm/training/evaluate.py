@@ -1,4 +1,4 @@
-"""The loss over given windows, as training looks at it on its way."""
+"""The validation loss during training: the mean over given windows."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ def validation_loss(
     *,
     eot_id: int | None = None,
 ) -> tuple[float, int]:
-    """The mean loss over the tokens of all batches, in nats, and how many tokens that were.
+    """The mean loss over the tokens of all batches in nats, and their number.
 
-    Windows cut from a stream of stories begin anywhere, so this is a little higher than
-    `slm.evals.loss`, which gives every story its own start. The model is put into evaluation mode
-    and back.
+    Windows of a stream of documents begin anywhere, so this is slightly higher than the loss of
+    `slm.evals.loss`, which gives every document its own start. The model is in evaluation mode
+    meanwhile.
 
     Args:
         model: called as `GPT` is.
-        batches: pairs (x, y) of [B, T] ids on the model's device; y of -100 counts for nothing.
-        autocast: number format of the products, entered once; None: that of the weights.
-        eot_id: the end-of-text token, for a model that saw each story by itself; None: all of a
-            window is seen.
+        batches: pairs (x, y) of [B, T] ids on the model's device; positions with y of -100 are
+            ignored.
+        autocast: entered once, for the dtype of matrix multiplications; None: that of the weights.
+        eot_id: the end-of-text token, for a model that saw each document by itself; None: each
+            position sees all of its window up to itself.
 
     Returns:
-        (mean loss, tokens); (nan, 0) where there are none.
+        (mean loss, tokens); (nan, 0) where there is no token.
     """
     total_nats, n_tokens = 0.0, 0
     # Not inference_mode: the model may be compiled, and would be compiled again for its tensors.

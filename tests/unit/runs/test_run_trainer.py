@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.errors import CheckpointError, UsageError
-from slm.evals.windows import validation_loss
 from slm.generation import GenerationOptions
 from slm.model import GPT
-from slm.training import Trainer
+from slm.training.evaluate import validation_loss
 
 MakeTrainer = Callable[..., Trainer]
 
