@@ -9,7 +9,7 @@ from typing import Literal
 
 from slm import runtime
 from slm.generate.options import GenerationOptions
-from slm.generate.text import TextStream
+from slm.generate.text import TextStream, split_unfinished
 from slm.tokenizer.base import Tokenizer
 
 FinishReason = Literal["end", "stop", "length"]
@@ -82,7 +82,9 @@ class Row:
         self._tokenizer = tokenizer
         self._block_size = block_size
         self._max_new_tokens = options.max_new_tokens
-        self._stream = TextStream(options.stop)
+        _, self.unfinished = split_unfinished(tokenizer.decode_bytes(self.prompt_ids))
+        """The bytes of a character that the prompt began and did not finish, as ids can."""
+        self._stream = TextStream(options.stop, unfinished=self.unfinished)
         self._pieces: list[str] = []
         self._n_taken = 0
 

@@ -15,13 +15,15 @@ class TextStream:
 
     Args:
         stop: strings that end the text and are not part of it.
+        unfinished: bytes of a character that the prompt began and did not finish.
     """
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    def __init__(self, stop: Sequence[str] = (), *, unfinished: bytes = b"") -> None:
         self.stop = tuple(stop)
         self.stopped = False
         """Whether a stop string was met; nothing is shown from then on."""
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._characters.decode(unfinished)
         self._held = ""
 
     def push(self, token: bytes) -> str:
@@ -29,8 +31,11 @@ class TextStream:
         return self._release(self._characters.decode(token), last=False)
 
     def finish(self) -> str:
-        """Return what was held back; an unfinished character becomes U+FFFD."""
-        return self._release(self._characters.decode(b"", final=True), last=True)
+        """Return what was held back, but for the bytes of an unfinished character.
+
+        U+FFFD in their place would be read as a character of the text by whoever continues it.
+        """
+        return self._release("", last=True)
 
     def _release(self, new_text: str, *, last: bool) -> str:
         if not self.stop:
@@ -46,6 +51,13 @@ class TextStream:
         n_held = 0 if last else longest_beginning(text, self.stop)
         self._held = text[len(text) - n_held :]
         return text[: len(text) - n_held]
+
+
+def split_unfinished(content: bytes) -> tuple[str, bytes]:
+    """The text of some bytes, and the bytes at their end that only begin a character."""
+    characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    text = characters.decode(content)
+    return text, characters.getstate()[0]
 
 
 def first_stop(text: str, stop: Sequence[str]) -> int | None:
