@@ -17,6 +17,7 @@ async function start() {
   const run = new RunView();
   try {
     const { models } = await ask("/insight/models");
+    noteDtypes(models);
     const hasRun = await run.exists();
     byId("run-link").hidden = !hasRun;
     if (hasRun) shown.run = run;
@@ -33,6 +34,16 @@ async function start() {
   addEventListener("hashchange", () => route(true));
   route(false);
   document.body.dataset.ready = "yes";
+}
+
+/** Say where figures and stories are computed differently, and so can differ. */
+function noteDtypes(models) {
+  const differing = models.find((model) => model.dtype !== model.text_dtype);
+  for (const note of document.querySelectorAll(".dtype-note")) {
+    note.hidden = !differing;
+    if (differing) note.textContent = `Computed in ${differing.dtype}. Stories are generated with ${differing.text_dtype} `
+      + "weights, so the probabilities of their words can differ slightly.";
+  }
 }
 
 function route(moved) {
