@@ -34,7 +34,7 @@ PROBLEMS = {
     421: "The Host header names another server.",
     429: "All slots are taken and the queue is full.",
     500: "The model failed.",
-    503: "No slot became free in time, or the server is about to end.",
+    503: "No slot became free in time, the server is about to end, or the model stopped working.",
 }
 
 READING = (401, 403, 404, 405, 421, 503)

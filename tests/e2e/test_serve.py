@@ -301,6 +301,7 @@ def test_a_client_that_stops_listening_frees_its_slot(server, client):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_a_signal(number):
     words = ["serve", "--checkpoint", str(RUN), "--port", "0", "--model-name", "old"]
+    words += ["--allow-host", "My-Laptop.local:80", "--allow-origin", "https://Pages.example/"]
     with subprocess.Popen(
         [sys.executable, "-m", "slm", *words],
         stdout=subprocess.PIPE,
@@ -313,6 +314,16 @@ def test_the_command_serves_until_a_signal(number):
         try:
             address = process.stdout.readline().strip()
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address), process.stderr.read()
+            asked = {
+                "Host": "my-laptop.local",
+                "Origin": "https://pages.example",
+                "Authorization": "Bearer from-the-environment",
+            }
+            found = httpx2.get(f"{address}/insight/models", headers=asked, trust_env=False)
+            assert found.headers["access-control-allow-origin"] == "https://pages.example"
+            (listed,) = found.json()["models"]
+            assert listed["dtype"] == "float32"
+            assert listed["text_dtype"] == ("bfloat16" if shutil.which("c++") else "float32")
             with openai.OpenAI(
                 base_url=f"{address}/v1",
                 api_key="from-the-environment",

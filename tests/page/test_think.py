@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tests.page.conftest import PHONE
+from tests.page.serving import serving
 from tests.page.test_write import overflow, story, tell
 
 TEXT = "One day a fox saw the moon."
@@ -101,3 +104,19 @@ def test_on_a_phone(open_page):
     page = open_page("#think", viewport=PHONE, has_touch=True, is_mobile=True)
     look(page)
     assert overflow(page) <= 0
+
+
+def test_the_dtypes_are_named_where_stories_are_computed_in_another(open_page, models):
+    page = open_page()
+    assert page.locator(".dtype-note:not([hidden])").count() == 0
+    native = {name: dataclasses.replace(of, text_dtype="int8") for name, of in models.items()}
+    with serving(native) as address:
+        page = open_page(url=address)
+        note = page.locator("#write .dtype-note")
+        assert note.is_visible()
+        assert note.text_content().startswith(
+            "Computed in float32. Stories are generated with int8"
+        )
+        page.click("nav a[href='#think']")
+        look(page)
+        assert page.locator("#think .dtype-note").is_visible()
