@@ -16,7 +16,7 @@ import typer
 from slm.cli.loading import load_to_generate
 from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
-from slm.errors import MissingExtraError, UsageError
+from slm.errors import MissingExtraError, UsageError, shown
 from slm.reading import status_of
 
 if TYPE_CHECKING:
@@ -130,6 +130,11 @@ def serve(
         raise UsageError(
             f"the API key has {len(key)} characters, too few to keep anybody out",
             hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
+        )
+    if model_name is not None and not model_name.isprintable():
+        raise UsageError(
+            f"the model name {shown(model_name)} has characters that clients cannot send",
+            hint="choose another --model-name",
         )
     from slm.server.limits import Limits
     from slm.server.security import checked_name, checked_origin

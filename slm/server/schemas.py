@@ -148,7 +148,7 @@ class StreamOptions(Checked):
 
 
 class PromptCacheOptions(Checked):
-    """Has no effect: every prompt is read anew."""
+    """Has no effect: every prompt is read in full."""
 
     mode: Text | None = None
     ttl: Text | None = None

@@ -33,6 +33,7 @@ def refused(capsys, *words: object) -> str:
         (["--queue", "-1"], "queue"),
         (["--max-tokens", "0"], "max_tokens"),
         (["--request-seconds", "nan"], "request_seconds"),
+        (["--model-name", "a\udcff"], "clients cannot send"),
         (["--allow-origin", "*"], "pages of every site"),
         (["--allow-origin", "example.com"], "not an origin"),
         (["--allow-host", "http://my-laptop.local"], "not a host name"),

@@ -199,7 +199,28 @@ def test_models_with_any_name(name):
         assert json.loads(raw_answer(server, head).partition(b"\r\n\r\n")[2])["id"] == name
 
 
-def test_a_scheduler_that_stopped_is_no_healthy_one():
+def test_choices_that_fail_when_their_context_is_full_end_alone():
+    """Both start over in one step, and the first one's failure ends the second one's text."""
+    slots = SlowSlots(2, seconds=0.0)
+
+    def fail(call):
+        if call.startswith("admit") and len(slots.calls) > 2:
+            raise RuntimeError("secret detail")
+
+    slots.fail = fail
+    asked = {"prompt": "x" * 30, "n": 2, "max_tokens": 50}
+    with (
+        running(slots, max_tokens=100) as server,
+        httpx2.Client(base_url=server.address, trust_env=False) as client,
+    ):
+        assert problem(post(client, **asked), 500)["code"] == "model_failed"
+        slots.fail = lambda call: None
+        assert client.get("/healthz").status_code == 200
+        assert len(post(client, **asked).json()["choices"]) == 2
+        assert server.scheduler.counts.failed == 1
+
+
+def test_a_scheduler_that_stopped_is_not_healthy():
     slots = FakeSlots(1)
 
     def fail(slot):

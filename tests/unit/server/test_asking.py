@@ -71,7 +71,7 @@ def test_bounds_are_kept_and_named(model, field, value, code):
         ),
     ],
 )
-def test_a_prompt_that_is_too_long_is_told_its_length(model, prompt, found):
+def test_the_refusal_of_a_long_prompt_names_its_length(model, prompt, found):
     with pytest.raises(ProblemError) as problem:
         completion(model, prompt=prompt)
     beginning, end = found.split("*")
