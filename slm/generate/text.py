@@ -15,10 +15,11 @@ class TextStream:
 
     Args:
         stop: strings that end the text and are not part of it.
-        unfinished: bytes of a character that the prompt began and did not finish.
+        unfinished: the first bytes of a character, which the text begins with (see
+            `whole_characters`).
     """
 
-    def __init__(self, stop: Sequence[str] = (), *, unfinished: bytes = b"") -> None:
+    def __init__(self, stop: Sequence[str] = (), unfinished: bytes = b"") -> None:
         self.stop = tuple(stop)
         self.stopped = False
         """Whether a stop string was met; nothing is shown from then on."""
@@ -30,12 +31,14 @@ class TextStream:
         """Add a token's bytes and return the text that is now certain."""
         return self._release(self._characters.decode(token), last=False)
 
-    def finish(self) -> str:
-        """Return what was held back, but for the bytes of an unfinished character.
+    def finish(self, *, cut: bool = False) -> str:
+        """Return what was held back.
 
-        U+FFFD in their place would be read as a character of the text by whoever continues it.
+        Args:
+            cut: the text could have gone on. Then an unfinished character is left out, so that the
+                text can be continued; else it becomes U+FFFD.
         """
-        return self._release("", last=True)
+        return self._release("" if cut else self._characters.decode(b"", final=True), last=True)
 
     def _release(self, new_text: str, *, last: bool) -> str:
         if not self.stop:
@@ -53,11 +56,14 @@ class TextStream:
         return text[: len(text) - n_held]
 
 
-def split_unfinished(content: bytes) -> tuple[str, bytes]:
-    """The text of some bytes, and the bytes at their end that only begin a character."""
-    characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    text = characters.decode(content)
-    return text, characters.getstate()[0]
+def whole_characters(content: bytes) -> tuple[str, bytes]:
+    """Text up to its last whole character, and the bytes of the one that is cut at the end.
+
+    Bytes that can be no character become U+FFFD.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    text = decoder.decode(content)
+    return text, decoder.getstate()[0]
 
 
 def first_stop(text: str, stop: Sequence[str]) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from slm.errors import TokenizerError, shown
 from slm.generate.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
 from slm.generate.row import Row
-from slm.generate.text import split_unfinished
+from slm.generate.text import whole_characters
 from slm.server.limits import Limits
 from slm.server.problems import ProblemError
 from slm.server.schemas import (
@@ -218,8 +218,9 @@ def _as_ids(
         if min(prompt) < 0 or highest >= model.tokenizer.vocab_size:
             bad = highest if highest >= model.tokenizer.vocab_size else min(prompt)
             raise _beyond(field, f"must hold ids from 0 to {model.tokenizer.vocab_size - 1}", bad)
+        # Of a character that the ids end in, the answer's first bytes are the rest.
+        text, _ = whole_characters(model.tokenizer.decode_bytes(prompt))
         ids = list(prompt)
-        text, _ = split_unfinished(model.tokenizer.decode_bytes(ids))
     if len(ids) > model.longest_prompt:
         raise _too_long(field, model, f"{len(ids):,} tokens", 0, number)
     return text, ids

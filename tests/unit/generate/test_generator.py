@@ -13,7 +13,7 @@ from slm.errors import CheckpointError, TokenizerError
 from slm.generate import Completion, GenerationOptions, Generator
 from slm.generate.generator import fill_gaps
 from slm.generate.sampling import penalise_repetition
-from slm.generate.text import split_unfinished
+from slm.generate.text import whole_characters
 from slm.model import GPT
 
 GREEDY = GenerationOptions(max_new_tokens=8, temperature=0.0)
@@ -45,7 +45,7 @@ def test_greedy_is_the_likeliest_token_of_the_uncached_model(model: GPT, tokeniz
     expected = model.generate(start, 8, temperature=0.0)[0, 4:].tolist()
     assert len(set(expected)) > 1
     assert list(completion.ids) == expected
-    assert completion.text == split_unfinished(tokenizer.decode_bytes(expected))[0]
+    assert completion.text == whole_characters(tokenizer.decode_bytes(expected))[0]
     assert completion.finish_reason == "length"
     assert completion.new_tokens == 8
     assert completion.prompt_tokens == 3
