@@ -178,7 +178,7 @@ def _served(
     loaded: LoadedModel, name: str, limits: Limits, dtype: str
 ) -> tuple[Service, InspectedModel]:
     """A model as it generates texts, and as it can be looked into."""
-    from slm.generate import build_engine
+    from slm.generation import build_engine
     from slm.server.asking import Model
     from slm.server.endpoints import Service
     from slm.server.insight_routes import InspectedModel

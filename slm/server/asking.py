@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slm.errors import TokenizerError, shown
-from slm.generate.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
-from slm.generate.row import Row
-from slm.generate.text import whole_characters
+from slm.generation.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
+from slm.generation.sequence import Row
+from slm.generation.text import whole_characters
 from slm.server.limits import Limits
 from slm.server.problems import ProblemError
 from slm.server.schemas import (

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from slm.errors import shown
-from slm.generate.options import LARGEST_SEED
+from slm.generation.options import LARGEST_SEED
 from slm.server.neutral import Neutral, unsupported, without_neutral_fields
 
 MOST_STOPS = 4
