@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.page.conftest import PHONE
+from tests.page.serving import serving
 from tests.page.test_write import generate, overflow, story
 
 TEXT = "One day a fox saw the moon."
@@ -92,6 +93,14 @@ def test_a_text_longer_than_the_context(open_page):
         "() => document.getElementById('inspect-status').textContent.includes('first 127')"
     )
     assert page.locator(".bar-token").count() == 160
+
+
+def test_the_model_can_be_chosen_if_there_are_several(open_page, models):
+    assert open_page("#inside").locator("#inspect-model").is_visible()
+    with serving({"first": models["first"]}) as url:
+        page = open_page("#inside", url=url)
+        assert page.locator("#inspect-text").is_visible()
+        assert page.locator("#inspect-model").is_hidden()
 
 
 def test_an_empty_text(open_page):

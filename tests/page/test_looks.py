@@ -124,6 +124,13 @@ def test_the_skip_link(open_page):
     assert page.locator("#inside").is_visible()
 
 
+def test_fragments_of_earlier_versions(open_page):
+    """A bookmark of #think opens the view that is now called #inside."""
+    page = open_page("#think")
+    assert page.locator("#inside").is_visible()
+    assert page.locator("nav a[aria-current]").text_content() == "Look inside"
+
+
 def test_high_contrast(open_page):
     """In forced colors mode the scale is shown by underlines."""
     page = open_page(forced_colors="active")

@@ -94,3 +94,15 @@ def test_on_a_phone(open_page, run):
     page = open_page("#run", viewport=PHONE, has_touch=True, is_mobile=True)
     page.wait_for_selector("#run-curve svg")
     assert overflow(page) <= 0
+    # The chart is drawn at the size of the screen, so its labels are as large as they say.
+    chart = page.locator("#run-curve svg")
+    assert chart.evaluate("chart => chart.getScreenCTM().a") == pytest.approx(1, abs=0.05)
+
+
+def test_anomalies_are_marked_and_explained(open_page, run):
+    page = open_page("#run")
+    page.wait_for_selector("#run-curve svg")
+    assert page.locator(".key-anomaly").count() == 0
+    append(run, step(31), {"kind": "anomaly", "step": 31})
+    page.wait_for_selector(".key-anomaly")
+    assert page.locator(".anomaly").count() == 1

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.page.conftest import PHONE
+from tests.page.conftest import DESKTOP, PHONE
 
 PROMPT = "One day a fox"
 
@@ -183,7 +183,7 @@ def test_the_sliders_change_the_next_token(open_page, models):
     set_slider(page, "top_k", 2)  # the third of its steps: 3
     page.wait_for_function(f"() => {kept} === 3")
     size = models["first"].tokenizer.vocab_size
-    assert summary.text_content().startswith(f"3 of {size} tokens remain.")
+    assert summary.text_content().startswith(f"3 of {size} can be sampled here.")
     set_slider(page, "temperature", 0)
     page.wait_for_function(f"() => {kept} === 1")
     assert "100%" in page.locator("#next .candidate").first.text_content()
@@ -353,6 +353,17 @@ def test_on_a_phone(open_page):
     is_idle(page)
     page.locator("#compare").tap()
     assert overflow(page) <= 0
+    for button in page.locator(".toolbar button").all():
+        box = button.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_the_sidebar_ends_on_the_screen(open_page):
+    """Its last setting can be reached without scrolling the page as well."""
+    page = open_page()
+    box = page.locator(".sidebar").bounding_box()
+    assert box["y"] + box["height"] <= DESKTOP["height"]
 
 
 def overflow(page):

@@ -87,7 +87,7 @@ export class Alternatives {
       h("ul", {}, ...answer.candidates
         .filter((candidate, at) => at < MIN_CANDIDATES || candidate.probability > MIN_PROBABILITY)
         .map((candidate) => this.row(candidate, node, highest))),
-      h("p", { class: "hint foot" }, "Choose a token to continue the story from here."),
+      h("p", { class: "hint foot" }, "Choose a token to continue from here."),
     );
   }
 

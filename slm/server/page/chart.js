@@ -35,7 +35,7 @@ export function drawCurve(container, training, validation, anomalies) {
     chart.append(svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }),
       svg("text", { class: "tick", x: MARGIN.left - 8, y: y(tick) + 4, "text-anchor": "end" }, String(tick)));
   }
-  for (const tick of ticks(0, last, width < 500 ? 3 : 6)) {
+  for (const tick of ticks(0, last, width < 500 ? 4 : 6)) {
     chart.append(svg("text", { class: "tick", x: x(tick), y: height - 8, "text-anchor": "middle" },
       tick.toLocaleString("en")));
   }
@@ -93,11 +93,11 @@ function nearest(points, step) {
   return best;
 }
 
-/** Each loss averaged with its neighbors, equally many on both sides. */
+/** Each loss averaged with its neighbors: equally many on both sides, fewer after it near the end. */
 function movingMean(points) {
   const reach = Math.ceil(points.length / 80);
   return points.map((point, index) => {
-    const side = Math.min(reach, index, points.length - 1 - index);
+    const side = Math.min(reach, index);
     const window = points.slice(index - side, index + side + 1);
     return { step: point.step, loss: window.reduce((sum, one) => sum + one.loss, 0) / window.length };
   });

@@ -7,7 +7,7 @@ import { byId, h } from "./dom.js";
 import { drawLens } from "./lens.js";
 import { drawSurprisal } from "./surprisal.js";
 
-const EXAMPLE = "Once upon a time there was a little fox. The fox lived in the forest and loved to play.";
+const EXAMPLE = "Once upon a time there was a little fox. The fox loved to play.";
 
 export class InsideView {
   constructor(models, writeView) {

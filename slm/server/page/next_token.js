@@ -1,4 +1,4 @@
-// The next token: candidates with the model's probability and the probability after the sampling settings.
+// The candidates for the next token, with two probabilities: the model's, and that after the sampling settings.
 
 import { requestJson } from "./api.js";
 import { clearError, showError } from "./announce.js";
@@ -47,9 +47,8 @@ export class NextToken {
       ...answer.candidates.map((candidate) => candidate.sampled), 0.001);
     while (this.rows.length < answer.candidates.length) this.rows.push(this.makeRow());
     this.rows.forEach((row, index) => this.fill(row, answer.candidates[index], highest));
-    const verb = answer.kept === 1 ? "remains" : "remain";
-    byId("next-summary").textContent = `${compact(answer.kept)} of ${compact(answer.vocab_size)} tokens ${verb}. `
-      + `Entropy: ${answer.entropy.toFixed(1)} bits, ${answer.sampled_entropy.toFixed(1)} after sampling settings.`;
+    byId("next-summary").textContent = `${compact(answer.kept)} of ${compact(answer.vocab_size)} can be sampled here. `
+      + `Entropy: ${answer.entropy.toFixed(1)} bits (model), ${answer.sampled_entropy.toFixed(1)} bits (sampling).`;
   }
 
   makeRow() {
@@ -76,6 +75,6 @@ export class NextToken {
     row.value.textContent = percent(candidate.sampled);
     row.button.classList.toggle("filtered-out", candidate.sampled === 0);
     row.button.setAttribute("aria-label", `${spokenToken(candidate)}: model probability ${
-      percent(candidate.probability)}, ${percent(candidate.sampled)} after sampling settings. Append to the story.`);
+      percent(candidate.probability)}, sampling probability ${percent(candidate.sampled)}. Append to the story.`);
   }
 }
