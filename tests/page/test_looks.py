@@ -131,6 +131,21 @@ def test_fragments_of_earlier_versions(open_page):
     assert page.locator("nav a[aria-current]").text_content() == "Look inside"
 
 
+@pytest.mark.parametrize(("text_dtype", "count"), [("float32", 0), ("int8", 2)])
+def test_dtypes_are_named_if_they_differ(open_page, text_dtype, count):
+    def models(route):
+        answer = route.fetch()
+        dtypes = {"dtype": "float32", "text_dtype": text_dtype}
+        listed = [{**model, **dtypes} for model in answer.json()["models"]]
+        route.fulfill(response=answer, json={"models": listed})
+
+    page = open_page(before=lambda page: page.route("**/insight/models", models))
+    notes = page.locator(".dtype-note:not([hidden])")
+    assert notes.count() == count
+    for text in notes.all_text_contents():
+        assert text.startswith("Computed in float32. Stories are generated with int8 weights")
+
+
 def test_high_contrast(open_page):
     """In forced colors mode the scale is shown by underlines."""
     page = open_page(forced_colors="active")

@@ -341,6 +341,9 @@ def test_a_server_with_an_api_key(open_page, locked_address):
 def test_on_a_phone(open_page):
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     assert overflow(page) <= 0
+    tops = [link.bounding_box()["y"] for link in page.locator("nav a").all()]
+    assert len(tops) == 3
+    assert max(tops) == min(tops)  # the header takes one line
     generate(page)
     assert overflow(page) <= 0
     page.locator(".token").nth(8).tap()

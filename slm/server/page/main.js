@@ -18,6 +18,7 @@ async function start() {
   const run = new RunView();
   try {
     const { models } = await requestJson("/insight/models");
+    noteDtypes(models);
     const hasRun = await run.exists();
     byId("run-link").hidden = !hasRun;
     if (hasRun) views.run = run;
@@ -33,6 +34,16 @@ async function start() {
   addEventListener("hashchange", () => route(true));
   route(false);
   document.body.dataset.ready = "yes";
+}
+
+/** Name the dtypes if the server generates stories in another one than it computes these figures in. */
+function noteDtypes(models) {
+  const different = models.find((model) => model.dtype !== model.text_dtype);
+  for (const note of document.querySelectorAll(".dtype-note")) {
+    note.hidden = !different;
+    if (different) note.textContent = `Computed in ${different.dtype}. Stories are generated with ${different.text_dtype} `
+      + "weights, so the probabilities of their tokens can differ slightly.";
+  }
 }
 
 function route(isNavigation) {
