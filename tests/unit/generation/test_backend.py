@@ -87,6 +87,7 @@ def test_engine_and_generator_run_the_same_way(
     generator = build_generator(model, tokenizer, dtype=dtype, batch_size=3)
     assert isinstance(generator.decoder, SlotDecoder)
     assert isinstance(engine.slots, NativeSlots)
+    assert engine.dtype == weights
     for native in (engine.slots.native, generator.decoder.slots):
         assert isinstance(native, NativeModel)
         assert (native.weight_format, native.n_slots) == (weights, 3)
