@@ -32,9 +32,9 @@ import slm.checkpoint.store
 import slm.data.prepare
 import slm.data.shards
 import slm.files
+import slm.runs.guarded_step
+import slm.runs.run_trainer
 import slm.runs.stop
-import slm.training.step
-import slm.training.trainer
 from slm.api import Trainer
 from slm.config import GPTConfig
 from slm.data.loader import DataLoader
@@ -366,7 +366,7 @@ MUTANTS = [
     Mutant(
         "a run takes no lock",
         lambda patch: patch.setattr(
-            slm.training.trainer, "directory_lock", lambda directory: contextlib.nullcontext()
+            slm.runs.run_trainer, "directory_lock", lambda directory: contextlib.nullcontext()
         ),
         a_second_run_is_refused,
     ),
@@ -383,8 +383,8 @@ MUTANTS = [
             patch,
             slm.runs.guarded_step.GuardedStep,
             "step",
-            "if math.isfinite(mean_loss) and math.isfinite(grad_norm):",
-            "if True:",
+            "if not (math.isfinite(found.loss) and math.isfinite(found.grad_norm)):",
+            "if False:",
         ),
         nan_never_reaches_the_weights,
     ),

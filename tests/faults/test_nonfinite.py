@@ -222,7 +222,7 @@ def test_the_run_stops_and_goes_on_from_what_it_names(
     message, hint = caught.value.message, caught.value.hint
     assert message.startswith(f"step {BAD_STEP}: the {what}")
     stories = stories_of(trainer.data_loader, micro_batches)
-    told = re.search(r"training stories ([\d, ]+)", message)
+    told = re.search(r"documents in this step: ([\d, ]+)", message)
     assert told is not None
     assert [int(number) for number in told.group(1).split(",")] == stories[:12]
     assert hint is not None
@@ -321,7 +321,7 @@ def test_a_loss_that_jumps_is_logged_the_same_across_a_restart(
     whole.train()
     (spike,) = listener_of(whole).anomalies
     assert (spike.step, spike.anomaly) == (30, "spike")
-    mean = float(re.findall(r"of late it was ([\d.]+)", spike.text)[0])
+    mean = float(re.findall(r"recent mean ([\d.]+)", spike.text)[0])
     assert spike.loss == pytest.approx(mean + 3.0, abs=0.5)
     records = read_metrics(whole.out_dir / METRICS_FILE)
     assert [r["text"] for r in records if r["kind"] == "anomaly"] == [spike.text]
