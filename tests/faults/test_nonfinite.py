@@ -330,4 +330,4 @@ def test_a_loss_that_jumps_is_logged_the_same_across_a_restart(
     second = make(in_a_jump, **settings)
     second.train(existing="resume")
     assert listener_of(second).anomalies == [spike]
-    assert second.state.watch == whole.state.watch
+    assert second.state.running_loss == whole.state.running_loss
