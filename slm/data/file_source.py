@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from slm.data.csv_file import read_csv_file
 from slm.data.documents import Piece
-from slm.data.jsonl_file import read_jsonl_file
+from slm.data.readers.csv import read_csv_file
+from slm.data.readers.jsonl import read_jsonl_file
+from slm.data.readers.parquet import parquet_rows, read_table
+from slm.data.readers.text import read_text_file
 from slm.data.splits import HeldOut, Split, limited
-from slm.data.tables import parquet_rows, read_table
-from slm.data.text_file import read_text_file
 from slm.errors import DataError
 from slm.reading import kind_by_magic, open_regular
 

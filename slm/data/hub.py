@@ -21,8 +21,8 @@ from typing import Any
 
 from slm.data.documents import Piece
 from slm.data.file_source import read_documents
+from slm.data.readers.parquet import quiet_datasets, read_table
 from slm.data.splits import HeldOut, Split, limited
-from slm.data.tables import quiet_datasets, read_table
 from slm.errors import DataError, HubError, SlmError
 from slm.files import atomic_write
 from slm.reading import read_bounded, strict_json

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slm.data import csv_file
-from slm.data.csv_file import read_csv_file
 from slm.data.documents import whole_stories
+from slm.data.readers import csv as csv_file
+from slm.data.readers.csv import read_csv_file
 from slm.errors import DataError
 
 

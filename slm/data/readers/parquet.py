@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from slm.data.csv_file import TEXT_COLUMNS
 from slm.data.documents import Piece, pieces_of
+from slm.data.readers.csv import TEXT_COLUMNS
 from slm.errors import DataError, SlmError, shown
 
 ROWS_AT_ONCE = 500

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slm.data.documents import whole_stories
-from slm.data.tables import parquet_rows, read_table
+from slm.data.readers.parquet import parquet_rows, read_table
 from slm.errors import DataError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slm.data.documents import whole_stories
-from slm.data.text_file import read_text_file
+from slm.data.readers.text import read_text_file
 from slm.errors import DataError
 
 EOT = "<|endoftext|>"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slm.data import jsonl_file
 from slm.data.documents import whole_stories
-from slm.data.jsonl_file import read_jsonl_file
+from slm.data.readers import jsonl as jsonl_file
+from slm.data.readers.jsonl import read_jsonl_file
 from slm.errors import DataError
 
 

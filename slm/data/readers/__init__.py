@@ -1,0 +1,1 @@
+"""Readers of files of text: one module a kind, each a stream of documents in pieces."""
