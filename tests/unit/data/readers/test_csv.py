@@ -9,14 +9,16 @@ import pytest
 
 from slm.data.documents import whole_stories
 from slm.data.readers import csv as csv_file
+from slm.data.readers import data_file
 from slm.data.readers.csv import read_csv_file
+from slm.data.readers.data_file import DataFile
 from slm.errors import DataError
 
 
 def stories(tmp_path: Path, content: str | bytes) -> list[str]:
     path = tmp_path / "text.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(whole_stories(read_csv_file(path)))
+    return list(whole_stories(read_csv_file(DataFile(path))))
 
 
 def test_values_stay_text(tmp_path: Path) -> None:
@@ -49,8 +51,8 @@ def test_many_rows_and_long_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"id,text\n1,a\n2,b,c,d\n", "the row that ends in line 3 has 4 fields, the header 2"),
-        (b"id,text\n1,a\n2\n", "the row that ends in line 3 has 1 fields, the header 2"),
+        (b"id,text\n1,a\n2,b,c,d\n", "the row that ends in line 3 has 4 fields, the first row 2"),
+        (b"id,text\n1,a\n2\n", "the row that ends in line 3 has 1 fields, the first row 2"),
         (b'id,text\n1,"a\nb\n', "unexpected end of data, in line 3"),
         (b'id,text\n1,"a"b\n', "expected after .* in line 2"),
         (b"id,text\n1,a\n2,\xff\n", "line 3 is not UTF-8: .* at byte 2"),
@@ -65,7 +67,7 @@ def test_a_damaged_row_is_named(tmp_path: Path, content: bytes, message: str) ->
 def test_a_file_without_line_ends_is_not_taken_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_file, "LONGEST_LINE_BYTES", 1000)
+    monkeypatch.setattr(data_file, "LONGEST_LINE_BYTES", 1000)
     with pytest.raises(DataError, match="line 2 is longer than 1,000 bytes"):
         stories(tmp_path, "text\n" + "a" * 1001)
 
@@ -84,4 +86,4 @@ def test_a_quote_that_never_ends_is_not_taken_into_memory(
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read .*absent"):
-        list(read_csv_file(tmp_path / "absent.csv"))
+        list(read_csv_file(DataFile(tmp_path / "absent.csv")))

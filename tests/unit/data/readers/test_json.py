@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from slm.data.documents import whole_stories
-from slm.data.readers import jsonl as jsonl_file
-from slm.data.readers.jsonl import read_jsonl_file
+from slm.data.readers import data_file
+from slm.data.readers.data_file import DataFile
+from slm.data.readers.json import read_json_file
 from slm.errors import DataError
 
 
 def stories(tmp_path: Path, content: str | bytes) -> list[str]:
     path = tmp_path / "text.jsonl"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(whole_stories(read_jsonl_file(path)))
+    return list(whole_stories(read_json_file(DataFile(path))))
 
 
 def test_objects_and_plain_strings(tmp_path: Path) -> None:
@@ -65,6 +66,6 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, message: str) -> None:
 def test_a_file_without_line_ends_is_not_taken_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jsonl_file, "LONGEST_LINE_BYTES", 1000)
+    monkeypatch.setattr(data_file, "LONGEST_LINE_BYTES", 1000)
     with pytest.raises(DataError, match="line 2 is longer than 1,000 bytes"):
         stories(tmp_path, '"a"\n' + "[" * 1001)
