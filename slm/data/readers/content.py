@@ -15,7 +15,7 @@ from slm.data.readers.compression import MAGIC, SKIPPABLE_ZSTD, member_name
 from slm.data.readers.data_file import DataFile
 from slm.data.readers.dialect import DELIMITER_NAMES, is_evident_table
 from slm.data.readers.kinds import COMPRESSIONS, READABLE, Format, kind_of, step_for
-from slm.encodings import shell_path
+from slm.encodings import mark_of, shell_path
 from slm.errors import DataError
 from slm.reading import kind_by_magic
 from slm.tokenizer.base import EOT_TEXT
@@ -105,7 +105,7 @@ def check_content(file: DataFile) -> None:
     format = file.format
     if not head and format not in ("text", "json"):
         raise DataError(f"{file.name} is empty", hint="give a file that holds text")
-    magic = kind_by_magic(head[:16])
+    magic = None if mark_of(head) else kind_by_magic(head[:16])
     found = _evidence(head, whole=whole)
     if format in _BINARY:
         magics, expected = _BINARY[format]

@@ -136,6 +136,7 @@ class _ValueReader:
                 is_cut = error.msg.startswith("Unterminated string")
                 is_cut = is_cut or error.pos >= len(self._text) - _MARGIN
                 if not (is_cut and self._has_more):
+                    self._at = min(error.pos, len(self._text))
                     raise self.error(error.msg) from None
             else:
                 if end < len(self._text) or not self._has_more:  # else a number may go on
