@@ -31,3 +31,5 @@ PACK: dict[str, Callable[[bytes, str], bytes]] = {
     "zip": as_zip,
 }
 """Given the content, and the name that it has inside an archive."""
+
+PACKINGS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd", "zip": "zip"}

@@ -41,7 +41,7 @@ SKIPPABLE_ZSTD = b"*M\x18"
 
 MOST_RATIO = 500
 """Text repeats itself: logs unpack to 30 to 100 times their size."""
-_JUDGED_FROM_BYTES = 64 << 20
+_JUDGED_FROM_BYTES = 16 << 20
 _XZ_MEMORY_BYTES = 128 << 20  # `xz -9` asks for 65 MB
 _BUFFER_BYTES = 1 << 17
 _LARGEST_DIRECTORY_BYTES = 1 << 20

@@ -138,6 +138,8 @@ class _ValueReader:
                 if not (is_cut and self._has_more):
                     self._at = min(error.pos, len(self._text))
                     raise self.error(error.msg) from None
+            except ValueError as error:  # an integer of more digits than Python takes
+                raise self.error(str(error)) from None
             else:
                 if end < len(self._text) or not self._has_more:  # else a number may go on
                     self._at = end

@@ -17,7 +17,7 @@ from slm.data.readers import EXTENSIONS, read_documents, rows_of, text_bytes_of
 from slm.data.sources import open_source
 from slm.errors import DataError
 from tests.foreign_files import as_npy, as_parquet, as_zip
-from tests.packing import PACK
+from tests.packing import PACK, PACKINGS
 
 STORIES = [f"Mia, number {number}; saw it\u2019s a ball." for number in range(40)]
 TEXT = "\n<|endoftext|>\n".join(STORIES)
@@ -33,7 +33,6 @@ BY_EXTENSION = {
     ".csv": CSV,
     ".tsv": CSV.replace(",", "\t", 1).replace(',"', '\t"'),
 }
-PACKINGS = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd", "zip": "zip"}
 
 
 def stories(path: Path | str) -> list[str]:
