@@ -86,7 +86,7 @@ def conversion_hint(
         encoding: what it probably is.
         path: the file; None: a stream that is nowhere stored.
         new: a file that is not there yet, for the converted text; None: next to the file.
-        unpack: the command that prints the file unpacked; empty for one that is not compressed.
+        unpack: the command that prints the content of the file; empty where iconv can open it.
     """
     if encoding is None:
         return "give text in UTF-8: open the file in the program that wrote it and save it as UTF-8"
@@ -94,11 +94,10 @@ def conversion_hint(
     if path is None:
         return f"pass it through: iconv {options} -t UTF-8"
     new = new or free_name(path.parent, f"{path.stem}-utf8", path.suffix)
-    source, target = shell_path(path), shell_path(new)
     if unpack:
-        command = f"{unpack} {source} | iconv {options} -t UTF-8 > {target}"
+        command = f"{unpack} | iconv {options} -t UTF-8 > {shell_path(new)}"
     else:
-        command = f"iconv {options} -t UTF-8 {source} > {target}"
+        command = f"iconv {options} -t UTF-8 {shell_path(path)} > {shell_path(new)}"
     if encoding.name == "UTF-8":
         return (
             "most of it is UTF-8: mend that place, or leave out what is damaged in a new file: "

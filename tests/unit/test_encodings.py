@@ -116,7 +116,10 @@ def test_hints_without_a_command() -> None:
 
 def test_a_packed_text_is_unpacked_on_the_way() -> None:
     hint = conversion_hint(
-        Encoding("UTF-16", ""), Path("a b.txt.gz"), new=Path("a b.txt"), unpack="gzip -dc"
+        Encoding("UTF-16", ""),
+        Path("a b.txt.gz"),
+        new=Path("a b.txt"),
+        unpack="gzip -dc 'a b.txt.gz'",
     )
     assert hint.endswith("gzip -dc 'a b.txt.gz' | iconv -f UTF-16 -t UTF-8 > 'a b.txt'")
 

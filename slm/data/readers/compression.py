@@ -25,9 +25,8 @@ UNPACK_COMMANDS: dict[Compression, str] = {
     "bzip2": "bzip2 -dc",
     "xz": "xz -dc",
     "zstd": "zstd -dc",
-    "zip": "unzip -p",
 }
-"""What prints the content of a file on stdout."""
+"""What prints the content of a file on stdout; of an archive it needs the name inside."""
 
 MAGIC: dict[Compression, bytes] = {
     "gzip": b"\x1f\x8b",

@@ -49,10 +49,7 @@ def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) 
     lines = itertools.chain(sample, lines)
     if dialect.declared:
         next(lines)
-    reader = csv.reader(
-        lines, strict=True, delimiter=dialect.delimiter, skipinitialspace=dialect.skip_spaces
-    )
-    rows = _Rows(reader, file, lines_before=int(dialect.declared))
+    rows = _Rows(dialect.reader(lines), file, lines_before=int(dialect.declared))
     first_rows = list(itertools.islice(rows, _ROWS_LOOKED_AT))
     first, below = (first_rows[0], first_rows[1:]) if first_rows else ([], [])
     if has_data(first, below):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import codecs
 import errno
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from slm.data.readers.compression import UNPACK_COMMANDS, unpacked
+from slm.data.readers.compression import UNPACK_COMMANDS, member_name, unpacked
 from slm.data.readers.kinds import Format, kind_of
 from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of, shell_path
 from slm.errors import DataError
@@ -102,7 +103,11 @@ class DataFile:
     def printing_command(self) -> str:
         """The command that prints the content on stdout."""
         compression = self.kind.compression
-        return f"{UNPACK_COMMANDS[compression] if compression else 'cat'} {shell_path(self.path)}"
+        path = shell_path(self.path)
+        if compression == "zip":
+            with self.open_packed() as stream:
+                return f"unzip -p {path} {shlex.quote(member_name(stream))}"
+        return f"{UNPACK_COMMANDS[compression] if compression else 'cat'} {path}"
 
     def not_utf8(self, message: str) -> DataError:
         """The error for content that is not UTF-8, with the way to convert it."""
@@ -121,8 +126,7 @@ class DataFile:
             return encoding_of(stream)
 
     def _conversion(self, encoding: Encoding | None) -> str:
-        compression = self.kind.compression
-        unpack = UNPACK_COMMANDS[compression] if compression else ""
+        unpack = self.printing_command() if self.kind.compression else ""
         new = self.new_name(suffix="-utf8")
         return conversion_hint(encoding, self.path, new=new, unpack=unpack)
 

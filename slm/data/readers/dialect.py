@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from slm.data.readers.columns import text_name
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 DELIMITERS = (",", "\t", ";", "|")
 DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
@@ -27,23 +30,41 @@ class Dialect(NamedTuple):
 
     Attributes:
         delimiter: one character.
+        quotes: how a quote stands in a quoted field: `doubled`, or `escaped` by a backslash, as
+            databases write it; `plain`: fields are never quoted, as in many files with tabs.
         skip_spaces: whether blanks before a field are left out.
         declared: whether the first line says the delimiter, as `sep=;` does, and is not a row.
     """
 
     delimiter: str
+    quotes: Literal["doubled", "escaped", "plain"] = "doubled"
     skip_spaces: bool = False
     declared: bool = False
+
+    def reader(self, lines: Iterable[str]) -> CsvReader:
+        """The rows of lines that are written so; strict about quotes."""
+        return csv.reader(
+            lines,
+            strict=True,
+            delimiter=self.delimiter,
+            skipinitialspace=self.skip_spaces,
+            doublequote=self.quotes == "doubled",
+            escapechar="\\" if self.quotes == "escaped" else None,
+            quoting=csv.QUOTE_NONE if self.quotes == "plain" else csv.QUOTE_MINIMAL,
+        )
 
 
 class _Rows(NamedTuple):
     """The rows of a sample, parsed in one way.
 
     Attributes:
+        dialect: the way.
         rows: without blank lines.
-        share: of the rows below the first, how many have as many fields as it.
+        share: of the rows below the first, how many have as many fields as it; 0 if a row cannot be
+            parsed.
     """
 
+    dialect: Dialect
     rows: list[list[str]]
     share: float
 
@@ -66,16 +87,16 @@ def find_dialect(lines: Sequence[str], preferred: str, *, whole: bool) -> Dialec
     """
     declared = _DECLARED.fullmatch(lines[0]) if lines else None
     if declared is not None:
-        found = Dialect(declared[1], declared=True)
         lines = lines[1:]
+        best = _parsed_somehow(lines, declared[1], whole)
     else:
-        candidates = {preferred: 0, **dict.fromkeys(DELIMITERS, 0)}
-        parsed = {mark: _parsed(lines, Dialect(mark), whole) for mark in candidates}
-        found = Dialect(_best(parsed, preferred))
-    rows = _parsed(lines, found, whole)
+        candidates = dict.fromkeys((preferred, *DELIMITERS))
+        parsed = {mark: _parsed_somehow(lines, mark, whole) for mark in candidates}
+        best = parsed[_best(parsed, preferred)]
+    found = best.dialect._replace(declared=declared is not None)
     spaced = found._replace(skip_spaces=True)
-    if any(field[:1] == " " and field.lstrip(" ")[:1] == '"' for row in rows.rows for field in row):
-        return spaced if _parsed(lines, spaced, whole).share >= rows.share else found
+    if any(field[:1] == " " and field.lstrip(" ")[:1] == '"' for row in best.rows for field in row):
+        return spaced if _parsed(lines, spaced, whole).share >= best.share else found
     return found
 
 
@@ -94,10 +115,22 @@ def _names_text(found: _Rows) -> bool:
     return text_name(found.rows[0]) is not None
 
 
+def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
+    """The rows with a delimiter; quotes are doubled unless this fails and another way does not."""
+    first = _parsed(lines, Dialect(delimiter), whole)
+    if first.share:
+        return first
+    others = []
+    if any('\\"' in line for line in lines):
+        others.append(Dialect(delimiter, "escaped"))
+    if delimiter == "\t":
+        others.append(Dialect(delimiter, "plain"))
+    tried = (_parsed(lines, dialect, whole) for dialect in others)
+    return next((rows for rows in tried if rows.is_table), first)
+
+
 def _parsed(lines: Sequence[str], dialect: Dialect, whole: bool) -> _Rows:
-    reader = csv.reader(
-        lines, strict=True, delimiter=dialect.delimiter, skipinitialspace=dialect.skip_spaces
-    )
+    reader = dialect.reader(lines)
     rows: list[list[str]] = []
     failed = False
     try:
@@ -106,14 +139,14 @@ def _parsed(lines: Sequence[str], dialect: Dialect, whole: bool) -> _Rows:
         failed = whole or reader.line_num < len(lines)
     below = rows[1:]
     equal = sum(len(row) == len(rows[0]) for row in below)
-    return _Rows(rows, 0.0 if failed else equal / len(below) if below else 1.0)
+    return _Rows(dialect, rows, 0.0 if failed else equal / len(below) if below else 1.0)
 
 
 def is_evident_table(lines: Sequence[str], *, whole: bool) -> str | None:
     """The delimiter of lines that are evidently a table with a column of text; None: they may be
     prose. A line of prose may have a comma, and so may the next; names of columns it has not."""
     for mark in DELIMITERS:
-        found = _parsed(lines, Dialect(mark), whole)
+        found = _parsed_somehow(lines, mark, whole)
         if not (found.is_table and len(found.rows) > 2 and found.share == 1.0):
             continue
         header, below = found.rows[0], found.rows[1:]
@@ -123,8 +156,11 @@ def is_evident_table(lines: Sequence[str], *, whole: bool) -> str | None:
             return mark
         columns = list(zip(*below, strict=True))
         numbers = [all(map(is_number, column)) for column in columns]
-        quoted = any(f'{mark}"' in line or line.startswith('"') for line in lines[1:])
-        if quoted and any(numbers) and not all(numbers) and not has_data(header, below):
+        if all(numbers) or has_data(header, below):
+            continue
+        is_quoted = any(f'{mark}"' in line or line.startswith('"') for line in lines[1:])
+        is_all_quoted = all(f'"{mark}"' in line for line in lines[1:])
+        if is_all_quoted or (any(numbers) and (is_quoted or found.width > 2)):
             return mark
     return None
 

@@ -62,6 +62,18 @@ def test_a_declared_delimiter_counts_in_the_number_of_lines(tmp_path: Path) -> N
         stories(tmp_path, "sep=;\nid;text\n1;a\nb\n")
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('id,text\n1,"He said \\"hi, you\\" to me."\n', ['He said "hi, you" to me.']),
+        ('id\ttext\n1\t"Hello," said Tom.\n2\tMia "sat".\n', ['"Hello," said Tom.', 'Mia "sat".']),
+        ('id\ttext\n1\t"Hello,\tTom."\n', ["Hello,\tTom."]),
+    ],
+)
+def test_quotes_as_others_write_them(tmp_path: Path, content: str, expected: list[str]) -> None:
+    assert stories(tmp_path, content) == expected
+
+
 def test_blanks_before_quotes_are_no_text(tmp_path: Path) -> None:
     content = 'id, text\n1, "Mia, who ran."\n2, "Tom."\n'
     assert stories(tmp_path, content) == ["Mia, who ran.", "Tom."]

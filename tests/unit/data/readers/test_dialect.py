@@ -47,6 +47,10 @@ def test_the_delimiter_is_found_whatever_the_name_promises(
         ("id;text\n1;a\n2;b;c\n", Dialect(";")),  # a row is wrong: its header says how it is meant
         ('id, text\n1, "a, b"\n', Dialect(",", skip_spaces=True)),
         ("id, text\n1, a\n", Dialect(",")),
+        ('id,text\n1,"He said \\"hi, you\\" to me."\n', Dialect(",", "escaped")),
+        ('id\ttext\n1\t"Hello," said Tom.\n2\tMia sat.\n', Dialect("\t", "plain")),
+        ('1\t"Hello," said Tom.\n2\tMia sat.\n', Dialect("\t", "plain")),
+        ('id;text\n1;"a "quote" in it"\n', Dialect(";")),  # is refused later
         ("sep=;\nid;text\n1;a,b\n", Dialect(";", declared=True)),
         ("sep=\t\r\nid\ttext\r\n", Dialect("\t", declared=True)),
     ],
@@ -87,6 +91,10 @@ def test_evident_tables(mark: str) -> None:
     assert is_evident_table(lines(table(mark)), whole=True) == mark
     named = table(mark).replace("text", "body")
     assert is_evident_table(lines(named), whole=True) == mark
+    bare = f"id{mark}body{mark}by\n" + "".join(f"{n}{mark}Mia sat.{mark}K\n" for n in range(3))
+    assert is_evident_table(lines(bare), whole=True) == mark
+    two = f"title{mark}body\n" + f'"A"{mark}"{STORY}"\n' * 3
+    assert is_evident_table(lines(two), whole=True) == mark
 
 
 @pytest.mark.parametrize(

@@ -171,21 +171,24 @@ ENCODINGS = ["cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"
 
 
 @pytest.mark.skipif(shutil.which("iconv") is None, reason="needs iconv")
-@pytest.mark.parametrize("extension", [*BY_EXTENSION, ".txt.gz", ".csv.gz"])
+@pytest.mark.parametrize("extension", [*BY_EXTENSION, ".txt.gz", ".csv.zip"])
 @pytest.mark.parametrize("codec", ENCODINGS)
 def test_following_the_hint_for_another_encoding_gives_the_stories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, codec: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    text = BY_EXTENSION[extension.removesuffix(".gz")].replace("\\u2019", "\u2019")
-    content = text.encode(codec)
+    packing = Path(f"a{extension}").suffix.removeprefix(".")
+    plain = extension.removesuffix(f".{packing}") if packing in PACKINGS else extension
+    content = BY_EXTENSION[plain].replace("\\u2019", "\u2019").encode(codec)
+    if packing in PACKINGS:
+        content = PACK[PACKINGS[packing]](content, "a file.csv")
     name = f"my file{extension}"
-    Path(name).write_bytes(gzip.compress(content) if extension.endswith(".gz") else content)
+    Path(name).write_bytes(content)
     error = refused(name)
     assert "UTF-8" in error.message
     subprocess.run(str(error.hint).rpartition(": ")[2], shell=True, check=True)
     (new,) = set(names(tmp_path)) - {name}
-    assert new == f"my file-utf8{extension.removesuffix('.gz')}"
+    assert new == f"my file-utf8{plain}"
     assert stories(new) == STORIES
 
 
