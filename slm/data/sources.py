@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from slm.config import DataConfig
 from slm.data.documents import Piece, pieces_of
-from slm.data.file_source import EXTENSIONS, FileSource, existing_path, open_folder
+from slm.data.file_source import FileSource, existing_path, open_folder
 from slm.data.hub import HUB_NAME, HubSource
+from slm.data.readers import is_readable
 from slm.data.splits import Split, split_plan
 from slm.errors import UsageError, did_you_mean, shown
 
@@ -79,13 +80,16 @@ def open_source(
         UsageError: there is no such file, or the specification means nothing.
         DataError: a folder without training text, or a file of an unknown kind.
     """
+    note = None if note is None else _each_once(note)
     if spec == "builtin":
         return BuiltinSource(limit=limit, fraction=validation_fraction, seed=seed)
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
-            return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed)
-        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed)
+            return open_folder(
+                path, limit=limit, fraction=validation_fraction, seed=seed, note=note
+            )
+        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, note=note)
     if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
@@ -111,10 +115,23 @@ def source_of(data: DataConfig, *, note: Callable[[str], None] | None = None) ->
     )
 
 
+def _each_once(note: Callable[[str], None]) -> Callable[[str], None]:
+    """A source is read several times, and what it notes is worth saying once."""
+    said: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            note(sentence)
+
+    return tell
+
+
 def _looks_like_path(spec: str) -> bool:
     return (
         spec.startswith((".", "/", "~"))
-        or spec.endswith(("/", *EXTENSIONS))
+        or spec.endswith("/")
+        or is_readable(spec.rpartition("/")[2])
         or "\\" in spec
         or spec.count("/") > 1
         or re.match(r"[A-Za-z]:", spec) is not None

@@ -78,7 +78,7 @@ def test_folder_with_training_text_alone_holds_some_out(tmp_path: Path) -> None:
     [
         ([], "no train file"),
         (["validation.txt"], "no train file"),
-        (["train.txt", "train.csv"], r"has train.txt and train.csv"),
+        (["train.txt", "train.csv"], r"has train.csv and train.txt"),
         (["train.bin", "validation.bin", "meta.json"], "prepared token files"),
     ],
 )

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slm.data.documents import whole_stories
-from slm.data.text_file import read_text_file
+from slm.data.readers.data_file import DataFile
+from slm.data.readers.text import read_text_file
 from slm.errors import DataError
 
 EOT = "<|endoftext|>"
@@ -18,7 +19,9 @@ REAL = Path(__file__).resolve().parents[4] / "shared" / "tinystories" / "validat
 
 def stories(path: Path, block_bytes: int = 1 << 20, piece_chars: int = 1 << 20) -> list[str]:
     return list(
-        whole_stories(read_text_file(path, block_bytes=block_bytes, piece_chars=piece_chars))
+        whole_stories(
+            read_text_file(DataFile(path), block_bytes=block_bytes, piece_chars=piece_chars)
+        )
     )
 
 
@@ -74,7 +77,7 @@ def test_blocks_and_pieces_change_nothing(
 def test_a_long_document_comes_in_pieces_that_are_not_long(tmp_path: Path) -> None:
     text = "word and word\n" * 2000
     path = write(tmp_path, text + f"{EOT}\nend\n")
-    pieces = list(read_text_file(path, block_bytes=100, piece_chars=500))
+    pieces = list(read_text_file(DataFile(path), block_bytes=100, piece_chars=500))
     assert max(len(piece.text) for piece in pieces) <= 1100
     assert sum(piece.ends_story for piece in pieces) == 2
     assert list(whole_stories(pieces)) == [text.removesuffix("\n"), "end"]
