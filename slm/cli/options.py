@@ -50,7 +50,7 @@ Source = Annotated[
         metavar="SRC",
         help="builtin, a Hugging Face data set, a .txt, .md, .jsonl, .json, .csv, .tsv, .parquet "
         "or .arrow file (text also as .gz, .bz2, .xz, .zst or .zip), "
-        "or a folder with train.* and validation.*",
+        "or a folder of such files",
     ),
 ]
 
