@@ -87,7 +87,8 @@ def models(tiny_model: Callable[..., GPT]) -> dict[str, Any]:
     }
 
 
-# Not of the session: while it is there, an event loop runs, and tests elsewhere have their own.
+# Browser and servers are not of the session: while they are there, event loops run, and tests
+# elsewhere have their own, or move the clock that keeps them going.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     path = os.environ.get("SLM_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -107,7 +108,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs") / "a-run"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(models: dict[str, Any], run_folder: Path) -> Iterator[str]:
     from tests.page.serving import serving
 
@@ -115,7 +116,7 @@ def address(models: dict[str, Any], run_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slow_address(models: dict[str, Any]) -> Iterator[str]:
     """A server that needs a moment for each token."""
     from tests.page.serving import serving
@@ -124,7 +125,7 @@ def slow_address(models: dict[str, Any]) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def locked_address(models: dict[str, Any]) -> Iterator[str]:
     """A server that asks for a key."""
     from tests.page.serving import serving

@@ -23,6 +23,7 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+@pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", 1)])
 def test_the_first_signal_raises_where_the_program_is(number: int) -> None:
     before = [signal.getsignal(known) for known in ending_signals()]
@@ -71,6 +72,7 @@ def test_an_inner_watch_decides_and_knows_of_what_came_before() -> None:
                 assert inner.signal_number == signal.SIGTERM
 
 
+@pytest.mark.usefixtures("heeds_hangup")
 def test_nohup_is_heeded() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
