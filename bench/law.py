@@ -48,20 +48,20 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
     """What the law is fitted to, of a run that has ended."""
     from slm.config import RunConfig
     from slm.data.shards import DataDirectory
-    from slm.model import costs_of
+    from slm.model import model_costs
 
     measured = slm("eval", "--checkpoint", str(out), "--source", source, "--json")
     steps = steps_of(out)
     tokens = max(step["tokens"] for step in steps)
     settings = RunConfig.from_json(json.loads((out / "config.json").read_text()), where=str(out))
     data = DataDirectory.open(settings.data.data_dir)
-    costs = costs_of(settings.model)
+    costs = model_costs(settings.model)
     return {
         "minutes": settings.train.max_minutes,
         "width": settings.model.n_embd,
         "layers": settings.model.n_layer,
         "parameters": costs.parameters,
-        "in_blocks": costs.in_blocks,
+        "in_blocks": costs.non_embedding_parameters,
         "flops_per_token": costs.training_flops_per_token,
         "compiled": settings.train.compile == "on",
         "steps": max(step["step"] for step in steps),

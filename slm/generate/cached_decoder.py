@@ -51,10 +51,10 @@ class CachedDecoder:
         """See `Decoder`."""
         return self._logits(torch.tensor(ids, device=self.model.device)[:, None])
 
-    def keep_rows(self, rows: Sequence[int]) -> None:
+    def keep_sequences(self, rows: Sequence[int]) -> None:
         """See `Decoder`."""
         assert self._cache is not None
-        self._cache.keep_rows(torch.tensor(rows, device=self.model.device))
+        self._cache.keep_sequences(torch.tensor(rows, device=self.model.device))
 
     def _logits(self, idx: Tensor) -> Tensor:
         with torch.inference_mode(), runtime.autocast(idx.device.type, self.dtype):

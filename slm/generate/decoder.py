@@ -34,7 +34,7 @@ class Decoder(Protocol):
     def step(self, ids: Sequence[int]) -> Logits:
         """Add one id a row (B of them) and return the logits [B, V] after it."""
 
-    def keep_rows(self, rows: Sequence[int]) -> None:
+    def keep_sequences(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, by their places."""
 
 

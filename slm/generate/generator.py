@@ -166,8 +166,8 @@ class Generator:
                 return
             if len(staying) < len(rows):
                 staying = fill_gaps(staying)
-                self.decoder.keep_rows(staying)
-                sampler.keep_rows(staying)
+                self.decoder.keep_sequences(staying)
+                sampler.keep_sequences(staying)
                 ids = [ids[i] for i in staying]
                 rows = [rows[i] for i in staying]
             logits = self.decoder.step(ids)[:, :vocab_size]

@@ -202,7 +202,7 @@ def arrays_of(model: GPT) -> dict[str, Floats]:
 
 
 def _rotary_tables(config: GPTConfig) -> dict[str, Floats]:
-    """Cosines and sines of `slm.model.rope`, where the model has rotary positions."""
+    """Cosines and sines of `slm.model.layers`, where the model has rotary positions."""
     if config.position != "rope":
         return {}
     width = config.head_width

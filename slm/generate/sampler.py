@@ -46,7 +46,7 @@ class Sampler:
                 seen.add(new_id)
         return ids
 
-    def keep_rows(self, rows: Sequence[int]) -> None:
+    def keep_sequences(self, rows: Sequence[int]) -> None:
         """Keep only these rows, by their places."""
         if self._seen is not None:
             self._seen = [self._seen[row] for row in rows]

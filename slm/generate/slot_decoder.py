@@ -51,7 +51,7 @@ class SlotDecoder:
         """See `Decoder`."""
         return np.asarray(self.slots.advance(self._of_row, ids))
 
-    def keep_rows(self, rows: Sequence[int]) -> None:
+    def keep_sequences(self, rows: Sequence[int]) -> None:
         """See `Decoder`; nothing is moved."""
         kept = [self._of_row[row] for row in rows]
         self._release(set(self._of_row).difference(kept))

@@ -23,7 +23,7 @@ from slm.config import GPTConfig
 from slm.errors import CheckpointError, SlmError, UsageError, shown
 from slm.files import atomic_open
 from slm.model import GPT
-from slm.model.shapes import state_shapes
+from slm.model.costs import parameter_shapes
 from slm.tokenizer import tokenizer_from_json
 from slm.tokenizer.base import Tokenizer
 from slm.train.events import Callback, EvaluationRecord
@@ -154,7 +154,7 @@ def load_model_file(path: Path) -> ModelFile:
     # Before anybody makes a model of that shape, which may be larger than any memory.
     if config.n_layer > len(weights):
         raise CheckpointError(f"{path} is damaged: it lacks weights of its {config.n_layer} layers")
-    _check_shapes(weights, state_shapes(config), where=path, other="its own settings")
+    _check_shapes(weights, parameter_shapes(config), where=path, other="its own settings")
     return ModelFile(weights, config, tokenizer)
 
 

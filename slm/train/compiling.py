@@ -12,7 +12,7 @@ import torch
 
 from slm.config import TrainingConfig
 from slm.errors import DeviceError
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.runtime import can_compile
 
 ASSUMED_FLOPS = {"cpu": 1e11, "cuda": 1e13}
@@ -31,7 +31,7 @@ def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_
     if config.max_minutes is not None:
         planned_seconds = 60.0 * config.max_minutes
     else:
-        flops = costs_of(model.config).training_flops_per_token * tokens_per_step
+        flops = model_costs(model.config).training_flops_per_token * tokens_per_step
         planned_seconds = config.max_steps * flops / ASSUMED_FLOPS.get(kind, math.inf)
     return compiles(config.compile, device, planned_seconds, has_compiler=can_compile(device))
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from slm.config import TrainingConfig
 from slm.errors import ConfigError, TrainingError
-from slm.model.loss import IGNORE
+from slm.model.loss import IGNORE_INDEX
 from slm.runtime import Process
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def in_step(
         batch = next(own, None)
         if not any(largest_over_processes([float(batch is not None)], process, device)):
             return
-        yield (nothing, nothing + IGNORE) if batch is None else batch
+        yield (nothing, nothing + IGNORE_INDEX) if batch is None else batch
 
 
 def sum_over_processes(values: list[float], process: Process, device: str) -> list[float]:

@@ -72,7 +72,7 @@ def seconds_per_token(training_flops_per_token: float, *, compiled: bool) -> flo
     """How long a token takes in training on the machine of docs/law.md.
 
     Args:
-        training_flops_per_token: as `costs_of` counts them.
+        training_flops_per_token: as `model_costs` counts them.
         compiled: whether blocks are compiled.
     """
     how = "compiled" if compiled else "eager"

@@ -17,7 +17,7 @@ import numpy as np
 
 from slm.config import ORIGIN_PLAN, RunConfig
 from slm.errors import ConfigError
-from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
+from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.tokenizer import expected_size
 from slm.train.compiling import compiles
 from slm.train.law import LAW, seconds_per_token
@@ -151,7 +151,9 @@ def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
         return fitting
     # The law does not know that a model with more weights than there is text learns it by heart.
     most = text.n_bytes / BYTES_FOR_A_PARAMETER
-    return [size for size in fitting if costs_of(size.model).in_blocks <= most] or fitting[:1]
+    return [
+        size for size in fitting if model_costs(size.model).non_embedding_parameters <= most
+    ] or fitting[:1]
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
@@ -190,7 +192,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         settings = with_free_values(settings, half, minutes)
         steps = _steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
-    costs = costs_of(model)
+    costs = model_costs(model)
     tokens = steps * _tokens_per_step(settings)
     seen = tokens * _bytes_per_token(settings, text)
     memory = (
@@ -216,7 +218,9 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=LAW.bits_per_byte(costs.in_blocks, seen, text.n_bytes or math.inf),
+        expected_bits_per_byte=LAW.bits_per_byte(
+            costs.non_embedding_parameters, seen, text.n_bytes or math.inf
+        ),
         memory_bytes=memory,
         warnings=(
             *_warnings_of_text(settings, minutes, text, epochs),
@@ -257,7 +261,7 @@ def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text)
     compiled = compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
     seconds -= STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
     seconds *= 1.0 - EVALUATING_SHARE
-    flops = costs_of(settings.model).training_flops_per_token
+    flops = model_costs(settings.model).training_flops_per_token
     token_seconds = seconds_per_token(flops, compiled=compiled) / machine.speed
     return max(1, int(seconds / token_seconds / _tokens_per_step(settings)))
 

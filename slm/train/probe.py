@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from slm.config import RunConfig
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.presets import resolve
 from slm.runtime import (
     Process,
@@ -19,8 +19,8 @@ from slm.runtime import (
 from slm.train.compiling import compile_blocks, compiles
 from slm.train.law import seconds_per_token
 from slm.train.plan import Machine
-from slm.train.speed import step_seconds
 from slm.train.step import Stepper
+from slm.train.timing import step_seconds
 
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
 PROBE_ROWS = 32
@@ -66,7 +66,7 @@ def probe_machine(settings: RunConfig, minutes: float) -> Machine:
         steps=STEPS,
         enough_seconds=ENOUGH_SECONDS,
     )
-    flops = costs_of(probe.model).training_flops_per_token
+    flops = model_costs(probe.model).training_flops_per_token
     expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)
     return Machine(
         device=device.partition(":")[0],

@@ -20,7 +20,7 @@ from slm.data.loader import DataLoader
 from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError
 from slm.model import GPT
-from slm.model.accounting import activation_bytes_per_token, state_bytes
+from slm.model.costs import activation_bytes_per_token, state_bytes
 from slm.runtime import (
     DTYPES,
     Process,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from slm.checkpoint.run import BEST, CHECKPOINTS
 from slm.config import RunConfig
-from slm.model import costs_of
+from slm.model import model_costs
 from slm.space import require_space
 from slm.train.best_model_file import MODEL_FILE, BestModelFile
 from slm.train.events import Callback
@@ -20,8 +20,8 @@ SMALL_FILES_BYTES = 1 << 20
 
 def optimizer_numbers(settings: RunConfig) -> int:
     """How many numbers the optimizers keep: AdamW two a weight, Muon one a weight of its own."""
-    costs = costs_of(settings.model)
-    of_muon = costs.in_blocks if settings.train.optimizer == "muon" else 0
+    costs = model_costs(settings.model)
+    of_muon = costs.non_embedding_parameters if settings.train.optimizer == "muon" else 0
     return 2 * (costs.parameters - of_muon) + of_muon
 
 
@@ -36,7 +36,7 @@ def require_space_for(settings: RunConfig, callbacks: Sequence[Callback]) -> Non
             how many bytes.
     """
     out_dir = Path(settings.train.out_dir)
-    weights = BYTES_A_NUMBER * costs_of(settings.model).parameters
+    weights = BYTES_A_NUMBER * model_costs(settings.model).parameters
     optimizer = BYTES_A_NUMBER * optimizer_numbers(settings)
     full, best = weights + optimizer + SMALL_FILES_BYTES, weights + SMALL_FILES_BYTES
     needed = (settings.train.keep_checkpoints + 1) * full + 2 * best

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from slm.config import TrainingConfig
 from slm.model import GPT
-from slm.model.attention_core import story_mask
+from slm.model.attention import document_mask
 from slm.runtime import Process, autocast, torch_dtype
 from slm.train.distributed import (
     average_gradients,
@@ -109,9 +109,9 @@ class Stepper:
         total_loss = torch.zeros((), device=self.device)
         losses = []
         for x, y in batches:
-            visible = None if self.eot_id is None else story_mask(x, self.eot_id)
+            attn_mask = None if self.eot_id is None else document_mask(x, self.eot_id)
             with autocast(self.device, self.dtype):
-                _, loss = self.model(x, y, visible=visible)
+                _, loss = self.model(x, y, attn_mask=attn_mask)
             losses.append(loss.detach())
             total_loss += losses[-1]
             self.scaler.scale(loss / n_batches).backward()

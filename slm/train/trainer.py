@@ -22,7 +22,7 @@ from slm.data.loader import DataLoader
 from slm.errors import Interrupted
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.runtime import Process, seed_everything
 from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
@@ -212,7 +212,7 @@ class Trainer(TrainedModel):
             self.budget.require_time()
         return RunStart(
             settings=self.settings,
-            costs=costs_of(self.model.config),
+            costs=model_costs(self.model.config),
             out_dir=self.out_dir,
             device=self.device,
             dtype=self.dtype,

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import verify_checkpoint
-from slm.data.loader import DataLoader, windows_at
+from slm.data.batches import windows_at
+from slm.data.loader import DataLoader
 from slm.errors import TrainingError
 from slm.model import GPT
 from slm.train import Callback, StepRecord, Trainer

@@ -87,7 +87,7 @@ class ScriptedDecoder:
         assert ids == [self.script[self.n_given - 1]] * self.n_rows
         return self._logits()
 
-    def keep_rows(self, rows: Sequence[int]) -> None:
+    def keep_sequences(self, rows: Sequence[int]) -> None:
         self.n_rows = len(rows)
 
     def _logits(self) -> Tensor:

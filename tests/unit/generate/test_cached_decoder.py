@@ -34,7 +34,7 @@ def test_rows_can_leave(model: GPT) -> None:
     contexts = [[1, 2, 3], [4, 5], [6, 7, 8, 9]]
     decoder = CachedDecoder(model)
     decoder.prefill(contexts, capacity=8)
-    decoder.keep_rows([0, 2])
+    decoder.keep_sequences([0, 2])
     logits = decoder.step([30, 31])
     torch.testing.assert_close(logits[0], uncached(model, [1, 2, 3, 30]), atol=2e-4, rtol=1e-4)
     torch.testing.assert_close(logits[1], uncached(model, [6, 7, 8, 9, 31]), atol=2e-4, rtol=1e-4)
@@ -45,7 +45,7 @@ def test_a_batch_may_need_more_slots_than_the_context_has(model: GPT) -> None:
     short, long = [3], list(range(1, 16))
     decoder = CachedDecoder(model)
     decoder.prefill([short, long], capacity=14 + 16)
-    decoder.keep_rows([0])
+    decoder.keep_sequences([0])
     for new_id in range(40, 55):
         short.append(new_id)
         logits = decoder.step([new_id])

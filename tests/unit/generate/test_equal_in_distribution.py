@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from slm.config import GPTConfig
-from slm.data.stories import generate_stories
 from slm.evals import EvalResult, NativeScorer, evaluate_texts
 from slm.generate import GenerationOptions, build_generator, filter_logits
 from slm.generate.native_model import NativeModel, WeightFormat, arrays_of
 from slm.model import GPT
 from slm.tokenizer.byte_level import BytesTokenizer
+from storyworld import generate_stories
 from tests.unit.generate.native_tensors import NativeTensors
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")

@@ -16,7 +16,7 @@ from slm.config import GPTConfig
 from slm.generate import native_build
 from slm.generate.native_model import WEIGHT_FORMATS, WeightFormat, _rotary_tables
 from slm.model import GPT
-from slm.model.rope import rotary_tables
+from slm.model.layers import rotary_tables
 from tests.unit.generate.native_tensors import NativeTensors
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")

@@ -26,7 +26,7 @@ def test_the_prompt_and_what_was_drawn_are_penalised(draw: Any) -> None:
     sampler = Sampler(options, [[0], []], draw)
     assert sampler.next_ids(logits, [0.5, 0.5]) == [1, 0]
     assert sampler.next_ids(logits, [0.5, 0.5]) == [2, 1]
-    sampler.keep_rows([1])
+    sampler.keep_sequences([1])
     assert sampler.next_ids(logits[1:], [0.5]) == [2]
 
 

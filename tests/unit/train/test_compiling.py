@@ -10,7 +10,7 @@ import torch
 
 from slm.config import TrainingConfig
 from slm.errors import DeviceError
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.train import compiling
 from slm.train.compiling import compile_blocks, eagerly, worth_compiling
 
@@ -61,7 +61,7 @@ def test_auto_by_the_clock(tiny_model: MakeModel, device: str, seconds: float) -
 @pytest.mark.parametrize(("device", "seconds", "rate"), [("cpu", 300, 1e11), ("cuda", 60, 1e13)])
 def test_auto_by_the_steps(tiny_model: MakeModel, device: str, seconds: float, rate: float) -> None:
     model = tiny_model("modern")
-    flops_per_step = 4096 * costs_of(model.config).training_flops_per_token
+    flops_per_step = 4096 * model_costs(model.config).training_flops_per_token
     enough = int(seconds * rate / flops_per_step) + 1
     assert decide(model, device, max_steps=enough)
     assert not decide(model, device, max_steps=enough - 2)

@@ -13,7 +13,7 @@ import pytest
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.errors import NoSpaceError
-from slm.model import costs_of
+from slm.model import model_costs
 from slm.train.events import AnomalyRecord, EvaluationRecord, RunStart, SampleRecord, StepRecord
 from slm.train.metrics import MetricsFile, read_metrics
 
@@ -22,7 +22,7 @@ def start(first_step: int = 0, *, evaluated: bool = False, stories_told: int = 0
     settings = RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
     return RunStart(
         settings=settings,
-        costs=costs_of(settings.model),
+        costs=model_costs(settings.model),
         out_dir=Path(),
         device="cpu",
         dtype="float32",

@@ -45,7 +45,7 @@ def test_real_steps_are_timed(compiled: list[GPT]) -> None:
 def test_the_machine_of_the_law_has_a_speed_of_one(
     minutes: float, compiled: list[GPT], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flops = probe.costs_of(resolve("modern-12m", assignments=probe.PROBE).model)
+    flops = probe.model_costs(resolve("modern-12m", assignments=probe.PROBE).model)
     token = seconds_per_token(flops.training_flops_per_token, compiled=minutes == 60)
     monkeypatch.setattr(probe, "step_seconds", lambda *_, **__: 2 * 128 * token)
     assert probe_machine(SETTINGS, minutes).speed == pytest.approx(1.0)

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
-from slm.model import costs_of
+from slm.model import model_costs
 from slm.train import progress
 from slm.train.events import EvaluationRecord, RunStart, SampleRecord, StepRecord, TrainingResult
 from slm.train.progress import ProgressDisplay, duration
@@ -24,7 +24,7 @@ def start(**changes: Any) -> RunStart:
     settings = RunConfig(GPTConfig(), TrainingConfig(max_steps=4), DataConfig(), origins={})
     plain = RunStart(
         settings=settings,
-        costs=costs_of(settings.model),
+        costs=model_costs(settings.model),
         out_dir=Path(),
         device="cpu",
         dtype="float32",

@@ -303,7 +303,7 @@ def test_stories_and_short_contexts_reach_the_model(make_trainer: MakeTrainer) -
 
     def watched(idx: Any, targets: Any = None, **keywords: Any) -> Any:
         if trainer.model.training and targets is not None:
-            seen.append((idx.size(1), keywords["visible"] is not None))
+            seen.append((idx.size(1), keywords["attn_mask"] is not None))
         return forward(idx, targets, **keywords)
 
     trainer.model.forward = watched  # type: ignore[method-assign]
