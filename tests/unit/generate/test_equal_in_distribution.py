@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no
 SMALLER: list[WeightFormat] = ["bfloat16", "int8"]
 STEPS = 300
 TRAINING_STORIES, HELD_OUT_STORIES = 400, 30
-PROMPT = "Once upon a time, there was a "
+PROMPT = "Then the "
 OPTIONS = GenerationOptions(max_new_tokens=2, temperature=0.8, top_k=6, seed=0)
 N_TEXTS = 20_000
 MOVED = {"bfloat16": 0.01, "int8": 0.04}
