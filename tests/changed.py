@@ -36,7 +36,7 @@ def changed_files(root: Path) -> list[str]:
         return []
 
 
-def tests_of(files: Iterable[str], root: Path) -> list[str]:
+def unit_tests_of(files: Iterable[str], root: Path) -> list[str]:
     """The test files and folders that belong to these files, each once."""
     found = {place for name in files if (place := _place_of(PurePosixPath(name), root)) is not None}
     return sorted(str(place) for place in found if not found.intersection(place.parents))
@@ -57,4 +57,4 @@ def _place_of(path: PurePosixPath, root: Path) -> PurePosixPath | None:
 
 
 if __name__ == "__main__":
-    print(*(tests_of(changed_files(ROOT), ROOT) or [UNIT]))
+    print(*(unit_tests_of(changed_files(ROOT), ROOT) or [UNIT]))

@@ -153,7 +153,7 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     ) -> Any:
         expected.extend(expect)
         opened = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **context})
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(60_000)
         contexts.append(opened)
         page = opened.new_page()
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))

@@ -41,6 +41,7 @@ def test_a_state_comes_back() -> None:
     assert through_json(replace(STATE, best_validation_loss=None)).best_validation_loss is None
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(extra=st.dictionaries(st.text(), values), loss=st.floats())
 def test_any_json_and_any_float_come_back(extra: dict[str, Any], loss: float) -> None:

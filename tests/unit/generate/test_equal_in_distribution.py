@@ -25,7 +25,10 @@ from slm.tokenizer.byte_level import BytesTokenizer
 from storyworld import generate_stories
 from tests.unit.generate.native_tensors import NativeTensors
 
-pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler"),
+]
 
 SMALLER: list[WeightFormat] = ["bfloat16", "int8"]
 STEPS = 300
