@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from slm.generate.decoder import Draw
-from slm.generate.sampling import draw
-from slm.generate.slots import Slots
+from slm.generation.decoder import Draw
+from slm.generation.sampling import draw
+from slm.generation.slots import Slots
 from slm.server.app import create_app
 from slm.server.asking import Model
 from slm.server.endpoints import Service

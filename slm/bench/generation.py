@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from slm.config import GPTConfig, RunConfig
-from slm.generate.backend import native_generator, plain_generator
-from slm.generate.generator import Generator
-from slm.generate.options import GenerationOptions
+from slm.generation.backend import native_generator, plain_generator
+from slm.generation.generator import Generator
+from slm.generation.options import GenerationOptions
 from slm.model.costs import parameter_shapes
 from slm.tokenizer.base import Ids, fingerprint_of
 

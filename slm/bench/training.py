@@ -21,6 +21,9 @@ from slm.data.loader import DataLoader
 from slm.model import GPT, model_costs
 from slm.model.gpt import Block
 from slm.model.loss import chunked_cross_entropy
+from slm.planning.timing import best_seconds, step_seconds
+from slm.runs.data import fit_vocabulary
+from slm.runs.launch import check_memory
 from slm.runtime import (
     Process,
     autocast,
@@ -32,11 +35,8 @@ from slm.runtime import (
     set_threads,
     torch_dtype,
 )
-from slm.train.compiling import compile_blocks, worth_compiling
-from slm.train.run import check_memory
-from slm.train.run_data import fit_vocabulary
-from slm.train.step import Stepper
-from slm.train.timing import best_seconds, step_seconds
+from slm.training.compiling import compile_blocks, worth_compiling
+from slm.training.step import Stepper
 
 WARM_UP_STEPS = 2
 MATRIX_SIZE = 2048

@@ -65,7 +65,7 @@ def inspect(
     text = typed_text(text)
     from slm import insight
     from slm.cli import inspect_tables
-    from slm.generate import GenerationOptions
+    from slm.generation import GenerationOptions
 
     options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     loaded = load_model(checkpoint, device=device, dtype="float32")

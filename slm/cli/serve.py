@@ -155,7 +155,7 @@ def serve(
 
 
 def _service(loaded: LoadedModel, name: str, limits: Limits, dtype: str) -> Service:
-    from slm.generate import build_engine
+    from slm.generation import build_engine
     from slm.server.asking import Model
     from slm.server.endpoints import Service
     from slm.server.scheduler import Scheduler

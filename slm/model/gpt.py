@@ -214,7 +214,7 @@ class GPT(nn.Module):
     ) -> Tensor:
         """Continue a batch of ids in the simplest way: one full forward pass per new token.
 
-        `slm.generate` does the same faster and with more options; the tests compare the two.
+        `slm.generation` does the same faster and with more options; the tests compare the two.
 
         Args:
             idx: [B, T] ids; the last block_size of them are the context.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from slm.errors import TokenizerError, shown
-from slm.generate.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
-from slm.generate.row import Row
+from slm.generation.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
+from slm.generation.sequence import Row
 from slm.server.limits import Limits
 from slm.server.problems import ProblemError
 from slm.server.schemas import (

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from torch import Tensor
 
 from slm.errors import SlmError
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.insight import (
     Text,
     as_json,

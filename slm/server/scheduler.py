@@ -18,9 +18,9 @@ from functools import partial
 
 from torch import Tensor
 
-from slm.generate.decoder import NO_ID, Draw
-from slm.generate.sampling import draw
-from slm.generate.slots import Slots
+from slm.generation.decoder import NO_ID, Draw
+from slm.generation.sampling import draw
+from slm.generation.slots import Slots
 from slm.server.limits import Limits
 from slm.server.streams import Piece, Stream, draw_ids
 from slm.server.tickets import BusyError, ClosedError, Deliver, Event, ModelError, Ticket

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from slm.errors import shown
-from slm.generate.options import LARGEST_SEED
+from slm.generation.options import LARGEST_SEED
 
 MOST_STOPS = 4
 LONGEST_STOP = 256

@@ -10,9 +10,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from slm.generate.decoder import Draw
-from slm.generate.options import GenerationOptions
-from slm.generate.row import Row
+from slm.generation.decoder import Draw
+from slm.generation.options import GenerationOptions
+from slm.generation.sequence import Row
 from slm.tokenizer.base import Tokenizer
 
 Finish = Literal["stop", "length"]

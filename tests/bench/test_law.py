@@ -10,7 +10,7 @@ from typing import Any
 import law
 import pytest
 
-from slm.train.law import LAW, SECONDS_PER_FLOP, SECONDS_PER_TOKEN, Law
+from slm.planning.scaling_law import LAW, SECONDS_PER_FLOP, SECONDS_PER_TOKEN, Law
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from slm.cli import main
-from slm.train.metrics import read_metrics
+from slm.reporting.metrics import read_metrics
 from storyworld import story_at
 
 QUICK = ["--set", "threads=1", "eval_tokens=512", "sample_prompts=[]"]

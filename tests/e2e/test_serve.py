@@ -16,7 +16,7 @@ import httpx2
 import openai
 import pytest
 
-from slm.generate import (
+from slm.generation import (
     Engine,
     GenerationOptions,
     Generator,
@@ -24,8 +24,8 @@ from slm.generate import (
     build_engine,
     build_generator,
 )
-from slm.generate.sampling import draw
-from slm.generate.slot_decoder import SlotDecoder
+from slm.generation.sampling import draw
+from slm.generation.slot_decoder import SlotDecoder
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running
 

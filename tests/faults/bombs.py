@@ -34,8 +34,8 @@ from slm.errors import SlmError
 from slm.model.costs import parameter_shapes
 from slm.presets import settings_file
 from slm.reading import sealed_json
+from slm.reporting.metrics import read_metrics
 from slm.tokenizer import load_tokenizer
-from slm.train.metrics import read_metrics
 from tests.conftest import tell_stories
 from tests.faults import tiny_run
 

@@ -23,9 +23,9 @@ from slm.data.batches import windows_at
 from slm.data.loader import DataLoader
 from slm.errors import TrainingError
 from slm.model import GPT
-from slm.train import Callback, StepRecord, Trainer
-from slm.train.events import AnomalyRecord
-from slm.train.metrics import METRICS_FILE, MetricsFile, read_metrics
+from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
+from slm.training import Callback, StepRecord, Trainer
+from slm.training.events import AnomalyRecord
 
 MakeModel = Callable[..., GPT]
 Poison = Callable[[Trainer], None]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slm.config import GPTConfig
-from slm.generate import CachedDecoder
+from slm.generation import CachedDecoder
 from slm.interop.gguf import write_gguf
 from slm.model import GPT
 

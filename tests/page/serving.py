@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from slm.generate.slots import PlainSlots
+from slm.generation.slots import PlainSlots
 from slm.server.app import create_app
 from slm.server.asking import Model
 from slm.server.endpoints import Service

@@ -11,9 +11,9 @@ from slm.bench import training
 from slm.bench.training import Ceiling, measure_ceiling, seconds_by_part
 from slm.config import TrainingConfig
 from slm.model import GPT
+from slm.planning import timing
 from slm.runtime import Process
-from slm.train import timing
-from slm.train.step import Stepper
+from slm.training.step import Stepper
 
 MakeModel = Callable[..., GPT]
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from slm.generate import GenerationOptions
-from slm.generate.row import Row
-from slm.generate.sampling import draw
+from slm.generation import GenerationOptions
+from slm.generation.sampling import draw
+from slm.generation.sequence import Row
 from slm.server.scheduler import Scheduler
 from slm.server.streams import Stream, draw_ids
 from slm.server.tickets import Event, Ticket

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from slm.generate.options import GenerationOptions
-from slm.generate.row import Row
+from slm.generation.options import GenerationOptions
+from slm.generation.sequence import Row
 from slm.server.asking import Model, as_one_text, chat_job, completion_job
 from slm.server.bodies import checked
 from slm.server.limits import Limits

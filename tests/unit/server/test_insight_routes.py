@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.insight import (
     as_json,
     attention_patterns,
