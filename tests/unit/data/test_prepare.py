@@ -276,6 +276,7 @@ for round in range(1000):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_is_whole_or_not_there(tmp_path: Path) -> None:
     """Two texts take turns; whatever is found after a kill is all of one of them."""
     wholes = []

@@ -92,6 +92,7 @@ def test_equal_sizes_are_compared() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["slm float32", "llama.cpp f16", "transformers float32"])
 def test_a_baseline_in_its_own_process(name: str) -> None:
     baseline = by_name(name)
