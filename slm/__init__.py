@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slm.lazy import fetched_when_used
+from slm.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from slm.config import GPTConfig, ModelConfig, TrainingConfig, get_default_configs
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from slm.generate import GenerationOptions, Generator
     from slm.model import GPT
     from slm.train import Trainer
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "DataLoader": "slm.data.loader",

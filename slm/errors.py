@@ -22,7 +22,11 @@ The command line prints both as `error:` and `hint:` lines and exits with `exit_
 from __future__ import annotations
 
 import difflib
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 LONGEST_MESSAGE = 1500
@@ -122,7 +126,7 @@ class MissingExtraError(SlmError):
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
-            hint=f"pip install 'slm[{extra}]'",
+            hint=f"install it with: {install_command(extra, package)}",
         )
 
 
@@ -152,6 +156,26 @@ class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
     def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
+
+
+def command_line(*words: object) -> str:
+    """A command that can be pasted into a shell as it is: words with blanks or signs are quoted."""
+    if sys.platform == "win32":
+        return subprocess.list2cmdline([str(word) for word in words])
+    return shlex.join(str(word) for word in words)
+
+
+def install_command(extra: str, *packages: str) -> str:
+    """The command that installs an extra of `slm` into this environment.
+
+    Only the project's own folder surely holds this project: an index may have another one of its
+    name. Without that folder the command names the packages themselves.
+    """
+    pip = (sys.executable or "python", "-m", "pip", "install")
+    project = Path(__file__).resolve().parents[1]
+    if (project / "pyproject.toml").is_file():
+        return command_line(*pip, "-e", f"{project}[{extra}]")
+    return command_line(*pip, *packages)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

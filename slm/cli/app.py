@@ -32,6 +32,7 @@ from slm.errors import Interrupted, SlmError, TrainingError, UsageError
 from slm.runtime import Process
 from slm.signals import Ended, EndOnSignal
 from slm.space import find_no_space
+from slm.version import __version__
 
 DEBUG_VARIABLE = "SLM_DEBUG"
 
@@ -48,8 +49,6 @@ app = typer.Typer(name="slm", **PLAIN)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from slm import __version__
-
         print(f"slm {__version__}")
         raise typer.Exit
 

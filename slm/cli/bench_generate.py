@@ -18,6 +18,7 @@ from slm.cli.output import print_json, print_table, say
 from slm.config import RunConfig
 from slm.errors import UsageError, did_you_mean
 from slm.presets import DEFAULT_PRESET, resolve
+from slm.quantities import counted
 
 if TYPE_CHECKING:
     from slm.peers import Contender, Ratio, Results, Task
@@ -111,7 +112,7 @@ def _print_speeds(task: Task, results: Results) -> None:
     print_table(
         [
             (
-                *("", "one text", f"{task.streams} texts"),
+                *("", "one text", counted(task.streams, "text")),
                 *("first token", "a token, from", "to", "memory"),
             ),
             *(
@@ -136,7 +137,7 @@ def _print_ratios(task: Task, found: list[Ratio]) -> None:
     print()
     print_table(
         [
-            ("weights of equal size", "one text", f"{task.streams} texts"),
+            ("weights of equal size", "one text", counted(task.streams, "text")),
             *(
                 (
                     f"{ratio.ours} / {ratio.peer}",

@@ -12,8 +12,9 @@ import typer
 
 from slm.cli.loading import load_checkpoint_generator
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype
-from slm.cli.output import counted, print_json, say
+from slm.cli.output import print_json, say
 from slm.errors import ConfigError, UsageError
+from slm.quantities import counted
 from slm.reading import read_at_most
 
 if TYPE_CHECKING:
@@ -214,10 +215,12 @@ def _remarks(completions: list[Completion], block_size: int) -> list[str]:
     remarks = []
     if any(completion.prompt_truncated for completion in completions):
         remarks.append(
-            f"a prompt is longer than the context of {block_size} tokens: only its end was read"
+            f"a prompt is longer than the context of {counted(block_size, 'token')}: "
+            "only its end was read"
         )
     if any(completion.context_shifts for completion in completions):
         remarks.append(
-            f"a text grew beyond the context of {block_size} tokens: its older part was forgotten"
+            f"a text grew beyond the context of {counted(block_size, 'token')}: "
+            "its older part was forgotten"
         )
     return remarks

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from slm.cli.options import Json, Source, Tokenizer, given
-from slm.cli.output import Display, counted, megabytes, print_json, print_table, say
+from slm.cli.output import Display, print_json, print_table, say
 from slm.config import DEFAULT_SOURCE
 from slm.presets import resolve
+from slm.quantities import counted, megabytes
 
 DEFAULT_TOKENIZER = "bpe:4096"
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from slm.data.shards import DataDirectory, DataMeta, TokenArray
 from slm.errors import DataError
+from slm.quantities import counted
+from slm.runtime import resolve_device
 from slm.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class DataLoader:
     Args:
         batch_size: rows of a batch.
         block_size: tokens of a row, the context length.
-        device: where the tensors go.
+        device: where the tensors go; auto: the fastest kind that is here.
         data_dir: the prepared directory.
         seed: decides the order of the training windows.
         rank, world_size: this process's number, and how many processes share the data.
@@ -211,7 +213,8 @@ class DataLoader:
         tokens = self.directory.tokens(split)
         if len(tokens) < 2:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {len(tokens)} tokens, at least 2 needed",
+                f"the {split} split of {self.data_dir} has {counted(len(tokens), 'token')}, "
+                "at least 2 needed",
                 hint="prepare more text",
             )
         length = min(self.block_size, len(tokens) - 1)
@@ -229,7 +232,7 @@ class DataLoader:
         tokens = self.directory.split(split).tokens
         if tokens < self.block_size + 1:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {tokens:,} tokens, at least "
+                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, at least "
                 f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
                 hint="prepare more text, or choose a smaller block_size",
             )
@@ -243,7 +246,8 @@ class DataLoader:
         rows = np.asarray(tokens[starts[:, None] + np.arange(length + 1)])
         x = torch.from_numpy(rows[:, :-1].astype(np.int64))
         y = torch.from_numpy(rows[:, 1:].astype(np.int64))
-        device = torch.device(self.device)
+        name = resolve_device("auto") if self.device == "auto" else self.device
+        device = torch.device(name)
         if device.type == "cpu":
             return x, y
         if device.type == "cuda":

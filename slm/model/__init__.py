@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slm.lazy import fetched_when_used
 
 if TYPE_CHECKING:
+    from slm.config import GPTConfig
     from slm.model.accounting import Costs, costs_of
     from slm.model.gpt import GPT
     from slm.model.kv_cache import KVCache
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Costs": "slm.model.accounting",
     "GPT": "slm.model.gpt",
+    "GPTConfig": "slm.config",
     "KVCache": "slm.model.kv_cache",
     "costs_of": "slm.model.accounting",
 }
@@ -21,6 +23,7 @@ _HOMES = {
 __all__ = [
     "GPT",
     "Costs",
+    "GPTConfig",
     "KVCache",
     "costs_of",
 ]

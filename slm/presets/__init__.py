@@ -38,7 +38,7 @@ _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+
 
 def setting_names() -> list[str]:
     """All settings as `group.key`, in the order of their definition."""
-    return [f"{group}.{key}" for group, kind in GROUPS.items() for key in kind.model_fields]
+    return [f"{group}.{key}" for group, kind in GROUPS.items() for key in kind.setting_names()]
 
 
 def full_name(name: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from slm.config import TrainingConfig
 from slm.errors import TrainingError
+from slm.quantities import counted
 
 RECENT_STEPS = 5
 """Of so many steps the shortest tells how long the next one will take at least."""
@@ -118,7 +119,7 @@ class Budget:
         minutes = self.config.max_minutes
         if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
             raise TrainingError(
-                f"the {minutes:g} minutes were over before the first step",
+                f"the time of {counted(minutes, 'minute')} was over before the first step",
                 hint="starting and preparing the data count; the data are ready now: give the same "
                 "command again, or more minutes",
             )

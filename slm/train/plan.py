@@ -18,6 +18,7 @@ import numpy as np
 from slm.config import ORIGIN_PLAN, RunConfig
 from slm.errors import ConfigError
 from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
+from slm.quantities import counted, gigabytes
 from slm.tokenizer import expected_size
 from slm.train.compiling import compiles
 from slm.train.law import LAW, seconds_per_token
@@ -161,7 +162,7 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
         for name, value in values.items()
         if base.origins.get(name, "preset ").startswith("preset ")
     }
-    return base.with_values(free, f"{ORIGIN_PLAN}{minutes:g} minutes")
+    return base.with_values(free, f"{ORIGIN_PLAN}{counted(minutes, 'minute')}")
 
 
 def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:
@@ -281,12 +282,12 @@ def _warnings_of_text(
     n_tokens = text.n_bytes / _bytes_per_token(settings, text)
     if n_tokens <= settings.model.block_size:
         yield (
-            f"the text has about {n_tokens:.0f} tokens, and a block {settings.model.block_size}: "
-            "that is too little to train on"
+            f"the text has about {counted(round(n_tokens), 'token')}, and a block "
+            f"{settings.model.block_size}: that is too little to train on"
         )
     elif epochs is not None and epochs > MANY_EPOCHS:
         yield (
-            f"the text will be read {epochs:,.0f} times; "
+            f"the text will be read {counted(round(epochs), 'time')}; "
             "more text would give a better model in the same time"
         )
 
@@ -297,10 +298,10 @@ def _warnings_of_machine(
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
-            f"about {memory / 1e9:.1f} GB of memory will be used, there are {there / 1e9:.1f}: "
+            f"about {gigabytes(memory)} of memory will be used, there are {gigabytes(there)}: "
             "choose a smaller batch_size"
         )
     if 60.0 * minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
     elif steps < FEWEST_STEPS:
-        yield f"time for {steps} {'step' if steps == 1 else 'steps'} only: expect little"
+        yield f"time for {counted(steps, 'step')} only: expect little"

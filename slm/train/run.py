@@ -21,6 +21,7 @@ from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError
 from slm.model import GPT
 from slm.model.accounting import activation_bytes_per_token, state_bytes
+from slm.quantities import counted, gigabytes
 from slm.runtime import (
     DTYPES,
     Process,
@@ -131,17 +132,13 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
         return
     rows_that_fit = (there - state) // row
     raise ConfigError(
-        f"training needs at least {_gigabytes(state + activations)} of memory "
-        f"({_gigabytes(state)} for weights and optimizer, {_gigabytes(activations)} for a "
-        f"micro-batch), {device} has {_gigabytes(there)}",
+        f"training needs at least {gigabytes(state + activations)} of memory "
+        f"({gigabytes(state)} for weights and optimizer, {gigabytes(activations)} for a "
+        f"micro-batch), {device} has {gigabytes(there)}",
         hint=f"try a batch_size below {rows_that_fit:,}; more gradient_accumulation_steps make up"
         if rows_that_fit > 1
         else "choose a smaller n_layer, n_embd or block_size",
     )
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
 
 
 def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
@@ -157,7 +154,7 @@ def share_micro_batches(settings: RunConfig, process: Process, note: Note | None
     if note is not None:
         note(
             f"note: {name} is {total + missing} instead of {total}, "
-            f"so that {process.world_size} processes share each step evenly"
+            f"so that {counted(process.world_size, 'process')} share each step evenly"
         )
     return settings.with_values({f"train.{name}": total + missing}, ORIGIN_SHARED)
 

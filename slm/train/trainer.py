@@ -23,6 +23,7 @@ from slm.errors import Interrupted
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
+from slm.quantities import counted
 from slm.runtime import Process, seed_everything
 from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
@@ -88,7 +89,7 @@ class Trainer(TrainedModel):
         began_at: float | None = None,
     ) -> None:
         super().__init__(model, data_loader, TrainingConfig(**config), process or Process())
-        check_contexts(self.config, data_loader.block_size)
+        check_contexts(self.config, data_loader.block_size, model.config.block_size)
         self.out_dir = Path(self.config.out_dir)
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         rows_per_step = data_loader.batch_size * self.micro_batches * self.process.world_size
@@ -237,7 +238,7 @@ class Trainer(TrainedModel):
                 stopped_early = patience is not None and standing.evaluations_since_best >= patience
             progress = self._agree_on_progress()
             if stopped_early:
-                self.note(f"no better for {patience} evaluations: stopped early")
+                self.note(f"no better for {counted(patience or 0, 'evaluation')}: stopped early")
             if stopped_early or progress is None:
                 self._evaluate_once()
                 break
