@@ -178,9 +178,15 @@ def install_command(extra: str, *packages: str) -> str:
     return command_line(*pip, *packages)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A sentence naming the known words nearest to a mistyped one, or None."""
-    forms = {_plain(name): name for name in known}
+def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str | None:
+    """A sentence naming the known words nearest to a mistyped one, or None.
+
+    Args:
+        word: as it was typed.
+        known: what it can be.
+        prefix: what comes before each of them in the sentence.
+    """
+    forms = {_plain(name): prefix + name for name in known}
     near = difflib.get_close_matches(_plain(word[:100]), forms, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(forms[form] for form in near)}?" if near else None
 
