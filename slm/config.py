@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -263,6 +263,8 @@ class RunConfig:
     train: TrainingConfig
     data: DataConfig
     origins: Mapping[str, str]
+    started_in: str | None = None
+    """Where the relative paths of a saved run begin, as seen from its folder."""
 
     def __post_init__(self) -> None:
         if self.train.block_size != self.model.block_size:
@@ -283,7 +285,8 @@ class RunConfig:
         for name, value in values.items():
             group, _, key = name.partition(".")
             groups[group][key] = value
-        return RunConfig(
+        return replace(
+            self,
             model=GPTConfig(**groups["model"]),
             train=TrainingConfig(**groups["train"]),
             data=DataConfig(**groups["data"]),
@@ -297,6 +300,7 @@ class RunConfig:
             "version": CONFIG_VERSION,
             **{name: getattr(self, name).model_dump(mode="json") for name in GROUPS},
             "origins": dict(sorted(self.origins.items())),
+            **({} if self.started_in is None else {"started_in": self.started_in}),
         }
 
     @classmethod
@@ -322,6 +326,9 @@ class RunConfig:
         origins = data.get("origins", {})
         if not are_origins(origins):
             raise CheckpointError(f"{where}: origins are no mapping from names to texts")
+        started_in = data.get("started_in")
+        if not isinstance(started_in, str | None):
+            raise CheckpointError(f"{where}: started_in is not a path")
         for name, values in groups.items():
             if not isinstance(values, dict):
                 raise CheckpointError(f"{where} lacks the settings of {name!r}")
@@ -338,6 +345,7 @@ class RunConfig:
             train=built.get("train", TrainingConfig()),  # type: ignore[arg-type]
             data=built.get("data", DataConfig()),  # type: ignore[arg-type]
             origins=dict(origins),
+            started_in=started_in,
         )
 
 

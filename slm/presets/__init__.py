@@ -30,6 +30,7 @@ from slm.config import (
 )
 from slm.errors import ConfigError, UsageError, did_you_mean, shown
 from slm.reading import strict_toml, unique_keys
+from slm.run_paths import located, run_of, started_at
 
 DEFAULT_PRESET = "modern-12m"
 LARGEST_FILE_BYTES = 1 << 20
@@ -179,7 +180,7 @@ def preset_of(table: Mapping[str, Any]) -> str | None:
     raise ConfigError(f"there is no preset {shown(name)}", hint="write its name in quotes")
 
 
-_TABLE_EXTRAS = ("description", "preset", "format", "version", "origins")
+_TABLE_EXTRAS = ("description", "preset", "format", "version", "origins", "started_in")
 
 
 def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -266,7 +267,7 @@ def resolve(
         layers.append((origin, _flatten(preset_table(chosen), origin)))
     if config_file is not None:
         values = _flatten(file_table, str(config_file))
-        layers.extend(_of_settings_file(values, file_table.get("origins", {}), config_file))
+        layers.extend(_of_settings_file(values, file_table, config_file))
     layers.extend(_command_line(flags or {}, assignments))
     return _stack(
         layers, base or RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
@@ -298,19 +299,23 @@ def _command_line(
 
 
 def _of_settings_file(
-    values: dict[str, Any], origins: Any, path: Path
+    values: dict[str, Any], table: Mapping[str, Any], path: Path
 ) -> list[tuple[str, dict[str, Any]]]:
     """The layers of a settings file; of a run's config.json, only what was chosen for that run.
 
     Its place, and what was found for it on its machine, are another run's to find. Prepared data
-    that it was given stay what they are.
+    that it was given stay what they are, and paths are those that the run had.
     """
+    origins = table.get("origins", {})
     if not are_origins(origins):
         raise ConfigError(f"{path}: origins are no mapping from names to texts")
     values = {name: v for name, v in values.items() if origins.get(name) not in DERIVED_ORIGINS}
     if not origins:
         return [(f"file {path}", values)]
-    values.pop("train.out_dir", None)
+    out_dir, started_in = values.pop("train.out_dir", None), table.get("started_in")
+    if isinstance(out_dir, str) and isinstance(started_in, str | None):
+        start = started_at(run_of(path.parent), started_in=started_in, out_dir=out_dir)
+        values |= located(values, start)
     prepared = {k: values.pop(k) for k in list(values) if origins.get(k) == ORIGIN_PREPARED}
     return [(f"file {path}", values), (ORIGIN_PREPARED, prepared)]
 

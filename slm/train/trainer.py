@@ -13,6 +13,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
 from slm.quantities import counted
+from slm.run_paths import from_run
 from slm.runtime import Process, seed_everything
 from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
@@ -104,7 +106,8 @@ class Trainer(TrainedModel):
         # A resumed run computes as this one does, whatever `auto` would come to then.
         choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
         found = {f"train.{k}": v for k, v in choices.items() if getattr(self.config, k) == "auto"}
-        self.settings = settings.with_values(found, ORIGIN_AUTO)
+        settings = settings.with_values(found, ORIGIN_AUTO)
+        self.settings = replace(settings, started_in=from_run(self.out_dir))
         self.stepper = Stepper(
             self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
         )
