@@ -26,15 +26,6 @@ _NAMES = {
 """Settings that may be paths, and what is a name and no path even where such a file exists."""
 
 
-def from_run(run: Path) -> str:
-    """The working directory as seen from a run's folder; its whole path if they share no drive."""
-    here, folder = Path.cwd().resolve(), run.resolve()
-    try:
-        return Path(os.path.relpath(here, folder)).as_posix()
-    except ValueError:
-        return here.as_posix()
-
-
 def run_of(folder: Path) -> Path:
     """The folder of the run that a checkpoint's folder is in; other folders are runs themselves."""
     folder = folder.resolve()
@@ -74,25 +65,73 @@ def located(values: Mapping[str, Any], start: Path | None) -> dict[str, str]:
     """
     if start is None or start == Path.cwd().resolve():
         return {}
+    here = Path.cwd()
     found = {}
-    for name, names in _NAMES.items():
-        value = values.get(name)
-        if not isinstance(value, str) or (names is not None and names.fullmatch(value)):
-            continue
-        if value.startswith("~") or Path(value).is_absolute():
+    for name, value in values.items():
+        if not _is_relative_path(name, value):
             continue
         is_data = name == "data.data_dir"
         if _exists(start / value) or (is_data and not _exists(Path(value))):
-            found[name] = _from_here(start / value)
+            found[name] = _relative(start / value, here)
     return found
 
 
 def located_settings(settings: RunConfig, run: Path) -> RunConfig:
     """The settings that a run has saved, with paths as they are called from here."""
     start = started_at(run, started_in=settings.started_in, out_dir=settings.train.out_dir)
-    data = {f"data.{key}": value for key, value in settings.data.__dict__.items()}
-    changed = {name.partition(".")[2]: path for name, path in located(data, start).items()}
-    return replace(settings, data=settings.data.changed(**changed), started_in=None)
+    changed = located(_data_values(settings), start)
+    return _with_data(settings, changed, None if start is None else _told_from(run, start))
+
+
+def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
+    """The settings of a run with paths as they are called from where the run was started.
+
+    That is the working directory, or of a run that goes on, the one in which it was begun: so what
+    it says stays true from start to start, and names no folder above both that may be renamed.
+    """
+    here = Path.cwd().resolve()
+    start = started_at(run, started_in=settings.started_in or _told_from(run, here), out_dir="")
+    changed = {}
+    if start is not None and start != here:
+        for name, value in _data_values(settings).items():
+            if _is_relative_path(name, value) and _exists(Path(value)):
+                changed[name] = _relative(here / value, start)
+        out_dir = settings.train.out_dir
+        if not Path(out_dir).is_absolute():
+            train = settings.train.changed(out_dir=_relative(here / out_dir, start))
+            settings = replace(settings, train=train)
+    return _with_data(settings, changed, _told_from(run, start or here))
+
+
+def _data_values(settings: RunConfig) -> dict[str, Any]:
+    return {f"data.{key}": value for key, value in settings.data.__dict__.items()}
+
+
+def _with_data(
+    settings: RunConfig, changed: Mapping[str, str], started_in: str | None
+) -> RunConfig:
+    data = {name.partition(".")[2]: path for name, path in changed.items()}
+    return replace(settings, data=settings.data.changed(**data), started_in=started_in)
+
+
+def _told_from(run: Path, start: Path) -> str:
+    """A folder as seen from a run's."""
+    return _relative(start, run.resolve())
+
+
+def _relative(path: Path, start: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, start)).as_posix()
+    except ValueError:  # another drive
+        return path.as_posix()
+
+
+def _is_relative_path(name: str, value: Any) -> bool:
+    """Whether a setting may be a path that begins in some directory."""
+    if name not in _NAMES or not isinstance(value, str) or value.startswith("~"):
+        return False
+    names = _NAMES[name]
+    return not Path(value).is_absolute() and (names is None or not names.fullmatch(value))
 
 
 def _exists(path: Path) -> bool:
@@ -100,10 +139,3 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # too long a name, or one with a null
         return False
-
-
-def _from_here(path: Path) -> str:
-    try:
-        return os.path.relpath(path)
-    except ValueError:  # another drive
-        return str(path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slm.cli.bench_generate import bench_generate
+from slm.cli.no_effect import Command, note_idle_settings, say_idle
 from slm.cli.options import (
     Device,
     Json,
@@ -22,7 +23,7 @@ from slm.cli.options import (
 from slm.cli.output import print_json, print_table, say
 from slm.config import RunConfig
 from slm.errors import UsageError
-from slm.presets import DEFAULT_PRESET, resolve
+from slm.presets import DEFAULT_PRESET, command_line_words, resolve
 from slm.runtime import peak_memory_bytes
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     Batches = Callable[[int], list[tuple[Tensor, Tensor]]]
 
 WARM_UP_STEPS = 2
+MEASURED = (
+    "model.",
+    *("train.batch_size", "train.gradient_accumulation_steps", "train.optimizer", "train.seed"),
+    *("train.learning_rate", "train.muon_", "train.weight_decay", "train.beta", "train.grad_clip"),
+    *("train.attend_within", "train.on_nonfinite", "train.device", "train.dtype", "train.sharding"),
+    *("train.compile", "train.threads", "train.max_steps", "train.max_minutes"),
+)
+"""How the names of settings begin that have a part in a step; a long run is worth compiling."""
 
 app = typer.Typer(rich_markup_mode=None, help="Measure speed and memory.")
 
@@ -40,7 +49,7 @@ def _bench() -> None:
     """Measure speed and memory."""
 
 
-@app.command("train", short_help="Speed and memory of whole optimizer steps.")
+@app.command("train", cls=Command, short_help="Speed and memory of whole optimizer steps.")
 def bench_train(
     preset: Preset = DEFAULT_PRESET,
     steps: Annotated[
@@ -64,11 +73,15 @@ def bench_train(
     """
     if steps < 1:
         raise UsageError(f"--steps must be at least 1, found {steps}")
-    chosen = resolve(
-        preset,
-        flags=given({"train.device": (device, "--device")}),
-        assignments=assignments(settings, more_settings),
+    flags = given({"train.device": (device, "--device")})
+    changes = assignments(settings, more_settings)
+    chosen = resolve(preset, flags=flags, assignments=changes)
+    words = command_line_words(flags, changes)
+    say_idle(
+        (word for name, word in words.items() if not name.startswith(MEASURED)),
+        "a step is measured, not a run",
     )
+    note_idle_settings(chosen, words)
     figures = _measure(chosen, data, steps, with_parts=not quick)
     if as_json:
         print_json({"preset": preset, **figures})
@@ -84,9 +97,11 @@ def bench_train(
         )
 
 
-app.command("generate", short_help="Speed of generation beside llama.cpp and transformers.")(
-    bench_generate
-)
+app.command(
+    "generate",
+    cls=Command,
+    short_help="Speed of generation beside llama.cpp and transformers.",
+)(bench_generate)
 
 
 def _shown(value: object) -> str:

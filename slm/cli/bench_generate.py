@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slm.cli.no_effect import say_idle
 from slm.cli.options import Json, MoreSettings, Preset, Settings, assignments
 from slm.cli.output import print_json, print_table, say
 from slm.config import RunConfig
 from slm.errors import UsageError, did_you_mean
-from slm.presets import DEFAULT_PRESET, resolve
+from slm.presets import DEFAULT_PRESET, command_line_words, resolve
 from slm.quantities import counted
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def bench_generate(
     for name, value in (("--streams", streams), ("--rounds", rounds)):
         if value < 1:
             raise UsageError(f"{name} must be at least 1, found {value}")
-    chosen = resolve(preset, flags={}, assignments=assignments(settings, more_settings))
+    changes = assignments(settings, more_settings)
+    chosen = resolve(preset, flags={}, assignments=changes)
+    say_idle(
+        (w for name, w in command_line_words({}, changes).items() if not name.startswith("model.")),
+        "generation depends on the model's shape alone",
+    )
     from slm.peers import Task, ratios, run_rounds
 
     contenders = _chosen(dtype, with_peers=not no_peers)

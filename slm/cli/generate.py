@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import load_checkpoint_generator
+from slm.cli.no_effect import note_idle
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype
 from slm.cli.output import print_json, say
 from slm.errors import ConfigError, UsageError
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from slm.generate import Completion, GenerationOptions, Generator
 
 LARGEST_PROMPTS_BYTES = 16 << 20
+CHANCE = ("top_k", "top_p", "min_p", "seed")
 
 
 def generate(
+    context: typer.Context,
     checkpoint: Checkpoint,
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="What the story begins with.")
@@ -114,6 +117,8 @@ def generate(
     except ConfigError as error:  # which begins with the option's name
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
+    if temperature == 0:
+        note_idle(context, CHANCE, "at temperature 0 the likeliest token is taken")
     path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:

@@ -12,6 +12,10 @@ from slm.data.file_source import existing_path
 
 CACHE = Path("data")
 """Relative to the working directory."""
+DECISIVE = tuple(
+    f"data.{key}" for key in ("source", "tokenizer", "limit", "validation_fraction", "corpus_seed")
+)
+"""Settings that decide what is in the token files."""
 
 
 def default_data_dir(data: DataConfig) -> Path:

@@ -111,6 +111,13 @@ def source_of(data: DataConfig, *, note: Callable[[str], None] | None = None) ->
     )
 
 
+def has_own_validation(source: Source) -> bool:
+    """Whether a source is known to have a validation split, so that nothing is held out."""
+    if isinstance(source, HubSource):
+        return source.has_validation
+    return "validation_fraction" not in source.identity()
+
+
 def _looks_like_path(spec: str) -> bool:
     return (
         spec.startswith((".", "/", "~"))

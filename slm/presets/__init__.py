@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -268,34 +268,33 @@ def resolve(
     if config_file is not None:
         values = _flatten(file_table, str(config_file))
         layers.extend(_of_settings_file(values, file_table, config_file))
-    layers.extend(_command_line(flags or {}, assignments))
+    command_line_words(flags or {}, assignments)  # none may undo another
+    layers.extend((flag, {name: value}) for name, (value, flag) in (flags or {}).items())
+    layers.extend(("--set", dict([parse_assignment(text)])) for text in assignments)
     return _stack(
         layers, base or RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
     )
 
 
-def _command_line(
+def command_line_words(
     flags: Mapping[str, tuple[Any, str]], assignments: Sequence[str]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The layers of a command line, none of which may undo another.
+) -> dict[str, str]:
+    """The settings that a command line names, and the words by which it names each.
 
     Raises:
-        ConfigError: a setting is given twice with different values.
+        ConfigError: a setting is unknown, or is given twice with different values.
     """
-    given: dict[str, tuple[Any, str]] = {}
-    parsed = [(*parse_assignment(text), f"--set {text}") for text in assignments]
-    for name, value, words in [
-        *((name, value, flag) for name, (value, flag) in flags.items()),
-        *parsed,
-    ]:
-        before, earlier = given.setdefault(name, (value, words))
+    named = {name: (value, flag) for name, (value, flag) in flags.items()}
+    for text in assignments:
+        name, value = parse_assignment(text)
+        words = f"--set {shown(text)[1:-1]}"
+        before, earlier = named.setdefault(name, (value, words))
         if before != value:
             raise ConfigError(
-                f"{shown(earlier)[1:-1]} and {shown(words)[1:-1]} contradict each other: "
-                f"both decide {name}",
+                f"{earlier} and {words} contradict each other: both decide {name}",
                 hint="leave out one of them",
             )
-        yield words if name in flags and flags[name][1] == words else "--set", {name: value}
+    return {name: words for name, (_, words) in named.items()}
 
 
 def _of_settings_file(

@@ -119,7 +119,7 @@ class Budget:
         minutes = self.config.max_minutes
         if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
             raise TrainingError(
-                f"the time of {counted(minutes, 'minute')} was over before the first step",
+                f"the time budget of {counted(minutes, 'minute')} was over before the first step",
                 hint="starting and preparing the data count; the data are ready now: give the same "
                 "command again, or more minutes",
             )

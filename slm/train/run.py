@@ -86,7 +86,8 @@ def ready_trainer(
     # A run that goes on keeps its micro-batches, and with them the order of its samples.
     if existing != "resume" or not step_directories(out_dir):
         settings = share_micro_batches(settings, process, note if process.is_main else None)
-    settings = place_data(settings)
+    if "data.data_dir" not in settings.origins:
+        settings = place_data(settings)  # those of a run that goes on are where they were
     with process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:

@@ -13,19 +13,18 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slm.checkpoint import clean_run
 from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
-from slm.errors import Interrupted
+from slm.errors import Interrupted, UsageError
 from slm.files import atomic_write, directory_lock
 from slm.generate import GenerationOptions
 from slm.model import GPT, costs_of
 from slm.quantities import counted
-from slm.run_paths import from_run
+from slm.run_paths import settings_to_save
 from slm.runtime import Process, seed_everything
 from slm.train.anomalies import FaultPolicy, spike_at
 from slm.train.budget import Budget
@@ -106,8 +105,7 @@ class Trainer(TrainedModel):
         # A resumed run computes as this one does, whatever `auto` would come to then.
         choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
         found = {f"train.{k}": v for k, v in choices.items() if getattr(self.config, k) == "auto"}
-        settings = settings.with_values(found, ORIGIN_AUTO)
-        self.settings = replace(settings, started_in=from_run(self.out_dir))
+        self.settings = settings.with_values(found, ORIGIN_AUTO)
         self.stepper = Stepper(
             self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
         )
@@ -127,6 +125,7 @@ class Trainer(TrainedModel):
         self._evaluation: EvaluationRecord | None = None
         self._stop: StopSignals | None = None
         self._compiles_now = False
+        self._has_trained = False
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -147,13 +146,16 @@ class Trainer(TrainedModel):
                 saved.
             DataError: the data cannot be used with this model.
             RunLockedError: another process trains in this directory.
-            UsageError: there is a run already and `existing` is "refuse".
+            UsageError: there is a run already and `existing` is "refuse", or this trainer's model
+                has left its initial weights and is to begin a run with them.
         """
+        if existing != "resume":
+            self._require_initial_weights()
         check_data(self.data_loader, self.model.config, self.process)
         self.stepper.eot_id = self.eot_id
         if self._describe_data:
             self.settings = describe_data(self.settings, self.data_loader)
-            self.saver.settings = self.settings
+        self.saver.settings = settings_to_save(self.settings, self.out_dir)
         lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
         with lock, StopSignals() as self._stop:
             start = self._start(existing)
@@ -172,6 +174,14 @@ class Trainer(TrainedModel):
             if self._stop.signal_number is not None:
                 raise self._interrupted("the signal came when all was done", "finished")
         return result
+
+    def _require_initial_weights(self) -> None:
+        """Refuse to begin a run with weights that another one has left: nobody could repeat it."""
+        if self._has_trained:
+            raise UsageError(
+                "this trainer's model is trained already, a new run begins with initial weights",
+                hint='make a new model and a new Trainer, or go on with train(existing="resume")',
+            )
 
     def _interrupted(self, hint: str, what: str) -> Interrupted:
         """Save, unless that is done, and say so."""
@@ -198,12 +208,15 @@ class Trainer(TrainedModel):
         if existing == "resume":
             restored = self.saver.restore(warn=self.note)
             if restored is None:
+                self._require_initial_weights()
                 self.note(f"{self.out_dir} holds no checkpoint yet: starting anew")
             else:
-                self.standing = restored
+                self.standing, self._has_trained = restored, True
         copy_from_main(self.model, self.process)
         if self.process.is_main:
-            text = json.dumps(self.settings.to_json(), indent=2)  # paths may be no valid Unicode
+            text = json.dumps(
+                self.saver.settings.to_json(), indent=2
+            )  # paths may be no valid Unicode
             atomic_write(self.out_dir / CONFIG_FILE, text + "\n")
             note_starter(self.out_dir)
             require_space_for(self.settings, self.listeners.callbacks)
@@ -232,6 +245,7 @@ class Trainer(TrainedModel):
 
     def _loop(self, stop_after: int | None) -> TrainingResult:
         config, standing = self.config, self.standing
+        first_step = standing.step
         last_step = None if stop_after is None else standing.step + stop_after
         stopped_early = False
         while True:
@@ -261,6 +275,7 @@ class Trainer(TrainedModel):
             tokens=standing.tokens_seen,
             elapsed_seconds=self.budget.elapsed_seconds,
             out_dir=self.out_dir,
+            first_step=first_step,
         )
 
     def _agree_on_progress(self) -> float | None:
@@ -300,6 +315,7 @@ class Trainer(TrainedModel):
         )
         scale = lr_scale(standing.step, progress, self.config)
         assert self._stop is not None
+        self._has_trained = True
         # Compiling takes long, and a step that has not come to its update leaves nothing behind.
         watched = self.until_stopped(batches, at_once=self._compiles_now)
         with self._stop.excusing_errors():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
-from slm.run_paths import from_run, located, located_settings, run_of, started_at
+from slm.run_paths import located, located_settings, run_of, settings_to_save, started_at
 
 
 @pytest.fixture
@@ -30,11 +30,29 @@ def saved(run: Path, started_in: str | None, **data: str) -> RunConfig:
 DATA = {"source": "book.txt", "data_dir": "data/one", "tokenizer": "bytes"}
 
 
-def test_the_working_directory_is_told_from_the_run_s_folder(project: Path) -> None:
-    assert from_run(Path("runs/first")) == "../.."
-    assert from_run(project / "runs" / "first") == "../.."
-    assert from_run(Path()) == "."
-    assert from_run(project.parent / "other") == "../my project"
+def test_a_new_run_says_where_it_was_started(project: Path) -> None:
+    for run, started_in in (
+        (Path("runs/first"), "../.."),
+        (project / "runs" / "first", "../.."),
+        (Path(), "."),
+        (project.parent / "other", "../my project"),
+    ):
+        settings = saved(run, None, **DATA)
+        assert settings_to_save(settings, run) == replace(settings, started_in=started_in)
+
+
+def test_a_run_that_goes_on_elsewhere_says_what_it_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = saved(Path("runs/first"), "../..", **DATA)
+    monkeypatch.chdir(project / "elsewhere")
+    run = Path("../runs/first")
+    here = located_settings(settings, run).with_values({"train.out_dir": str(run)}, "--out")
+    assert here.data != settings.data
+    again = settings_to_save(here, run)
+    assert (again.data, again.train, again.started_in) == (settings.data, settings.train, "../..")
+    moved = here.with_values({"data.data_dir": str(project / "data/one")}, "--data")
+    assert settings_to_save(moved, run).data.data_dir == str(project / "data/one")
 
 
 @pytest.mark.parametrize("started_in", ["../..", None])
@@ -54,8 +72,8 @@ def test_from_another_folder_and_after_a_move(
         project = project.rename(project.parent / "renamed")
     monkeypatch.chdir(project / "elsewhere")
     data = located_settings(settings, Path("../runs/first")).data
-    assert data.source == str(Path("../book.txt"))
-    assert data.data_dir == str(Path("../data/one"))
+    assert data.source == "../book.txt"
+    assert data.data_dir == "../data/one"
     assert data.tokenizer == "bytes"
     assert Path(data.data_dir).is_dir()
 
@@ -66,7 +84,7 @@ def test_a_link_to_the_run_leads_to_the_same(project: Path, tmp_path: Path) -> N
         link.symlink_to(project / "runs" / "first", target_is_directory=True)
     except OSError:
         pytest.skip("links may not be made here")
-    assert from_run(link) == "../.."
+    assert settings_to_save(saved(link, None), link).started_in == "../.."
     assert started_at(link, started_in="../..", out_dir="x") == project.resolve()
 
 
@@ -89,9 +107,7 @@ def test_what_is_no_path_stays(project: Path, monkeypatch: pytest.MonkeyPatch) -
     for source in ("roneneldan/TinyStories", "~/book.txt", str(start / "book.txt"), "a\0b", 3):
         assert located({"data.source": source}, start) == {}
     assert located({"data.source": "x" * 3000}, start) == {}
-    assert located({"data.tokenizer": "builtin"}, start) == {
-        "data.tokenizer": str(Path("../builtin"))
-    }
+    assert located({"data.tokenizer": "builtin"}, start) == {"data.tokenizer": "../builtin"}
 
 
 def test_data_that_are_gone_are_named_where_they_were(
@@ -99,7 +115,7 @@ def test_data_that_are_gone_are_named_where_they_were(
 ) -> None:
     monkeypatch.chdir(project / "elsewhere")
     values = {"data.data_dir": "data/gone", "data.source": "gone.txt"}
-    assert located(values, project.resolve()) == {"data.data_dir": str(Path("../data/gone"))}
+    assert located(values, project.resolve()) == {"data.data_dir": "../data/gone"}
     Path("data/gone").mkdir(parents=True)  # where an earlier program looked for it
     assert located(values, project.resolve()) == {}
 
