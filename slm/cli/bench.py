@@ -22,7 +22,7 @@ from slm.cli.options import (
 )
 from slm.cli.output import print_json, print_table, say
 from slm.config import RunConfig
-from slm.errors import UsageError
+from slm.errors import DataError, UsageError
 from slm.presets import DEFAULT_PRESET, command_line_words, resolve
 from slm.runtime import peak_memory_bytes
 
@@ -199,7 +199,15 @@ def _batches(settings: RunConfig, data: Path | None, device: str) -> tuple[Batch
 
         return random_ids, settings
     from slm.data.loader import DataLoader
+    from slm.data.shards import DataDirectory
     from slm.train.run_data import fit_vocabulary
+
+    try:
+        DataDirectory.open(data)
+    except DataError as error:
+        raise DataError(
+            error.message, hint="leave out --data to measure on random token ids"
+        ) from None
 
     loader = DataLoader(
         config.batch_size, shape.block_size, device, data_dir=data, seed=config.seed

@@ -15,6 +15,7 @@ from typer.core import TyperCommand
 from slm.cli.output import say
 from slm.config import RunConfig
 from slm.errors import UsageError
+from slm.runtime import Process
 
 
 class Command(TyperCommand):
@@ -63,7 +64,7 @@ def note_idle(context: typer.Context, names: Iterable[str], reason: str) -> None
 def say_idle(words: Iterable[str], reason: str) -> None:
     """Say of words on the command line that they have no effect."""
     words = list(words)
-    if words:
+    if words and Process.from_environment_or_alone().is_main:
         has = "has" if len(words) == 1 else "have"
         say(f"note: {' and '.join(words)} {has} no effect: {reason}")
 

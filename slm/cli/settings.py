@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from slm.cli.no_effect import say_idle
 from slm.cli.options import Flags
 from slm.config import DEFAULT_SOURCE, ORIGIN_OF_SOURCE, ORIGIN_PREPARED, RunConfig
 from slm.errors import CheckpointError, DataError, UsageError
@@ -125,16 +126,17 @@ def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str
     refuse_beside_prepared(settings, words)
     # A settings file may be given again, though flags had the last word when the run began.
     kept = {name: _value(saved, name) for name in DECISIVE if name not in words}
-    origins = {name: saved.origins[name] for name in kept if name in saved.origins}
-    settings = settings.with_values(kept, "")
-    others = {name: origin for name, origin in settings.origins.items() if name not in kept}
-    settings = replace(settings, origins=others | origins)
+    idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
+    say_idle((f"{name} of the settings file" for name in idle), "the run has its own data")
+    origins = {k: v for k, v in settings.origins.items() if k not in kept}
+    origins |= {name: saved.origins[name] for name in kept if name in saved.origins}
+    settings = replace(settings.with_values(kept, ""), origins=origins)
     changed = [
         name
         for name in DECISIVE
         if name in words and _identity(settings, name) != _identity(saved, name)
     ]
-    if not changed or "data.data_dir" in words:
+    if not changed:
         return settings
     try:
         directory = DataDirectory.open(settings.data.data_dir)

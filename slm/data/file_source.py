@@ -12,7 +12,7 @@ from slm.data.jsonl_file import read_jsonl_file
 from slm.data.splits import HeldOut, Split, limited
 from slm.data.tables import parquet_rows, read_table
 from slm.data.text_file import read_text_file
-from slm.errors import DataError
+from slm.errors import DataError, command_line
 from slm.reading import kind_by_magic, open_regular
 
 EXTENSIONS = (".txt", ".jsonl", ".csv", ".parquet")
@@ -151,7 +151,7 @@ def open_folder(
         if (folder / "train.bin").exists():
             raise DataError(
                 f"{folder} holds prepared token files, not text",
-                hint=f"train on it with --data {folder}",
+                hint=f"token files go with: {command_line('--data', folder)}",
             )
         raise DataError(
             f"{folder} has no train file, expected train{' or train'.join(EXTENSIONS)}",

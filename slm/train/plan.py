@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from slm.config import ORIGIN_PLAN, RunConfig
+from slm.data.place import prepare_command
 from slm.errors import ConfigError
 from slm.model.accounting import activation_bytes_per_token, costs_of, state_bytes
 from slm.quantities import counted, gigabytes
@@ -274,8 +275,8 @@ def _warnings_of_text(
     reading = text.reading_seconds / 60.0
     if reading > 0.3 * minutes:
         yield (
-            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: do it "
-            "before, with `slm prepare`, and give --data; or take less with --limit"
+            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: take less "
+            f"with --limit, or do it before, with: {prepare_command(settings.data)}"
         )
     if text.n_bytes is None:
         return
