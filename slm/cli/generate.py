@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import load_checkpoint_generator
-from slm.cli.options import Checkpoint, Device, Json, WeightDtype
+from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text
 from slm.cli.output import counted, print_json, say
 from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError
 from slm.reading import read_at_most
 
 if TYPE_CHECKING:
-    from slm.generate import Completion, GenerationOptions, Generator
+    from slm.generation import Completion, GenerationOptions, Generator
 
 LARGEST_PROMPTS_BYTES = 16 << 20
 
@@ -98,7 +98,7 @@ def generate(
     A single text is shown as it is written. Figures and the seed go to stderr.
     """
     prompts = _prompts(prompt, file)
-    from slm.generate import GenerationOptions
+    from slm.generation import GenerationOptions
 
     try:
         options = GenerationOptions(
@@ -109,7 +109,7 @@ def generate(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(stop or ()),
+            stop=tuple(map(typed_text, stop or ())),
             samples=samples,
         )
     except ConfigError as error:  # which begins with the option's name
@@ -158,7 +158,7 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
             raise UsageError(
                 "there is no prompt", hint='give one as "Once upon a time", or many with --file'
             )
-        return [prompt]
+        return [typed_text(prompt)]
     if prompt is not None:
         raise UsageError("a prompt and --file are both given", hint="give one of them")
     try:

@@ -135,7 +135,7 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "step": state.step,
         "tokens_seen": state.tokens_seen,
-        "elapsed_seconds": state.elapsed_seconds,
+        "elapsed_seconds": state.time.elapsed_seconds,
         "best_validation_loss": state.best_validation_loss,
         "evaluations_since_best": state.evaluations_since_best,
         "can_go_on": checkpoint.has_optimizer_state,
@@ -144,9 +144,9 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _costs(config: RunConfig) -> dict[str, Any]:
-    from slm.model import costs_of
+    from slm.model import model_costs
 
-    costs = costs_of(config.model)
+    costs = model_costs(config.model)
     return {
         **dict(costs.table()),
         "total": costs.parameters,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slm.cli.loading import LoadedModel, load_model
-from slm.cli.options import Checkpoint, Device, Json
+from slm.cli.options import Checkpoint, Device, Json, typed_text
 from slm.cli.output import print_json
 from slm.errors import UsageError, did_you_mean
 
@@ -62,9 +62,10 @@ def inspect(
         )
     if not 1 <= top <= 1000:
         raise UsageError(f"--top must be from 1 to 1,000, found {top}")
+    text = typed_text(text)
     from slm import insight
     from slm.cli import inspect_tables
-    from slm.generate import GenerationOptions
+    from slm.generation import GenerationOptions
 
     options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     loaded = load_model(checkpoint, device=device, dtype="float32")

@@ -1,7 +1,8 @@
-"""Text in local files: one file of which part is held out, or a folder with a file a split."""
+"""Text in one local file, part of which is held out."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,11 @@ from slm.data.documents import Piece
 from slm.data.readers import (
     Note,
     check_file,
-    is_readable,
-    kind_of,
     read_documents,
     rows_of,
     text_bytes_of,
 )
-from slm.data.splits import HeldOut, Split, limited
+from slm.data.splits import HeldOut, Split
 from slm.errors import DataError
 
 
@@ -67,12 +66,12 @@ class FileSource:
 
     @property
     def expected_bytes(self) -> int | None:
-        return _text_bytes_of([self._path])
+        return text_bytes_of(self._path)
 
     def identity(self) -> dict[str, Any]:
         return {
             "kind": "file",
-            **_file_identity(self._path),
+            **file_identity(self._path),
             "seed": self._seed,
             "limit": self._limit,
             "validation_fraction": self._fraction,
@@ -88,112 +87,27 @@ class FileSource:
         return self._held_out.pieces(split)
 
 
-class FolderSource:
-    """A folder with a file for each split."""
-
-    story_bytes = None
-
-    def __init__(
-        self,
-        folder: Path,
-        train: Path,
-        validation: Path,
-        *,
-        limit: int | None,
-        note: Note | None = None,
-    ) -> None:
-        self._folder = folder
-        self._files: dict[Split, Path] = {"train": train, "validation": validation}
-        self._limit = limit
-        self._note = note
-
-    @property
-    def name(self) -> str:
-        return str(self._folder)
-
-    @property
-    def expected_stories(self) -> int | None:
-        return self._limit or rows_of(self._files["train"])
-
-    @property
-    def expected_bytes(self) -> int | None:
-        return _text_bytes_of(list(self._files.values()))
-
-    def identity(self) -> dict[str, Any]:
-        return {
-            "kind": "folder",
-            **{split: _file_identity(path) for split, path in self._files.items()},
-            "limit": self._limit,
-        }
-
-    def details(self) -> dict[str, Any]:
-        return {}
-
-    def forget(self) -> None:
-        pass
-
-    def pieces(self, split: Split) -> Iterator[Piece]:
-        limit = self._limit if split == "train" else None
-        return limited(
-            read_documents(self._files[split], note=self._note),
-            limit,
-            name=str(self._files[split]),
-        )
-
-
-def open_folder(
-    folder: Path,
-    *,
-    limit: int | None,
-    fraction: float,
-    seed: int,
-    note: Note | None = None,
-) -> FileSource | FolderSource:
-    """The source that a folder's `train.*` and `validation.*` make.
+def file_identity(path: Path) -> dict[str, Any]:
+    """What changes when a file's text may have changed.
 
     Raises:
-        DataError: there is no training text, or two files for one split.
+        DataError: the file is not there any longer.
     """
-    train = _split_file(folder, "train")
-    validation = _split_file(folder, "validation")
-    if train is None:
-        if (folder / "train.bin").exists():
-            raise DataError(
-                f"{folder} holds prepared token files, not text",
-                hint=f"train on it with --data {folder}",
-            )
-        raise DataError(
-            f"{folder} has no train file, expected train.txt, train.jsonl, train.csv or such",
-            hint="name the training text train.txt, and the held-out text validation.txt",
-        )
-    if validation is None:
-        return FileSource(train, limit=limit, fraction=fraction, seed=seed, note=note)
-    return FolderSource(folder, train, validation, limit=limit, note=note)
-
-
-def _split_file(folder: Path, split: Split) -> Path | None:
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if kind_of(path.name).stem == split and is_readable(path.name) and path.is_file()
-    )
-    if len(found) > 1:
-        raise DataError(
-            f"{folder} has {' and '.join(path.name for path in found)}, expected one of them",
-            hint="move all but one out of the folder",
-        )
-    return found[0] if found else None
-
-
-def _file_identity(path: Path) -> dict[str, Any]:
-    status = path.stat()
+    status = file_status(path)
     return {
-        "path": path.resolve().as_posix(),
+        "path": (path.parent.resolve() / path.name).as_posix(),
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
     }
 
 
-def _text_bytes_of(paths: list[Path]) -> int | None:
-    sizes = [text_bytes_of(path) for path in paths]
-    return None if None in sizes else sum(size or 0 for size in sizes)
+def file_status(path: Path) -> os.stat_result:
+    """What the system says of a file.
+
+    Raises:
+        DataError: it is not there any longer.
+    """
+    try:
+        return path.stat()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error

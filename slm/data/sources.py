@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from slm.config import DataConfig
 from slm.data.documents import Piece, pieces_of
-from slm.data.file_source import FileSource, existing_path, open_folder
+from slm.data.file_names import shard_note
+from slm.data.file_source import FileSource, existing_path
+from slm.data.folder_source import open_folder
 from slm.data.hub import HUB_NAME, HubSource
 from slm.data.readers import is_readable
 from slm.data.splits import Split, split_plan
@@ -36,7 +38,8 @@ class Source(Protocol):
 
     @property
     def expected_bytes(self) -> int | None:
-        """About how many bytes of text there are in all, for progress; None when unknown."""
+        """About how many bytes the files of the training text have; None when unknown. Where part
+        of them is held out, it is included."""
 
     @property
     def story_bytes(self) -> float | None:
@@ -89,6 +92,9 @@ def open_source(
             return open_folder(
                 path, limit=limit, fraction=validation_fraction, seed=seed, note=note
             )
+        sentence = shard_note(path)
+        if note is not None and sentence is not None:  # it is meant, but may be a slip
+            note(sentence)
         return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, note=note)
     if _looks_like_path(spec):
         raise UsageError(
@@ -151,7 +157,7 @@ class BuiltinSource:
         self._seed = seed
 
     def identity(self) -> dict[str, Any]:
-        from slm.data.stories import CORPUS_VERSION
+        from storyworld import CORPUS_VERSION
 
         return {
             "kind": "builtin",
@@ -168,7 +174,7 @@ class BuiltinSource:
         pass
 
     def pieces(self, split: Split) -> Iterator[Piece]:
-        from slm.data.stories import story_at
+        from storyworld import story_at
 
         plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self.expected_stories)
         for index, current in enumerate(plan):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slm.generate import GenerationOptions, filter_logits
+from slm.generation import GenerationOptions, filter_logits
 from slm.insight.tokens import Text, TokenKind, token_ids, token_text
 from slm.model import GPT
 from slm.model.gpt import evaluating

@@ -138,7 +138,7 @@ class Runs:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
 

@@ -70,7 +70,7 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.data.prepare import prepare
     from slm.data.shards import DataDirectory
     from slm.presets import resolve
-    from slm.train.run_data import describe_source, fit_vocabulary
+    from slm.runs.data import describe_source, fit_vocabulary
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")
@@ -108,15 +108,16 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 @contextlib.contextmanager
 def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     """A run of two steps in `place`, and a function that goes on with the run in a folder."""
+    from slm.api import Trainer
     from slm.config import GPTConfig
     from slm.data.loader import DataLoader
     from slm.data.prepare import prepare
     from slm.model import GPT
+    from slm.runs.checkpointer import Checkpointer
+    from slm.runs.guard import spike_limit
+    from slm.runs.guarded_step import GuardedStep
     from slm.runtime import Process, seed_everything
-    from slm.train import Trainer
-    from slm.train.budget import Budget
-    from slm.train.saving import RunSaver
-    from slm.train.step import Stepper
+    from slm.training.budget import Budget
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")
@@ -134,16 +135,18 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     model = GPT(config)
 
     def go_on(run: Path) -> None:
-        stepper = Stepper(model, trainer.config, device="cpu", dtype="float32", process=Process())
-        saver = RunSaver(run, model, stepper, trainer.settings, loader)
-        standing = saver.restore(warn=lambda text: None)
-        if standing is not None:  # as the next steps use it
-            Budget(trainer.config, pace=standing.pace).progress(standing.step)
+        stepper = GuardedStep(
+            model, trainer.config, device="cpu", dtype="float32", process=Process()
+        )
+        saver = Checkpointer(run, model, stepper, trainer.settings, loader)
+        state = saver.restore(warn=lambda text: None)
+        if state is not None:  # as the next steps use it
+            Budget(trainer.config, time_state=state.time).progress(state.step)
             for loss in (3.0, 2.5):
-                _ = standing.watch.limit
-                standing.count_loss(loss)
-            standing.take_in(2.5)
-            json.dumps(standing.watch.to_json(), allow_nan=False)
+                _ = spike_limit(state.running_loss)
+                state.record_loss(loss)
+            state.record_evaluation(2.5)
+            json.dumps(state.to_json(), allow_nan=False)
 
     yield place / "run", go_on
 
@@ -211,7 +214,7 @@ def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.config import RunConfig
     from slm.data.place import default_data_dir
     from slm.presets import preset_table, resolve
-    from slm.train.run import check_memory
+    from slm.runs.launch import check_memory
 
     run = resolve("tiny", assignments=["sample_prompts=['a']"])
     toml = ['preset = "tiny"\nn_layer = 3']

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from slm.data.documents import Piece
+from slm.data.markers import without_markers
 from slm.data.readers.content import check_content, check_kind
 from slm.data.readers.csv import read_csv_file
 from slm.data.readers.data_file import DataFile
@@ -37,12 +38,14 @@ def read_documents(
     file = DataFile(path, name=name, format=format)
     check_content(file)
     if file.format == "text":
-        return read_text_file(file)
+        return read_text_file(file, note=note)
     if file.format == "json":
-        return read_json_file(file)
-    if file.format == "csv":
-        return read_csv_file(file, note=note)
-    return read_table(file)
+        rows = read_json_file(file)
+    elif file.format == "csv":
+        rows = read_csv_file(file, note=note)
+    else:
+        rows = read_table(file)
+    return without_markers(rows, name=file.name, note=note)
 
 
 def check_file(path: Path) -> None:

@@ -108,6 +108,7 @@ needs_posix_signals = pytest.mark.skipif(
 
 
 @needs_posix_signals
+@pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.parametrize(
     ("number", "line"),
     [

@@ -3,7 +3,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import sys
+
+import pytest
 
 from slm.cli.output import (
     Display,
@@ -35,6 +38,21 @@ def test_json_is_lossless_where_the_console_is_not(monkeypatch):
 
     stream.flush()
     assert json.loads(stream.buffer.getvalue()) == {"text": "日本"}
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_closed_stream_becomes_an_empty_one(monkeypatch, name):
+    monkeypatch.setattr(sys, name, None)
+
+    prepare_streams()
+
+    stream = getattr(sys, name)
+    if name == "stdin":
+        assert stream.read() == ""
+    else:
+        assert stream.write("lost") == 4
+        stream.flush()
+    os.close(stream.fileno())
 
 
 def test_a_console_without_a_character_does_not_end_the_program(monkeypatch):

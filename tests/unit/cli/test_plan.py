@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.train import dial
-from slm.train.plan import Machine
+from slm.planning import dataset_size as dial
+from slm.planning.plan import Machine
 
 SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
 
@@ -123,6 +123,7 @@ def test_a_length_that_is_set_is_the_one_that_is_planned(
     assert plan["minutes"] == plan["settings"]["train"]["max_minutes"] == 3
 
 
+@pytest.mark.slow
 def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
     small = ["n_embd=32", "n_head=1", "n_layer=1", "block_size=64", "short_context=32"]
     words = ["train", "--minutes", "0.1", "--source", "stories.txt", "--json", "--set", *small]

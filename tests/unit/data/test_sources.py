@@ -13,7 +13,8 @@ import pytest
 
 from slm.config import DataConfig
 from slm.data.documents import whole_stories
-from slm.data.file_source import FileSource, FolderSource
+from slm.data.file_source import FileSource
+from slm.data.folder_source import FolderSource
 from slm.data.hub import HubSource
 from slm.data.sources import BUILTIN_STORIES, Source, open_source, source_of
 from slm.data.splits import SPLITS
@@ -76,8 +77,8 @@ def test_folder_with_training_text_alone_holds_some_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "no train file"),
-        (["validation.txt"], "no train file"),
+        ([], "holds no text"),
+        (["validation.txt"], "no file to train on, such as train.txt"),
         (["train.txt", "train.csv"], r"has train.csv and train.txt"),
         (["train.bin", "validation.bin", "meta.json"], "prepared token files"),
     ],
@@ -94,7 +95,7 @@ def test_builtin_has_the_generators_text(monkeypatch: pytest.MonkeyPatch) -> Non
     def story_at(seed: int, index: int) -> SimpleNamespace:
         return SimpleNamespace(text=f"story {index} of {seed}")
 
-    monkeypatch.setattr("slm.data.stories.story_at", story_at)
+    monkeypatch.setattr("storyworld.story_at", story_at)
     source = open_source("builtin", limit=30, seed=5)
     train, validation = splits(source)
     assert len(train) == 30

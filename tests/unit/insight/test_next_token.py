@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from slm.errors import TokenizerError
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.insight import next_logits, next_token, weigh_options
 
 PLAIN = GenerationOptions(temperature=1.0, top_k=None)

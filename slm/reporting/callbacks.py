@@ -1,0 +1,47 @@
+"""Default callbacks of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from slm.config import TrainingConfig
+from slm.interop.model_file import MODEL_FILE
+from slm.model import GPT
+from slm.reporting.metrics import METRICS_FILE, MetricsFile
+from slm.reporting.model_file import BestModelFile
+from slm.reporting.plots import PLOT_FILE, LossPlot
+from slm.reporting.progress import ProgressDisplay
+from slm.reporting.tensorboard import TensorBoard
+from slm.tokenizer.base import Tokenizer
+from slm.training.events import Callback
+
+
+def recording_callbacks(config: TrainingConfig) -> list[Callback]:
+    """The metrics file, the loss plot, and TensorBoard where the settings ask for it."""
+    out_dir = Path(config.out_dir)
+    metrics_path = out_dir / METRICS_FILE
+    callbacks: list[Callback] = [
+        MetricsFile(metrics_path, config.log_interval),
+        LossPlot(metrics_path, out_dir / PLOT_FILE),
+    ]
+    if config.tensorboard:
+        callbacks.append(TensorBoard(out_dir / "tensorboard", config.log_interval))
+    return callbacks
+
+
+def default_callbacks(
+    config: TrainingConfig,
+    model: GPT,
+    tokenizer: Callable[[], Tokenizer],
+    weights: Callable[[], Mapping[str, Tensor]] | None = None,
+) -> list[Callback]:
+    """The records, the progress display on stderr, and `best_model.pt`; see `BestModelFile`."""
+    model_path = Path(config.out_dir) / MODEL_FILE
+    return [
+        *recording_callbacks(config),
+        ProgressDisplay(),
+        BestModelFile(model_path, model, tokenizer, weights),
+    ]

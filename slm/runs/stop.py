@@ -1,0 +1,85 @@
+"""Signals as a request to stop: finish the micro-batch, save, and end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from types import FrameType, TracebackType
+from typing import TypeVar
+
+from slm.signals import SignalWatch, say_in_handler
+from slm.training.trainer import StopRequested
+
+Item = TypeVar("Item")
+
+
+class StopSignals(SignalWatch):
+    """While the block runs, a signal sets `signal_number`, which the work checks now and then.
+
+    Args:
+        between_items: whether `watch` ends the work between two items; several processes end it
+            between two steps only, all at the same one.
+    """
+
+    def __init__(self, *, between_items: bool = True) -> None:
+        super().__init__()
+        self._between_items = between_items
+        self._at_work = False
+        self._at_once = False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        self.signal_number = None
+
+    def first(self, number: int, frame: FrameType | None) -> None:
+        say_in_handler(b"\nstopping: the work is saved first; once more stops at once\n")
+        if self._at_once:
+            raise StopRequested
+
+    def watch(self, items: Iterable[Item], *, at_once: bool = False) -> Iterable[Item]:
+        """Pass items on until a stop is requested.
+
+        Args:
+            items: the items of work.
+            at_once: while an item is worked on, a signal raises right there: for work that takes
+                long and leaves nothing half done, such as compiling.
+
+        Raises:
+            StopRequested: before the next item, once a signal has come.
+        """
+        return self._watched(items, at_once) if self._between_items else items
+
+    def _watched(self, items: Iterable[Item], at_once: bool) -> Iterator[Item]:
+        for item in items:
+            self.check()
+            self._at_work, self._at_once = True, at_once
+            yield item
+            self._at_work = self._at_once = False
+
+    def check(self) -> None:
+        """Raise StopRequested if a signal has come."""
+        if self.signal_number is not None:
+            raise StopRequested
+
+    @contextlib.contextmanager
+    def excusing_errors(self) -> Iterator[None]:
+        """Treat an error as a stop where a signal came while an item of `watch` was worked on.
+
+        Ctrl-C also reaches the compiler that PyTorch has started, and PyTorch reports its end.
+
+        Raises:
+            StopRequested: instead of such an error.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self._at_work and self.signal_number is not None:
+                raise StopRequested from error
+            raise
+        finally:
+            self._at_work = self._at_once = False
