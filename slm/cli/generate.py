@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from dataclasses import asdict
@@ -74,7 +75,10 @@ def generate(
     stop: Annotated[
         list[str] | None,
         typer.Option(
-            "--stop", metavar="TEXT", help="End before this text; may be given several times."
+            "--stop",
+            metavar="TEXT",
+            help=r"End before this text; may be given several times. In it \n is a line break, \t a "
+            r"tab, and \\ a backslash.",
         ),
     ] = None,
     seed: Annotated[
@@ -107,7 +111,7 @@ def generate(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(stop or ()),
+            stop=tuple(unescaped(each) for each in stop or ()),
             samples=samples,
         )
     except ConfigError as error:  # which begins with the option's name
@@ -175,6 +179,14 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
     if not prompts:
         raise UsageError(f"{file} holds no prompt", hint="write one prompt on each line")
     return prompts
+
+
+ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
+
+
+def unescaped(text: str) -> str:
+    """A text with its escapes replaced, which few shells do; other backslashes stay as they are."""
+    return re.sub(r"\\([nrt\\])", lambda found: ESCAPES[found[1]], text)
 
 
 def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:

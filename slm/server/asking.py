@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slm.errors import TokenizerError, shown
 from slm.generate.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
 from slm.generate.row import Row
+from slm.generate.text import whole_characters
 from slm.server.limits import Limits
 from slm.server.problems import ProblemError
 from slm.server.schemas import (
@@ -160,9 +161,9 @@ def _job(
             seed=seed,
             index=index,
             block_size=model.block_size,
-            prompt_ids=ids,
+            prompt_ids=None if isinstance(prompt, str) else ids,
         )
-        for text, ids in texts_and_ids
+        for prompt, (text, ids) in zip(prompts, texts_and_ids, strict=True)
         for index in range(choices)
     ]
     return Job(
@@ -214,7 +215,9 @@ def _as_ids(prompt: PromptItem, field: str, model: Model) -> tuple[str, list[int
             raise _beyond(field, f"must hold ids from 0 to {model.tokenizer.vocab_size - 1}", bad)
         if len(prompt) > model.longest_prompt:
             raise _too_long(field, model)
-        text, ids = model.tokenizer.decode(prompt), list(prompt)
+        # Of a character that the ids end in, the answer's first bytes are the rest.
+        text, _ = whole_characters(model.tokenizer.decode_bytes(prompt))
+        ids = list(prompt)
     if len(ids) > model.longest_prompt:
         raise _too_long(field, model)
     return text, ids

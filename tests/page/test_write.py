@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -51,6 +52,35 @@ def test_a_story_is_told_and_goes_on(open_page):
     page.click("#undo")
     assert story(page) == BEGINNING
     assert page.locator("#undo").is_disabled()
+
+
+def test_a_space_at_the_end_belongs_to_the_next_word(open_page):
+    page = open_page()
+    tell(page, "One day a ")
+
+    first = story(page)
+    assert re.match(r"One day a \w", first)
+    assert page.locator(".token.by-you").count() == 5  # O, n, e, day and a
+    assert page.locator(".token.by-model").count() == 20
+    assert page.locator("#branches-part").is_hidden()
+    page.click("#tell")
+    is_idle(page)
+    assert story(page).startswith(first)
+    page.click("#undo")
+    assert story(page) == first
+    page.click("#undo")
+    assert story(page) == "One day a "
+    assert page.locator(".token.by-you").count() == 6
+    page.fill(".more", "fo")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelectorAll('.token.by-you').length > 6")
+    page.click("#tell")
+    is_idle(page)
+    assert story(page).startswith("One day a fox")
+    page.locator(".token.by-model").nth(2).click()
+    page.locator(".card .candidate:not(.here)").first.click()
+    is_idle(page)
+    assert story(page).startswith("One day a fox")
 
 
 def test_the_stream_is_seen_and_stopped(open_page, slow_address):

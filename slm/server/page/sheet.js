@@ -65,6 +65,7 @@ export class Sheet {
   forget() {
     this.tree = new StoryTree();
     this.current = this.tree.root;
+    this.written = this.tree.root; // the end of what was written by hand last
     this.past = [];
   }
 
@@ -85,6 +86,7 @@ export class Sheet {
       const whole = this.isEmpty ? added
         : await ask("/insight/tokens", { model: this.model, ids, top: 0 });
       this.go(this.tree.addAll(this.current, whole.tokens.slice(-added.tokens.length), "you"));
+      this.written = this.current;
     }
     this.draw();
   }
@@ -161,6 +163,7 @@ export class Sheet {
         if (this.tree !== tree) break; // another story meanwhile
         const tokens = this.tokensOf(choice);
         count += tokens.length;
+        if (choice.logprobs?.replaced) this.stepBack(choice.logprobs.replaced, tokens);
         if (this.story.classList.contains("blank")) this.draw();
         for (const token of tokens) this.tellToken(token);
         if (choice.text) reader.push(choice.text);
@@ -188,17 +191,33 @@ export class Sheet {
     announce("Stopped.");
   }
 
+  /**
+   * What follows words written by hand is asked for by text: the model may then replace their last
+   * tokens (`replaced` in the answer), as a space at the end belongs to the word after it.
+   */
   question() {
     const { max_tokens, seed } = this.settings;
-    const ids = this.fitting(idsTo(this.current));
-    return { model: this.model, prompt: ids.length ? ids : "", max_tokens, seed: seed ?? undefined,
+    const path = this.fitting(this.path);
+    const prompt = this.current === this.written ? textOf(path) : path.map((node) => node.id);
+    return { model: this.model, prompt, max_tokens, seed: seed ?? undefined,
       ...filtersOf(this.settings), stream: true, logprobs: 0 };
   }
 
   /** What the model can read of a story: of a long one the end, with as much room as it needs. */
-  fitting(ids) {
+  fitting(path) {
     const room = (this.shape?.block_size ?? Infinity) - 1;
-    return ids.length < room ? ids : ids.slice(-Math.max(1, Math.floor(room / 2)));
+    return path.length < room ? path : path.slice(-Math.max(1, Math.floor(room / 2)));
+  }
+
+  /** Go back over the end of one's own words, and let the first new token hold it. */
+  stepBack(replaced, tokens) {
+    let [node, text] = [this.current, ""];
+    while (text.length < replaced.length && node.parent) [node, text] = [node.parent, node.text + text];
+    if (text !== replaced) return; // other tokens than the server's: they stay
+    this.tree.leave(this.current, node);
+    this.current = node;
+    tokens[0].text = replaced + tokens[0].text;
+    this.draw();
   }
 
   /** The tokens of a piece of the stream. What it adds to the text belongs to its last token. */

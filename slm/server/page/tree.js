@@ -29,6 +29,14 @@ export class StoryTree {
     return tokens.reduce((node, token) => this.add(node, token, by), parent);
   }
 
+  /** Take the nodes from one up to an earlier one out of the tree, as far as nothing branches there. */
+  leave(node, upTo) {
+    for (let at = node; at !== upTo && !at.children.length; at = at.parent) {
+      at.parent.children = at.parent.children.filter((child) => child !== at);
+      if (at.parent.newest === at) at.parent.newest = at.parent.children.at(-1) ?? null;
+    }
+  }
+
   /** The end of the story that was told last through a node. */
   leaf(node) {
     while (node.newest) node = node.newest;
@@ -37,7 +45,10 @@ export class StoryTree {
 
   /** Choose a story: from now on it is the newest through each of its nodes. */
   choose(node) {
-    for (let at = node; at.parent; at = at.parent) at.parent.newest = at;
+    for (let at = node; at.parent; at = at.parent) {
+      at.parent.newest = at;
+      if (!at.parent.children.includes(at)) at.parent.children.push(at); // it had left
+    }
     return node;
   }
 
