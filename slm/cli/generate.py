@@ -77,8 +77,8 @@ def generate(
         typer.Option(
             "--stop",
             metavar="TEXT",
-            help=r"End before this text; may be given several times. In it \n is a line break, \t a "
-            r"tab, and \\ a backslash.",
+            help=r"End before this text; may be given several times. In it \n is a line break, "
+            r"\t a tab, and \\ a backslash.",
         ),
     ] = None,
     seed: Annotated[

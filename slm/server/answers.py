@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from slm.server.asking import Job, Model
 from slm.server.streams import Finish, Piece, ScoredToken
@@ -38,9 +38,9 @@ class CompletionLogprobs(Answer):
     tokens: list[str]
     token_ids: list[int]
     """What `tokens` are to the model; not of OpenAI's API. A prompt may consist of them."""
-    replaced: str
-    """The end of a prompt for which the first of these tokens stand as well, where the model has
-    replaced the prompt's last tokens; else empty. Not of OpenAI's API."""
+    replaced: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The end of the prompt, where the first of these tokens stand for it as well, in place of the
+    prompt's own; else left out. Not of OpenAI's API."""
     token_logprobs: list[float]
     top_logprobs: list[dict[str, float]] | None
     text_offset: list[int]
@@ -225,7 +225,7 @@ class CompletionWriter(Writer):
         return CompletionLogprobs(
             tokens=[self._text(token) for token in tokens],
             token_ids=[token.token_id for token in tokens],
-            replaced="".join(token.replaced.decode("utf-8", "replace") for token in tokens),
+            replaced="".join(token.replaced.decode("utf-8", "replace") for token in tokens) or None,
             token_logprobs=[token.logprob for token in tokens],
             top_logprobs=likeliest if self._job.logprobs else None,
             text_offset=[token.offset for token in tokens],

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from slm.cli.generate import _prompts
+from slm.cli.generate import _prompts, unescaped
 from slm.errors import UsageError
 
 
@@ -40,3 +40,24 @@ def test_mistakes(tmp_path):
     ):
         with pytest.raises(UsageError):
             _prompts(prompt, file)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (r"\n", "\n"),
+        (r"\n\n", "\n\n"),
+        (r"\r\n", "\r\n"),
+        (r"The\tend\n", "The\tend\n"),
+        (r"\\", "\\"),
+        (r"\\n", r"\n"),
+        (r"\\\n", "\\\n"),
+        (r"\d\x0a", r"\d\x0a"),
+        ("\\", "\\"),
+        ("\n", "\n"),
+        ("", ""),
+        ("é\\n", "é\n"),
+    ],
+)
+def test_escapes_of_a_stop_text(typed, meant):
+    assert unescaped(typed) == meant
