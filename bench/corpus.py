@@ -120,7 +120,7 @@ def _first_bytes(texts: list[str], limit: int) -> Iterator[str]:
 
 def measure_generator(stories: int, megabytes: float, seed: int) -> Measures:
     """Generate and measure the built-in corpus."""
-    from slm.data.stories import generate_stories
+    from storyworld import generate_stories
 
     next(generate_stories(seed))  # patterns of the first story are compiled outside the clock
     started_at = time.process_time()  # this process alone: other work on the machine does not count

@@ -17,8 +17,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 from slm.checkpoint import load_checkpoint, resolve_checkpoint
-from slm.generate import GenerationOptions, Generator, healing, load_generator
-from slm.generate.row import Row
+from slm.generation import GenerationOptions, Generator, healing, load_generator
+from slm.generation.sequence import Row
 
 KINDS = (
     "after a space",

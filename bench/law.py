@@ -6,8 +6,8 @@
 
 `run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
 the whole validation text, and adds it to `--results` (docs/law.json); `add` does that with runs of
-`slm train --minutes` that have ended. `fit` fits the numbers of `slm.train.law` to these runs and
-prints them, with the speed of each machine. Nothing else may compute meanwhile.
+`slm train --minutes` that have ended. `fit` fits the numbers of `slm.planning.scaling_law` to these
+runs and prints them, with the speed of each machine. Nothing else may compute meanwhile.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from slm.train.law import LAW, Law, worth_of
+from slm.planning.scaling_law import LAW, Law, worth_of
 
 RESULTS = Path("docs/law.json")
 DATA_EXPONENTS = np.arange(0.20, 0.61, 0.01)
@@ -48,20 +48,20 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
     """What the law is fitted to, of a run that has ended."""
     from slm.config import RunConfig
     from slm.data.shards import DataDirectory
-    from slm.model import costs_of
+    from slm.model import model_costs
 
     measured = slm("eval", "--checkpoint", str(out), "--source", source, "--json")
     steps = steps_of(out)
     tokens = max(step["tokens"] for step in steps)
     settings = RunConfig.from_json(json.loads((out / "config.json").read_text()), where=str(out))
     data = DataDirectory.open(settings.data.data_dir)
-    costs = costs_of(settings.model)
+    costs = model_costs(settings.model)
     return {
         "minutes": settings.train.max_minutes,
         "width": settings.model.n_embd,
         "layers": settings.model.n_layer,
         "parameters": costs.parameters,
-        "in_blocks": costs.in_blocks,
+        "in_blocks": costs.non_embedding_parameters,
         "flops_per_token": costs.training_flops_per_token,
         "compiled": settings.train.compile == "on",
         "steps": max(step["step"] for step in steps),
@@ -76,7 +76,7 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
 
 def steps_of(out: Path) -> list[dict[str, Any]]:
     """The records of a run's steps; their rates are without starting, compiling, evaluating."""
-    from slm.train.metrics import METRICS_FILE, read_metrics
+    from slm.reporting.metrics import METRICS_FILE, read_metrics
 
     return [record for record in read_metrics(out / METRICS_FILE) if record["kind"] == "train"]
 

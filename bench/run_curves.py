@@ -24,7 +24,7 @@ def curve_of(run: Path) -> Curve:
     Raises:
         SystemExit: it has none.
     """
-    from slm.train.metrics import METRICS_FILE, read_metrics
+    from slm.reporting.metrics import METRICS_FILE, read_metrics
 
     records = read_metrics(run / METRICS_FILE)
     found = [

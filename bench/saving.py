@@ -45,7 +45,7 @@ def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any
     from slm.presets import resolve
     from slm.runtime import Process, keep_freed_memory, resolve_dtype
     from slm.tokenizer import build_tokenizer
-    from slm.train.step import Stepper
+    from slm.training.step import Stepper
 
     settings = resolve(preset)
     config, shape = settings.train, settings.model

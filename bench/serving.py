@@ -23,11 +23,11 @@ from typing import Any
 
 from torch import Tensor
 
-from slm.generate import Engine, GenerationOptions, build_engine, build_generator
-from slm.generate.decoder import Draw
-from slm.generate.row import Row
-from slm.generate.slots import Slots
-from slm.generate.speed import EndlessTokenizer
+from slm.bench.generation import EndlessTokenizer
+from slm.generation import Engine, GenerationOptions, build_engine, build_generator
+from slm.generation.decoder import Draw
+from slm.generation.sequence import Row
+from slm.generation.slots import Slots
 from slm.model import GPT
 from slm.server.answers import CompletionWriter
 from slm.server.app import create_app

@@ -33,7 +33,7 @@ def our_step(preset: str, batch_size: int) -> tuple[Callable[[], object], int]:
     from slm.model import GPT
     from slm.presets import resolve
     from slm.runtime import Process, resolve_dtype
-    from slm.train.step import Stepper
+    from slm.training.step import Stepper
 
     settings = resolve(preset)
     shape = settings.model

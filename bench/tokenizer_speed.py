@@ -24,10 +24,10 @@ import numpy as np
 import tiktoken
 import tokenizers
 
-from slm.data.stories import generate_stories
 from slm.errors import SlmError
 from slm.tokenizer import EOT_TEXT, build_tokenizer
 from slm.tokenizer.byte_pair import GPT2_PATTERN, BytePairTokenizer, byte_symbols
+from storyworld import generate_stories
 
 KINDS = ("bytes", "chars", "gpt2", "gpt2-8k", "bpe:4096")
 THREADS = os.cpu_count() or 1

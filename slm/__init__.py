@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from slm.config import GPTConfig, ModelConfig, TrainingConfig, get_default_configs
     from slm.data.loader import DataLoader
     from slm.errors import SlmError
-    from slm.generate import GenerationOptions, Generator
+    from slm.generation import GenerationOptions, Generator
     from slm.model import GPT
-    from slm.train import Trainer
+    from slm.training import Trainer
 
 __version__ = "0.1.0"
 
@@ -25,11 +25,11 @@ _HOMES = {
     "DataLoader": "slm.data.loader",
     "GPT": "slm.model",
     "GPTConfig": "slm.config",
-    "GenerationOptions": "slm.generate",
-    "Generator": "slm.generate",
+    "GenerationOptions": "slm.generation",
+    "Generator": "slm.generation",
     "ModelConfig": "slm.config",
     "SlmError": "slm.errors",
-    "Trainer": "slm.train",
+    "Trainer": "slm.training",
     "TrainingConfig": "slm.config",
     "get_default_configs": "slm.config",
 }

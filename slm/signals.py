@@ -1,7 +1,7 @@
 """Ctrl-C and its kin: the first signal ends the program in good order, the second one at once.
 
 What "in good order" means depends on where the program is. `EndOnSignal` gives up what is being
-done, which leaves nothing behind; training watches with its own `slm.train.stop.StopSignals`,
+done, which leaves nothing behind; training watches with its own `slm.runs.stop.StopSignals`,
 which saves first. The inner one of the two decides.
 """
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from slm.generate.decoder import Draw
-from slm.generate.sampling import draw
-from slm.generate.slots import Slots
+from slm.generation.decoder import Draw
+from slm.generation.sampling import draw
+from slm.generation.slots import Slots
 from slm.server.app import create_app
 from slm.server.asking import Model
 from slm.server.endpoints import Service
@@ -43,6 +43,7 @@ def running(
     *,
     draw: Draw = draw,
     tokenizer: Tokenizer | None = None,
+    name: str = "tiny",
     send_buffer: int | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
@@ -53,7 +54,7 @@ def running(
     )
     scheduler = Scheduler(slots, limits, draw=draw)
     service = Service(
-        model=Model.of("tiny", tokenizer or BytesTokenizer(), slots.block_size),
+        model=Model.of(name, tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
         created=1_700_000_000,

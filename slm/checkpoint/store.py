@@ -34,7 +34,7 @@ from slm.checkpoint.tensors import (
 from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.files import atomic_directory, standing_directory
-from slm.model.shapes import state_shapes
+from slm.model.costs import parameter_shapes
 from slm.space import no_space_to_write
 from slm.tokenizer.base import Tokenizer
 
@@ -251,7 +251,7 @@ def verify_checkpoint(path: Path | str) -> None:
 
 
 def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, where: Path) -> None:
-    expected = state_shapes(config)
+    expected = parameter_shapes(config)
     if odd := shapes.keys() ^ expected.keys():
         name = min(odd)
         problem = "lacks the weights" if name in expected else "has unknown weights"

@@ -1,15 +1,13 @@
-"""`slm bench`: how fast this machine trains; for generation see `slm.cli.bench_generate`."""
+"""`slm bench`: speed and memory of training and of generation on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.bench_generate import bench_generate
 from slm.cli.options import (
     Device,
     Json,
@@ -20,17 +18,11 @@ from slm.cli.options import (
     given,
 )
 from slm.cli.output import print_json, print_table, say
-from slm.config import RunConfig
-from slm.errors import UsageError
+from slm.errors import UsageError, did_you_mean
 from slm.presets import DEFAULT_PRESET, resolve
-from slm.runtime import peak_memory_bytes
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    Batches = Callable[[int], list[tuple[Tensor, Tensor]]]
-
-WARM_UP_STEPS = 2
+    from slm.bench.baselines import Baseline, Comparison, GenerationTask, SpeedRatio
 
 app = typer.Typer(rich_markup_mode=None, help="Measure speed and memory.")
 
@@ -51,7 +43,7 @@ def bench_train(
         typer.Option("--data", metavar="DIR", help="Prepared data.  [random token ids]"),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out the machine's ceiling and the parts.")
+        bool, typer.Option("--quick", help="Skip the machine's ceiling and the parts of a step.")
     ] = False,
     device: Device = None,
     settings: Settings = None,
@@ -60,7 +52,8 @@ def bench_train(
 ) -> None:
     """Measure whole optimizer steps of a preset: tokens/s, GFLOP/s and peak memory.
 
-    Then the machine's own ceiling, which share of it the steps reach, and where their time goes.
+    Also reported: the machine's own ceiling, the share of it that the steps reach, and the time of
+    each part of a step.
     """
     if steps < 1:
         raise UsageError(f"--steps must be at least 1, found {steps}")
@@ -69,128 +62,152 @@ def bench_train(
         flags=given({"train.device": (device, "--device")}),
         assignments=assignments(settings, more_settings),
     )
-    figures = _measure(chosen, data, steps, with_parts=not quick)
+    from slm.bench.training import measure_training
+
+    figures = measure_training(chosen, data, steps, with_parts=not quick)
     if as_json:
         print_json({"preset": preset, **figures})
         return
     parts = figures.pop("seconds_by_part", {})
-    print_table((name.replace("_", " "), _shown(value)) for name, value in figures.items())
+    print_table((name.replace("_", " "), _rounded(value)) for name, value in figures.items())
     if parts:
         whole = figures["milliseconds_per_step"] / 1e3
-        say("where the time of a step goes, each part timed alone:")
+        say("time of a step by part, each part timed alone:")
         print_table(
             (part, f"{1e3 * seconds:,.1f} ms", f"{seconds / whole:.0%}")
             for part, seconds in parts.items()
         )
 
 
-app.command("generate", short_help="Speed of generation beside llama.cpp and transformers.")(
-    bench_generate
-)
-
-
-def _shown(value: object) -> str:
+def _rounded(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _measure(
-    settings: RunConfig, data: Path | None, steps: int, *, with_parts: bool
-) -> dict[str, Any]:
-    from slm.model import GPT, costs_of
-    from slm.runtime import (
-        Process,
-        keep_freed_memory,
-        resolve_device,
-        resolve_dtype,
-        seed_everything,
-        set_threads,
-    )
-    from slm.train.compiling import compile_blocks, worth_compiling
-    from slm.train.run import check_memory
-    from slm.train.speed import measure_ceiling, seconds_by_part, step_seconds
-    from slm.train.step import Stepper
+@app.command("generate", short_help="Speed of generation, with llama.cpp and transformers.")
+def bench_generate(
+    preset: Preset = DEFAULT_PRESET,
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="Ours: float32, bfloat16 or int8; may be repeated.  [all three]",
+        ),
+    ] = None,
+    streams: Annotated[
+        int, typer.Option("--streams", metavar="N", help="Sequences that run together.")
+    ] = 64,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds", metavar="N", help="Repetitions per program; the median is reported."
+        ),
+    ] = 3,
+    no_peers: Annotated[bool, typer.Option("--no-peers", help="Measure ours only.")] = False,
+    settings: Settings = None,
+    more_settings: MoreSettings = None,
+    as_json: Json = False,
+) -> None:
+    """Measure generation with a preset's shape: one sequence alone, and many together.
 
-    config = settings.train
-    threads = set_threads(config.threads)
-    device = resolve_device(config.device)
-    check_memory(settings, device)
-    dtype = resolve_dtype(config.dtype, device)
-    if device == "cpu":
-        keep_freed_memory()
-    batches, settings = _batches(settings, data, device)
-    seed_everything(config.seed)
-    model = GPT(settings.model).to(device)
-    micro_batches = config.gradient_accumulation_steps
-    tokens_per_step = config.batch_size * micro_batches * settings.model.block_size
-    compiled = worth_compiling(config, model, device, tokens_per_step)
-    if compiled:
-        compile_blocks(model)
-    stepper = Stepper(model, config, device=device, dtype=dtype, process=Process())
-    if config.attend_within == "story":  # of random ids, any will do
-        stepper.eot_id = settings.model.vocab_size - 1
-    numbers = count()
-    seconds = step_seconds(
-        lambda: stepper.step(batches(next(numbers)), micro_batches, 1.0),
-        device,
-        warm_up=WARM_UP_STEPS,
-        steps=steps,
-    )
-    tokens_per_second = tokens_per_step / seconds
-    costs = costs_of(settings.model)
-    gflops = tokens_per_second * costs.training_flops_per_token / 1e9
-    figures: dict[str, Any] = {
-        "parameters": costs.parameters,
-        "device": device,
-        "dtype": dtype,
-        "compiled": compiled,
-        "threads": threads,
-        "steps": steps,
-        "tokens_per_step": tokens_per_step,
-        "milliseconds_per_step": 1e3 * seconds,
-        "tokens_per_second": tokens_per_second,
-        "gflops_per_second": gflops,
-        "peak_memory_mb": peak_memory_bytes(device) / 1e6,
-    }
-    if with_parts:
-        ceiling = measure_ceiling(device)
-        figures |= {
-            "ceiling_bfloat16_gflops": ceiling.bfloat16_gflops,
-            "ceiling_float32_gflops": ceiling.float32_gflops,
-            "memory_gb_per_second": ceiling.memory_gb_per_second,
-            "utilization": gflops / ceiling.of(dtype),
-        }
-        parts = seconds_by_part(
-            stepper, batches(next(numbers))[0], seconds, micro_batches=micro_batches
+    The weights are random; sampling is at temperature 0.8 and top-k 50 up to the end of the
+    context, on the CPU. Where llama.cpp and transformers are installed, they do the same, in turn,
+    each in its own process. The time from the start of `slm generate` to its first token is
+    measured as well.
+    """
+    for name, value in (("--streams", streams), ("--rounds", rounds)):
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1, found {value}")
+    chosen = resolve(preset, flags={}, assignments=assignments(settings, more_settings))
+    from slm.bench.baselines import GenerationTask, measure_in_turn, speed_ratios
+    from slm.bench.generation import seconds_to_first_token
+
+    baselines = _selected(dtype, ours_only=no_peers)
+    task = GenerationTask(chosen.model, streams=streams)
+    comparison = measure_in_turn(baselines, task, rounds, log=say)
+    ratios = speed_ratios(baselines, comparison.figures)
+    first_token = seconds_to_first_token(chosen, rounds)
+    if as_json:
+        print_json(
+            {
+                "preset": preset,
+                "rounds": rounds,
+                "streams": streams,
+                "new_tokens": task.new_tokens,
+                "speeds": comparison.figures,
+                "absent": comparison.absent,
+                "ratios": [asdict(ratio) for ratio in ratios],
+                "seconds_to_first_token": first_token,
+            }
         )
-        figures["seconds_by_part"] = parts
-    return figures
+        return
+    _print_speeds(task, comparison)
+    _print_ratios(task, ratios)
+    say(f"time to first token of `slm generate`, process start included: {first_token:.1f} s")
+    for name, reason in comparison.absent.items():
+        say(f"{name}: {reason}")
 
 
-def _batches(settings: RunConfig, data: Path | None, device: str) -> tuple[Batches, RunConfig]:
-    """The micro-batches of each step, and settings that fit them."""
-    import torch
+def _selected(dtypes: list[str] | None, *, ours_only: bool) -> list[Baseline]:
+    """Ours in the chosen dtypes, and the other programs."""
+    from slm.bench.baselines import BASELINES, OURS
 
-    config, shape = settings.train, settings.model
-    count = config.gradient_accumulation_steps
-    if data is None:
-        generator = torch.Generator().manual_seed(config.seed)
+    known = [baseline.format for baseline in BASELINES if baseline.program == OURS]
+    for name in dtypes or []:
+        if name not in known:
+            raise UsageError(
+                f"--dtype {name!r} is not known",
+                hint=did_you_mean(name, known) or f"use {', '.join(known)}",
+            )
+    return [
+        baseline
+        for baseline in BASELINES
+        if (baseline.format in (dtypes or known) if baseline.program == OURS else not ours_only)
+    ]
 
-        def random_ids(step: int) -> list[tuple[Tensor, Tensor]]:
-            size = (count, config.batch_size, shape.block_size + 1)
-            ids = torch.randint(shape.vocab_size, size, generator=generator).to(device)
-            return [(row[:, :-1], row[:, 1:]) for row in ids]
 
-        return random_ids, settings
-    from slm.data.loader import DataLoader
-    from slm.train.run_data import fit_vocabulary
+def _print_speeds(task: GenerationTask, comparison: Comparison) -> None:
+    def cell(figures: dict[str, float], key: str, unit: str, digits: int = 0) -> str:
+        return f"{figures[key]:,.{digits}f} {unit}" if key in figures else ""
 
-    loader = DataLoader(
-        config.batch_size, shape.block_size, device, data_dir=data, seed=config.seed
+    print_table(
+        [
+            (
+                *("", "one sequence", f"{task.streams} sequences"),
+                *("first token", "per token, from", "to", "memory"),
+            ),
+            *(
+                (
+                    name,
+                    cell(figures, "one", "tokens/s"),
+                    cell(figures, "together", "tokens/s"),
+                    cell(figures, "first_token_milliseconds", "ms", 1),
+                    cell(figures, "first_tokens_microseconds", "us"),
+                    cell(figures, "last_tokens_microseconds", "us"),
+                    cell(figures, "memory_mb", "MB"),
+                )
+                for name, figures in comparison.figures.items()
+            ),
+        ]
     )
 
-    def from_data(step: int) -> list[tuple[Tensor, Tensor]]:
-        return [loader.batch_at(step * count + k) for k in range(count)]
 
-    return from_data, fit_vocabulary(settings, loader.tokenizer)
+def _print_ratios(task: GenerationTask, ratios: list[SpeedRatio]) -> None:
+    if not ratios:
+        return
+    print()
+    print_table(
+        [
+            ("weights of equal size", "one sequence", f"{task.streams} sequences"),
+            *(
+                (
+                    f"{ratio.ours} / {ratio.baseline}",
+                    f"{ratio.one:.2f} x",
+                    f"{ratio.together:.2f} x",
+                )
+                for ratio in ratios
+            ),
+        ]
+    )

@@ -120,7 +120,7 @@ def _score(
 ) -> EvalResult:
     from slm.data.shards import DataDirectory
     from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
-    from slm.generate.backend import int8_model
+    from slm.generation.backend import int8_model
     from slm.runtime import autocast
 
     total: int | None = None

@@ -18,7 +18,7 @@ from slm.errors import ConfigError, UsageError
 from slm.reading import read_at_most
 
 if TYPE_CHECKING:
-    from slm.generate import Completion, GenerationOptions, Generator
+    from slm.generation import Completion, GenerationOptions, Generator
 
 LARGEST_PROMPTS_BYTES = 16 << 20
 
@@ -100,7 +100,7 @@ def generate(
     A single text is shown as it is written. Figures and the seed go to stderr.
     """
     prompts = _prompts(prompt, file)
-    from slm.generate import GenerationOptions
+    from slm.generation import GenerationOptions
 
     try:
         options = GenerationOptions(

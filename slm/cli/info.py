@@ -144,9 +144,9 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _costs(config: RunConfig) -> dict[str, Any]:
-    from slm.model import costs_of
+    from slm.model import model_costs
 
-    costs = costs_of(config.model)
+    costs = model_costs(config.model)
     return {
         **dict(costs.table()),
         "total": costs.parameters,

@@ -64,7 +64,7 @@ def inspect(
         raise UsageError(f"--top must be from 1 to 1,000, found {top}")
     from slm import insight
     from slm.cli import inspect_tables
-    from slm.generate import GenerationOptions
+    from slm.generation import GenerationOptions
 
     options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     loaded = load_model(checkpoint, device=device, dtype="float32")

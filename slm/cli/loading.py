@@ -13,7 +13,7 @@ from slm.runtime import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
 
 if TYPE_CHECKING:
     from slm.checkpoint import TrainingState
-    from slm.generate import Generator
+    from slm.generation import Generator
     from slm.model import GPT
     from slm.tokenizer.base import Tokenizer
 
@@ -58,7 +58,7 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
 
 
 def load_to_generate(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
-    """As `load_model`, for an engine of `slm.generate.backend` in a number format of these.
+    """As `load_model`, for an engine of `slm.generation.backend` in a number format of these.
 
     int8 and auto are the engine's own: it makes them from the model as it is.
     """
@@ -79,7 +79,7 @@ def load_checkpoint_generator(
     if not is_surely_cpu(device):
         device = resolve_device(device)
     from slm.checkpoint import open_checkpoint
-    from slm.generate import load_generator
+    from slm.generation import load_generator
 
     def note(text: str) -> None:
         say(f"note: {text}")

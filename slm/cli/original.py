@@ -30,7 +30,7 @@ from slm.errors import HubError, TokenizerError
 from slm.runtime import Process
 
 if TYPE_CHECKING:
-    from slm.train import Trainer
+    from slm.training import Trainer
 
 DEFAULT_PRESET = "gpt2"
 EXAMPLE_PROMPTS = (
@@ -97,8 +97,8 @@ def train(
         return
     process = Process.from_environment()
     with run_lock(chosen, process):
-        from slm.train.best_model_file import MODEL_FILE
-        from slm.train.run import ready_trainer
+        from slm.reporting.model_file import MODEL_FILE
+        from slm.runs.launch import ready_trainer
 
         with ready_trainer(
             chosen,
@@ -131,9 +131,9 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
 
 def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:
     """Everything but the training: the data, and the saved model, or else an untrained one."""
-    from slm.train.best_model_file import MODEL_FILE, load_model_file
-    from slm.train.run import build_trainer
-    from slm.train.run_data import fit_vocabulary, obtain_data
+    from slm.reporting.model_file import MODEL_FILE, load_model_file
+    from slm.runs.data import fit_vocabulary, obtain_data
+    from slm.runs.launch import build_trainer
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()

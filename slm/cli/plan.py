@@ -9,7 +9,7 @@ from slm.cli.output import megabytes, print_json, print_table, say
 from slm.config import ORIGIN_PLAN, RunConfig
 
 if TYPE_CHECKING:
-    from slm.train.plan import Plan
+    from slm.planning.plan import Plan
 
 
 A_LONG_RUN = 12 * 3600.0
@@ -17,8 +17,8 @@ A_LONG_RUN = 12 * 3600.0
 
 
 def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: float) -> None:
-    """Print a plan as the result of the command; see `slm.train.dial.plan_run`."""
-    from slm.train.dial import plan_run
+    """Print a plan as the result of the command; see `slm.planning.dataset_size.plan_run`."""
+    from slm.planning.dataset_size import plan_run
 
     plan = plan_run(settings, minutes)
     if as_json:
@@ -31,7 +31,7 @@ def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: 
 
 def tell_plan(settings: RunConfig, minutes: float, *, began_at: float) -> Plan:
     """Make a plan and say what is in it."""
-    from slm.train.dial import plan_run
+    from slm.planning.dataset_size import plan_run
 
     plan = plan_run(settings, minutes)
     rows = plan_rows(plan, seconds_used=time.monotonic() - began_at)

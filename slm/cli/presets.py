@@ -36,12 +36,12 @@ def presets(
 
 
 def _print_list(*, as_json: bool) -> None:
-    from slm.model import costs_of
+    from slm.model import model_costs
     from slm.presets import DEFAULT_PRESET, preset_names, preset_table, resolve
 
     listed = {
         name: {
-            "parameters": costs_of(resolve(name).model).parameters,
+            "parameters": model_costs(resolve(name).model).parameters,
             "description": preset_table(name)["description"],
             "default": name == DEFAULT_PRESET,
         }

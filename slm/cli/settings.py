@@ -97,7 +97,7 @@ def _saved_settings(out_dir: Path) -> RunConfig | None:
         CheckpointError: they cannot be read, or no checkpoint is valid.
     """
     from slm.checkpoint import newest_checkpoint
-    from slm.train.run_directory import is_being_set_aside
+    from slm.runs.layout import is_being_set_aside
 
     if is_being_set_aside(out_dir):  # what is left of that run does not count
         return None

@@ -35,8 +35,8 @@ from slm.files import directory_lock
 from slm.runtime import Process
 
 if TYPE_CHECKING:
-    from slm.train import TrainingResult
-    from slm.train.run_data import Progress
+    from slm.runs.data import Progress
+    from slm.training import TrainingResult
 
 
 def train(
@@ -147,7 +147,7 @@ def started_again(settings: RunConfig) -> bool:
     """Whether `torchrun` starts this run anew, as one of its processes has died."""
     if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # and PyTorch may stay unloaded
         return False
-    from slm.train.run_directory import is_restart
+    from slm.runs.layout import is_restart
 
     return is_restart(Path(settings.train.out_dir))
 
@@ -185,10 +185,10 @@ def _train(
     process = Process.from_environment()
     with run_lock(settings, process):
         plan = None if to_plan is None else tell_plan(settings, to_plan, began_at=began_at)
-        from slm.train.callbacks import recording_callbacks
-        from slm.train.plan_file import PlanFile
-        from slm.train.progress import ProgressDisplay
-        from slm.train.run import ready_trainer
+        from slm.reporting.callbacks import recording_callbacks
+        from slm.reporting.plan_file import PlanFile
+        from slm.reporting.progress import ProgressDisplay
+        from slm.runs.launch import ready_trainer
 
         planned = [] if plan is None else [PlanFile(plan)]
         settings = settings if plan is None else plan.settings

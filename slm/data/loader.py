@@ -1,21 +1,22 @@
-"""Batches of tokens: a pure function of (seed, step, rank, world size).
-
-The ids of a split are cut into windows of `block_size` that do not overlap. Each epoch visits every
-window once, in an order drawn from (seed, epoch). Rows are dealt out from that order, so that two
-processes see together what one would see, and resuming a run needs only its step.
-"""
+"""The batches of a prepared data directory as tensors; `slm.data.batches` says which they are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from slm.data.shards import DataDirectory, DataMeta, TokenArray
+from slm.data.batches import (
+    Indices,
+    TokenArray,
+    count_windows,
+    inputs_and_targets,
+    spread_windows,
+    windows_of_step,
+)
+from slm.data.shards import DataDirectory, DataMeta
 from slm.errors import DataError
 from slm.tokenizer.base import Tokenizer
 
@@ -24,46 +25,17 @@ if TYPE_CHECKING:
 
     Batch = tuple[torch.Tensor, torch.Tensor]
 
-Indices = npt.NDArray[np.int64]
-
-
-@lru_cache(maxsize=8)
-def window_order(n_windows: int, seed: int, epoch: int) -> Indices:
-    """The order in which an epoch visits the windows: a permutation of 0 to n_windows - 1.
-
-    Sorting raw PCG64 numbers, and not `Generator.permutation`, because NumPy promises to keep the
-    former the same in all its versions (NEP 19), and a resumed run must see the same order.
-    """
-    raw = np.random.PCG64([seed, epoch]).random_raw(n_windows)
-    order = np.argsort(raw, kind="stable").astype(np.int64)
-    order.flags.writeable = False  # it is shared by all callers
-    return order
-
-
-def windows_at(first_row: int, rows: int, *, n_windows: int, seed: int) -> Indices:
-    """The windows of global rows first_row to first_row + rows - 1, shape [rows].
-
-    Row g is entry g mod n_windows of epoch g // n_windows.
-    """
-    global_rows = np.arange(first_row, first_row + rows, dtype=np.int64)
-    epochs, positions = np.divmod(global_rows, n_windows)
-    windows = np.empty(rows, np.int64)
-    for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
-        in_epoch = epochs == epoch
-        windows[in_epoch] = window_order(n_windows, seed, epoch)[positions[in_epoch]]
-    return windows
-
 
 class DataLoader:
     """Batches from a prepared data directory. Constructing it touches no file.
 
     Args:
-        batch_size: rows of a batch.
-        block_size: tokens of a row, the context length.
-        device: where the tensors go.
+        batch_size: sequences of a batch.
+        block_size: tokens of a sequence, the context length.
+        device: of the tensors.
         data_dir: the prepared directory.
-        seed: decides the order of the training windows.
-        rank, world_size: this process's number, and how many processes share the data.
+        seed: determines the order of the training windows.
+        rank, world_size: number of this process, and number of processes that share the data.
     """
 
     def __init__(
@@ -106,7 +78,7 @@ class DataLoader:
 
     @property
     def meta(self) -> DataMeta:
-        """What the directory says about itself."""
+        """The description of the directory."""
         return self.directory.meta
 
     @property
@@ -121,12 +93,12 @@ class DataLoader:
 
     @property
     def n_windows(self) -> int:
-        """Training windows, each visited once an epoch."""
+        """Training windows; each epoch visits each of them once."""
         return self._count_windows("train")
 
     @property
     def tokens_per_epoch(self) -> int:
-        """Training tokens that an epoch predicts."""
+        """Training tokens that one epoch predicts."""
         return self.n_windows * self.block_size
 
     def batch_at(self, step: int, split: str = "train") -> Batch:
@@ -140,10 +112,7 @@ class DataLoader:
         Raises:
             DataError: the split is shorter than one block, or its file is damaged.
         """
-        first_row = (step * self.world_size + self.rank) * self.batch_size
-        windows = windows_at(
-            first_row, self.batch_size, n_windows=self._count_windows(split), seed=self.seed
-        )
+        windows = self._windows_of(step, split, self.rank)
         return self._gather(self.directory.tokens(split), windows * self.block_size)
 
     def stories_at(
@@ -164,13 +133,11 @@ class DataLoader:
             DataError: the split is shorter than one block, or its file is damaged.
         """
         ranks = range(self.world_size) if rank is None else (rank,)
-        n_windows, tokens = self._count_windows(split), self.directory.tokens(split)
         windows: set[int] = set()
         for number in range(step, step + n_batches):
             for one in ranks:
-                first_row = (number * self.world_size + one) * self.batch_size
-                found = windows_at(first_row, self.batch_size, n_windows=n_windows, seed=self.seed)
-                windows.update(found.tolist())
+                windows.update(self._windows_of(number, split, one).tolist())
+        tokens = self.directory.tokens(split)
         eot_id = self.meta.tokenizer.eot_id
         stories: set[int] = set()
         story = end = 0
@@ -184,7 +151,7 @@ class DataLoader:
         return sorted(stories)
 
     def get_batch(self, split: str = "train") -> Batch:
-        """The next batch of a split, in nanoGPT's shape: successive steps from 0."""
+        """The next batch of a split, as in nanoGPT: successive steps from 0."""
         batch = self.batch_at(self._next_step.get(split, 0), split)
         self._next_step[split] = self._next_step.get(split, 0) + 1
         return batch
@@ -192,14 +159,14 @@ class DataLoader:
     def validation_batches(
         self, max_tokens: int | None = None, split: str = "validation"
     ) -> Iterator[Batch]:
-        """The same windows at every call, in order; the last batch may have fewer rows.
+        """The same windows at every call, in order; the last batch may be smaller.
 
         With several processes each gets its share, and together they cover every window once. A
         split shorter than one block gives one shorter window.
 
         Args:
-            max_tokens: about how many tokens to predict, over all processes; the windows are then
-                spread evenly over the split. None: all whole windows.
+            max_tokens: approximate number of tokens to predict, over all processes; the windows are
+                then spread evenly over the split. None: all complete windows.
             split: which split.
 
         Returns:
@@ -215,12 +182,9 @@ class DataLoader:
                 hint="prepare more text",
             )
         length = min(self.block_size, len(tokens) - 1)
-        available = (len(tokens) - 1) // length
-        chosen = available
-        if max_tokens is not None:
-            chosen = min(available, max(1, max_tokens // length))
-        windows = np.arange(chosen, dtype=np.int64) * available // chosen
-        mine = windows[self.rank :: self.world_size]
+        available = count_windows(len(tokens), length)
+        limit = available if max_tokens is None else max_tokens // length
+        mine = spread_windows(available, limit)[self.rank :: self.world_size]
         for start in range(0, len(mine), self.batch_size):
             starts = mine[start : start + self.batch_size] * length
             yield self._gather(tokens, starts, length)
@@ -233,16 +197,25 @@ class DataLoader:
                 f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
                 hint="prepare more text, or choose a smaller block_size",
             )
-        return (tokens - 1) // self.block_size
+        return count_windows(tokens, self.block_size)
+
+    def _windows_of(self, step: int, split: str, rank: int) -> Indices:
+        return windows_of_step(
+            step,
+            self.batch_size,
+            n_windows=self._count_windows(split),
+            seed=self.seed,
+            rank=rank,
+            world_size=self.world_size,
+        )
 
     def _gather(self, tokens: TokenArray, starts: Indices, length: int | None = None) -> Batch:
-        """Windows of `length` tokens at `starts`, and the same moved on by one."""
+        """Inputs and targets of `length` positions from each start, on the device."""
         import torch
 
-        length = self.block_size if length is None else length
-        rows = np.asarray(tokens[starts[:, None] + np.arange(length + 1)])
-        x = torch.from_numpy(rows[:, :-1].astype(np.int64))
-        y = torch.from_numpy(rows[:, 1:].astype(np.int64))
+        arrays = inputs_and_targets(tokens, starts, length or self.block_size)
+        # Contiguous copies of their own, as the two arrays are views of one.
+        x, y = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
         device = torch.device(self.device)
         if device.type == "cpu":
             return x, y
@@ -252,7 +225,7 @@ class DataLoader:
 
 
 def _count_of(wanted: int, tokens: TokenArray) -> int:
-    """How often an id is there, in bounded memory."""
+    """How often an id occurs, in bounded memory."""
     total = 0
     for start in range(0, len(tokens), 1 << 20):
         total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == wanted))

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from slm.data.batches import TokenArray
 from slm.errors import DataError, shown
 from slm.files import CHUNK_BYTES, chunk_name
 from slm.reading import is_sealed, open_regular, read_bounded, status_of, strict_json
@@ -42,7 +42,6 @@ Dtype = Literal["uint16", "uint32"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Crc = Annotated[int, Field(ge=0, lt=2**32)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}\z")]
-TokenArray = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class _Record(BaseModel):

@@ -134,7 +134,7 @@ class BuiltinSource:
         self._seed = seed
 
     def identity(self) -> dict[str, Any]:
-        from slm.data.stories import CORPUS_VERSION
+        from storyworld import CORPUS_VERSION
 
         return {
             "kind": "builtin",
@@ -151,7 +151,7 @@ class BuiltinSource:
         pass
 
     def pieces(self, split: Split) -> Iterator[Piece]:
-        from slm.data.stories import story_at
+        from storyworld import story_at
 
         plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self.expected_stories)
         for index, current in enumerate(plan):

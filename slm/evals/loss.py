@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from slm.data.shards import DataDirectory, TokenArray
+from slm.data.batches import TokenArray
+from slm.data.shards import DataDirectory
 from slm.errors import CheckpointError, DataError, TokenizerError
 from slm.evals.scorers import ModelScorer, Scorer
 from slm.evals.scoring import batches, story_windows

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from slm.evals.scoring import Window, to_tensors
-from slm.generate.native_model import NativeModel
 from slm.model import GPT
+from slm.native.engine import NativeModel
 
 
 class Scorer(Protocol):

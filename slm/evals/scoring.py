@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from slm.data.shards import TokenArray
-from slm.model.loss import IGNORE
+from slm.data.batches import TokenArray
+from slm.model.loss import IGNORE_INDEX
 from slm.tokenizer.base import Ids
 
 BUCKET_BATCHES = 64
@@ -134,11 +134,11 @@ def _cut_bucket(bucket: list[Window], batch_tokens: int) -> Iterator[list[Window
 def to_tensors(batch: Sequence[Window]) -> tuple[Tensor, Tensor]:
     """What the model sees and should predict, padded on the right: two [B, T] of int64.
 
-    Padding and what was scored before have the target `IGNORE`.
+    Padding and what was scored before have the target `IGNORE_INDEX`.
     """
     longest = max(len(window.ids) for window in batch) - 1
     inputs = np.zeros((len(batch), longest), dtype=np.int64)
-    targets = np.full((len(batch), longest), IGNORE, dtype=np.int64)
+    targets = np.full((len(batch), longest), IGNORE_INDEX, dtype=np.int64)
     for row, (ids, n_context, _) in enumerate(batch):
         n = len(ids) - 1
         inputs[row, :n] = ids[:-1]

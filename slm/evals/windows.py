@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from slm.model.attention_core import story_mask
+from slm.model.attention import document_mask
 from slm.model.gpt import evaluating
-from slm.model.loss import IGNORE
+from slm.model.loss import IGNORE_INDEX
 
 
 def validation_loss(
@@ -41,9 +41,9 @@ def validation_loss(
     # Not inference_mode: the model may be compiled, and would be compiled again for its tensors.
     with evaluating(model), torch.no_grad(), autocast or contextlib.nullcontext():
         for inputs, targets in batches:
-            n_scored = int((targets != IGNORE).sum())
-            visible = None if eot_id is None else story_mask(inputs, eot_id)
-            _, loss = model(inputs, targets, visible=visible)
+            n_scored = int((targets != IGNORE_INDEX).sum())
+            attn_mask = None if eot_id is None else document_mask(inputs, eot_id)
+            _, loss = model(inputs, targets, attn_mask=attn_mask)
             if n_scored:
                 total_nats += float(loss) * n_scored
                 n_tokens += n_scored

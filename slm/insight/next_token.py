@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from slm.generate import GenerationOptions, filter_logits
-from slm.generate.row import Row
+from slm.generation import GenerationOptions, filter_logits
+from slm.generation.sequence import Row
 from slm.insight.tokens import Text, TokenKind, token_ids, token_text
 from slm.model import GPT
 from slm.model.gpt import evaluating
@@ -69,21 +69,21 @@ def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:
     """The logits [V] of what comes after a text, in float32 on the CPU, as when it is continued.
 
     Of a text longer than the context only the end is read. Where the last tokens of a text (not of
-    ids) would be replaced (see `slm.generate.healing`), the logits are those in place of them, and
+    ids) would be replaced (see `slm.generation.healing`), the logits are those in their place, and
     minus infinity for every token that cannot stand for them.
 
     Raises:
         TokenizerError: it is no valid Unicode, or an id is not in the vocabulary.
     """
-    is_text = isinstance(text, str)
+    prompt, ids = (text, None) if isinstance(text, str) else ("", token_ids(tokenizer, text))
     row = Row(
-        text if isinstance(text, str) else "",
+        prompt,
         tokenizer,
         GenerationOptions(),
         seed=0,
         index=0,
         block_size=model.config.block_size,
-        prompt_ids=None if is_text else token_ids(tokenizer, text),
+        prompt_ids=ids,
     )
     while True:
         idx = torch.tensor([row.context], device=model.device)

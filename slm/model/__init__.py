@@ -1,4 +1,4 @@
-"""The transformer itself: `GPT`, its parts, its key/value cache, and what it costs."""
+"""The transformer itself: `GPT`, its parts, its key/value cache, and its costs."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 from slm.lazy import fetched_when_used
 
 if TYPE_CHECKING:
-    from slm.model.accounting import Costs, costs_of
+    from slm.model.costs import Costs, model_costs
     from slm.model.gpt import GPT
     from slm.model.kv_cache import KVCache
 
 _HOMES = {
-    "Costs": "slm.model.accounting",
+    "Costs": "slm.model.costs",
     "GPT": "slm.model.gpt",
     "KVCache": "slm.model.kv_cache",
-    "costs_of": "slm.model.accounting",
+    "model_costs": "slm.model.costs",
 }
 
 __all__ = [
     "GPT",
     "Costs",
     "KVCache",
-    "costs_of",
+    "model_costs",
 ]
 
 __getattr__, __dir__ = fetched_when_used(__name__, _HOMES)

@@ -1,29 +1,36 @@
-"""Causal self-attention with grouped queries, optional norms on heads, and rotary positions.
+"""Causal self-attention: softmax(q k^T / sqrt(D)) v, with grouped queries and rotary positions.
 
-Shapes: B sequences, T tokens, C = n_embd, H query heads, K key heads, D head width, S cached keys.
+Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.2.1. `attend` computes it with
+PyTorch's fused kernel or with the formula itself; the tests hold the two equal.
+
+Shapes: B sequences, T tokens (queries), C = n_embd, H query heads, K key and value heads, S keys,
+D head width.
 """
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
-from slm.model.attention_core import Kernel, attend, attention_weights
 from slm.model.kv_cache import KVCache
-from slm.model.layers import RMSNorm
-from slm.model.precision import for_products
-from slm.model.rope import rotate
+from slm.model.layers import RMSNorm, Rotation, compute_dtype, rotate, to_compute_dtype
 
-Rotation = tuple[Tensor, Tensor]
-"""Cosines and sines of the positions at hand, as `slm.model.rope.rotate` takes them."""
+Kernel = Literal["auto", "sdpa", "plain"]
+
+PLAIN_KEYS = 512
+"""Up to this many keys, separate bfloat16 matrix multiplications beat the fused kernel on a CPU."""
 
 
 class SelfAttention(nn.Module):
-    """Every token gathers from the tokens before it, [B, T, C] -> [B, T, C].
+    """Every token reads from the tokens before it, [B, T, C] -> [B, T, C].
 
     Grouped queries (Ainslie et al. 2023, https://arxiv.org/abs/2305.13245): H query heads share K
-    key and value heads. Norms on heads: Henry et al. 2020, https://arxiv.org/abs/2010.04245.
+    key and value heads. Query and key norms: Henry et al. 2020, https://arxiv.org/abs/2010.04245.
     """
 
     def __init__(self, config: GPTConfig) -> None:
@@ -47,28 +54,28 @@ class SelfAttention(nn.Module):
         rotation: Rotation | None,
         cache: KVCache | None = None,
         layer: int = 0,
-        visible: Tensor | None = None,
+        attn_mask: Tensor | None = None,
     ) -> Tensor:
         """Attend over `x`, and over the cached tokens before it where there is a cache.
 
         Args:
             x: [B, T, C].
             rotation: cosines and sines of these tokens' positions; None: no rotary positions.
-            cache: keys and values of the tokens so far; these tokens' are added at `layer`.
-            layer: which block this is.
-            visible: see `attend`; None: causal.
+            cache: keys and values of the tokens so far; those of `x` are appended at `layer`.
+            layer: number of this block.
+            attn_mask: see `attend`; None: causal.
         """
-        x = for_products(x)
-        q_bhtd = self._heads(self.q_proj(x), self.q_norm, rotation)
-        k_bktd = self._heads(self.k_proj(x), self.k_norm, rotation)
-        v_bktd = self._heads(self.v_proj(x), None, None)
+        x = to_compute_dtype(x)
+        q_bhtd = self._split_heads(self.q_proj(x), self.q_norm, rotation)
+        k_bktd = self._split_heads(self.k_proj(x), self.k_norm, rotation)
+        v_bktd = self._split_heads(self.v_proj(x), None, None)
         if cache is not None:
             k_bktd, v_bktd = cache.append(layer, k_bktd, v_bktd)
         mixed_bhtd = attend(
             q_bhtd,
-            self._for_every_query(k_bktd),
-            self._for_every_query(v_bktd),
-            visible=visible,
+            self._repeat_for_queries(k_bktd),
+            self._repeat_for_queries(v_bktd),
+            attn_mask=attn_mask,
             dropout=self.attention_dropout if self.training else 0.0,
             kernel=self.kernel,
         )
@@ -77,31 +84,120 @@ class SelfAttention(nn.Module):
         return projected
 
     def weights(self, x: Tensor, rotation: Rotation | None) -> Tensor:
-        """How much each token takes from each token of its text, by head; for looking inside.
-
-        `forward` mixes the values by these weights, and need not have them at any one time.
+        """The attention weights of every head, for inspection; `forward` need not compute them.
 
         Args:
             x, rotation: as for `forward`, without a cache.
 
         Returns:
-            [B, H, T, T], every row summing to 1 over the tokens up to its own.
+            [B, H, T, T]; each row sums to 1 over the tokens up to its own position.
         """
-        x = for_products(x)
-        q_bhtd = self._heads(self.q_proj(x), self.q_norm, rotation)
-        k_bktd = self._heads(self.k_proj(x), self.k_norm, rotation)
-        return attention_weights(q_bhtd, self._for_every_query(k_bktd), visible=None)
+        x = to_compute_dtype(x)
+        q_bhtd = self._split_heads(self.q_proj(x), self.q_norm, rotation)
+        k_bktd = self._split_heads(self.k_proj(x), self.k_norm, rotation)
+        return attention_weights(q_bhtd, self._repeat_for_queries(k_bktd), attn_mask=None)
 
-    def _heads(self, x: Tensor, norm: RMSNorm | None, rotation: Rotation | None) -> Tensor:
-        """[B, T, heads * D] -> [B, heads, T, D], normed and turned."""
+    def _split_heads(self, x: Tensor, norm: RMSNorm | None, rotation: Rotation | None) -> Tensor:
+        """[B, T, heads * D] -> [B, heads, T, D], normalized and rotated."""
         by_head = x.view(*x.shape[:-1], -1, self.head_width)
         if norm is not None:
             by_head = norm(by_head)
         by_head = by_head.transpose(1, 2)
         return by_head if rotation is None else rotate(by_head, *rotation)
 
-    def _for_every_query(self, x_bksd: Tensor) -> Tensor:
+    def _repeat_for_queries(self, x_bksd: Tensor) -> Tensor:
         """[B, K, S, D] -> [B, H, S, D]: each key head repeated for its group of query heads."""
         if self.queries_per_key == 1:
             return x_bksd
         return torch.repeat_interleave(x_bksd, self.queries_per_key, dim=1)
+
+
+def attend(
+    q_bhtd: Tensor,
+    k_bhsd: Tensor,
+    v_bhsd: Tensor,
+    *,
+    attn_mask: Tensor | None,
+    dropout: float,
+    kernel: Kernel,
+) -> Tensor:
+    """Average the values, weighted by how well their keys match each query.
+
+    Args:
+        q_bhtd: queries [B, H, T, D].
+        k_bhsd, v_bhsd: keys and values [B, H, S, D].
+        attn_mask: True where a query may read a key: boolean, broadcastable to [B, H, T, S]. None:
+            each query reads the keys up to its own position, the last query being at the last key.
+        dropout: probability of dropping an attention weight.
+        kernel: PyTorch's fused `sdpa`, the `plain` formula, or `auto`: the faster one here.
+
+    Returns:
+        [B, H, T, D].
+    """
+    n_queries, n_keys = q_bhtd.size(2), k_bhsd.size(2)
+    if kernel == "auto":
+        kernel = fastest_kernel(q_bhtd, n_keys)
+    if kernel == "plain":
+        return attention_weights(q_bhtd, k_bhsd, attn_mask, dropout) @ v_bhsd
+    if attn_mask is None and 1 < n_queries < n_keys:
+        attn_mask = causal_mask(n_queries, n_keys, device=q_bhtd.device)
+    return F.scaled_dot_product_attention(
+        q_bhtd,
+        k_bhsd,
+        v_bhsd,
+        attn_mask=attn_mask,
+        dropout_p=dropout,
+        is_causal=attn_mask is None and n_queries > 1,
+    )
+
+
+def attention_weights(
+    q_bhtd: Tensor, k_bhsd: Tensor, attn_mask: Tensor | None, dropout: float = 0.0
+) -> Tensor:
+    """The weight of each key for each query: [B, H, T, S], each row summing to 1.
+
+    The arguments are those of `attend`.
+    """
+    n_queries, n_keys = q_bhtd.size(2), k_bhsd.size(2)
+    if attn_mask is None:
+        attn_mask = causal_mask(n_queries, n_keys, device=q_bhtd.device)
+    heads = (*q_bhtd.shape[:2], n_queries, n_keys)
+    # Masked scores become minus infinity; the mask is added within the matrix multiplication.
+    bias = q_bhtd.new_zeros(attn_mask.shape).masked_fill(~attn_mask, -math.inf).expand(heads)
+    scores = torch.baddbmm(
+        bias.flatten(0, 1),
+        q_bhtd.flatten(0, 1),
+        k_bhsd.flatten(0, 1).transpose(1, 2),
+        alpha=1.0 / math.sqrt(q_bhtd.size(-1)),
+    )
+    weights_bhts = scores.softmax(dim=-1).view(heads)
+    return F.dropout(weights_bhts, dropout) if dropout else weights_bhts
+
+
+def fastest_kernel(q_bhtd: Tensor, n_keys: int) -> Kernel:
+    """The implementation that is fastest here, as measured; see docs/LOG.md."""
+    if not hasattr(F, "scaled_dot_product_attention"):
+        return "plain"
+    in_bfloat16 = q_bhtd.device.type == "cpu" and compute_dtype(q_bhtd) == torch.bfloat16
+    return "plain" if in_bfloat16 and q_bhtd.size(2) > 1 and n_keys <= PLAIN_KEYS else "sdpa"
+
+
+def causal_mask(n_queries: int, n_keys: int, *, device: torch.device) -> Tensor:
+    """Boolean [T, S]: query t, at the last T of S positions, reads the keys up to its own."""
+    everything = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
+    return everything.tril(diagonal=n_keys - n_queries)
+
+
+def document_mask(idx: Tensor, eot_id: int) -> Tensor:
+    """Causal mask that also keeps documents apart: boolean [B, 1, T, T].
+
+    Each position reads its own document up to itself. The end-of-text token that ends a document
+    is also the first token of the next one, as it is in evaluation and generation.
+
+    Args:
+        idx: [B, T] ids.
+        eot_id: the end-of-text token.
+    """
+    document = (idx == eot_id).cumsum(dim=1)
+    same_document = document[:, :, None] == document[:, None, :]
+    return (same_document & causal_mask(idx.size(1), idx.size(1), device=idx.device))[:, None]

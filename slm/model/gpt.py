@@ -1,8 +1,8 @@
-"""GPT: a decoder-only transformer, in GPT-2's shape or in Qwen3's, as its config says.
+"""GPT: a decoder-only transformer in the shape of GPT-2 or of Qwen3, chosen by its config.
 
     ids -> token embedding (+ learned positions) -> n_layer blocks -> norm -> logits
 
-A block adds attention and then an MLP to the residual stream, each after a norm of its own.
+Each block adds attention and then an MLP to the residual stream, each after its own norm.
 
 Initial values (Radford et al. 2019, section 2.3):
 
@@ -24,12 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
-from slm.model.attention import Rotation, SelfAttention
-from slm.model.attention_core import Kernel
+from slm.model.attention import Kernel, SelfAttention
 from slm.model.kv_cache import KVCache
-from slm.model.layers import build_mlp, build_norm
+from slm.model.layers import Rotation, build_mlp, build_norm, rotary_tables
 from slm.model.loss import chunked_cross_entropy
-from slm.model.rope import rotary_tables
 
 INIT_STD = 0.02
 
@@ -50,16 +48,16 @@ class Block(nn.Module):
         rotation: Rotation | None,
         cache: KVCache | None = None,
         layer: int = 0,
-        visible: Tensor | None = None,
+        attn_mask: Tensor | None = None,
     ) -> Tensor:
-        x = x + self.attention(self.attention_norm(x), rotation, cache, layer, visible)
+        x = x + self.attention(self.attention_norm(x), rotation, cache, layer, attn_mask)
         mlp_output: Tensor = self.mlp(self.mlp_norm(x))
         return x + mlp_output
 
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch dropout off, and afterwards back to what it was."""
+    """Switch dropout off inside the block and restore the mode afterwards."""
     was_training = model.training
     model.eval()
     try:
@@ -72,7 +70,7 @@ class GPT(nn.Module):
     """A decoder-only transformer language model.
 
     Args:
-        config: its shape.
+        config: the shape of the model.
     """
 
     cos: Tensor
@@ -97,10 +95,10 @@ class GPT(nn.Module):
             cos, sin = rotary_tables(config.block_size, config.head_width, config.rope_theta)
             self.register_buffer("cos", cos, persistent=False)
             self.register_buffer("sin", sin, persistent=False)
-        self._initialise()
+        self._initialize()
 
-    def _initialise(self) -> None:
-        """Give every parameter its initial value; see the table at the top of this file."""
+    def _initialize(self) -> None:
+        """Set the initial values of all parameters; see the table at the top of this file."""
         residual_std = INIT_STD / math.sqrt(2 * self.config.n_layer)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
@@ -111,16 +109,16 @@ class GPT(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """The device of the parameters."""
         return self.token_embedding.weight.device
 
     @property
     def head_weight(self) -> Tensor:
-        """The matrix [V, C] that turns the last hidden state into logits."""
+        """The matrix [V, C] that maps the last hidden states to logits."""
         return self.token_embedding.weight if self.lm_head is None else self.lm_head.weight
 
     def use_kernel(self, kernel: Kernel) -> None:
-        """Choose the implementation of attention in every block; see `attend`."""
+        """Choose the implementation of attention for all blocks; see `attend`."""
         for block in self.blocks:
             block.attention.kernel = kernel  # type: ignore[union-attr]
 
@@ -131,27 +129,27 @@ class GPT(nn.Module):
         *,
         cache: KVCache | None = None,
         last_only: bool = False,
-        visible: Tensor | None = None,
+        attn_mask: Tensor | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Predict the next id at every place, or score given ones.
+        """Predict the next id at every position, or score given ones.
 
         Args:
             idx: [B, T] ids, T at most block_size.
-            targets: [B, T] ids that should come next; -100 counts for nothing. With targets the
-                loss is made in chunks and the logits are never whole.
-            cache: keys and values of the tokens before these; it grows by T.
-            last_only: logits for the last place only.
-            visible: which places each place may see, without a cache: boolean, broadcastable to
-                [B, n_head, T, T]. None: all up to its own.
+            targets: [B, T] next ids; positions with -100 are ignored. With targets the loss is
+                computed in chunks and the full logits never exist.
+            cache: keys and values of the preceding tokens; it grows by T.
+            last_only: return logits for the last position only.
+            attn_mask: the positions that each position may read, where there is no cache: boolean,
+                broadcastable to [B, n_head, T, T]. None: all up to its own.
 
         Returns:
             (logits, None) without targets: [B, T, V], or [B, 1, V] with `last_only`;
             (None, loss) with targets: the mean negative log-likelihood in nats, a scalar.
 
         Raises:
-            ValueError: more tokens than the context or the cache has room for.
+            ValueError: the tokens do not fit into the context or the cache.
         """
-        hidden = self.hidden_states(idx, cache=cache, visible=visible)
+        hidden = self.hidden_states(idx, cache=cache, attn_mask=attn_mask)
         if targets is not None:
             return None, chunked_cross_entropy(
                 hidden.flatten(0, 1), self.head_weight, targets.flatten()
@@ -161,9 +159,9 @@ class GPT(nn.Module):
         return F.linear(hidden, self.head_weight), None
 
     def hidden_states(
-        self, idx: Tensor, *, cache: KVCache | None = None, visible: Tensor | None = None
+        self, idx: Tensor, *, cache: KVCache | None = None, attn_mask: Tensor | None = None
     ) -> Tensor:
-        """What the output head is applied to: [B, T] ids -> [B, T, C]."""
+        """The input of the output head: [B, T] ids -> [B, T, C]."""
         n_tokens = idx.size(1)
         room = self.config.block_size if cache is None else cache.room
         if n_tokens > room:
@@ -174,25 +172,25 @@ class GPT(nn.Module):
         x, rotation = self.embed(idx, positions)
         if cache is None:
             for block in self.blocks:
-                # Without the layer's number, so that one compiled block serves all layers.
-                x = block(x, rotation, visible=visible)
+                # No layer number is passed, so that one compiled block serves all layers.
+                x = block(x, rotation, attn_mask=attn_mask)
         else:
-            visible = cache.visible(n_tokens)
+            attn_mask = cache.attn_mask(n_tokens)
             for layer, block in enumerate(self.blocks):
-                x = block(x, rotation, cache, layer, visible)
+                x = block(x, rotation, cache, layer, attn_mask)
             cache.advance(n_tokens)
         normed: Tensor = self.final_norm(x)
         return normed
 
     def embed(self, idx: Tensor, positions: Tensor | slice) -> tuple[Tensor, Rotation | None]:
-        """What the first block is given: the residual stream's beginning, and the rotation.
+        """The input of the first block: the initial residual stream, and the rotation.
 
         Args:
             idx: [B, T] ids.
-            positions: where they stand in their texts: [T], [B, T] or a slice of T places.
+            positions: positions of the ids in their sequences: [T], [B, T] or a slice of length T.
 
         Returns:
-            [B, T, C], and what every block needs of rotary positions.
+            [B, T, C], and the rotation for every block; None without rotary positions.
         """
         x = self.token_embedding(idx)
         if self.position_embedding is not None:
@@ -203,7 +201,7 @@ class GPT(nn.Module):
         if self.config.position != "rope":
             return None
         cos, sin = self.cos[positions], self.sin[positions]
-        # Rows of a padded batch differ in position: [B, T, D/2] -> [B, 1, T, D/2] for all heads.
+        # The sequences of a padded batch differ in position: [B, T, D/2] -> [B, 1, T, D/2].
         return (cos, sin) if cos.dim() == 2 else (cos[:, None], sin[:, None])
 
     @torch.no_grad()
@@ -214,15 +212,15 @@ class GPT(nn.Module):
         temperature: float = 1.0,
         top_k: int | None = None,
     ) -> Tensor:
-        """Continue a batch of ids in the plainest way: one forward pass over the text a token.
+        """Continue a batch of ids in the simplest way: one full forward pass per new token.
 
-        `slm.generate` does the same faster and with more choices; this is what it is tested by.
+        `slm.generation` does the same faster and with more options; the tests compare the two.
 
         Args:
             idx: [B, T] ids; the last block_size of them are the context.
-            max_new_tokens: how many ids are added.
-            temperature: divides the logits; 0 takes the likeliest id.
-            top_k: sample among the k likeliest ids only; None: among all.
+            max_new_tokens: number of ids to add.
+            temperature: divides the logits; 0 takes the most likely id.
+            top_k: sample from the k most likely ids; None: from all.
 
         Returns:
             [B, T + max_new_tokens] ids.
@@ -235,7 +233,7 @@ class GPT(nn.Module):
 
 
 def _choose(logits: Tensor, temperature: float, top_k: int | None) -> Tensor:
-    """One id a row, [B, V] -> [B, 1]."""
+    """Sample one id per sequence, [B, V] -> [B, 1]."""
     if temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
     logits = logits / temperature

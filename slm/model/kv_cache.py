@@ -1,4 +1,4 @@
-"""Keys and values of the tokens seen so far, so that a new token costs one row and not the text.
+"""Keys and values of the tokens so far, so that a new token is processed alone.
 
 Shapes: L layers, B sequences, K key heads, S slots, D head width.
 """
@@ -12,17 +12,17 @@ from slm.config import GPTConfig
 
 
 class KVCache:
-    """A fixed number of slots, filled from the left and shared by all rows of a batch.
+    """A fixed number of slots, filled from the left and shared by all sequences of a batch.
 
-    Prompts of unequal length are padded on their left: `pad` counts each row's padding slots, which
-    nothing ever attends to, and positions count from a row's first real token.
+    Prompts of unequal length are padded on their left: `pad` counts the padding slots of each
+    sequence. No token attends to them, and positions count from the first real token.
 
     Args:
-        config: the model's shape.
-        batch_size: number of rows, B.
+        config: the shape of the model.
+        batch_size: number of sequences, B.
         capacity: number of slots, S; None: the model's context length.
         device, dtype: of the stored keys and values.
-        pad: [B] integers, leading padding slots of each row; None: no padding.
+        pad: [B] integers, leading padding slots of each sequence; None: no padding.
     """
 
     def __init__(
@@ -45,43 +45,43 @@ class KVCache:
 
     @property
     def room(self) -> int:
-        """How many more tokens fit into the cache and, if rows are not padded, the context."""
-        # Padded rows are shorter than the slots that they take; asking how much would cost a wait.
+        """Number of tokens that still fit into the cache and, without padding, the context."""
+        # Padded sequences are shorter than their slots; by how much is known only on the device.
         context_ends = self.capacity if self.pad is not None else self._context_length
         return min(self.capacity, context_ends) - self.length
 
     @property
     def batch_size(self) -> int:
-        """Number of rows."""
+        """Number of sequences."""
         return self.keys.size(1)
 
     def reset(self, pad: Tensor | None = None) -> None:
-        """Forget everything; `pad` as at construction."""
+        """Empty the cache; `pad` as at construction."""
         self.length = 0
         self.pad = pad
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """Keep only these rows ([N] integer indices, each at most once), in this order.
+    def keep_sequences(self, indices: Tensor) -> None:
+        """Keep only the sequences with these indices ([N] integers, no duplicates), in this order.
 
-        Where rows only move up into gaps that others left, no more than those rows are copied.
+        Where sequences only move into gaps that others left, nothing else is copied.
         """
-        places = torch.arange(len(rows), device=rows.device)
-        moved = rows != places
-        fills_gaps = bool((rows[moved] >= len(rows)).all())
+        targets = torch.arange(len(indices), device=indices.device)
+        moved = indices != targets
+        fills_gaps = bool((indices[moved] >= len(indices)).all())
         for name in ("keys", "values"):
             kept: Tensor = getattr(self, name)
             if fills_gaps:
-                kept[:, places[moved]] = kept[:, rows[moved]]
-                kept = kept[:, : len(rows)]
+                kept[:, targets[moved]] = kept[:, indices[moved]]
+                kept = kept[:, : len(indices)]
             else:
-                kept = kept[:, rows]
+                kept = kept[:, indices]
             setattr(self, name, kept)
-        self.pad = None if self.pad is None else self.pad[rows]
+        self.pad = None if self.pad is None else self.pad[indices]
 
     def append(self, layer: int, k_bktd: Tensor, v_bktd: Tensor) -> tuple[Tensor, Tensor]:
         """Store the keys and values of T new tokens of a layer.
 
-        `length` stays as it is until every layer has stored its own: see `advance`.
+        `length` does not change until `advance` is called, once all layers have stored theirs.
 
         Returns:
             All keys and values of the layer so far, each [B, K, length + T, D].
@@ -96,16 +96,16 @@ class KVCache:
         self.length += n_tokens
 
     def positions(self, n_tokens: int) -> Tensor:
-        """Positions of the next T tokens: [T], or [B, T] where rows are padded."""
+        """Positions of the next T tokens: [T], or [B, T] with padding."""
         slots = torch.arange(self.length, self.length + n_tokens, device=self.keys.device)
         if self.pad is None:
             return slots
         return (slots[None, :] - self.pad[:, None]).clamp(min=0)
 
-    def visible(self, n_tokens: int) -> Tensor | None:
-        """Which slots the next T tokens may see: boolean [B, 1, T, S'], or None for plainly causal.
+    def attn_mask(self, n_tokens: int) -> Tensor | None:
+        """The slots that the next T tokens may read: boolean [B, 1, T, S']; None: causal.
 
-        A padding token sees itself only, so that its softmax is defined; nothing sees it.
+        A padding token reads only itself, so that its softmax is defined; no other token reads it.
         """
         if self.pad is None:
             return None
@@ -113,5 +113,5 @@ class KVCache:
         keys = torch.arange(self.length + n_tokens, device=device)
         queries = torch.arange(self.length, self.length + n_tokens, device=device)[:, None]
         real = keys[None, None, :] >= self.pad[:, None, None]
-        seen = ((keys <= queries) & real) | (keys == queries)
-        return seen[:, None]
+        readable = ((keys <= queries) & real) | (keys == queries)
+        return readable[:, None]

@@ -1,6 +1,6 @@
-"""Normalisation and the two kinds of MLP.
+"""The small parts of a block: norms, MLPs, rotary positions, and the dtype to compute in.
 
-Shapes: B sequences, T tokens, C = n_embd, M = mlp_width.
+Shapes: B sequences, H heads, T tokens, C = n_embd, M = mlp_width, D = head width.
 """
 
 from __future__ import annotations
@@ -10,7 +10,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
-from slm.model.precision import for_products
+
+Rotation = tuple[Tensor, Tensor]
+"""Cosines and sines of the tokens' positions, as `rotate` takes them."""
+
+
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """The dtype of matrix multiplications with `x`: autocast's where it is on, else its own."""
+    device_type = x.device.type
+    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
+        return torch.get_autocast_dtype(device_type)
+    return x.dtype
+
+
+def to_compute_dtype(x: Tensor) -> Tensor:
+    """Convert `x` once where several matrix multiplications read it."""
+    return x.to(compute_dtype(x))
 
 
 class LayerNorm(nn.Module):
@@ -26,7 +41,7 @@ class LayerNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        # One fused kernel for the formula above; the tests hold it to the formula.
+        # One fused kernel for the formula above; a test compares the two.
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
@@ -57,7 +72,7 @@ def build_norm(config: GPTConfig) -> nn.Module:
 class GeluMLP(nn.Module):
     """Two linear layers with GELU between them, [B, T, C] -> [B, T, M] -> [B, T, C].
 
-    GELU in its tanh form, as GPT-2 has it: Hendrycks & Gimpel 2016,
+    The tanh approximation of GELU, as in GPT-2: Hendrycks & Gimpel 2016,
     https://arxiv.org/abs/1606.08415.
     """
 
@@ -87,12 +102,40 @@ class SwiGLU(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = for_products(x)
+        x = to_compute_dtype(x)
         hidden: Tensor = F.silu(self.gate_proj(x)) * self.up_proj(x)
         projected: Tensor = self.dropout(self.down_proj(hidden))
         return projected
 
 
 def build_mlp(config: GPTConfig) -> nn.Module:
-    """The MLP that a config names."""
+    """The MLP that the config names."""
     return SwiGLU(config) if config.mlp == "swiglu" else GeluMLP(config)
+
+
+def rotary_tables(block_size: int, head_width: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of all rotation angles, each [block_size, head_width / 2] in float32."""
+    exponents = torch.arange(0, head_width, 2, dtype=torch.float32) / head_width
+    frequencies = theta**-exponents
+    angles = torch.arange(block_size, dtype=torch.float32)[:, None] * frequencies[None, :]
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate each pair of features by an angle that grows with the token's position.
+
+    Pair i of a head's D features is rotated by `position * theta^(-2i/D)`, so that the dot product
+    of a query and a key depends only on their distance. Su et al. 2021,
+    https://arxiv.org/abs/2104.09864. The pairs are (i, i + D/2): the half-split layout of GPT-NeoX,
+    of transformers' Llama, and of Qwen3.
+
+    Args:
+        x: [B, H, T, D].
+        cos, sin: [T, D/2], or [B, 1, T, D/2] where the sequences of a batch differ in position.
+
+    Returns:
+        [B, H, T, D] in the dtype of `x`.
+    """
+    first, second = x.float().chunk(2, dim=-1)
+    rotated = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return rotated.to(x.dtype)

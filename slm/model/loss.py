@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from slm.model.precision import product_dtype
+from slm.model.layers import compute_dtype
 
-IGNORE = -100
+IGNORE_INDEX = -100
 """A target with this value counts for nothing."""
 
 CHUNK_ELEMENTS = 1 << 21
@@ -26,7 +26,7 @@ CHUNK_ELEMENTS = 1 << 21
 
 
 def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor) -> Tensor:
-    """Mean negative log-likelihood in nats over the targets that are not `IGNORE`.
+    """Mean negative log-likelihood in nats over the targets that are not `IGNORE_INDEX`.
 
     Args:
         hidden_nc: [N, C], what the head is applied to.
@@ -36,7 +36,7 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
     Returns:
         A scalar in float32, or float64 where the products are; 0 where every target is ignored.
     """
-    dtype = product_dtype(hidden_nc)
+    dtype = compute_dtype(hidden_nc)
     if not torch.is_grad_enabled():
         # A custom function is asked for gradients by what its inputs require, in any mode.
         hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
@@ -68,7 +68,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         for start in range(0, hidden.size(0), chunk):
             rows = slice(start, min(start + chunk, hidden.size(0)))
             targets = targets_n[rows]
-            counted = targets != IGNORE
+            counted = targets != IGNORE_INDEX
             places = targets.masked_fill(~counted, 0)[:, None]
             logits = torch.mm(hidden[rows], weight.t(), out=buffer[: len(targets)])
             target_logits = logits.gather(1, places).to(sum_dtype)
@@ -91,7 +91,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
                     grad_weight.addmm_(grad_logits.t(), counted_hidden)
                 else:
                     grad_weight += torch.mm(grad_logits.t(), counted_hidden, out=share)
-        n_counted = (targets_n != IGNORE).sum().clamp(min=1)
+        n_counted = (targets_n != IGNORE_INDEX).sum().clamp(min=1)
         ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
         ctx.dtypes = hidden_nc.dtype, weight_vc.dtype
         return total / n_counted

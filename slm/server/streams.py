@@ -10,11 +10,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from slm.generate.decoder import Draw
-from slm.generate.healing import NewToken, PromptEnd
-from slm.generate.options import GenerationOptions
-from slm.generate.row import Row
-from slm.generate.sampler import next_ids
+from slm.generation.decoder import Draw
+from slm.generation.healing import NewToken, PromptEnd
+from slm.generation.options import GenerationOptions
+from slm.generation.sampler import next_ids
+from slm.generation.sequence import Row
 from slm.tokenizer.base import Tokenizer
 
 Finish = Literal["stop", "length"]
@@ -94,6 +94,8 @@ class Stream:
         self._has_begun = False
         self._offset = 0 if self._unread else len(self._echo)
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        if not self._unread:
+            self._characters.decode(row.unfinished)
 
     @property
     def context(self) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""Nothing in `slm` runs what it reads: no pickle, no `eval`, PyTorch's files as plain values."""
+"""No project code runs what it reads: no pickle, no `eval`, PyTorch's files as plain values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 import slm
+import storyworld
 
-ROOT = Path(slm.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
+ROOT = Path(slm.__file__).parents[1]
+FILES = sorted(
+    file for package in (slm, storyworld) for file in Path(package.__file__).parent.rglob("*.py")
+)
 UNPICKLING_MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal"}
 UNPICKLING_MODULES |= {"shelve", "jsonpickle", "yaml"}
 RUNNING = {"eval", "exec", "compile", "__import__", "execfile"}

@@ -17,9 +17,9 @@ from slm.checkpoint import load_checkpoint, newest_checkpoint, resolve_checkpoin
 from slm.cli import main as slm
 from slm.data.shards import DataDirectory
 from slm.model import GPT
+from slm.reporting.metrics import read_metrics
+from slm.reporting.model_file import load_model_file, load_weights
 from slm.tokenizer import load_tokenizer
-from slm.train.best_model_file import load_model_file, load_weights
-from slm.train.metrics import read_metrics
 from tests.fixtures.make_fixtures import (
     HERE,
     IDS,

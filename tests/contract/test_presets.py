@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slm.model import GPT, costs_of
+from slm.model import GPT, model_costs
 from slm.presets import DEFAULT_PRESET, preset_names, preset_table, resolve
 from slm.tokenizer import parse_tokenizer
 
@@ -27,7 +27,7 @@ def test_each_one_resolves_to_a_model_of_its_size(name):
     settings = resolve(name)
     low, high = SIZES[name]
 
-    assert low <= costs_of(settings.model).parameters <= high
+    assert low <= model_costs(settings.model).parameters <= high
     assert preset_table(name)["description"]
     assert parse_tokenizer(settings.data.tokenizer)
 
@@ -35,7 +35,7 @@ def test_each_one_resolves_to_a_model_of_its_size(name):
 def test_the_counts_are_those_of_a_real_model():
     shape = resolve("gpt2").model
 
-    assert sum(p.numel() for p in GPT(shape).parameters()) == costs_of(shape).parameters
+    assert sum(p.numel() for p in GPT(shape).parameters()) == model_costs(shape).parameters
 
 
 def test_gpt2_is_the_original():

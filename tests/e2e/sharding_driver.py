@@ -17,11 +17,11 @@ from torch import Tensor
 from slm.config import GPTConfig, TrainingConfig
 from slm.errors import DeviceError
 from slm.model import GPT
+from slm.parallel.collectives import in_step, is_sharded
+from slm.parallel.fsdp import gathered, load_whole, local, on_whole_matrices, place_model, share_of
 from slm.runtime import Process, process_group
-from slm.train.distributed import in_step, is_sharded
-from slm.train.optim import orthogonalise
-from slm.train.sharding import gathered, load_whole, local, on_whole_matrices, place_model, share_of
-from slm.train.step import Stepper
+from slm.training.optim import orthogonalise
+from slm.training.step import Stepper
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 50,

@@ -18,9 +18,9 @@ import torch.distributed
 from safetensors.torch import load_file
 
 from slm.checkpoint import open_checkpoint
-from slm.generate import GenerationOptions, Generator
+from slm.generation import GenerationOptions, Generator
 from slm.model import GPT
-from slm.train.best_model_file import MODEL_FILE, load_model_file
+from slm.reporting.model_file import MODEL_FILE, load_model_file
 
 DRIVER = Path(__file__).with_name("train_driver.py")
 N_STEPS = 6

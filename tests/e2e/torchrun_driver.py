@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from slm.cli import main
-from slm.train import Trainer
+from slm.training import Trainer
 
 
 def die_after(last_step: int) -> None:

@@ -23,10 +23,10 @@ from slm.config import GPTConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import SlmError
 from slm.model import GPT
+from slm.parallel.fsdp import local
+from slm.reporting.metrics import METRICS_FILE, MetricsFile
 from slm.runtime import Process, process_group, seed_everything
-from slm.train import Callback, StepRecord, Trainer
-from slm.train.metrics import METRICS_FILE, MetricsFile
-from slm.train.sharding import local
+from slm.training import Callback, StepRecord, Trainer
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 257,

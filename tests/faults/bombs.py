@@ -31,11 +31,11 @@ from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.data.sources import open_source
 from slm.errors import SlmError
-from slm.model.shapes import state_shapes
+from slm.model.costs import parameter_shapes
 from slm.presets import settings_file
 from slm.reading import sealed_json
+from slm.reporting.metrics import read_metrics
 from slm.tokenizer import load_tokenizer
-from slm.train.metrics import read_metrics
 from tests.conftest import tell_stories
 from tests.faults import tiny_run
 
@@ -121,7 +121,7 @@ def matching_header(n_embd: int) -> tuple[bytes, int]:
     """The beginning of the file that a large model would have, and the size of that file."""
     config = tiny_run.SHAPE.changed(n_embd=n_embd)
     header, at = {}, 0
-    for name, shape in state_shapes(config).items():
+    for name, shape in parameter_shapes(config).items():
         size = 4 * torch.Size(shape).numel()
         header[name] = entry(list(shape), at, at + size)
         at += size

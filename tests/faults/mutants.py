@@ -32,9 +32,9 @@ import slm.checkpoint.store
 import slm.data.prepare
 import slm.data.shards
 import slm.files
-import slm.train.step
-import slm.train.stop
-import slm.train.trainer
+import slm.runs.stop
+import slm.training.step
+import slm.training.trainer
 from slm.config import GPTConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
@@ -49,7 +49,7 @@ from slm.errors import (
 from slm.files import directory_lock
 from slm.model import GPT
 from slm.reading import sealed_json, strict_json
-from slm.train import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord, Trainer
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters
 
@@ -365,14 +365,14 @@ MUTANTS = [
     Mutant(
         "a run takes no lock",
         lambda patch: patch.setattr(
-            slm.train.trainer, "directory_lock", lambda directory: contextlib.nullcontext()
+            slm.training.trainer, "directory_lock", lambda directory: contextlib.nullcontext()
         ),
         a_second_run_is_refused,
     ),
     Mutant(
         "signals are ignored",
         lambda patch: patch.setattr(
-            slm.train.stop.StopSignals, "_handle", lambda self, number, frame: None
+            slm.runs.stop.StopSignals, "_handle", lambda self, number, frame: None
         ),
         a_signal_saves_the_step,
     ),
@@ -380,7 +380,7 @@ MUTANTS = [
         "weights are updated whatever the loss is",
         lambda patch: rewrite(
             patch,
-            slm.train.step.Stepper,
+            slm.training.step.Stepper,
             "step",
             "if math.isfinite(mean_loss) and math.isfinite(grad_norm):",
             "if True:",

@@ -25,12 +25,12 @@ import torch._dynamo  # noqa: F401
 from slm.cli import main
 from slm.data import prepare as prepare_module
 from slm.data.loader import DataLoader
-from slm.generate.cached_decoder import CachedDecoder
-from slm.generate.slot_decoder import SlotDecoder
+from slm.generation.cached_decoder import CachedDecoder
+from slm.generation.slot_decoder import SlotDecoder
+from slm.runs import checkpointer as saving
 from slm.signals import EndOnSignal
 from slm.tokenizer import bpe
-from slm.train import saving
-from slm.train import trainer as trainer_module
+from slm.training import trainer as trainer_module
 from tests.faults.forked import Mark
 
 PAUSE_SECONDS = 20.0
@@ -68,7 +68,7 @@ def before_item(owner: Any, name: str, pause: Pause) -> None:
 
 
 def in_import(pause: Pause) -> None:
-    """Pause while `slm.train.run` is imported; what comes then takes longer than with such data."""
+    """Pause while `slm.runs.launch` is imported, which takes longer than preparing such data."""
 
     def take_time() -> None:
         for _ in range(1000):
@@ -81,11 +81,11 @@ def in_import(pause: Pause) -> None:
         def find_spec(
             name: str, path: Any, target: ModuleType | None = None
         ) -> importlib.machinery.ModuleSpec | None:
-            if name == "slm.train.run":
+            if name == "slm.runs.launch":
                 pause()
             return None
 
-    sys.modules.pop("slm.train.run", None)
+    sys.modules.pop("slm.runs.launch", None)
     sys.meta_path.insert(0, Finder)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.data.splits import Split
 from slm.errors import DataError
-from slm.train.run_directory import make_room
+from slm.runs.layout import make_room
 from tests.faults.power import Recorder, materialise, states_after_power_cuts
 from tests.faults.tiny_run import best_step, newest_step, write_best_of, write_step
 

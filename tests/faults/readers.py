@@ -67,7 +67,7 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.data.prepare import prepare
     from slm.data.shards import DataDirectory
     from slm.presets import resolve
-    from slm.train.run_data import describe_source, fit_vocabulary
+    from slm.runs.data import describe_source, fit_vocabulary
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")
@@ -109,11 +109,11 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     from slm.data.loader import DataLoader
     from slm.data.prepare import prepare
     from slm.model import GPT
+    from slm.runs.checkpointer import RunSaver
     from slm.runtime import Process, seed_everything
-    from slm.train import Trainer
-    from slm.train.budget import Budget
-    from slm.train.saving import RunSaver
-    from slm.train.step import Stepper
+    from slm.training import Trainer
+    from slm.training.budget import Budget
+    from slm.training.step import Stepper
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")
@@ -208,7 +208,7 @@ def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.config import RunConfig
     from slm.data.place import default_data_dir
     from slm.presets import preset_table, resolve
-    from slm.train.run import check_memory
+    from slm.runs.launch import check_memory
 
     run = resolve("tiny", assignments=["sample_prompts=['a']"])
     toml = ['preset = "tiny"\nn_layer = 3']

@@ -25,7 +25,7 @@ from slm.files import CHUNK_BYTES
 from slm.model import GPT
 from slm.reading import sealed_json
 from slm.tokenizer import build_tokenizer, save_tokenizer
-from slm.train import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord, Trainer
 
 Change = Callable[["Data"], None]
 EOT = 256

@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import verify_checkpoint
-from slm.data.loader import DataLoader, windows_at
+from slm.data.batches import windows_at
+from slm.data.loader import DataLoader
 from slm.errors import TrainingError
 from slm.model import GPT
-from slm.train import Callback, StepRecord, Trainer
-from slm.train.events import AnomalyRecord
-from slm.train.metrics import METRICS_FILE, MetricsFile, read_metrics
+from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
+from slm.training import Callback, StepRecord, Trainer
+from slm.training.events import AnomalyRecord
 
 MakeModel = Callable[..., GPT]
 Poison = Callable[[Trainer], None]

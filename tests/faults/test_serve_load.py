@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from slm.generate.slots import PlainSlots
+from slm.generation.slots import PlainSlots
 from tests.servers import Running, running
 from tests.unit.server.fakes import make_stream, take
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from slm.generate.slots import PlainSlots
+from slm.generation.slots import PlainSlots
 from tests.servers import running
 
 SOAK = bool(os.environ.get("SLM_SOAK"))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from slm.model import GPT, KVCache
-from slm.model.attention_core import Kernel, attend, attention_weights, causal_mask, story_mask
+from slm.model.attention import Kernel, attend, attention_weights, causal_mask, document_mask
 
 KERNELS: tuple[Kernel, ...] = ("sdpa", "plain")
 EXACT = {"atol": 2e-5, "rtol": 2e-5}
@@ -35,7 +35,7 @@ def test_attend_is_the_formula(kernel: Kernel, n_queries: int, n_keys: int) -> N
     torch.manual_seed(0)
     q = 2 * torch.randn(2, 3, n_queries, 4)
     k, v = 2 * torch.randn(2, 3, n_keys, 4), torch.randn(2, 3, n_keys, 4)
-    mixed = attend(q, k, v, visible=None, dropout=0.0, kernel=kernel)
+    mixed = attend(q, k, v, attn_mask=None, dropout=0.0, kernel=kernel)
     torch.testing.assert_close(mixed, by_hand(q, k, v), **EXACT)
 
 
@@ -57,7 +57,7 @@ def test_dropout_drops_weights_and_keeps_their_mean(kernel: Kernel) -> None:
     torch.manual_seed(0)
     q, k, v = torch.randn(1, 1, 4, 8), torch.randn(1, 1, 4, 8), torch.ones(1, 1, 4, 1)
     samples = torch.stack(
-        [attend(q, k, v, visible=None, dropout=0.5, kernel=kernel) for _ in range(2000)]
+        [attend(q, k, v, attn_mask=None, dropout=0.5, kernel=kernel) for _ in range(2000)]
     )
     assert samples.std() > 0.1
     assert abs(samples.mean() - 1.0) < 0.05
@@ -144,7 +144,7 @@ def test_a_story_mask_by_hand() -> None:
             [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]],
         ]
     )
-    assert torch.equal(story_mask(idx, 0), expected[:, None].bool())
+    assert torch.equal(document_mask(idx, 0), expected[:, None].bool())
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -157,7 +157,7 @@ def test_stories_in_a_window_are_as_each_alone(
     model.use_kernel(kernel)
     idx = torch.randint(1, 97, (1, 16), generator=torch.Generator().manual_seed(5))
     idx[0, [4, 11]] = 0
-    together, _ = model(idx, visible=story_mask(idx, 0))
+    together, _ = model(idx, attn_mask=document_mask(idx, 0))
     alone = [model(part)[0] for part in (idx[:, :4], idx[:, 4:11], idx[:, 11:])]
     torch.testing.assert_close(together, torch.cat(alone, dim=1), atol=1e-4, rtol=1e-4)
     unseparated, _ = model(idx)

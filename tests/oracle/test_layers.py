@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from slm.config import GPTConfig
-from slm.model.layers import GeluMLP, LayerNorm, RMSNorm, SwiGLU
-from slm.model.rope import rotary_tables, rotate
+from slm.model.layers import GeluMLP, LayerNorm, RMSNorm, SwiGLU, rotary_tables, rotate
 
 SHAPES = [(6,), (3, 6), (2, 5, 3, 6)]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slm.config import GPTConfig
-from slm.generate import CachedDecoder
+from slm.generation import CachedDecoder
 from slm.interop.gguf import write_gguf
 from slm.model import GPT
 
@@ -19,7 +19,7 @@ N_TOKENS = 40
 
 
 def test_greedy_texts_are_equal(tmp_path: Path) -> None:
-    from slm.peers.llama_cpp import open_server
+    from slm.bench.baselines.llama_cpp import open_server
 
     torch.manual_seed(0)
     config = GPTConfig(

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slm.model import loss as loss_module
-from slm.model.loss import IGNORE, chunked_cross_entropy
+from slm.model.loss import IGNORE_INDEX, chunked_cross_entropy
 
 N, C, V = 23, 12, 31
 
@@ -28,7 +28,7 @@ def problem(dtype: torch.dtype = torch.float32, ignored: int = 5) -> tuple[Tenso
     hidden = (3 * torch.randn(N, C, generator=generator)).to(dtype).requires_grad_()
     weight = torch.randn(V, C, generator=generator).to(dtype).requires_grad_()
     targets = torch.randint(0, V, (N,), generator=generator)
-    targets[torch.randperm(N, generator=generator)[:ignored]] = IGNORE
+    targets[torch.randperm(N, generator=generator)[:ignored]] = IGNORE_INDEX
     return hidden, weight, targets
 
 
@@ -40,7 +40,7 @@ def gradients(value: Tensor, *inputs: Tensor) -> list[Tensor]:
 @pytest.mark.usefixtures("chunk_elements")
 def test_value_and_gradients(ignored: int) -> None:
     hidden, weight, targets = problem(ignored=ignored)
-    expected = F.cross_entropy(hidden @ weight.T, targets, ignore_index=IGNORE)
+    expected = F.cross_entropy(hidden @ weight.T, targets, ignore_index=IGNORE_INDEX)
     found = chunked_cross_entropy(hidden, weight, targets)
     assert found.shape == ()
     assert found.dtype == torch.float32
@@ -53,7 +53,7 @@ def test_value_and_gradients(ignored: int) -> None:
 @pytest.mark.usefixtures("chunk_elements")
 def test_in_float64_it_is_exact() -> None:
     hidden, weight, targets = problem(torch.float64)
-    expected = F.cross_entropy(hidden @ weight.T, targets, ignore_index=IGNORE)
+    expected = F.cross_entropy(hidden @ weight.T, targets, ignore_index=IGNORE_INDEX)
     found = chunked_cross_entropy(hidden, weight, targets)
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
     theirs = gradients(expected, hidden, weight)
@@ -64,7 +64,7 @@ def test_in_float64_it_is_exact() -> None:
 @pytest.mark.usefixtures("chunk_elements")
 def test_under_bfloat16_autocast_it_is_the_same_loosely() -> None:
     hidden, weight, targets = problem()
-    expected = F.cross_entropy(hidden @ weight.T, targets, ignore_index=IGNORE)
+    expected = F.cross_entropy(hidden @ weight.T, targets, ignore_index=IGNORE_INDEX)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = chunked_cross_entropy(hidden, weight, targets)
     assert found.dtype == torch.float32
@@ -80,7 +80,7 @@ def test_a_model_in_half_precision(dtype: torch.dtype) -> None:
     hidden, weight, targets = problem(dtype)
     found = chunked_cross_entropy(hidden, weight, targets)
     assert found.dtype == torch.float32
-    exact = F.cross_entropy(hidden.float() @ weight.float().T, targets, ignore_index=IGNORE)
+    exact = F.cross_entropy(hidden.float() @ weight.float().T, targets, ignore_index=IGNORE_INDEX)
     torch.testing.assert_close(found, exact, atol=0.05, rtol=0.01)
     assert [g.dtype for g in gradients(found, hidden, weight)] == [dtype, dtype]
 

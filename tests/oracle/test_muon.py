@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from slm.train import optim
-from slm.train.optim import NEWTON_SCHULZ_COEFFICIENTS, Muon, orthogonalise
+from slm.training import optim
+from slm.training.optim import NEWTON_SCHULZ_COEFFICIENTS, Muon, orthogonalise
 
 SHAPES = [(16, 16), (48, 16), (16, 48), (16, 16), (5, 33), (48, 16), (1, 8), (8, 1)]
 BFLOAT16_STEP = 2.0**-8

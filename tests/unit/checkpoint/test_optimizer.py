@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from slm.checkpoint import flatten_optimizer_state, restore_optimizer_state
 from slm.errors import CheckpointError
-from slm.train.optim import Muon
+from slm.training.optim import Muon
 
 
 class Counting(torch.optim.Optimizer):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.train import dial
-from slm.train.plan import Machine
+from slm.planning import dataset_size as dial
+from slm.planning.plan import Machine
 
 SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slm.cli.train import _tell
-from slm.train import TrainingResult
+from slm.training import TrainingResult
 
 
 @pytest.mark.parametrize(("best", "named"), [(None, None), (2.0, str(Path("run", "best")))])

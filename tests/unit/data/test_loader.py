@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slm.data.loader import DataLoader, window_order, windows_at
+from slm.data.batches import windows_at
+from slm.data.loader import DataLoader
 from slm.data.prepare import prepare
 from slm.errors import DataError
 
@@ -27,37 +28,6 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def loader(data_dir: Path, batch_size: int = 4, block_size: int = 8, **options: int) -> DataLoader:
     return DataLoader(batch_size=batch_size, block_size=block_size, data_dir=data_dir, **options)
-
-
-@settings(deadline=None, max_examples=60)
-@given(n_windows=st.integers(1, 200), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 5))
-def test_an_epoch_has_every_window_once(n_windows: int, seed: int, epoch: int) -> None:
-    rows = windows_at(epoch * n_windows, n_windows, n_windows=n_windows, seed=seed)
-    assert sorted(rows.tolist()) == list(range(n_windows))
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    n_windows=st.integers(1, 50), first=st.integers(0, 500), rows=st.integers(1, 120), cut=st.data()
-)
-def test_rows_do_not_depend_on_how_they_are_asked_for(
-    n_windows: int, first: int, rows: int, cut: st.DataObject
-) -> None:
-    whole = windows_at(first, rows, n_windows=n_windows, seed=7).tolist()
-    at = cut.draw(st.integers(0, rows - 1))
-    tail = windows_at(first + at, rows - at, n_windows=n_windows, seed=7).tolist()
-    assert whole[at:] == tail
-
-
-def test_epochs_and_seeds_differ() -> None:
-    orders = {tuple(window_order(50, seed, epoch)) for seed in range(3) for epoch in range(3)}
-    assert len(orders) == 9
-
-
-def test_the_order_never_changes() -> None:
-    """Frozen: a resumed run must meet the order it began with, on any machine and NumPy."""
-    assert window_order(10, 1337, 0).tolist() == [5, 1, 6, 7, 8, 4, 0, 9, 2, 3]
-    assert window_order(10, 1337, 1).tolist() == [2, 6, 3, 7, 5, 4, 8, 9, 0, 1]
 
 
 def test_constructing_touches_no_file(tmp_path: Path) -> None:
@@ -186,11 +156,6 @@ def test_description_of_the_data(data_dir: Path) -> None:
 def test_impossible_arguments(data_dir: Path, options: dict[str, int]) -> None:
     with pytest.raises(DataError):
         loader(data_dir, **options)
-
-
-def test_a_batch_spans_epochs_of_a_tiny_split() -> None:
-    rows = windows_at(1, 7, n_windows=2, seed=0)
-    assert np.bincount(rows).tolist() in ([3, 4], [4, 3])
 
 
 # -- which stories a step reads --------------------------------------------------------------------

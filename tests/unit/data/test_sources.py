@@ -94,7 +94,7 @@ def test_builtin_has_the_generators_text(monkeypatch: pytest.MonkeyPatch) -> Non
     def story_at(seed: int, index: int) -> SimpleNamespace:
         return SimpleNamespace(text=f"story {index} of {seed}")
 
-    monkeypatch.setattr("slm.data.stories.story_at", story_at)
+    monkeypatch.setattr("storyworld.story_at", story_at)
     source = open_source("builtin", limit=30, seed=5)
     train, validation = splits(source)
     assert len(train) == 30

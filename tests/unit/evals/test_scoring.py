@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slm.evals.scoring import BUCKET_BATCHES, Window, batches, story_windows, to_tensors
-from slm.model.loss import IGNORE
+from slm.model.loss import IGNORE_INDEX
 from slm.tokenizer.base import Ids
 
 EOT = 9999
@@ -142,4 +142,4 @@ def test_tensors_are_padded_and_context_is_not_scored() -> None:
         ]
     )
     assert inputs.tolist() == [[1, 2, 3], [7, 0, 0]]
-    assert targets.tolist() == [[IGNORE, IGNORE, 4], [8, IGNORE, IGNORE]]
+    assert targets.tolist() == [[IGNORE_INDEX, IGNORE_INDEX, 4], [8, IGNORE_INDEX, IGNORE_INDEX]]

@@ -10,7 +10,7 @@ import torch
 
 from slm.evals import validation_loss
 from slm.model import GPT
-from slm.model.attention_core import story_mask
+from slm.model.attention import document_mask
 
 
 def random_batch(seed: int, rows: int, n_ignored: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,7 +73,7 @@ def test_stories_by_themselves(make_model: Any) -> None:
     inputs[:, 2] = 5
     loss, n_tokens = validation_loss(model, [(inputs, targets)], eot_id=5)
     with torch.no_grad():
-        _, expected = model(inputs, targets, visible=story_mask(inputs, 5))
+        _, expected = model(inputs, targets, attn_mask=document_mask(inputs, 5))
     assert loss == pytest.approx(expected.item())
     assert n_tokens == targets.numel()
     assert loss != pytest.approx(validation_loss(model, [(inputs, targets)])[0])

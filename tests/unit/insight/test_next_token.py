@@ -8,10 +8,10 @@ import torch
 
 from slm.config import GPTConfig
 from slm.errors import TokenizerError
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.insight import next_logits, next_token, weigh_options
 from slm.model import GPT
-from tests.unit.generate.words import WORDS, expected_logits, ids_of
+from tests.unit.generation.words import WORDS, expected_logits, ids_of
 
 PLAIN = GenerationOptions(temperature=1.0, top_k=None)
 

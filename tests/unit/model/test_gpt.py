@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from slm.config import GPTConfig
 from slm.model import GPT, KVCache
-from slm.model.attention_core import Kernel
+from slm.model.attention import Kernel
 
 MakeModel = Callable[..., GPT]
 FAMILIES = ["gpt2", "modern"]

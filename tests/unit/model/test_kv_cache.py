@@ -37,20 +37,20 @@ def test_shapes_and_bookkeeping(tiny_config: Callable[..., GPTConfig]) -> None:
 def test_positions_and_what_is_visible(tiny_config: Callable[..., GPTConfig]) -> None:
     cache = KVCache(tiny_config("gpt2"), 2, pad=torch.tensor([0, 2]))
     assert cache.positions(4).tolist() == [[0, 1, 2, 3], [0, 0, 0, 1]]
-    seen = cache.visible(4)
+    seen = cache.attn_mask(4)
     assert seen is not None
     assert seen.shape == (2, 1, 4, 4)
     assert seen[0, 0].int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]
     assert seen[1, 0].int().tolist() == [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]]
     cache.advance(4)
     assert cache.positions(1).tolist() == [[4], [2]]
-    seen = cache.visible(1)
+    seen = cache.attn_mask(1)
     assert seen is not None
     assert seen[:, 0, 0].int().tolist() == [[1, 1, 1, 1, 1], [0, 0, 1, 1, 1]]
     unpadded = KVCache(tiny_config("gpt2"), 2)
     unpadded.advance(3)
     assert unpadded.positions(2).tolist() == [3, 4]
-    assert unpadded.visible(2) is None
+    assert unpadded.attn_mask(2) is None
 
 
 @pytest.mark.parametrize("family", ["gpt2", "modern"])
@@ -63,7 +63,7 @@ def test_kept_rows_go_on_as_if_alone(tiny_model: MakeModel, family: str, padded:
     cache = KVCache(model.config, 4, pad=pad if padded else None)
     model(idx[:, :6], cache=cache)
     rows = torch.tensor([3, 1])
-    cache.keep_rows(rows)
+    cache.keep_sequences(rows)
     assert cache.batch_size == 2
     assert cache.length == 6
     logits, _ = model(idx[rows, 6:], cache=cache)

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from slm.generate import GenerationOptions
-from slm.generate.row import Row
-from slm.generate.sampling import draw
+from slm.generation import GenerationOptions
+from slm.generation.sampling import draw
+from slm.generation.sequence import Row
 from slm.server.scheduler import Scheduler
 from slm.server.streams import Stream, draw_ids
 from slm.server.tickets import Event, Ticket
@@ -117,6 +117,16 @@ def take(stream: Stream, logits: Tensor) -> Any:
     """The piece that comes of logits [V]."""
     (token_id,) = draw_ids([stream], logits[None], draw)
     return stream.take(token_id, logits)
+
+
+def scripted(stream: Stream, ids: Sequence[int]) -> list[Any]:
+    """The pieces of a stream to which the ids are by far the likeliest, one after the other."""
+    pieces = [stream.begin()]
+    for token_id in ids:
+        logits = torch.zeros(VOCAB_SIZE)
+        logits[token_id] = 1000.0
+        pieces.append(take(stream, logits))
+    return [piece for piece in pieces if piece is not None]
 
 
 def run_alone(stream: Stream) -> list[Any]:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from slm.generate import GenerationOptions
+from slm.generation import GenerationOptions
 from slm.server.answers import ChatWriter, CompletionWriter, Usage
 from slm.server.asking import Model, chat_job, completion_job
 from slm.server.bodies import checked
 from slm.server.limits import Limits
 from slm.server.schemas import ChatRequest, CompletionRequest
-from tests.unit.generate.words import WORDS, expected_logits, ids_of, word_generator
+from tests.unit.generation.words import WORDS, expected_logits, ids_of, word_generator
 
 PROMPTS = [" fox ", " fox litt", "a fox", " fox\n\n", " ", "a fox ran "]
 GREEDY = {"temperature": 0.0, "max_tokens": 2}

@@ -1,0 +1,1 @@
+"""`slm bench`: measures training and generation on this machine, with baselines alongside."""

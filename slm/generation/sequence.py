@@ -1,0 +1,194 @@
+"""One text that is being written: its context, its own randomness, and why it ended."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from slm import runtime
+from slm.generation.healing import NewToken, PromptEnd, token_index
+from slm.generation.options import GenerationOptions
+from slm.generation.text import TextStream, whole_characters
+from slm.tokenizer.base import Tokenizer
+
+FinishReason = Literal["end", "stop", "length"]
+"""The model ended the story; a stop string was met; max_new_tokens were written."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A prompt's continuation and how it came about."""
+
+    prompt: str
+    text: str
+    """The continuation, without the prompt and without a stop string."""
+    ids: tuple[int, ...]
+    """Its tokens, those of a stop string included, the end-of-text token not.
+
+    Where the end of the prompt was healed (`slm.generation.healing`), the first holds the last
+    characters of the prompt as well.
+    """
+    finish_reason: FinishReason
+    prompt_tokens: int
+    """Tokens of the whole prompt; the end-of-text token set before it is not counted."""
+    prompt_truncated: bool
+    """The prompt was longer than the context, and only its last part was read."""
+    context_shifts: int
+    """How often the context was full and its older half was forgotten."""
+    seed: int
+    """With this seed, and the same options and prompt, the same text comes again."""
+    index: int
+    """Which of the prompt's samples this is, from 0."""
+
+    @property
+    def new_tokens(self) -> int:
+        """Tokens of the continuation."""
+        return len(self.ids)
+
+
+class Row:
+    """A text in progress. Nothing in it depends on the other rows of its batch.
+
+    Args:
+        prompt: what is continued.
+        tokenizer: the model's.
+        options: when to stop.
+        seed, index: decide the row's random numbers.
+        block_size: the model's context length.
+        prompt_ids: the prompt's ids, where it was given as ids: these are continued as they are.
+            None: those that the tokenizer gives for its text, the last of which the model may
+            replace.
+    """
+
+    def __init__(
+        self,
+        prompt: str,
+        tokenizer: Tokenizer,
+        options: GenerationOptions,
+        *,
+        seed: int,
+        index: int,
+        block_size: int,
+        prompt_ids: Sequence[int] | None = None,
+    ) -> None:
+        self._tokenizer = tokenizer
+        self.prompt = prompt
+        self.prompt_ids = tokenizer.encode(prompt) if prompt_ids is None else list(prompt_ids)
+        self.options = options
+        self.ids: list[int] = []
+        self.finish_reason: FinishReason | None = None
+        # In training, every story begins after an end-of-text token.
+        whole = [tokenizer.eot_id, *self.prompt_ids]
+        self.context = whole[-block_size:]
+        """What the model sees: ends with the newest id, never more than block_size ids."""
+        self.prompt_truncated = len(whole) > block_size
+        self.context_shifts = 0
+        self.prompt_end: PromptEnd | None = None
+        """The prompt's last ids, which are not in the context, until the model has read them."""
+        self.newest: NewToken | None = None
+        """What the id accepted last has added; None where it was the prompt's own or the end."""
+        self.unfinished = b""
+        """The first bytes of a character that the prompt's ids end in."""
+        if prompt_ids is None:
+            self._set_prompt_end()
+        else:
+            self.unfinished = whole_characters(tokenizer.decode_bytes(self.prompt_ids))[1]
+        self.seen: set[int] = set()
+        """The ids in its text, where a penalty is on them."""
+        if options.repetition_penalty != 1.0:
+            self.seen.update(self.prompt_ids)
+        self._seed, self._index = seed, index
+        self._random = random.Random(runtime.mix_seed(seed, index))
+        self._block_size = block_size
+        self._stream = TextStream(options.stop, self.unfinished)
+        self._pieces: list[str] = []
+        self._n_taken = 0
+
+    def _set_prompt_end(self) -> None:
+        index = token_index(self._tokenizer)
+        # The model needs something to read before them.
+        n_last = min(index.replaceable(self.prompt_ids), len(self.context) - 1)
+        if n_last:
+            self.prompt_end = PromptEnd(index, self.context[-n_last:])
+            del self.context[-n_last:]
+
+    def uniform(self) -> float:
+        """The row's next random number, above 0 and at most 1."""
+        return 1.0 - self._random.random()
+
+    @property
+    def slots_needed(self) -> int:
+        """Cache slots for the context and for what can follow before it is full or all is written.
+
+        The last id that is sampled is never fed to the model.
+        """
+        still_to_write = self.options.max_new_tokens - len(self.ids)
+        if self.prompt_end is not None:
+            still_to_write += len(self.prompt_end.rest)  # each id takes a byte of it at least
+        return min(self._block_size, len(self.context) + still_to_write - 1)
+
+    def accept(self, token_id: int) -> bool:
+        """Add an id that was read or sampled; returns whether the running batch can go on.
+
+        It cannot go on with this row when the text has ended, or when the rest of the context has
+        to be read again: because it was full, and its older half is forgotten, or because the
+        prompt's end has been replaced by other ids.
+        """
+        self.newest, n_forgotten = None, 0
+        if token_id == self._tokenizer.eot_id:
+            self._finish("end")
+            return False
+        if self.prompt_end is None:
+            self.newest = NewToken(self._tokenizer.token_bytes(token_id))
+        else:
+            self.newest, n_forgotten = self.prompt_end.accept(token_id)
+            if self.prompt_end.is_over:
+                self.prompt_end = None
+        if self.options.repetition_penalty != 1.0:
+            self.seen.add(token_id)
+        if self.newest is not None and self.newest.content:
+            self.ids.append(token_id)
+            self._pieces.append(self._stream.push(self.newest.content))
+            if self._stream.stopped:
+                self._finish("stop")
+                return False
+            if len(self.ids) == self.options.max_new_tokens:
+                self._finish("length")
+                return False
+        self.context[len(self.context) - n_forgotten :] = [token_id]
+        if len(self.context) > self._block_size:
+            self.context = self.context[-max(1, self._block_size // 2) :]
+            self.context_shifts += 1
+            return False
+        return n_forgotten == 0
+
+    def _finish(self, reason: FinishReason) -> None:
+        self._pieces.append(self._stream.finish(cut=reason == "length"))
+        self.finish_reason = "stop" if self._stream.stopped else reason
+
+    def cut(self) -> None:
+        """End the text here, as if no more tokens had been asked for."""
+        self._finish("length")
+
+    def take_text(self) -> str:
+        """The text that was added since the last call."""
+        new_pieces = self._pieces[self._n_taken :]
+        self._n_taken = len(self._pieces)
+        return "".join(new_pieces)
+
+    def completion(self) -> Completion:
+        """The finished text."""
+        assert self.finish_reason is not None
+        return Completion(
+            prompt=self.prompt,
+            text="".join(self._pieces),
+            ids=tuple(self.ids),
+            finish_reason=self.finish_reason,
+            prompt_tokens=len(self.prompt_ids),
+            prompt_truncated=self.prompt_truncated,
+            context_shifts=self.context_shifts,
+            seed=self._seed,
+            index=self._index,
+        )

@@ -1,0 +1,185 @@
+"""The native code of this package: compiled for this processor when it is first needed, then kept.
+
+A compiler is called once, which takes a few seconds; the library lies in the user's cache folder
+under a name made from the sources, the flags and the processor, so a change of any of them makes a
+new one. Why at first use and not at installation: docs/decisions/0019-native-decoder.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from slm.errors import SlmError
+from slm.files import PARTIAL_PREFIX
+
+SOURCES = Path(__file__).with_name("src")
+MAIN_SOURCE = "library.cpp"
+CACHE_VARIABLE = "SLM_CACHE"
+COMPILE_SECONDS = 120
+PLAIN_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-shared", "-pthread")
+NATIVE_FLAG = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
+
+_INT, _LONG, _POINTER = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
+_SIGNATURES = {
+    "slm_decoder_new": (_POINTER, [_POINTER]),
+    "slm_decoder_delete": (None, [_POINTER]),
+    "slm_decoder_take": (_INT, [_POINTER, ctypes.c_char_p, _POINTER, _LONG]),
+    "slm_decoder_run": (_INT, [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER]),
+    "slm_decoder_score": (
+        _INT,
+        [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER, _POINTER],
+    ),
+    "slm_decoder_release": (None, [_POINTER, _INT]),
+    "slm_sample": (_INT, [_POINTER, _INT, _LONG, _INT, _POINTER, _POINTER, _POINTER]),
+}
+"""The functions of src/library.cpp: what they return and take."""
+
+
+class NativeUnavailableError(SlmError):
+    """The native code cannot be built or loaded here; everything works without it, but slower."""
+
+
+_loaded: list[ctypes.CDLL] = []
+"""The library, once it is."""
+
+
+def native_library(say: Callable[[str], None] | None = None) -> ctypes.CDLL:
+    """The compiled library: loaded before, from the cache folder, or compiled now.
+
+    Args:
+        say: is told when a compiler is about to run, as that takes a few seconds.
+
+    Raises:
+        NativeUnavailableError: there is no compiler, or it fails.
+    """
+    if _loaded:
+        return _loaded[0]
+    if sys.platform == "win32":
+        raise NativeUnavailableError("the native code needs Linux or macOS")
+    problem = NativeUnavailableError("the native code was never compiled")
+    for flags in ((NATIVE_FLAG, *PLAIN_FLAGS), PLAIN_FLAGS):
+        try:
+            _loaded.append(build_library(flags, say=say))
+            return _loaded[0]
+        except NativeUnavailableError as error:
+            problem = error
+    raise problem
+
+
+def build_library(
+    flags: tuple[str, ...], *, say: Callable[[str], None] | None = None
+) -> ctypes.CDLL:
+    """The library compiled with these flags.
+
+    Raises:
+        NativeUnavailableError: there is no compiler, or it fails.
+    """
+    with _cache_directory() as directory:
+        path = directory / f"slm-native-{_fingerprint(flags)}.so"
+        if not path.is_file():
+            compiler = _compiler()
+            if say is not None:
+                say("compiling the fast decoder for this processor, once")
+            _compile(compiler, flags, path)
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise NativeUnavailableError(f"cannot load {path}: {error}") from None
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def _compiler() -> str:
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    raise NativeUnavailableError(
+        f"there is no C++ compiler: looked for {', '.join(names)}",
+        hint="install g++ or clang++, and generation becomes several times faster",
+    )
+
+
+def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=path.parent) as work:
+        made = Path(work, path.name)
+        command = [compiler, *flags, "-o", str(made), str(SOURCES / MAIN_SOURCE)]
+        try:
+            subprocess.run(
+                command,
+                check=True,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=COMPILE_SECONDS,
+                stdin=subprocess.DEVNULL,
+            )
+            made.replace(path)
+        except subprocess.CalledProcessError as error:
+            first = (error.stderr.strip() or "no message").splitlines()[0]
+            raise NativeUnavailableError(f"{compiler} failed: {first}") from None
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise NativeUnavailableError(f"{compiler} failed: {error}") from None
+
+
+def _fingerprint(flags: tuple[str, ...]) -> str:
+    """Name of a library: what it is made from, and the processor that it is made for."""
+    parts = [*flags, platform.machine(), _processor()]
+    for source in sorted(SOURCES.iterdir()):
+        if source.suffix in (".cpp", ".h"):
+            parts += [source.name, source.read_text(encoding="utf-8")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+def _processor() -> str:
+    """What tells processors with different instructions apart."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        wanted = ("model name", "flags", "Features", "CPU part")
+        return "\n".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))
+    return platform.processor()
+
+
+@contextlib.contextmanager
+def _cache_directory() -> Iterator[Path]:
+    """A folder that only this user can write to: code is loaded from it.
+
+    A private one of this process stands in where the user's cache folder cannot be used.
+    """
+    try:
+        directory = _users_cache()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = directory.stat()
+        usable = (
+            status.st_uid == os.getuid()
+            and not status.st_mode & 0o022
+            and os.access(directory, os.W_OK)
+        )
+    except OSError:
+        usable = False
+    if usable:
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="slm-native-") as private:
+        yield Path(private)
+
+
+def _users_cache() -> Path:
+    if given := os.environ.get(CACHE_VARIABLE):
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "slm"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "slm"

@@ -1,0 +1,222 @@
+"""Models beyond one device's memory: each process keeps a share of every matrix.
+
+PyTorch's FSDP2 (`fully_shard`; Zhao et al. 2023, https://arxiv.org/abs/2304.11277) does it: the
+rows of a matrix are dealt out over the processes, brought together for the time that its block is
+computed, and its gradient is averaged into shares. Gradients and optimizer state are shares, too.
+Vectors (norms and biases) are small and stay whole everywhere, in float32; their gradients are
+averaged as those of an unsharded model.
+
+A sharded tensor is a `DTensor`: its shape is that of the whole. On disk everything is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+import torch
+import torch.distributed
+from torch import Tensor, nn
+
+from slm.errors import ConfigError, DeviceError
+from slm.generation.cached_decoder import CachedDecoder
+from slm.model import GPT
+from slm.parallel.collectives import copy_from_main, is_sharded
+from slm.runtime import Process, autocast, torch_dtype
+
+
+def place_model(
+    model: GPT, device: str, *, sharding: Literal["off", "fsdp"], dtype: str, process: Process
+) -> GPT:
+    """Move a model to the device, whole or this process's share of it; returns the same model.
+
+    A single process always has the whole. With several the main process's weights count.
+
+    Raises:
+        ConfigError: the processes are not connected yet.
+        DeviceError: sharded models cannot compute in float16.
+    """
+    if sharding == "off" or process.world_size == 1:
+        return model.to(device)
+    if not torch.distributed.is_initialized():
+        raise ConfigError(
+            "sharding=fsdp needs connected processes before the model is placed",
+            hint="make the trainer inside `with process_group(process, device)`",
+        )
+    if dtype == "float16":  # each process would find a scale of its own for its gradients
+        raise DeviceError(
+            "sharding=fsdp cannot compute in float16", hint="set dtype=bfloat16 or dtype=float32"
+        )
+    _shard(model, device, dtype, process)
+    return model
+
+
+def _shard(model: GPT, device: str, dtype: str, process: Process) -> None:
+    """Block by block, so that the device holds one whole block at a time."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    mesh = init_device_mesh(device.partition(":")[0], (process.world_size,))
+    vectors = {parameter for parameter in model.parameters() if parameter.dim() < 2}
+    # Left to autocast, every block's matrices in the format of the products would stay in memory
+    # from the forward pass to the backward pass.
+    in_products = (
+        MixedPrecisionPolicy()
+        if dtype == "float32"
+        else MixedPrecisionPolicy(
+            param_dtype=torch_dtype(dtype), reduce_dtype=torch.float32, cast_forward_inputs=False
+        )
+    )
+    rest = [child for child in model.children() if child is not model.blocks]
+    for block in model.blocks:
+        copy_from_main(block.to(device), process)
+        fully_shard(block, mesh=mesh, mp_policy=in_products, ignored_params=vectors)
+    for module in rest:
+        copy_from_main(module.to(device), process)
+    fully_shard(model, mesh=mesh, ignored_params=vectors)
+    if not torch.distributed.get_backend().startswith("nccl"):  # gloo adds up, but knows no mean
+        for module in (model, *model.blocks):
+            module.set_force_sum_reduction_for_comms(True)
+
+
+# -- shares and wholes ---------------------------------------------------------------------------
+
+
+def local(tensor: Tensor) -> Tensor:
+    """This process's rows of a sharded tensor, not copied; another tensor as it is."""
+    if not is_sharded(tensor):
+        return tensor
+    rows: Tensor = tensor.to_local()
+    return rows
+
+
+def gathered(tensors: Mapping[str, Tensor], process: Process) -> dict[str, Tensor]:
+    """The whole of sharded tensors, one after the other, on the main process's CPU.
+
+    All processes must call it. Tensors that are not sharded are passed on as they are; the others
+    get no more than these.
+    """
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if not is_sharded(tensor):
+            found[name] = tensor
+            continue
+        whole: Tensor = tensor.full_tensor()
+        if process.is_main:
+            found[name] = whole.cpu()
+    return found
+
+
+def share_of(whole: Tensor, like: Tensor) -> Tensor:
+    """This process's share of a tensor that is whole in every process, sharded as `like` is."""
+    from torch.distributed.tensor import distribute_tensor
+
+    placed: Any = like
+    return distribute_tensor(whole, placed.device_mesh, placed.placements, src_data_rank=None)
+
+
+def load_whole(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put whole weights into a model; a sharded one keeps its share of them."""
+    here = model.state_dict()
+    model.load_state_dict(
+        {
+            name: share_of(tensor, here[name]) if is_sharded(here.get(name)) else tensor
+            for name, tensor in weights.items()
+        }
+    )
+
+
+def shares_of_state(
+    tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The flat state of optimizers (see `slm.checkpoint.optimizer`) as their parameters have it.
+
+    Args:
+        tensors: whole, named `<optimizer>.<parameter>.<key>`.
+        parameters: by name.
+    """
+    shares: dict[str, Tensor] = {}
+    for entry, tensor in tensors.items():
+        parameter = parameters.get(entry.partition(".")[2].rpartition(".")[0])
+        if is_sharded(parameter) and parameter.shape == tensor.shape:
+            shares[entry] = share_of(tensor, parameter)
+        else:
+            shares[entry] = tensor
+    return shares
+
+
+# -- what needs more than a share ----------------------------------------------------------------
+
+
+def norm_of(gradients: Iterable[Tensor]) -> Tensor:
+    """Norm of all gradients together, the same in all processes."""
+    norms = []
+    for group in _apart(gradients):
+        norm: Any = nn.utils.get_total_norm(group)
+        norms.append(norm.full_tensor() if is_sharded(norm) else norm)
+    return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
+
+
+def cut_gradients(parameters: Iterable[nn.Parameter], limit: float, norm: Tensor) -> None:
+    """Scale all gradients so that their norm, which is given, is no larger than a limit."""
+    for group in _apart(parameters):
+        nn.utils.clip_grads_with_norm_(group, limit, norm)
+
+
+def _apart(tensors: Iterable[Any]) -> list[list[Any]]:
+    """Sharded tensors and others, which no operation takes together; one list where all agree."""
+    groups: dict[bool, list[Any]] = {}
+    for tensor in tensors:
+        groups.setdefault(is_sharded(tensor), []).append(tensor)
+    return list(groups.values()) or [[]]
+
+
+def on_whole_matrices(function: Callable[[Tensor], Tensor], shares: Tensor, like: Tensor) -> Tensor:
+    """Apply a function of whole matrices to matrices of which each process may have a share.
+
+    The matrices are dealt out: every process gets the whole of some, applies the function to them,
+    and gives the rows back. So work and memory are shared, too.
+
+    Args:
+        function: [any number, rows, columns] -> the same shape, each matrix for itself.
+        shares: [N, rows of this process, columns].
+        like: one of the N parameters.
+
+    Returns:
+        [N, rows of this process, columns].
+    """
+    if not is_sharded(like):
+        return function(shares)
+    n_processes = torch.distributed.get_world_size()
+    n_matrices, n_rows, n_columns = shares.shape
+    most_rows = -(-like.shape[0] // n_processes)  # the last processes have fewer, or none
+    each = -(-n_matrices // n_processes)
+    outgoing = shares.new_zeros(n_processes * each, most_rows, n_columns)
+    outgoing[:n_matrices, :n_rows] = shares
+    # By the process they come from: [processes, each, most_rows, columns].
+    incoming = _exchanged(outgoing).view(n_processes, each, most_rows, n_columns)
+    whole = incoming.transpose(0, 1).reshape(each, n_processes * most_rows, n_columns)
+    whole[:, : like.shape[0]] = function(whole[:, : like.shape[0]])
+    outgoing = whole.view(each, n_processes, most_rows, n_columns).transpose(0, 1).contiguous()
+    returned = _exchanged(outgoing.view(n_processes * each, most_rows, n_columns))
+    return returned[:n_matrices, :n_rows]
+
+
+def _exchanged(parts: Tensor) -> Tensor:
+    """Send the k-th of equal parts to process k, and get the parts that are for this one."""
+    received = torch.empty_like(parts)
+    torch.distributed.all_to_all_single(received, parts)
+    return received
+
+
+class CollectiveDecoder(CachedDecoder):
+    """Decodes with a sharded model: all processes do so together, and see the same logits."""
+
+    def _logits(self, idx: Tensor) -> Tensor:
+        # Not inference_mode: the gathered weights would be no use for training any more.
+        with torch.no_grad(), autocast(idx.device.type, self.dtype):
+            logits, _ = self.model(idx, cache=self._cache, last_only=True)
+        assert isinstance(logits, Tensor)
+        last = logits[:, -1].contiguous()
+        torch.distributed.broadcast(last, src=0)
+        return last

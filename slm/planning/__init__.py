@@ -1,0 +1,1 @@
+"""From a time budget to the settings of a run: scaling law, machine profile, plan."""

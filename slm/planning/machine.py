@@ -1,0 +1,77 @@
+"""How fast this machine trains, beside the one of docs/law.md: found in a few seconds."""
+
+from __future__ import annotations
+
+import torch
+
+from slm.config import RunConfig
+from slm.model import GPT, model_costs
+from slm.planning.plan import Machine
+from slm.planning.scaling_law import seconds_per_token
+from slm.planning.timing import step_seconds
+from slm.presets import resolve
+from slm.runtime import (
+    Process,
+    can_compile,
+    keep_freed_memory,
+    memory_bytes,
+    resolve_device,
+    resolve_dtype,
+    set_threads,
+)
+from slm.training.compiling import compile_blocks, compiles
+from slm.training.step import Stepper
+
+PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
+PROBE_ROWS = 32
+WARM_UP_STEPS, STEPS = 2, 5
+ENOUGH_SECONDS = 1.5
+"""On a slow machine fewer steps tell as much, and the run wants the time."""
+COMPILED_FROM_MINUTES = 15.0
+"""Runs as long as this are planned from compiled steps: what compiling gives differs much between
+processors, and costs some seconds the first time."""
+
+
+def probe_machine(settings: RunConfig, minutes: float) -> Machine:
+    """Time some training steps of a small model, as the run will make them.
+
+    Args:
+        settings: device, number format, threads, and whether blocks are compiled.
+        minutes: the length of the run.
+
+    Raises:
+        DeviceError: the device is not there, or a compiler that the settings demand.
+    """
+    set_threads(settings.train.threads)
+    device = resolve_device(settings.train.device)
+    dtype = resolve_dtype(settings.train.dtype, device)
+    if device == "cpu":
+        keep_freed_memory()
+    probe = resolve("modern-12m", assignments=PROBE)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = GPT(probe.model).to(device)
+        ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, 129)).to(device)
+    has_compiler = can_compile(device)
+    compiled = minutes >= COMPILED_FROM_MINUTES and compiles(
+        settings.train.compile, device, 60.0 * minutes, has_compiler=has_compiler
+    )
+    if compiled:
+        compile_blocks(model)
+    stepper = Stepper(model, probe.train, device=device, dtype=dtype, process=Process())
+    seconds = step_seconds(
+        lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
+        device,
+        warm_up=WARM_UP_STEPS,
+        steps=STEPS,
+        enough_seconds=ENOUGH_SECONDS,
+    )
+    flops = model_costs(probe.model).training_flops_per_token
+    expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)
+    return Machine(
+        device=device.partition(":")[0],
+        dtype=dtype,
+        speed=expected / seconds,
+        has_compiler=has_compiler,
+        memory_bytes=memory_bytes(device),
+    )

@@ -1,0 +1,310 @@
+"""The dial: from the minutes that a user has to all settings of a run.
+
+A plan is chosen by `slm.planning.scaling_law` among a few sizes of model: the one whose expected
+bits per byte are lowest after as many steps as this machine makes in the time. What the user has
+set stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from slm.config import ORIGIN_PLAN, RunConfig
+from slm.errors import ConfigError
+from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
+from slm.planning.scaling_law import LAW, seconds_per_token
+from slm.tokenizer import expected_size
+from slm.training.compiling import compiles
+
+WIDTHS = {128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
+HEAD_WIDTH = 64
+"""The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
+
+STARTING_SECONDS = 6.0
+"""Until the first step of a run whose data are ready: imports, the first evaluation."""
+COMPILING_SECONDS = 15.0
+READING_BYTES_PER_SECOND = 5e6
+"""Of text that becomes token ids, a vocabulary fitted to it included."""
+EVALUATIONS = 12
+EVALUATING_SHARE = 0.03
+"""Evaluations in a run, and the share of its time that they take."""
+SECONDS_BETWEEN_CHECKPOINTS = 120.0
+FEW_STEPS = 300
+"""In fewer steps than these, each takes half as many tokens."""
+FEWEST_STEPS = 50
+"""In fewer steps than these, a model hardly learns to spell."""
+BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
+"""Of children's stories, by the size of a vocabulary: 257 are bytes, the others are byte pairs that
+were fitted to them."""
+VOCABULARIES = (512, 1024, 2048, 4096)
+"""To choose from, where the user names no tokenizer."""
+BYTES_FOR_AN_ENTRY = 1000
+"""Text that an entry of the vocabulary needs, to be worth its row."""
+BYTES_FOR_A_PARAMETER = 4
+"""Text that a parameter in the blocks needs; the smallest size goes with less."""
+ENOUGH = 1.25
+"""Stories that are asked for, where one can have any number, beside those that will be needed."""
+MANY_EPOCHS = 4.0
+"""Reading the same text more often than this gives clearly less than new text would."""
+MEMORY_SHARE = 0.8
+"""Of a machine's memory: a plan that takes more is chosen only where none takes less."""
+PROGRAM_BYTES = 500_000_000
+"""What Python and PyTorch take by themselves."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is to be known of a machine."""
+
+    device: str
+    dtype: str
+    speed: float
+    """How many times as fast it trains as the machine of docs/law.md."""
+    has_compiler: bool
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Text:
+    """What is to be known of the data; None where it is not known before they are fetched."""
+
+    n_bytes: int | None
+    """Of the training split; None, too, where the plan is to choose."""
+    bytes_per_token: float | None
+    """Where the token ids are there already."""
+    story_bytes: float | None = None
+    """Of a story, where there are as many as one wants: the plan says how many are read."""
+    bytes_per_second: float = READING_BYTES_PER_SECOND
+    """How fast it becomes token ids, where they are not there yet."""
+
+    @property
+    def reading_seconds(self) -> float:
+        """Until the text is token ids, where its size is known and it is not."""
+        if self.bytes_per_token is not None or self.n_bytes is None:
+            return 0.0
+        return self.n_bytes / self.bytes_per_second
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will be, and what is expected of it."""
+
+    minutes: float
+    settings: RunConfig
+    speed: float
+    parameters: int
+    steps: int
+    tokens: int
+    text_bytes: float
+    """Read in all, the same text counted as often as it is read."""
+    epochs: float | None
+    expected_bits_per_byte: float
+    """Of held-out stories like those of TinyStories."""
+    memory_bytes: float
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name, and the settings by group."""
+        figures = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**figures, "settings": self.settings.to_json()}
+
+
+def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
+    """The plan with the lowest expected bits per byte.
+
+    Args:
+        base: settings of a preset, and over them the user's own, which stay.
+        minutes: from the command's start to its end.
+        machine: that trains.
+        text: that is read.
+
+    Raises:
+        ConfigError, TokenizerError: the user's tokenizer cannot be had.
+        DeviceError: the user wants compiled blocks, and there is no compiler.
+    """
+    base = with_vocabulary(base, minutes, text)
+    plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
+    usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
+    fitting = [plan for plan in plans if plan.memory_bytes <= usable]
+    return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
+
+
+def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
+    """Settings of every size to choose from that goes with what the user has set."""
+    fitting: list[RunConfig] = []
+    for width, n_layer in WIDTHS.items():
+        shape = {
+            "model.n_embd": width,
+            "model.n_layer": n_layer,
+            "model.n_head": width // HEAD_WIDTH,
+            "model.mlp_dim": None,
+        }
+        with contextlib.suppress(ConfigError):  # one head, at the least, always goes
+            fitting.append(with_free_values(base, shape, minutes))
+    if text.n_bytes is None:
+        return fitting
+    # The law does not know that a model with more weights than there is text learns it by heart.
+    most = text.n_bytes / BYTES_FOR_A_PARAMETER
+    return [
+        size for size in fitting if model_costs(size.model).non_embedding_parameters <= most
+    ] or fitting[:1]
+
+
+def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
+    """Settings with others, save those that the user has chosen."""
+    free = {
+        name: value
+        for name, value in values.items()
+        if base.origins.get(name, "preset ").startswith("preset ")
+    }
+    return base.with_values(free, f"{ORIGIN_PLAN}{minutes:g} minutes")
+
+
+def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:
+    """Settings with the largest vocabulary that a text fills; of prepared data it is what it is.
+
+    Raises:
+        ConfigError, TokenizerError: the user's tokenizer cannot be had.
+    """
+    if text.bytes_per_token is not None:
+        return base
+    n_bytes = text.n_bytes or math.inf
+    filled = [size for size in VOCABULARIES if size * BYTES_FOR_AN_ENTRY <= n_bytes]
+    tokenizer = {"data.tokenizer": f"bpe:{max(filled, default=VOCABULARIES[0])}"}
+    chosen = with_free_values(base, tokenizer, minutes)
+    ids = {"model.vocab_size": expected_size(chosen.data.tokenizer)}
+    return with_free_values(chosen, ids, minutes)
+
+
+def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
+    """What comes of one size of model."""
+    settings, text = _with_enough_stories(settings, minutes, machine, text)
+    steps = _steps_in(settings, minutes, machine, text)
+    config = settings.train
+    if steps < FEW_STEPS and config.batch_size > 1:
+        half = {"train.batch_size": config.batch_size // 2}
+        settings = with_free_values(settings, half, minutes)
+        steps = _steps_in(settings, minutes, machine, text)
+    model, config = settings.model, settings.train
+    costs = model_costs(model)
+    tokens = steps * _tokens_per_step(settings)
+    seen = tokens * _bytes_per_token(settings, text)
+    memory = (
+        PROGRAM_BYTES
+        + state_bytes(model)
+        + config.batch_size * model.block_size * activation_bytes_per_token(model)
+    )
+    intervals = {
+        "train.max_minutes": minutes,
+        "train.max_steps": steps,
+        "train.eval_interval": max(1, round(steps / EVALUATIONS)),
+        "train.checkpoint_interval": max(
+            1, round(steps * min(1.0, SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)))
+        ),
+    }
+    epochs = seen / text.n_bytes if text.n_bytes else None
+    return Plan(
+        minutes=minutes,
+        settings=with_free_values(settings, intervals, minutes),
+        speed=machine.speed,
+        parameters=costs.parameters,
+        steps=steps,
+        tokens=tokens,
+        text_bytes=seen,
+        epochs=epochs,
+        expected_bits_per_byte=LAW.bits_per_byte(
+            costs.non_embedding_parameters, seen, text.n_bytes or math.inf
+        ),
+        memory_bytes=memory,
+        warnings=(
+            *_warnings_of_text(settings, minutes, text, epochs),
+            *_warnings_of_machine(minutes, memory, machine, steps),
+        ),
+    )
+
+
+def _with_enough_stories(
+    settings: RunConfig, minutes: float, machine: Machine, text: Text
+) -> tuple[RunConfig, Text]:
+    """Where one can have any number of stories: as many as the run will see, once each."""
+    if text.n_bytes is not None or text.story_bytes is None:
+        return settings, text
+    tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)
+    needed = max(
+        ENOUGH * tokens * _bytes_per_token(settings, text),
+        settings.model.vocab_size * BYTES_FOR_AN_ENTRY,
+    )
+    n_stories = math.ceil(needed / text.story_bytes)
+    settings = with_free_values(settings, {"data.limit": n_stories}, minutes)
+    limit = settings.data.limit
+    n_bytes = None if limit is None else round(limit * text.story_bytes)
+    return settings, replace(text, n_bytes=n_bytes)
+
+
+def _bytes_per_token(settings: RunConfig, text: Text) -> float:
+    if text.bytes_per_token is not None:
+        return text.bytes_per_token
+    ids = min(settings.model.vocab_size, expected_size(settings.data.tokenizer))
+    sizes, found = zip(*BYTES_PER_TOKEN.items(), strict=True)
+    return float(np.interp(math.log(ids), np.log(sizes), found))
+
+
+def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
+    """How many steps fit between what comes before and after them; at least one."""
+    choice, seconds = settings.train.compile, 60.0 * minutes
+    compiled = compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
+    seconds -= STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
+    seconds *= 1.0 - EVALUATING_SHARE
+    flops = model_costs(settings.model).training_flops_per_token
+    token_seconds = seconds_per_token(flops, compiled=compiled) / machine.speed
+    return max(1, int(seconds / token_seconds / _tokens_per_step(settings)))
+
+
+def _tokens_per_step(settings: RunConfig) -> int:
+    config = settings.train
+    return config.batch_size * config.gradient_accumulation_steps * settings.model.block_size
+
+
+def _warnings_of_text(
+    settings: RunConfig, minutes: float, text: Text, epochs: float | None
+) -> Iterator[str]:
+    reading = text.reading_seconds / 60.0
+    if reading > 0.3 * minutes:
+        yield (
+            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: do it "
+            "before, with `slm prepare`, and give --data; or take less with --limit"
+        )
+    if text.n_bytes is None:
+        return
+    n_tokens = text.n_bytes / _bytes_per_token(settings, text)
+    if n_tokens <= settings.model.block_size:
+        yield (
+            f"the text has about {n_tokens:.0f} tokens, and a block {settings.model.block_size}: "
+            "that is too little to train on"
+        )
+    elif epochs is not None and epochs > MANY_EPOCHS:
+        yield (
+            f"the text will be read {epochs:,.0f} times; "
+            "more text would give a better model in the same time"
+        )
+
+
+def _warnings_of_machine(
+    minutes: float, memory: float, machine: Machine, steps: int
+) -> Iterator[str]:
+    there = machine.memory_bytes
+    if there is not None and memory > MEMORY_SHARE * there:
+        yield (
+            f"about {memory / 1e9:.1f} GB of memory will be used, there are {there / 1e9:.1f}: "
+            "choose a smaller batch_size"
+        )
+    if 60.0 * minutes <= STARTING_SECONDS:
+        yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
+    elif steps < FEWEST_STEPS:
+        yield f"time for {steps} {'step' if steps == 1 else 'steps'} only: expect little"

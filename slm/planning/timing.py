@@ -1,0 +1,48 @@
+"""Timing of repeated work on a device: training steps, and parts of them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+
+def step_seconds(
+    step: Callable[[], object],
+    device: str,
+    *,
+    warm_up: int,
+    steps: int,
+    enough_seconds: float = math.inf,
+) -> float:
+    """Median seconds of a training step.
+
+    Args:
+        step: performs one step.
+        device: the device to wait for.
+        warm_up: steps that are made first and not timed.
+        steps: the largest number of timed steps.
+        enough_seconds: no further steps are made once two or more have taken this long.
+    """
+    for _ in range(warm_up):
+        _seconds(step, device)
+    seconds: list[float] = []
+    while len(seconds) < steps and (len(seconds) < 2 or sum(seconds) < enough_seconds):
+        seconds.append(_seconds(step, device))
+    return statistics.median(seconds)
+
+
+def best_seconds(work: Callable[[], object], device: str, *, repeats: int) -> float:
+    """The shortest time that some work took in `repeats` calls, after one that is not timed."""
+    return min([_seconds(work, device) for _ in range(repeats + 1)][1:])
+
+
+def _seconds(work: Callable[[], object], device: str) -> float:
+    started_at = time.perf_counter()
+    work()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started_at

@@ -1,0 +1,1 @@
+"""Callbacks that report a run: progress, metrics, plots, TensorBoard, model file."""

@@ -1,0 +1,133 @@
+"""`metrics.jsonl`: one JSON object a line, for plots, spreadsheets and later questions.
+
+{"kind": "train", "step": 10, "loss": 5.2, "learning_rate": ..., "grad_norm": ..., ...}
+{"kind": "validation", "step": 100, "loss": 4.1, "bits_per_byte": 1.9, ...}
+{"kind": "sample", "step": 100, "prompt": "Once upon a time", "text": "..."}
+{"kind": "anomaly", "step": 120, "anomaly": "spike", "loss": 9.1, "text": "...", "stories": []}
+
+A number that is not finite, such as the loss of a step that was skipped, is written as null.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from slm.errors import TrainingError
+from slm.files import atomic_write, write_errors
+from slm.reading import read_bounded
+from slm.training.events import (
+    AnomalyRecord,
+    Callback,
+    EvaluationRecord,
+    RunStart,
+    SampleRecord,
+    StepRecord,
+    TrainingResult,
+)
+
+METRICS_FILE = "metrics.jsonl"
+LARGEST_BYTES = 1 << 29
+
+Record = StepRecord | EvaluationRecord | SampleRecord | AnomalyRecord
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All whole records of a metrics file, in order; none where there is no file.
+
+    A last line that a killed process left unfinished is passed over.
+
+    Raises:
+        TrainingError: it cannot be read, or is absurdly large.
+    """
+    if not path.exists():
+        return []
+    try:
+        content = read_bounded(path, LARGEST_BYTES)
+    except OSError as error:
+        raise TrainingError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="move it away, and a new one is begun",
+        ) from error
+    records = []
+    # Not splitlines(), which also splits at characters that may stand in a sample's text.
+    for line in content.decode("utf-8", errors="replace").split("\n"):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and isinstance(record.get("step"), int):
+            records.append(record)
+    return records
+
+
+class MetricsFile(Callback):
+    """Appends every evaluation, every sample, and the steps at `log_interval`.
+
+    When a run goes on from a checkpoint, records of what is done again are dropped first: later
+    steps, and at its step an evaluation or samples that it does not know of.
+    """
+
+    def __init__(self, path: Path, log_interval: int) -> None:
+        self.path = path
+        self.log_interval = log_interval
+        self._stream: IO[str] | None = None
+
+    def on_start(self, start: RunStart) -> None:
+        kept = _not_done_again(read_metrics(self.path), start)
+        atomic_write(self.path, "".join(_line(record) for record in kept))
+        with write_errors(self.path):
+            self._stream = self.path.open("a", encoding="utf-8")
+
+    def on_step(self, record: StepRecord) -> None:
+        if record.step % self.log_interval == 0:
+            self._write("train", record)
+
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        self._write("validation", record)
+
+    def on_sample(self, record: SampleRecord) -> None:
+        self._write("sample", record)
+
+    def on_anomaly(self, record: AnomalyRecord) -> None:
+        self._write("anomaly", record)
+
+    def on_end(self, result: TrainingResult | None) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with write_errors(self.path):  # closing writes what an earlier failure has left over
+                stream.close()
+
+    def _write(self, kind: str, record: Record) -> None:
+        assert self._stream is not None
+        with write_errors(self.path):
+            self._stream.write(_line({"kind": kind, **dataclasses.asdict(record)}))
+            self._stream.flush()
+
+
+def _not_done_again(records: list[dict[str, Any]], start: RunStart) -> Iterator[dict[str, Any]]:
+    """The records of what the checkpoint knows of that the run goes on from."""
+    stories = 0
+    for record in records:
+        is_known = record["step"] <= start.first_step
+        if record["step"] == start.first_step:
+            if record.get("kind") == "validation":
+                is_known = start.evaluated
+            elif record.get("kind") == "sample":
+                stories += 1
+                is_known = stories <= start.stories_told
+        if is_known:
+            yield record
+
+
+def _line(record: dict[str, Any]) -> str:
+    """A record as a line of JSON, which knows no NaN and no infinity: null stands for them."""
+    plain = {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in record.items()
+    }
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n"

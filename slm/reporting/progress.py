@@ -1,0 +1,167 @@
+"""What a person sees while training: a live bar on a terminal, plain lines elsewhere; on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from slm.console import StderrConsole
+from slm.training.events import (
+    Callback,
+    EvaluationRecord,
+    RunStart,
+    SampleRecord,
+    StepRecord,
+    TrainingResult,
+)
+
+LINE_SECONDS = 10.0
+"""Least time between two plain lines."""
+
+
+def duration(seconds: float) -> str:
+    """A span of time as people write it: `45s`, `3m05s`, `2h07m`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _printable(text: str) -> str:
+    """A text on one line; an untrained model may well write a terminal's control characters."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+class _RecentMean:
+    """A running mean of some ten values: a single step's figures jump about."""
+
+    def __init__(self) -> None:
+        self.value = math.nan
+        self._n_values = 0
+
+    def add(self, value: float) -> None:
+        self._n_values += 1
+        before = value if self._n_values == 1 else self.value
+        self.value = before + max(0.1, 1.0 / self._n_values) * (value - before)
+
+
+class ProgressDisplay(Callback):
+    """Loss, tokens per second and the time left; evaluations and samples as lines of their own.
+
+    A console that can be written no longer silences it and does not end the run.
+
+    Args:
+        console: where to; None: stderr.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or StderrConsole()
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._started_at = 0.0
+        self._last_line_at = 0.0
+        self._first_progress: float | None = None
+        self._rate, self._loss = _RecentMean(), _RecentMean()
+
+    def on_start(self, start: RunStart) -> None:
+        config = start.settings.train
+        length = (
+            f"{config.max_minutes:g} minutes"
+            if config.max_minutes is not None
+            else f"{config.max_steps:,} steps"
+        )
+        self._say(
+            f"{start.costs.parameters / 1e6:.1f} M parameters, {length} of "
+            f"{start.tokens_per_step:,} tokens a step, {start.device} in {start.dtype}"
+            f"{', compiled' if start.compiled else ''}, {start.threads} threads"
+            f"{f', {start.world_size} processes' if start.world_size > 1 else ''}"
+        )
+        if start.first_step:
+            self._say(f"going on at step {start.first_step:,}")
+        self._started_at = self._last_line_at = time.monotonic()
+        self._first_progress = None
+        self._rate, self._loss = _RecentMean(), _RecentMean()
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:3.0f}%"),
+                TextColumn("{task.fields[figures]}"),
+                console=self.console,
+                transient=False,
+            )
+            self._task = self._bar.add_task("training", total=1.0, figures="")
+            with self._or_silence():
+                self._bar.start()
+
+    def on_step(self, record: StepRecord) -> None:
+        now = time.monotonic()
+        if self._first_progress is None:
+            self._first_progress = record.progress
+            self._started_at = now
+        self._rate.add(record.tokens_per_second)
+        if math.isfinite(record.loss):  # a skipped step's loss may not be
+            self._loss.add(record.loss)
+        figures = (
+            f"step {record.step:,}  loss {self._loss.value:.3f}  "
+            f"{self._rate.value:,.0f} tokens/s  "
+            f"{self._time_left(record, now)} left"
+        )
+        if self._bar is not None:
+            with self._or_silence():
+                self._bar.update(self._task, completed=record.progress, figures=figures)
+        elif now - self._last_line_at >= LINE_SECONDS:
+            self._last_line_at = now
+            self._say(f"{record.progress:4.0%}  {figures}")
+
+    def _time_left(self, record: StepRecord, now: float) -> str:
+        assert self._first_progress is not None
+        done = record.progress - self._first_progress
+        if done <= 0.0:
+            return "?"
+        return duration((1.0 - record.progress) * (now - self._started_at) / done)
+
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        self._say(
+            f"step {record.step:,}: training loss {record.train_loss:.4f}, "
+            f"validation loss {record.loss:.4f} ({record.bits_per_byte:.4f} bits per byte)"
+            f"{', best so far' if record.is_best else ''}, {duration(record.elapsed_seconds)}"
+        )
+
+    def on_sample(self, record: SampleRecord) -> None:
+        text = Text("  ")
+        text.append(_printable(record.prompt), style="bold")
+        text.append(_printable(record.text), style="dim")
+        with self._or_silence():
+            self.console.print(text, soft_wrap=True)
+
+    def on_note(self, text: str) -> None:
+        self._say(f"note: {text}")
+
+    def on_end(self, result: TrainingResult | None) -> None:
+        if self._bar is not None:
+            with self._or_silence():
+                if result is not None:
+                    self._bar.update(self._task, completed=1.0)
+                self._bar.stop()
+            self._bar = None
+
+    def _say(self, line: str) -> None:
+        with self._or_silence():
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def _or_silence(self) -> Iterator[None]:
+        """Be quiet from now on if the console fails; rich ends the program at a broken pipe."""
+        try:
+            yield
+        except (OSError, SystemExit):
+            self.console.quiet = True

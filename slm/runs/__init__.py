@@ -1,0 +1,1 @@
+"""Run directories: layout, checkpoints, protections, signals, and the launch of a run."""

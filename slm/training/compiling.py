@@ -1,0 +1,74 @@
+"""`torch.compile`, where it pays for itself.
+
+One block is compiled and reused for every layer, which costs a sixth of compiling a model of six.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import torch
+
+from slm.config import TrainingConfig
+from slm.errors import DeviceError
+from slm.model import GPT, model_costs
+from slm.runtime import can_compile
+
+ASSUMED_FLOPS = {"cpu": 1e11, "cuda": 1e13}
+"""What a laptop reaches in training; only for telling long runs from short ones."""
+WORTHWHILE_SECONDS = {"cpu": 300.0, "cuda": 60.0}
+"""Planned lengths of a run from which compiling gives back more than it costs."""
+
+
+def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_step: int) -> bool:
+    """Whether to compile the blocks of a run.
+
+    Raises:
+        DeviceError: the settings demand it, and there is no compiler.
+    """
+    kind = device.partition(":")[0]
+    if config.max_minutes is not None:
+        planned_seconds = 60.0 * config.max_minutes
+    else:
+        flops = model_costs(model.config).training_flops_per_token * tokens_per_step
+        planned_seconds = config.max_steps * flops / ASSUMED_FLOPS.get(kind, math.inf)
+    return compiles(config.compile, device, planned_seconds, has_compiler=can_compile(device))
+
+
+def compiles(choice: str, device: str, planned_seconds: float, *, has_compiler: bool) -> bool:
+    """What becomes of the setting `compile` in a run of a planned length.
+
+    `auto` decides from that length alone, not from a measurement, so that the same command always
+    decides the same.
+
+    Args:
+        choice: `on`, `off` or `auto`.
+        device: its kind, or with its number.
+        planned_seconds: of the run.
+        has_compiler: whether there is one for the device.
+
+    Raises:
+        DeviceError: `on`, and there is no compiler.
+    """
+    if choice == "on" and not has_compiler:
+        raise DeviceError(
+            f"compile=on is not possible here: no compiler for {device} was found",
+            hint="install one (gcc, clang or MSVC; triton for CUDA), or use compile=auto",
+        )
+    if choice != "auto":
+        return choice == "on"
+    least_seconds = WORTHWHILE_SECONDS.get(device.partition(":")[0], math.inf)
+    return has_compiler and planned_seconds >= least_seconds
+
+
+def compile_blocks(model: GPT) -> None:
+    """Compile the forward and backward pass of a block, once for all blocks."""
+    for block in model.blocks:
+        block.compile(dynamic=False)
+
+
+def eagerly() -> contextlib.AbstractContextManager[None]:
+    """Run compiled modules uncompiled inside: evaluation has other shapes, compiled anew each."""
+    context: contextlib.AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
+    return context

@@ -1,0 +1,211 @@
+"""Plans: the size that the law finds best, and what the user has set stays."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from slm.config import RunConfig
+from slm.errors import ConfigError, DeviceError
+from slm.planning.plan import Machine, Plan, Text, make_plan
+from slm.presets import resolve
+
+REFERENCE = Machine("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
+PLENTY = Text(2 * 10**9, 4.05)
+
+
+def base(*assignments: str, **flags: Any) -> RunConfig:
+    named = {f"data.{key}": (value, f"--{key}") for key, value in flags.items()}
+    return resolve("modern-12m", assignments=assignments, flags=named)
+
+
+def plan(minutes: float, settings: RunConfig | None = None, text: Text = PLENTY) -> Plan:
+    return make_plan(settings or base(), minutes, REFERENCE, text)
+
+
+def test_more_time_gives_a_larger_and_better_model() -> None:
+    plans = [plan(minutes) for minutes in (1, 5, 30, 120, 600)]
+    sizes = [p.parameters for p in plans]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1]
+    expected = [p.expected_bits_per_byte for p in plans]
+    assert expected == sorted(expected, reverse=True)
+    assert len(set(expected)) == len(expected)
+
+
+def test_no_other_size_would_be_better() -> None:
+    chosen = plan(10)
+    for width, layers in ((128, 4), (192, 4), (256, 4), (384, 6)):
+        other = plan(10, base(f"n_embd={width}", f"n_layer={layers}", "n_head=2"))
+        assert other.settings.model.n_embd == width
+        assert other.expected_bits_per_byte >= chosen.expected_bits_per_byte
+
+
+def test_a_faster_machine_makes_more_steps() -> None:
+    settings = base("n_embd=192", "n_layer=4", "n_head=3")
+    fast = Machine("cpu", "bfloat16", 3.0, has_compiler=True, memory_bytes=None)
+    faster = make_plan(settings, 10, fast, PLENTY)
+    assert faster.steps == pytest.approx(3 * plan(10, settings).steps, rel=0.01)
+
+
+def test_compiling_counts_where_the_run_will_compile() -> None:
+    size = ("n_embd=192", "n_layer=4", "n_head=3")
+
+    def steps(minutes: float, choice: str, machine: Machine = REFERENCE) -> int:
+        return make_plan(base(*size, f"compile={choice}"), minutes, machine, PLENTY).steps
+
+    # Too short for it: a quarter of the time would go into compiling.
+    assert steps(1, "on") < steps(1, "off") == steps(1, "auto")
+    assert steps(30, "off") < steps(30, "on") == steps(30, "auto")
+    without = replace(REFERENCE, has_compiler=False)
+    assert steps(30, "auto", without) == steps(30, "off")
+    with pytest.raises(DeviceError, match="compile=on"):
+        steps(30, "on", without)
+
+
+def test_what_the_user_sets_stays() -> None:
+    chosen = plan(
+        10, base("n_embd=64", "n_head=1", "batch_size=3", "eval_interval=7", tokenizer="bytes")
+    ).settings
+    assert (chosen.model.n_embd, chosen.model.n_head) == (64, 1)
+    assert (chosen.train.batch_size, chosen.train.eval_interval) == (3, 7)
+    assert chosen.data.tokenizer == "bytes"
+    assert chosen.origins["model.n_embd"] == "--set"
+    assert chosen.origins["model.n_layer"] == "plan for 10 minutes"
+
+
+def test_the_steps_of_a_plan_fill_its_time() -> None:
+    chosen = plan(10)
+    assert chosen.settings.train.max_minutes == 10
+    assert chosen.settings.train.max_steps == chosen.steps
+    tokens_per_step = chosen.settings.train.batch_size * chosen.settings.model.block_size
+    assert chosen.tokens == chosen.steps * tokens_per_step
+    assert chosen.steps // chosen.settings.train.eval_interval in range(10, 15)
+
+
+def test_a_short_run_takes_small_steps() -> None:
+    assert plan(0.5).settings.train.batch_size < plan(10).settings.train.batch_size
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "tokenizer"),
+    [(None, "bpe:4096"), (10**8, "bpe:4096"), (2_500_000, "bpe:2048"), (90, "bpe:512")],
+)
+def test_the_vocabulary_is_one_that_the_text_fills(n_bytes: int | None, tokenizer: str) -> None:
+    assert plan(5, text=Text(n_bytes, None)).settings.data.tokenizer == tokenizer
+
+
+@pytest.mark.parametrize("minutes", [0.5, 10, 600])
+def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
+    any_number = Text(None, None, story_bytes=800.0)
+    chosen = plan(minutes, text=any_number)
+    limit = chosen.settings.data.limit
+    assert limit is not None
+    assert chosen.epochs is not None
+    assert 0.7 < chosen.epochs <= 1 or limit == 5120  # what the vocabulary needs
+    assert chosen.warnings == () or minutes < 1
+    # Text that is there already costs no time, and is otherwise the same.
+    ready = plan(minutes)
+    assert chosen.steps <= ready.steps
+    assert chosen.settings.origins["data.limit"] == f"plan for {minutes:g} minutes"
+
+
+def test_a_number_of_stories_that_is_set_stays() -> None:
+    chosen = plan(10, base(limit=50), Text(40_000, None, story_bytes=800.0))
+    assert chosen.settings.data.limit == 50
+    assert chosen.epochs is not None
+    assert chosen.epochs > 100
+
+
+@pytest.mark.parametrize(("tokenizer", "ids"), [("bytes", 257), ("bpe:600", 600), ("gpt2", 50257)])
+def test_the_user_s_tokenizer_decides_the_vocabulary(tokenizer: str, ids: int) -> None:
+    chosen = plan(10, base(tokenizer=tokenizer), Text(10**8, None))
+    assert chosen.settings.data.tokenizer == tokenizer
+    assert chosen.settings.model.vocab_size == ids
+    assert chosen.parameters > ids * chosen.settings.model.n_embd
+    assert 1.0 <= chosen.text_bytes / chosen.tokens <= 4.05
+    assert (chosen.text_bytes == chosen.tokens) is (tokenizer == "bytes")
+
+
+def test_rows_that_no_token_uses_make_no_text() -> None:
+    chosen = plan(10, base("vocab_size=1000000", tokenizer="bytes"), Text(10**8, None))
+    assert chosen.settings.model.vocab_size == 1_000_000
+    assert chosen.text_bytes == chosen.tokens
+
+
+def test_a_tokenizer_that_cannot_be_is_refused() -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        plan(10, base(tokenizer="nowhere"), Text(10**8, None))
+
+
+def test_prepared_data_keep_their_vocabulary() -> None:
+    chosen = plan(5, base("vocab_size=777"), Text(10**8, 2.5))
+    assert chosen.settings.model.vocab_size == 777
+    assert chosen.text_bytes == 2.5 * chosen.tokens
+
+
+def test_little_text_is_warned_of() -> None:
+    assert plan(10).warnings == ()
+    little = plan(10, text=Text(10**6, None))
+    assert little.epochs is not None
+    assert little.epochs > 4
+    (warning,) = little.warnings
+    assert f"read {little.epochs:.0f} times" in warning
+    few, many = (plan(60, text=Text(n_bytes, None)) for n_bytes in (5 * 10**6, 10**8))
+    assert few.expected_bits_per_byte > many.expected_bits_per_byte
+
+
+def test_little_text_gives_a_small_model() -> None:
+    """A law without harm by repetition would give it the largest: nothing else is left to gain."""
+    widths = [plan(600, text=Text(n_bytes, None)).settings.model.n_embd for n_bytes in (1, 10**7)]
+    assert widths == [128, 192]
+    assert plan(600, base("n_embd=512", "n_head=8"), Text(1, None)).settings.model.n_embd == 512
+
+
+def test_little_memory_is_warned_of() -> None:
+    small = Machine("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=600_000_000)
+    (warning,) = make_plan(base(), 10, small, PLENTY).warnings
+    assert "0.6" in warning
+    assert "batch_size" in warning
+
+
+def test_a_model_for_which_there_is_no_memory_is_not_chosen() -> None:
+    large = make_plan(base(), 10_000, REFERENCE, PLENTY)
+    little = replace(REFERENCE, memory_bytes=int(large.memory_bytes))
+    chosen = make_plan(base(), 10_000, little, PLENTY)
+    assert chosen.parameters < large.parameters
+    assert chosen.warnings == ()
+
+
+def test_little_time_is_warned_of() -> None:
+    assert plan(0.05).warnings[-1] == "a run needs about 6 seconds before its first step"
+    slow = replace(REFERENCE, speed=1e-6)
+    found = make_plan(base(), 1, slow, PLENTY)
+    assert found.warnings[-1] == "time for 1 step only: expect little"
+
+
+def test_a_plan_is_json() -> None:
+    data = json.loads(json.dumps(plan(10).to_json()))
+    assert data["minutes"] == 10
+    assert RunConfig.from_json(data["settings"], where="here") == plan(10).settings
+
+
+@pytest.mark.parametrize("setting", ["n_embd=324", "n_kv_head=3"])
+def test_sizes_that_do_not_go_with_the_user_s_are_left_out(setting: str) -> None:
+    model = plan(60, base(setting)).settings.model
+    assert model.n_embd % model.n_head == 0
+    assert model.n_head % model.kv_heads == 0
+    name, value = setting.split("=")
+    assert getattr(model, name) == int(value)
+
+
+def test_much_to_read_is_warned_of() -> None:
+    much = plan(10, text=Text(2 * 10**9, None))
+    assert much.steps < plan(10).steps / 2
+    assert "reading all the text takes about 6.7 minutes of the 10" in much.warnings[0]
+    assert plan(10, text=Text(10**8, None)).warnings == ()
+    slowly = Text(10**8, None, bytes_per_second=4e5)
+    assert "reading all the text takes about 4.2 minutes" in plan(10, text=slowly).warnings[0]

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from slm.data.prepare import prepare
+from slm.errors import ConfigError, DeviceError, UsageError
+from slm.presets import resolve
+from slm.runs import launch as run
+from slm.runs.launch import (
+    agree_on_dtype,
+    check_memory,
+    ready_trainer,
+    share_micro_batches,
+)
+from slm.runtime import DTYPES, Process, memory_bytes
+from tests.conftest import tell_stories
+
+TWO = Process(rank=0, world_size=2)
+
+
+def test_micro_batches_are_rounded_up_for_several_processes():
+    notes: list[str] = []
+
+    assert share_micro_batches(resolve("tiny"), Process(), notes.append) == resolve("tiny")
+    assert notes == []
+    shared = share_micro_batches(resolve("tiny"), TWO, notes.append)
+    assert shared.train.gradient_accumulation_steps == 2
+    assert "2 instead of 1" in notes[0]
+
+
+def test_a_number_that_the_user_chose_stays():
+    chosen = resolve("tiny", assignments=["gradient_accumulation_steps=3"])
+
+    assert share_micro_batches(chosen, TWO, None) == chosen
+
+
+def test_an_existing_run_is_refused_before_any_work(tmp_path):
+    (tmp_path / "best").mkdir()
+    settings = resolve("tiny", assignments=["source=no/such-set"])
+    settings = settings.with_values({"train.out_dir": str(tmp_path)}, "--out")
+
+    with (
+        pytest.raises(UsageError, match="already holds a run"),
+        ready_trainer(settings, Process(), existing="refuse"),
+    ):
+        pass
+
+
+# -- memory --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sizes", "hint"),
+    [
+        (["n_layer=1024", "n_embd=65536", "n_head=4"], "smaller n_layer"),
+        (["batch_size=2147483647"], "batch_size below"),
+        (["block_size=131072", "n_embd=8192", "n_head=4"], "smaller n_layer"),
+    ],
+)
+def test_more_than_there_is_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[str], hint: str
+) -> None:
+    monkeypatch.setattr("slm.runs.launch.memory_bytes", lambda device: 24 * 10**9)
+    out = tmp_path / "run"
+    settings = resolve("tiny", assignments=[*sizes, f"out_dir='{out}'", "device=cpu"])
+
+    with (
+        pytest.raises(ConfigError, match=r"needs at least .* GB .*cpu has 24.0 GB") as caught,
+        ready_trainer(settings, Process(), existing="refuse"),
+    ):
+        pass
+    assert hint in str(caught.value.hint)
+    assert not out.exists()
+
+
+def test_what_fits_or_cannot_be_known_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    for preset in ("gpt2", "modern-12m"):
+        monkeypatch.setattr("slm.runs.launch.memory_bytes", lambda device: 2 * 10**9)
+        check_memory(resolve(preset), "cpu")
+    monkeypatch.setattr("slm.runs.launch.memory_bytes", lambda device: None)
+    check_memory(resolve("tiny", assignments=["batch_size=2147483647"]), "cpu")
+
+
+def test_shares_of_a_model_may_fit_where_the_whole_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slm.runs.launch.memory_bytes", lambda device: 100 * 10**6)
+    four = Process(world_size=4)
+    small = ["batch_size=1", "block_size=64"]
+    for sharding, process in (("off", four), ("fsdp", Process())):
+        settings = resolve("modern-12m", assignments=[*small, f"sharding={sharding}"])
+        with pytest.raises(ConfigError, match="needs at least"):
+            check_memory(settings, "cpu", process)
+    check_memory(resolve("modern-12m", assignments=[*small, "sharding=fsdp"]), "cpu", four)
+
+
+def test_the_advice_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slm.runs.launch.memory_bytes", lambda device: 10**9)
+    with pytest.raises(ConfigError) as caught:
+        check_memory(resolve("tiny", assignments=["batch_size=1000000"]), "cpu")
+    number = int(re.findall(r"below ([0-9,]+)", str(caught.value.hint))[0].replace(",", ""))
+    check_memory(resolve("tiny", assignments=[f"batch_size={number - 1}"]), "cpu")
+
+
+def test_this_machine_has_memory() -> None:
+    there = memory_bytes("cpu")
+    assert there is None or 10**8 < there < 10**14
+
+
+def test_a_device_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+    settings = resolve("tiny", assignments=[f"out_dir='{tmp_path / 'run'}'", "device=cuda:77"])
+    with (
+        pytest.raises(DeviceError, match="not available"),
+        ready_trainer(settings, Process(), existing="refuse"),
+    ):
+        pass
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_goes_on_keeps_its_micro_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the same step would read other rows with two processes than with one."""
+    nothing = contextlib.nullcontext
+    monkeypatch.setattr(run, "process_group", lambda process, device: nothing())
+    monkeypatch.setattr(run, "main_first", lambda process: nothing())
+    (tmp_path / "stories.txt").write_text(tell_stories(60, seed=0), encoding="utf-8")
+    prepare(str(tmp_path / "stories.txt"), "bytes", tmp_path / "data")
+    out_dir = tmp_path / "run"
+    settings = resolve("tiny", assignments=["dtype=float32", "device=cpu", "compile=off"])
+    settings = settings.with_values({"data.data_dir": str(tmp_path / "data")}, "--data")
+    settings = settings.with_values({"train.out_dir": str(out_dir)}, "--out")
+    settings = settings.with_values({"train.gradient_accumulation_steps": 3}, "preset tiny")
+    with ready_trainer(settings, TWO, existing="resume") as trainer:
+        assert trainer.micro_batches == 2  # nothing to go on with: four in all
+    (out_dir / "checkpoints/step-000002").mkdir(parents=True)
+    with (
+        pytest.raises(ConfigError, match="3 cannot be divided among 2") as caught,
+        ready_trainer(settings, TWO, existing="resume"),
+    ):
+        pass
+    assert caught.value.hint is not None
+    assert "processes that divides 3" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", range(len(DTYPES)))
+def test_the_number_format_is_the_main_process_s(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It comes as a number: objects would be pickled."""
+    sent: list[int] = []
+
+    def broadcast(tensor: torch.Tensor, src: int) -> None:
+        if sent:
+            tensor.fill_(sent[0])
+        else:
+            sent.append(int(tensor))
+
+    monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
+    monkeypatch.setattr(run, "resolve_dtype", lambda name, device: DTYPES[number])
+    main = agree_on_dtype(resolve("tiny"), TWO, "cpu")
+    monkeypatch.setattr(run, "resolve_dtype", lambda name, device: pytest.fail("asked, too"))
+    other = agree_on_dtype(resolve("tiny"), Process(rank=1, world_size=2), "cpu")
+    assert main.train.dtype == other.train.dtype == DTYPES[number]
+    assert agree_on_dtype(other, TWO, "cpu") == other

@@ -1,0 +1,48 @@
+"""The benchmark's goals on a small sample, so that a loss of variety is seen at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from storyworld import generate_stories
+
+
+@pytest.fixture(scope="module")
+def corpus() -> ModuleType:
+    path = Path(__file__).parents[3] / "bench" / "corpus.py"
+    spec = importlib.util.spec_from_file_location("bench_corpus", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_variety_of_a_small_sample(corpus: ModuleType) -> None:
+    texts = [story.text for story in islice(generate_stories(2), 1500)]
+    measures = corpus.measure(texts, 1.0)
+    assert measures.duplicates == 0
+    assert measures.distinct_4grams >= 0.44
+    assert measures.distinct_sentences >= 0.78
+    assert measures.distinct_words >= 2_200
+    assert measures.xz_bytes / sum(map(len, texts)) >= 0.13
+
+
+def test_a_text_file_is_read_story_by_story(corpus: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "stories.txt"
+    file.write_text(
+        'A cat sat. "Hi!" it said.\n<|endoftext|>\nA cat sat. It ran.\n', encoding="utf-8"
+    )
+    texts = corpus.read_stories(file)
+    assert len(texts) == 2
+    assert corpus.sentences_of(texts[0]) == ["A cat sat.", '"Hi!" it said.']
+    measures = corpus.measure(texts, 1.0)
+    assert measures.distinct_sentences == 0.75
+    assert measures.distinct_words == 7
