@@ -71,6 +71,6 @@ def running(
         yield Running(address, int(address.rpartition(":")[2]), scheduler, server, thread)
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
         listener.close()
         assert not thread.is_alive(), "the server does not end"

@@ -333,7 +333,7 @@ def test_the_command_serves_until_a_signal(number):
                 next(iter(answer))
                 process.send_signal(number)
                 assert [chunk.choices[0].finish_reason for chunk in answer][-1]
-            assert process.wait(30) == 0
+            assert process.wait(300) == 0
             comments = process.stderr.read()
         finally:
             process.kill()

@@ -87,7 +87,8 @@ def models(tiny_model: Callable[..., GPT]) -> dict[str, Any]:
     }
 
 
-# Not session-scoped: an event loop runs while it exists, and other tests have their own.
+# The browser and the servers are not session-scoped: event loops run while they exist, and other
+# tests have their own, or move the clock.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     path = os.environ.get("SLM_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -107,7 +108,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs") / "a-run"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(models: dict[str, Any], run_folder: Path) -> Iterator[str]:
     from tests.page.serving import serving
 
@@ -115,7 +116,7 @@ def address(models: dict[str, Any], run_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slow_address(models: dict[str, Any]) -> Iterator[str]:
     """A server that is slow to generate each token."""
     from tests.page.serving import serving
@@ -124,7 +125,7 @@ def slow_address(models: dict[str, Any]) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def locked_address(models: dict[str, Any]) -> Iterator[str]:
     """A server that requires an API key."""
     from tests.page.serving import serving
@@ -152,7 +153,7 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     ) -> Any:
         expected.extend(expect)
         opened = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **context})
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(60_000)
         contexts.append(opened)
         page = opened.new_page()
         page.on("pageerror", lambda error: problems.append(f"error: {error}"))

@@ -73,4 +73,5 @@ def serving(
             yield address_of(listener)
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(120)
+            assert not thread.is_alive(), "the server does not end"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from slm.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
+from slm.checkpoint import Checkpoint, TrainState, load_checkpoint, save_checkpoint
 from slm.errors import CheckpointError, DeviceError
 from slm.generation import (
     CachedDecoder,
@@ -150,7 +150,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
         model_state=GPT(settings.model).state_dict(),
         config=settings,
         tokenizer=BytesTokenizer(),
-        state=TrainingState(0, 0, 0.0, None, 0, ""),
+        state=TrainState(),
     )
     return load_checkpoint(tmp_path / "saved")
 

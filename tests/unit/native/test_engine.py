@@ -164,6 +164,7 @@ def this_processor_has(features: Sequence[str]) -> bool:
     return known.issuperset(features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instructions", INSTRUCTIONS)
 def test_instructions_of_other_processors_give_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instructions: str
@@ -214,9 +215,9 @@ MISUSE = """
 import numpy as np
 from slm.config import GPTConfig
 from slm.generation import GenerationOptions
-from slm.native.engine import NativeModel
+from slm.native.engine import NativeModel, arrays_of
 from slm.native.sampling import native_draw
-from  import state_shapes
+from slm.model import GPT
 
 def refused(call, *words):
     try:
@@ -229,7 +230,7 @@ def refused(call, *words):
     raise SystemExit(f"not refused: {words}")
 
 config = GPTConfig(vocab_size=300, block_size=130, n_layer=1, n_head=1, n_embd=16, dropout=0.0)
-weights = {name: np.ones(shape, np.float32) for name, shape in state_shapes(config).items()}
+weights = arrays_of(GPT(config))
 slots = NativeModel(config, weights, 2)
 slots.admit(0, [1])
 refused(lambda: slots.admit(0, [1]), "taken")

@@ -393,7 +393,7 @@ def test_draining_finishes_what_has_begun():
         rest = [line for line in lines if line]
         assert rest[-1] == "data: [DONE]"
         assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(10)
+        server.thread.join(120)
         with pytest.raises(OSError, match=r"."):
             socket.create_connection(("127.0.0.1", server.port)).close()
 
@@ -410,7 +410,7 @@ def test_draining_has_an_end():
         rest = [line for line in lines if line]
         assert rest[-1] == "data: [DONE]"
         assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(10)
+        server.thread.join(120)
         assert not server.thread.is_alive()
 
 
@@ -419,13 +419,13 @@ def test_slow_heads_and_bodies_are_closed():
         head = raw_request(ENDLESS)
         for sent in (b"", b"POST /v1/comp", head[:-5]):
             with socket.create_connection(("127.0.0.1", server.port)) as connection:
-                connection.settimeout(10)
+                connection.settimeout(120)
                 connection.sendall(sent)
                 answer = connection.makefile("rb").read()
             assert answer.startswith(b"HTTP/1.1 408 ") if b"\r\n\r\n" in sent else answer == b""
         # A byte now and then keeps nothing open, not even after an answer.
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.settimeout(10)
+            connection.settimeout(120)
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert b"200 OK" in connection.recv(10_000)
             with pytest.raises(OSError, match=r"."):
