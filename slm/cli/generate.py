@@ -13,7 +13,7 @@ import typer
 
 from slm.cli.loading import load_checkpoint_generator
 from slm.cli.no_effect import note_idle
-from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text
+from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text, unescaped
 from slm.cli.output import print_json, say
 from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError
@@ -80,7 +80,10 @@ def generate(
     stop: Annotated[
         list[str] | None,
         typer.Option(
-            "--stop", metavar="TEXT", help="End before this text; may be given several times."
+            "--stop",
+            metavar="TEXT",
+            help=r"End before this text; may be given several times. In it \n is a line break, "
+            r"\t a tab, and \\ a backslash.",
         ),
     ] = None,
     seed: Annotated[
@@ -113,7 +116,7 @@ def generate(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(map(typed_text, stop or ())),
+            stop=tuple(unescaped(typed_text(each)) for each in stop or ()),
             samples=samples,
         )
     except ConfigError as error:  # which begins with the option's name
