@@ -45,7 +45,7 @@ def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | Non
     """
     run = run.resolve()
     if started_in is not None:
-        return Path(os.path.normpath(run / started_in))
+        return None if "\0" in started_in else Path(os.path.normpath(run / started_in))
     parts = Path(os.path.normpath(out_dir)).parts
     if Path(out_dir).is_absolute() or ".." in parts or len(parts) > len(run.parents):
         return None

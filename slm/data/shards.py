@@ -37,6 +37,7 @@ VERSION = 1
 META_FILE = "meta.json"
 TOKENIZER_FILE = FILE_NAME
 LARGEST_META_BYTES = 8 << 20
+_MAKING = "slm prepare --source TEXT --out NEW_FOLDER"
 
 Dtype = Literal["uint16", "uint32"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -243,7 +244,7 @@ class DataDirectory:
 def _damaged(message: str) -> DataError:
     return DataError(
         message,
-        hint="prepare the text again into a new folder: slm prepare --source TEXT --out NEW_FOLDER",
+        hint=f"prepare the text again into a new folder: {_MAKING}",
     )
 
 
@@ -264,7 +265,7 @@ def _read_meta(path: Path) -> DataMeta:
     if status is None:
         raise DataError(
             f"the data directory {path} does not exist",
-            hint="if it was moved, give its new place; text as it is goes with --source",
+            hint=f"if it was moved, give its new place; `{_MAKING}` makes one from text",
         )
     if not stat.S_ISDIR(status.st_mode):
         raise DataError(

@@ -321,7 +321,7 @@ def _of_settings_file(
     out_dir, started_in = values.pop("train.out_dir", None), table.get("started_in")
     if isinstance(out_dir, str) and isinstance(started_in, str | None):
         start = started_at(run_of(path.parent), started_in=started_in, out_dir=out_dir)
-        values |= located(values, start)
+        values |= {k: path for k, path in located(values, start).items() if Path(path).exists()}
     prepared = {k: values.pop(k) for k in list(values) if origins.get(k) == ORIGIN_PREPARED}
     return [(f"file {path}", values), (ORIGIN_PREPARED, prepared)]
 

@@ -333,6 +333,7 @@ def spoilt(**changes: Any) -> Any:
         (spoilt(model=None), "lacks the settings of 'model'"),
         (spoilt(train=[1]), "lacks the settings of 'train'"),
         (spoilt(origins=[]), "origins"),
+        (spoilt(started_in=3), "started_in is not a path"),
         (spoilt(origins={"model.n_layer": []}), "origins"),
         (spoilt(model=GPTConfig().model_dump() | {"n_layer": "x"}), "n_layer"),
         (spoilt(model=GPTConfig().model_dump() | {"n_layers": 1}), "n_layers"),

