@@ -224,7 +224,7 @@ class DataConfig(SettingsGroup):
     """Where the text comes from and how it becomes token ids."""
 
     source: PathText = DEFAULT_SOURCE
-    """`builtin`, a Hugging Face data set name, a file, or a folder with train.* and validation.*"""
+    """`builtin`, a Hugging Face data set name, a file, or a folder of files."""
     tokenizer: PathText = "gpt2-8k"
     """gpt2-8k, gpt2, bpe:SIZE, bytes, chars, or a saved tokenizer's path."""
     data_dir: PathText = "data"

@@ -38,6 +38,8 @@ class SlmError(Exception):
     """
 
     exit_code: int = 1
+    default_hint: str | None = None
+    """What the command line prints for an error that brings no hint of its own."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         # Names and values in it may come from any file.
@@ -87,6 +89,8 @@ class ConfigError(UsageError):
 class DataError(SlmError):
     """Text or token files that cannot be used."""
 
+    default_hint = "is the file whole, and of the kind that its name says? Fetch or make it again"
+
 
 class HubError(DataError):
     """A data set that could not be fetched from the hub."""
@@ -95,9 +99,15 @@ class HubError(DataError):
 class TokenizerError(SlmError):
     """A tokenizer that cannot be made, loaded, or used with what it was given."""
 
+    default_hint = "give the path of a tokenizer that is whole, or one to make, such as bpe:4096"
+
 
 class CheckpointError(SlmError):
     """A checkpoint that is missing, damaged, or of another format."""
+
+    default_hint = (
+        "give a checkpoint that is whole: a run keeps several, in its folder checkpoints/"
+    )
 
 
 class TrainingError(SlmError):

@@ -43,6 +43,7 @@ def running(
     *,
     draw: Draw = draw,
     tokenizer: Tokenizer | None = None,
+    name: str = "tiny",
     send_buffer: int | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
@@ -53,7 +54,7 @@ def running(
     )
     scheduler = Scheduler(slots, limits, draw=draw)
     service = Service(
-        model=Model.of("tiny", tokenizer or BytesTokenizer(), slots.block_size),
+        model=Model.of(name, tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
         created=1_700_000_000,

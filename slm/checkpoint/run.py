@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.checkpoint.manifest import MANIFEST_NAME, Manifest
-from slm.checkpoint.state import TrainingState
 from slm.checkpoint.store import (
     Checkpoint,
     load_checkpoint,
@@ -32,6 +31,7 @@ from slm.files import (
 )
 from slm.reading import kind_by_magic, open_regular, status_of
 from slm.tokenizer.base import Tokenizer
+from slm.train_state import TrainState
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ def write_run_checkpoint(
     model_state: Mapping[str, Tensor],
     config: RunConfig,
     tokenizer: Tokenizer | None,
-    state: TrainingState,
+    state: TrainState,
     optimizer_state: Mapping[str, Tensor],
     keep: int = 2,
 ) -> Path:
@@ -108,7 +108,7 @@ def write_best(
     model_state: Mapping[str, Tensor],
     config: RunConfig,
     tokenizer: Tokenizer | None,
-    state: TrainingState,
+    state: TrainState,
 ) -> Path:
     """Write or replace the best model of a run, without optimizer state; returns its place.
 

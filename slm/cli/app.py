@@ -154,14 +154,9 @@ def _report(error: SlmError, name: str) -> int:
     known_to_all = isinstance(error, UsageError | Interrupted | TrainingError)
     if not known_to_all or Process.from_environment_or_alone().is_main:
         say(f"error: {one_line(error.message)}")
-        say(f"hint: {one_line(error.hint or _last_resort(error, name))}")
+        # Where it happened in the program is no help with a fault in the user's own file.
+        say(f"hint: {one_line(error.hint or error.default_hint or f'see: {name} --help')}")
     return error.exit_code
-
-
-def _last_resort(error: SlmError, name: str) -> str:
-    if isinstance(error, UsageError):
-        return f"see: {name} --help"
-    return f"{DEBUG_VARIABLE}=1 shows where it happened"
 
 
 def _report_unexpected(error: BaseException) -> int:

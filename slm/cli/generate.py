@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from dataclasses import asdict
@@ -13,6 +14,7 @@ import typer
 from slm.cli.loading import load_checkpoint_generator
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text
 from slm.cli.output import counted, print_json, say
+from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError
 from slm.reading import read_at_most
 
@@ -166,15 +168,23 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
             with file.open("rb") as stream:  # which may be a pipe, as <(command) is
                 content = read_at_most(stream, LARGEST_PROMPTS_BYTES)
         text = content.decode("utf-8-sig")
+        if "\0" in text:
+            raise _not_utf8(file, content, "it holds a zero byte")
     except OSError as error:
         raise UsageError(f"cannot read the prompts {file}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"the prompts {file} are not UTF-8: {error.reason}") from None
+        raise _not_utf8(file, content, f"{error.reason} at byte {error.start:,}") from None
     # Not splitlines(), which also splits at characters that may stand in a prompt.
     prompts = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
     if not prompts:
         raise UsageError(f"{file} holds no prompt", hint="write one prompt on each line")
     return prompts
+
+
+def _not_utf8(file: Path, content: bytes, reason: str) -> UsageError:
+    encoding = encoding_of(io.BytesIO(content))
+    hint = conversion_hint(encoding, file if file.is_file() else None)
+    return UsageError(f"the prompts {file} are not UTF-8: {reason}", hint=hint)
 
 
 def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:

@@ -135,7 +135,7 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "step": state.step,
         "tokens_seen": state.tokens_seen,
-        "elapsed_seconds": state.elapsed_seconds,
+        "elapsed_seconds": state.time.elapsed_seconds,
         "best_validation_loss": state.best_validation_loss,
         "evaluations_since_best": state.evaluations_since_best,
         "can_go_on": checkpoint.has_optimizer_state,

@@ -12,7 +12,7 @@ from slm.errors import ConfigError, did_you_mean
 from slm.runtime import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
 
 if TYPE_CHECKING:
-    from slm.checkpoint import TrainingState
+    from slm.checkpoint import TrainState
     from slm.generation import Generator
     from slm.model import GPT
     from slm.tokenizer.base import Tokenizer
@@ -26,7 +26,7 @@ class LoadedModel:
     """The checkpoint directory that was meant."""
     model: GPT
     tokenizer: Tokenizer
-    state: TrainingState
+    state: TrainState
     data: DataConfig
     """What it was trained on, and which stories were held out."""
     device: str

@@ -49,8 +49,9 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="SRC",
-        help="builtin, a Hugging Face data set, a .txt, .jsonl, .csv or .parquet file, "
-        "or a folder with train.* and validation.*",
+        help="builtin, a Hugging Face data set, a .txt, .md, .jsonl, .json, .csv, .tsv, .parquet "
+        "or .arrow file (text also as .gz, .bz2, .xz, .zst or .zip), "
+        "or a folder of such files",
     ),
 ]
 

@@ -30,7 +30,7 @@ from slm.errors import HubError, TokenizerError
 from slm.runtime import Process
 
 if TYPE_CHECKING:
-    from slm.training import Trainer
+    from slm.runs.run_trainer import RunTrainer
 
 DEFAULT_PRESET = "gpt2"
 EXAMPLE_PROMPTS = (
@@ -97,7 +97,8 @@ def train(
         return
     process = Process.from_environment()
     with run_lock(chosen, process):
-        from slm.reporting.model_file import MODEL_FILE
+        from slm.api import add_default_callbacks
+        from slm.interop.model_file import MODEL_FILE
         from slm.runs.launch import ready_trainer
 
         with ready_trainer(
@@ -109,6 +110,7 @@ def train(
             note=say,
             began_at=context.obj,
         ) as trainer:
+            add_default_callbacks(trainer)
             trainer.train(existing="resume" if resume else "set-aside")
             if process.is_main or trainer.is_sharded:  # by all processes together
                 saved = trainer.out_dir / MODEL_FILE
@@ -129,9 +131,9 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
     return replace(settings, origins={**settings.origins, **chosen})
 
 
-def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:
+def _set_up(settings: RunConfig, *, force_reload: bool) -> RunTrainer:
     """Everything but the training: the data, and the saved model, or else an untrained one."""
-    from slm.reporting.model_file import MODEL_FILE, load_model_file
+    from slm.interop.model_file import MODEL_FILE, load_model_file
     from slm.runs.data import fit_vocabulary, obtain_data
     from slm.runs.launch import build_trainer
 
@@ -156,7 +158,7 @@ def _set_up(settings: RunConfig, *, force_reload: bool) -> Trainer:
     return trainer
 
 
-def _tell_stories(trainer: Trainer) -> None:
+def _tell_stories(trainer: RunTrainer) -> None:
     for number, prompt in enumerate(EXAMPLE_PROMPTS):
         text = trainer.generate_text(prompt, seed=trainer.config.seed + number)
         if trainer.process.is_main:

@@ -185,8 +185,8 @@ def _train(
     process = Process.from_environment()
     with run_lock(settings, process):
         plan = None if to_plan is None else tell_plan(settings, to_plan, began_at=began_at)
+        from slm.planning.plan_file import PlanFile
         from slm.reporting.callbacks import recording_callbacks
-        from slm.reporting.plan_file import PlanFile
         from slm.reporting.progress import ProgressDisplay
         from slm.runs.launch import ready_trainer
 

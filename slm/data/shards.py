@@ -107,7 +107,7 @@ class DataMeta(_Record):
     def source_name(self) -> str:
         """What a user gives as `source` to mean this text."""
         train = self.source.get("train")
-        if isinstance(train, dict):  # of a folder
+        if isinstance(train, dict) and "path" not in self.source:  # a folder of two files
             return Path(str(train.get("path"))).parent.as_posix()
         return str(self.source.get("name") or self.source.get("path") or self.source.get("kind"))
 

@@ -7,6 +7,7 @@ has it. Each value remembers which layer it came from.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import tomllib
@@ -28,6 +29,7 @@ from slm.config import (
     TrainingConfig,
     are_origins,
 )
+from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError, did_you_mean, shown
 
 DEFAULT_PRESET = "modern-12m"
@@ -125,7 +127,12 @@ def settings_file(path: Path) -> dict[str, Any]:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE_BYTES + 1)
         text = content.decode("utf-8")
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a null in the path
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"the settings file {path} is not UTF-8: {error.reason} at byte {error.start:,}",
+            hint=conversion_hint(encoding_of(io.BytesIO(content)), path),
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a null in the path
         reason = getattr(error, "strerror", None) or error
         raise UsageError(
             f"cannot read the settings file {shown(str(path), 300)}: {reason}"

@@ -31,6 +31,7 @@ from slm.runs.data import (
     place_data,
 )
 from slm.runs.layout import Existing, make_room
+from slm.runs.run_trainer import RunTrainer
 from slm.runtime import (
     DTYPES,
     Process,
@@ -42,7 +43,6 @@ from slm.runtime import (
     seed_everything,
 )
 from slm.training.events import Callback
-from slm.training.trainer import Trainer
 
 
 @contextlib.contextmanager
@@ -52,11 +52,11 @@ def ready_trainer(
     *,
     existing: Existing,
     force_reload: bool = False,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: contextlib.AbstractContextManager[Progress] | None = None,
     note: Note = lambda sentence: None,
     began_at: float | None = None,
-) -> Iterator[Trainer]:
+) -> Iterator[RunTrainer]:
     """A trainer whose data are prepared and whose processes are connected for the block.
 
     The caller holds the lock of the run directory, in the main process.
@@ -64,12 +64,12 @@ def ready_trainer(
     Args:
         settings: of the run; what depends on data or processes is fitted to them.
         process: this process among those that train together.
-        existing: as for `Trainer.train`; a run that will be refused is refused before the work.
+        existing: as for `RunTrainer.train`; a run that will be refused is refused before the work.
         force_reload: fetch and tokenize again.
         callbacks: for the trainer.
         progress: entered while the data are prepared.
         note: told what a user should know.
-        began_at: see `Trainer`.
+        began_at: see `RunTrainer`.
 
     Raises:
         UsageError: there is a run already and `existing` is "refuse".
@@ -176,11 +176,11 @@ def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunCon
 def build_trainer(
     settings: RunConfig,
     process: Process,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] = (),
     *,
     locked: bool = False,
     began_at: float | None = None,
-) -> Trainer:
+) -> RunTrainer:
     """A new model with its initial weights, the loader of its data, and their trainer; see there.
 
     Raises:
@@ -200,7 +200,7 @@ def build_trainer(
         world_size=process.world_size,
     )
     seed_everything(config.seed)
-    return Trainer(
+    return RunTrainer(
         GPT(settings.model),
         loader,
         config.__dict__,

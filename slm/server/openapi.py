@@ -34,7 +34,7 @@ PROBLEMS = {
     421: "The Host header names another server.",
     429: "All slots are taken and the queue is full.",
     500: "The model failed.",
-    503: "No slot became free in time, or the server is about to end.",
+    503: "No slot became free in time, the server is about to end, or the model stopped working.",
 }
 
 READING = (401, 403, 404, 405, 421, 503)
@@ -69,7 +69,9 @@ def description(
         },
         "paths": {
             "/v1/models": {"get": _get("The served model", ModelList)},
-            "/v1/models/{model}": {"get": _get("The served model", ModelCard, named=model.name)},
+            "/v1/models/{model}": {
+                "get": _get("The served model", ModelCard, named=[model.name, *others])
+            },
             "/v1/completions": {"post": _post("Continue texts", CompletionRequest, Completion)},
             "/v1/chat/completions": {
                 "post": _post("Continue a conversation", ChatRequest, ChatCompletion, ChatChunk)
@@ -96,12 +98,13 @@ def _set_bounds(
         for tokens in fields.keys() & {"max_tokens", "max_completion_tokens"}:
             fields[tokens]["anyOf"][0]["maximum"] = limits.max_tokens
     forms = components["CompletionRequest"]["properties"]["prompt"]["anyOf"]
-    text, texts, ids, several = ({**form} for form in forms)
+    text, texts, ids, several, nothing = ({**form} for form in forms)
     ids["items"] = {**ids["items"], "maximum": model.tokenizer.vocab_size - 1}
     ids["maxItems"] = model.longest_prompt
     several["items"] = ids
     texts["maxItems"] = several["maxItems"] = limits.prompts
-    components["CompletionRequest"]["properties"]["prompt"]["anyOf"] = [text, texts, ids, several]
+    bounded = [text, texts, ids, several, nothing]
+    components["CompletionRequest"]["properties"]["prompt"]["anyOf"] = bounded
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:
@@ -124,7 +127,9 @@ def _problems(*statuses: int) -> dict[str, Any]:
     }
 
 
-def _get(summary: str, answer: type[BaseModel], named: str | None = None) -> dict[str, Any]:
+def _get(
+    summary: str, answer: type[BaseModel], named: Sequence[str] | None = None
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": summary,
         "responses": {
@@ -138,7 +143,7 @@ def _get(summary: str, answer: type[BaseModel], named: str | None = None) -> dic
                 "name": "model",
                 "in": "path",
                 "required": True,
-                "schema": {"type": "string", "enum": [named]},
+                "schema": {"type": "string", "enum": [*named]},
             }
         ]
     return operation

@@ -28,9 +28,9 @@ from slm.data.loader import DataLoader
 from slm.generation.cached_decoder import CachedDecoder
 from slm.generation.slot_decoder import SlotDecoder
 from slm.runs import checkpointer as saving
+from slm.runs import run_trainer as trainer_module
 from slm.signals import EndOnSignal
 from slm.tokenizer import bpe
-from slm.training import trainer as trainer_module
 from tests.faults.forked import Mark
 
 PAUSE_SECONDS = 20.0

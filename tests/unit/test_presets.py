@@ -195,9 +195,10 @@ def test_a_settings_file_that_cannot_be_read(tmp_path: Path) -> None:
         settings_file(tmp_path / "missing.toml")
     with pytest.raises(UsageError):
         settings_file(tmp_path)
-    (tmp_path / "latin.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(UsageError):
-        settings_file(tmp_path / "latin.toml")
+    (tmp_path / "wide.toml").write_bytes("n_layer = 3".encode("utf-16"))
+    with pytest.raises(UsageError, match="wide.toml is not UTF-8: .* at byte 0") as caught:
+        settings_file(tmp_path / "wide.toml")
+    assert "iconv -f UTF-16 -t UTF-8" in str(caught.value.hint)
     with pytest.raises(UsageError, match="null"):
         settings_file(Path("a\0.toml"))
 

@@ -33,6 +33,10 @@ def refused(capsys, *words: object) -> str:
         (["--queue", "-1"], "queue"),
         (["--max-tokens", "0"], "max_tokens"),
         (["--request-seconds", "nan"], "request_seconds"),
+        (["--model-name", "a\udcff"], "clients cannot send"),
+        (["--allow-origin", "*"], "pages of every site"),
+        (["--allow-origin", "example.com"], "not an origin"),
+        (["--allow-host", "http://my-laptop.local"], "not a host name"),
     ],
 )
 def test_what_cannot_be_is_refused(capsys, monkeypatch, words, problem):
