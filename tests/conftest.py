@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from slm.config import GPTConfig
     from slm.model import GPT
 
+NO_COLOR = bool(os.environ.get("NO_COLOR"))  # what people wish of pytest's own report
 RESTARTS = HOME_VARIABLE not in os.environ and must_restart(os.environ)
 HOME = take_known_surroundings()  # before anything else is imported, and for all child processes
 
@@ -57,8 +58,11 @@ TINY = {
 def pytest_configure(config: pytest.Config) -> None:
     if RESTARTS:
         remove_home(HOME)
-        config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
+        if (capture := config.pluginmanager.getplugin("capturemanager")) is not None:
+            capture.stop_global_capturing()
         restart()
+    if NO_COLOR and config.option.color == "auto":
+        config.option.color = "no"
     if HOME is not None and hasattr(config, "cache"):
         # What is the same in every run, and takes seconds to make, is kept from one to the next.
         for variable, name in (("SLM_CACHE", "slm"), ("MPLCONFIGDIR", "matplotlib")):

@@ -1,4 +1,4 @@
-"""Which unit tests `make check` runs for a change."""
+"""Which tests `make check` runs for a change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.changed import changed_files, unit_tests_of
+from tests.changed import ALWAYS, ROOMS, ROOT, changed_files, mirrors_of, places_for
 
 
 @pytest.fixture
@@ -18,7 +18,11 @@ def project(tmp_path: Path) -> Path:
         *("slm/config.py", "slm/cli/output.py", "slm/cli/__init__.py", "slm/server/page/a.js"),
         *("storyworld/world.py", "tests/unit/test_config.py", "tests/unit/cli/test_output.py"),
         *("tests/unit/cli/test_app.py", "tests/unit/server/test_app.py"),
-        *("tests/unit/storyworld/test_world.py", "tests/unit/cli/conftest.py", "README.md"),
+        *(
+            "tests/unit/storyworld/test_world.py",
+            "tests/unit/cli/conftest.py",
+            "tests/bench/test_race.py",
+        ),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
@@ -35,6 +39,8 @@ def project(tmp_path: Path) -> Path:
             ["tests/unit/cli/test_output.py", "tests/unit/test_config.py"],
         ),
         (["storyworld/world.py"], ["tests/unit/storyworld/test_world.py"]),
+        (["bench/race.py"], ["tests/bench/test_race.py"]),
+        (["bench/gone.py"], ["tests/bench"]),
         # Without a test of the same name, those of the folder.
         (["slm/cli/__init__.py"], ["tests/unit/cli"]),
         (["slm/cli/gone.py"], ["tests/unit/cli"]),
@@ -43,11 +49,19 @@ def project(tmp_path: Path) -> Path:
         (["tests/unit/cli/test_app.py"], ["tests/unit/cli/test_app.py"]),
         (["tests/unit/cli/conftest.py", "tests/unit/cli/test_app.py"], ["tests/unit/cli"]),
         # What no unit test is about.
-        (["README.md", "docs/LOG.md", "tests/e2e/test_cli.py", "bench/race.py"], []),
+        (["README.md", "docs/LOG.md", "tests/e2e/test_cli.py", "slm/none.py"], []),
     ],
 )
 def test_files_and_their_tests(project: Path, changed: list[str], tests: list[str]) -> None:
-    assert unit_tests_of(changed, project) == tests
+    assert mirrors_of(changed, project) == tests
+
+
+def test_all_where_nothing_has_changed_or_what_all_share(project: Path) -> None:
+    everything = ["tests/bench", "tests/unit"]
+    assert places_for([], project) == everything
+    assert places_for(["slm/config.py", "tests/conftest.py"], project) == everything
+    assert places_for(["slm/config.py"], project) == ["tests/unit/test_config.py"]
+    assert places_for(["README.md"], project) == []
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")
@@ -69,6 +83,13 @@ def test_what_has_changed_since_the_branch_left_main(project: Path) -> None:
     (project / "ignored").write_text("")
     found = changed_files(project)
     assert sorted(found) == ["slm/cli/output.py", "slm/config.py", "slm/ödd name.py"]
+
+
+def test_the_rooms_are_there() -> None:
+    assert (ROOT / ALWAYS).is_file()
+    for code, tests in ROOMS.items():
+        assert any((ROOT / code).rglob("*.py"))
+        assert any((ROOT / tests).rglob("test_*.py"))
 
 
 def test_without_git_nothing_is_known(tmp_path: Path) -> None:
