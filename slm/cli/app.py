@@ -29,6 +29,7 @@ from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
+from slm.resources import limit_libraries
 from slm.runtime import Process
 from slm.signals import Ended, EndOnSignal
 from slm.space import find_no_space
@@ -71,7 +72,7 @@ app.command("train", short_help="Train a model, or go on with one.")(train)
 app.command("generate", short_help="Continue prompts with a trained model.")(generate)
 app.command("serve", short_help="Serve a model over HTTP, in the form of OpenAI's API.")(serve)
 app.command("eval", short_help="Loss, perplexity and bits per byte on any text.")(evaluate)
-app.command("info", short_help="All about a run, a checkpoint or a data directory.")(info)
+app.command("info", short_help="All about a run, a checkpoint, a data directory, or this machine.")(info)
 app.command("inspect", short_help="What a model does inside while it reads a text.")(inspect)
 app.command("presets", short_help="Presets, and all settings.")(presets)
 app.add_typer(bench.app, name="bench")
@@ -94,6 +95,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     Commands find in their context's `obj` when they began, by `time.monotonic`.
     """
     prepare_streams()
+    if arguments is None:  # the process is this program's own
+        limit_libraries()
     command = typer.main.get_command(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     signals = EndOnSignal()

@@ -301,8 +301,8 @@ def _warnings_of_machine(
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
-            f"about {memory / 1e9:.1f} GB of memory will be used, there are {there / 1e9:.1f}: "
-            "choose a smaller batch_size"
+            f"about {memory / 1e9:.1f} GB of memory will be needed, of {there / 1e9:.1f} GB that this "
+            "process may use: choose a smaller batch_size"
         )
     if 60.0 * minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
