@@ -1,7 +1,7 @@
 """How many CPUs and how much memory this process may use, and what limits them.
 
-The affinity of the process, the limits of its container, and the variables with which a user chooses
-a number of threads. Nothing here imports PyTorch.
+The affinity of the process, the limits of its container, and the variables with which a user
+chooses a number of threads. Nothing here imports PyTorch.
 """
 
 from __future__ import annotations
@@ -117,6 +117,31 @@ def usable_memory() -> Memory | None:
         return None
     machine, limit = pages * page_bytes, cgroup_limits().memory_bytes
     return Memory(machine, machine if limit is None else min(machine, limit))
+
+
+def busy_cpu_seconds(root: Path = Path("/")) -> float | None:
+    """CPU time that all programs have used on the processors of this process, since the start.
+
+    Time that a hypervisor gave to another virtual machine counts, too. None where the system does
+    not say.
+
+    Args:
+        root: of the file system.
+    """
+    try:
+        text = (root / "proc/stat").read_text(encoding="ascii")
+        ticks_per_second = os.sysconf("SC_CLK_TCK")
+    except (AttributeError, OSError, ValueError):
+        return None
+    processors, ticks = _affinity(), 0
+    for line in text.splitlines():
+        name, *fields = line.split()
+        if name.startswith("cpu") and name[3:].isdecimal() and int(name[3:]) in processors:
+            if len(fields) < 8 or not all(field.isdecimal() for field in fields):
+                return None
+            user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, fields[:8])
+            ticks += user + nice + system + irq + softirq + steal
+    return ticks / ticks_per_second if ticks else None
 
 
 def limit_libraries(environment: MutableMapping[str, str] = os.environ) -> None:

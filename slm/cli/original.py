@@ -98,6 +98,7 @@ def train(
     process = Process.from_environment()
     with run_lock(chosen, process):
         from slm.reporting.model_file import MODEL_FILE
+        from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
         with ready_trainer(
@@ -109,6 +110,7 @@ def train(
             note=say,
             began_at=context.obj,
         ) as trainer:
+            trainer.listeners.callbacks.append(ContentionWatch(trainer.note))
             trainer.train(existing="resume" if resume else "set-aside")
             if process.is_main or trainer.is_sharded:  # by all processes together
                 saved = trainer.out_dir / MODEL_FILE

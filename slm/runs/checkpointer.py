@@ -130,6 +130,7 @@ class RunSaver:
         self.data_loader = data_loader
         self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         self._saved: tuple[int, Path] | None = None
+        self._threads = torch.get_num_threads()  # a busy machine may lend fewer for a while
 
     def forget(self) -> None:
         """A new run begins: nothing of it is saved yet."""
@@ -267,7 +268,7 @@ class RunSaver:
         """All besides the settings that decides the last bits of what a run computes."""
         return {
             "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
+            "threads": self._threads,
             "processes": self.stepper.process.world_size,
             "device": self.stepper.device.partition(":")[0],
             "dtype": self.stepper.dtype,
