@@ -315,7 +315,7 @@ def _warnings_of_machine(
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
-            f"about {memory / 1e9:.1f} GB of memory will be needed, of the {there / 1e9:.1f} GB that "
+            f"about {memory / 1e9:.1f} GB of memory are needed, of {there / 1e9:.1f} GB that "
             "this process may use: choose a smaller batch_size"
         )
     if 60.0 * minutes <= STARTING_SECONDS:
