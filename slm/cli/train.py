@@ -26,7 +26,7 @@ from slm.cli.options import (
     given,
     length_flags,
 )
-from slm.cli.output import Display, print_json, print_table, say
+from slm.cli.output import Display, counted, print_json, print_table, say
 from slm.cli.plan import print_plan, tell_plan
 from slm.cli.settings import new_run, resumed_run
 from slm.config import ORIGIN_PREPARED, RunConfig
@@ -237,7 +237,8 @@ def preparation_progress() -> Iterator[Progress]:
 def _tell(
     result: TrainingResult, bytes_per_token: float, planned: PlanFile | None, *, as_json: bool
 ) -> None:
-    promise, restated = (None, None) if planned is None else (planned.promise, planned.restated)
+    outlook = None if planned is None else planned.outlook
+    promise, restated = (outlook.promise, outlook.restated) if outlook else (None, None)
     best = result.best_validation_loss
     bits_per_byte = None if best is None else best / math.log(2) / bytes_per_token
     if as_json:
@@ -270,7 +271,9 @@ def _tell(
         rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
     for name, said in (("as planned", promise), ("as restated", restated)):
         if said is not None:
-            figures = f"{said.expected_bits_per_byte:.4f} bits per byte in {said.steps:,} steps"
+            figures = (
+                f"{said.expected_bits_per_byte:.4f} bits per byte in {counted(said.steps, 'step')}"
+            )
             rows.append((name, f"{figures}, as `slm eval` measures them"))
     rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
     print_table(rows)

@@ -18,7 +18,7 @@ LONGEST_WINDOW_SECONDS = 60.0
 WINDOW_SHARE = 0.1
 """Steps are timed for so long, or for this share of a shorter run, before anything is said."""
 FIRST_CHANGE = 1.2
-"""How many times as long as promised, or as short, a step takes for it to be said at first."""
+"""How many times as many steps as planned, or as few, there will be for it to be said at first."""
 LATER_CHANGE = 4 / 3
 """The same beside what was said last."""
 
@@ -96,26 +96,37 @@ def _is_positive(value: object) -> bool:
     return is_number and math.isfinite(value) and value > 0  # type: ignore[operator, arg-type]
 
 
-class StepTimes:
-    """Notices when steps take longer, or less long, than was said.
+class Outlook:
+    """Notices when a run will make fewer steps, or more, than was said.
 
     Args:
-        stated: seconds per step, as the plan has it.
-        minutes: of the whole run.
+        promise: what the plan says.
+        restated: what was said last in an earlier start of the run.
     """
 
-    def __init__(self, stated: float, minutes: float) -> None:
-        self._stated = stated
+    def __init__(self, promise: Promise, restated: Restatement | None = None) -> None:
+        self.promise = promise
+        self.restated = restated
+        self._window = min(LONGEST_WINDOW_SECONDS, WINDOW_SHARE * 60.0 * promise.minutes)
         self._change = FIRST_CHANGE
-        self._window = min(LONGEST_WINDOW_SECONDS, WINDOW_SHARE * 60.0 * minutes)
         self._is_warm = False
         self._seconds, self._steps = 0.0, 0
 
-    def add(self, seconds: float) -> float | None:
-        """Take in a step; returns the seconds per step where they are to be stated anew.
+    @property
+    def stated(self) -> Promise | Restatement:
+        """What was said last."""
+        return self.restated or self.promise
+
+    def add(self, step: int, elapsed_seconds: float, seconds: float) -> Restatement | None:
+        """Take in a step; returns what is to be expected where that must be said anew.
 
         The first step of a start, which warms up or compiles, does not count. After each statement
         steps are timed twice as long before the next.
+
+        Args:
+            step: steps done, this one included.
+            elapsed_seconds: of the run's minutes.
+            seconds: that the step took.
         """
         if not self._is_warm:
             self._is_warm = True
@@ -124,12 +135,12 @@ class StepTimes:
         self._steps += 1
         if self._seconds < self._window:
             return None
-        found = self._seconds / self._steps
+        found = self.promise.restated(step, elapsed_seconds, self._seconds / self._steps)
         self._seconds, self._steps = 0.0, 0
-        is_changed = not 1 / self._change < found / self._stated < self._change
+        is_as_said = 1 / self._change < found.steps / self.stated.steps < self._change
         self._change = LATER_CHANGE
-        if not is_changed:
+        if is_as_said:
             return None
-        self._stated = found
+        self.restated = found
         self._window *= 2
         return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.files import atomic_write
-from slm.planning.restating import Promise, Restatement, StepTimes
+from slm.planning.restating import Outlook, Promise, Restatement
 from slm.reading import read_bounded, strict_json
 from slm.training.events import Callback, RunStart, StepRecord
 
@@ -27,7 +27,7 @@ def read_plan(out_dir: Path) -> dict[str, Any] | None:
 
 
 class PlanFile(Callback):
-    """Writes a plan into the run's directory, and says when steps take longer, or less long.
+    """Writes a plan into the run's directory, and says when another result is to be expected.
 
     Args:
         plan: as `Plan.to_json` gives it, or as it was saved.
@@ -36,39 +36,39 @@ class PlanFile(Callback):
 
     def __init__(self, plan: Mapping[str, Any], note: Callable[[str], None]) -> None:
         self.plan = dict(plan)
-        self.promise = Promise.from_json(plan)
         said = plan.get("restatements")
         self._said: list[Any] = said if isinstance(said, list) else []
-        self.restated = Restatement.from_json(self._said[-1]) if self._said else None
+        promise = Promise.from_json(plan)
+        last = Restatement.from_json(self._said[-1]) if self._said else None
+        self.outlook = None if promise is None else Outlook(promise, last)
         self._note = note
         self._path = Path(PLAN_FILE)
-        self._times: StepTimes | None = None
         self._tokens_per_step = 0
 
     def on_start(self, start: RunStart) -> None:
         self._path = start.out_dir / PLAN_FILE
         self._tokens_per_step = start.tokens_per_step
-        if self.promise is None or self.promise.minutes != start.settings.train.max_minutes:
-            self.promise = self.restated = None  # the run was given another length
-        else:
-            stated = self.restated or self.promise
-            self._times = StepTimes(stated.seconds_per_step, self.promise.minutes)
+        minutes = start.settings.train.max_minutes
+        if self.outlook is not None and self.outlook.promise.minutes != minutes:
+            self.outlook = None  # the run was given another length
         self._write()
 
     def on_step(self, record: StepRecord) -> None:
-        if self._times is None or self.promise is None:
+        if self.outlook is None:
             return
-        found = self._times.add(self._tokens_per_step / record.tokens_per_second)
-        if found is None:
+        before = self.outlook.stated
+        seconds = self._tokens_per_step / record.tokens_per_second
+        now = self.outlook.add(record.step, record.elapsed_seconds, seconds)
+        if now is None:
             return
-        before = self.restated or self.promise
-        self.restated = self.promise.restated(record.step, record.elapsed_seconds, found)
-        self._said.append(asdict(self.restated))
+        self._said.append(asdict(now))
         self._write()
+        left = 60.0 * self.outlook.promise.minutes - now.elapsed_seconds
         self._note(
-            f"a step takes {_seconds(found)} instead of {_seconds(before.seconds_per_step)}: "
-            f"expect about {self.restated.steps:,} steps instead of {before.steps:,}, and "
-            f"{self.restated.expected_bits_per_byte:.2f} bits per byte instead of "
+            f"a step takes {_time(now.seconds_per_step)} instead of "
+            f"{_time(before.seconds_per_step)}, and {left:,.0f} s are left: expect about "
+            f"{now.steps:,} steps instead of {before.steps:,}, and "
+            f"{now.expected_bits_per_byte:.2f} bits per byte instead of "
             f"{before.expected_bits_per_byte:.2f}"
         )
 
@@ -77,5 +77,5 @@ class PlanFile(Callback):
         atomic_write(self._path, json.dumps(content, indent=2) + "\n")
 
 
-def _seconds(seconds: float) -> str:
+def _time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1e3 * seconds:.0f} ms"
