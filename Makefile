@@ -11,20 +11,26 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := runs/demo
 SECONDS := 600
+WORKERS ?= auto
+# A file of tests stays in one process, which makes its shared data and models once. The first
+# files, in the order of their names, take longest.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak fuzz clean
+.PHONY: help demo check test soak fuzz clean lint types tests changed
 
 help:
 	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), tell three stories'
 	@echo '             make demo PROMPT="A dragon": one of them begins with your words'
-	@echo 'make test    run every check: ruff, mypy, import-linter, pytest'
+	@echo 'make check   ruff, mypy, import-linter, and the quick unit tests of what has changed (a minute)'
+	@echo 'make test    run every check: ruff, mypy, import-linter, and all tests (5 to 8 minutes)'
 	@echo 'make soak    the long form of the tests of faults (kills, power cuts, damage), with counts'
 	@echo 'make fuzz    hostile input from a generator for SECONDS=$(SECONDS) on every format'
 	@echo 'make clean   remove the caches and the model of the demo'
 	@echo
 	@echo 'Variables: PYTHON ($(PYTHON)), VENV ($(VENV)), TORCH ($(TORCH)): what pip installs first,'
-	@echo '           with options of pip if you like, as an index of CPU or CUDA builds'
+	@echo '           with options of pip if you like, as an index of CPU or CUDA builds;'
+	@echo '           WORKERS ($(WORKERS)): how many processes run the tests, one for each core or a number'
 
 demo: $(DEMO)/.trained
 	@printf '%s\n' 'Once upon a time' 'One day, a little girl named' "$${PROMPT:-The small dog was sad because}" \
@@ -36,12 +42,26 @@ $(DEMO)/.trained: | $(VENV)/.ready
 	$(BIN)/python -m slm train --preset demo --out $(DEMO) $(if $(wildcard $(DEMO)/config.json),--resume)
 	@touch $@
 
-test: $(VENV)/.ready-dev
+# mypy has one thread: beside it, the tests keep the other cores busy.
+test: lint
+	+@$(MAKE) --no-print-directory -j2 types tests
+
+check: lint
+	+@$(MAKE) --no-print-directory -j2 types changed
+
+lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+
+types: $(VENV)/.ready-dev
+	$(BIN)/mypy
+
+tests: $(VENV)/.ready-dev
+	$(PYTEST)
+
+changed: $(VENV)/.ready-dev
+	$(PYTEST) -m 'not slow' $$($(BIN)/python -m tests.changed)
 
 soak: $(VENV)/.ready-dev
 	SLM_SOAK=1 $(BIN)/python -m pytest -s tests/faults

@@ -84,9 +84,9 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     from slm.model import GPT, model_costs
     from slm.presets import resolve
     from slm.runs.contention import ContentionWatch
+    from slm.runs.guarded_step import GuardedStep
     from slm.runtime import Process, keep_freed_memory, resolve_dtype, set_threads
     from slm.training.events import RunStart, StepRecord
-    from slm.training.step import Stepper
 
     settings = resolve(preset, assignments=list(assignments))
     if way == "as-run":
@@ -94,7 +94,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     threads = set_threads(settings.train.threads)
     keep_freed_memory()
     dtype = resolve_dtype(settings.train.dtype, "cpu")
-    stepper = Stepper(
+    stepper = GuardedStep(
         GPT(settings.model), settings.train, device="cpu", dtype=dtype, process=Process()
     )
     size = (settings.train.batch_size, settings.model.block_size + 1)

@@ -35,7 +35,7 @@ def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any
     import torch
 
     from slm.checkpoint import (
-        TrainingState,
+        TrainState,
         flatten_optimizer_state,
         newest_checkpoint,
         write_best,
@@ -43,16 +43,16 @@ def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any
     )
     from slm.model import GPT
     from slm.presets import resolve
+    from slm.runs.guarded_step import GuardedStep
     from slm.runtime import Process, keep_freed_memory, resolve_dtype
     from slm.tokenizer import build_tokenizer
-    from slm.training.step import Stepper
 
     settings = resolve(preset)
     config, shape = settings.train, settings.model
     keep_freed_memory()
     model = GPT(shape)
     dtype = resolve_dtype(config.dtype, "cpu")
-    stepper = Stepper(model, config, device="cpu", dtype=dtype, process=Process())
+    stepper = GuardedStep(model, config, device="cpu", dtype=dtype, process=Process())
     batches = config.gradient_accumulation_steps
     ids = torch.randint(shape.vocab_size, (2, config.batch_size, shape.block_size))
 
@@ -66,7 +66,7 @@ def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any
     tokenizer = build_tokenizer("bytes", lambda: [])
 
     def content(number: int) -> dict[str, Any]:
-        state = TrainingState(number, 0, 0.0, None, 0, "0" * 64)
+        state = TrainState(number, data_fingerprint="0" * 64)
         weights = model.state_dict()
         return {
             "model_state": weights,

@@ -32,13 +32,13 @@ def our_step(preset: str, batch_size: int) -> tuple[Callable[[], object], int]:
 
     from slm.model import GPT
     from slm.presets import resolve
+    from slm.runs.guarded_step import GuardedStep
     from slm.runtime import Process, resolve_dtype
-    from slm.training.step import Stepper
 
     settings = resolve(preset)
     shape = settings.model
     dtype = resolve_dtype(settings.train.dtype, "cpu")
-    stepper = Stepper(GPT(shape), settings.train, device="cpu", dtype=dtype, process=Process())
+    stepper = GuardedStep(GPT(shape), settings.train, device="cpu", dtype=dtype, process=Process())
     ids = torch.randint(shape.vocab_size, (2, batch_size, shape.block_size))
     return (lambda: stepper.step([(ids[0], ids[1])], 1, 1.0)), ids[0].numel()
 

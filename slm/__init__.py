@@ -10,16 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slm.lazy import fetched_when_used
+from slm.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from slm.api import Trainer
     from slm.config import GPTConfig, ModelConfig, TrainingConfig, get_default_configs
     from slm.data.loader import DataLoader
     from slm.errors import SlmError
     from slm.generation import GenerationOptions, Generator
     from slm.model import GPT
-    from slm.training import Trainer
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "DataLoader": "slm.data.loader",
@@ -29,7 +28,7 @@ _HOMES = {
     "Generator": "slm.generation",
     "ModelConfig": "slm.config",
     "SlmError": "slm.errors",
-    "Trainer": "slm.training",
+    "Trainer": "slm.api",
     "TrainingConfig": "slm.config",
     "get_default_configs": "slm.config",
 }

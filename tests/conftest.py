@@ -9,21 +9,30 @@ import contextlib
 import faulthandler
 import os
 import random
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.surroundings import (
+    HOME_VARIABLE,
+    is_ones_own,
+    must_restart,
+    remove_home,
+    restart,
+    take_known_surroundings,
+)
+
 if TYPE_CHECKING:
     from slm.config import GPTConfig
     from slm.model import GPT
 
-# Before PyTorch is first imported, and for child processes, too: for tiny tensors a second thread
-# only waits for the first, and on a busy machine both do.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+RESTARTS = HOME_VARIABLE not in os.environ and must_restart(os.environ)
+HOME = take_known_surroundings()  # before anything else is imported, and for all child processes
 
 MODERN = {
     "norm": "rmsnorm",
@@ -45,6 +54,20 @@ TINY = {
 }
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if RESTARTS:
+        remove_home(HOME)
+        config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
+        restart()
+    if HOME is not None and hasattr(config, "cache"):
+        # What is the same in every run, and takes seconds to make, is kept from one to the next.
+        for variable, name in (("SLM_CACHE", "slm"), ("MPLCONFIGDIR", "matplotlib")):
+            with contextlib.suppress(OSError):  # the folder of the project may be read-only
+                folder = config.cache.mkdir(name)
+                if is_ones_own(folder):
+                    os.environ[variable] = str(folder)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     session.config.add_cleanup(lambda: _end_now(int(session.exitstatus)))
 
@@ -54,6 +77,7 @@ def _end_now(status: int) -> None:
 
     Left to Python, a run that had been told whole has hung while the interpreter shut down.
     """
+    remove_home(HOME)
     left = [each for each in threading.enumerate() if not each.daemon]
     left.remove(threading.main_thread())
     if left:
@@ -63,6 +87,14 @@ def _end_now(status: int) -> None:
         with contextlib.suppress(OSError, ValueError):  # some test has closed it
             stream.flush()
     os._exit(status)
+
+
+@pytest.fixture
+def heeds_hangup() -> Iterator[None]:
+    """SIGHUP has its usual effect, also where the tests run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 
-def as_zip() -> bytes:
+def as_zip(*names: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("text.txt", "words")
+        for name in names or ("text.txt",):
+            archive.writestr(name, "words")
     return buffer.getvalue()
 
 

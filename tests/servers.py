@@ -43,6 +43,7 @@ def running(
     *,
     draw: Draw = draw,
     tokenizer: Tokenizer | None = None,
+    name: str = "tiny",
     send_buffer: int | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
@@ -53,7 +54,7 @@ def running(
     )
     scheduler = Scheduler(slots, limits, draw=draw)
     service = Service(
-        model=Model.of("tiny", tokenizer or BytesTokenizer(), slots.block_size),
+        model=Model.of(name, tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
         created=1_700_000_000,
@@ -70,6 +71,6 @@ def running(
         yield Running(address, int(address.rpartition(":")[2]), scheduler, server, thread)
     finally:
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
         listener.close()
         assert not thread.is_alive(), "the server does not end"

@@ -159,7 +159,7 @@ def seconds_to_first_token(settings: RunConfig, starts: int) -> float:
     """
     import torch
 
-    from slm.checkpoint import TrainingState, save_checkpoint
+    from slm.checkpoint import TrainState, save_checkpoint
     from slm.model import GPT
     from slm.tokenizer.byte_level import BytesTokenizer
 
@@ -174,7 +174,7 @@ def seconds_to_first_token(settings: RunConfig, starts: int) -> float:
             model_state=GPT(settings.model).state_dict(),
             config=settings,
             tokenizer=tokenizer,
-            state=TrainingState(0, 0, 0.0, None, 0, ""),
+            state=TrainState(),
         )
         return statistics.median(_seconds_of_one_start(path) for _ in range(starts))
 

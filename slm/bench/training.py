@@ -18,11 +18,14 @@ from torch import Tensor, nn
 
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
+from slm.data.shards import DataDirectory
+from slm.errors import DataError
 from slm.model import GPT, model_costs
 from slm.model.gpt import Block
 from slm.model.loss import chunked_cross_entropy
 from slm.planning.timing import best_seconds, step_seconds
 from slm.runs.data import fit_vocabulary
+from slm.runs.guarded_step import GuardedStep
 from slm.runs.launch import check_memory
 from slm.runtime import (
     Process,
@@ -36,7 +39,7 @@ from slm.runtime import (
     torch_dtype,
 )
 from slm.training.compiling import compile_blocks, worth_compiling
-from slm.training.step import Stepper
+from slm.training.step import zero_gradients
 
 WARM_UP_STEPS = 2
 MATRIX_SIZE = 2048
@@ -96,7 +99,7 @@ def measure_training(
     compiled = worth_compiling(config, model, device, tokens_per_step)
     if compiled:
         compile_blocks(model)
-    stepper = Stepper(model, config, device=device, dtype=dtype, process=Process())
+    stepper = GuardedStep(model, config, device=device, dtype=dtype, process=Process())
     if config.attend_within == "story":  # among random ids, any id serves as the separator
         stepper.eot_id = settings.model.vocab_size - 1
     numbers = count()
@@ -151,6 +154,11 @@ def _batches(
             return [(sequences[:, :-1], sequences[:, 1:]) for sequences in ids]
 
         return random_ids, settings
+    try:
+        DataDirectory.open(data_dir)
+    except DataError as error:
+        hint = "leave out --data to measure on random token ids"
+        raise DataError(error.message, hint=hint) from None
     loader = DataLoader(
         config.batch_size, shape.block_size, device, data_dir=data_dir, seed=config.seed
     )
@@ -181,7 +189,7 @@ def measure_ceiling(device: str) -> Ceiling:
 
 
 def seconds_by_part(
-    stepper: Stepper,
+    stepper: GuardedStep,
     batch: tuple[Tensor, Tensor],
     whole_seconds: float,
     *,
@@ -238,12 +246,14 @@ def seconds_by_part(
         "embedding": both_ways(embed),
     }
     _fill_gradients(model)
-    parts["clipping"] = best_seconds(stepper.clip, device, repeats=repeats)
+    parts["clipping"] = best_seconds(
+        lambda: stepper.execution.clip(model, stepper.config.grad_clip), device, repeats=repeats
+    )
     optimizers: Sequence[torch.optim.Optimizer] = list(stepper.optimizers.values())
     parts["optimizer"] = best_seconds(
         lambda: [optimizer.step() for optimizer in optimizers], device, repeats=repeats
     )
-    stepper.discard_gradients()
+    zero_gradients(stepper.optimizers)
     parts["rest"] = whole_seconds - sum(parts.values())
     return parts
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
         write_best,
         write_run_checkpoint,
     )
-    from slm.checkpoint.state import TrainingState
     from slm.checkpoint.store import Checkpoint, load_checkpoint, save_checkpoint, verify_checkpoint
+    from slm.train_state import TrainState
 
 _HOMES = {
     "Checkpoint": "slm.checkpoint.store",
-    "TrainingState": "slm.checkpoint.state",
+    "TrainState": "slm.train_state",
     "clean_run": "slm.checkpoint.run",
     "flatten_optimizer_state": "slm.checkpoint.optimizer",
     "load_checkpoint": "slm.checkpoint.store",
@@ -41,7 +41,7 @@ _HOMES = {
 
 __all__ = [
     "Checkpoint",
-    "TrainingState",
+    "TrainState",
     "clean_run",
     "flatten_optimizer_state",
     "load_checkpoint",

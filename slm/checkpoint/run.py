@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.checkpoint.manifest import MANIFEST_NAME, Manifest
-from slm.checkpoint.state import TrainingState
 from slm.checkpoint.store import (
     Checkpoint,
     load_checkpoint,
@@ -22,7 +21,7 @@ from slm.checkpoint.store import (
     verify_checkpoint,
 )
 from slm.config import RunConfig
-from slm.errors import CheckpointError, UsageError, did_you_mean
+from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
 from slm.files import (
     remove_directory,
     remove_partials,
@@ -32,6 +31,7 @@ from slm.files import (
 )
 from slm.reading import kind_by_magic, open_regular, status_of
 from slm.tokenizer.base import Tokenizer
+from slm.train_state import TrainState
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ def write_run_checkpoint(
     model_state: Mapping[str, Tensor],
     config: RunConfig,
     tokenizer: Tokenizer | None,
-    state: TrainingState,
+    state: TrainState,
     optimizer_state: Mapping[str, Tensor],
     keep: int = 2,
 ) -> Path:
@@ -108,7 +108,7 @@ def write_best(
     model_state: Mapping[str, Tensor],
     config: RunConfig,
     tokenizer: Tokenizer | None,
-    state: TrainingState,
+    state: TrainState,
 ) -> Path:
     """Write or replace the best model of a run, without optimizer state; returns its place.
 
@@ -215,7 +215,8 @@ def open_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = No
             raise
         raise CheckpointError(
             error.message,
-            hint=f"the newest checkpoint of the run may be whole: give {run / CHECKPOINTS}",
+            hint="the newest checkpoint of the run may be whole: give "
+            + command_line(run / CHECKPOINTS),
         ) from error
 
 
@@ -263,7 +264,7 @@ def resolve_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None =
         raise UsageError(
             f"there is no checkpoint in {path}: looked for {MANIFEST_NAME}, "
             f"{BEST}/{MANIFEST_NAME} and {CHECKPOINTS}/step-*/{MANIFEST_NAME}",
-            hint="`slm train --out` makes a run directory",
+            hint="give a run's folder, which --out named when it was trained",
         )
     return newest.path
 

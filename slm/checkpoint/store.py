@@ -23,7 +23,6 @@ import numpy as np
 import numpy.typing as npt
 
 from slm.checkpoint.manifest import Manifest, ManifestWriter
-from slm.checkpoint.state import TrainingState
 from slm.checkpoint.tensors import (
     Header,
     StoredTensor,
@@ -37,6 +36,7 @@ from slm.files import atomic_directory, standing_directory
 from slm.model.costs import parameter_shapes
 from slm.space import no_space_to_write
 from slm.tokenizer.base import Tokenizer
+from slm.train_state import TrainState
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +63,7 @@ class Checkpoint:
 
     path: Path
     config: RunConfig
-    state: TrainingState
+    state: TrainState
     _weights: Mapping[str, StoredTensor] = field(repr=False)
     _manifest: Manifest = field(repr=False)
     _tokenizer_description: Any = field(repr=False)
@@ -142,7 +142,7 @@ def save_checkpoint(
     model_state: Mapping[str, Tensor],
     config: RunConfig,
     tokenizer: Tokenizer | None,
-    state: TrainingState,
+    state: TrainState,
     optimizer_state: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a checkpoint directory; an older one of that name is replaced when this one is whole.
@@ -218,7 +218,7 @@ def _load(path: Path) -> Checkpoint:
     manifest = Manifest.read(standing_directory(path))
     config_path = manifest.directory / CONFIG_NAME
     config = RunConfig.from_json(manifest.json(CONFIG_NAME), where=str(config_path))
-    state = TrainingState.from_json(
+    state = TrainState.from_json(
         manifest.json(STATE_NAME), where=str(manifest.directory / STATE_NAME)
     )
     tokenizer = manifest.json(TOKENIZER_NAME) if TOKENIZER_NAME in manifest.files else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from dataclasses import asdict
@@ -11,18 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import load_checkpoint_generator
-from slm.cli.options import Checkpoint, Device, Json, WeightDtype
-from slm.cli.output import counted, print_json, say
+from slm.cli.no_effect import note_idle
+from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text
+from slm.cli.output import print_json, say
+from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError
+from slm.quantities import counted
 from slm.reading import read_at_most
 
 if TYPE_CHECKING:
     from slm.generation import Completion, GenerationOptions, Generator
 
 LARGEST_PROMPTS_BYTES = 16 << 20
+CHANCE = ("top_k", "top_p", "min_p", "seed")
 
 
 def generate(
+    context: typer.Context,
     checkpoint: Checkpoint,
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="What the story begins with.")
@@ -107,12 +113,14 @@ def generate(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(stop or ()),
+            stop=tuple(map(typed_text, stop or ())),
             samples=samples,
         )
     except ConfigError as error:  # which begins with the option's name
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
+    if temperature == 0:
+        note_idle(context, CHANCE, "at temperature 0 the likeliest token is taken")
     path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:
@@ -156,7 +164,7 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
             raise UsageError(
                 "there is no prompt", hint='give one as "Once upon a time", or many with --file'
             )
-        return [prompt]
+        return [typed_text(prompt)]
     if prompt is not None:
         raise UsageError("a prompt and --file are both given", hint="give one of them")
     try:
@@ -166,15 +174,23 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
             with file.open("rb") as stream:  # which may be a pipe, as <(command) is
                 content = read_at_most(stream, LARGEST_PROMPTS_BYTES)
         text = content.decode("utf-8-sig")
+        if "\0" in text:
+            raise _not_utf8(file, content, "it holds a zero byte")
     except OSError as error:
         raise UsageError(f"cannot read the prompts {file}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"the prompts {file} are not UTF-8: {error.reason}") from None
+        raise _not_utf8(file, content, f"{error.reason} at byte {error.start:,}") from None
     # Not splitlines(), which also splits at characters that may stand in a prompt.
     prompts = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
     if not prompts:
         raise UsageError(f"{file} holds no prompt", hint="write one prompt on each line")
     return prompts
+
+
+def _not_utf8(file: Path, content: bytes, reason: str) -> UsageError:
+    encoding = encoding_of(io.BytesIO(content))
+    hint = conversion_hint(encoding, file if file.is_file() else None)
+    return UsageError(f"the prompts {file} are not UTF-8: {reason}", hint=hint)
 
 
 def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:
@@ -214,10 +230,12 @@ def _remarks(completions: list[Completion], block_size: int) -> list[str]:
     remarks = []
     if any(completion.prompt_truncated for completion in completions):
         remarks.append(
-            f"a prompt is longer than the context of {block_size} tokens: only its end was read"
+            f"a prompt is longer than the context of {counted(block_size, 'token')}: "
+            "only its end was read"
         )
     if any(completion.context_shifts for completion in completions):
         remarks.append(
-            f"a text grew beyond the context of {block_size} tokens: its older part was forgotten"
+            f"a text grew beyond the context of {counted(block_size, 'token')}: "
+            "its older part was forgotten"
         )
     return remarks

@@ -85,7 +85,7 @@ def _describe(path: Path) -> dict[str, Any]:
             raise UsageError(f"there is nothing at {path}", hint=error.hint) from None
         raise UsageError(
             f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
-            hint="give a folder that `slm prepare` or `slm train` made",
+            hint="give a run's folder, a checkpoint, or a folder of prepared data",
         ) from None
 
 
@@ -180,7 +180,7 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "step": state.step,
         "tokens_seen": state.tokens_seen,
-        "elapsed_seconds": state.elapsed_seconds,
+        "elapsed_seconds": state.time.elapsed_seconds,
         "best_validation_loss": state.best_validation_loss,
         "evaluations_since_best": state.evaluations_since_best,
         "can_go_on": checkpoint.has_optimizer_state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,8 +49,9 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="SRC",
-        help="builtin, a Hugging Face data set, a .txt, .jsonl, .csv or .parquet file, "
-        "or a folder with train.* and validation.*",
+        help="builtin, a Hugging Face data set, a .txt, .md, .jsonl, .json, .csv, .tsv, .parquet "
+        "or .arrow file (text also as .gz, .bz2, .xz, .zst or .zip), "
+        "or a folder of such files",
     ),
 ]
 
@@ -88,6 +90,19 @@ Settings = Annotated[
 MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
 Flags = dict[str, tuple[Any, str]]
+
+
+def typed_text(word: str) -> str:
+    """A word of the command line that is text, which is UTF-8 also where the locale is ASCII.
+
+    There, Python leaves other characters as escaped bytes: right for a path, but not for a prompt.
+    """
+    if not any("\udc80" <= character <= "\udcff" for character in word):
+        return word
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeError:
+        return word
 
 
 def given(flags: Flags) -> Flags:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -22,7 +23,16 @@ LINE_SECONDS = 5.0
 
 
 def prepare_streams() -> None:
-    """Let no character that a console cannot show end the program, as on Windows it would."""
+    """Let nothing end the program that is wrong with its standard streams.
+
+    A stream that the parent process has closed becomes an empty one: the next file to be opened
+    would get its descriptor, and what is written to the stream would end up in that file.
+    Characters that a console cannot show are replaced.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest one that is free
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -64,17 +74,6 @@ def print_table(rows: Iterable[tuple[str, ...]], *, indent: str = "") -> None:
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print(indent + "  ".join(cells).rstrip())
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 story`, `2,000 stories`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes as people read it."""
-    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
 
 
 class Display:

@@ -16,7 +16,8 @@ import typer
 from slm.cli.loading import load_to_generate
 from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
-from slm.errors import MissingExtraError, UsageError
+from slm.errors import MissingExtraError, UsageError, shown
+from slm.quantities import counted
 from slm.reading import status_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from slm.cli.loading import LoadedModel
     from slm.server.endpoints import Service
+    from slm.server.insight_routes import InspectedModel
     from slm.server.limits import Limits
 
 KEY_VARIABLE = "SLM_API_KEY"
@@ -62,6 +64,15 @@ def serve(
             "--allow-host",
             metavar="NAME",
             help="A name by which clients reach this server; may be given several times.",
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="An origin whose web pages may use this server, such as https://example.com; may "
+            "be given several times.  [none but the server's own]",
         ),
     ] = None,
     model_name: Annotated[
@@ -118,12 +129,20 @@ def serve(
     key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE) or None
     if key is not None and len(key) < SHORTEST_KEY:
         raise UsageError(
-            f"the API key has {len(key)} characters, too few to keep anybody out",
+            f"the API key has {counted(len(key), 'character')}, too few to keep anybody out",
             hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
         )
+    if model_name is not None and not model_name.isprintable():
+        raise UsageError(
+            f"the model name {shown(model_name)} has characters that clients cannot send",
+            hint="choose another --model-name",
+        )
     from slm.server.limits import Limits
+    from slm.server.security import checked_name, checked_origin
     from slm.server.serve import allow_open_files, build_server, listen, run
 
+    hosts = [host, *map(checked_name, allow_host or [])]
+    origins = [*map(checked_origin, allow_origin or [])]
     limits = allow_open_files(
         Limits(slots=slots, queue=queue, max_tokens=max_tokens, request_seconds=request_seconds)
     )
@@ -132,18 +151,20 @@ def serve(
         paths = [checkpoint, *(beside or [])]
         names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
         loaded = [load_to_generate(path, device=device, dtype=dtype) for path in paths]
-        services = [
-            _service(model, name, limits, dtype) for model, name in zip(loaded, names, strict=True)
+        served = [
+            _served(model, name, limits, dtype) for model, name in zip(loaded, names, strict=True)
         ]
+        services = [service for service, _ in served]
         app = _app(
             services,
-            dict(zip(names, loaded, strict=True)),
+            {service.model.name: inspected for service, inspected in served},
             run_folder or run_of(checkpoint),
-            names=[host, *(allow_host or [])],
+            names=hosts,
+            origins=origins,
             api_key=key,
         )
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-        say(f"serving {' and '.join(names)} with {slots} slots; Ctrl-C ends it")
+        say(f"serving {' and '.join(names)} with {counted(slots, 'slot')}; Ctrl-C ends it")
 
         def drain() -> None:
             for service in services:
@@ -154,45 +175,49 @@ def serve(
     say("all requests are answered")
 
 
-def _service(loaded: LoadedModel, name: str, limits: Limits, dtype: str) -> Service:
+def _served(
+    loaded: LoadedModel, name: str, limits: Limits, dtype: str
+) -> tuple[Service, InspectedModel]:
+    """A model as it generates texts, and as it can be looked into."""
     from slm.generation import build_engine
     from slm.server.asking import Model
     from slm.server.endpoints import Service
+    from slm.server.insight_routes import InspectedModel
     from slm.server.scheduler import Scheduler
 
     engine = build_engine(
         loaded.model, limits.slots, dtype=dtype, say=lambda text: say(f"note: {text}")
     )
-    return Service(
+    service = Service(
         model=Model.of(name, loaded.tokenizer, engine.slots.block_size),
         scheduler=Scheduler(engine.slots, limits, draw=engine.draw),
         limits=limits,
         created=int(time.time()),
     )
+    return service, InspectedModel(loaded.model, loaded.tokenizer, engine.dtype)
 
 
 def _app(
     services: list[Service],
-    models: dict[str, LoadedModel],
+    inspected: dict[str, InspectedModel],
     run: Path | None,
     *,
     names: list[str],
+    origins: list[str],
     api_key: str | None,
 ) -> Starlette:
     """The API, the page, and what the page asks for."""
     from slm.server.app import create_app
-    from slm.server.insight_routes import InspectedModel, insight_routes
+    from slm.server.insight_routes import insight_routes
     from slm.server.page_routes import page_routes
     from slm.server.run_routes import run_routes
 
     first, *others = services
-    inspected = {
-        name: InspectedModel(loaded.model, loaded.tokenizer) for name, loaded in models.items()
-    }
     return create_app(
         first,
         beside=others,
         names=names,
+        origins=origins,
         api_key=api_key,
         routes=[*insight_routes(inspected, first.limits), *run_routes(run)],
         open_routes=page_routes(),

@@ -42,8 +42,6 @@ def safe_cut(text: str) -> int:
             if not text[cut - 1].isspace():
                 return cut
             cut = text.rfind(space, 1, cut)
-    while end > 1 and text[end] == "<":  # a separator must not come to stand at a piece's start
-        end -= 1
     return end
 
 

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
+import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from slm.data.documents import Piece
-from slm.data.file_source import read_documents
+from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
-from slm.data.tables import quiet_datasets, read_table
 from slm.errors import DataError, HubError, SlmError
 from slm.files import atomic_write
 from slm.reading import read_bounded, strict_json
@@ -34,8 +36,14 @@ STORY_BYTES = 830.0
 """Of the stories in TinyStories; what is true of other data sets is seen when they are read."""
 _LISTING_FORMAT = "slm-hub-listing"
 _LARGEST_LISTING_BYTES = 16 << 20
-_KINDS = ("arrow", "csv", "json", "parquet", "text")
-"""The readers of `datasets` that may be used; others unpickle, unpack or decode what they find."""
+_FORMATS: dict[str, Format] = {
+    "arrow": "arrow",
+    "csv": "csv",
+    "json": "json",
+    "parquet": "parquet",
+    "text": "text",
+}
+"""What the kinds of data set that `datasets` finds are read as; others hold no text, or code."""
 _NO_NETWORK_HINT = (
     "train on the built-in corpus with --source builtin, or on a file with --source PATH"
 )
@@ -77,6 +85,12 @@ class HubSource:
     def story_bytes(self) -> float:
         return STORY_BYTES
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether the data set is known to have a validation split of its own."""
+        listing = self._listing or _load_listing(self.name)
+        return listing is not None and "validation" in listing["splits"]
+
     def identity(self) -> dict[str, Any]:
         return {
             "kind": "hub",
@@ -105,11 +119,11 @@ class HubSource:
     def _documents(self, split: Split) -> Iterator[Piece]:
         for file in self._files()[split]:
             path = self._download(file)
-            if path.suffix.lower() in (".txt", ".jsonl", ".csv"):
-                yield from read_documents(path)
-            else:
-                kind = str((self._listing or {})["kind"])
-                yield from read_table(kind, path, name=f"{self.name}/{file}")
+            known = kind_of(path.name).format
+            format = known or _FORMATS[str((self._listing or {})["kind"])]
+            yield from read_documents(
+                path, name=f"{self.name}/{file}", format=format, note=self._note
+            )
 
     def _files(self) -> dict[str, list[str]]:
         """The files of each split, as paths inside the repository."""
@@ -201,6 +215,24 @@ def unreachable(endpoint: str) -> str | None:
     return outcome[0]
 
 
+def quiet_datasets() -> ModuleType:
+    """The `datasets` library, imported now, its progress bars and log lines kept off the screen.
+
+    A program that has imported the library before us keeps its own settings.
+    """
+    ours = "datasets" not in sys.modules
+    import datasets
+
+    if ours:
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+        datasets.disable_progress_bars()
+        datasets.logging.set_verbosity(datasets.logging.CRITICAL)
+        disable_progress_bars()
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    return sys.modules["datasets"]
+
+
 @contextlib.contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
     """Turn whatever the hub libraries raise into one error in our words."""
@@ -256,9 +288,9 @@ def _resolve(name: str, commit: str) -> dict[str, Any]:
             for split, files in (builder.config.data_files or {}).items()
         }
         kind = type(builder).__module__.rsplit(".", 1)[-1]
-    if kind not in _KINDS:
+    if kind not in _FORMATS:
         raise DataError(
-            f"the data set {name} is of the kind {kind!r}, possible are {', '.join(_KINDS)}",
+            f"the data set {name} is of the kind {kind!r}, possible are {', '.join(_FORMATS)}",
             hint="download it, convert it to text, and give that with --source PATH",
         )
     if "train" not in splits:
@@ -288,7 +320,7 @@ def _load_listing(name: str) -> dict[str, Any] | None:
     files = list(splits.values()) if isinstance(splits, dict) else [None]
     sound = (
         isinstance(listing.get("commit"), str)
-        and listing.get("kind") in _KINDS
+        and listing.get("kind") in tuple(_FORMATS)
         and all(isinstance(part, list) and all(map(_is_inside, part)) for part in files)
         and isinstance(splits, dict)
         and "train" in splits

@@ -12,8 +12,11 @@ from typing import Any, Protocol
 
 from slm.config import DataConfig
 from slm.data.documents import Piece, pieces_of
-from slm.data.file_source import EXTENSIONS, FileSource, existing_path, open_folder
+from slm.data.file_names import shard_note
+from slm.data.file_source import FileSource, existing_path
+from slm.data.folder_source import open_folder
 from slm.data.hub import HUB_NAME, HubSource
+from slm.data.readers import is_readable
 from slm.data.splits import Split, split_plan
 from slm.errors import UsageError, did_you_mean, shown
 
@@ -35,7 +38,8 @@ class Source(Protocol):
 
     @property
     def expected_bytes(self) -> int | None:
-        """About how many bytes of text there are in all, for progress; None when unknown."""
+        """About how many bytes the files of the training text have; None when unknown. Where part
+        of them is held out, it is included."""
 
     @property
     def story_bytes(self) -> float | None:
@@ -79,13 +83,19 @@ def open_source(
         UsageError: there is no such file, or the specification means nothing.
         DataError: a folder without training text, or a file of an unknown kind.
     """
+    note = None if note is None else _each_once(note)
     if spec == "builtin":
         return BuiltinSource(limit=limit, fraction=validation_fraction, seed=seed)
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
-            return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed)
-        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed)
+            return open_folder(
+                path, limit=limit, fraction=validation_fraction, seed=seed, note=note
+            )
+        sentence = shard_note(path)
+        if note is not None and sentence is not None:  # it is meant, but may be a slip
+            note(sentence)
+        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, note=note)
     if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
@@ -111,10 +121,30 @@ def source_of(data: DataConfig, *, note: Callable[[str], None] | None = None) ->
     )
 
 
+def _each_once(note: Callable[[str], None]) -> Callable[[str], None]:
+    """A source is read several times, and what it notes is worth saying once."""
+    said: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            note(sentence)
+
+    return tell
+
+
+def has_own_validation(source: Source) -> bool:
+    """Whether a source is known to have a validation split, so that nothing is held out."""
+    if isinstance(source, HubSource):
+        return source.has_validation
+    return "validation_fraction" not in source.identity()
+
+
 def _looks_like_path(spec: str) -> bool:
     return (
         spec.startswith((".", "/", "~"))
-        or spec.endswith(("/", *EXTENSIONS))
+        or spec.endswith("/")
+        or is_readable(spec.rpartition("/")[2])
         or "\\" in spec
         or spec.count("/") > 1
         or re.match(r"[A-Za-z]:", spec) is not None

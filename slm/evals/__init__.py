@@ -1,4 +1,4 @@
-"""How well a model predicts: loss and bits per byte over every token, or over given windows."""
+"""How well a model predicts text: loss, perplexity and bits per byte over every token."""
 
 from slm.evals.loss import (
     EvalResult,
@@ -8,7 +8,6 @@ from slm.evals.loss import (
     evaluate_texts,
 )
 from slm.evals.scorers import ModelScorer, NativeScorer, Scorer
-from slm.evals.windows import validation_loss
 
 __all__ = [
     "EvalResult",
@@ -19,5 +18,4 @@ __all__ = [
     "evaluate_pieces",
     "evaluate_split",
     "evaluate_texts",
-    "validation_loss",
 ]

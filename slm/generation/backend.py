@@ -52,6 +52,8 @@ class Engine:
 
     slots: Slots
     draw: Draw
+    dtype: str = "float32"
+    """Of the weights in native code, or of PyTorch's matrix multiplications."""
 
 
 def build_engine(
@@ -74,8 +76,9 @@ def build_engine(
 
     native = _native_of(model, n_slots, dtype, say)
     if native is not None:
-        return Engine(NativeSlots(native), native_draw)
-    return Engine(PlainSlots(model, n_slots, _plain_dtype(model, dtype)), draw)
+        return Engine(NativeSlots(native), native_draw, native.weight_format)
+    dtype = _plain_dtype(model, dtype)
+    return Engine(PlainSlots(model, n_slots, dtype), draw, dtype)
 
 
 def build_generator(

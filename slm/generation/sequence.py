@@ -9,7 +9,7 @@ from typing import Literal
 
 from slm import runtime
 from slm.generation.options import GenerationOptions
-from slm.generation.text import TextStream
+from slm.generation.text import TextStream, whole_characters
 from slm.tokenizer.base import Tokenizer
 
 FinishReason = Literal["end", "stop", "length"]
@@ -82,7 +82,11 @@ class Row:
         self._tokenizer = tokenizer
         self._block_size = block_size
         self._max_new_tokens = options.max_new_tokens
-        self._stream = TextStream(options.stop)
+        self.unfinished = b""
+        """The first bytes of a character that the prompt's ids end in."""
+        if prompt_ids is not None:
+            self.unfinished = whole_characters(tokenizer.decode_bytes(self.prompt_ids))[1]
+        self._stream = TextStream(options.stop, self.unfinished)
         self._pieces: list[str] = []
         self._n_taken = 0
 
@@ -124,7 +128,7 @@ class Row:
         return True
 
     def _finish(self, reason: FinishReason) -> None:
-        self._pieces.append(self._stream.finish())
+        self._pieces.append(self._stream.finish(cut=reason == "length"))
         self.finish_reason = "stop" if self._stream.stopped else reason
 
     def cut(self) -> None:

@@ -15,22 +15,30 @@ class TextStream:
 
     Args:
         stop: strings that end the text and are not part of it.
+        unfinished: the first bytes of a character, which the text begins with (see
+            `whole_characters`).
     """
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    def __init__(self, stop: Sequence[str] = (), unfinished: bytes = b"") -> None:
         self.stop = tuple(stop)
         self.stopped = False
         """Whether a stop string was met; nothing is shown from then on."""
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._characters.decode(unfinished)
         self._held = ""
 
     def push(self, token: bytes) -> str:
         """Add a token's bytes and return the text that is now certain."""
         return self._release(self._characters.decode(token), last=False)
 
-    def finish(self) -> str:
-        """Return what was held back; an unfinished character becomes U+FFFD."""
-        return self._release(self._characters.decode(b"", final=True), last=True)
+    def finish(self, *, cut: bool = False) -> str:
+        """Return what was held back.
+
+        Args:
+            cut: the text could have gone on. Then an unfinished character is left out, so that the
+                text can be continued; else it becomes U+FFFD.
+        """
+        return self._release("" if cut else self._characters.decode(b"", final=True), last=True)
 
     def _release(self, new_text: str, *, last: bool) -> str:
         if not self.stop:
@@ -46,6 +54,16 @@ class TextStream:
         n_held = 0 if last else longest_beginning(text, self.stop)
         self._held = text[len(text) - n_held :]
         return text[: len(text) - n_held]
+
+
+def whole_characters(content: bytes) -> tuple[str, bytes]:
+    """Text up to its last whole character, and the bytes of the one that is cut at the end.
+
+    Bytes that can be no character become U+FFFD.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    text = decoder.decode(content)
+    return text, decoder.getstate()[0]
 
 
 def first_stop(text: str, stop: Sequence[str]) -> int | None:

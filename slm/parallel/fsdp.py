@@ -19,10 +19,9 @@ import torch.distributed
 from torch import Tensor, nn
 
 from slm.errors import ConfigError, DeviceError
-from slm.generation.cached_decoder import CachedDecoder
 from slm.model import GPT
 from slm.parallel.collectives import copy_from_main, is_sharded
-from slm.runtime import Process, autocast, torch_dtype
+from slm.runtime import Process, torch_dtype
 
 
 def place_model(
@@ -148,7 +147,7 @@ def shares_of_state(
 # -- what needs more than a share ----------------------------------------------------------------
 
 
-def norm_of(gradients: Iterable[Tensor]) -> Tensor:
+def total_norm(gradients: Iterable[Tensor]) -> Tensor:
     """Norm of all gradients together, the same in all processes."""
     norms = []
     for group in _apart(gradients):
@@ -157,7 +156,7 @@ def norm_of(gradients: Iterable[Tensor]) -> Tensor:
     return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
 
 
-def cut_gradients(parameters: Iterable[nn.Parameter], limit: float, norm: Tensor) -> None:
+def clip_by_norm(parameters: Iterable[nn.Parameter], limit: float, norm: Tensor) -> None:
     """Scale all gradients so that their norm, which is given, is no larger than a limit."""
     for group in _apart(parameters):
         nn.utils.clip_grads_with_norm_(group, limit, norm)
@@ -209,14 +208,18 @@ def _exchanged(parts: Tensor) -> Tensor:
     return received
 
 
-class CollectiveDecoder(CachedDecoder):
-    """Decodes with a sharded model: all processes do so together, and see the same logits."""
+class FsdpSharding:
+    """What an optimizer needs to know of sharded parameters; see `slm.training.optim.Sharding`."""
 
-    def _logits(self, idx: Tensor) -> Tensor:
-        # Not inference_mode: the gathered weights would be no use for training any more.
-        with torch.no_grad(), autocast(idx.device.type, self.dtype):
-            logits, _ = self.model(idx, cache=self._cache, last_only=True)
-        assert isinstance(logits, Tensor)
-        last = logits[:, -1].contiguous()
-        torch.distributed.broadcast(last, src=0)
-        return last
+    def local(self, tensor: Tensor) -> Tensor:
+        """See `local`."""
+        return local(tensor)
+
+    def on_whole_matrices(
+        self, function: Callable[[Tensor], Tensor], matrices: Tensor, like: Tensor
+    ) -> Tensor:
+        """See `on_whole_matrices`."""
+        return on_whole_matrices(function, matrices, like)
+
+
+FSDP_SHARDING = FsdpSharding()

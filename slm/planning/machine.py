@@ -10,6 +10,7 @@ from slm.planning.plan import Machine
 from slm.planning.scaling_law import seconds_per_token
 from slm.planning.timing import step_seconds
 from slm.presets import resolve
+from slm.runs.guarded_step import GuardedStep
 from slm.runtime import (
     Process,
     can_compile,
@@ -20,7 +21,6 @@ from slm.runtime import (
     set_threads,
 )
 from slm.training.compiling import compile_blocks, compiles
-from slm.training.step import Stepper
 
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
 PROBE_ROWS = 32
@@ -58,7 +58,7 @@ def probe_machine(settings: RunConfig, minutes: float) -> Machine:
     )
     if compiled:
         compile_blocks(model)
-    stepper = Stepper(model, probe.train, device=device, dtype=dtype, process=Process())
+    stepper = GuardedStep(model, probe.train, device=device, dtype=dtype, process=Process())
     seconds = step_seconds(
         lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
         device,

@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from slm.config import ORIGIN_PLAN, RunConfig
+from slm.data.place import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.scaling_law import LAW, seconds_per_token
+from slm.quantities import counted, gigabytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
 
@@ -166,7 +168,7 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
         for name, value in values.items()
         if base.origins.get(name, "preset ").startswith("preset ")
     }
-    return base.with_values(free, f"{ORIGIN_PLAN}{minutes:g} minutes")
+    return base.with_values(free, f"{ORIGIN_PLAN}{counted(minutes, 'minute')}")
 
 
 def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:
@@ -291,20 +293,20 @@ def _warnings_of_text(
     reading = text.reading_seconds / 60.0
     if reading > 0.3 * minutes:
         yield (
-            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: do it "
-            "before, with `slm prepare`, and give --data; or take less with --limit"
+            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: take less "
+            f"with --limit, or do it before, with: {prepare_command(settings.data)}"
         )
     if text.n_bytes is None:
         return
     n_tokens = text.n_bytes / _bytes_per_token(settings, text)
     if n_tokens <= settings.model.block_size:
         yield (
-            f"the text has about {n_tokens:.0f} tokens, and a block {settings.model.block_size}: "
-            "that is too little to train on"
+            f"the text has about {counted(round(n_tokens), 'token')}, and a block "
+            f"{settings.model.block_size}: that is too little to train on"
         )
     elif epochs is not None and epochs > MANY_EPOCHS:
         yield (
-            f"the text will be read {epochs:,.0f} times; "
+            f"the text will be read {counted(round(epochs), 'time')}; "
             "more text would give a better model in the same time"
         )
 
@@ -315,10 +317,10 @@ def _warnings_of_machine(
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
-            f"about {memory / 1e9:.1f} GB of memory are needed, of {there / 1e9:.1f} GB that "
-            "this process may use: choose a smaller batch_size"
+            f"about {gigabytes(memory)} of memory are needed, of {gigabytes(there)} that this "
+            "process may use: choose a smaller batch_size"
         )
     if 60.0 * minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
     elif steps < FEWEST_STEPS:
-        yield f"time for {steps} {'step' if steps == 1 else 'steps'} only: expect little"
+        yield f"time for {counted(steps, 'step')} only: expect little"

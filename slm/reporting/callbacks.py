@@ -1,24 +1,26 @@
-"""Who listens to a run unless the caller says otherwise."""
+"""Default callbacks of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from slm.config import TrainingConfig
+from slm.interop.model_file import MODEL_FILE
+from slm.model import GPT
 from slm.reporting.metrics import METRICS_FILE, MetricsFile
-from slm.reporting.model_file import MODEL_FILE, BestModelFile
+from slm.reporting.model_file import BestModelFile
 from slm.reporting.plots import PLOT_FILE, LossPlot
 from slm.reporting.progress import ProgressDisplay
 from slm.reporting.tensorboard import TensorBoard
+from slm.tokenizer.base import Tokenizer
 from slm.training.events import Callback
-
-if TYPE_CHECKING:
-    from slm.training.trainer import Trainer
 
 
 def recording_callbacks(config: TrainingConfig) -> list[Callback]:
-    """The metrics file, the loss plot, and TensorBoard where the settings wish it."""
+    """The metrics file, the loss plot, and TensorBoard where the settings ask for it."""
     out_dir = Path(config.out_dir)
     metrics_path = out_dir / METRICS_FILE
     callbacks: list[Callback] = [
@@ -30,13 +32,16 @@ def recording_callbacks(config: TrainingConfig) -> list[Callback]:
     return callbacks
 
 
-def default_callbacks(trainer: Trainer) -> list[Callback]:
-    """The records, the progress display on stderr, and the original's `best_model.pt`."""
-    path = trainer.out_dir / MODEL_FILE
-    # Callbacks live in the main process alone, which has only a share of a sharded model.
-    weights = trainer.saver.best_weights if trainer.is_sharded else None
+def default_callbacks(
+    config: TrainingConfig,
+    model: GPT,
+    tokenizer: Callable[[], Tokenizer],
+    weights: Callable[[], Mapping[str, Tensor]] | None = None,
+) -> list[Callback]:
+    """The records, the progress display on stderr, and `best_model.pt`; see `BestModelFile`."""
+    model_path = Path(config.out_dir) / MODEL_FILE
     return [
-        *recording_callbacks(trainer.config),
+        *recording_callbacks(config),
         ProgressDisplay(),
-        BestModelFile(path, trainer.model, lambda: trainer.tokenizer, weights),
+        BestModelFile(model_path, model, tokenizer, weights),
     ]

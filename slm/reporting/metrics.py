@@ -119,7 +119,7 @@ def _not_done_again(records: list[dict[str, Any]], start: RunStart) -> Iterator[
                 is_known = start.evaluated
             elif record.get("kind") == "sample":
                 stories += 1
-                is_known = stories <= start.stories_told
+                is_known = stories <= start.samples_written
         if is_known:
             yield record
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from slm.checkpoint.run import BEST, CHECKPOINTS
 from slm.config import RunConfig
+from slm.interop.model_file import MODEL_FILE
 from slm.model import model_costs
-from slm.reporting.model_file import MODEL_FILE, BestModelFile
 from slm.space import require_space
 from slm.training.events import Callback
 
@@ -40,7 +40,7 @@ def require_space_for(settings: RunConfig, callbacks: Sequence[Callback]) -> Non
     optimizer = BYTES_A_NUMBER * optimizer_numbers(settings)
     full, best = weights + optimizer + SMALL_FILES_BYTES, weights + SMALL_FILES_BYTES
     needed = (settings.train.keep_checkpoints + 1) * full + 2 * best
-    if any(isinstance(callback, BestModelFile) for callback in callbacks):
+    if any(callback.writes_weights for callback in callbacks):
         needed += best
     present = sum(_size_of(out_dir / name) for name in (CHECKPOINTS, BEST, MODEL_FILE))
     require_space(out_dir, max(full, needed - present), largest_file=max(weights, optimizer))

@@ -21,6 +21,7 @@ from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
+from slm.quantities import counted, gigabytes
 from slm.runs.data import (
     CHOSEN_BY_US,
     Note,
@@ -31,6 +32,7 @@ from slm.runs.data import (
     place_data,
 )
 from slm.runs.layout import Existing, make_room
+from slm.runs.run_trainer import RunTrainer
 from slm.runtime import (
     DTYPES,
     Process,
@@ -43,7 +45,6 @@ from slm.runtime import (
     seed_everything,
 )
 from slm.training.events import Callback
-from slm.training.trainer import Trainer
 
 
 @contextlib.contextmanager
@@ -53,11 +54,11 @@ def ready_trainer(
     *,
     existing: Existing,
     force_reload: bool = False,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] = (),
     progress: contextlib.AbstractContextManager[Progress] | None = None,
     note: Note = lambda sentence: None,
     began_at: float | None = None,
-) -> Iterator[Trainer]:
+) -> Iterator[RunTrainer]:
     """A trainer whose data are prepared and whose processes are connected for the block.
 
     The caller holds the lock of the run directory, in the main process.
@@ -65,12 +66,12 @@ def ready_trainer(
     Args:
         settings: of the run; what depends on data or processes is fitted to them.
         process: this process among those that train together.
-        existing: as for `Trainer.train`; a run that will be refused is refused before the work.
+        existing: as for `RunTrainer.train`; a run that will be refused is refused before the work.
         force_reload: fetch and tokenize again.
         callbacks: for the trainer.
         progress: entered while the data are prepared.
         note: told what a user should know.
-        began_at: see `Trainer`.
+        began_at: see `RunTrainer`.
 
     Raises:
         UsageError: there is a run already and `existing` is "refuse".
@@ -86,7 +87,8 @@ def ready_trainer(
     # A run that goes on keeps its micro-batches, and with them the order of its samples.
     if existing != "resume" or not step_directories(out_dir):
         settings = share_micro_batches(settings, process, note if process.is_main else None)
-    settings = place_data(settings)
+    if "data.data_dir" not in settings.origins:
+        settings = place_data(settings)  # those of a run that goes on are where they were
     with process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
@@ -132,17 +134,13 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
         return
     rows_that_fit = (there - state) // row
     raise ConfigError(
-        f"training needs at least {_gigabytes(state + activations)} of memory "
-        f"({_gigabytes(state)} for weights and optimizer, {_gigabytes(activations)} for a "
-        f"micro-batch), {device} has {_gigabytes(there)}{memory_limit(device)}",
+        f"training needs at least {gigabytes(state + activations)} of memory "
+        f"({gigabytes(state)} for weights and optimizer, {gigabytes(activations)} for a "
+        f"micro-batch), {device} has {gigabytes(there)}{memory_limit(device)}",
         hint=f"try a batch_size below {rows_that_fit:,}; more gradient_accumulation_steps make up"
         if rows_that_fit > 1
         else "choose a smaller n_layer, n_embd or block_size",
     )
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
 
 
 def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
@@ -158,7 +156,7 @@ def share_micro_batches(settings: RunConfig, process: Process, note: Note | None
     if note is not None:
         note(
             f"note: {name} is {total + missing} instead of {total}, "
-            f"so that {process.world_size} processes share each step evenly"
+            f"so that {counted(process.world_size, 'process')} share each step evenly"
         )
     return settings.with_values({f"train.{name}": total + missing}, ORIGIN_SHARED)
 
@@ -177,11 +175,11 @@ def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunCon
 def build_trainer(
     settings: RunConfig,
     process: Process,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] = (),
     *,
     locked: bool = False,
     began_at: float | None = None,
-) -> Trainer:
+) -> RunTrainer:
     """A new model with its initial weights, the loader of its data, and their trainer; see there.
 
     Raises:
@@ -201,7 +199,7 @@ def build_trainer(
         world_size=process.world_size,
     )
     seed_everything(config.seed)
-    return Trainer(
+    return RunTrainer(
         GPT(settings.model),
         loader,
         config.__dict__,

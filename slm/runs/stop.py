@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin as a polite request: finish the micro-batch, save, and exit."""
+"""Signals as a request to stop: finish the micro-batch, save, and end."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from types import FrameType, TracebackType
 from typing import TypeVar
 
 from slm.signals import SignalWatch, say_in_handler
+from slm.training.trainer import StopRequested
 
 Item = TypeVar("Item")
 
 
-class StopRequested(BaseException):
-    """Raised between two micro-batches where a stop was requested; caught by the trainer."""
-
-
 class StopSignals(SignalWatch):
-    """While the block runs, a signal sets `signal_number`, which the work looks at now and then."""
+    """While the block runs, a signal sets `signal_number`, which the work checks now and then.
 
-    def __init__(self) -> None:
+    Args:
+        between_items: whether `watch` ends the work between two items; several processes end it
+            between two steps only, all at the same one.
+    """
+
+    def __init__(self, *, between_items: bool = True) -> None:
         super().__init__()
+        self._between_items = between_items
         self._at_work = False
         self._at_once = False
 
@@ -38,17 +41,20 @@ class StopSignals(SignalWatch):
         if self._at_once:
             raise StopRequested
 
-    def watch(self, items: Iterable[Item], *, at_once: bool = False) -> Iterator[Item]:
+    def watch(self, items: Iterable[Item], *, at_once: bool = False) -> Iterable[Item]:
         """Pass items on until a stop is requested.
 
         Args:
-            items: what is worked on.
+            items: the items of work.
             at_once: while an item is worked on, a signal raises right there: for work that takes
                 long and leaves nothing half done, such as compiling.
 
         Raises:
             StopRequested: before the next item, once a signal has come.
         """
+        return self._watched(items, at_once) if self._between_items else items
+
+    def _watched(self, items: Iterable[Item], at_once: bool) -> Iterator[Item]:
         for item in items:
             self.check()
             self._at_work, self._at_once = True, at_once
@@ -62,9 +68,9 @@ class StopSignals(SignalWatch):
 
     @contextlib.contextmanager
     def excusing_errors(self) -> Iterator[None]:
-        """Take an error for a stop where a signal came while an item of `watch` was worked on.
+        """Treat an error as a stop where a signal came while an item of `watch` was worked on.
 
-        A Ctrl-C goes to the compiler that PyTorch has started, too, and PyTorch reports its end.
+        Ctrl-C also reaches the compiler that PyTorch has started, and PyTorch reports its end.
 
         Raises:
             StopRequested: instead of such an error.

@@ -26,6 +26,7 @@ def create_app(
     *,
     beside: Sequence[Service] = (),
     names: Iterable[str] = (),
+    origins: Iterable[str] = (),
     api_key: str | None = None,
     routes: Sequence[Route] = (),
     open_routes: Sequence[Route] = (),
@@ -35,7 +36,7 @@ def create_app(
     Args:
         service: the model; its scheduler runs as long as the application does.
         beside: further models, with other names, that are served as well.
-        names: see `Guard`.
+        names, origins: see `Guard`.
         api_key: see `Guard`.
         routes: further paths, behind the key as those of the API are.
         open_routes: further paths that need no key, each with a fixed path: a page and its parts.
@@ -68,12 +69,8 @@ def create_app(
         routes=[*needs_none, *needs_key],
         lifespan=lifespan,
         middleware=[
-            Middleware(
-                CountRequests,
-                metrics=metrics,
-                paths=[route.path for route in (*needs_none, *needs_key)],
-            ),
-            Middleware(Guard, names=names, api_key=api_key, open_paths=open_paths),
+            Middleware(CountRequests, metrics=metrics, routes=[*needs_none, *needs_key]),
+            Middleware(Guard, names=names, origins=origins, api_key=api_key, open_paths=open_paths),
         ],
         exception_handlers={
             ProblemError: problem_response,
@@ -96,7 +93,7 @@ def api_routes(endpoints: Endpoints, document: dict[str, Any]) -> list[Route]:
         Route("/v1/completions", endpoints.completions, methods=["POST"]),
         Route("/v1/chat/completions", endpoints.chat_completions, methods=["POST"]),
         Route("/v1/models", endpoints.models),
-        Route("/v1/models/{model}", endpoints.model),
+        Route("/v1/models/{model:path}", endpoints.model),
         Route("/metrics", endpoints.metrics),
         Route("/openapi.json", openapi),
     ]

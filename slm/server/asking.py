@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from slm.errors import TokenizerError, shown
 from slm.generation.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
 from slm.generation.sequence import Row
+from slm.generation.text import whole_characters
 from slm.server.limits import Limits
 from slm.server.problems import ProblemError
 from slm.server.schemas import (
@@ -24,6 +25,8 @@ COMPLETION_TOKENS = 16
 """New tokens of a completion that asks for no number: OpenAI's."""
 CHAT_TOKENS = 200
 """New tokens of an answer that asks for no number."""
+COUNTED_BYTES = 1 << 16
+"""A text up to this size is tokenized even where it must be too long, to say how long it is."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def completion_job(asked: CompletionRequest, model: Model, limits: Limits) -> Jo
         "prompt",
         model,
         limits,
-        max_tokens=_first_given(asked.max_tokens, min(COMPLETION_TOKENS, limits.max_tokens)),
+        max_tokens=_most_tokens(limits, COMPLETION_TOKENS, asked.max_tokens),
         logprobs=asked.logprobs,
         echo=bool(asked.echo),
     )
@@ -91,21 +94,24 @@ def chat_job(asked: ChatRequest, model: Model, limits: Limits) -> Job:
     Raises:
         ProblemError: it goes beyond the model or the limits.
     """
-    by_itself = min(CHAT_TOKENS, limits.max_tokens)
     return _job(
         asked,
         [as_one_text(asked.messages)],
         "messages",
         model,
         limits,
-        max_tokens=_first_given(asked.max_completion_tokens, asked.max_tokens, by_itself),
+        max_tokens=_most_tokens(limits, CHAT_TOKENS, asked.max_completion_tokens, asked.max_tokens),
         logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,
         echo=False,
     )
 
 
-def _first_given(*numbers: int | None) -> int:
-    return next(number for number in numbers if number is not None)
+def _most_tokens(limits: Limits, by_itself: int, *asked: int | None) -> int:
+    """New tokens at most: the first number that is given, where -1 is all that may be."""
+    number = next((number for number in asked if number is not None), None)
+    if number is None:
+        return min(by_itself, limits.max_tokens)
+    return limits.max_tokens if number == -1 else number
 
 
 def as_one_text(messages: Sequence[Message]) -> str:
@@ -132,19 +138,15 @@ def _job(
     logprobs: int | None,
     echo: bool,
 ) -> Job:
-    if asked.model is not None and asked.model != model.name:
-        raise ProblemError(
-            404,
-            f"there is no model {shown(asked.model)}, only {model.name!r}",
-            param="model",
-            code="model_not_found",
-        )
     choices = 1 if asked.n is None else asked.n
     if choices > limits.choices:
         raise _beyond("n", f"must be at most {limits.choices}", choices)
     if max_tokens > limits.max_tokens:
         raise _beyond(_tokens_field(asked), f"must be at most {limits.max_tokens:,}", max_tokens)
-    texts_and_ids = [_as_ids(prompt, field, model) for prompt in prompts]
+    texts_and_ids = [
+        _as_ids(prompt, field, model, number=index if len(prompts) > 1 else None)
+        for index, prompt in enumerate(prompts)
+    ]
     echoed = sum(len(ids) for _, ids in texts_and_ids) if echo else 0
     told = choices * (len(prompts) * max_tokens + echoed) * (1 + (logprobs or 0))
     if told > limits.told:
@@ -197,12 +199,16 @@ def _tokens_field(asked: GenerationRequest) -> str:
     return "max_completion_tokens" if newer else "max_tokens"
 
 
-def _as_ids(prompt: PromptItem, field: str, model: Model) -> tuple[str, list[int]]:
-    """A prompt's text and ids."""
+def _as_ids(
+    prompt: PromptItem, field: str, model: Model, *, number: int | None
+) -> tuple[str, list[int]]:
+    """A prompt's text and ids; `number` is given where it is one of several."""
     if isinstance(prompt, str):
+        n_bytes = len(prompt.encode("utf-8"))
         # Before they are counted, so that no text takes long: a token has at most so many bytes.
-        if len(prompt.encode("utf-8")) > model.longest_prompt * model.longest_token:
-            raise _too_long(field, model)
+        if n_bytes > max(COUNTED_BYTES, model.longest_prompt * model.longest_token):
+            at_least = -(-n_bytes // model.longest_token)
+            raise _too_long(field, model, f"{len(prompt):,} characters", at_least, number)
         try:
             text, ids = prompt, model.tokenizer.encode(prompt)
         except TokenizerError as error:
@@ -212,19 +218,24 @@ def _as_ids(prompt: PromptItem, field: str, model: Model) -> tuple[str, list[int
         if min(prompt) < 0 or highest >= model.tokenizer.vocab_size:
             bad = highest if highest >= model.tokenizer.vocab_size else min(prompt)
             raise _beyond(field, f"must hold ids from 0 to {model.tokenizer.vocab_size - 1}", bad)
-        if len(prompt) > model.longest_prompt:
-            raise _too_long(field, model)
-        text, ids = model.tokenizer.decode(prompt), list(prompt)
+        # Of a character that the ids end in, the answer's first bytes are the rest.
+        text, _ = whole_characters(model.tokenizer.decode_bytes(prompt))
+        ids = list(prompt)
     if len(ids) > model.longest_prompt:
-        raise _too_long(field, model)
+        raise _too_long(field, model, f"{len(ids):,} tokens", 0, number)
     return text, ids
 
 
-def _too_long(field: str, model: Model) -> ProblemError:
+def _too_long(
+    field: str, model: Model, length: str, at_least: int, number: int | None
+) -> ProblemError:
+    """The refusal of a prompt by its length; `at_least` so many tokens where that is not known."""
+    place = field if number is None else f"{field}[{number}]"
+    found = f"{length}, which are at least {at_least:,} tokens" if at_least else length
     return ProblemError(
         400,
-        f"{field}: must have at most {model.longest_prompt:,} tokens, which with the end-of-text "
-        f"token before them fill the model's context",
+        f"{place}: must have at most {model.longest_prompt:,} tokens, which with the end-of-text "
+        f"token before them fill the model's context, found {found}",
         param=field,
         code="context_length_exceeded",
     )

@@ -7,10 +7,12 @@ import json
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from slm.errors import did_you_mean, shown
 from slm.server.limits import Limits
+from slm.server.neutral import FOREIGN_FIELDS, UNSUPPORTED
 from slm.server.problems import ProblemError
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -83,7 +85,8 @@ def parsed(body: bytes) -> dict[str, Any]:
         ProblemError: it holds none.
     """
     try:
-        data = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        # A byte order mark may be there, which some editors and shells put before any UTF-8.
+        data = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise ProblemError(400, f"the body is not UTF-8: {error.reason}") from None
     except json.JSONDecodeError as error:
@@ -120,40 +123,60 @@ def _explained(
 ) -> ProblemError:
     """One thing that is wrong, with its field's name: of several the one deepest in the data."""
     found = error.errors(include_url=False)
-    first = max(found, key=lambda item: len(field_of(item["loc"], data)))
-    param = field_of(first["loc"], data) or None
+    # Of a missing field and an unknown one, the unknown one may be the other's name mistyped.
+    first = max(found, key=lambda item: (len(_place(item, data)), item["type"] != "missing"))
+    param = _written(_place(first, data)) or None
     if first["type"] in ("extra_forbidden", "string_unicode"):
         name = str(first["loc"][-1]) if first["loc"] else next(map(shown, data))
-        known = did_you_mean(name, model.model_fields) if len(first["loc"]) == 1 else None
-        return ProblemError(
-            400,
-            f"{shown(name)} is not a known field" + (f": {known}" if known else ""),
-            param=param or name,
-            code="unknown_parameter",
-        )
+        return _unknown(name, param or name, model if len(first["loc"]) == 1 else None)
     if first["type"] == "missing":
-        param = f"{param}.{first['loc'][-1]}" if param else str(first["loc"][-1])
         return ProblemError(400, f"{param} is missing", param=param, code="missing_parameter")
     # A value that may be of several kinds has an error for each of them.
-    same = [item["msg"] for item in found if field_of(item["loc"], data) == param]
+    same = [item["msg"] for item in found if _place(item, data) == _place(first, data)]
     problem = " or ".join(dict.fromkeys(message[0].lower() + message[1:] for message in same))
     return ProblemError(
-        400, f"{param}: {problem}, found {shown(first['input'])}", param=param, code="invalid_value"
+        400,
+        f"{param}: {problem}, found {shown(first['input'])}",
+        param=param,
+        code="unsupported_value" if first["type"] == UNSUPPORTED else "invalid_value",
     )
 
 
-def field_of(location: tuple[int | str, ...], data: Any) -> str:
-    """A place in JSON data as `messages[0].content`.
+def _unknown(name: str, param: str, model: type[BaseModel] | None) -> ProblemError:
+    """The refusal of a field that is not known; `model` has those that may have been meant."""
+    if name in FOREIGN_FIELDS:
+        message = f"{name} is not a field of this server: {FOREIGN_FIELDS[name].advice}"
+    else:
+        known = did_you_mean(name, model.model_fields) if model is not None else None
+        message = f"{shown(name)} is not a known field" + (f": {known}" if known else "")
+    return ProblemError(400, message, param=param, code="unknown_parameter")
 
-    pydantic's locations also name the kinds that it tried, and fields that are missing; those are
-    left out, as the data has no such place.
+
+def _place(item: ErrorDetails, data: Any) -> tuple[int | str, ...]:
+    """Where an error is, a missing field included."""
+    location = item["loc"]
+    place = place_in(location, data)
+    if item["type"] == "missing" and place_in(location[:-1], data) == place:
+        return (*place, location[-1])
+    return place
+
+
+def place_in(location: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
+    """The keys and indices of a location that are in the data.
+
+    pydantic's locations also name the kinds that it tried, and fields that are missing.
     """
-    path = ""
+    place: list[int | str] = []
     for part in location:
-        if isinstance(data, dict) and isinstance(part, str) and part in data:
-            path += f".{part}" if path else part
+        is_key = isinstance(data, dict) and isinstance(part, str) and part in data
+        is_index = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if is_key or is_index:
+            place.append(part)
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            path += f"[{part}]"
-            data = data[part]
-    return path
+    return tuple(place)
+
+
+def _written(place: tuple[int | str, ...]) -> str:
+    """A place in JSON data as `messages[0].content`."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return "".join(parts).removeprefix(".")

@@ -27,7 +27,7 @@ from slm.server.asking import Job, Model, chat_job, completion_job
 from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
 from slm.server.metrics import Metrics, is_about
-from slm.server.problems import ProblemError
+from slm.server.problems import ProblemError, no_such_model
 from slm.server.scheduler import Scheduler
 from slm.server.schemas import ChatRequest, CompletionRequest, GenerationRequest
 from slm.server.streams import Piece, Stream
@@ -86,13 +86,13 @@ class Endpoints:
 
     async def model(self, request: Request) -> Response:
         """`GET /v1/models/{model}`."""
-        service = self._services.get(str(request.path_params["model"]))
-        if service is None:
-            raise ProblemError(404, "there is no such model", param="model", code="model_not_found")
-        return as_json(_card(service))
+        return as_json(_card(self._named(request, str(request.path_params["model"]))))
 
     async def health(self, request: Request) -> Response:
         """`GET /healthz`."""
+        for service in self._services.values():
+            if not service.scheduler.is_well:
+                raise as_problem(ClosedError(by_fault=True))
         return as_json(Health(model=self._service.model.name))
 
     async def metrics(self, request: Request) -> Response:
@@ -111,10 +111,19 @@ class Endpoints:
             raise as_problem(refusals[0])
 
     def _meant(self, request: Request, asked: GenerationRequest) -> Service:
-        """The model that a request names; where there is none of that name, the first refuses."""
-        name = self._service.model.name if asked.model is None else asked.model
+        """The model that a request for texts is about: the first where it names none."""
+        return self._named(
+            request, self._service.model.name if asked.model is None else asked.model
+        )
+
+    def _named(self, request: Request, name: str) -> Service:
+        """The model of a name.
+
+        Raises:
+            ProblemError: there is none.
+        """
         if name not in self._services:
-            return self._service
+            raise no_such_model(name, self._services)
         is_about(request, name)
         return self._services[name]
 
@@ -186,6 +195,10 @@ def as_problem(error: BusyError | ClosedError | ModelError) -> ProblemError:
     if isinstance(error, BusyError):
         status = 429 if error.refused_at_once else 503
         return ProblemError(status, error.message, code="busy", retry_after=error.retry_after)
+    if isinstance(error, ClosedError) and error.by_fault:
+        return ProblemError(
+            503, "the model stopped working; the server must be restarted", code="model_failed"
+        )
     if isinstance(error, ClosedError):
         return ProblemError(503, "the server is about to end", code="ending", retry_after=5)
     return ProblemError(500, str(error), code="model_failed")

@@ -37,7 +37,7 @@ from slm.model import GPT
 from slm.server.bodies import BodyReader
 from slm.server.limits import Limits
 from slm.server.metrics import is_about
-from slm.server.problems import ProblemError
+from slm.server.problems import ProblemError, no_such_model
 from slm.server.schemas import valid_unicode
 from slm.tokenizer.base import Tokenizer
 
@@ -59,6 +59,18 @@ class InspectedModel:
 
     model: GPT
     tokenizer: Tokenizer
+    text_dtype: str = "float32"
+    """The dtype in which the server generates texts with it, perhaps by other code."""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of what is answered about it."""
+        return str(next(self.model.parameters()).dtype).removeprefix("torch.")
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """Both, as every answer has them: a text's own probabilities differ where they do."""
+        return {"dtype": self.dtype, "text_dtype": self.text_dtype}
 
 
 class TextQuestion(BaseModel):
@@ -192,9 +204,9 @@ class Insight:
             raise ProblemError(400, str(error)) from None
 
     def _name(self, asked: TextQuestion) -> str:
-        name = next(iter(self.models), None) if asked.model is None else asked.model
-        if name is None or name not in self.models:
-            raise ProblemError(404, "there is no such model", param="model", code="model_not_found")
+        name = next(iter(self.models), "") if asked.model is None else asked.model
+        if name not in self.models:
+            raise no_such_model(name, self.models)
         return name
 
     async def _models(self, request: Request) -> Response:
@@ -205,6 +217,7 @@ class Insight:
             listed.append(
                 {
                     "name": name,
+                    **inspected.dtypes,
                     "parameters": sum(p.numel() for p in inspected.model.parameters()),
                     "vocab_size": inspected.tokenizer.vocab_size,
                     "end_id": inspected.tokenizer.eot_id,
@@ -222,7 +235,7 @@ class Insight:
         if len(ids) > MOST_IDS:
             raise ProblemError(400, f"the text has more than {MOST_IDS:,} tokens", param="text")
         scored = score_text(of.model, of.tokenizer, ids, top=asked.top)
-        return {"model": name, **as_json(scored, digits=DIGITS)}
+        return {"model": name, **of.dtypes, **as_json(scored, digits=DIGITS)}
 
     def _next(self, name: str, of: InspectedModel, asked: NextQuestion) -> Any:
         options = asked.options
@@ -235,16 +248,16 @@ class Insight:
         while len(self._logits) > LOGITS_KEPT:
             self._logits.popitem(last=False)
         weighed = weigh_options(logits, of.tokenizer, options, seen=ids, top=asked.top)
-        return {"model": name, **as_json(weighed, digits=DIGITS)}
+        return {"model": name, **of.dtypes, **as_json(weighed, digits=DIGITS)}
 
     def _attention(self, name: str, of: InspectedModel, asked: AttentionQuestion) -> Any:
         ids = _few_ids(of, asked)
         patterns = attention_patterns(of.model, of.tokenizer, ids, layers=asked.layers)
-        return {"model": name, **as_json(patterns, digits=DIGITS - 1)}
+        return {"model": name, **of.dtypes, **as_json(patterns, digits=DIGITS - 1)}
 
     def _lens(self, name: str, of: InspectedModel, asked: LensQuestion) -> Any:
         lens = logit_lens(of.model, of.tokenizer, _few_ids(of, asked), top=asked.top)
-        return {"model": name, **as_json(lens, digits=DIGITS)}
+        return {"model": name, **of.dtypes, **as_json(lens, digits=DIGITS)}
 
 
 def _encoded(data: Any) -> bytes:

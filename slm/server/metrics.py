@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slm.server.scheduler import Counts, Scheduler
@@ -99,20 +100,20 @@ class CountRequests:
     Args:
         app: what answers.
         metrics: where it is counted.
-        paths: those that are told apart; all others are `other`.
+        routes: those whose paths are distinguished; all others are `other`.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[Route]) -> None:
         self._app = app
         self._metrics = metrics
-        self._paths = frozenset(paths)
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"] if scope["path"] in self._paths else "other"
+        path = self._path(scope)
         state = scope.setdefault("state", {})
         began_at = time.monotonic()
         status = "none"
@@ -131,3 +132,10 @@ class CountRequests:
             model = state.get("model", "")
             self._metrics.requests.labels(model, path, status).inc()
             self._metrics.whole.labels(model, path).observe(time.monotonic() - began_at)
+
+    def _path(self, scope: Scope) -> str:
+        """The path of the route that a request is about, as `/v1/models/{model}`."""
+        for route in self._routes:
+            if route.matches(scope)[0] is not Match.NONE:
+                return route.path_format
+        return "other"

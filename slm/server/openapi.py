@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +20,7 @@ from slm.server.answers import (
 from slm.server.asking import Model
 from slm.server.limits import Limits
 from slm.server.schemas import ChatRequest, CompletionRequest
+from slm.version import __version__
 
 PROBLEMS = {
     400: "The request is no HTTP or no JSON, or a field is wrong; `param` names it.",
@@ -34,7 +34,7 @@ PROBLEMS = {
     421: "The Host header names another server.",
     429: "All slots are taken and the queue is full.",
     500: "The model failed.",
-    503: "No slot became free in time, or the server is about to end.",
+    503: "No slot became free in time, the server is about to end, or the model stopped working.",
 }
 
 READING = (401, 403, 404, 405, 421, 503)
@@ -64,12 +64,14 @@ def description(
         "openapi": "3.1.0",
         "info": {
             "title": "slm",
-            "version": version("slm"),
+            "version": __version__,
             "description": "A small language model, in the form of OpenAI's API.",
         },
         "paths": {
             "/v1/models": {"get": _get("The served model", ModelList)},
-            "/v1/models/{model}": {"get": _get("The served model", ModelCard, named=model.name)},
+            "/v1/models/{model}": {
+                "get": _get("The served model", ModelCard, named=[model.name, *others])
+            },
             "/v1/completions": {"post": _post("Continue texts", CompletionRequest, Completion)},
             "/v1/chat/completions": {
                 "post": _post("Continue a conversation", ChatRequest, ChatCompletion, ChatChunk)
@@ -96,12 +98,13 @@ def _set_bounds(
         for tokens in fields.keys() & {"max_tokens", "max_completion_tokens"}:
             fields[tokens]["anyOf"][0]["maximum"] = limits.max_tokens
     forms = components["CompletionRequest"]["properties"]["prompt"]["anyOf"]
-    text, texts, ids, several = ({**form} for form in forms)
+    text, texts, ids, several, nothing = ({**form} for form in forms)
     ids["items"] = {**ids["items"], "maximum": model.tokenizer.vocab_size - 1}
     ids["maxItems"] = model.longest_prompt
     several["items"] = ids
     texts["maxItems"] = several["maxItems"] = limits.prompts
-    components["CompletionRequest"]["properties"]["prompt"]["anyOf"] = [text, texts, ids, several]
+    bounded = [text, texts, ids, several, nothing]
+    components["CompletionRequest"]["properties"]["prompt"]["anyOf"] = bounded
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:
@@ -124,7 +127,9 @@ def _problems(*statuses: int) -> dict[str, Any]:
     }
 
 
-def _get(summary: str, answer: type[BaseModel], named: str | None = None) -> dict[str, Any]:
+def _get(
+    summary: str, answer: type[BaseModel], named: Sequence[str] | None = None
+) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": summary,
         "responses": {
@@ -138,7 +143,7 @@ def _get(summary: str, answer: type[BaseModel], named: str | None = None) -> dic
                 "name": "model",
                 "in": "path",
                 "required": True,
-                "schema": {"type": "string", "enum": [named]},
+                "schema": {"type": "string", "enum": [*named]},
             }
         ]
     return operation

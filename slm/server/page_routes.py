@@ -1,4 +1,4 @@
-"""The web page: a fixed set of files, read once, so that no path of a request is ever opened."""
+"""Serves the web page: a fixed set of files, read once; no path from a request is opened."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLICY = "; ".join(
         "require-trusted-types-for 'script'",
     )
 )
-"""What the page may load and run: its own files, and nothing that a text could smuggle in."""
+"""What the page may load and run: its own files only, so text cannot inject scripts."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -38,12 +38,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",  # ask again, and get a 304 while nothing has changed
+    "Cache-Control": "no-cache",  # revalidate; an unchanged file is answered with 304
 }
 
 
 class _File:
-    """A file of the page, answered from memory."""
+    """A file of the page, served from memory."""
 
     def __init__(self, content: bytes, media_type: str) -> None:
         self.content = content
@@ -54,14 +54,14 @@ class _File:
         }
 
     async def answer(self, request: Request) -> Response:
-        known = request.headers.get("if-none-match", "")
-        if self.headers["ETag"] in known:
+        known_tags = request.headers.get("if-none-match", "")
+        if self.headers["ETag"] in known_tags:
             return Response(status_code=304, headers=self.headers)
         return Response(self.content, headers=self.headers)
 
 
 def page_routes() -> list[Route]:
-    """`/` and `/page/NAME` for every file of the page; nothing else under `/page/` exists."""
+    """Routes for `/` and `/page/NAME`, one per file; no other path under `/page/` exists."""
     routes = []
     for name, content in sorted(page_files().items()):
         suffix = name[name.rindex(".") :]
@@ -71,7 +71,7 @@ def page_routes() -> list[Route]:
 
 
 def page_files() -> dict[str, bytes]:
-    """Name to content of every file of the page, as they are installed."""
+    """The name and content of every installed file of the page."""
     folder = resources.files("slm.server").joinpath("page")
     return {
         entry.name: entry.read_bytes()

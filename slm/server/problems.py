@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from starlette.responses import JSONResponse
+
+from slm.errors import shown
 
 LONGEST_ECHO = 100
 """Characters of a client's own text that a message repeats."""
@@ -67,6 +70,17 @@ class ProblemError(Exception):
     def response(self) -> JSONResponse:
         """The response."""
         return JSONResponse(self.to_json(), self.status, self.headers)
+
+
+def no_such_model(name: str, served: Iterable[str]) -> ProblemError:
+    """The refusal of a request for a model that is not served."""
+    names = " and ".join(map(shown, served))
+    return ProblemError(
+        404,
+        f"there is no model {shown(name)}, " + (f"only {names}" if names else "nor any other"),
+        param="model",
+        code="model_not_found",
+    )
 
 
 def printable(text: str, longest: int = 1000) -> str:

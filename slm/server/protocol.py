@@ -62,6 +62,9 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             if self.transport.is_closing():
                 return
+            if self.conn.their_state is h11.IDLE:
+                already, _ = self.conn.trailing_data
+                data = with_ascii_target(data, is_first_line=b"\n" not in already)
             super().data_received(data)
             self._watch_head()
 
@@ -108,6 +111,18 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
             self.transport.close()
 
     return DeadlineProtocol
+
+
+def with_ascii_target(data: bytes, *, is_first_line: bool) -> bytes:
+    """A part of a request's head, with the target in its first line as h11 takes it.
+
+    Programs send letters beyond ASCII in a path as they were typed; browsers percent-encode them.
+    """
+    if not is_first_line or data.isascii():
+        return data
+    line, newline, rest = data.partition(b"\n")
+    escaped = b"".join(bytes([byte]) if byte < 0x80 else b"%%%02X" % byte for byte in line)
+    return escaped + newline + rest
 
 
 def _cancelled(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:

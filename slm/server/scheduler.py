@@ -74,12 +74,14 @@ class Scheduler:
         self._tickets: set[Ticket] = set()
         self._waiting: deque[Ticket] = deque()
         self._closed = False
+        self._is_broken = False
         self._ends_at = math.inf
         # Of the thread that makes the steps:
         self._free = list(range(slots.n_slots - 1, -1, -1))
         self._running: dict[int, tuple[Ticket, int]] = {}
         self._told: dict[Ticket, None] = {}  # those with events that are not delivered, in order
         self._mean_seconds = 1.0
+        self._step_began_at = math.inf  # while a step is made
         self._thread: threading.Thread | None = None
 
     # For any thread
@@ -109,6 +111,8 @@ class Scheduler:
             self._check_room()
 
     def _check_room(self) -> None:
+        if self._is_broken:
+            raise ClosedError(by_fault=True)
         if self._closed or self._ends_at < math.inf:
             raise ClosedError
         if len(self._tickets) >= self._limits.queue + self._slots.n_slots:
@@ -134,6 +138,12 @@ class Scheduler:
         """Take no more requests, and bring those that are there to an end within their time."""
         with self._changed:
             self._ends_at = min(self._ends_at, self._clock() + self._limits.drain_seconds)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether requests are answered: no fault has ended the thread, and no step hangs."""
+        step_seconds = self._clock() - self._step_began_at
+        return not self._is_broken and step_seconds <= self._limits.request_seconds
 
     @property
     def n_slots(self) -> int:
@@ -165,16 +175,53 @@ class Scheduler:
         self._thread.start()
 
     def run(self) -> None:
-        """Make steps whenever there is work, until `close`."""
-        while True:
-            with self._changed:
-                while not (self._tickets or self._closed):
-                    self._changed.wait()
-                if self._closed:
-                    break
-            self.step()
-        for ticket in tuple(self._tickets):
-            self._end(ticket, ClosedError())
+        """Make steps whenever there is work, until `close`.
+
+        A step that fails ends all requests, and the next ones find empty slots. If even that
+        fails, nothing more is taken, and `is_well` is false.
+        """
+        try:
+            while self._wait_for_work():
+                try:
+                    self.step()
+                except Exception:
+                    self._start_over()
+            for ticket in tuple(self._tickets):
+                self._end(ticket, ClosedError())
+            self._deliver()
+        except BaseException:
+            self._give_up()
+
+    def _wait_for_work(self) -> bool:
+        """Whether there is a step to make; otherwise the scheduler is closed."""
+        with self._changed:
+            while not (self._tickets or self._closed):
+                self._changed.wait()
+            return not self._closed
+
+    def _start_over(self) -> None:
+        """After a fault: end all requests, and empty all slots."""
+        logger.exception("a step failed")
+        self._running.clear()
+        for slot in range(self._slots.n_slots):
+            self._slots.release(slot)
+        self._free = list(range(self._slots.n_slots - 1, -1, -1))
+        with self._changed:
+            tickets = tuple(self._tickets)
+        for ticket in tickets:
+            self._end(ticket, ModelError("the model failed"))
+        self._deliver()
+
+    def _give_up(self) -> None:
+        """After a worse fault: refuse all requests, those that are there and those to come."""
+        logger.critical("the scheduler stopped", exc_info=True)
+        with self._changed:
+            self._is_broken = True
+            tickets = tuple(self._tickets)
+            self._tickets.clear()
+            self._waiting.clear()
+        for ticket in tickets:
+            self._tell(ticket, ClosedError(by_fault=True))
         self._deliver()
 
     def close(self) -> None:
@@ -187,19 +234,27 @@ class Scheduler:
 
     def step(self) -> None:
         """Let every text go on by one token, and read waiting ones into free slots."""
-        self.counts.steps += 1
-        self._drop_cancelled()
-        self._end_late()
+        self._step_began_at = self._clock()
+        try:
+            self.counts.steps += 1
+            self._drop_cancelled()
+            self._end_late()
+            self._continue_running()
+            self._fill_free_slots()
+            self._deliver()
+        finally:
+            self._step_began_at = math.inf
+
+    def _continue_running(self) -> None:
         going_on = [slot for slot in self._running if self._stream_in(slot).next_id is not None]
         starting_over = [slot for slot in self._running if self._stream_in(slot).next_id is None]
         if going_on:
             self._advance(going_on)
         for slot in starting_over:
-            # Its context was full: the older half is forgotten, the rest is read again.
-            self._slots.release(slot)
-            self._read(slot)
-        self._fill_free_slots()
-        self._deliver()
+            if slot in self._running:  # unless another text of its request has failed just now
+                # Its context was full: the older half is forgotten, the rest is read again.
+                self._slots.release(slot)
+                self._read(slot)
 
     def _stream_in(self, slot: int) -> Stream:
         ticket, index = self._running[slot]
@@ -281,10 +336,11 @@ class Scheduler:
             with self._changed:
                 if not self._waiting:
                     return
-                ticket = self._waiting[0]
+                # So a request of many texts has all slots only while nobody else wants one.
+                ticket = min(self._waiting, key=lambda ticket: ticket.in_slots)
                 index = ticket.unread.popleft()
                 if not ticket.unread:
-                    self._waiting.popleft()
+                    self._waiting.remove(ticket)
             stream = ticket.streams[index]
             ticket.started = True
             self.counts.prompt_tokens += stream.prompt_tokens
@@ -294,6 +350,7 @@ class Scheduler:
             if not stream.finished:
                 slot = self._free.pop()
                 self._running[slot] = (ticket, index)
+                ticket.in_slots += 1
                 tokens += len(stream.context)
                 self._read(slot)
 
@@ -334,7 +391,8 @@ class Scheduler:
                 self._release(slot)
 
     def _release(self, slot: int) -> None:
-        del self._running[slot]
+        ticket, _ = self._running.pop(slot)
+        ticket.in_slots -= 1
         self._slots.release(slot)
         self._free.append(slot)
 

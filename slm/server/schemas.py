@@ -1,13 +1,12 @@
 """What a client may ask: the requests of OpenAI's API, checked strictly, and three more fields.
 
-Fields of OpenAI that this server has no use for are taken where their value asks for nothing (a
-`frequency_penalty` of 0) and refused elsewhere. Bounds that depend on the model or on `Limits` are
-checked in `slm.server.asking`.
+Every field of OpenAI's schema is known, and null is as good as nothing in each. Fields without an
+effect here are taken where their value asks for nothing (see `slm.server.neutral`). Bounds that
+depend on the model or on `Limits` are checked in `slm.server.asking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,12 +15,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from slm.errors import shown
 from slm.generation.options import LARGEST_SEED
+from slm.server.neutral import Neutral, unsupported, without_neutral_fields
 
 MOST_STOPS = 4
 LONGEST_STOP = 256
@@ -60,32 +63,8 @@ def valid_unicode(text: str) -> str:
     return text
 
 
-def _only(*neutral: Any) -> Callable[[Any], Any]:
-    """A validator that takes the given values alone, none of which has an effect."""
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, bool) and value in neutral:
-            return value
-        raise PydanticCustomError(
-            "not_supported",
-            "is not supported by this server: leave it out or send {neutral}",
-            {"neutral": " or ".join("null" if v is None else str(v) for v in neutral)},
-        )
-
-    return check
-
-
 Whole = BeforeValidator(_whole_number)
 Text = Annotated[str, AfterValidator(valid_unicode)]
-Zero = Annotated[Any, BeforeValidator(_only(0, None)), WithJsonSchema({"enum": [0, None]})]
-One = Annotated[Any, BeforeValidator(_only(1, None)), WithJsonSchema({"enum": [1, None]})]
-Empty = Annotated[
-    Any,
-    BeforeValidator(_only({}, None)),
-    WithJsonSchema({"anyOf": [{"type": "object", "maxProperties": 0}, {"type": "null"}]}),
-]
-Null = Annotated[Any, BeforeValidator(_only(None)), WithJsonSchema({"type": "null"})]
-
 StopText = Annotated[Text, Field(min_length=1, max_length=LONGEST_STOP)]
 
 PromptItem = str | tuple[int, ...]
@@ -93,12 +72,13 @@ PromptItem = str | tuple[int, ...]
 
 _IDS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}
 PROMPT_SCHEMA: dict[str, Any] = {
-    "description": "A text, token ids, or several of either.",
+    "description": "A text, token ids, or several of either; null: the beginning of a new text.",
     "anyOf": [
         {"type": "string"},
         {"type": "array", "minItems": 1, "items": {"type": "string"}},
         _IDS_SCHEMA,
         {"type": "array", "minItems": 1, "items": _IDS_SCHEMA},
+        {"type": "null"},
     ],
 }
 
@@ -107,8 +87,10 @@ def _prompts(value: Any) -> tuple[PromptItem, ...]:
     """All prompts of the field, each a text or a tuple of ids.
 
     Raises:
-        PydanticCustomError: it is none of the four forms.
+        PydanticCustomError: it is none of the forms.
     """
+    if value is None:
+        return ("",)
     if isinstance(value, str):
         return (valid_unicode(value),)
     if isinstance(value, list) and value:
@@ -135,53 +117,113 @@ def _ids(values: list[Any]) -> tuple[int, ...] | None:
     return None
 
 
-class StreamOptions(BaseModel):
-    """What a stream holds besides the text."""
+def _absent_if_minus_one(value: int) -> int | None:
+    """Many clients write -1 for "not given"."""
+    return None if value == -1 else value
+
+
+NO_TOOLS = "this server calls no tools"
+NOT_STORED = "this server stores no answers"
+TEXT_ALONE = "the model reads and writes text alone"
+
+
+class Checked(BaseModel):
+    """JSON data of a request: strict, but for foreign fields that ask for nothing."""
 
     model_config = STRICT
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_neutral_fields(cls, data: Any) -> Any:
+        return without_neutral_fields(data) if isinstance(data, dict) else data
+
+
+class StreamOptions(Checked):
+    """What a stream holds besides the text."""
 
     include_usage: bool | None = None
     """Send the numbers of tokens in a last event."""
     include_obfuscation: bool | None = None
-    """Taken, and without effect."""
+    """Has no effect."""
 
 
-class GenerationRequest(BaseModel):
-    """What both kinds of requests have in common. A null is as good as nothing."""
+class PromptCacheOptions(Checked):
+    """Has no effect: every prompt is read in full."""
 
-    model_config = STRICT
+    mode: Text | None = None
+    ttl: Text | None = None
+
+
+class FieldsWithoutEffect(Checked):
+    """The fields of OpenAI's schema that change nothing here, and their neutral values."""
+
+    user: Text | None = None
+    safety_identifier: Text | None = None
+    prompt_cache_key: Text | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prompt_cache_retention: Text | None = None
+    parallel_tool_calls: bool | None = None
+    frequency_penalty: Annotated[
+        Any, Neutral(0, because="repetition_penalty is the only penalty here")
+    ] = None
+    presence_penalty: Annotated[
+        Any, Neutral(0, because="repetition_penalty is the only penalty here")
+    ] = None
+    logit_bias: Annotated[Any, Neutral({}, because="this server shifts no logits")] = None
+    tools: Annotated[Any, Neutral([], because=NO_TOOLS)] = None
+    tool_choice: Annotated[Any, Neutral("none", "auto", because=NO_TOOLS)] = None
+    functions: Annotated[Any, Neutral([], because=NO_TOOLS)] = None
+    function_call: Annotated[Any, Neutral("none", "auto", because=NO_TOOLS)] = None
+    response_format: Annotated[
+        Any, Neutral({"type": "text"}, because="the model writes free text")
+    ] = None
+    store: Annotated[Any, Neutral(False, because=NOT_STORED)] = None
+    metadata: Annotated[Any, Neutral({}, because=NOT_STORED)] = None
+    modalities: Annotated[Any, Neutral(["text"], because=TEXT_ALONE)] = None
+    audio: Annotated[Any, Neutral(because=TEXT_ALONE)] = None
+    prediction: Annotated[Any, Neutral(because="every token is written by the model itself")] = None
+    reasoning_effort: Annotated[Any, Neutral("none", because="the model does not reason")] = None
+    verbosity: Annotated[Any, Neutral("medium", because="the model has one way of writing")] = None
+    service_tier: Annotated[
+        Any, Neutral("auto", "default", because="all requests are served alike")
+    ] = None
+    moderation: Annotated[Any, Neutral(because="this server moderates nothing")] = None
+    web_search_options: Annotated[Any, Neutral(because="this server searches nothing")] = None
+
+
+class GenerationRequest(FieldsWithoutEffect):
+    """What both kinds of requests have in common."""
 
     model: Text | None = None
     """The served model's name, as `/v1/models` gives it."""
-    max_tokens: Annotated[int, Field(ge=0), Whole] | None = None
-    """New tokens at most."""
+    max_tokens: Annotated[int, Field(ge=-1), Whole] | None = None
+    """New tokens at most; -1: as many as this server allows."""
     n: Annotated[int, Field(ge=1), Whole] | None = None
     """Continuations of each prompt; none: 1."""
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
     """Divides the logits; 0 (and below 0.0001) takes the likeliest token; none: 1."""
     top_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     """Sample among the likeliest tokens that together reach this probability; none: all."""
-    top_k: Annotated[int, Field(ge=0, le=2**24), Whole] | None = None
-    """Sample among the k likeliest tokens; 0 or none: among all."""
+    top_k: (
+        Annotated[int, Field(ge=-1, le=2**24), Whole, AfterValidator(_absent_if_minus_one)] | None
+    ) = None
+    """Sample among the k likeliest tokens; 0, -1 or none: among all."""
     min_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     """Drop tokens less likely than this share of the likeliest one's probability; none: 0."""
     repetition_penalty: Annotated[float, Field(ge=0.01, le=100.0)] | None = None
     """Above 1, tokens that are in the text become less likely; none: 1."""
-    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), Whole] | None = None
-    """Equal requests with equal seeds give equal texts; none: a fresh one, which is answered."""
-    stop: (
-        StopText | Annotated[list[StopText], Field(min_length=1, max_length=MOST_STOPS)] | None
+    seed: (
+        Annotated[int, Field(ge=-1, le=LARGEST_SEED), Whole, AfterValidator(_absent_if_minus_one)]
+        | None
     ) = None
+    """Equal requests with equal seeds give equal texts; -1 or none: a fresh one, which is
+    answered."""
+    stop: StopText | Annotated[list[StopText], Field(max_length=MOST_STOPS)] | None = None
     """The text ends before this text, or the first of these."""
     stream: bool | None = None
     """Send the text as it is written, as server-sent events."""
     stream_options: StreamOptions | None = None
     """Of a stream."""
-    user: Text | None = None
-    """Taken, and without effect."""
-    frequency_penalty: Zero = None
-    presence_penalty: Zero = None
-    logit_bias: Empty = None
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -199,39 +241,79 @@ class CompletionRequest(GenerationRequest):
 
     prompt: Annotated[
         tuple[PromptItem, ...], BeforeValidator(_prompts), WithJsonSchema(PROMPT_SCHEMA)
-    ]
+    ] = ("",)
+    """None: the beginning of a new text."""
     echo: bool | None = None
     """Begin the answer with the prompt; with `logprobs`, those of the prompt are there, too."""
     logprobs: Annotated[int, Field(ge=0, le=MOST_TOP_LOGPROBS), Whole] | None = None
     """Tell each token's log-probability, and those of this many likeliest ones."""
-    best_of: One = None
-    suffix: Null = None
+    best_of: Annotated[Any, Neutral(1, because="every continuation is answered")] = None
+    suffix: Annotated[Any, Neutral("", because="the model continues a text and fills no gaps")] = (
+        None
+    )
 
 
-class TextPart(BaseModel):
+def _text_type(value: Any) -> Any:
+    if value in ("image_url", "input_audio", "file", "refusal"):
+        raise unsupported(f"a part of the type {shown(value)} is not supported, as {TEXT_ALONE}")
+    return value
+
+
+def _speaking_role(value: Any) -> Any:
+    if value in ("tool", "function"):
+        raise unsupported(f"the role {shown(value)} is not supported, as {NO_TOOLS}")
+    return value
+
+
+class TextPart(Checked):
     """A part of a message."""
 
-    model_config = STRICT
-
-    type: Literal["text"]
+    type: Annotated[Literal["text"], BeforeValidator(_text_type)]
     text: Text
+    prompt_cache_breakpoint: PromptCacheOptions | None = None
 
 
-class Message(BaseModel):
-    """One message of a conversation."""
+class Message(Checked):
+    """One message of a conversation; that of an assistant may be one that a client was answered."""
 
-    model_config = STRICT
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"role": {"const": "assistant"}}},
+                {"required": ["content"], "properties": {"content": {"type": ["string", "array"]}}},
+            ]
+        }
+    )
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Text | list[TextPart]
+    role: Annotated[
+        Literal["system", "developer", "user", "assistant"], BeforeValidator(_speaking_role)
+    ]
+    content: Annotated[Text | list[TextPart] | None, Field(validate_default=True)] = None
+    """What was said; an assistant may have said nothing."""
     name: Text | None = None
-    """Taken, and without effect."""
+    """Has no effect."""
+    refusal: Annotated[Any, Neutral("", because="content is all that is read of a message")] = None
+    annotations: Annotated[Any, Neutral([], because="content is all that is read of a message")] = (
+        None
+    )
+    parsed: Annotated[Any, Neutral(because="content is all that is read of a message")] = None
+    audio: Annotated[Any, Neutral(because=TEXT_ALONE)] = None
+    function_call: Annotated[Any, Neutral(because=NO_TOOLS)] = None
+    tool_calls: Annotated[Any, Neutral([], because=NO_TOOLS)] = None
+    tool_call_id: Annotated[Any, Neutral(because=NO_TOOLS)] = None
+
+    @field_validator("content")
+    @classmethod
+    def _is_there(cls, content: Any, info: ValidationInfo) -> Any:
+        if content is None and info.data.get("role", "assistant") != "assistant":
+            raise PydanticCustomError("missing", "is missing")
+        return content
 
     @property
     def text(self) -> str:
         """The content as one text."""
-        if isinstance(self.content, str):
-            return self.content
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
         return "".join(part.text for part in self.content)
 
 
@@ -239,7 +321,7 @@ class ChatRequest(GenerationRequest):
     """`POST /v1/chat/completions`: continue a conversation, which a base model reads as a text."""
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]
-    max_completion_tokens: Annotated[int, Field(ge=0), Whole] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=-1), Whole] | None = None
     """The newer name of `max_tokens`, and the stronger where both are there."""
     logprobs: bool | None = None
     """Tell each token's log-probability."""

@@ -92,6 +92,8 @@ class Stream:
         self._has_begun = False
         self._offset = 0 if self._unread else len(self._echo)
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        if not self._unread:
+            self._characters.decode(row.unfinished)
 
     @property
     def context(self) -> Sequence[int]:

@@ -26,7 +26,15 @@ class BusyError(Exception):
 
 
 class ClosedError(Exception):
-    """The scheduler has ended."""
+    """The scheduler has ended.
+
+    Args:
+        by_fault: nobody asked it to.
+    """
+
+    def __init__(self, *, by_fault: bool = False) -> None:
+        super().__init__()
+        self.by_fault = by_fault
 
 
 class ModelError(Exception):
@@ -66,6 +74,8 @@ class Ticket:
         """Whether a text of it has been in a slot."""
         self.unread = deque(range(len(streams)))
         """Its texts that wait for a slot."""
+        self.in_slots = 0
+        """How many of its texts are in slots."""
         self.unfinished = len(streams)
         """Its texts that have not ended."""
         self._pace = pace

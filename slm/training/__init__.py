@@ -1,4 +1,4 @@
-"""Training: the loop, its steps, schedules and optimizers, and those who listen."""
+"""Training: the loop, its steps, schedules, optimizers and events."""
 
 from slm.training.events import (
     Callback,

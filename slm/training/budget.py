@@ -5,28 +5,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from slm.config import TrainingConfig
 from slm.errors import TrainingError
+from slm.quantities import counted
+from slm.train_state import TimeState
 
 RECENT_STEPS = 5
 """Of so many steps the shortest tells how long the next one will take at least."""
 ENDING_SECONDS = 1.5
 ENDING_SHARE = 0.05
 """Kept for saving, the last plot and leaving: so many seconds, but no larger share of a budget."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What a run knows of time, so that a new start ends when the first one would have."""
-
-    elapsed_seconds: float = 0.0
-    """Used so far, by all starts of the run."""
-    step_seconds: float = 0.0
-    """What a step takes at least; 0 before the first."""
-    reserved_seconds: float = 0.0
-    """Kept for what follows the last step."""
 
 
 class Budget:
@@ -38,7 +27,7 @@ class Budget:
 
     Args:
         config: `max_steps` and `max_minutes`.
-        pace: what earlier starts of this run used and found.
+        time_state: of earlier starts of this run.
         began_at: when this start of the run began, on that clock; None: now. What came between, as
             preparing the data, has used up some of the budget.
         clock: seconds that never go back.
@@ -48,19 +37,21 @@ class Budget:
         self,
         config: TrainingConfig,
         *,
-        pace: Pace | None = None,
+        time_state: TimeState | None = None,
         began_at: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
         self._clock = clock
-        pace = pace or Pace()
+        saved = time_state or TimeState()
         now = clock()
-        self._started_at = (now if began_at is None else began_at) - pace.elapsed_seconds
+        self._started_at = (now if began_at is None else began_at) - saved.elapsed_seconds
         self._step_began_at = now
-        self._recent_seconds = deque([pace.step_seconds] if pace.step_seconds else [], RECENT_STEPS)
+        self._recent_seconds = deque(
+            [saved.step_seconds] if saved.step_seconds else [], RECENT_STEPS
+        )
         self._is_warm = bool(self._recent_seconds)
-        self._reserve = pace.reserved_seconds
+        self._reserve = saved.reserved_seconds
 
     @property
     def elapsed_seconds(self) -> float:
@@ -68,9 +59,9 @@ class Budget:
         return self._clock() - self._started_at
 
     @property
-    def pace(self) -> Pace:
-        """What the next start of this run must know."""
-        return Pace(self.elapsed_seconds, self._step_seconds, self._reserve)
+    def time_state(self) -> TimeState:
+        """What the next start of this run needs."""
+        return TimeState(self.elapsed_seconds, self._step_seconds, self._reserve)
 
     @property
     def follows_clock(self) -> bool:
@@ -118,7 +109,7 @@ class Budget:
         minutes = self.config.max_minutes
         if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
             raise TrainingError(
-                f"the {minutes:g} minutes were over before the first step",
+                f"the time budget of {counted(minutes, 'minute')} was over before the first step",
                 hint="starting and preparing the data count; the data are ready now: give the same "
                 "command again, or more minutes",
             )

@@ -1,4 +1,4 @@
-"""Telling those who listen to a run, and what becomes of their failures."""
+"""Dispatches the events of a run to callbacks and isolates their failures."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ import contextlib
 from collections.abc import Sequence
 
 from slm.errors import SlmError
-from slm.runtime import Process
 from slm.training.events import Callback
 
 
-class Listeners:
-    """Those who listen to a run; each hears of everything, even where one before it fails.
+class CallbackList:
+    """The callbacks of a run; each receives every event, even where one before it fails.
 
     Args:
-        callbacks: in the order in which they hear of it.
-        process: only the main one has anything to tell.
+        callbacks: in the order in which they are called.
+        is_main: whether this process calls them; others do not.
     """
 
-    def __init__(self, callbacks: Sequence[Callback], process: Process) -> None:
+    def __init__(self, callbacks: Sequence[Callback], *, is_main: bool = True) -> None:
         self.callbacks = list(callbacks)
-        self._process = process
+        self._is_main = is_main
         self._noted: set[str] = set()
 
-    def tell(self, event: str, record: object, *, failed: bool = False) -> None:
+    def emit(self, event: str, record: object, *, failed: bool = False) -> None:
         """Call one method of every callback.
 
         Args:
             event: the name of the method.
             record: its argument.
-            failed: the run has failed already, and no failure to say so may hide the reason.
+            failed: the run has already failed; failures here must not hide its reason.
 
         Raises:
             Exception: the first that a vital callback raised.
         """
-        if not self._process.is_main:
+        if not self._is_main:
             return
         first: Exception | None = None
         for callback in self.callbacks:
@@ -49,11 +48,11 @@ class Listeners:
             raise first
 
     def note(self, text: str) -> None:
-        """Tell what a user should know."""
-        self.tell("on_note", text)
+        """Report something that a user should know."""
+        self.emit("on_note", text)
 
     def _note_failure(self, failing: Callback, error: Exception) -> None:
-        """Tell the others of a failure that does not count, once."""
+        """Report a failure that does not end the run to the other callbacks, once."""
         reason = (
             error.message if isinstance(error, SlmError) else f"{type(error).__name__}: {error}"
         )

@@ -1,6 +1,6 @@
-"""What a training run tells those who listen: the records, and the `Callback` that takes them.
+"""The events of a training run: the records, and the `Callback` that receives them.
 
-The training loop knows nothing of progress bars, files of metrics, plots or TensorBoard. It hands
+The training loop knows nothing of progress bars, metrics files, plots or TensorBoard. It passes
 these records to callbacks, in the main process only.
 """
 
@@ -16,7 +16,7 @@ from slm.model import Costs
 
 @dataclass(frozen=True)
 class RunStart:
-    """What is about to happen."""
+    """The start of a run, or of the rest of one."""
 
     settings: RunConfig
     costs: Costs
@@ -28,12 +28,12 @@ class RunStart:
     world_size: int
     tokens_per_step: int
     first_step: int
-    """Steps done before this start; more than 0 when a run goes on."""
+    """Steps done before this start; more than 0 where a run is resumed."""
     elapsed_seconds: float
     evaluated: bool = False
-    """Whether the evaluation at `first_step` is done, too."""
-    stories_told: int = 0
-    """How many of the samples at `first_step` are done, too."""
+    """Whether the evaluation at `first_step` is done."""
+    samples_written: int = 0
+    """How many of the samples at `first_step` are done."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,19 @@ class EvaluationRecord:
 
     step: int
     loss: float
-    """Nats a token."""
+    """Nats per token."""
     bits_per_byte: float
     tokens: int
     """Validation tokens that were scored."""
     train_loss: float
-    """Mean training loss since the evaluation before."""
+    """Mean training loss since the previous evaluation."""
     is_best: bool
     elapsed_seconds: float
 
 
 @dataclass(frozen=True)
 class SampleRecord:
-    """A story told during training."""
+    """A sample story written during training."""
 
     step: int
     prompt: str
@@ -87,7 +87,7 @@ class SampleRecord:
 
 @dataclass(frozen=True)
 class AnomalyRecord:
-    """A step whose loss jumped up, or that was skipped as something in it was not finite."""
+    """A loss spike, or a step that was skipped because something in it was not finite."""
 
     step: int
     """Steps done, this one included."""
@@ -96,7 +96,7 @@ class AnomalyRecord:
     text: str
     """What was found, in a sentence."""
     stories: tuple[int, ...] = ()
-    """Numbers of the training stories of a skipped step, as many as are told."""
+    """Numbers of the training documents of a skipped step."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class TrainingResult:
 
     step: int
     train_loss: float
-    """Mean training loss since the last evaluation but one; NaN where no step was made."""
+    """Mean training loss before the last evaluation; NaN where no step was made."""
     validation_loss: float | None
     """Of the last evaluation."""
     best_validation_loss: float | None
@@ -113,13 +113,17 @@ class TrainingResult:
     tokens: int
     elapsed_seconds: float
     out_dir: Path
+    first_step: int = 0
+    """Steps done before; as many as `step` where the run was finished already."""
 
 
 class Callback:
-    """Listens to a run. Every method may be left as it is."""
+    """Receives the events of a run; the methods do nothing unless overridden."""
 
+    writes_weights = False
+    """Whether it writes a file with all weights, for which the disk needs space."""
     is_vital = True
-    """Whether the run ends where this one fails; False: the failure becomes a note."""
+    """Whether a failure of this callback ends the run; False: it becomes a note."""
 
     def on_start(self, start: RunStart) -> None:
         """The run is about to make its first step."""
@@ -131,10 +135,10 @@ class Callback:
         """The validation loss was measured."""
 
     def on_sample(self, record: SampleRecord) -> None:
-        """A sample story was told."""
+        """A sample story was written."""
 
     def on_anomaly(self, record: AnomalyRecord) -> None:
-        """A step was odd; a note says so, too."""
+        """A step was anomalous; a note says so as well."""
 
     def on_note(self, text: str) -> None:
         """Something a user should know."""

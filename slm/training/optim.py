@@ -12,21 +12,55 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from slm.config import TrainingConfig
-from slm.parallel.fsdp import local, on_whole_matrices
 
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic iteration: the steepest at zero that still ends near one."""
 
 
-def orthogonalise(matrices: Tensor, steps: int = 4) -> Tensor:
+class Sharding(Protocol):
+    """How Muon reaches whole matrices where each process has only some of their rows."""
+
+    def local(self, tensor: Tensor) -> Tensor:
+        """This process's rows of a parameter, gradient or state, not copied."""
+
+    def on_whole_matrices(
+        self, function: Callable[[Tensor], Tensor], matrices: Tensor, like: Tensor
+    ) -> Tensor:
+        """Apply a function of whole matrices to [N, rows of this process, columns].
+
+        Args:
+            function: [any number, rows, columns] -> the same shape, each matrix for itself.
+            matrices: this process's rows of N matrices.
+            like: one of the N parameters.
+        """
+
+
+class Unsharded:
+    """Every process has the whole of every matrix; see `Sharding`."""
+
+    def local(self, tensor: Tensor) -> Tensor:
+        """The tensor itself."""
+        return tensor
+
+    def on_whole_matrices(
+        self, function: Callable[[Tensor], Tensor], matrices: Tensor, like: Tensor
+    ) -> Tensor:
+        """The function's result."""
+        return function(matrices)
+
+
+UNSHARDED = Unsharded()
+
+
+def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
     """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
 
     Args:
@@ -67,8 +101,9 @@ class Muon(torch.optim.Optimizer):
         lr: learning rate; a matrix [rows, columns] moves by lr * sqrt(max(1, rows / columns)).
         momentum: of the running mean of gradients (Nesterov's form).
         weight_decay: decoupled, as in AdamW.
-        dtype: number format of the orthogonalisation.
-        steps: iterations of the orthogonalisation.
+        dtype: number format of the orthogonalization.
+        steps: iterations of the orthogonalization.
+        sharding: of the parameters; see `Sharding`.
 
     Raises:
         ValueError: a parameter is not a matrix.
@@ -83,10 +118,12 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         dtype: torch.dtype = torch.bfloat16,
         steps: int = 4,
+        sharding: Sharding = UNSHARDED,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
         self.steps = steps
+        self.sharding = sharding
         for parameter in (p for group in self.param_groups for p in group["params"]):
             if parameter.dim() != 2:
                 raise ValueError(f"Muon takes matrices, found the shape {tuple(parameter.shape)}")
@@ -110,14 +147,16 @@ class Muon(torch.optim.Optimizer):
     def _move(
         self, parameters: list[nn.Parameter], shape: torch.Size, group: dict[str, Any]
     ) -> None:
+        local = self.sharding.local
         gradients = [local(p.grad) for p in parameters if p.grad is not None]
         momenta = [local(self._momentum(p)) for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])
         stacked = ahead[0].new_empty((len(ahead), *ahead[0].shape), dtype=self.dtype)
         torch._foreach_copy_(list(stacked.unbind()), list(ahead))
-        orthogonal = partial(orthogonalise, steps=self.steps)
-        updates = on_whole_matrices(orthogonal, stacked, parameters[0]).to(parameters[0].dtype)
+        orthogonal = partial(orthogonalize, steps=self.steps)
+        updates = self.sharding.on_whole_matrices(orthogonal, stacked, parameters[0])
+        updates = updates.to(parameters[0].dtype)
         scale = math.sqrt(max(1.0, shape[0] / shape[1]))
         weights = [local(parameter) for parameter in parameters]
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
@@ -133,7 +172,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def build_optimizers(
-    model: nn.Module, config: TrainingConfig, *, muon_dtype: torch.dtype = torch.bfloat16
+    model: nn.Module,
+    config: TrainingConfig,
+    *,
+    muon_dtype: torch.dtype = torch.bfloat16,
+    sharding: Sharding = UNSHARDED,
 ) -> dict[str, torch.optim.Optimizer]:
     """The optimizers of a run, by name, each parameter in exactly one of them.
 
@@ -156,6 +199,7 @@ def build_optimizers(
             weight_decay=config.weight_decay,
             dtype=muon_dtype,
             steps=config.muon_steps,
+            sharding=sharding,
         )
     groups = [
         {
@@ -181,7 +225,7 @@ def _fused_on(device: torch.device) -> bool | None:
     return True if device.type in {"cpu", "cuda"} else None
 
 
-def set_learning_rates(optimizers: dict[str, torch.optim.Optimizer], scale: float) -> None:
+def set_learning_rates(optimizers: Mapping[str, torch.optim.Optimizer], scale: float) -> None:
     """Set every group's learning rate to this share of its peak."""
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:

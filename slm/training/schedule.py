@@ -1,10 +1,15 @@
-"""The learning rate over a run, as pure functions."""
+"""The learning rate and the context length over a run, as pure functions."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from slm.config import TrainingConfig
+from slm.config import DEFAULT_BLOCK_SIZE, TrainingConfig
+from slm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def lr_scale(step: int, progress: float, config: TrainingConfig) -> float:
@@ -35,3 +40,52 @@ def lr_scale(step: int, progress: float, config: TrainingConfig) -> float:
 def lr_at(step: int, config: TrainingConfig) -> float:
     """AdamW's learning rate at a step of a run that counts steps."""
     return config.learning_rate * lr_scale(step, step / config.max_steps, config)
+
+
+def context_length_at(progress: float, config: TrainingConfig, block_size: int) -> int:
+    """Context length of a step in tokens: short at first, where the settings say so.
+
+    A short context makes attention cheaper while there is still much to learn from few tokens. See
+    Li et al. 2022, https://arxiv.org/abs/2108.06084.
+
+    Args:
+        progress: share of the run done before the step, 0 to 1.
+        config: `short_context` and `short_context_fraction`.
+        block_size: of the model and of the windows.
+    """
+    if config.short_context is None or progress >= config.short_context_fraction:
+        return block_size
+    return min(config.short_context, block_size)
+
+
+def split_windows(batch: tuple[Tensor, Tensor], length: int) -> tuple[Tensor, Tensor]:
+    """Each sequence split into parts of the given length: [B, T] -> [B T / length, length]."""
+    x, y = batch
+    return x.reshape(-1, length), y.reshape(-1, length)
+
+
+def check_context_length(config: TrainingConfig, block_size: int, model_block_size: int) -> None:
+    """Refuse context lengths that do not fit the windows.
+
+    Args:
+        config: `short_context`, and `block_size`, which has no effect of its own: a default that
+            nobody chose may differ.
+        block_size: of the windows of the data loader.
+        model_block_size: the model's context length.
+
+    Raises:
+        ConfigError: the message names the lengths.
+    """
+    if config.block_size not in (DEFAULT_BLOCK_SIZE, block_size, model_block_size):
+        raise ConfigError(
+            f"block_size is {config.block_size} in the training settings, {block_size} in the data "
+            f"loader and {model_block_size} in the model",
+            hint=f"set block_size={block_size} in the training settings",
+        )
+    short = config.short_context
+    if short is not None and short < block_size and block_size % short:
+        half = block_size // 2
+        raise ConfigError(
+            f"block_size {block_size} is not a multiple of train.short_context {short}",
+            hint=f"try short_context={half if block_size % 2 == 0 else 'none'}",
+        )

@@ -78,6 +78,42 @@ def test_missing_text_file(fails, tmp_path):
     assert "none.txt" in error
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cut.jsonl", b'{"text": "cut'),
+        ("number.jsonl", b'{"text": 5}'),
+        ("surrogate.jsonl", b'{"text": "\\ud800"}'),
+        ("windows.jsonl", b'{"text": "caf\xe9"}'),
+        ("zero.txt", b"words\0words"),
+        ("windows.txt", b"It\x92s a day."),
+        ("empty.csv", b""),
+        ("empty.txt", b""),
+        ("row.csv", b"id,text\n1\n"),
+        ("data.parquet", b"PAR1"),
+        ("data.arrow", b"ARROW1\0\0"),
+        ("json.txt", b'{"text": "words"}\n'),
+        ("data.txt.gz", b"\x1f\x8bdamaged and more"),
+        ("data.zip", b"PK\3\4"),
+        ("name.log", b"words"),
+    ],
+)
+def test_a_fault_in_a_file_of_text_names_it_and_a_way_to_mend_it(fails, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    error, hint = fails(1, "prepare", "--source", tmp_path / name, "--out", tmp_path / "data")
+    assert name in error
+    assert "SLM_DEBUG" not in hint
+    assert "--help" not in hint
+
+
+def test_how_a_file_is_understood_is_noted_once(slm, tmp_path):
+    (tmp_path / "a.csv").write_text("Mia ran home.\nTom ran too.\nSam sat.\n", encoding="utf-8")
+    words = ["--source", tmp_path / "a.csv", "--out", tmp_path / "data", "--tokenizer", "bytes"]
+    code, _, err = slm("prepare", *words)
+    assert code == 0
+    assert err.count("has no names of columns: its first row is read as a story too") == 1
+
+
 def test_bounds_name_the_flag_and_both_ends(fails, corpus, tmp_path):
     error, _ = fails(2, "train", "--preset", "tiny", "--limit", 0)
     assert error == "error: --limit: must be from 1 to 2,147,483,647, found 0"

@@ -42,7 +42,7 @@ def address(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
-            assert process.wait(60) == 0
+            assert process.wait(300) == 0
 
 
 def test_the_example_with_openais_client(

@@ -16,9 +16,9 @@ import torch
 from slm.checkpoint import load_checkpoint, newest_checkpoint, resolve_checkpoint
 from slm.cli import main as slm
 from slm.data.shards import DataDirectory
+from slm.interop.model_file import load_model_file, load_weights
 from slm.model import GPT
 from slm.reporting.metrics import read_metrics
-from slm.reporting.model_file import load_model_file, load_weights
 from slm.tokenizer import load_tokenizer
 from tests.fixtures.make_fixtures import (
     HERE,

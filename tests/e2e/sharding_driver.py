@@ -19,9 +19,9 @@ from slm.errors import DeviceError
 from slm.model import GPT
 from slm.parallel.collectives import in_step, is_sharded
 from slm.parallel.fsdp import gathered, load_whole, local, on_whole_matrices, place_model, share_of
+from slm.runs.guarded_step import GuardedStep
 from slm.runtime import Process, process_group
 from slm.training.optim import orthogonalise
-from slm.training.step import Stepper
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 50,
@@ -96,7 +96,7 @@ def check_steps(process: Process) -> None:
         outcomes, weights = [], []
         for sharding in ("off", "fsdp"):
             model = made(process, sharding=sharding, dtype=dtype)
-            stepper = Stepper(model, config, device="cpu", dtype=dtype, process=process)
+            stepper = GuardedStep(model, config, device="cpu", dtype=dtype, process=process)
             batches = [rows(process.rank), rows(process.rank + 10)]
             outcomes.append([stepper.step(batches, 2, 1.0) for _ in range(3)])
             weights.append(gathered(model.state_dict(), process))

@@ -125,7 +125,7 @@ def folders(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         [sys.executable, *torchrun, str(DRIVER), str(top / "jobs.json")],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -263,7 +263,7 @@ def test_three_processes_have_shares_of_unequal_size() -> None:
         [sys.executable, *torchrun, str(DRIVER.with_name("sharding_driver.py"))],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -311,10 +311,10 @@ def test_one_process_is_killed_and_torchrun_brings_it_back(
         [sys.executable, *torchrun, *words, str(killed)],
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=500,
         check=False,
     )
-    errors = [process.communicate(timeout=100)[1] for process in pair]
+    errors = [process.communicate(timeout=500)[1] for process in pair]
     assert [process.returncode for process in pair] == [0, 0], errors
     assert result.returncode == 0, result.stderr
     assert "another process of this run is gone" in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import io
 import json
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slm.data.shards import DataDirectory
+from tests.packing import PACK
 
 
 def _load_server() -> ModuleType:
@@ -56,8 +58,17 @@ def parquet(texts: list[str], column: str = "text", other: str = "id") -> bytes:
     return buffer.getvalue()
 
 
+def arrow(texts: list[str]) -> bytes:
+    table = pa.table({"text": pa.array(texts).cast(pa.string_view())})
+    buffer = io.BytesIO()
+    with pa.ipc.new_stream(buffer, table.schema) as writer:
+        writer.write_table(table)
+    return buffer.getvalue()
+
+
 TRAIN = [f"Story number {i}, with a café." for i in range(30)]
 VALIDATION = ["Held out one.", "Held out two."]
+LINES = b"".join(json.dumps({"text": text}).encode() + b"\n" for text in TRAIN)
 DATA_SETS = {
     "owner/tiny": {
         "README.md": b"---\nlicense: mit\n---\n# Tiny\n",
@@ -75,6 +86,16 @@ DATA_SETS = {
         "b.txt": b"held out",
         "unrelated.txt": b"never asked for",
     },
+    "owner/packed": {"train.jsonl.gz": gzip.compress(LINES)},
+    "owner/zstd": {"train.jsonl.zst": PACK["zstd"](LINES, "")},
+    "owner/ndjson": {"train.ndjson": LINES},
+    "owner/list": {"train.json": json.dumps([{"text": text} for text in TRAIN]).encode()},
+    "owner/semicolons": {
+        "train.csv": b"id;text\n" + b"".join(f'1;"{text}"\n'.encode() for text in TRAIN)
+    },
+    "owner/tabs": {"train.tsv": b"id\ttext\n" + b"".join(f"1\t{t}\n".encode() for t in TRAIN)},
+    "owner/arrow": {"train.arrow": arrow(TRAIN)},
+    "owner/windows": {"train.txt": b"It\x92s a day.\n" * 10},
     "owner/columns": {"train.parquet": parquet(["x"], column="body", other="title")},
     "owner/nothing": {"README.md": b"# Nothing\n"},
 }
@@ -117,7 +138,7 @@ class Runs:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
 
 
@@ -195,6 +216,27 @@ def test_a_data_set_without_validation_holds_some_out(hub: hub_server.Hub, run: 
     assert sorted(stories(data, "train") + held_out) == sorted(TRAIN)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["packed", "zstd", "ndjson", "list", "semicolons", "tabs", "arrow"]
+)
+def test_a_data_set_of_any_kind_that_a_file_may_have(
+    hub: hub_server.Hub, run: Runs, name: str
+) -> None:
+    done = run(hub.endpoint, f"owner/{name}")
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    data = DataDirectory.open(run.folder / "out")
+    assert sorted(stories(data, "train") + stories(data, "validation")) == sorted(TRAIN)
+
+
+def test_a_file_of_the_cache_is_converted_into_the_folder_where_one_is(
+    hub: hub_server.Hub, run: Runs
+) -> None:
+    failed = run(hub.endpoint, "owner/windows")
+    assert "DataError: owner/windows/train.txt is not UTF-8" in failed.stdout
+    assert failed.stdout.rstrip().endswith(" > train-utf8.txt")
+
+
 def test_the_cards_choice_of_files_counts(hub: hub_server.Hub, run: Runs) -> None:
     assert run(hub.endpoint, "owner/configured").returncode == 0
     data = DataDirectory.open(run.folder / "out")
@@ -208,7 +250,7 @@ def test_the_cards_choice_of_files_counts(hub: hub_server.Hub, run: Runs) -> Non
     [
         ("owner/absent", "HubError: the hub has no data set owner/absent"),
         ("owner/nothing", "HubError: the data set owner/nothing has no files"),
-        ("owner/columns", "DataError: owner/columns/train.parquet has no text column"),
+        ("owner/columns", "DataError: owner/columns/train.parquet has no column 'text'"),
     ],
 )
 def test_data_sets_that_cannot_be_used(

@@ -83,7 +83,7 @@ def stop_on_the_way(process: subprocess.Popen[str], number: int, chance: random.
             break
     time.sleep(chance.uniform(0.0, 0.1))
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     return errors
 
 
@@ -131,7 +131,7 @@ def test_20_steps_are_10_and_a_new_process_and_10(
     driver.run(job_in(out_dir, data_dir, stop_after=10), driver.Process())
     assert [p.name for p in sorted((out_dir / "checkpoints").iterdir())][-1] == "step-000010"
     process = start(job_in(out_dir, data_dir, existing="resume"), tmp_path / "jobs.json")
-    output, errors = process.communicate(timeout=100)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert output.split("\n")[:2] == ["step 11", "step 12"]
     assert_same_run(out_dir, uninterrupted)

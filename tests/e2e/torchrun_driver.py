@@ -11,8 +11,8 @@ import signal
 import sys
 from typing import Any
 
+from slm.api import Trainer
 from slm.cli import main
-from slm.training import Trainer
 
 
 def die_after(last_step: int) -> None:
@@ -20,7 +20,7 @@ def die_after(last_step: int) -> None:
     make_step = Trainer._make_step
 
     def until_then(self: Trainer, *args: Any) -> None:
-        if self.standing.step == last_step:
+        if self.state.step == last_step:
             os.kill(os.getpid(), signal.SIGKILL)
         make_step(self, *args)
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import torch
 import torch.distributed
 
+from slm.api import Trainer
 from slm.config import GPTConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import SlmError
@@ -26,7 +27,7 @@ from slm.model import GPT
 from slm.parallel.fsdp import local
 from slm.reporting.metrics import METRICS_FILE, MetricsFile
 from slm.runtime import Process, process_group, seed_everything
-from slm.training import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 257,
@@ -63,26 +64,26 @@ class RecordingLoader(DataLoader):
 def poison(trainer: Trainer) -> None:
     """Spoil a gradient of step 2 and what the update of step 4 makes, in this process only."""
     weight: Any = trainer.model.blocks[0].mlp.up_proj.weight  # type: ignore[union-attr]
-    clip = trainer.stepper.clip
+    clip = trainer.guarded_step.execution.clip
 
     def spoil_gradient(gradient: torch.Tensor) -> torch.Tensor:
-        return gradient * float("nan") if trainer.standing.step == 1 else gradient
+        return gradient * float("nan") if trainer.state.step == 1 else gradient
 
     def spoil_weight(*_: Any) -> None:
-        if trainer.standing.step == 3:
+        if trainer.state.step == 3:
             with torch.no_grad():
                 local(weight).fill_(float("inf"))
 
-    def clip_spoilt() -> float:
-        if trainer.standing.step == 1:
+    def clip_spoilt(*arguments: Any) -> float:
+        if trainer.state.step == 1:
             local(weight.grad).fill_(float("nan"))
-        return clip()
+        return clip(*arguments)
 
     if trainer.is_sharded:  # there are no hooks on shares
-        trainer.stepper.clip = clip_spoilt  # type: ignore[method-assign]
+        trainer.guarded_step.execution.clip = clip_spoilt  # type: ignore[method-assign]
     else:
         weight.register_hook(spoil_gradient)
-    trainer.stepper.optimizers["adamw"].register_step_post_hook(spoil_weight)
+    trainer.guarded_step.optimizers["adamw"].register_step_post_hook(spoil_weight)
 
 
 @contextlib.contextmanager

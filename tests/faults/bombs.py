@@ -38,6 +38,7 @@ from slm.reporting.metrics import read_metrics
 from slm.tokenizer import load_tokenizer
 from tests.conftest import tell_stories
 from tests.faults import tiny_run
+from tests.packing import PACK, PACKINGS
 
 GIGABYTE = 1 << 30
 Bomb = tuple[str, Callable[[], object]]
@@ -243,7 +244,7 @@ def sources(folder: Path) -> Iterator[Bomb]:
     def reading(path: Path) -> Callable[[], object]:
         return lambda: sum(1 for _ in open_source(str(path)).pieces("train"))
 
-    for kind in ("txt", "jsonl", "csv", "parquet"):
+    for kind in ("txt", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "feather", "txt.gz"):
         yield f"{kind} of 10 GB", reading(sparse(folder / f"sparse.{kind}"))
     lines = b'"words"\n' * 5000
     yield "jsonl that ends in 10 GB", reading(sparse(folder / "tail.jsonl", head=lines))
@@ -252,6 +253,48 @@ def sources(folder: Path) -> Iterator[Bomb]:
     deep_line = folder / "deep.jsonl"
     deep_line.write_bytes(deep(b"["))
     yield "jsonl nested deep", reading(deep_line)
+    for name, content in json_bombs().items():
+        path = folder / f"{name.replace(' ', '-')}.json"
+        path.write_bytes(content)
+        yield f"json, {name}", reading(path)
+    for name, content in archives().items():
+        path = folder / name
+        path.write_bytes(content)
+        yield name, reading(path)
+    for magic, kind in ((b"PK\3\4", "zip"), (b"ARROW1\0\0", "feather"), (b"\xff" * 4, "arrow")):
+        path = sparse(folder / f"headed.{kind}", head=magic)
+        yield f"{kind} of 10 GB with its magic", reading(path)
+
+
+def json_bombs() -> dict[str, bytes]:
+    return {
+        "list nested deep": b'[{"a": ' + deep(b"["),
+        "list of empty lists": b'[{"a": [' + b"[]," * 5_000_000,
+        "string without an end": b'["' + b"words " * 8_000_000,
+        "number without an end": b'[{"n": ' + b"1" * 40_000_000,
+        "blanks without an end": b'["a",' + b" " * 100_000_000 + b"x",
+    }
+
+
+def archives() -> dict[str, bytes]:
+    """Small files that unpack to gigabytes, or claim to."""
+    made = {}
+    part, parts = 2**20, 64
+    words = b"a" * 100_000
+    lines = {"txt": words + b"\n", "jsonl": b'"' + words + b'"\n', "csv": words}  # an endless field
+    for extension, kind in PACKINGS.items():
+        for inner, line in lines.items():
+            content = line * (part // len(line))
+            if kind == "zip":
+                packed = PACK[kind](content * parts, f"a.{inner}")
+            else:
+                packed = PACK[kind](content, "") * parts
+            made[f"bomb.{inner}.{extension}"] = packed
+    forged = bytearray(PACK["zip"](b"words", "a.txt"))
+    at = forged.index(b"PK\5\6")
+    forged[at + 12 : at + 16] = (2**31).to_bytes(4, "little")  # the size of the directory
+    made["forged.zip"] = bytes(forged)
+    return made
 
 
 def settings(folder: Path) -> Iterator[Bomb]:

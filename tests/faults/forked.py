@@ -156,6 +156,7 @@ def _be_the_child(request: dict[str, Any], pipe: int, output: int) -> NoReturn:
         write(pipe, f"{word} {time.perf_counter() - started_at:.6f}\n".encode())
 
     status = CRASHED
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup` has ignored
     try:
         os.dup2(output, 1)
         os.dup2(output, 2)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from slm.api import Trainer
 from slm.checkpoint import flatten_optimizer_state
 from slm.config import GPTConfig
 from slm.data.loader import DataLoader
@@ -22,7 +23,7 @@ from slm.data.prepare import prepare
 from slm.model import GPT
 from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
 from slm.runtime import seed_everything
-from slm.training import Callback, RunStart, StepRecord, Trainer
+from slm.training import Callback, RunStart, StepRecord
 from tests.faults.forked import Mark, kill_at
 from tests.faults.phases import command_with_a_pause as command_with_a_pause
 
@@ -100,7 +101,7 @@ def mark_saves(trainer: Trainer, mark: Mark) -> None:
 
         return call
 
-    saver: Any = trainer.saver
+    saver: Any = trainer.checkpointer
     saver.save, saver.save_best = telling(saver.save), telling(saver.save_best)
 
 
@@ -150,9 +151,9 @@ def save_with_every_kill(mark: Mark, out_dir: str, data_dir: str, copies: str, s
     n_operations = 0
 
     def save(copy: Path) -> None:
-        trainer.saver.out_dir = copy
-        trainer.saver.save(trainer.standing)
-        trainer.saver.save_best(trainer.standing)
+        trainer.checkpointer.out_dir = copy
+        trainer.checkpointer.save(trainer.state)
+        trainer.checkpointer.save_best(trainer.state)
 
     class Killing(Callback):
         def on_step(self, record: StepRecord) -> None:
@@ -230,7 +231,7 @@ def digest_of(trainer: Trainer) -> str:
     """SHA-256 of the weights and of the optimizer state."""
     names = {parameter: name for name, parameter in trainer.model.named_parameters()}
     tensors = dict(trainer.model.state_dict())
-    for optimizer in trainer.stepper.optimizers.values():
+    for optimizer in trainer.guarded_step.optimizers.values():
         tensors.update(flatten_optimizer_state(optimizer, names))
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):

@@ -32,9 +32,10 @@ import slm.checkpoint.store
 import slm.data.prepare
 import slm.data.shards
 import slm.files
+import slm.runs.guarded_step
+import slm.runs.run_trainer
 import slm.runs.stop
-import slm.training.step
-import slm.training.trainer
+from slm.api import Trainer
 from slm.config import GPTConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
@@ -49,7 +50,7 @@ from slm.errors import (
 from slm.files import directory_lock
 from slm.model import GPT
 from slm.reading import sealed_json, strict_json
-from slm.training import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters
 
@@ -365,7 +366,7 @@ MUTANTS = [
     Mutant(
         "a run takes no lock",
         lambda patch: patch.setattr(
-            slm.training.trainer, "directory_lock", lambda directory: contextlib.nullcontext()
+            slm.runs.run_trainer, "directory_lock", lambda directory: contextlib.nullcontext()
         ),
         a_second_run_is_refused,
     ),
@@ -380,10 +381,10 @@ MUTANTS = [
         "weights are updated whatever the loss is",
         lambda patch: rewrite(
             patch,
-            slm.training.step.Stepper,
+            slm.runs.guarded_step.GuardedStep,
             "step",
-            "if math.isfinite(mean_loss) and math.isfinite(grad_norm):",
-            "if True:",
+            "if not (math.isfinite(found.loss) and math.isfinite(found.grad_norm)):",
+            "if False:",
         ),
         nan_never_reaches_the_weights,
     ),

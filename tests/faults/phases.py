@@ -28,9 +28,9 @@ from slm.data.loader import DataLoader
 from slm.generation.cached_decoder import CachedDecoder
 from slm.generation.slot_decoder import SlotDecoder
 from slm.runs import checkpointer as saving
+from slm.runs import run_trainer as trainer_module
 from slm.signals import EndOnSignal
 from slm.tokenizer import bpe
-from slm.training import trainer as trainer_module
 from tests.faults.forked import Mark
 
 PAUSE_SECONDS = 20.0
@@ -143,7 +143,7 @@ def command_with_a_pause(
         unread: nobody reads what it writes to stderr.
 
     Returns:
-        Its exit code, and the seconds that it lived on after `reached`.
+        Its exit code, and the seconds of processor time that it used after `reached`.
     """
     heard, told = os.pipe()
     os.set_blocking(told, False)
@@ -155,7 +155,7 @@ def command_with_a_pause(
 
     def pause(wait: Callable[[], None] = hear) -> None:
         nonlocal reached_at
-        reached_at = time.perf_counter()
+        reached_at = time.process_time()
         with contextlib.suppress(BaseException) if deaf else contextlib.nullcontext():
             mark("reached")
             wait()
@@ -182,7 +182,7 @@ def command_with_a_pause(
         signal.signal(number, signal.SIG_IGN)
     os.chdir(folder)
     code = main(list(arguments))
-    return {"code": code, "seconds": time.perf_counter() - reached_at}
+    return {"code": code, "seconds": time.process_time() - reached_at}
 
 
 def leftovers(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ where the reader would look no further otherwise: they find damage, not forgery.
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import json
 import shutil
@@ -17,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slm.errors import DataError
 from tests.conftest import MODERN, TINY, tell_stories
+from tests.packing import PACK, PACKINGS
 
 Read = Callable[[bytes], None]
 """Reads one input; only errors of `slm` may come out."""
@@ -105,15 +108,16 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 @contextlib.contextmanager
 def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     """A run of two steps in `place`, and a function that goes on with the run in a folder."""
+    from slm.api import Trainer
     from slm.config import GPTConfig
     from slm.data.loader import DataLoader
     from slm.data.prepare import prepare
     from slm.model import GPT
-    from slm.runs.checkpointer import RunSaver
+    from slm.runs.checkpointer import Checkpointer
+    from slm.runs.guard import spike_limit
+    from slm.runs.guarded_step import GuardedStep
     from slm.runtime import Process, seed_everything
-    from slm.training import Trainer
     from slm.training.budget import Budget
-    from slm.training.step import Stepper
 
     source = place / "stories.txt"
     source.write_text(STORIES, encoding="utf-8", newline="\n")
@@ -131,16 +135,18 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     model = GPT(config)
 
     def go_on(run: Path) -> None:
-        stepper = Stepper(model, trainer.config, device="cpu", dtype="float32", process=Process())
-        saver = RunSaver(run, model, stepper, trainer.settings, loader)
-        standing = saver.restore(warn=lambda text: None)
-        if standing is not None:  # as the next steps use it
-            Budget(trainer.config, pace=standing.pace).progress(standing.step)
+        stepper = GuardedStep(
+            model, trainer.config, device="cpu", dtype="float32", process=Process()
+        )
+        saver = Checkpointer(run, model, stepper, trainer.settings, loader)
+        state = saver.restore(warn=lambda text: None)
+        if state is not None:  # as the next steps use it
+            Budget(trainer.config, time_state=state.time).progress(state.step)
             for loss in (3.0, 2.5):
-                _ = standing.watch.limit
-                standing.count_loss(loss)
-            standing.take_in(2.5)
-            json.dumps(standing.watch.to_json(), allow_nan=False)
+                _ = spike_limit(state.running_loss)
+                state.record_loss(loss)
+            state.record_evaluation(2.5)
+            json.dumps(state.to_json(), allow_nan=False)
 
     yield place / "run", go_on
 
@@ -279,22 +285,27 @@ def _tokenizer(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 @contextlib.contextmanager
 def _text(place: Path) -> Iterator[tuple[list[bytes], Read]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from slm.data.sources import open_source
 
     stories = STORIES.split("\n<|endoftext|>\n")[:6]
-    parquet = place / "seed.parquet"
-    pq.write_table(pa.table({"text": stories}), parquet)
     rows = [json.dumps({"text": story, "n": k}) for k, story in enumerate(stories)]
     table = ["n,text", *(f'{k},"{story}"' for k, story in enumerate(stories))]
     good = {
         "txt": STORIES.encode(),
         "jsonl": "\n".join(rows).encode(),
         "csv": "\n".join(table).encode(),
-        "parquet": parquet.read_bytes(),
+        "tsv": "\n".join(table).replace(",", "\t").encode(),
+        "json": json.dumps([json.loads(row) for row in rows]).encode(),
+        **_tables(stories),
     }
+    for extension, kind in PACKINGS.items():
+        for inner in ("txt", "jsonl", "csv"):
+            good[f"{inner}.{extension}"] = PACK[kind](good[inner], f"a.{inner}")
+    others = [  # in other ways than those above
+        b"csv\n" + b"sep=;\n" + good["csv"].replace(b",", b";"),
+        b"csv\n" + good["csv"].partition(b"\n")[2],  # without names
+        b"json\n" + "\n".join(json.dumps(json.loads(row), indent=1) for row in rows).encode(),
+    ]
     numbers = itertools.count()
 
     def read(content: bytes) -> None:
@@ -311,7 +322,50 @@ def _text(place: Path) -> Iterator[tuple[list[bytes], Read]]:
         finally:
             file.unlink()
 
-    yield _inputs(good), read
+    yield [*_inputs(good), *others], read
+
+
+@contextlib.contextmanager
+def _encodings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
+    from slm.encodings import conversion_hint, encoding_of
+
+    good = [STORIES.encode(codec) for codec in ("utf-16", "utf-16-be", "utf-32-le")]
+    good.append(STORIES.replace("a", "\u2019").encode("cp1252"))
+    good.append(STORIES.replace("a", "\u4ece").encode("gb18030"))
+
+    def read(content: bytes) -> None:
+        encoding = encoding_of(io.BytesIO(content))
+        if encoding is None:
+            raise DataError("this is UTF-8, or no text at all")
+        assert encoding.name.isascii()
+        assert conversion_hint(encoding, place / "a.txt")
+
+    yield good, read
+
+
+def _tables(stories: list[str]) -> dict[str, bytes]:
+    """Stories in Parquet and Arrow, each in other types of text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "parquet": pa.array(stories),
+        "pq": pa.array([{"text": story, "n": k} for k, story in enumerate(stories)]),
+        "arrow": pa.array(stories).cast(pa.string_view()),
+        "feather": pa.array(stories).dictionary_encode(),
+    }
+    found = {}
+    for extension, column in columns.items():
+        stream = io.BytesIO()
+        table = pa.table({"text": column})
+        if extension in ("parquet", "pq"):
+            pq.write_table(table, stream)
+        else:
+            new = pa.ipc.new_stream if extension == "arrow" else pa.ipc.new_file
+            with new(stream, table.schema) as writer:
+                writer.write_table(table)
+        found[extension] = stream.getvalue()
+    return found
 
 
 TARGETS = (
@@ -321,4 +375,5 @@ TARGETS = (
     Target("settings", _settings),
     Target("tokenizer", _tokenizer),
     Target("text", _text),
+    Target("encodings", _encodings),
 )

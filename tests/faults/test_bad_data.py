@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.data.shards import META_FILE, TOKENIZER_FILE
 from slm.errors import DataError, SlmError, TokenizerError
@@ -25,7 +26,7 @@ from slm.files import CHUNK_BYTES
 from slm.model import GPT
 from slm.reading import sealed_json
 from slm.tokenizer import build_tokenizer, save_tokenizer
-from slm.training import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord
 
 Change = Callable[["Data"], None]
 EOT = 256

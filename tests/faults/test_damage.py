@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from slm.data.shards import DataDirectory
 from slm.errors import CheckpointError, DataError, SlmError
 from tests.conftest import tell_stories
 from tests.faults import tiny_run
+from tests.faults.fuzz import scratch
 
 CASES = 10_000
 CASES_OF_A_SOAK = 200_000
@@ -58,17 +59,19 @@ def verify_data(directory: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> list[Place]:
-    folder = tmp_path_factory.mktemp("damage")
-    save_checkpoint(
-        folder / "checkpoint", **tiny_run.content(5), optimizer_state=tiny_run.optimizer_state(5)
-    )
-    (folder / "text.txt").write_text(tell_stories(40, seed=1), encoding="utf-8")
-    prepare(str(folder / "text.txt"), "bytes", folder / "data", validation_fraction=0.3)
-    return [
-        Place.of(folder / "checkpoint", verify_checkpoint, CheckpointError),
-        Place.of(folder / "data", verify_data, DataError),
-    ]
+def places() -> Iterator[list[Place]]:
+    with scratch() as folder:
+        save_checkpoint(
+            folder / "checkpoint",
+            **tiny_run.content(5),
+            optimizer_state=tiny_run.optimizer_state(5),
+        )
+        (folder / "text.txt").write_text(tell_stories(40, seed=1), encoding="utf-8")
+        prepare(str(folder / "text.txt"), "bytes", folder / "data", validation_fraction=0.3)
+        yield [
+            Place.of(folder / "checkpoint", verify_checkpoint, CheckpointError),
+            Place.of(folder / "data", verify_data, DataError),
+        ]
 
 
 def flip(chance: random.Random, content: bytes) -> bytes:

@@ -22,7 +22,7 @@ from slm.cli import main
 code = main(sys.argv[1:])
 print(code, "torch" in sys.modules)
 """
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 300.0
 
 
 def holder_of(run: Path) -> int:

@@ -18,13 +18,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from slm.api import Trainer
 from slm.checkpoint import verify_checkpoint
 from slm.data.batches import windows_at
 from slm.data.loader import DataLoader
 from slm.errors import TrainingError
 from slm.model import GPT
 from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
-from slm.training import Callback, StepRecord, Trainer
+from slm.training import Callback, StepRecord
 from slm.training.events import AnomalyRecord
 
 MakeModel = Callable[..., GPT]
@@ -54,9 +55,9 @@ class Listener(Callback):
 
 
 def everything(trainer: Trainer) -> dict[str, Tensor]:
-    found = {name: p.detach().clone() for name, p in trainer.stepper.parameters.items()}
-    for kind, optimizer in trainer.stepper.optimizers.items():
-        for name, parameter in trainer.stepper.parameters.items():
+    found = {name: p.detach().clone() for name, p in trainer.guarded_step.parameters.items()}
+    for kind, optimizer in trainer.guarded_step.optimizers.items():
+        for name, parameter in trainer.guarded_step.parameters.items():
             for key, value in optimizer.state.get(parameter, {}).items():
                 found[f"{kind} {name} {key}"] = torch.as_tensor(value).clone()
     return found
@@ -73,7 +74,7 @@ def assert_same(left: dict[str, Tensor], right: dict[str, Tensor]) -> None:
 
 
 def step_at_hand(trainer: Trainer) -> int:
-    return trainer.standing.step + 1
+    return trainer.state.step + 1
 
 
 def in_the_loss(trainer: Trainer) -> None:
@@ -91,7 +92,7 @@ def in_the_loss(trainer: Trainer) -> None:
 
 
 def in_the_gradient(trainer: Trainer) -> None:
-    trainer.stepper.parameters[NAME].register_hook(
+    trainer.guarded_step.parameters[NAME].register_hook(
         lambda gradient: gradient * math.nan if step_at_hand(trainer) == BAD_STEP else gradient
     )
 
@@ -102,7 +103,7 @@ def in_a_weight(trainer: Trainer) -> None:
     def spoil(*_: Any) -> None:
         if step_at_hand(trainer) == BAD_STEP:
             with torch.no_grad():
-                trainer.stepper.parameters[NAME].view(-1)[7] = math.nan
+                trainer.guarded_step.parameters[NAME].view(-1)[7] = math.nan
 
     trainer.model.register_forward_pre_hook(spoil)
 
@@ -111,9 +112,9 @@ def by_the_update(trainer: Trainer) -> None:
     def spoil(*_: Any) -> None:
         if step_at_hand(trainer) == BAD_STEP:
             with torch.no_grad():
-                trainer.stepper.parameters[NAME].view(-1)[7] = -math.inf
+                trainer.guarded_step.parameters[NAME].view(-1)[7] = -math.inf
 
-    trainer.stepper.optimizers["adamw"].register_step_post_hook(spoil)
+    trainer.guarded_step.optimizers["adamw"].register_step_post_hook(spoil)
 
 
 def in_the_optimizer(trainer: Trainer) -> None:
@@ -121,8 +122,10 @@ def in_the_optimizer(trainer: Trainer) -> None:
 
     def spoil(*_: Any) -> None:
         if step_at_hand(trainer) == BAD_STEP:
-            state = trainer.stepper.optimizers["adamw"].state
-            state[trainer.stepper.parameters["token_embedding.weight"]]["exp_avg"][5, 1] = math.nan
+            state = trainer.guarded_step.optimizers["adamw"].state
+            state[trainer.guarded_step.parameters["token_embedding.weight"]]["exp_avg"][5, 1] = (
+                math.nan
+            )
 
     trainer.model.register_forward_pre_hook(spoil)
 
@@ -166,7 +169,7 @@ def make(tmp_path: Path, data_dir: Path, tiny_model: MakeModel) -> Callable[...,
 
 
 def listener_of(trainer: Trainer) -> Listener:
-    (listener,) = (c for c in trainer.listeners.callbacks if isinstance(c, Listener))
+    (listener,) = (c for c in trainer.callbacks.callbacks if isinstance(c, Listener))
     return listener
 
 
@@ -219,7 +222,7 @@ def test_the_run_stops_and_goes_on_from_what_it_names(
     message, hint = caught.value.message, caught.value.hint
     assert message.startswith(f"step {BAD_STEP}: the {what}")
     stories = stories_of(trainer.data_loader, micro_batches)
-    told = re.search(r"training stories ([\d, ]+)", message)
+    told = re.search(r"documents in this step: ([\d, ]+)", message)
     assert told is not None
     assert [int(number) for number in told.group(1).split(",")] == stories[:12]
     assert hint is not None
@@ -290,7 +293,7 @@ def test_bad_optimizer_state_is_not_saved(make: Callable[..., Trainer]) -> None:
 
 def test_the_count_of_skipped_steps_outlasts_a_restart(make: Callable[..., Trainer]) -> None:
     def all_bad(trainer: Trainer) -> None:
-        trainer.stepper.parameters[NAME].register_hook(lambda gradient: gradient * math.nan)
+        trainer.guarded_step.parameters[NAME].register_hook(lambda gradient: gradient * math.nan)
 
     assert make(all_bad, on_nonfinite="skip").train(stop_after=2).step == 2
     with pytest.raises(TrainingError, match="step 4"):
@@ -318,7 +321,7 @@ def test_a_loss_that_jumps_is_logged_the_same_across_a_restart(
     whole.train()
     (spike,) = listener_of(whole).anomalies
     assert (spike.step, spike.anomaly) == (30, "spike")
-    mean = float(re.findall(r"of late it was ([\d.]+)", spike.text)[0])
+    mean = float(re.findall(r"recent mean ([\d.]+)", spike.text)[0])
     assert spike.loss == pytest.approx(mean + 3.0, abs=0.5)
     records = read_metrics(whole.out_dir / METRICS_FILE)
     assert [r["text"] for r in records if r["kind"] == "anomaly"] == [spike.text]
@@ -327,4 +330,4 @@ def test_a_loss_that_jumps_is_logged_the_same_across_a_restart(
     second = make(in_a_jump, **settings)
     second.train(existing="resume")
     assert listener_of(second).anomalies == [spike]
-    assert second.standing.watch == whole.standing.watch
+    assert second.state.running_loss == whole.state.running_loss

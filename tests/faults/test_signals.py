@@ -19,6 +19,7 @@ pytestmark = needs_fork
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 MOST_SECONDS = 5.0
+"""Of processor time, from a pause to the end: so a busy machine changes nothing."""
 RUN = ["--out", "run", "--seed", "1", "--steps", "3", "--set", "device=cpu", "threads=1"]
 RUN += ["dtype=float32", "batch_size=4", "gradient_accumulation_steps=2", "block_size=16"]
 RUN += ["n_layer=1", "n_embd=32", "n_head=2", "n_kv_head=2", "eval_tokens=256"]

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from slm.checkpoint import (
-    TrainingState,
     load_checkpoint,
     newest_checkpoint,
     resolve_checkpoint,
@@ -19,6 +18,7 @@ from slm.checkpoint import (
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.model import GPT
 from slm.tokenizer import Tokenizer, build_tokenizer
+from slm.train_state import TimeState, TrainState
 
 SHAPE = GPTConfig(vocab_size=257, block_size=8, n_layer=1, n_head=2, n_embd=4, bias=False)
 TELLTALE = "final_norm.weight"
@@ -43,10 +43,10 @@ def content(step: int) -> dict[str, Any]:
         "model_state": {**_weights(), TELLTALE: torch.full((4,), float(step))},
         "config": RunConfig(SHAPE, TrainingConfig(), DataConfig(), origins={}),
         "tokenizer": _tokenizer(),
-        "state": TrainingState(
+        "state": TrainState(
             step=step,
             tokens_seen=step * 1024,
-            elapsed_seconds=1.5,
+            time=TimeState(1.5),
             best_validation_loss=2.25,
             evaluations_since_best=0,
             data_fingerprint="f" * 64,

@@ -1,4 +1,4 @@
-"""A Chromium, small models that write words, and pages that must not go wrong in silence."""
+"""A Chromium, small models that write words, and pages that must not log errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PHONE = {"width": 360, "height": 740}
 
 
 class Words(TokenTable):
-    """All bytes and a few words, found greedily."""
+    """A tokenizer of all bytes and a few words, which matches greedily."""
 
     def __init__(self) -> None:
         words = [word.encode() if word in ".,!" else f" {word}".encode() for word in WORDS]
@@ -59,7 +59,7 @@ class Words(TokenTable):
 
 
 def writer(tiny_model: Callable[..., GPT], seed: int) -> GPT:
-    """A random model that writes words and never ends a story by itself."""
+    """A random model that writes words and never generates the end-of-text token."""
     tokenizer = Words()
     model = tiny_model(
         "modern",
@@ -87,7 +87,8 @@ def models(tiny_model: Callable[..., GPT]) -> dict[str, Any]:
     }
 
 
-# Not of the session: while it is there, an event loop runs, and tests elsewhere have their own.
+# The browser and the servers are not session-scoped: event loops run while they exist, and other
+# tests have their own, or move the clock.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     path = os.environ.get("SLM_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -107,7 +108,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs") / "a-run"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(models: dict[str, Any], run_folder: Path) -> Iterator[str]:
     from tests.page.serving import serving
 
@@ -115,18 +116,18 @@ def address(models: dict[str, Any], run_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slow_address(models: dict[str, Any]) -> Iterator[str]:
-    """A server that needs a moment for each token."""
+    """A server that is slow to generate each token."""
     from tests.page.serving import serving
 
     with serving(models, pause=0.03) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def locked_address(models: dict[str, Any]) -> Iterator[str]:
-    """A server that asks for a key."""
+    """A server that requires an API key."""
     from tests.page.serving import serving
 
     with serving(models, api_key="open sesame") as url:
@@ -135,12 +136,12 @@ def locked_address(models: dict[str, Any]) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """`open_page(at="#think", url=..., expect=..., **context)`.
+    """`open_page(at="#inside", url=..., expect=..., **context)`.
 
-    No page may log an error, fail, or ask anyone but its server; `expect` names parts of messages
-    that a test provokes.
+    A page may not log errors, fail requests, or contact any host but its server; `expect` lists
+    parts of messages that a test causes on purpose.
     """
-    contexts, wrong, expected = [], [], []
+    contexts, problems, expected = [], [], []
 
     def make(
         at: str = "",
@@ -152,13 +153,13 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     ) -> Any:
         expected.extend(expect)
         opened = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **context})
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(60_000)
         contexts.append(opened)
         page = opened.new_page()
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("pageerror", lambda error: problems.append(f"error: {error}"))
         page.on("console", lambda line: note(line.type, line.text))
         page.on("requestfailed", lambda request: failed(request.url, request.failure))
-        page.on("request", lambda request: is_ours(request.url, url))
+        page.on("request", lambda request: check_host(request.url, url))
         if before is not None:
             before(page)
         page.goto(f"{url}/{at}")
@@ -167,18 +168,18 @@ def open_page(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
 
     def note(kind: str, text: str) -> None:
         if kind in ("error", "warning"):
-            wrong.append(f"{kind}: {text}")
+            problems.append(f"{kind}: {text}")
 
     def failed(url: str, reason: str) -> None:
-        # Chromium reports a stream as aborted now and then that was read to its very end.
+        # Chromium sometimes reports a stream as aborted although it was read to the end.
         if not (url.endswith("/v1/completions") and "ERR_ABORTED" in reason):
-            wrong.append(f"{url}: {reason}")
+            problems.append(f"{url}: {reason}")
 
-    def is_ours(asked: str, url: str) -> None:
-        if not asked.startswith((f"{url}/", "blob:")):
-            wrong.append(f"asked {asked}")
+    def check_host(requested: str, url: str) -> None:
+        if not requested.startswith((f"{url}/", "blob:")):
+            problems.append(f"requested {requested}")
 
     yield make
     for context in contexts:
         context.close()
-    assert [text for text in wrong if not any(part in text for part in expected)] == []
+    assert [text for text in problems if not any(part in text for part in expected)] == []

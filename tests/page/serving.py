@@ -1,4 +1,4 @@
-"""A real server with the page, on loopback, in a thread."""
+"""A real server with the page, in a thread, on loopback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from slm.server.serve import address_of, build_server, listen
 
 
 class SlowSlots(PlainSlots):
-    """Needs a moment for each token."""
+    """Slots that pause before each token."""
 
     def __init__(self, *arguments: Any, pause: float) -> None:
         super().__init__(*arguments)
@@ -54,8 +54,8 @@ def serving(
     pause: float = 0.0,
     api_key: str | None = None,
 ) -> Iterator[str]:
-    """Serve these models and this run; gives the address."""
-    # A browser may leave a connection behind; the server is to end all the same.
+    """Serve these models and this run; yields the address."""
+    # A browser may leave a connection open; the server must still stop.
     limits = Limits(slots=4, drain_seconds=2.0)
     first, *others = (service_of(name, of, limits, pause) for name, of in models.items())
     app = create_app(
@@ -73,4 +73,5 @@ def serving(
             yield address_of(listener)
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(120)
+            assert not thread.is_alive(), "the server does not end"

@@ -1,4 +1,4 @@
-"""The page's parts by themselves, run in the browser."""
+"""The page's modules on their own, run in the browser."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import pytest
 
 TREE = """
 async () => {
-  const { StoryTree, pathTo, textOf, idsTo, surpriseOf } = await import("/page/tree.js");
+  const { StoryTree, pathTo, textOf, idsTo, surprisalOf } = await import("/page/tree.js");
   const token = (id, text, probability) => ({ id, text, kind: "text", probability });
   const tree = new StoryTree();
-  const a = tree.addAll(tree.root, [token(1, "One"), token(2, " day")], "you");
+  const a = tree.addAll(tree.root, [token(1, "One"), token(2, " day")], "user");
   const b = tree.addAll(a, [token(3, " a"), token(4, " fox", 0.25)], "model");
   const c = tree.addAll(a, [token(5, " the"), token(6, " dog")], "model");
-  const again = tree.addAll(a, [token(3, " a", 0.5)], "you");
-  const shape = (stretch) => [stretch.text, ...stretch.children.map(shape)];
+  const again = tree.addAll(a, [token(3, " a", 0.5)], "user");
+  const shape = (segment) => [segment.text, ...segment.children.map(shape)];
   const result = {
     size: tree.size,
     same: again === b.parent,
-    learned: again.probability,
-    by: again.by,
+    updated: again.probability,
+    author: again.author,
     path: idsTo(b),
     text: textOf(pathTo(c)),
     newest: tree.leaf(tree.root) === b,
-    surprise: [surpriseOf(b), surpriseOf(c)],
-    shape: shape(tree.stretches()),
+    surprisal: [surprisalOf(b), surprisalOf(c)],
+    shape: shape(tree.segments()),
   };
   tree.choose(c);
   result.chosen = tree.leaf(tree.root) === c;
@@ -36,12 +36,12 @@ def test_the_tree(open_page):
     assert open_page().evaluate(TREE) == {
         "size": 7,
         "same": True,
-        "learned": 0.5,
-        "by": "model",
+        "updated": 0.5,
+        "author": "model",
         "path": [1, 2, 3, 4],
         "text": "One day the dog",
         "newest": True,
-        "surprise": [2, None],
+        "surprisal": [2, None],
         "shape": ["One day", [" a fox"], [" the dog"]],
         "chosen": True,
     }
@@ -49,7 +49,7 @@ def test_the_tree(open_page):
 
 STREAM = """
 async (pieces) => {
-  const { events } = await import("/page/api.js");
+  const { requestEvents } = await import("/page/api.js");
   const bytes = pieces.map((piece) => new Uint8Array(piece));
   const body = () => new ReadableStream({
     start(controller) { bytes.forEach((piece) => controller.enqueue(piece)); controller.close(); },
@@ -58,7 +58,7 @@ async (pieces) => {
   window.fetch = async () => new Response(body());
   const found = [];
   try {
-    for await (const event of events("/x", {})) found.push(event);
+    for await (const event of requestEvents("/x", {})) found.push(event);
   } catch (error) {
     found.push(error.message);
   } finally {
@@ -71,7 +71,7 @@ async (pieces) => {
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
 def test_a_stream_in_any_pieces(open_page, size):
-    """Events and characters may be cut anywhere on the way."""
+    """The network may cut events and characters anywhere."""
     text = (
         ': a comment\n\ndata: {"a": "é🦊"}\r\n\r\ndata: {"b":\ndata: 2}\n\n'
         'data:{"c": 3}\n\ndata: [DONE]\n\ndata: {"d": 4}\n\n'
@@ -104,7 +104,7 @@ async () => {
 """
 
 
-def test_only_the_newest_waits(open_page):
+def test_only_the_latest_call_waits(open_page):
     assert open_page().evaluate(LATEST) == [1, 3]
 
 
@@ -123,25 +123,25 @@ def test_round_ticks(open_page, low, high, expected):
     assert open_page().evaluate(TICKS, [low, high]) == expected
 
 
-SHARES = "async (shares) => shares.map((await import('/page/dom.js')).percent)"
+PERCENTAGES = "async (fractions) => fractions.map((await import('/page/dom.js')).percent)"
 
 
-def test_shares(open_page):
-    shares = open_page().evaluate(SHARES, [0, 0.0001, 0.0123, 0.0995, 0.5, 1])
-    assert shares == ["0 %", "<0.1 %", "1.2 %", "10 %", "50 %", "100 %"]
+def test_percentages(open_page):
+    shown = open_page().evaluate(PERCENTAGES, [0, 0.0001, 0.0123, 0.0995, 0.5, 1])
+    assert shown == ["0%", "<0.1%", "1.2%", "10%", "50%", "100%"]
 
 
-STEPS = """
+TINTS = """
 async () => {
-  const { stepOf } = await import("/page/colours.js");
+  const { tintOf } = await import("/page/colors.js");
   return [
-    [1, 0.9, 0.5, 0.01, null].map((p) => stepOf(p, "probability")),
-    [1, 0.5, 0.001].map((p) => stepOf(p, "surprise")),
-    stepOf(0.5, "none"),
+    [1, 0.9, 0.5, 0.01, null].map((p) => tintOf(p, "probability")),
+    [1, 0.5, 0.001].map((p) => tintOf(p, "surprisal")),
+    tintOf(0.5, "none"),
   ];
 }
 """
 
 
-def test_steps_of_colour(open_page):
-    assert open_page().evaluate(STEPS) == [[5, 5, 3, 0, None], [0, 1, 5], None]
+def test_tints(open_page):
+    assert open_page().evaluate(TINTS) == [[5, 5, 3, 0, None], [0, 1, 5], None]

@@ -1,4 +1,4 @@
-"""A run in progress, in a real browser."""
+"""The Training view in a real browser."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def run(run_folder):
     (run_folder / "metrics.jsonl").unlink()
 
 
-def figures(page):
-    names = page.locator("#run-figures dt").all_text_contents()
-    return dict(zip(names, page.locator("#run-figures dd").all_text_contents(), strict=True))
+def metrics(page):
+    names = page.locator("#run-metrics dt").all_text_contents()
+    return dict(zip(names, page.locator("#run-metrics dd").all_text_contents(), strict=True))
 
 
-def test_a_run_that_goes_on(open_page, run):
+def test_a_run_in_progress(open_page, run):
     page = open_page("#run")
     page.wait_for_selector("#run-curve svg")
     assert page.locator("#run-title").text_content() == "a-run"
     assert page.locator("#run-status").text_content().startswith("Running")
-    shown = figures(page)
+    shown = metrics(page)
     assert shown["step"] == "30"
-    assert shown["left"] == "2 min 20 s"
+    assert shown["time left"] == "2 min 20 s"
     assert shown["tokens/s"] == "2,500"
     assert "Not evaluated yet" in page.locator("#run-curve svg").get_attribute("aria-label")
     append(
@@ -56,35 +56,37 @@ def test_a_run_that_goes_on(open_page, run):
         {"kind": "validation", "step": 31, "loss": 4.2, "bits_per_byte": 1.9},
         {"kind": "sample", "step": 31, "prompt": "One day", "text": " <b>a fox</b> came."},
     )
-    page.wait_for_function("() => document.querySelectorAll('.excerpt').length === 1")
-    assert page.locator(".excerpt p").text_content() == "One day <b>a fox</b> came."
-    assert figures(page)["bits per byte"] == "1.900"
+    page.wait_for_function("() => document.querySelectorAll('.sample').length === 1")
+    assert page.locator(".sample p").text_content() == "One day <b>a fox</b> came."
+    assert metrics(page)["bits per byte"] == "1.900"
     assert page.locator(".validation-point").count() == 1
 
 
-def test_a_run_that_is_resumed_is_told_anew(open_page, run):
+def test_a_resumed_run_replaces_its_records(open_page, run):
     page = open_page("#run")
     page.wait_for_selector("#run-curve svg")
-    beside = run / "new"
-    beside.write_text("".join(json.dumps(step(n)) + "\n" for n in range(1, 21)), encoding="utf-8")
-    beside.replace(run / "metrics.jsonl")
+    replacement = run / "new"
+    replacement.write_text(
+        "".join(json.dumps(step(n)) + "\n" for n in range(1, 21)), encoding="utf-8"
+    )
+    replacement.replace(run / "metrics.jsonl")
     page.wait_for_function(
-        "() => document.querySelectorAll('#run-figures dd')[2].textContent === '20'"
+        "() => document.querySelectorAll('#run-metrics dd')[2].textContent === '20'"
     )
 
 
-def test_a_run_that_is_done(open_page, run):
+def test_a_finished_run(open_page, run):
     append(run, step(100), {"kind": "validation", "step": 100, "loss": 3.0, "bits_per_byte": 1.5})
     page = open_page("#run")
     page.wait_for_selector("#run-curve svg")
-    assert page.locator("#run-status").text_content() == "Done; trained for 3 min 20 s."
-    assert page.locator("#run-figures progress").get_attribute("value") == "1"
+    assert page.locator("#run-status").text_content() == "Finished. Training time: 3 min 20 s."
+    assert page.locator("#run-metrics progress").get_attribute("value") == "1"
 
 
-def test_a_run_that_has_not_begun(open_page):
+def test_a_run_before_its_first_step(open_page):
     page = open_page("#run")
     page.wait_for_function(
-        "() => document.getElementById('run-status').textContent.includes('not made a step')"
+        "() => document.getElementById('run-status').textContent.includes('No training step')"
     )
 
 
@@ -92,3 +94,15 @@ def test_on_a_phone(open_page, run):
     page = open_page("#run", viewport=PHONE, has_touch=True, is_mobile=True)
     page.wait_for_selector("#run-curve svg")
     assert overflow(page) <= 0
+    # The chart is drawn at the size of the screen, so its labels are as large as they say.
+    chart = page.locator("#run-curve svg")
+    assert chart.evaluate("chart => chart.getScreenCTM().a") == pytest.approx(1, abs=0.05)
+
+
+def test_anomalies_are_marked_and_explained(open_page, run):
+    page = open_page("#run")
+    page.wait_for_selector("#run-curve svg")
+    assert page.locator(".key-anomaly").count() == 0
+    append(run, step(31), {"kind": "anomaly", "step": 31})
+    page.wait_for_selector(".key-anomaly")
+    assert page.locator(".anomaly").count() == 1

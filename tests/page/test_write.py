@@ -1,4 +1,4 @@
-"""Writing in a real browser: the keyboard, the stream, other words, the tree, two sheets."""
+"""The Write view in a real browser: keyboard, streaming, alternatives, the tree, two panes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from tests.page.conftest import PHONE
+from tests.page.conftest import DESKTOP, PHONE
 
-BEGINNING = "One day a fox"
+PROMPT = "One day a fox"
 
 
 def is_idle(page):
-    page.wait_for_function("() => document.getElementById('tell').textContent !== 'Stop'")
+    page.wait_for_function("() => document.getElementById('generate').textContent !== 'Stop'")
 
 
 def set_slider(page, name, value):
@@ -22,81 +22,81 @@ def set_slider(page, name, value):
     )
 
 
-def story(page, sheet=0):
-    return page.locator(".story").nth(sheet).text_content()
+def story(page, pane=0):
+    return page.locator(".story").nth(pane).text_content()
 
 
-def tell(page, beginning=BEGINNING, *, tokens=20, temperature=0.0):
+def generate(page, prompt=PROMPT, *, tokens=20, temperature=0.0):
     set_slider(page, "max_tokens", tokens)
     set_slider(page, "temperature", temperature)
-    page.fill("#beginning", beginning)
-    page.click("#tell")
+    page.fill("#prompt", prompt)
+    page.click("#generate")
     is_idle(page)
 
 
-def test_a_story_is_told_and_goes_on(open_page):
+def test_a_story_is_generated_and_continued(open_page):
     page = open_page()
-    tell(page)
+    generate(page)
 
     first = story(page)
-    assert first.startswith(BEGINNING)
-    assert page.locator(".token.by-you").count() == 6  # O, n, e and three words
+    assert first.startswith(PROMPT)
+    assert page.locator(".token.by-user").count() == 6  # O, n, e and three words
     assert page.locator(".token.by-model").count() == 20
-    page.click("#tell")
+    page.click("#generate")
     is_idle(page)
     assert story(page).startswith(first)
     assert page.locator(".token.by-model").count() == 40
     page.click("#undo")
     assert story(page) == first
     page.click("#undo")
-    assert story(page) == BEGINNING
+    assert story(page) == PROMPT
     assert page.locator("#undo").is_disabled()
 
 
-def test_the_stream_is_seen_and_stopped(open_page, slow_address):
+def test_the_stream_is_shown_and_stopped(open_page, slow_address):
     page = open_page(url=slow_address)
     set_slider(page, "max_tokens", 400)
-    page.fill("#beginning", BEGINNING)
-    page.click("#tell")
+    page.fill("#prompt", PROMPT)
+    page.click("#generate")
     page.wait_for_function("() => document.querySelectorAll('.token.by-model').length > 3")
-    assert page.locator("#tell").text_content() == "Stop"
-    assert page.locator(".sheet").get_attribute("aria-busy") == "true"
+    assert page.locator("#generate").text_content() == "Stop"
+    assert page.locator(".pane").get_attribute("aria-busy") == "true"
     page.keyboard.press("Escape")
     is_idle(page)
 
-    told = story(page)
+    written = story(page)
     assert page.locator(".token.by-model").count() < 400
     page.wait_for_timeout(150)
-    assert story(page) == told
-    assert page.locator("#teller").text_content() == "Stopped."
+    assert story(page) == written
+    assert page.locator("#status-message").text_content() == "Stopped."
 
 
-def test_a_new_story_while_one_is_told(open_page, slow_address):
+def test_a_new_story_during_generation(open_page, slow_address):
     page = open_page(url=slow_address)
     set_slider(page, "max_tokens", 400)
-    page.click("#tell")
+    page.click("#generate")
     page.wait_for_function("() => document.querySelectorAll('.token.by-model').length > 3")
-    page.click("#fresh")
+    page.click("#new-story")
     is_idle(page)
     assert page.locator(".token").count() == 0
     assert page.locator("#undo").is_disabled()
-    tell(page, tokens=10)
+    generate(page, tokens=10)
     assert page.locator(".token.by-model").count() == 10
 
 
-def test_all_by_keyboard(open_page):
+def test_keyboard_only(open_page):
     page = open_page()
     set_slider(page, "max_tokens", 10)
     set_slider(page, "temperature", 0)
-    page.focus("#beginning")
-    page.keyboard.type(BEGINNING)
+    page.focus("#prompt")
+    page.keyboard.type(PROMPT)
     page.keyboard.press("Control+Enter")
     is_idle(page)
-    told = story(page)
+    written = story(page)
 
     page.keyboard.press("Escape")
-    page.focus(".sheet select")
-    page.keyboard.press("Tab")  # to the words, which are one stop
+    page.focus(".pane select")
+    page.keyboard.press("Tab")  # to the tokens, which are one tab stop
     assert page.evaluate("document.activeElement.textContent") == "O"
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
@@ -106,56 +106,56 @@ def test_all_by_keyboard(open_page):
     page.keyboard.press("Enter")
     page.wait_for_selector(".card:not([hidden])")
     page.keyboard.press("ArrowDown")
-    other = page.evaluate("document.activeElement.querySelector('.word').textContent")
+    other = page.evaluate("document.activeElement.querySelector('.candidate-text').textContent")
     assert other.strip() != at.strip()
     page.keyboard.press("Escape")
     assert page.locator(".card").is_hidden()
-    assert page.evaluate("document.activeElement.textContent") == at  # the focus has come back
+    assert page.evaluate("document.activeElement.textContent") == at  # the focus has returned
     page.keyboard.press("Enter")
     page.wait_for_selector(".card:not([hidden])")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     is_idle(page)
-    assert story(page) != told
-    assert page.locator("#branches .stretch").count() == 3  # the stem and two ways on
+    assert story(page) != written
+    assert page.locator("#branches .segment").count() == 3  # the stem and two branches
     page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
-    assert story(page) == told
+    assert story(page) == written
 
 
 BEFORE = """
-(word) => {
+(token) => {
   const range = document.createRange();
-  range.setStart(word.parentElement, 0);
-  range.setEndBefore(word);
+  range.setStart(token.parentElement, 0);
+  range.setEndBefore(token);
   return range.toString();
 }
 """
 
 
-def test_another_word_branches_the_story(open_page):
+def test_an_alternative_branches_the_story(open_page):
     page = open_page()
-    tell(page, tokens=12)
-    told = story(page)
-    words = page.locator(".token")
-    place = 10
-    kept = words.nth(place).evaluate(BEFORE)
-    words.nth(place).hover()
+    generate(page, tokens=12)
+    written = story(page)
+    tokens = page.locator(".token")
+    position = 10
+    kept = tokens.nth(position).evaluate(BEFORE)
+    tokens.nth(position).hover()
     page.wait_for_selector(".card:not([hidden])")
-    chosen = page.locator(".card .candidate:not(.here)").first
-    word = chosen.locator(".word").text_content()
+    chosen = page.locator(".card .candidate:not(.current)").first
+    text = chosen.locator(".candidate-text").text_content()
     chosen.click()
     is_idle(page)
 
     branched = story(page)
     assert branched.startswith(kept)
-    assert branched != told
-    assert words.nth(place).text_content().strip() == word
-    assert "by-you" in words.nth(place).get_attribute("class")
-    stretches = page.locator("#branches .stretch")
-    assert stretches.count() == 3
-    page.locator("#branches .stretch:not(.on)").click()
-    assert story(page) == told
+    assert branched != written
+    assert tokens.nth(position).text_content().strip() == text
+    assert "by-user" in tokens.nth(position).get_attribute("class")
+    segments = page.locator("#branches .segment")
+    assert segments.count() == 3
+    page.locator("#branches .segment:not(.on)").click()
+    assert story(page) == written
     page.click("#undo")
     assert story(page) == branched
 
@@ -163,104 +163,104 @@ def test_another_word_branches_the_story(open_page):
 def test_equal_seeds_give_equal_stories(open_page):
     page = open_page()
     page.fill("#set-seed", "5")
-    tell(page, temperature=1.0)
+    generate(page, temperature=1.0)
     first = story(page)
-    page.click("#fresh")
-    assert page.locator("#beginning").input_value() == BEGINNING
-    tell(page, temperature=1.0)
+    page.click("#new-story")
+    assert page.locator("#prompt").input_value() == PROMPT
+    generate(page, temperature=1.0)
     assert story(page) == first
-    page.click("#fresh")
+    page.click("#new-story")
     page.fill("#set-seed", "6")
-    tell(page, temperature=1.0)
+    generate(page, temperature=1.0)
     assert story(page) != first
 
 
-def test_the_sliders_act_on_what_comes_next(open_page, models):
+def test_the_sliders_change_the_next_token(open_page, models):
     page = open_page()
     summary = page.locator("#next-summary")
-    kept = "document.querySelectorAll('#next .candidate:not(.dropped)').length"
+    kept = "document.querySelectorAll('#next .candidate:not(.filtered-out)').length"
     page.wait_for_function(f"() => {kept} === 12")
     set_slider(page, "top_k", 2)  # the third of its steps: 3
     page.wait_for_function(f"() => {kept} === 3")
     size = models["first"].tokenizer.vocab_size
-    assert summary.text_content().startswith(f"3 of {size} tokens can come")
+    assert summary.text_content().startswith(f"3 of {size} can be sampled here.")
     set_slider(page, "temperature", 0)
     page.wait_for_function(f"() => {kept} === 1")
-    assert "100 %" in page.locator("#next .candidate").first.text_content()
-    assert page.locator("#set-temperature").get_attribute("aria-valuetext").startswith("0: always")
+    assert "100%" in page.locator("#next .candidate").first.text_content()
+    assert page.locator("#set-temperature").get_attribute("aria-valuetext") == "0 (greedy)"
     page.reload()
-    page.wait_for_function(f"() => {kept} === 1")  # they are remembered
+    page.wait_for_function(f"() => {kept} === 1")  # the settings were stored
 
 
-def test_word_by_word(open_page):
+def test_token_by_token(open_page):
     page = open_page()
-    tell(page, tokens=10)
+    generate(page, tokens=10)
     before = story(page)
     page.wait_for_selector("#next[aria-busy=false]")
     candidate = page.locator("#next .candidate").nth(1)
-    word = candidate.locator(".word").text_content()
+    text = candidate.locator(".candidate-text").text_content()
     candidate.click()
 
     page.wait_for_function(
         "before => document.querySelector('.story').textContent !== before", arg=before
     )
-    assert story(page).endswith(word)
-    page.locator(".more").fill("the moon")
+    assert story(page).endswith(text)
+    page.locator(".own-text").fill("the moon")
     page.keyboard.press("Enter")
     page.wait_for_function(
         "() => document.querySelector('.story').textContent.endsWith(' the moon')"
     )
-    assert page.locator(".token").last.get_attribute("class").startswith("token by-you")
+    assert page.locator(".token").last.get_attribute("class").startswith("token by-user")
 
 
 def test_two_models_side_by_side(open_page):
     page = open_page()
-    tell(page)
+    generate(page)
     page.click("#compare")
     page.wait_for_function(
-        "text => document.querySelectorAll('.story')[1].textContent === text", arg=BEGINNING
+        "text => document.querySelectorAll('.story')[1].textContent === text", arg=PROMPT
     )
     assert page.locator("#compare").get_attribute("aria-pressed") == "true"
-    assert page.locator(".sheet select").nth(1).input_value() == "second"
-    page.click("#tell")
+    assert page.locator(".pane select").nth(1).input_value() == "second"
+    page.click("#generate")
     is_idle(page)
     left, right = story(page, 0), story(page, 1)
-    assert left.startswith(BEGINNING)
-    assert right.startswith(BEGINNING)
+    assert left.startswith(PROMPT)
+    assert right.startswith(PROMPT)
     assert left[: len(right)] != right
-    page.check("input[name=which][value='0']")
+    page.check("input[name=settings-of][value='0']")
     set_slider(page, "temperature", 1.5)
-    captions = page.locator(".sheet .caption")
+    captions = page.locator(".pane .caption")
     assert "temperature 1.5" in captions.nth(0).text_content()
     assert "temperature 0," in captions.nth(1).text_content()
     page.click("#compare")
-    assert page.locator(".sheet").count() == 1
+    assert page.locator(".pane").count() == 1
     assert story(page) == left
 
 
-def test_colours(open_page):
+def test_colors(open_page):
     page = open_page()
-    tell(page, temperature=1.0)
-    assert page.locator(".token.h1, .token.h2, .token.h3").count() == 0
-    for kind in ("probability", "surprise"):
-        page.check(f"input[name=colour][value={kind}]")
+    generate(page, temperature=1.0)
+    assert page.locator(".token.tint-1, .token.tint-2, .token.tint-3").count() == 0
+    for scale in ("probability", "surprisal"):
+        page.check(f"input[name=color][value={scale}]")
         assert page.locator(".legend .swatch").count() == 6
-        steps = {
+        tints = {
             name
             for names in page.locator(".token.by-model").evaluate_all(
                 "tokens => tokens.map((token) => [...token.classList])"
             )
             for name in names
-            if name.startswith("h")
+            if name.startswith("tint-")
         }
-        assert len(steps) >= 3
-    page.check("input[name=colour][value=none]")
+        assert len(tints) >= 3
+    page.check("input[name=color][value=none]")
     assert page.locator(".legend").is_hidden()
 
 
-def test_copied_and_saved(open_page):
+def test_copy_and_save(open_page):
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    tell(page)
+    generate(page)
     page.click("#copy")
     page.wait_for_function("() => document.getElementById('copy').textContent === 'Copied'")
     assert page.evaluate("navigator.clipboard.readText()") == story(page)
@@ -270,22 +270,22 @@ def test_copied_and_saved(open_page):
     assert caught.value.path().read_text("utf-8") == f"{story(page)}\n"
 
 
-def test_those_who_listen_hear_sentences(open_page):
+def test_screen_readers_get_whole_sentences(open_page):
     page = open_page()
     fulfil(page, [" the fox slept", ".", " then", " it", " was home", "!"], "stop")
-    page.fill("#beginning", BEGINNING)
-    page.click("#tell")
+    page.fill("#prompt", PROMPT)
+    page.click("#generate")
     is_idle(page)
 
-    lines = page.locator("#announcer p").all_text_contents()
+    lines = page.locator("#story-log p").all_text_contents()
     assert lines == ["the fox slept.", "then it was home!"]
-    assert page.locator("#announcer").get_attribute("aria-live") == "polite"
-    assert page.locator("#teller").text_content() == "The story has ended."
-    assert page.locator(".end").is_visible()
+    assert page.locator("#story-log").get_attribute("aria-live") == "polite"
+    assert page.locator("#status-message").text_content() == "The story has ended."
+    assert page.locator(".end-mark").is_visible()
 
 
 def fulfil(page, pieces, reason):
-    """Let the server tell exactly these pieces."""
+    """Let the server stream exactly these pieces."""
     choices = [
         {"text": piece, "logprobs": {"token_ids": [256 + n], "token_logprobs": [-0.5]}}
         for n, piece in enumerate(pieces)
@@ -299,20 +299,20 @@ def fulfil(page, pieces, reason):
     )
 
 
-def test_a_refusal_is_told_in_words(open_page):
+def test_an_error_is_shown_and_cleared(open_page):
     page = open_page(expect=("429",))
     answer = json.dumps({"error": {"message": "all slots are taken", "type": "rate_limit_error"}})
     page.route("**/v1/completions", lambda route: route.fulfill(status=429, body=answer))
-    page.click("#tell")
+    page.click("#generate")
     page.wait_for_selector("#notice:not([hidden])")
     assert page.locator("#notice").text_content() == "All slots are taken."
     assert page.locator("#notice").get_attribute("role") == "alert"
-    with page.expect_response("**/insight/next"):  # goes well, and is not what was refused
+    with page.expect_response("**/insight/next"):  # succeeds, and is not what failed
         set_slider(page, "temperature", 0.3)
     page.wait_for_selector("#next[aria-busy=false]")
     assert page.locator("#notice").is_visible()
     page.unroute("**/v1/completions")
-    page.click("#tell")
+    page.click("#generate")
     is_idle(page)
     assert page.locator("#notice").is_hidden()
 
@@ -327,13 +327,13 @@ addEventListener("DOMContentLoaded", () => setInterval(() => {
 """
 
 
-def test_a_server_with_a_key(open_page, locked_address):
+def test_a_server_with_an_api_key(open_page, locked_address):
     page = open_page(
         url=locked_address,
         expect=("401",),
         before=lambda page: page.add_init_script(ANSWER_THE_DIALOG),
     )
-    tell(page)
+    generate(page)
     assert page.locator(".token.by-model").count() == 20
     assert page.evaluate("sessionStorage.getItem('slm.key')") == "open sesame"
 
@@ -341,7 +341,10 @@ def test_a_server_with_a_key(open_page, locked_address):
 def test_on_a_phone(open_page):
     page = open_page(viewport=PHONE, has_touch=True, is_mobile=True)
     assert overflow(page) <= 0
-    tell(page)
+    tops = [link.bounding_box()["y"] for link in page.locator("nav a").all()]
+    assert len(tops) == 3
+    assert max(tops) == min(tops)  # the header takes one line
+    generate(page)
     assert overflow(page) <= 0
     page.locator(".token").nth(8).tap()
     page.wait_for_selector(".card:not([hidden])")
@@ -349,10 +352,21 @@ def test_on_a_phone(open_page):
     assert box["x"] == 0
     assert box["width"] == PHONE["width"]
     assert box["y"] + box["height"] == pytest.approx(PHONE["height"], abs=2)
-    page.locator(".card .candidate:not(.here)").first.tap()
+    page.locator(".card .candidate:not(.current)").first.tap()
     is_idle(page)
     page.locator("#compare").tap()
     assert overflow(page) <= 0
+    for button in page.locator(".toolbar button").all():
+        box = button.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_the_sidebar_ends_on_the_screen(open_page):
+    """Its last setting can be reached without scrolling the page as well."""
+    page = open_page()
+    box = page.locator(".sidebar").bounding_box()
+    assert box["y"] + box["height"] <= DESKTOP["height"]
 
 
 def overflow(page):

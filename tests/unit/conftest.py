@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.model import GPT
-from slm.training import Callback, Trainer
+from slm.training import Callback
 
 SETTINGS: dict[str, Any] = {
     "batch_size": 4,

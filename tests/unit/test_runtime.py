@@ -305,6 +305,7 @@ def test_a_gpu_needs_triton_and_triton_a_gpu_it_knows(
     assert can_compile("cuda:0") is possible
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of the GNU C library")
 def test_freed_memory_is_kept() -> None:
     script = (

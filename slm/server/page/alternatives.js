@@ -1,24 +1,27 @@
-// The card beside a word of a story: how likely it was, and what else could have stood there.
+// The card for a token of a story: its probability and the alternatives to it.
 
-import { ask } from "./api.js";
-import { complain } from "./announce.js";
-import { h, percent, spoken, visible } from "./dom.js";
-import { pathTo, surpriseOf } from "./tree.js";
+import { requestJson } from "./api.js";
+import { showError } from "./announce.js";
+import { h, percent, spokenToken, tokenText } from "./dom.js";
+import { pathTo, surprisalOf } from "./tree.js";
 
-const SHOWN = 8;
-const FEWEST = 4; // shown however unlikely they are
-const DELAY = 140; // milliseconds that the pointer rests on a word before its card opens
+const CANDIDATES = 8;
+const MIN_CANDIDATES = 4; // shown however improbable they are
+const MIN_PROBABILITY = 0.0005; // of the others
+const OPEN_DELAY = 140; // milliseconds that the pointer rests on a token before its card opens
+const CLOSE_DELAY = 260;
+const MAX_CACHED = 500;
 
-/** One card for the page, opened at a word of any sheet. */
+/** The page's only card, which opens at a token of any pane. */
 export class Alternatives {
-  /** `choose(sheet, node, token)`: put `token` where `node` stands. */
+  /** `choose(pane, node, token)` is called to put `token` in the position of `node`. */
   constructor(choose) {
     this.choose = choose;
-    this.known = new Map();
-    this.at = null;
+    this.cache = new Map();
+    this.target = null;
     this.timer = 0;
-    this.card = h("div", { class: "card", role: "dialog", "aria-label": "Other words", hidden: true,
-      onkeydown: (event) => this.key(event),
+    this.card = h("div", { class: "card", role: "dialog", "aria-label": "Alternatives", hidden: true,
+      onkeydown: (event) => this.handleKey(event),
       onpointerenter: () => clearTimeout(this.timer),
       onpointerleave: () => this.leave() });
     document.body.append(this.card);
@@ -28,110 +31,111 @@ export class Alternatives {
     addEventListener("resize", () => this.close());
   }
 
-  /** The pointer is on a word. */
-  hover(sheet, node, element) {
+  /** The pointer has entered a token. */
+  hover(pane, node, element) {
     clearTimeout(this.timer);
-    if (this.at?.node !== node) this.timer = setTimeout(() => this.open(sheet, node, element), DELAY);
+    if (this.target?.node !== node) this.timer = setTimeout(() => this.open(pane, node, element), OPEN_DELAY);
   }
 
-  /** The pointer has left. */
+  /** The pointer has left the token or the card. */
   leave() {
     clearTimeout(this.timer);
-    if (!this.pinned) this.timer = setTimeout(() => this.close(), 260);
+    if (!this.isPinned) this.timer = setTimeout(() => this.close(), CLOSE_DELAY);
   }
 
-  async open(sheet, node, element, { pinned = false } = {}) {
+  async open(pane, node, element, { pinned = false } = {}) {
     clearTimeout(this.timer); // which may be about to close the card
-    this.at = { sheet, node, element };
-    this.pinned = pinned;
-    element.classList.add("at");
-    this.previous?.classList.toggle("at", this.previous === element);
+    this.target = { pane, node, element };
+    this.isPinned = pinned;
+    element.classList.add("open");
+    this.previous?.classList.toggle("open", this.previous === element);
     this.previous = element;
-    let found;
+    let answer;
     try {
-      found = await this.fetch(sheet, node);
+      answer = await this.fetch(pane, node);
     } catch (error) {
-      complain(error);
+      showError(error);
       return;
     }
-    if (this.at?.node !== node) return; // another word meanwhile
-    this.draw(node, found);
-    this.place(element);
+    if (this.target?.node !== node) return; // another token was opened meanwhile
+    this.draw(node, answer);
+    this.position(element);
     if (pinned) this.card.querySelector("button")?.focus({ preventScroll: true });
   }
 
-  async fetch(sheet, node) {
+  async fetch(pane, node) {
     const ids = pathTo(node).slice(0, -1).map((before) => before.id);
-    const name = `${sheet.model} ${ids.join(",")}`;
-    if (!this.known.has(name)) {
-      if (this.known.size > 500) this.known.clear();
-      this.known.set(name, ask("/insight/next", { model: sheet.model, ids, top: SHOWN }));
-      this.known.get(name).catch(() => this.known.delete(name));
+    const key = `${pane.model} ${ids.join(",")}`;
+    if (!this.cache.has(key)) {
+      if (this.cache.size > MAX_CACHED) this.cache.clear();
+      this.cache.set(key, requestJson("/insight/next", { model: pane.model, ids, top: CANDIDATES }));
+      this.cache.get(key).catch(() => this.cache.delete(key));
     }
-    return this.known.get(name);
+    return this.cache.get(key);
   }
 
-  draw(node, found) {
-    const surprise = surpriseOf(node);
-    const rank = found.candidates.findIndex((candidate) => candidate.id === node.id);
-    const place = rank < 0 ? `not among the ${SHOWN} likeliest` : rank === 0 ? "the likeliest" : `choice ${rank + 1}`;
-    const figures = surprise === null ? place
-      : `${percent(node.probability)}, ${surprise.toFixed(1)} bits of surprise, ${place}`;
-    const most = found.candidates[0]?.probability || 1;
+  draw(node, answer) {
+    const surprisal = surprisalOf(node);
+    const index = answer.candidates.findIndex((candidate) => candidate.id === node.id);
+    const rank = index < 0 ? `not in the top ${CANDIDATES}` : `rank ${index + 1}`;
+    const figures = surprisal === null ? rank
+      : `Probability ${percent(node.probability)}, surprisal ${surprisal.toFixed(1)} bits, ${rank}`;
+    const highest = answer.candidates[0]?.probability || 1;
     this.card.replaceChildren(
-      h("p", { class: "card-word" }, visible(node)),
+      h("p", { class: "card-token" }, tokenText(node)),
       h("p", { class: "hint" }, figures),
-      h("ul", {}, ...found.candidates.filter((candidate, at) => at < FEWEST || candidate.probability > 0.0005)
-        .map((candidate) => this.row(candidate, node, most))),
-      h("p", { class: "hint foot" }, "Choose one, and the story goes on from there."),
+      h("ul", {}, ...answer.candidates
+        .filter((candidate, at) => at < MIN_CANDIDATES || candidate.probability > MIN_PROBABILITY)
+        .map((candidate) => this.row(candidate, node, highest))),
+      h("p", { class: "hint foot" }, "Choose a token to continue from here."),
     );
   }
 
-  row(candidate, node, most) {
-    const here = candidate.id === node.id;
-    const bar = h("span", { class: "own" });
-    bar.style.width = `${(100 * candidate.probability) / most}%`;
-    const button = h("button", { type: "button", class: here ? "candidate here" : "candidate",
-      "aria-current": here ? "true" : null,
-      "aria-label": `${spoken(candidate)}, ${percent(candidate.probability)}${here ? ", stands here" : ""}`,
-      onclick: () => this.take(candidate) },
-      h("span", { class: "word" }, visible(candidate)),
+  row(candidate, node, highest) {
+    const isCurrent = candidate.id === node.id;
+    const bar = h("span", { class: "model-bar" });
+    bar.style.width = `${(100 * candidate.probability) / highest}%`;
+    const button = h("button", { type: "button", class: isCurrent ? "candidate current" : "candidate",
+      "aria-current": isCurrent ? "true" : null,
+      "aria-label": `${spokenToken(candidate)}, ${percent(candidate.probability)}${isCurrent ? ", current" : ""}`,
+      onclick: () => this.choseCandidate(candidate) },
+      h("span", { class: "candidate-text" }, tokenText(candidate)),
       h("span", { class: "track", "aria-hidden": "true" }, bar),
-      h("span", { class: "figure" }, percent(candidate.probability)));
+      h("span", { class: "value" }, percent(candidate.probability)));
     return h("li", {}, button);
   }
 
-  take(candidate) {
-    const { sheet, node } = this.at;
+  choseCandidate(candidate) {
+    const { pane, node } = this.target;
     this.close();
-    this.choose(sheet, node, candidate);
+    this.choose(pane, node, candidate);
   }
 
-  place(element) {
+  position(element) {
     const card = this.card;
     card.hidden = false;
-    if (matchMedia("(max-width: 40rem)").matches) { // a sheet at the bottom, by the style
+    if (matchMedia("(max-width: 40rem)").matches) { // the style puts it at the bottom of the screen
       card.style.left = card.style.top = "";
       return;
     }
-    const word = [...element.getClientRects()].at(-1) ?? element.getBoundingClientRect();
-    const room = document.documentElement.clientWidth - card.offsetWidth - 12;
-    const below = word.bottom + 8 + card.offsetHeight < innerHeight || word.top < card.offsetHeight + 8;
-    card.style.left = `${Math.max(12, Math.min(word.left - 16, room)) + scrollX}px`;
-    card.style.top = `${(below ? word.bottom + 8 : word.top - card.offsetHeight - 8) + scrollY}px`;
+    const token = [...element.getClientRects()].at(-1) ?? element.getBoundingClientRect();
+    const maxLeft = document.documentElement.clientWidth - card.offsetWidth - 12;
+    const isBelow = token.bottom + 8 + card.offsetHeight < innerHeight || token.top < card.offsetHeight + 8;
+    card.style.left = `${Math.max(12, Math.min(token.left - 16, maxLeft)) + scrollX}px`;
+    card.style.top = `${(isBelow ? token.bottom + 8 : token.top - card.offsetHeight - 8) + scrollY}px`;
   }
 
-  key(event) {
+  handleKey(event) {
     const buttons = [...this.card.querySelectorAll("button")];
-    const at = buttons.indexOf(document.activeElement);
+    const index = buttons.indexOf(document.activeElement);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
       event.preventDefault();
-      buttons[(at + step + buttons.length) % buttons.length].focus();
+      buttons[(index + step + buttons.length) % buttons.length].focus();
     } else if (event.key === "Escape" || event.key === "Tab") {
       event.preventDefault();
       event.stopPropagation();
-      const { element } = this.at;
+      const { element } = this.target;
       this.close();
       element.focus();
     }
@@ -140,8 +144,8 @@ export class Alternatives {
   close() {
     clearTimeout(this.timer);
     this.card.hidden = true;
-    this.previous?.classList.remove("at");
-    this.at = null;
-    this.pinned = false;
+    this.previous?.classList.remove("open");
+    this.target = null;
+    this.isPinned = false;
   }
 }

@@ -1,28 +1,29 @@
-// What those hear who do not see: the story sentence by sentence, and what has happened.
+// Messages: screen reader announcements and the error notice.
 
 import { byId } from "./dom.js";
 
-/** Say in a few words what has happened. */
+/** Announce a short status message to screen readers. */
 export function announce(text) {
-  byId("teller").textContent = text;
+  byId("status-message").textContent = text;
 }
 
 /**
- * Show what went wrong, until the next time something goes right. What looks on by itself, unasked,
- * gives its name as `watcher`: that it goes well tells nothing of what a person has asked for.
+ * Show an error until the next success. Background work passes its name as `source`, so that its
+ * own success does not hide an error of something the user asked for.
  */
-export function complain(error, watcher = "") {
+export function showError(error, source = "") {
   if (error.name === "AbortError") return;
   const notice = byId("notice");
-  notice.dataset.watcher = watcher;
-  const lost = error instanceof TypeError;
-  notice.textContent = lost ? "The server does not answer. Is it still running?" : sentence(error.message);
+  notice.dataset.source = source;
+  const isUnreachable = error instanceof TypeError;
+  notice.textContent = isUnreachable ? "The server does not respond. Is it still running?" : sentence(error.message);
   notice.hidden = false;
 }
 
-export function calm(watcher = "") {
+/** Hide the error notice; with a `source`, only if the error came from it. */
+export function clearError(source = "") {
   const notice = byId("notice");
-  if (!watcher || notice.dataset.watcher === watcher) notice.hidden = true;
+  if (!source || notice.dataset.source === source) notice.hidden = true;
 }
 
 function sentence(text) {
@@ -30,33 +31,33 @@ function sentence(text) {
   return trimmed.charAt(0).toUpperCase() + trimmed.slice(1) + (/[.!?)]$/.test(trimmed) ? "" : ".");
 }
 
-/** Collects a story that is told and reads out each sentence when it is whole. */
-export class Reader {
+/** Collects generated text and announces each complete sentence to screen readers. */
+export class SentenceReader {
   constructor(name = "") {
     this.name = name;
-    this.held = "";
+    this.pending = "";
   }
 
   push(text) {
-    this.held += text;
-    const end = /^([\s\S]*[.!?]["'”’]?)(\s[\s\S]*)$/.exec(this.held);
-    if (end) {
-      this.say(end[1]);
-      this.held = end[2];
+    this.pending += text;
+    const match = /^([\s\S]*[.!?]["'”’]?)(\s[\s\S]*)$/.exec(this.pending);
+    if (match) {
+      this.log(match[1]);
+      this.pending = match[2];
     }
   }
 
   finish() {
-    this.say(this.held);
-    this.held = "";
+    this.log(this.pending);
+    this.pending = "";
   }
 
-  say(text) {
-    const words = text.trim();
-    if (!words) return;
-    const log = byId("announcer");
+  log(text) {
+    const trimmed = text.trim();
+    if (!trimmed) return;
+    const log = byId("story-log");
     const line = document.createElement("p");
-    line.textContent = this.name ? `${this.name}: ${words}` : words;
+    line.textContent = this.name ? `${this.name}: ${trimmed}` : trimmed;
     log.append(line);
     while (log.childElementCount > 40) log.firstElementChild.remove();
   }

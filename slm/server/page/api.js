@@ -1,10 +1,10 @@
-// Talking to the server: JSON, and streams of events.
+// Requests to the server: JSON and event streams.
 
 import { byId } from "./dom.js";
-import { forNow } from "./stored.js";
+import { session } from "./storage.js";
 
-/** An answer that is an error, in the server's words. */
-export class Refused extends Error {
+/** An error response, with the server's message. */
+export class RequestError extends Error {
   constructor(status, message, retryAfter) {
     super(message);
     this.status = status;
@@ -12,36 +12,36 @@ export class Refused extends Error {
   }
 }
 
-let key = forNow.get("key") ?? "";
-let asking = null;
+let key = session.get("key") ?? "";
+let keyPrompt = null;
 
-/** The parsed answer to a question; without a body it is a GET. */
-export async function ask(path, body, signal) {
+/** The parsed JSON response; a GET without a body, a POST with one. */
+export async function requestJson(path, body, signal) {
   return (await request(path, body, signal)).json();
 }
 
-/** The events of a stream, each parsed, until it ends with [DONE]. */
-export async function* events(path, body, signal) {
+/** The parsed events of a stream, until it ends with [DONE]. */
+export async function* requestEvents(path, body, signal) {
   const response = await request(path, body, signal);
   let rest = "";
-  let ended = false;
-  for await (const piece of pieces(response.body)) {
-    const blocks = (rest + piece).split(/\r?\n\r?\n/);
+  let isDone = false;
+  for await (const chunk of decodedChunks(response.body)) {
+    const blocks = (rest + chunk).split(/\r?\n\r?\n/);
     rest = blocks.pop();
     for (const block of blocks) {
       const data = block.split(/\r?\n/).filter((line) => line.startsWith("data:"))
         .map((line) => line.slice(5).trimStart()).join("\n");
-      ended ||= data === "[DONE]"; // and the server closes; to leave at once would look like an abort
-      if (!data || ended) continue; // without data, it is a comment that keeps the connection alive
+      isDone ||= data === "[DONE]"; // read on until the server closes: returning now would look like an abort
+      if (!data || isDone) continue; // a block without data is a comment that keeps the connection alive
       const event = JSON.parse(data);
-      if (event.error) throw new Refused(500, event.error.message);
+      if (event.error) throw new RequestError(500, event.error.message);
       yield event;
     }
   }
 }
 
-/** The text of a stream in pieces of whole characters; a listener that leaves ends the stream. */
-async function* pieces(stream) {
+/** The text of a stream in chunks of whole characters; leaving the loop cancels the stream. */
+async function* decodedChunks(stream) {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let isDone = false;
@@ -69,31 +69,31 @@ async function request(path, body, signal) {
     });
     if (response.ok) return response;
     if (response.status === 401) {
-      await (asking ??= askForKey());
-      asking = null;
+      await (keyPrompt ??= promptForKey());
+      keyPrompt = null;
       continue;
     }
-    throw new Refused(response.status, await reason(response),
+    throw new RequestError(response.status, await messageOf(response),
       Number(response.headers.get("Retry-After") ?? 0));
   }
 }
 
-async function reason(response) {
+async function messageOf(response) {
   try {
     return (await response.json()).error.message;
   } catch {
-    return `the server answered ${response.status}`;
+    return `the server responded with status ${response.status}`;
   }
 }
 
-function askForKey() {
+function promptForKey() {
   const dialog = byId("key-dialog");
   byId("key").value = "";
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       key = byId("key").value;
-      forNow.set("key", key);
+      session.set("key", key);
       resolve();
     }, { once: true });
   });

@@ -1,90 +1,93 @@
-// Attention: a small picture of every head, and the words that the chosen head looks at.
+// Attention: a picture of every head's weights, and the text with the weights of the chosen head.
 
-import { ask } from "./api.js";
-import { complain } from "./announce.js";
-import { h, percent, spoken, visible } from "./dom.js";
+import { requestJson } from "./api.js";
+import { showError } from "./announce.js";
+import { h, percent, spokenToken, tokenText } from "./dom.js";
 
-const PICTURE = 96; // pixels of a head's picture
+const PICTURE_SIZE = 96; // pixels
+const LISTED = 4; // of the strongest weights
+const MIN_LISTED = 0.005;
 
 export class Attention {
-  constructor(place) {
-    this.place = place;
+  constructor(container) {
+    this.container = container;
     this.layers = [];
     this.chosen = { layer: 0, head: 0 };
-    this.word = null;
-    document.addEventListener("theme", () => this.paint());
+    this.query = null; // the position whose weights are shown
+    document.addEventListener("theme", () => this.repaint());
   }
 
-  /** Show every head over these ids; the layers come one after the other. */
-  async look(model, ids) {
-    const turn = (this.turn = {});
+  /** Show every head for these ids, one layer after the other. */
+  async inspect(model, ids) {
+    const request = (this.request = {});
     this.layers = [];
     for (let layer = 0; ; layer += 1) {
-      let found;
+      let answer;
       try {
-        found = await ask("/insight/attention", { model, ids, layers: [layer] });
+        answer = await requestJson("/insight/attention", { model, ids, layers: [layer] });
       } catch (error) {
-        if (this.turn === turn) complain(error);
+        if (this.request === request) showError(error);
         return;
       }
-      if (this.turn !== turn) return; // another text meanwhile
-      this.layers.push(found.layers[0]);
-      if (layer === 0) this.begin(found);
-      this.addRow(found.layers[0]);
-      if (layer + 1 >= found.n_layer) break;
+      if (this.request !== request) return; // another text was submitted
+      this.layers.push(answer.layers[0]);
+      if (layer === 0) this.start(answer);
+      this.addLayer(answer.layers[0]);
+      if (layer + 1 >= answer.n_layer) break;
     }
-    this.choose(this.mostTelling());
+    this.choose(this.mostInformative());
   }
 
-  begin(found) {
-    this.tokens = found.tokens;
-    this.word = Math.min(found.tokens.length - 1, Math.max(1, Math.round(found.tokens.length * 0.6)));
-    this.grid = h("div", { class: "heads", role: "radiogroup", "aria-label": "Heads" });
-    this.grid.style.setProperty("--heads", found.n_head);
+  start(answer) {
+    this.tokens = answer.tokens;
+    this.query = Math.min(answer.tokens.length - 1, Math.max(1, Math.round(answer.tokens.length * 0.6)));
+    this.grid = h("div", { class: "heads", role: "radiogroup", "aria-label": "Attention heads" });
+    this.grid.style.setProperty("--heads", answer.n_head);
     this.title = h("h3", { class: "head-title" });
-    this.habits = h("p", { class: "hint" });
-    this.text = h("p", { class: "attended", role: "group", "aria-label": "The words; choose one to see what it looks at" });
-    this.sum = h("p", { class: "hint detail", "aria-live": "polite" });
-    this.words = this.tokens.map((token, place) => this.makeWord(token, place));
-    this.text.append(...this.words);
-    this.text.addEventListener("keydown", (event) => this.moveWord(event));
+    this.statistics = h("p", { class: "hint" });
+    this.text = h("p", { class: "attended", role: "group",
+      "aria-label": "The text; choose a token to see its attention weights" });
+    this.detail = h("p", { class: "hint detail", "aria-live": "polite" });
+    this.spans = this.tokens.map((token, position) => this.makeSpan(token, position));
+    this.text.append(...this.spans);
+    this.text.addEventListener("keydown", (event) => this.moveToken(event));
     this.grid.addEventListener("keydown", (event) => this.moveHead(event));
-    this.place.replaceChildren(h("div", { class: "attention" }, this.grid,
-      h("div", { class: "reading" }, this.title, this.habits, this.text, this.sum)));
+    this.container.replaceChildren(h("div", { class: "attention" }, this.grid,
+      h("div", { class: "head-detail" }, this.title, this.statistics, this.text, this.detail)));
     this.pictures = [];
   }
 
-  makeWord(token, place) {
+  makeSpan(token, position) {
     const text = token.kind === "end" ? "⊢ " : token.text.replace(/\n/g, "↵\n") || "▯";
-    return h("span", { class: "attended-word", role: "button", tabindex: place === this.word ? 0 : -1,
-      "aria-label": token.kind === "end" ? "the start" : spoken(token),
-      onpointerenter: () => this.lookFrom(place), onfocus: () => this.lookFrom(place),
-      onclick: () => this.words[place].focus() }, text);
+    return h("span", { class: "attended-token", role: "button", tabindex: position === this.query ? 0 : -1,
+      "aria-label": token.kind === "end" ? "start of text" : spokenToken(token),
+      onpointerenter: () => this.showWeights(position), onfocus: () => this.showWeights(position),
+      onclick: () => this.spans[position].focus() }, text);
   }
 
-  addRow(layer) {
+  addLayer(layer) {
     this.grid.append(h("span", { class: "layer-name", "aria-hidden": "true" }, `${layer.layer + 1}`));
-    layer.heads.forEach((rows, head) => {
-      const canvas = h("canvas", { width: PICTURE, height: PICTURE, "aria-hidden": "true" });
+    layer.heads.forEach((weights, head) => {
+      const canvas = h("canvas", { width: PICTURE_SIZE, height: PICTURE_SIZE, "aria-hidden": "true" });
       const at = { layer: layer.layer, head };
       const button = h("button", { type: "button", class: "head", role: "radio", tabindex: -1,
-        "aria-label": `Layer ${layer.layer + 1}, head ${head + 1}: ${inWords(layer.habits[head])}`,
+        "aria-label": `Layer ${layer.layer + 1}, head ${head + 1}: ${describe(layer.habits[head])}`,
         onclick: () => this.choose(at) }, canvas);
-      this.pictures.push({ ...at, canvas, button, rows });
+      this.pictures.push({ ...at, canvas, button, weights });
       this.grid.append(button);
-      paintHead(canvas, rows);
+      paintWeights(canvas, weights);
     });
   }
 
-  paint() {
-    this.pictures?.forEach(({ canvas, rows }) => paintHead(canvas, rows));
+  repaint() {
+    this.pictures?.forEach(({ canvas, weights }) => paintWeights(canvas, weights));
   }
 
-  /** A head that looks at something else than the start and itself. */
-  mostTelling() {
+  /** The head that attends most to the previous token and least to the start of the text. */
+  mostInformative() {
     const score = ({ layer, head }) => {
-      const habits = this.layers[layer].habits[head];
-      return habits.previous - habits.start;
+      const statistics = this.layers[layer].habits[head];
+      return statistics.previous - statistics.start;
     };
     return [...this.pictures].sort((a, b) => score(b) - score(a))[0];
   }
@@ -96,44 +99,47 @@ export class Attention {
       picture.button.setAttribute("aria-checked", on);
       picture.button.tabIndex = on ? 0 : -1;
     }
-    const habits = this.layers[layer].habits[head];
+    const statistics = this.layers[layer].habits[head];
     this.title.textContent = `Layer ${layer + 1}, head ${head + 1}`;
-    this.habits.textContent = `It ${inWords(habits)}. On average it looks ${habits.distance.toFixed(1)} tokens back.`;
-    this.lookFrom(this.word);
+    this.statistics.textContent = `This head ${describe(statistics)}. Mean distance: ${
+      statistics.distance.toFixed(1)} tokens.`;
+    this.showWeights(this.query);
   }
 
-  /** Show what a word looks at. */
-  lookFrom(place) {
-    this.word = place;
-    const row = this.layers[this.chosen.layer]?.heads[this.chosen.head]?.[place];
+  /** Show the weights with which the token at a position attends to the others. */
+  showWeights(position) {
+    this.query = position;
+    const row = this.layers[this.chosen.layer]?.heads[this.chosen.head]?.[position];
     if (!row) return;
-    const strongest = Math.max(...row);
-    this.words.forEach((word, at) => {
+    const highest = Math.max(...row);
+    this.spans.forEach((span, at) => {
       const weight = row[at] ?? 0;
-      word.style.setProperty("--weight", ((weight / strongest) ** 0.8).toFixed(3));
-      word.classList.toggle("from", at === place);
-      word.classList.toggle("later", at > place);
-      word.tabIndex = at === place ? 0 : -1;
+      span.style.setProperty("--weight", ((weight / highest) ** 0.8).toFixed(3));
+      span.classList.toggle("query", at === position);
+      span.classList.toggle("future", at > position);
+      span.tabIndex = at === position ? 0 : -1;
     });
-    const most = row.map((weight, at) => ({ weight, at })).sort((a, b) => b.weight - a.weight).slice(0, 4)
-      .filter(({ weight }) => weight >= 0.005);
-    const name = (at) => (at === 0 ? "the start" : `“${visible(this.tokens[at])}”`);
-    this.sum.textContent = `${place === 0 ? "The start" : name(place)} takes ${
-      most.map(({ weight, at }) => `${percent(weight)} from ${at === place ? "itself" : name(at)}`).join(", ")}.`;
+    const strongest = row.map((weight, at) => ({ weight, at })).sort((a, b) => b.weight - a.weight)
+      .slice(0, LISTED).filter(({ weight }) => weight >= MIN_LISTED);
+    const name = (at) => (at === 0 ? "the start of the text" : `“${tokenText(this.tokens[at])}”`);
+    const subject = name(position);
+    this.detail.textContent = `${subject.charAt(0).toUpperCase()}${subject.slice(1)} attends to ${
+      strongest.map(({ weight, at }) => `${at === position ? "itself" : name(at)} (${percent(weight)})`).join(", ")}.`;
   }
 
-  moveWord(event) {
-    const to = { ArrowRight: this.word + 1, ArrowLeft: this.word - 1, Home: 0, End: this.words.length - 1 }[event.key];
-    if (to === undefined) return;
+  moveToken(event) {
+    const target = { ArrowRight: this.query + 1, ArrowLeft: this.query - 1, Home: 0,
+      End: this.spans.length - 1 }[event.key];
+    if (target === undefined) return;
     event.preventDefault();
-    this.words[Math.max(0, Math.min(to, this.words.length - 1))].focus();
+    this.spans[Math.max(0, Math.min(target, this.spans.length - 1))].focus();
   }
 
   moveHead(event) {
-    const heads = this.layers[0].heads.length;
-    const at = this.chosen.layer * heads + this.chosen.head;
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: heads, ArrowUp: -heads }[event.key];
-    const next = this.pictures[at + step];
+    const n_head = this.layers[0].heads.length;
+    const index = this.chosen.layer * n_head + this.chosen.head;
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: n_head, ArrowUp: -n_head }[event.key];
+    const next = this.pictures[index + step];
     if (step === undefined) return;
     event.preventDefault();
     if (!next) return;
@@ -142,21 +148,23 @@ export class Attention {
   }
 }
 
-function inWords(habits) {
-  if (habits.start > 0.6) return `rests on the start, ${percent(habits.start)}`;
-  if (habits.previous > 0.5) return `looks at the word just before, ${percent(habits.previous)}`;
-  if (habits.itself > 0.5) return `looks at the word itself, ${percent(habits.itself)}`;
-  return `looks around: ${percent(habits.previous)} on the word before, ${percent(habits.itself)} on the word itself, ${percent(habits.start)} on the start`;
+/** A head's mean weights in words. */
+function describe({ start, previous, itself }) {
+  if (start > 0.6) return `attends mostly to the start of the text (${percent(start)})`;
+  if (previous > 0.5) return `attends mostly to the previous token (${percent(previous)})`;
+  if (itself > 0.5) return `attends mostly to the token itself (${percent(itself)})`;
+  return `spreads its attention: ${percent(previous)} on the previous token, ${percent(itself)} on the token itself, `
+    + `${percent(start)} on the start of the text`;
 }
 
-/** Rows from above, columns from the left; the more ink, the more weight. */
-function paintHead(canvas, rows) {
+/** One row per query from the top, one column per key from the left; opacity shows the weight. */
+function paintWeights(canvas, weights) {
   const context = canvas.getContext("2d");
   const style = getComputedStyle(document.documentElement);
-  const size = PICTURE / rows.length;
-  context.clearRect(0, 0, PICTURE, PICTURE);
-  context.fillStyle = style.getPropertyValue("--cool").trim();
-  rows.forEach((row, y) => row.forEach((weight, x) => {
+  const size = PICTURE_SIZE / weights.length;
+  context.clearRect(0, 0, PICTURE_SIZE, PICTURE_SIZE);
+  context.fillStyle = style.getPropertyValue("--blue").trim();
+  weights.forEach((row, y) => row.forEach((weight, x) => {
     if (weight < 0.004) return;
     context.globalAlpha = Math.min(1, Math.sqrt(weight));
     context.fillRect(x * size, y * size, Math.max(1, size), Math.max(1, size));

@@ -1,34 +1,34 @@
-// The tree of stories as a list in a list: a stretch of story, and below it the ways on from there.
+// The story tree as nested lists: a segment of text, and below it the branches that continue it.
 
 import { h } from "./dom.js";
 import { pathTo } from "./tree.js";
 
-const LONGEST = 60;
+const MAX_CHARACTERS = 60;
 
-/** Draw the tree; `choose(node)` is called with the end of the story that someone chooses. */
-export function drawBranches(place, sheet, choose) {
-  const chosen = new Set(pathTo(sheet.current));
-  chosen.add(sheet.tree.root);
-  place.replaceChildren(list([sheet.tree.stretches()], sheet, chosen, choose));
+/** Draw a pane's tree; `choose(node)` is called with the last node of the story the user selects. */
+export function drawBranches(container, pane, choose) {
+  const chosen = new Set(pathTo(pane.current));
+  chosen.add(pane.tree.root);
+  container.replaceChildren(list([pane.tree.segments()], pane, chosen, choose));
 }
 
 export function countStories(tree) {
-  const count = (stretch) => (stretch.children.length ? stretch.children.reduce((n, c) => n + count(c), 0) : 1);
-  return count(tree.stretches());
+  const count = (segment) => (segment.children.length ? segment.children.reduce((n, c) => n + count(c), 0) : 1);
+  return count(tree.segments());
 }
 
-function list(stretches, sheet, chosen, choose) {
-  return h("ul", { class: "branch" }, ...stretches.map((stretch) => {
-    const on = chosen.has(stretch.end) || (chosen.has(stretch.start) && stretch.start.parent !== null);
+function list(segments, pane, chosen, choose) {
+  return h("ul", { class: "branch" }, ...segments.map((segment) => {
+    const on = chosen.has(segment.end) || (chosen.has(segment.start) && segment.start.parent !== null);
     return h("li", {},
-      h("button", { type: "button", class: on ? "stretch on" : "stretch", "aria-current": on ? "true" : null,
-        onclick: () => choose(sheet.tree.leaf(stretch.end)) }, shortened(stretch)),
-      stretch.children.length ? list(stretch.children, sheet, chosen, choose) : null);
+      h("button", { type: "button", class: on ? "segment on" : "segment", "aria-current": on ? "true" : null,
+        onclick: () => choose(pane.tree.leaf(segment.end)) }, shortened(segment)),
+      segment.children.length ? list(segment.children, pane, chosen, choose) : null);
   }));
 }
 
-function shortened(stretch) {
-  const text = stretch.text.replace(/\s+/g, " ").trim();
-  if (!text) return stretch.start.parent ? "(the end)" : "(the beginning)";
-  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST).trimEnd()} …`;
+function shortened(segment) {
+  const text = segment.text.replace(/\s+/g, " ").trim();
+  if (!text) return segment.start.parent ? "(end of story)" : "(start of story)";
+  return text.length <= MAX_CHARACTERS ? text : `${text.slice(0, MAX_CHARACTERS).trimEnd()} …`;
 }

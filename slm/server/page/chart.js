@@ -1,73 +1,88 @@
-// A curve of losses: training lightly, validation clearly, and a reading line to point along it.
+// The loss curve: training and validation loss by step, with a readout at the pointer.
 
 import { h, svg } from "./dom.js";
 
-const WIDTH = 800;
-const HEIGHT = 320;
-const MARGIN = { left: 44, right: 16, top: 14, bottom: 34 };
+const MIN_WIDTH = 300;
+const MAX_WIDTH = 1100;
+const MARGIN = { left: 36, right: 12, top: 10, bottom: 30 };
 
 /**
- * Draw two series of { step, loss } into a place.
- * A few very high losses at the beginning do not flatten the rest.
+ * Draw two series of { step, loss }. The axis ends at the 99th percentile of the losses, so that a
+ * few very high ones at the start do not flatten the rest.
  */
-export function drawCurve(place, training, validation, anomalies) {
+export function drawCurve(container, training, validation, anomalies) {
+  const series = ["training", "validation", ...(anomalies.length ? ["anomaly"] : [])];
+  container.replaceChildren(h("p", { class: "curve-key" }, h("span", { class: "hint" }, "Loss (nats per token) by step"),
+    ...series.map((name) => h("span", { class: `line-key key-${name}` }, name))));
+  // Drawn at its real size, so that the labels are as large on a phone as on a desktop.
+  const width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, innerWidthOf(container)));
+  const height = Math.round(Math.max(220, Math.min(400, 0.42 * width)));
   const steps = [...training, ...validation].map((point) => point.step);
   const last = Math.max(1, ...steps);
   const losses = [...training, ...validation].map((point) => point.loss).sort((a, b) => a - b);
   const low = Math.floor(4 * (losses[0] ?? 0)) / 4;
   const high = Math.max(low + 0.5, Math.ceil(4 * (losses[Math.ceil(0.99 * (losses.length - 1))] ?? 1)) / 4);
-  const x = (step) => MARGIN.left + (step / last) * (WIDTH - MARGIN.left - MARGIN.right);
-  const y = (loss) => HEIGHT - MARGIN.bottom
-    - ((Math.min(loss, high) - low) / (high - low)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const line = (points) => points.map((point, at) => `${at ? "L" : "M"}${x(point.step).toFixed(1)} ${y(point.loss).toFixed(1)}`).join("");
+  const x = (step) => MARGIN.left + (step / last) * (width - MARGIN.left - MARGIN.right);
+  const y = (loss) => height - MARGIN.bottom
+    - ((Math.min(loss, high) - low) / (high - low)) * (height - MARGIN.top - MARGIN.bottom);
+  const line = (points) => points.map((point, index) =>
+    `${index ? "L" : "M"}${x(point.step).toFixed(1)} ${y(point.loss).toFixed(1)}`).join("");
   const best = validation.reduce((a, b) => (b.loss < (a?.loss ?? Infinity) ? b : a), null);
 
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
-    "aria-label": spokenCurve(training, validation, best) });
+  const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
+    "aria-label": description(training, validation, best) });
   for (const tick of ticks(low, high, 5)) {
-    picture.append(svg("line", { class: "grid", x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(tick), y2: y(tick) }),
+    chart.append(svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(tick), y2: y(tick) }),
       svg("text", { class: "tick", x: MARGIN.left - 8, y: y(tick) + 4, "text-anchor": "end" }, String(tick)));
   }
-  for (const tick of ticks(0, last, 6)) {
-    picture.append(svg("text", { class: "tick", x: x(tick), y: HEIGHT - 10, "text-anchor": "middle" }, tick.toLocaleString("en")));
+  for (const tick of ticks(0, last, width < 500 ? 4 : 6)) {
+    chart.append(svg("text", { class: "tick", x: x(tick), y: height - 8, "text-anchor": "middle" },
+      tick.toLocaleString("en")));
   }
   for (const step of anomalies) {
-    picture.append(svg("line", { class: "odd", x1: x(step), x2: x(step), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }));
+    chart.append(svg("line", { class: "anomaly", x1: x(step), x2: x(step), y1: MARGIN.top, y2: height - MARGIN.bottom }));
   }
-  picture.append(svg("path", { class: "training", d: line(training) }), svg("path", { class: "smooth", d: line(smoothed(training)) }),
+  chart.append(svg("path", { class: "training", d: line(training) }),
+    svg("path", { class: "training-mean", d: line(movingMean(training)) }),
     svg("path", { class: "validation", d: line(validation) }),
-    ...validation.map((point) => svg("circle", { class: "validation-point", cx: x(point.step), cy: y(point.loss), r: 3 })));
-  const cursor = svg("line", { class: "cursor", y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: "hidden" });
-  picture.append(cursor);
+    ...validation.map((point) =>
+      svg("circle", { class: "validation-point", cx: x(point.step), cy: y(point.loss), r: 3 })));
+  const cursor = svg("line", { class: "cursor", y1: MARGIN.top, y2: height - MARGIN.bottom, visibility: "hidden" });
+  chart.append(cursor);
 
-  const reading = h("p", { class: "hint reading-line" }, resting(best));
-  picture.addEventListener("pointermove", (event) => {
-    const box = picture.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * WIDTH;
-    const step = ((at - MARGIN.left) / (WIDTH - MARGIN.left - MARGIN.right)) * last;
+  const readout = h("p", { class: "hint readout" }, bestLoss(best));
+  chart.addEventListener("pointermove", (event) => {
+    const box = chart.getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * width;
+    const step = ((at - MARGIN.left) / (width - MARGIN.left - MARGIN.right)) * last;
     const near = nearest(training, step);
     if (!near) return;
     cursor.setAttribute("x1", x(near.step));
     cursor.setAttribute("x2", x(near.step));
     cursor.setAttribute("visibility", "visible");
-    const check = nearest(validation.filter((point) => point.step <= near.step), near.step);
-    reading.textContent = `Step ${near.step.toLocaleString("en")}: training ${near.loss.toFixed(3)}`
-      + (check ? `, validation ${check.loss.toFixed(3)} (at step ${check.step.toLocaleString("en")})` : "");
+    const evaluation = nearest(validation.filter((point) => point.step <= near.step), near.step);
+    readout.textContent = `Step ${near.step.toLocaleString("en")}: training ${near.loss.toFixed(3)}`
+      + (evaluation ? `, validation ${evaluation.loss.toFixed(3)} (at step ${evaluation.step.toLocaleString("en")})` : "");
   });
-  picture.addEventListener("pointerleave", () => {
+  chart.addEventListener("pointerleave", () => {
     cursor.setAttribute("visibility", "hidden");
-    reading.textContent = resting(best);
+    readout.textContent = bestLoss(best);
   });
-  place.replaceChildren(h("p", { class: "curve-key" }, h("span", { class: "key-training" }, "training"),
-    h("span", { class: "key-validation" }, "validation"), h("span", { class: "hint" }, "loss in nats a token, by steps")),
-    picture, reading);
+  container.append(chart, readout);
 }
 
-const resting = (best) => (best ? `Best validation loss: ${best.loss.toFixed(3)} at step ${best.step.toLocaleString("en")}.` : "Not evaluated yet.");
+function innerWidthOf(container) {
+  const style = getComputedStyle(container);
+  return container.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+}
 
-function spokenCurve(training, validation, best) {
-  const now = training.at(-1);
-  return `Loss by steps. Training loss now ${now ? now.loss.toFixed(2) : "unknown"}. ${validation.length} evaluations. ${resting(best)}`;
+const bestLoss = (best) =>
+  (best ? `Best validation loss: ${best.loss.toFixed(3)} at step ${best.step.toLocaleString("en")}.` : "Not evaluated yet.");
+
+function description(training, validation, best) {
+  const current = training.at(-1);
+  return `Loss by step. Current training loss: ${current ? current.loss.toFixed(2) : "unknown"}. Evaluations: ${
+    validation.length}. ${bestLoss(best)}`;
 }
 
 function nearest(points, step) {
@@ -78,13 +93,13 @@ function nearest(points, step) {
   return best;
 }
 
-/** The mean of each point and its neighbours, so that the trend is seen in the noise. */
-function smoothed(points) {
+/** Each loss averaged with its neighbors: equally many on both sides, fewer after it near the end. */
+function movingMean(points) {
   const reach = Math.ceil(points.length / 80);
-  return points.map((point, at) => {
-    const side = Math.min(reach, at, points.length - 1 - at); // as many before it as behind it
-    const near = points.slice(at - side, at + side + 1);
-    return { step: point.step, loss: near.reduce((sum, one) => sum + one.loss, 0) / near.length };
+  return points.map((point, index) => {
+    const side = Math.min(reach, index);
+    const window = points.slice(index - side, index + side + 1);
+    return { step: point.step, loss: window.reduce((sum, one) => sum + one.loss, 0) / window.length };
   });
 }
 

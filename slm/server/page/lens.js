@@ -1,42 +1,43 @@
-// The logit lens as a table: layers from below, tokens from the left.
+// The logit lens as a table: one row per layer from the bottom up, one column per token.
 
-import { h, percent, spoken, visible } from "./dom.js";
+import { h, percent, spokenToken, tokenText } from "./dom.js";
 
-export function drawLens(place, lens) {
-  const detail = h("p", { class: "hint detail", "aria-live": "polite" }, "Choose a guess to see what else was in mind.");
+export function drawLens(container, lens) {
+  const detail = h("p", { class: "hint detail", "aria-live": "polite" }, "Choose a guess to see the alternatives.");
   const rows = [...lens.depths].reverse().map((depth) => row(lens, depth, detail));
-  const heads = lens.tokens.map((token) =>
-    h("th", { scope: "col" }, token.kind === "end" ? "⊢" : visible(token)));
+  const inputs = lens.tokens.map((token) =>
+    h("th", { scope: "col" }, token.kind === "end" ? "⊢" : tokenText(token)));
   const table = h("table", { class: "lens" },
-    h("caption", { class: "unseen" }, "The likeliest next token after each layer, for every token of the text"),
+    h("caption", { class: "visually-hidden" }, "The most likely next token after each layer, for each token of the text"),
     h("tbody", {}, ...rows),
     h("tfoot", {},
-      h("tr", { class: "truth" }, h("th", { scope: "row" }, "comes"), ...lens.tokens.map((token, at) =>
-        h("td", {}, at + 1 < lens.tokens.length ? visible(lens.tokens[at + 1]) : "?"))),
-      h("tr", {}, h("th", { scope: "row" }, "after"), ...heads)));
+      h("tr", { class: "actual" }, h("th", { scope: "row" }, "actual next"), ...lens.tokens.map((token, index) =>
+        h("td", {}, index + 1 < lens.tokens.length ? tokenText(lens.tokens[index + 1]) : "?"))),
+      h("tr", {}, h("th", { scope: "row" }, "input"), ...inputs)));
   table.addEventListener("keydown", (event) => move(event, table));
   const scroller = h("div", { class: "scroller", tabindex: -1 }, table);
-  place.replaceChildren(scroller, detail, summary(lens));
+  container.replaceChildren(scroller, detail, summary(lens));
 }
 
 function row(lens, depth, detail) {
-  const name = depth.depth === 0 ? "at first" : `layer ${depth.depth}`;
-  return h("tr", {}, h("th", { scope: "row" }, name), ...depth.guesses.map((guess, at) => {
+  const name = depth.depth === 0 ? "embedding" : `layer ${depth.depth}`;
+  return h("tr", {}, h("th", { scope: "row" }, name), ...depth.guesses.map((guess, index) => {
     const [best] = guess.candidates;
-    const right = guess.next_rank === 0;
-    const button = h("button", { type: "button", tabindex: depth.depth === 1 && at === 0 ? 0 : -1,
-      class: right ? "guess right" : "guess",
-      "aria-label": `${name}, after ${lens.tokens[at].kind === "end" ? "the start" : spoken(lens.tokens[at])}: ${
-        spoken(best)}, ${percent(best.probability)}${right ? ", right" : ""}` }, visible(best));
-    button.style.setProperty("--sure", best.probability.toFixed(3));
-    const tell = () => {
-      const known = guess.next_probability === null ? ""
-        : ` What comes, “${visible(lens.tokens[at + 1])}”, has ${percent(guess.next_probability)}.`;
-      detail.textContent = `${name === "at first" ? "Before any layer" : `After ${name}`}: ${
-        guess.candidates.map((one) => `“${visible(one)}” ${percent(one.probability)}`).join(", ")}.${known}`;
+    const isCorrect = guess.next_rank === 0;
+    const input = lens.tokens[index].kind === "end" ? "start of text" : spokenToken(lens.tokens[index]);
+    const button = h("button", { type: "button", tabindex: depth.depth === 1 && index === 0 ? 0 : -1,
+      class: isCorrect ? "guess correct" : "guess",
+      "aria-label": `${name}, after ${input}: ${spokenToken(best)}, ${percent(best.probability)}${
+        isCorrect ? ", correct" : ""}` }, tokenText(best));
+    button.style.setProperty("--probability", best.probability.toFixed(3));
+    const showDetail = () => {
+      const actual = guess.next_probability === null ? ""
+        : ` Actual next token: “${tokenText(lens.tokens[index + 1])}” ${percent(guess.next_probability)}.`;
+      detail.textContent = `${depth.depth === 0 ? "After the embedding" : `After ${name}`}: ${
+        guess.candidates.map((one) => `“${tokenText(one)}” ${percent(one.probability)}`).join(", ")}.${actual}`;
     };
-    button.addEventListener("pointerenter", tell);
-    button.addEventListener("focus", tell);
+    button.addEventListener("pointerenter", showDetail);
+    button.addEventListener("focus", showDetail);
     return h("td", {}, button);
   }));
 }
@@ -44,8 +45,8 @@ function row(lens, depth, detail) {
 function summary(lens) {
   const known = lens.depths.filter((depth) => depth.surprise !== null);
   if (!known.length) return "";
-  return h("p", { class: "hint" }, `Surprise at what comes, layer by layer: ${
-    known.map((depth) => depth.surprise.toFixed(1)).join(" → ")} bits a token.`);
+  return h("p", { class: "hint" }, `Mean surprisal of the actual next token, from the embedding to the last layer: ${
+    known.map((depth) => depth.surprise.toFixed(1)).join(" → ")} bits.`);
 }
 
 function move(event, table) {

@@ -1,53 +1,65 @@
-// The page: its views, and who fills them.
+// Starts the page and switches between its views.
 
-import { ask } from "./api.js";
-import { complain } from "./announce.js";
+import { requestJson } from "./api.js";
+import { showError } from "./announce.js";
 import { byId } from "./dom.js";
+import { InsideView } from "./inside.js";
 import { RunView } from "./run.js";
 import { startTheme } from "./theme.js";
-import { Think } from "./think.js";
-import { Desk } from "./write.js";
+import { WriteView } from "./write.js";
 
-const VIEWS = ["write", "think", "run"];
-const shown = {};
+const VIEWS = ["write", "inside", "run"];
+const RENAMED = { think: "inside" }; // fragments of earlier versions, which may be bookmarked
+const views = {};
 
 async function start() {
   startTheme();
-  document.body.dataset.colour = "none";
+  document.body.dataset.color = "none";
   const run = new RunView();
   try {
-    const { models } = await ask("/insight/models");
+    const { models } = await requestJson("/insight/models");
+    noteDtypes(models);
     const hasRun = await run.exists();
     byId("run-link").hidden = !hasRun;
-    if (hasRun) shown.run = run;
+    if (hasRun) views.run = run;
     if (models.length) {
-      const desk = new Desk(models);
-      shown.write = desk;
-      shown.think = new Think(models, desk);
+      views.write = new WriteView(models);
+      views.inside = new InsideView(models, views.write);
     } else {
-      for (const link of document.querySelectorAll('nav a[href="#write"], nav a[href="#think"]')) link.hidden = true;
+      for (const link of document.querySelectorAll('nav a[href="#write"], nav a[href="#inside"]')) link.hidden = true;
     }
   } catch (error) {
-    complain(error);
+    showError(error);
   }
   addEventListener("hashchange", () => route(true));
   route(false);
   document.body.dataset.ready = "yes";
 }
 
-function route(moved) {
-  const wanted = location.hash.slice(1);
-  if (wanted === "main" && moved) return; // the link that skips the header
-  const name = wanted in shown ? wanted : (VIEWS.find((view) => view in shown) ?? "write");
+/** Name the dtypes if the server generates stories in another one than it computes these figures in. */
+function noteDtypes(models) {
+  const different = models.find((model) => model.dtype !== model.text_dtype);
+  for (const note of document.querySelectorAll(".dtype-note")) {
+    note.hidden = !different;
+    if (different) note.textContent = `Computed in ${different.dtype}. Stories are generated with ${different.text_dtype} `
+      + "weights, so the probabilities of their tokens can differ slightly.";
+  }
+}
+
+function route(isNavigation) {
+  const fragment = location.hash.slice(1);
+  if (fragment === "main" && isNavigation) return; // the skip link
+  const requested = RENAMED[fragment] ?? fragment;
+  const name = requested in views ? requested : (VIEWS.find((view) => view in views) ?? "write");
   for (const view of VIEWS) {
     byId(view).hidden = view !== name;
-    if (view !== name) shown[view]?.leave?.();
+    if (view !== name) views[view]?.leave?.();
     const link = document.querySelector(`nav a[href="#${view}"]`);
     if (view === name) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  shown[name]?.enter?.();
-  if (moved) {
+  views[name]?.enter?.();
+  if (isNavigation) {
     scrollTo(0, 0);
     byId("main").focus({ preventScroll: true });
   }

@@ -1,139 +1,143 @@
-// A training run while it goes on: figures, the curve, and the stories it tells.
+// The Training view: metrics, the loss curve and the samples of a run in progress.
 
-import { ask } from "./api.js";
-import { calm, complain } from "./announce.js";
+import { requestJson } from "./api.js";
+import { clearError, showError } from "./announce.js";
 import { drawCurve } from "./chart.js";
-import { byId, h, short } from "./dom.js";
+import { byId, compact, h } from "./dom.js";
 
-const EVERY = 2000; // milliseconds between two looks
-const QUIET = 20; // seconds after which a last evaluation was the last
-const SILENT = 120; // seconds after which a run that is not done seems to stand still
+const POLL_INTERVAL = 2000; // milliseconds
+const FINISHED_AFTER = 20; // seconds of silence after which an evaluation counts as the final one
+const STALLED_AFTER = 120; // seconds of silence after which an unfinished run may have stopped
 
 export class RunView {
   constructor() {
     this.place = "";
-    this.forget();
+    this.reset();
     this.timer = 0;
   }
 
-  /** Whether this server shows a run at all. */
+  /** Whether the server has a run to show. */
   async exists() {
-    const { run } = await ask("/run");
-    if (run) this.describe(run);
+    const { run } = await requestJson("/run");
+    if (run) this.setRun(run);
     return run !== null;
   }
 
   enter() {
     clearTimeout(this.timer);
-    this.look();
+    this.poll();
   }
 
   leave() {
     clearTimeout(this.timer);
   }
 
-  forget() {
+  reset() {
     this.training = [];
     this.validation = [];
-    this.stories = [];
+    this.samples = [];
     this.anomalies = [];
-    this.newest = null;
-    this.check = null;
+    this.lastStep = null;
+    this.lastEvaluation = null;
   }
 
-  describe(run) {
+  setRun(run) {
     byId("run-title").textContent = run.name;
     this.settings = run.settings;
   }
 
-  async look() {
+  async poll() {
     try {
-      if (!this.settings) this.describe((await ask("/run")).run);
+      if (!this.settings) this.setRun((await requestJson("/run")).run);
       let answer;
       do {
-        answer = await ask(`/run/records?after=${encodeURIComponent(this.place)}`);
-        if (answer.restarted) this.forget();
+        answer = await requestJson(`/run/records?after=${encodeURIComponent(this.place)}`);
+        if (answer.restarted) this.reset();
         this.place = answer.place;
-        answer.records.forEach((record) => this.take(record));
+        answer.records.forEach((record) => this.add(record));
       } while (answer.more);
       this.secondsAgo = answer.seconds_ago;
       this.draw();
-      calm("run");
+      clearError("run");
     } catch (error) {
-      complain(error, "run");
+      showError(error, "run");
     }
     clearTimeout(this.timer);
-    if (!byId("run").hidden) this.timer = setTimeout(() => this.look(), this.isDone ? 5 * EVERY : EVERY);
+    const interval = this.isFinished ? 5 * POLL_INTERVAL : POLL_INTERVAL;
+    if (!byId("run").hidden) this.timer = setTimeout(() => this.poll(), interval);
   }
 
-  take(record) {
+  add(record) {
     if (record.kind === "train") {
-      this.newest = record;
+      this.lastStep = record;
       if (typeof record.loss === "number") this.training.push({ step: record.step, loss: record.loss });
     } else if (record.kind === "validation") {
-      this.check = record;
+      this.lastEvaluation = record;
       if (typeof record.loss === "number") this.validation.push({ step: record.step, loss: record.loss });
     } else if (record.kind === "sample") {
-      this.stories.unshift(record);
+      this.samples.unshift(record);
     } else if (record.kind === "anomaly") {
       this.anomalies.push(record.step);
     }
   }
 
-  /** A run by the clock ends a little before its time, with an evaluation of its last step. */
-  get isDone() {
-    if (this.newest === null) return false;
-    return this.newest.progress >= 0.9999
-      || (this.newest.progress > 0.9 && this.check?.step === this.newest.step && this.secondsAgo > QUIET);
+  /** A run with a time budget ends slightly early, with an evaluation of its last step. */
+  get isFinished() {
+    if (this.lastStep === null) return false;
+    return this.lastStep.progress >= 0.9999
+      || (this.lastStep.progress > 0.9 && this.lastEvaluation?.step === this.lastStep.step
+        && this.secondsAgo > FINISHED_AFTER);
   }
 
   draw() {
-    const { newest, check } = this;
+    const { lastStep, lastEvaluation } = this;
     byId("run-status").textContent = this.status();
-    const state = `${this.isDone} ${this.place}`;
-    if (state === this.drawn) return;
-    this.drawn = state;
-    const left = newest && newest.progress > 0 && !this.isDone
-      ? (newest.elapsed_seconds * (1 - newest.progress)) / newest.progress : 0;
-    const figures = [
-      ["done", this.isDone ? "all" : newest ? `${Math.floor(100 * newest.progress)} %` : "–"],
-      ["left", this.isDone ? "none" : left ? time(left) : "–"],
-      ["step", newest ? newest.step.toLocaleString("en") : "–"],
-      ["tokens read", newest ? short(newest.tokens) : "–"],
-      ["tokens/s", newest ? short(newest.tokens_per_second) : "–"],
-      ["training loss", newest?.loss?.toFixed(3) ?? "–"],
-      ["validation loss", check?.loss?.toFixed(3) ?? "–"],
-      ["bits per byte", check?.bits_per_byte?.toFixed(3) ?? "–"],
+    const state = `${this.isFinished} ${this.place}`;
+    if (state === this.drawnState) return;
+    this.drawnState = state;
+    const secondsLeft = lastStep && lastStep.progress > 0 && !this.isFinished
+      ? (lastStep.elapsed_seconds * (1 - lastStep.progress)) / lastStep.progress : 0;
+    const metrics = [
+      ["progress", this.isFinished ? "100%" : lastStep ? `${Math.floor(100 * lastStep.progress)}%` : "–"],
+      ["time left", secondsLeft ? duration(secondsLeft) : "–"],
+      ["step", lastStep ? lastStep.step.toLocaleString("en") : "–"],
+      ["tokens", lastStep ? compact(lastStep.tokens) : "–"],
+      ["tokens/s", lastStep ? compact(lastStep.tokens_per_second) : "–"],
+      ["training loss", lastStep?.loss?.toFixed(3) ?? "–"],
+      ["validation loss", lastEvaluation?.loss?.toFixed(3) ?? "–"],
+      ["bits per byte", lastEvaluation?.bits_per_byte?.toFixed(3) ?? "–"],
     ];
-    const bar = h("progress", { max: 1, value: this.isDone ? 1 : newest?.progress ?? 0, "aria-label": "How much of the run is done" });
-    byId("run-figures").replaceChildren(bar, h("dl", {}, ...figures.flatMap(([name, value]) =>
+    const bar = h("progress", { max: 1, value: this.isFinished ? 1 : lastStep?.progress ?? 0,
+      "aria-label": "Progress of the run" });
+    byId("run-metrics").replaceChildren(bar, h("dl", {}, ...metrics.flatMap(([name, value]) =>
       [h("div", {}, h("dt", {}, name), h("dd", {}, value))])));
     if (this.training.length) drawCurve(byId("run-curve"), this.training, this.validation, this.anomalies);
-    this.drawStories();
+    this.drawSamples();
   }
 
   status() {
-    if (!this.newest) return "The run has not made a step yet.";
-    const trained = `trained for ${time(this.newest.elapsed_seconds)}`;
-    if (this.isDone) return `Done; ${trained}.`;
-    if (this.secondsAgo > SILENT) return `Nothing new for ${time(this.secondsAgo)}: stopped, perhaps. ${trained[0].toUpperCase()}${trained.slice(1)}.`;
-    return `Running; ${trained} so far.`;
+    if (!this.lastStep) return "No training step yet.";
+    const trained = duration(this.lastStep.elapsed_seconds);
+    if (this.isFinished) return `Finished. Training time: ${trained}.`;
+    const silence = this.secondsAgo > STALLED_AFTER
+      ? `No new records for ${duration(this.secondsAgo)}; the run may have stopped.` : "Running.";
+    return `${silence} Training time so far: ${trained}.`;
   }
 
-  drawStories() {
-    const place = byId("run-stories");
-    if (!this.stories.length) {
-      place.replaceChildren(h("p", { class: "hint" }, "The model tells a story whenever it is evaluated. None yet."));
+  drawSamples() {
+    const container = byId("run-samples");
+    if (!this.samples.length) {
+      container.replaceChildren(h("p", { class: "hint" }, "No samples yet. The model writes one at each evaluation."));
       return;
     }
-    place.replaceChildren(...this.stories.map((story) => h("article", { class: "excerpt" },
-      h("h3", {}, `After step ${story.step.toLocaleString("en")}`),
-      h("p", { lang: "en" }, h("span", { class: "by-you" }, story.prompt), story.text))));
+    container.replaceChildren(...this.samples.map((sample) => h("article", { class: "sample" },
+      h("h3", {}, `Step ${sample.step.toLocaleString("en")}`),
+      h("p", { lang: "en" }, h("span", { class: "sample-prompt" }, sample.prompt), sample.text))));
   }
 }
 
 /** 42 s, 3 min 5 s, 2 h 10 min. */
-function time(seconds) {
+function duration(seconds) {
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;

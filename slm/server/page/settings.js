@@ -1,4 +1,4 @@
-// The sliders of a sheet: how the next word is chosen.
+// The sampling settings of a pane.
 
 import { h } from "./dom.js";
 
@@ -8,78 +8,79 @@ export const DEFAULTS = { temperature: 0.8, top_k: 50, top_p: 1, min_p: 0, max_t
 
 const SLIDERS = [
   { name: "temperature", label: "Temperature", min: 0, max: 2, step: 0.05,
-    says: (value) => (value === 0 ? "0: always the likeliest" : value.toFixed(2)),
-    meaning: "Lower is careful, higher is daring." },
+    format: (value) => (value === 0 ? "0 (greedy)" : value.toFixed(2)),
+    description: "0 is greedy decoding; higher is more random." },
   { name: "top_k", label: "Top-k", min: 0, max: TOP_K.length - 1, step: 1, values: TOP_K,
-    says: (value) => (value ? `the ${value} likeliest` : "off"),
-    meaning: "Choose among so many words at most." },
+    format: (value) => value || "off",
+    description: "Sample from the K most likely tokens." },
   { name: "top_p", label: "Top-p", min: 0.05, max: 1, step: 0.01,
-    says: (value) => (value < 1 ? value.toFixed(2) : "off"),
-    meaning: "Choose among the likeliest that together reach this probability." },
+    format: (value) => (value < 1 ? value.toFixed(2) : "off"),
+    description: "Keep the top tokens up to this total probability." },
   { name: "min_p", label: "Min-p", min: 0, max: 0.5, step: 0.01,
-    says: (value) => (value ? value.toFixed(2) : "off"),
-    meaning: "Drop words less likely than this share of the likeliest." },
+    format: (value) => (value ? value.toFixed(2) : "off"),
+    description: "Drop tokens below this share of the top token." },
   { name: "max_tokens", label: "Length", min: 10, max: 500, step: 10,
-    says: (value) => `up to ${value} tokens`, meaning: "How much is told at once.", quiet: true },
+    format: (value) => `${value} tokens`,
+    description: "Maximum number of new tokens.", affectsNext: false },
 ];
 
-/** What is sent with a question about the next word. */
+/** The settings that a request about the next token takes. */
 export function filtersOf(settings) {
   const { temperature, top_k, top_p, min_p } = settings;
   return { temperature, top_k, top_p, min_p };
 }
 
-/** Settings in a few words. */
-export function inWords(settings) {
-  const words = [`temperature ${settings.temperature}`];
-  if (settings.top_k) words.push(`top-k ${settings.top_k}`);
-  if (settings.top_p < 1) words.push(`top-p ${settings.top_p}`);
-  if (settings.min_p) words.push(`min-p ${settings.min_p}`);
-  if (settings.seed !== null) words.push(`seed ${settings.seed}`);
-  return words.join(", ");
+/** The settings in one line. */
+export function summaryOf(settings) {
+  const parts = [`temperature ${settings.temperature}`];
+  if (settings.top_k) parts.push(`top-k ${settings.top_k}`);
+  if (settings.top_p < 1) parts.push(`top-p ${settings.top_p}`);
+  if (settings.min_p) parts.push(`min-p ${settings.min_p}`);
+  if (settings.seed !== null) parts.push(`seed ${settings.seed}`);
+  return parts.join(", ");
 }
 
 /**
- * The panel of sliders. `show` puts a sheet's settings on it; `onChange(settings)` is told of every
- * move, with the same object changed.
+ * The panel of sliders. `show` displays a pane's settings. `onChange(settings, affectsNext)` is called after
+ * each change, with the same object, updated; `affectsNext`: whether the next token's probabilities change.
  */
 export class SettingsPanel {
-  constructor(place, onChange) {
+  constructor(container, onChange) {
     this.onChange = onChange;
     this.settings = { ...DEFAULTS };
-    this.sliders = SLIDERS.map((slider) => this.slider(slider));
+    this.sliders = SLIDERS.map((slider) => this.makeSlider(slider));
     this.seed = h("input", { id: "set-seed", type: "number", min: 0, max: 2147483647, step: 1,
-      placeholder: "a new one each time", inputmode: "numeric", oninput: () => this.readSeed() });
-    place.append(
+      placeholder: "random", inputmode: "numeric", oninput: () => this.readSeed() });
+    container.append(
       ...this.sliders.map((made) => made.row),
       h("div", { class: "slider" }, h("label", { for: "set-seed" }, "Seed"), this.seed),
-      h("button", { type: "button", class: "quiet", onclick: () => this.reset() }, "Reset the sliders"),
+      h("button", { type: "button", class: "small", onclick: () => this.reset() }, "Reset settings"),
     );
     this.show(this.settings);
   }
 
-  slider(slider) {
+  makeSlider(slider) {
     const id = `set-${slider.name}`;
     const output = h("output", { for: id });
     const input = h("input", { id, type: "range", min: slider.min, max: slider.max,
-      step: slider.step, "aria-describedby": `${id}-meaning` });
+      step: slider.step, "aria-describedby": `${id}-description` });
     input.addEventListener("input", () => {
       const number = Number(input.value);
       this.settings[slider.name] = slider.values ? slider.values[number] : number;
-      this.say({ slider, input, output });
-      this.onChange(this.settings, slider.quiet ?? false);
+      this.showValue({ slider, input, output });
+      this.onChange(this.settings, slider.affectsNext ?? true);
     });
     const row = h("div", { class: "slider" }, h("label", { for: id }, slider.label), output, input,
-      h("p", { class: "meaning", id: `${id}-meaning` }, slider.meaning));
+      h("p", { class: "description", id: `${id}-description` }, slider.description));
     return { slider, input, output, row };
   }
 
-  say({ slider, input, output }) {
-    const words = slider.says(this.settings[slider.name]);
-    output.textContent = words;
-    input.setAttribute("aria-valuetext", words);
-    const share = (input.value - slider.min) / (slider.max - slider.min);
-    input.style.setProperty("--share", `${100 * share}%`);
+  showValue({ slider, input, output }) {
+    const text = slider.format(this.settings[slider.name]);
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+    const fraction = (input.value - slider.min) / (slider.max - slider.min);
+    input.style.setProperty("--filled", `${100 * fraction}%`);
   }
 
   show(settings) {
@@ -87,21 +88,21 @@ export class SettingsPanel {
     for (const made of this.sliders) {
       const value = settings[made.slider.name];
       made.input.value = made.slider.values ? made.slider.values.indexOf(value) : value;
-      this.say(made);
+      this.showValue(made);
     }
     this.seed.value = settings.seed ?? "";
   }
 
   readSeed() {
     const number = Number(this.seed.value);
-    const good = this.seed.value !== "" && Number.isInteger(number) && number >= 0;
-    this.settings.seed = good ? Math.min(number, 2147483647) : null;
-    this.onChange(this.settings, true);
+    const isValid = this.seed.value !== "" && Number.isInteger(number) && number >= 0;
+    this.settings.seed = isValid ? Math.min(number, 2147483647) : null;
+    this.onChange(this.settings, false);
   }
 
   reset() {
     Object.assign(this.settings, DEFAULTS);
     this.show(this.settings);
-    this.onChange(this.settings, false);
+    this.onChange(this.settings, true);
   }
 }

@@ -1,31 +1,31 @@
-// Light or dark: as the system has it, until someone chooses.
+// Light or dark theme: the system's, until the user chooses one.
 
 import { byId } from "./dom.js";
-import { forGood } from "./stored.js";
+import { persistent } from "./storage.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 
 export function startTheme() {
   const button = byId("theme");
-  const chosen = forGood.get("theme");
+  const chosen = persistent.get("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
-  const say = () => {
+  const label = () => {
     const dark = isDark();
     button.textContent = dark ? "Light" : "Dark";
-    button.setAttribute("aria-label", dark ? "Switch to light colours" : "Switch to dark colours");
+    button.setAttribute("aria-label", dark ? "Switch to light colors" : "Switch to dark colors");
   };
   button.addEventListener("click", () => {
     const next = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = next;
-    forGood.set("theme", next);
-    say();
+    persistent.set("theme", next);
+    label();
     document.dispatchEvent(new Event("theme"));
   });
   system.addEventListener("change", () => {
-    say();
+    label();
     document.dispatchEvent(new Event("theme"));
   });
-  say();
+  label();
 }
 
 function isDark() {

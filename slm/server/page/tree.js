@@ -1,8 +1,10 @@
-// A tree of stories: each node is a token, each way from the root a story.
+// The story tree: each node is a token, each path from the root a story.
+
+import { surprisalBits } from "./colors.js";
 
 /**
- * A node has the token's `id`, `text` and `kind`; `probability`, what the model gave it; `by`, who
- * chose it ("you" or "model"); `ended`, whether the model ended the story after it.
+ * A node has the token's `id`, `text` and `kind`; its `probability` under the model; its `author`,
+ * "user" or "model"; and `ended`, whether the story ends after it.
  */
 export class StoryTree {
   constructor() {
@@ -10,11 +12,11 @@ export class StoryTree {
     this.size = 1;
   }
 
-  /** The node of a token after another; the one that is there already, if it is the same token. */
-  add(parent, token, by) {
+  /** Add a token after a node; returns the existing child if it has the same token. */
+  add(parent, token, author) {
     let node = parent.children.find((child) => child.id === token.id);
     if (!node) {
-      node = { number: this.size, parent, children: [], newest: null, ended: false, by,
+      node = { number: this.size, parent, children: [], newest: null, ended: false, author,
         id: token.id, text: token.text, kind: token.kind, probability: token.probability ?? null };
       this.size += 1;
       parent.children.push(node);
@@ -24,28 +26,28 @@ export class StoryTree {
     return node;
   }
 
-  /** Several tokens, one after another; the last node. */
-  addAll(parent, tokens, by) {
-    return tokens.reduce((node, token) => this.add(node, token, by), parent);
+  /** Add several tokens in sequence; returns the last node. */
+  addAll(parent, tokens, author) {
+    return tokens.reduce((node, token) => this.add(node, token, author), parent);
   }
 
-  /** The end of the story that was told last through a node. */
+  /** The end of the newest story through a node. */
   leaf(node) {
     while (node.newest) node = node.newest;
     return node;
   }
 
-  /** Choose a story: from now on it is the newest through each of its nodes. */
+  /** Make the story that ends at a node the newest one through each of its nodes. */
   choose(node) {
     for (let at = node; at.parent; at = at.parent) at.parent.newest = at;
     return node;
   }
 
   /**
-   * The tree without its long stretches: { start, end, text, children }, where from `start` to
-   * `end` nothing branches. The root's stretch may be empty.
+   * The tree with each unbranched run of tokens joined: { start, end, text, children }. The root's
+   * segment may be empty.
    */
-  stretches(from = this.root) {
+  segments(from = this.root) {
     const nodes = from === this.root ? [] : [from];
     let end = from;
     while (end.children.length === 1) {
@@ -53,11 +55,11 @@ export class StoryTree {
       nodes.push(end);
     }
     return { start: from, end, text: textOf(nodes),
-      children: end.children.map((child) => this.stretches(child)) };
+      children: end.children.map((child) => this.segments(child)) };
   }
 }
 
-/** The nodes from the beginning of a story to a node. */
+/** The nodes from the start of a story to a node. */
 export function pathTo(node) {
   const path = [];
   for (let at = node; at.parent; at = at.parent) path.push(at);
@@ -69,6 +71,5 @@ export const idsTo = (node) => pathTo(node).map((at) => at.id);
 export const textOf = (nodes) =>
   nodes.filter((node) => node.kind !== "end").map((node) => node.text).join("");
 
-/** How surprised the model was by a node, in bits; null where nobody knows. */
-export const surpriseOf = (node) =>
-  node.probability === null ? null : -Math.log2(Math.max(node.probability, 1e-12));
+/** A node's surprisal in bits; null if its probability is unknown. */
+export const surprisalOf = (node) => (node.probability === null ? null : surprisalBits(node.probability));

@@ -1,137 +1,138 @@
-// The desk: one sheet, or two to compare, and what can be done with them.
+// The Write view: one story pane, or two to compare, and the toolbar.
 
 import { Alternatives } from "./alternatives.js";
-import { announce, calm, complain } from "./announce.js";
+import { announce, clearError, showError } from "./announce.js";
 import { countStories, drawBranches } from "./branches.js";
-import { COLOURS } from "./colours.js";
+import { COLOR_SCALES } from "./colors.js";
 import { byId, h } from "./dom.js";
-import { NextWord } from "./next_word.js";
+import { NextToken } from "./next_token.js";
 import { DEFAULTS, SettingsPanel } from "./settings.js";
-import { Sheet } from "./sheet.js";
-import { forGood } from "./stored.js";
+import { persistent } from "./storage.js";
+import { StoryPane } from "./story_pane.js";
 import { idsTo } from "./tree.js";
 
-const IDEAS = ["Once upon a time", "The little fox was", "One day, a girl named", "It was a dark night and"];
+const EXAMPLES = ["Once upon a time", "The little fox was", "One day, a girl named", "It was a dark night and"];
 
-export class Desk {
+export class WriteView {
   constructor(models) {
     this.models = models;
-    this.colour = "none";
-    this.alternatives = new Alternatives((sheet, node, token) => this.branch(sheet, node, token));
-    this.next = new NextWord((token) => this.active.take(token));
-    this.panel = new SettingsPanel(byId("settings"), (settings, quiet) => this.changed(settings, quiet));
-    this.sheets = [new Sheet(this, { name: "", models, model: models[0]?.name, settings: remembered() })];
-    this.active = this.sheets[0];
-    byId("sheets").append(this.active.element);
+    this.colorBy = "none";
+    this.alternatives = new Alternatives((pane, node, token) => this.branch(pane, node, token));
+    this.next = new NextToken((token) => this.active.appendToken(token));
+    this.panel = new SettingsPanel(byId("settings"),
+      (settings, affectsNext) => this.settingsChanged(settings, affectsNext));
+    this.panes = [new StoryPane(this, { name: "", models, model: models[0]?.name, settings: storedSettings() })];
+    this.active = this.panes[0];
+    byId("panes").append(this.active.element);
     this.panel.show(this.active.settings);
-    this.wire();
+    this.addListeners();
     this.refresh();
     this.showNext();
   }
 
-  wire() {
-    byId("ideas").append(...IDEAS.map((idea) => h("button", { type: "button", class: "idea",
-      onclick: () => { byId("beginning").value = idea; byId("beginning").focus(); } }, idea)));
-    byId("begin").addEventListener("submit", (event) => event.preventDefault());
-    byId("tell").addEventListener("click", () => this.tellOrStop());
+  addListeners() {
+    byId("examples").append(...EXAMPLES.map((example) => h("button", { type: "button", class: "example",
+      onclick: () => { byId("prompt").value = example; byId("prompt").focus(); } }, example)));
+    byId("prompt-form").addEventListener("submit", (event) => event.preventDefault());
+    byId("generate").addEventListener("click", () => this.generateOrStop());
     byId("undo").addEventListener("click", () => this.undo());
-    byId("compare").addEventListener("click", () => this.compare());
+    byId("compare").addEventListener("click", () => this.toggleCompare());
     byId("copy").addEventListener("click", () => this.copy());
     byId("save").addEventListener("click", () => this.save());
-    byId("fresh").addEventListener("click", () => this.fresh());
-    byId("colours").addEventListener("change", (event) => this.colourBy(event.target.value));
-    byId("which").addEventListener("change", (event) => this.onActive(this.sheets[Number(event.target.value)]));
-    document.addEventListener("keydown", (event) => this.key(event));
+    byId("new-story").addEventListener("click", () => this.newStory());
+    byId("color-by").addEventListener("change", (event) => this.setColorScale(event.target.value));
+    byId("settings-of").addEventListener("change", (event) => this.activate(this.panes[Number(event.target.value)]));
+    document.addEventListener("keydown", (event) => this.handleKey(event));
   }
 
-  key(event) {
+  handleKey(event) {
     if (byId("write").hidden) return;
-    const typing = event.target.closest?.("textarea, input[type=text], input[type=number]");
-    const control = event.ctrlKey || event.metaKey;
-    if (control && event.key === "Enter") {
+    const isTyping = event.target.closest?.("textarea, input[type=text], input[type=number]");
+    const isControl = event.ctrlKey || event.metaKey;
+    if (isControl && event.key === "Enter") {
       event.preventDefault();
-      this.tellOrStop();
+      this.generateOrStop();
     } else if (event.key === "Escape") {
       this.alternatives.close();
-      this.sheets.forEach((sheet) => sheet.stop());
-    } else if (control && event.key.toLowerCase() === "z" && !event.shiftKey && !typing) {
+      this.panes.forEach((pane) => pane.stop());
+    } else if (isControl && event.key.toLowerCase() === "z" && !event.shiftKey && !isTyping) {
       event.preventDefault();
       this.undo();
     }
   }
 
-  get isTelling() {
-    return this.isBeginning || this.sheets.some((sheet) => sheet.telling);
+  get isGenerating() {
+    return this.isStarting || this.panes.some((pane) => pane.isGenerating);
   }
 
-  async tellOrStop() {
-    if (this.isTelling) {
-      this.sheets.forEach((sheet) => sheet.stop());
+  async generateOrStop() {
+    if (this.isGenerating) {
+      this.panes.forEach((pane) => pane.stop());
       return;
     }
     this.alternatives.close();
-    this.isBeginning = true;
+    this.isStarting = true;
     this.refresh();
     try {
-      const beginning = byId("beginning").value;
-      const empty = this.sheets.filter((sheet) => sheet.isEmpty);
-      await Promise.all(empty.map((sheet) => sheet.begin(beginning || byId("beginning").placeholder)));
-      calm();
+      const prompt = byId("prompt").value || byId("prompt").placeholder;
+      const empty = this.panes.filter((pane) => pane.isEmpty);
+      await Promise.all(empty.map((pane) => pane.start(prompt)));
+      clearError();
     } catch (error) {
-      complain(error);
+      showError(error);
       return;
     } finally {
-      this.isBeginning = false;
+      this.isStarting = false;
       this.refresh();
     }
-    if (byId("begin").contains(document.activeElement)) byId("tell").focus();
-    byId("begin").hidden = true;
-    await Promise.all(this.sheets.map((sheet) => sheet.tell()));
+    if (byId("prompt-form").contains(document.activeElement)) byId("generate").focus();
+    byId("prompt-form").hidden = true;
+    await Promise.all(this.panes.map((pane) => pane.generate()));
   }
 
   undo() {
-    if (this.isTelling) return;
+    if (this.isGenerating) return;
     this.alternatives.close();
-    for (const sheet of this.sheets.length > 1 ? [this.active] : this.sheets) sheet.undo();
+    for (const pane of this.panes.length > 1 ? [this.active] : this.panes) pane.undo();
   }
 
-  branch(sheet, node, token) {
-    this.onActive(sheet);
-    sheet.branch(node, token);
-    announce(`The story goes on with ${token.text.trim() || "this"}.`);
-    if (token.kind !== "end") sheet.tell();
-    byId("tell").focus({ preventScroll: true });
+  branch(pane, node, token) {
+    this.activate(pane);
+    pane.branch(node, token);
+    announce(`Continuing with ${token.text.trim() || "this token"}.`);
+    if (token.kind !== "end") pane.generate();
+    byId("generate").focus({ preventScroll: true });
   }
 
-  compare() {
-    const comparing = this.sheets.length === 1;
-    if (comparing) this.addSheet();
+  toggleCompare() {
+    const isComparing = this.panes.length === 1;
+    if (isComparing) this.addPane();
     else {
-      this.sheets.forEach((sheet) => sheet.stop());
-      this.sheets.pop().element.remove();
-      this.active = this.sheets[0];
+      this.panes.forEach((pane) => pane.stop());
+      this.panes.pop().element.remove();
+      this.active = this.panes[0];
     }
-    byId("compare").setAttribute("aria-pressed", comparing);
-    byId("which").hidden = !comparing;
-    this.sheets[0].rename(comparing ? "Left" : "");
-    byId("sheets").classList.toggle("two", comparing);
-    byId("write").classList.toggle("comparing", comparing);
-    this.onActive(this.sheets.at(-1));
+    byId("compare").setAttribute("aria-pressed", isComparing);
+    byId("settings-of").hidden = !isComparing;
+    this.panes[0].rename(isComparing ? "Left" : "");
+    byId("panes").classList.toggle("two", isComparing);
+    byId("write").classList.toggle("comparing", isComparing);
+    this.activate(this.panes.at(-1));
   }
 
-  addSheet() {
-    const [first] = this.sheets;
+  addPane() {
+    const [first] = this.panes;
     const other = this.models.find((known) => known.name !== first.model)?.name ?? first.model;
     const settings = { ...first.settings };
     if (other === first.model) settings.temperature = settings.temperature < 1 ? 1.2 : 0.5;
-    const second = new Sheet(this, { name: "Right", models: this.models, model: other, settings });
+    const second = new StoryPane(this, { name: "Right", models: this.models, model: other, settings });
     second.element.classList.add("second");
-    this.sheets.push(second);
-    byId("sheets").append(second.element);
-    const beginning = first.path.filter((node, place, path) =>
-      path.slice(0, place + 1).every((before) => before.by === "you"));
-    const text = beginning.map((node) => node.text).join("");
-    if (text) second.begin(text).then(() => this.onChange(second), complain);
+    this.panes.push(second);
+    byId("panes").append(second.element);
+    const prompt = first.path.filter((node, index, path) =>
+      path.slice(0, index + 1).every((before) => before.author === "user"));
+    const text = prompt.map((node) => node.text).join("");
+    if (text) second.start(text).then(() => this.paneChanged(second), showError);
   }
 
   async copy() {
@@ -139,7 +140,7 @@ export class Desk {
       await navigator.clipboard.writeText(this.active.text);
       this.flash(byId("copy"), "Copied");
     } catch {
-      complain(new Error("the browser does not let this page copy; select the story and copy it"));
+      showError(new Error("the browser denied access to the clipboard; select the story and copy it"));
     }
   }
 
@@ -151,63 +152,63 @@ export class Desk {
     this.flash(byId("save"), "Saved");
   }
 
-  flash(button, words) {
-    const before = button.textContent;
-    button.textContent = words;
-    announce(words);
-    setTimeout(() => { button.textContent = before; }, 1600);
+  flash(button, message) {
+    const label = button.textContent;
+    button.textContent = message;
+    announce(message);
+    setTimeout(() => { button.textContent = label; }, 1600);
   }
 
-  fresh() {
+  newStory() {
     this.alternatives.close();
-    for (const sheet of this.sheets) {
-      sheet.stop();
-      sheet.forget();
-      sheet.draw();
+    for (const pane of this.panes) {
+      pane.stop();
+      pane.clear();
+      pane.draw();
     }
-    byId("begin").hidden = false;
-    byId("beginning").focus();
-    byId("beginning").select();
-    this.onChange(this.active);
+    byId("prompt-form").hidden = false;
+    byId("prompt").focus();
+    byId("prompt").select();
+    this.paneChanged(this.active);
   }
 
-  colourBy(kind) {
-    this.colour = kind;
-    document.body.dataset.colour = kind;
-    const scale = COLOURS[kind];
+  setColorScale(name) {
+    this.colorBy = name;
+    document.body.dataset.color = name;
+    const scale = COLOR_SCALES[name];
     byId("legend").hidden = !scale;
     if (scale) {
-      byId("legend").replaceChildren(...scale.legend.map((label, step) =>
-        h("span", { class: `swatch h${step}` }, label)));
+      byId("legend").replaceChildren(...scale.labels.map((label, tint) =>
+        h("span", { class: `swatch tint-${tint}` }, label)));
     }
-    this.sheets.forEach((sheet) => sheet.recolour());
+    this.panes.forEach((pane) => pane.draw());
   }
 
-  // -- what the parts tell the desk --------------------------------------------------------------
+  // -- called by the parts of the view -----------------------------------------------------------
 
-  onActive(sheet) {
-    if (!sheet) return;
-    const changed = this.active !== sheet || this.panel.settings !== sheet.settings;
-    this.active = sheet;
-    for (const other of this.sheets) other.element.classList.toggle("active", other === sheet && this.sheets.length > 1);
-    byId("which").querySelectorAll("input")[this.sheets.indexOf(sheet)].checked = true;
-    if (!changed) return;
-    this.panel.show(sheet.settings);
-    this.onChange(sheet);
+  activate(pane) {
+    if (!pane) return;
+    const isNew = this.active !== pane || this.panel.settings !== pane.settings;
+    this.active = pane;
+    for (const other of this.panes) other.element.classList.toggle("active", other === pane && this.panes.length > 1);
+    byId("settings-of").querySelectorAll("input")[this.panes.indexOf(pane)].checked = true;
+    if (!isNew) return;
+    this.panel.show(pane.settings);
+    this.paneChanged(pane);
   }
 
-  onChange(sheet) {
+  paneChanged(pane) {
     this.alternatives.close();
     this.refresh();
-    if (sheet !== this.active) return;
-    if (sheet.telling) this.next.leave();
+    if (pane !== this.active) return;
+    if (pane.isGenerating) this.next.suspend();
     else this.showNext();
   }
 
-  changed(settings, quiet) {
-    if (this.sheets.length === 1) forGood.set("settings", JSON.stringify(settings));
+  settingsChanged(settings, affectsNext) {
+    if (this.panes.length === 1) persistent.set("settings", JSON.stringify(settings));
     this.active.draw();
-    if (!quiet && !this.active.telling) this.showNext();
+    if (affectsNext && !this.active.isGenerating) this.showNext();
   }
 
   showNext() {
@@ -215,28 +216,28 @@ export class Desk {
   }
 
   refresh() {
-    const telling = this.isTelling;
-    const empty = this.sheets.every((sheet) => sheet.isEmpty);
-    byId("tell").textContent = telling ? "Stop" : empty ? "Tell" : "Continue";
-    byId("undo").disabled = telling || !this.active.past.length;
-    for (const name of ["copy", "save"]) byId(name).disabled = empty || telling;
-    byId("fresh").disabled = empty;
-    byId("compare").disabled = telling;
-    const branches = byId("branches-part");
-    branches.hidden = telling || countStories(this.active.tree) < 2;
+    const isGenerating = this.isGenerating;
+    const isEmpty = this.panes.every((pane) => pane.isEmpty);
+    byId("generate").textContent = isGenerating ? "Stop" : isEmpty ? "Write" : "Continue";
+    byId("undo").disabled = isGenerating || !this.active.history.length;
+    for (const name of ["copy", "save"]) byId(name).disabled = isEmpty || isGenerating;
+    byId("new-story").disabled = isEmpty;
+    byId("compare").disabled = isGenerating;
+    const branches = byId("branches-section");
+    branches.hidden = isGenerating || countStories(this.active.tree) < 2;
     if (!branches.hidden) {
       drawBranches(byId("branches"), this.active, (node) => {
-        this.active.go(node);
+        this.active.moveTo(node);
         this.active.draw();
-        this.onChange(this.active);
+        this.paneChanged(this.active);
       });
     }
   }
 }
 
-function remembered() {
+function storedSettings() {
   try {
-    const stored = JSON.parse(forGood.get("settings") ?? "{}");
+    const stored = JSON.parse(persistent.get("settings") ?? "{}");
     const known = Object.entries(stored).filter(([name, value]) => name in DEFAULTS && typeof value === "number");
     return { ...DEFAULTS, ...Object.fromEntries(known) };
   } catch {

@@ -12,8 +12,8 @@ from slm.bench.training import Ceiling, measure_ceiling, seconds_by_part
 from slm.config import TrainingConfig
 from slm.model import GPT
 from slm.planning import timing
+from slm.runs.guarded_step import GuardedStep
 from slm.runtime import Process
-from slm.training.step import Stepper
 
 MakeModel = Callable[..., GPT]
 
@@ -52,7 +52,7 @@ def test_a_format_that_is_emulated_is_timed_in_small(monkeypatch: pytest.MonkeyP
 def test_the_parts_add_up_to_the_whole(tiny_model: MakeModel, family: str, dtype: str) -> None:
     model = tiny_model(family)
     config = TrainingConfig(optimizer="muon", learning_rate=1e-6, muon_learning_rate=1e-6)
-    stepper = Stepper(model, config, device="cpu", dtype=dtype, process=Process())
+    stepper = GuardedStep(model, config, device="cpu", dtype=dtype, process=Process())
     before = {name: weights.detach().clone() for name, weights in model.named_parameters()}
     ids = torch.randint(97, (2, 9))
     parts = seconds_by_part(stepper, (ids[:, :-1], ids[:, 1:]), 100.0, micro_batches=3, repeats=1)

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import (
-    TrainingState,
     flatten_optimizer_state,
     save_checkpoint,
     write_best,
@@ -22,6 +21,7 @@ from slm.checkpoint import (
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.model import GPT
 from slm.tokenizer import Tokenizer, build_tokenizer
+from slm.train_state import TimeState, TrainState
 
 SHAPE = GPTConfig(vocab_size=257, block_size=8, n_layer=1, n_head=2, n_embd=4, bias=False)
 
@@ -35,11 +35,11 @@ class Run:
     tokenizer: Tokenizer
     optimizer_state: dict[str, Tensor]
 
-    def state(self, step: int = 500) -> TrainingState:
-        return TrainingState(
+    def state(self, step: int = 500) -> TrainState:
+        return TrainState(
             step=step,
             tokens_seen=step * 1024,
-            elapsed_seconds=1.5,
+            time=TimeState(1.5),
             best_validation_loss=2.25,
             evaluations_since_best=0,
             data_fingerprint="f" * 64,

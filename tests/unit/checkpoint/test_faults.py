@@ -20,6 +20,8 @@ from slm.errors import NoSpaceError, WriteError
 if TYPE_CHECKING:
     from conftest import Run
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = ("open", "mkdir", "rename", "replace", "unlink", "rmdir", "fsync")
 NEEDS_SPACE = ("mkdir", "rename", "replace", "fsync")
 """What a full disk may refuse; removing always works."""

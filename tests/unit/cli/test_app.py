@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from slm.cli.app import PLAIN, main, run
-from slm.errors import ConfigError, DataError, HubError
+from slm.errors import CheckpointError, ConfigError, DataError, HubError, TokenizerError
 
 
 def program(action):
@@ -69,6 +69,14 @@ def test_errors_of_ours(capsys, monkeypatch):
     assert capsys.readouterr().err == "error: bad\nhint: see: x --help\n"
 
 
+@pytest.mark.parametrize("kind", [DataError, HubError, TokenizerError, CheckpointError])
+def test_a_fault_in_a_file_is_no_matter_for_who_debugs_the_program(capsys, monkeypatch, kind):
+    monkeypatch.delenv("SLM_DEBUG", raising=False)
+    assert run(fail(kind("bad")), [], name="x") == 1
+    assert capsys.readouterr().err == f"error: bad\nhint: {kind.default_hint}\n"
+    assert kind.default_hint is not None
+
+
 def test_one_process_of_several_says_what_all_know(capsys, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -100,6 +108,7 @@ needs_posix_signals = pytest.mark.skipif(
 
 
 @needs_posix_signals
+@pytest.mark.usefixtures("heeds_hangup")
 @pytest.mark.parametrize(
     ("number", "line"),
     [

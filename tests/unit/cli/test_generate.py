@@ -40,3 +40,25 @@ def test_mistakes(tmp_path):
     ):
         with pytest.raises(UsageError):
             _prompts(prompt, file)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("cp1252", "WINDOWS-1252"), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE")],
+)
+def test_prompts_in_another_encoding_name_the_way_to_convert_them(tmp_path, codec, name):
+    file = tmp_path / "my prompts.txt"
+    file.write_bytes("It\u2019s a day\n".encode(codec))
+    with pytest.raises(UsageError, match="my prompts.txt are not UTF-8") as caught:
+        _prompts(None, file)
+    command = str(caught.value.hint).rpartition(": ")[2]
+    assert command.startswith(f"iconv -f {name} -t UTF-8 '")
+    assert command.endswith("my prompts-utf8.txt'")
+
+
+def test_a_stream_in_another_encoding_is_passed_through_a_command(monkeypatch):
+    stdin = io.BytesIO("It\u2019s a day\n".encode("cp1252"))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
+    with pytest.raises(UsageError) as caught:
+        _prompts(None, Path("-"))
+    assert str(caught.value.hint) == "pass it through: iconv -f WINDOWS-1252 -t UTF-8"

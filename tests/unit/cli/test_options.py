@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from slm.cli.options import assignments, given, length_flags
+from slm.cli.options import assignments, given, length_flags, typed_text
 from slm.errors import UsageError
 
 
@@ -32,3 +34,14 @@ def test_settings_may_follow_one_set_or_several():
 def test_other_words_are_refused(settings, more):
     with pytest.raises(UsageError, match="unexpected"):
         assignments(settings, more)
+
+
+def test_escaped_bytes_become_the_text_that_was_typed():
+    in_ascii = "Él día 日".encode().decode("ascii", "surrogateescape")
+
+    assert typed_text(in_ascii) == "Él día 日"
+
+
+@pytest.mark.parametrize("word", ["", "One day", "Él día\n", os.fsdecode(b"caf\xe9")])
+def test_other_words_are_what_they_are(word):
+    assert typed_text(word) == word

@@ -3,12 +3,13 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import sys
+
+import pytest
 
 from slm.cli.output import (
     Display,
-    counted,
-    megabytes,
     one_line,
     prepare_streams,
     print_json,
@@ -37,6 +38,21 @@ def test_json_is_lossless_where_the_console_is_not(monkeypatch):
     assert json.loads(stream.buffer.getvalue()) == {"text": "日本"}
 
 
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_closed_stream_becomes_an_empty_one(monkeypatch, name):
+    monkeypatch.setattr(sys, name, None)
+
+    prepare_streams()
+
+    stream = getattr(sys, name)
+    if name == "stdin":
+        assert stream.read() == ""
+    else:
+        assert stream.write("lost") == 4
+        stream.flush()
+    os.close(stream.fileno())
+
+
 def test_a_console_without_a_character_does_not_end_the_program(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     monkeypatch.setattr(sys, "stdout", stream)
@@ -53,14 +69,6 @@ def test_tables_are_aligned(capsys):
     print_table([])
 
     assert capsys.readouterr().out == " a       1\n longer  2\n"
-
-
-def test_numbers_for_people():
-    assert counted(1, "story") == "1 story"
-    assert counted(2000, "story") == "2,000 stories"
-    assert counted(0, "token") == "0 tokens"
-    assert megabytes(999) == "999 bytes"
-    assert megabytes(15_670_000) == "15.7 MB"
 
 
 def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):

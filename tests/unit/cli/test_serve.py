@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import slm
 from slm.cli import main
 from slm.cli.serve import distinct, name_beside, name_of, run_of
 
@@ -33,6 +34,10 @@ def refused(capsys, *words: object) -> str:
         (["--queue", "-1"], "queue"),
         (["--max-tokens", "0"], "max_tokens"),
         (["--request-seconds", "nan"], "request_seconds"),
+        (["--model-name", "a\udcff"], "clients cannot send"),
+        (["--allow-origin", "*"], "pages of every site"),
+        (["--allow-origin", "example.com"], "not an origin"),
+        (["--allow-host", "http://my-laptop.local"], "not a host name"),
     ],
 )
 def test_what_cannot_be_is_refused(capsys, monkeypatch, words, problem):
@@ -58,7 +63,7 @@ def test_a_run_without_a_model_yet(capsys, tmp_path):
 def test_the_extra_is_named(capsys, monkeypatch):
     monkeypatch.setattr("slm.cli.serve.find_spec", lambda name: None)
     assert main(["serve", "--checkpoint", str(RUN)]) == 1
-    assert "slm[serve]" in capsys.readouterr().err
+    assert f"{Path(slm.__file__).parents[1]}[serve]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 
 from slm.config import DataConfig
 from slm.data.documents import whole_stories
-from slm.data.file_source import FileSource, FolderSource
+from slm.data.file_source import FileSource
+from slm.data.folder_source import FolderSource
 from slm.data.hub import HubSource
 from slm.data.sources import BUILTIN_STORIES, Source, open_source, source_of
 from slm.data.splits import SPLITS
@@ -76,9 +77,9 @@ def test_folder_with_training_text_alone_holds_some_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "no train file"),
-        (["validation.txt"], "no train file"),
-        (["train.txt", "train.csv"], r"has train.txt and train.csv"),
+        ([], "holds no text"),
+        (["validation.txt"], "no file to train on, such as train.txt"),
+        (["train.txt", "train.csv"], r"has train.csv and train.txt"),
         (["train.bin", "validation.bin", "meta.json"], "prepared token files"),
     ],
 )

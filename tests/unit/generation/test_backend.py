@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from slm.checkpoint import Checkpoint, TrainingState, load_checkpoint, save_checkpoint
+from slm.checkpoint import Checkpoint, TrainState, load_checkpoint, save_checkpoint
 from slm.errors import CheckpointError, DeviceError
 from slm.generation import (
     CachedDecoder,
@@ -87,6 +87,7 @@ def test_engine_and_generator_run_the_same_way(
     generator = build_generator(model, tokenizer, dtype=dtype, batch_size=3)
     assert isinstance(generator.decoder, SlotDecoder)
     assert isinstance(engine.slots, NativeSlots)
+    assert engine.dtype == weights
     for native in (engine.slots.native, generator.decoder.slots):
         assert isinstance(native, NativeModel)
         assert (native.weight_format, native.n_slots) == (weights, 3)
@@ -149,7 +150,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
         model_state=GPT(settings.model).state_dict(),
         config=settings,
         tokenizer=BytesTokenizer(),
-        state=TrainingState(0, 0, 0.0, None, 0, ""),
+        state=TrainState(),
     )
     return load_checkpoint(tmp_path / "saved")
 

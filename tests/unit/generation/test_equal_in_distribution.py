@@ -25,12 +25,15 @@ from slm.tokenizer.byte_level import BytesTokenizer
 from storyworld import generate_stories
 from tests.unit.native.native_tensors import NativeTensors
 
-pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler"),
+]
 
 SMALLER: list[WeightFormat] = ["bfloat16", "int8"]
 STEPS = 300
 TRAINING_STORIES, HELD_OUT_STORIES = 400, 30
-PROMPT = "Once upon a time, there was a "
+PROMPT = "Then the "
 OPTIONS = GenerationOptions(max_new_tokens=2, temperature=0.8, top_k=6, seed=0)
 N_TEXTS = 20_000
 MOVED = {"bfloat16": 0.01, "int8": 0.04}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slm.generation.text import TextStream
+from slm.generation.text import TextStream, whole_characters
 
 texts = st.text(alphabet="ab😀é\n", max_size=20)
 stop_strings = st.lists(st.text(alphabet="ab😀é", min_size=1, max_size=4), max_size=3)
@@ -35,6 +35,19 @@ def test_any_bytes_in_any_division_give_what_decoding_them_at_once_gives(
     data: bytes, cuts: list[int]
 ) -> None:
     assert "".join(shown(TextStream(), divided(data, cuts))) == data.decode("utf-8", "replace")
+
+
+@given(st.text(alphabet="ab😀é漢", max_size=9), st.integers(0, 100))
+def test_a_text_can_be_cut_anywhere_and_continued(text: str, cut: int) -> None:
+    data = text.encode()
+    cut %= len(data) + 1
+    before, unfinished = whole_characters(data[:cut])
+    stream = TextStream()
+    assert stream.push(data[:cut]) + stream.finish(cut=True) == before
+    assert len(unfinished) < 4
+    assert data[:cut].endswith(unfinished)
+    after = shown(TextStream(unfinished=unfinished), [data[cut:]])
+    assert before + "".join(after) == text
 
 
 @given(texts, stop_strings, st.lists(st.integers(0, 100), max_size=20))

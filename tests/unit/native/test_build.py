@@ -19,6 +19,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_compiler_runs_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []

@@ -163,6 +163,7 @@ def this_processor_has(features: Sequence[str]) -> bool:
     return known.issuperset(features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instructions", INSTRUCTIONS)
 def test_instructions_of_other_processors_give_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instructions: str

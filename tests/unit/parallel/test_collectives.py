@@ -23,8 +23,8 @@ from slm.parallel.collectives import (
     share_of_micro_batches,
     sum_over_processes,
 )
+from slm.runs.guarded_step import GuardedStep
 from slm.runtime import Process
-from slm.training.step import Stepper
 
 
 @pytest.mark.parametrize(("total", "world_size", "share"), [(4, 1, 4), (4, 2, 2), (6, 6, 1)])
@@ -92,7 +92,9 @@ def test_a_step_sends_gradients_once_however_many_micro_batches_it_has(
 ) -> None:
     model = tiny_model("modern")
     config = TrainingConfig(optimizer=optimizer)
-    stepper = Stepper(model, config, device="cpu", dtype="float32", process=Process(world_size=2))
+    stepper = GuardedStep(
+        model, config, device="cpu", dtype="float32", process=Process(world_size=2)
+    )
     ids = torch.arange(16).view(2, 8)
     outcome = stepper.step([(ids, ids + 1)] * 5, 5, 1.0)
     assert outcome.updated

@@ -8,20 +8,20 @@ import pytest
 import torch
 from torch import nn
 
+from slm.api import Trainer
 from slm.errors import ConfigError
 from slm.model import GPT
 from slm.parallel.fsdp import (
-    cut_gradients,
+    clip_by_norm,
     gathered,
     load_whole,
     local,
-    norm_of,
     on_whole_matrices,
     place_model,
     shares_of_state,
+    total_norm,
 )
 from slm.runtime import Process
-from slm.training import Trainer
 
 
 def test_one_process_has_the_whole(tiny_model: Callable[..., GPT]) -> None:
@@ -58,15 +58,15 @@ def test_the_norm_is_pytorchs(tiny_model: Callable[..., GPT]) -> None:
             torch.manual_seed(seed)
             parameter.grad = torch.randn_like(parameter)
     gradients = [p.grad for p in models[0].parameters() if p.grad is not None]
-    norm = norm_of(gradients)
-    cut_gradients(models[0].parameters(), 0.5, norm)
+    norm = total_norm(gradients)
+    clip_by_norm(models[0].parameters(), 0.5, norm)
     assert torch.equal(norm, nn.utils.clip_grad_norm_(models[1].parameters(), 0.5))
-    assert float(norm_of(gradients)) == pytest.approx(0.5)
+    assert float(total_norm(gradients)) == pytest.approx(0.5)
     for mine, theirs in zip(*(model.parameters() for model in models), strict=True):
         assert mine.grad is not None
         assert theirs.grad is not None
         assert torch.equal(mine.grad, theirs.grad)
-    assert float(norm_of([])) == 0.0
+    assert float(total_norm([])) == 0.0
 
 
 def test_processes_must_be_connected_before_they_share(tiny_model: Callable[..., GPT]) -> None:

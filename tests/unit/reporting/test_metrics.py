@@ -18,7 +18,7 @@ from slm.reporting.metrics import MetricsFile, read_metrics
 from slm.training.events import AnomalyRecord, EvaluationRecord, RunStart, SampleRecord, StepRecord
 
 
-def start(first_step: int = 0, *, evaluated: bool = False, stories_told: int = 0) -> RunStart:
+def start(first_step: int = 0, *, evaluated: bool = False, samples_written: int = 0) -> RunStart:
     settings = RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
     return RunStart(
         settings=settings,
@@ -33,7 +33,7 @@ def start(first_step: int = 0, *, evaluated: bool = False, stories_told: int = 0
         first_step=first_step,
         elapsed_seconds=0.0,
         evaluated=evaluated,
-        stories_told=stories_told,
+        samples_written=samples_written,
     )
 
 
@@ -115,7 +115,7 @@ def test_what_is_kept_is_kept_byte_for_byte(path: Path) -> None:
     odd = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\rh\r\ni \u00e4"
     write(path, [step(1), SampleRecord(1, "p\u2028", odd), evaluation(1)])
     before = path.read_bytes()
-    write(path, [], first_step=1, evaluated=True, stories_told=1)
+    write(path, [], first_step=1, evaluated=True, samples_written=1)
     assert path.read_bytes() == before
     assert read_metrics(path)[1]["text"] == odd
 
@@ -172,15 +172,15 @@ def test_an_odd_step_is_a_record_of_its_own(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("evaluated", "stories_told", "kept"),
+    ("evaluated", "samples_written", "kept"),
     [(False, 0, []), (True, 0, ["validation"]), (True, 1, ["validation", "first"])],
 )
 def test_what_was_interrupted_at_the_step_is_written_once(
-    path: Path, evaluated: bool, stories_told: int, kept: list[str]
+    path: Path, evaluated: bool, samples_written: int, kept: list[str]
 ) -> None:
     samples = [SampleRecord(2, "p", "first"), SampleRecord(2, "p", "second")]
     write(path, [step(2), evaluation(2), *samples])
-    write(path, [], first_step=2, evaluated=evaluated, stories_told=stories_told)
+    write(path, [], first_step=2, evaluated=evaluated, samples_written=samples_written)
     assert [r.get("text", r["kind"]) for r in read_metrics(path)] == ["train", *kept]
 
 

@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from slm.errors import CheckpointError, NoSpaceError, UsageError
+from slm.interop import model_file as best_model_file
+from slm.interop.model_file import load_model_file, load_weights
 from slm.model import GPT
-from slm.reporting import model_file as best_model_file
-from slm.reporting.model_file import BestModelFile, load_model_file, load_weights
+from slm.reporting.model_file import BestModelFile
 from slm.tokenizer import build_tokenizer
 from slm.training.events import EvaluationRecord
 

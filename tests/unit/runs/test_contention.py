@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from slm.api import Trainer
 from slm.config import RunConfig
 from slm.resources import Cpus
 from slm.runs import contention
@@ -21,7 +22,7 @@ from slm.runs.contention import (
     SleepingWaits,
     may_change_threads,
 )
-from slm.training import RunStart, StepRecord, Trainer
+from slm.training import RunStart, StepRecord
 
 STEP = StepRecord(1, 5.0, 1.0, 0.1, 1.0, 9, 9.0, 9.0, 0.5)
 ALONE = Cpus(2, 2, 2, None, None)

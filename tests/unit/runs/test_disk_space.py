@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from slm.api import Trainer
 from slm.config import GPTConfig
 from slm.errors import NoSpaceError
 from slm.model import GPT
 from slm.reporting.model_file import BestModelFile
 from slm.runs.disk_space import optimizer_numbers, require_space_for
-from slm.training import Trainer
 
 Usage = namedtuple("Usage", "total used free")
 MakeTrainer = Callable[..., Trainer]

@@ -85,7 +85,7 @@ finally:
 def test_the_second_signal_exits_at_once(name: str, exit_code: int) -> None:
     code = SECOND.format(file=stop_module.__file__, name=name)
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
     )
     assert result.stdout.split() == ["15"], result.stderr
     assert result.returncode == exit_code

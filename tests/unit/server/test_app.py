@@ -6,6 +6,7 @@ import json
 import select
 import socket
 import time
+import urllib.parse
 
 import httpx2
 import pytest
@@ -50,7 +51,10 @@ def test_models(http):
     (card,) = http.get("/v1/models").json()["data"]
     assert card["id"] == "tiny"
     assert http.get("/v1/models/tiny").json() == card
-    assert problem(http.get("/v1/models/other"), 404, "model")["code"] == "model_not_found"
+    for name in ("other", "", "tiny/", "a/b"):
+        refused = problem(http.get(f"/v1/models/{name}"), 404, "model")
+        assert refused["code"] == "model_not_found"
+        assert refused["message"] == f"there is no model {name!r}, only 'tiny'"
 
 
 def test_health_and_metrics(http):
@@ -139,7 +143,6 @@ def test_all_bodies_together_have_a_largest_size():
 
 def test_paths_and_methods_that_are_not_there(http):
     problem(http.get("/nothing"), 404)
-    problem(http.get("/v1/models/"), 404)
     problem(http.get("/v1/../etc/passwd"), 404)
     for method in ("GET", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
         response = http.request(method, "/v1/completions")
@@ -149,8 +152,162 @@ def test_paths_and_methods_that_are_not_there(http):
 
 
 def test_other_hosts_and_origins(http):
-    problem(http.get("/healthz", headers={"host": "evil.example"}), 421, "Host")
-    problem(http.get("/v1/models", headers={"origin": "http://evil.example"}), 403, "Origin")
+    refused = problem(http.get("/healthz", headers={"host": "evil.example"}), 421, "Host")
+    assert "'evil.example'" in refused["message"]
+    assert "--allow-host NAME" in refused["message"]
+    headers = {"origin": "http://evil.example"}
+    refused = problem(http.get("/v1/models", headers=headers), 403, "Origin")
+    assert "'http://evil.example'" in refused["message"]
+    assert "--allow-origin ORIGIN" in refused["message"]
+
+
+def test_paths_are_counted_by_their_route(http):
+    label = 'slm_requests_total{model="tiny",path="/v1/models/{model}",status="200"}'
+    unknown = 'slm_requests_total{model="",path="/v1/models/{model}",status="404"}'
+    wrong = 'slm_requests_total{model="",path="/v1/completions",status="405"}'
+    before = [number(http, name) for name in (label, unknown, wrong)]
+    http.get("/v1/models/tiny")
+    http.get("/v1/models/a/b")
+    http.get("/v1/completions")
+    after = [number(http, name) for name in (label, unknown, wrong)]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1]
+
+
+def raw_answer(server, head):
+    """What is answered to the bytes of a request without a body, sent one by one."""
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in head:
+            connection.sendall(bytes([byte]))
+        return connection.makefile("rb").read()
+
+
+@pytest.mark.parametrize("name", ["größe/x", "a b%2F?#", "狐/🦊"])
+def test_models_with_any_name(name):
+    with (
+        running(FakeSlots(1), name=name) as server,
+        httpx2.Client(base_url=server.address, trust_env=False) as client,
+    ):
+        assert [card["id"] for card in client.get("/v1/models").json()["data"]] == [name]
+        quoted = (urllib.parse.quote(name, safe=""), urllib.parse.quote(name))
+        for path in quoted:
+            assert client.get(f"/v1/models/{path}").json()["id"] == name
+        assert post(client, model=name).json()["model"] == name
+        # Letters as they are, as programs send them that do not percent-encode.
+        path = urllib.parse.quote(name, safe="/öß狐🦊").encode()
+        head = b"GET /v1/models/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path
+        assert json.loads(raw_answer(server, head).partition(b"\r\n\r\n")[2])["id"] == name
+
+
+def test_choices_that_fail_when_their_context_is_full_end_alone():
+    """Both start over in one step, and the first one's failure ends the second one's text."""
+    slots = SlowSlots(2, seconds=0.0)
+
+    def fail(call):
+        if call.startswith("admit") and len(slots.calls) > 2:
+            raise RuntimeError("secret detail")
+
+    slots.fail = fail
+    asked = {"prompt": "x" * 30, "n": 2, "max_tokens": 50}
+    with (
+        running(slots, max_tokens=100) as server,
+        httpx2.Client(base_url=server.address, trust_env=False) as client,
+    ):
+        assert problem(post(client, **asked), 500)["code"] == "model_failed"
+        slots.fail = lambda call: None
+        assert client.get("/healthz").status_code == 200
+        assert len(post(client, **asked).json()["choices"]) == 2
+        assert server.scheduler.counts.failed == 1
+
+
+def test_a_scheduler_that_stopped_is_not_healthy():
+    slots = FakeSlots(1)
+
+    def fail(slot):
+        raise RuntimeError("secret detail")
+
+    slots.release = fail
+    with (
+        running(slots) as server,
+        httpx2.Client(base_url=server.address, trust_env=False) as client,
+    ):
+        assert client.get("/healthz").status_code == 200
+        assert problem(post(client, max_tokens=1), 503)["code"] == "model_failed"
+        answer = client.get("/healthz")
+        assert problem(answer, 503)["code"] == "model_failed"
+        assert "restarted" in answer.json()["error"]["message"]
+        assert "secret" not in answer.text
+        for stream in (False, True):
+            assert problem(post(client, stream=stream), 503)["code"] == "model_failed"
+        assert client.get("/v1/models").status_code == 200
+
+
+ORIGIN = "https://pages.example"
+
+
+@pytest.fixture(scope="module")
+def cross_origin():
+    with (
+        running(FakeSlots(2), origins=[ORIGIN], api_key="a-long-key") as server,
+        httpx2.Client(base_url=server.address, trust_env=False) as client,
+    ):
+        yield client
+
+
+def test_a_page_of_an_allowed_origin_may_ask(cross_origin):
+    key = {"authorization": "Bearer a-long-key"}
+    site = {"origin": ORIGIN, "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"}
+    answer = cross_origin.post("/v1/completions", json={"prompt": "a"}, headers={**key, **site})
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert answer.headers["vary"] == "Origin"
+    # It may also read why it was refused.
+    for path, headers, status in (("/v1/models", site, 401), ("/no", {**key, **site}, 404)):
+        refused = cross_origin.get(path, headers=headers)
+        assert refused.status_code == status
+        assert refused.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_a_preflight_needs_no_key(cross_origin):
+    asked = {
+        "origin": ORIGIN,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,x-stainless-os",
+    }
+    answer = cross_origin.options("/v1/chat/completions", headers=asked)
+    assert answer.status_code == 204
+    assert answer.content == b""
+    allowed = {
+        name.removeprefix("access-control-"): value
+        for name, value in answer.headers.items()
+        if name.startswith("access-control-")
+    }
+    assert allowed == {
+        "allow-origin": ORIGIN,
+        "allow-methods": "GET, POST",
+        "allow-headers": "authorization,content-type,x-stainless-os",
+        "expose-headers": "Retry-After",
+        "max-age": "600",
+    }
+    local = {**asked, "access-control-request-private-network": "true"}
+    answer = cross_origin.options("/v1/chat/completions", headers=local)
+    assert answer.headers["access-control-allow-private-network"] == "true"
+
+
+@pytest.mark.parametrize("origin", ["https://other.example", "http://pages.example", "null"])
+def test_other_origins_stay_refused(cross_origin, origin):
+    asked = {"origin": origin, "access-control-request-method": "POST"}
+    for answer in (
+        cross_origin.options("/v1/completions", headers=asked),
+        cross_origin.get("/healthz", headers=asked),
+    ):
+        problem(answer, 403, "Origin")
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert answer.headers["vary"] == "Origin"
+    evil = {"origin": ORIGIN, "host": "evil.example"}
+    problem(cross_origin.get("/healthz", headers=evil), 421, "Host")
+    pictures = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+    problem(cross_origin.get("/healthz", headers=pictures), 403, "Sec-Fetch-Site")
 
 
 def test_what_is_no_http_is_answered_as_a_problem(server):
@@ -236,7 +393,7 @@ def test_draining_finishes_what_has_begun():
         rest = [line for line in lines if line]
         assert rest[-1] == "data: [DONE]"
         assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(10)
+        server.thread.join(120)
         with pytest.raises(OSError, match=r"."):
             socket.create_connection(("127.0.0.1", server.port)).close()
 
@@ -253,7 +410,7 @@ def test_draining_has_an_end():
         rest = [line for line in lines if line]
         assert rest[-1] == "data: [DONE]"
         assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(10)
+        server.thread.join(120)
         assert not server.thread.is_alive()
 
 
@@ -262,13 +419,13 @@ def test_slow_heads_and_bodies_are_closed():
         head = raw_request(ENDLESS)
         for sent in (b"", b"POST /v1/comp", head[:-5]):
             with socket.create_connection(("127.0.0.1", server.port)) as connection:
-                connection.settimeout(10)
+                connection.settimeout(120)
                 connection.sendall(sent)
                 answer = connection.makefile("rb").read()
             assert answer.startswith(b"HTTP/1.1 408 ") if b"\r\n\r\n" in sent else answer == b""
         # A byte now and then keeps nothing open, not even after an answer.
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.settimeout(10)
+            connection.settimeout(120)
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert b"200 OK" in connection.recv(10_000)
             with pytest.raises(OSError, match=r"."):

@@ -13,7 +13,7 @@ from slm.server.problems import ProblemError
 from slm.server.schemas import ChatRequest, CompletionRequest, Message
 from slm.server.streams import Stream
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.unit.server.fakes import BLOCK_SIZE, run_alone
+from tests.unit.server.fakes import BLOCK_SIZE, run_alone, scripted
 
 LIMITS = Limits(max_tokens=500, choices=3, prompts=2)
 
@@ -49,14 +49,58 @@ def texts(job):
         ("prompt", [257], "invalid_value"),
         ("prompt", [-1], "invalid_value"),
         ("prompt", [[1], [10**400]], "invalid_value"),
-        ("model", "gpt-5", "model_not_found"),
     ],
 )
 def test_bounds_are_kept_and_named(model, field, value, code):
     with pytest.raises(ProblemError) as problem:
         completion(model, **{field: value})
     assert (problem.value.param, problem.value.code) == (field, code)
-    assert problem.value.status == (404 if field == "model" else 400)
+    assert problem.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("x" * 40, "prompt: must have at most 31 tokens, * found 40 tokens"),
+        ([1] * 50, "prompt: must have at most 31 tokens, * found 50 tokens"),
+        (["ok", "é" * 20], "prompt[1]: must have at most 31 tokens, * found 40 tokens"),
+        (
+            "é" * 50_000,
+            "prompt: must have at most 31 tokens, * "
+            "found 50,000 characters, which are at least 100,000 tokens",
+        ),
+    ],
+)
+def test_the_refusal_of_a_long_prompt_names_its_length(model, prompt, found):
+    with pytest.raises(ProblemError) as problem:
+        completion(model, prompt=prompt)
+    beginning, end = found.split("*")
+    assert problem.value.message.startswith(beginning)
+    assert problem.value.message.endswith(end)
+
+
+def test_minus_one_is_as_many_tokens_as_the_server_allows(model):
+    few = Limits(max_tokens=7)
+    for job in (
+        completion(model, limits=few, seed=1, max_tokens=-1),
+        chat(model, limits=few, seed=1, max_tokens=-1),
+        chat(model, limits=few, seed=1, max_completion_tokens=-1, max_tokens=2),
+    ):
+        assert run_alone(job.streams[0])[-1].new_tokens == 7
+
+
+def test_ids_that_end_inside_a_character_are_continued_with_the_rest_of_it(model):
+    first, second = "é".encode()
+    for echo, whole, offset in ((False, "é!", 0), (True, "aé!", 1)):
+        job = completion(model, prompt=[ord("a"), first], max_tokens=2, echo=echo)
+        pieces = scripted(job.streams[0], [second, ord("!")])
+        assert "".join(piece.text for piece in pieces) == whole
+        job = completion(model, prompt=[ord("a"), first], max_tokens=2, echo=echo, logprobs=0)
+        prompt = [ord("a"), first] if echo else []
+        pieces = scripted(job.streams[0], [*prompt, second, ord("!")])
+        assert "".join(piece.text for piece in pieces) == whole
+        tokens = [token for piece in pieces for token in piece.tokens]
+        assert [token.offset for token in tokens[-2:]] == [offset, offset + 1]
 
 
 def test_the_newer_name_of_max_tokens_is_the_stronger(model):

@@ -64,10 +64,19 @@ def test_all_are_listed(http):
     assert field["anyOf"][0]["enum"] == ["tiny", "other"]
 
 
+CHAT = {"messages": [{"role": "user", "content": "x"}]}
+
+
 def test_no_other_name_is_taken(http):
-    response = http.post("/v1/completions", json={"prompt": "x", "model": "third"})
-    assert response.status_code == 404
-    assert http.get("/v1/models/third").status_code == 404
+    for response in (
+        http.post("/v1/completions", json={"prompt": "x", "model": "third"}),
+        http.post("/v1/chat/completions", json={**CHAT, "model": "third"}),
+        http.get("/v1/models/third"),
+    ):
+        assert response.status_code == 404
+        error = response.json()["error"]
+        assert (error["param"], error["code"]) == ("model", "model_not_found")
+        assert error["message"] == "there is no model 'third', only 'tiny' and 'other'"
 
 
 def counted(http, name, **labels):

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from slm.server.bodies import checked, field_of, parsed
+from slm.server.bodies import checked, parsed, place_in
 from slm.server.problems import ProblemError
 from slm.server.schemas import ChatRequest, CompletionRequest
 
@@ -28,12 +28,12 @@ def refused(model, data):
         *[("temperature", value) for value in (-0.1, 2.1, "1", True, [1], 10**400, {})],
         *[("top_p", value) for value in (-0.1, 1.1, "x", False)],
         *[("min_p", value) for value in (-1, 2)],
-        *[("top_k", value) for value in (-1, 1.5, 2**24 + 1, "3", True)],
+        *[("top_k", value) for value in (-2, 1.5, 2**24 + 1, "3", True)],
         *[("repetition_penalty", value) for value in (0, 101)],
         *[("n", value) for value in (0, -1, 1.5, "2", True)],
-        *[("max_tokens", value) for value in (-1, 0.5, "9")],
-        *[("seed", value) for value in (-1, 2**63, 1.25, "s")],
-        *[("stop", value) for value in ("", [], [""], ["a", 1], "x" * 257, ["a"] * 5, 3, {})],
+        *[("max_tokens", value) for value in (-2, 0.5, "9")],
+        *[("seed", value) for value in (-2, 2**63, 1.25, "s")],
+        *[("stop", value) for value in ("", [""], ["a", 1], "x" * 257, ["a"] * 5, 3, {})],
         *[("stream", value) for value in (1, "true", [])],
         *[("logprobs", value) for value in (-1, 21, 0.5, True, "1")],
         *[("echo", value) for value in (0, "no")],
@@ -43,8 +43,8 @@ def refused(model, data):
         *[("presence_penalty", value) for value in (-1, True)],
         *[("logit_bias", value) for value in ({"50256": -100}, [], 0)],
         *[("best_of", value) for value in (2, True)],
-        *[("suffix", value) for value in ("end", "")],
-        *[("prompt", value) for value in (None, [], [[]], 1, True, {"a": 1}, ["a", 1], [[1], "a"])],
+        *[("suffix", value) for value in ("end", 0)],
+        *[("prompt", value) for value in ([], [[]], 1, True, {"a": 1}, ["a", 1], [[1], "a"])],
         *[("prompt", value) for value in ([1.5], [True], [[1], []], [None], "\ud800", ["\udfff"])],
         *[("stream_options", value) for value in (True, [], "usage")],
     ],
@@ -84,7 +84,7 @@ def test_bad_values_are_named(field, value):
         ("logprobs", {**CHAT, "logprobs": 5}),
         ("top_logprobs", {**CHAT, "top_logprobs": 21}),
         ("stream_options.usage", {**CHAT, "stream_options": {"usage": True}}),
-        ("tools", {**CHAT, "tools": []}),
+        ("tools", {**CHAT, "tools": [{"type": "function", "function": {"name": "f"}}]}),
     ],
 )
 def test_places_in_a_conversation_are_named(place, data):
@@ -111,7 +111,7 @@ def test_unknown_fields_get_a_suggestion():
         b'{"prompt": "a"} x',
         b"\xff\xfe{}",
         b'{"prompt": "\xff"}',
-        b'\xef\xbb\xbf{"prompt": "a"}',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"prompt": "a"}',
         b'{"temperature": NaN}',
         b'{"temperature": -Infinity}',
         b'{"seed": ' + b"9" * 5000 + b"}",
@@ -130,6 +130,7 @@ def test_what_is_no_json_object_is_refused(body):
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
+        (None, ("",)),
         ("", ("",)),
         ("Ö", ("Ö",)),
         (["a", ""], ("a", "")),
@@ -161,7 +162,113 @@ def test_messages_in_parts_are_one_text():
 
 def test_places_leave_out_what_the_data_does_not_have():
     data = {"a": [{"b": 1}]}
-    assert field_of(("a", 0, "b", "int"), data) == "a[0].b"
-    assert field_of(("a", "list[thing]", 0, "b"), data) == "a[0].b"
-    assert field_of(("a", 0, "c"), data) == "a[0]"
-    assert field_of((), data) == ""
+    assert place_in(("a", 0, "b", "int"), data) == ("a", 0, "b")
+    assert place_in(("a", "list[thing]", 0, "b"), data) == ("a", 0, "b")
+    assert place_in(("a", 0, "c"), data) == ("a", 0)
+    assert place_in((), data) == ()
+
+
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it():
+    assert parsed('\ufeff{"prompt": "\ufeffa"}'.encode()) == {"prompt": "\ufeffa"}
+
+
+def test_a_mistyped_name_is_blamed_and_not_the_missing_field():
+    problem = refused(ChatRequest, {"mesages": CHAT["messages"]})
+    assert (problem.param, problem.code) == ("mesages", "unknown_parameter")
+    assert problem.message.endswith("did you mean messages?")
+    problem = refused(ChatRequest, {"messages": [{"role": "user", "contents": "Once"}]})
+    assert problem.param == "messages[0].contents"
+    problem = refused(ChatRequest, {})
+    assert (problem.param, problem.code) == ("messages", "missing_parameter")
+
+
+# What OpenAI's client, or another server, has put into an answer.
+ANSWERED = {
+    "role": "assistant",
+    "content": "a fox",
+    "refusal": None,
+    "annotations": [],
+    "audio": None,
+    "function_call": None,
+    "tool_calls": None,
+    "parsed": None,
+    "reasoning_content": None,
+    "provider_specific_fields": {},
+}
+
+
+def test_a_message_that_was_answered_can_be_put_back():
+    for message in (ANSWERED, {**ANSWERED, "tool_calls": [], "refusal": "", "annotations": None}):
+        asked = checked(ChatRequest, {"messages": [*CHAT["messages"], message]})
+        assert asked.messages[1].text == "a fox"
+
+
+@pytest.mark.parametrize("silent", [{"content": None}, {}, {"content": []}, {"content": ""}])
+def test_an_assistant_may_have_said_nothing(silent):
+    asked = checked(ChatRequest, {"messages": [{"role": "assistant", **silent}]})
+    assert asked.messages[0].text == ""
+
+
+@pytest.mark.parametrize("role", ["user", "system", "developer"])
+@pytest.mark.parametrize("silent", [{"content": None}, {}])
+def test_others_must_say_something(role, silent):
+    problem = refused(ChatRequest, {"messages": [{"role": role, **silent}]})
+    assert (problem.param, problem.code) == ("messages[0].content", "missing_parameter")
+    assert problem.message == "messages[0].content is missing"
+
+
+@pytest.mark.parametrize(
+    ("message", "place", "reason"),
+    [
+        ({"role": "tool", "content": "x", "tool_call_id": "1"}, "role", "calls no tools"),
+        ({"role": "function", "content": "x", "name": "f"}, "role", "calls no tools"),
+        ({"role": "function", "content": None, "name": "f"}, "role", "calls no tools"),
+        (
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+            "tool_calls",
+            "calls no tools",
+        ),
+        (
+            {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+            "function_call",
+            "calls no tools",
+        ),
+        ({"role": "assistant", "audio": {"id": "1"}}, "audio", "text alone"),
+        ({"role": "assistant", "refusal": "I will not."}, "refusal", "content is all"),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
+            "content[0].type",
+            "text alone",
+        ),
+        (
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "file"}]},
+            "content[1].type",
+            "text alone",
+        ),
+        (
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+            "content[0].type",
+            "text alone",
+        ),
+    ],
+)
+def test_what_no_message_can_hold_is_refused_with_the_reason(message, place, reason):
+    problem = refused(ChatRequest, {"messages": [*CHAT["messages"], message]})
+    assert (problem.param, problem.code) == (f"messages[1].{place}", "unsupported_value")
+    assert reason in problem.message
+
+
+def test_minus_one_stands_for_nothing():
+    asked = checked(CompletionRequest, {**PROMPT, "seed": -1, "top_k": -1, "max_tokens": -1.0})
+    assert (asked.seed, asked.top_k, asked.max_tokens) == (None, None, -1)
+    assert checked(CompletionRequest, {**PROMPT, "stop": []}).stops == ()
+
+
+def test_null_is_absent_in_parts_and_options():
+    part = {"type": "text", "text": "Once", "prompt_cache_breakpoint": None, "cache_control": {}}
+    data = {
+        "messages": [{"role": "user", "content": [part]}],
+        "stream_options": {"include_usage": None},
+        "prompt_cache_options": {"mode": None, "ttl": "30m"},
+    }
+    assert checked(ChatRequest, data).messages[0].text == "Once"

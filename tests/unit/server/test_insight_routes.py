@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 
@@ -23,6 +24,7 @@ from slm.server.limits import Limits
 from slm.server.problems import ProblemError
 
 TEXT = "a fox"
+DTYPES = {"dtype": "float32", "text_dtype": "float32"}
 JSON = {"Content-Type": "application/json"}
 
 
@@ -60,9 +62,20 @@ def test_each_answer_is_that_of_the_library(client, inspected):
         for content in ({"text": TEXT}, {"ids": list(TEXT.encode())}):
             response = client.post(f"/insight/{what}", json={**content, **more[what]})
             assert response.status_code == 200
-            assert response.json() == {"model": "tiny", **answer}
+            assert response.json() == {"model": "tiny", **DTYPES, **answer}
         named = client.post(f"/insight/{what}", json={"text": TEXT, "model": "other", **more[what]})
-        assert named.json() == {"model": "other", **answer}
+        assert named.json() == {"model": "other", **DTYPES, **answer}
+
+
+def test_answers_say_in_which_dtype_they_and_the_texts_are_computed(client_of, inspected):
+    native = dataclasses.replace(inspected, text_dtype="int8")
+    client = client_of(insight_routes({"tiny": native}, Limits()))
+    expected = {"dtype": "float32", "text_dtype": "int8"}
+    (listed,) = client.get("/insight/models").json()["models"]
+    assert listed.items() >= expected.items()
+    for what in ("tokens", "lens", "next", "attention"):
+        answer = client.post(f"/insight/{what}", json={"text": TEXT}).json()
+        assert answer.items() >= expected.items()
 
 
 def test_a_moved_slider_needs_no_pass_through_the_model(client, monkeypatch):
@@ -132,6 +145,9 @@ def test_an_unknown_model(client, client_of):
 
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "model_not_found"
+    assert response.json()["error"]["message"] == (
+        "there is no model 'tinny', only 'tiny' and 'other'"
+    )
     nothing = client_of(insight_routes({}, Limits()))
     assert nothing.post("/insight/tokens", json={"text": "a"}).status_code == 404
     assert nothing.get("/insight/models").json() == {"models": []}
@@ -154,7 +170,7 @@ def test_only_so_many_wait(inspected, monkeypatch):
 
     def slow(*args, **kwargs):
         going.set()
-        assert may_end.wait(20)
+        assert may_end.wait(120)
         return score_text(*args, **kwargs)
 
     monkeypatch.setattr(module, "score_text", slow)

@@ -41,7 +41,8 @@ def test_bounds_are_those_of_model_and_limits(document):
         assert fields["n"]["anyOf"][0]["maximum"] == 3
         assert fields["model"]["anyOf"][0]["enum"] == ["tiny"]
     prompt = document["components"]["schemas"]["CompletionRequest"]["properties"]["prompt"]
-    _, texts, ids, several = prompt["anyOf"]
+    _, texts, ids, several, nothing = prompt["anyOf"]
+    assert nothing == {"type": "null"}
     assert texts["maxItems"] == several["maxItems"] == 5
     assert several["items"] == ids
     assert (ids["items"]["maximum"], ids["maxItems"]) == (256, 31)

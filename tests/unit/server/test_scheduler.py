@@ -351,3 +351,201 @@ def test_draining_takes_no_more_and_comes_to_an_end(
     assert runs.done
     assert runs.pieces()[-1].finish == "length"
     assert isinstance(waits.error, ClosedError)
+
+
+def failing_from(calls):
+    """What `FakeSlots.fail` may be: these calls raise."""
+
+    def fail(call):
+        if call.startswith(calls):
+            raise RuntimeError("broken")
+
+    return fail
+
+
+def almost_full(stream, max_new_tokens=40, **options):
+    """A text whose context is full after its second new token, and then starts over."""
+    return stream("x" * 30, temperature=0.0, max_new_tokens=max_new_tokens, **options)
+
+
+def never_ending(slots):
+    whole = slots.logits_of
+
+    def logits_of(ids):
+        logits = whole(ids)
+        logits[256] = -1e9
+        return logits
+
+    slots.logits_of = logits_of
+
+
+@pytest.mark.parametrize("failing", ["advance", "admit"])
+def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
+    make_scheduler, fake_slots, stream, client, alone, failing
+):
+    slots = fake_slots(4)
+    never_ending(slots)
+    scheduler = make_scheduler(slots)
+    # Of two texts of a request, one starts over when the other goes on, or both do.
+    other = "x" if failing == "advance" else "x" * 30
+    siblings = client(
+        scheduler,
+        almost_full(stream),
+        stream(other, index=1, temperature=0.0, max_new_tokens=40),
+    )
+    while siblings.streams[0].next_id is not None or not siblings.pieces():
+        scheduler.step()
+    slots.fail = failing_from(failing)
+    scheduler.step()
+    slots.fail = lambda call: None
+    assert isinstance(siblings.error, ModelError)
+    assert slots.texts == {}
+    assert scheduler.busy_slots == 0
+    again = client(scheduler, stream(max_new_tokens=9))
+    run(scheduler, [again])
+    assert scheduler.is_well
+
+
+def test_texts_that_are_not_finite_while_a_sibling_starts_over(
+    make_scheduler, fake_slots, stream, client
+):
+    slots = fake_slots(2)
+    never_ending(slots)
+    scheduler = make_scheduler(slots)
+    siblings = client(
+        scheduler,
+        almost_full(stream),
+        stream("y", index=1, temperature=0.0, max_new_tokens=40),
+    )
+    while siblings.streams[0].next_id is not None or not siblings.pieces():
+        scheduler.step()
+    whole = slots.logits_of
+    slots.logits_of = lambda ids: whole(ids) * (math.nan if ids[1] == ord("y") else 1.0)
+    scheduler.step()
+    assert isinstance(siblings.error, ModelError)
+    assert slots.texts == {}
+
+
+def wait_for(condition):
+    for _ in range(2000):
+        if condition():
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError("it does not come")
+
+
+def test_a_step_that_fails_ends_its_requests_and_not_the_thread(
+    make_scheduler, fake_slots, stream, client, alone, monkeypatch
+):
+    slots = fake_slots(2)
+    scheduler = make_scheduler(slots, queue=10)
+    never_ending(slots)
+    monkeypatch.setattr(scheduler, "_end_late", failing_step := FailsOnce(scheduler._end_late))
+    scheduler.start(lambda call: call())
+    clients = [client(scheduler, stream(seed=i, max_new_tokens=10_000)) for i in range(3)]
+    wait_for(lambda: clients[0].pieces())
+    failing_step.is_due = True
+    wait_for(lambda: all(each.error for each in clients))
+    assert [type(each.error) for each in clients] == [ModelError] * 3
+    assert scheduler.is_well
+    again = client(scheduler, stream(max_new_tokens=9))
+    wait_for(lambda: again.done)
+    assert again.pieces()[-1].new_tokens == 9
+    scheduler.close()
+    assert slots.texts == {}
+
+
+class FailsOnce:
+    """A method that fails when it is asked to."""
+
+    def __init__(self, method):
+        self.method = method
+        self.is_due = False
+
+    def __call__(self):
+        if self.is_due:
+            self.is_due = False
+            raise KeyError("a fault of ours")
+        return self.method()
+
+
+def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(1)
+    never_ending(slots)
+    scheduler = make_scheduler(slots, queue=10)
+    scheduler.start(lambda call: call())
+    runs, waits = (client(scheduler, stream(max_new_tokens=10_000)) for _ in range(2))
+    wait_for(lambda: runs.pieces())
+
+    def release(slot):
+        raise RuntimeError("the native code is in no known state")
+
+    slots.release = release
+    scheduler.cancel(runs.ticket)
+    wait_for(lambda: not scheduler.is_well)
+    wait_for(lambda: waits.error)
+    assert isinstance(waits.error, ClosedError)
+    assert waits.error.by_fault
+    for refused in (scheduler.check_room, lambda: client(scheduler, stream())):
+        with pytest.raises(ClosedError) as error:
+            refused()
+        assert error.value.by_fault
+    scheduler.close()
+
+
+def test_a_step_that_hangs_is_not_well(make_scheduler, fake_slots, stream, client, clock):
+    slots = fake_slots(1)
+    scheduler = make_scheduler(slots, request_seconds=5)
+    client(scheduler, stream())
+    well = []
+
+    def hang(call):
+        clock.now += 4.0
+        well.append(scheduler.is_well)
+
+    slots.fail = hang
+    scheduler.step()
+    clock.now += 100.0
+    assert scheduler.is_well
+    slots.fail = lambda call: hang(call) or hang(call)
+    client(scheduler, stream())
+    scheduler.step()
+    assert well[:3] == [True, True, False]
+
+
+def test_a_request_of_many_texts_leaves_slots_to_others(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(4)
+    never_ending(slots)
+    scheduler = make_scheduler(slots, queue=100)
+    # Of different lengths, so that slots become free one by one.
+    many = client(scheduler, *(stream(index=i, max_new_tokens=3 + i) for i in range(40)))
+    scheduler.step()
+    assert many.ticket.in_slots == 4
+    singles = [client(scheduler, stream(seed=i, max_new_tokens=20)) for i in range(2)]
+    while not all(single.ticket.started for single in singles):
+        scheduler.step()
+    # Each took the first slot that became free: of the 40, none has started meanwhile.
+    assert len(many.ticket.unread) == 36
+    assert [many.ticket.in_slots, *(single.ticket.in_slots for single in singles)] == [2, 1, 1]
+
+
+def test_requests_of_many_texts_share_the_slots_alike(make_scheduler, fake_slots, stream, client):
+    slots = fake_slots(6)
+    never_ending(slots)
+    scheduler = make_scheduler(slots, queue=100)
+
+    def request(seed):
+        texts = (stream(seed=seed, index=i, max_new_tokens=4 + i % 3) for i in range(30))
+        return client(scheduler, *texts)
+
+    clients = [request(0)]
+    scheduler.step()
+    clients += [request(1), request(2)]
+    for _ in range(12):
+        scheduler.step()
+    shares = []
+    for _ in range(10):
+        scheduler.step()
+        shares.append([each.ticket.in_slots for each in clients])
+    assert shares == [[2, 2, 2]] * 10
+    run(scheduler, clients)

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from slm.server.security import HEADERS, Guard, is_known_host
+from slm.errors import UsageError
+from slm.server.security import HEADERS, Guard, checked_name, checked_origin, is_known_host
 
 NAMES = {"localhost", "story.local"}
 
@@ -56,6 +57,45 @@ def ask(headers, *, path="/v1/models", key=None, open_paths=()):
     asyncio.run(guard(scope, None, send))
     answered = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], answered
+
+
+@pytest.mark.parametrize(
+    ("typed", "origin"),
+    [
+        ("https://example.com", "https://example.com"),
+        ("HTTPS://Example.COM/", "https://example.com"),
+        ("https://example.com:443", "https://example.com"),
+        ("http://example.com:80", "http://example.com"),
+        ("http://example.com:443", "http://example.com:443"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://xn--gre-6ka8i.example", "https://xn--gre-6ka8i.example"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+        ("app://obsidian.md", "app://obsidian.md"),
+    ],
+)
+def test_origins_are_taken_as_browsers_send_them(typed, origin):
+    assert checked_origin(typed) == origin
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["*", "null", "", "example.com", "https://", "https://*.example.com", "file://"]
+    + ["https://example.com/app", "https://me@example.com", "https://example.com:x", "https://a b"]
+    + ["https://example.com:99999", "https://größe.example"],
+)
+def test_what_is_not_an_origin_is_refused(typed):
+    with pytest.raises(UsageError) as error:
+        checked_origin(typed)
+    assert "--allow-origin https://example.com" in error.value.hint
+
+
+def test_host_names_are_taken_as_they_are_typed():
+    for typed in ("my-laptop.local", "My-Laptop.local.", "my-laptop.local:8000"):
+        assert checked_name(typed) == "my-laptop.local"
+    for typed in ("", "http://my-laptop.local", "a/b", "a b"):
+        with pytest.raises(UsageError):
+            checked_name(typed)
 
 
 LOCAL = {"host": "127.0.0.1:8000"}

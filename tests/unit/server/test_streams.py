@@ -8,21 +8,11 @@ import pytest
 import torch
 
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.unit.server.fakes import VOCAB_SIZE, logits_of, take
+from tests.unit.server.fakes import VOCAB_SIZE, logits_of, scripted, take
 
 
 def joined(pieces):
     return "".join(piece.text for piece in pieces)
-
-
-def scripted(stream, ids):
-    """The pieces of a stream to which the ids are by far the likeliest, one after the other."""
-    pieces = [stream.begin()]
-    for token_id in ids:
-        logits = torch.zeros(VOCAB_SIZE)
-        logits[token_id] = 1000.0
-        pieces.append(take(stream, logits))
-    return [piece for piece in pieces if piece is not None]
 
 
 def test_the_same_seed_gives_the_same_text(stream, alone):
@@ -46,6 +36,24 @@ def test_an_end_of_text_and_a_stop_string_both_stop(stream):
     assert joined(pieces) == "a"
     assert (pieces[-1].finish, pieces[-1].new_tokens) == ("stop", 3)
     assert scripted(stream(max_new_tokens=2), b"ab")[-1].finish == "length"
+
+
+@pytest.mark.parametrize("n_bytes", [1, 2, 3])
+def test_a_text_that_is_cut_inside_a_character_ends_before_it(stream, n_bytes):
+    ids = "a😀".encode()[: 1 + n_bytes]
+    pieces = scripted(stream(max_new_tokens=len(ids), logprobs=0), ids)
+    assert joined(pieces) == "a"
+    # Its tokens are counted and scored all the same.
+    assert (pieces[-1].finish, pieces[-1].new_tokens) == ("length", len(ids))
+    tokens = [token for piece in pieces for token in piece.tokens]
+    assert bytes(token.token_id for token in tokens) == ids
+    assert [token.offset for token in tokens] == [0, *[1] * n_bytes]
+    late = stream(max_new_tokens=9)
+    assert joined([*scripted(late, ids), late.cut()]) == "a"
+
+
+def test_bytes_that_are_no_character_stay_visible(stream):
+    assert joined(scripted(stream(max_new_tokens=3), b"a\xc3b")) == "a\ufffdb"
 
 
 def test_ids_that_the_tokenizer_lacks_are_never_chosen(stream):

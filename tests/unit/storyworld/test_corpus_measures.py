@@ -12,6 +12,8 @@ import pytest
 
 from storyworld import generate_stories
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus() -> ModuleType:

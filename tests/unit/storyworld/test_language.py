@@ -9,6 +9,8 @@ import pytest
 
 from storyworld import Story, generate_stories
 
+pytestmark = pytest.mark.slow
+
 FORBIDDEN = {
     "pattern marks": r"[{}\[\]<>|]",
     "double spaces": r"  | $|^ ",

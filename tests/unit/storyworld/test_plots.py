@@ -15,6 +15,8 @@ from storyworld.plots import plots
 from storyworld.plots.registry import Plot
 from storyworld.tale import Tale
 
+pytestmark = pytest.mark.slow
+
 
 def told(name: str, count: int = 150) -> Iterator[Story]:
     """Stories of one plot kind."""

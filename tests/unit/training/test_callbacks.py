@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from slm.errors import NoSpaceError
-from slm.runtime import Process
 from slm.training import Callback
-from slm.training.callbacks import Listeners
+from slm.training.callbacks import CallbackList
 
 
 class Failing(Callback):
@@ -25,9 +24,9 @@ class Failing(Callback):
 
 
 def end(callbacks: list[Callback], *, failed: bool = False, times: int = 1) -> None:
-    listeners = Listeners(callbacks, Process())
+    listeners = CallbackList(callbacks)
     for _ in range(times):
-        listeners.tell("on_end", None, failed=failed)
+        listeners.emit("on_end", None, failed=failed)
 
 
 def test_all_hear_of_it_and_the_first_failure_is_raised(listener: Any) -> None:
@@ -56,5 +55,5 @@ def test_what_is_not_vital_is_noted_once(listener: Any) -> None:
 
 def test_only_the_main_process_tells(listener: Any) -> None:
     for rank in (1, 0):
-        Listeners([listener], Process(rank=rank, world_size=2)).note(f"from {rank}")
+        CallbackList([listener], is_main=rank == 0).note(f"from {rank}")
     assert listener.events == [("on_note", "from 0")]

@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slm.config import TrainingConfig
-from slm.training.schedule import lr_at, lr_scale
+from slm.errors import ConfigError
+from slm.training.schedule import (
+    check_context_length,
+    context_length_at,
+    lr_at,
+    lr_scale,
+    split_windows,
+)
 
 schedules = st.builds(
     TrainingConfig,
@@ -73,3 +81,47 @@ def test_by_the_clock_it_depends_on_progress_and_not_on_steps() -> None:
     config = TrainingConfig(schedule="cosine", warmup_steps=10, max_minutes=5.0)
     assert lr_scale(1000, 0.5, config) == lr_scale(20, 0.5, config)
     assert lr_scale(1000, 0.5, config) > lr_scale(1000, 0.6, config)
+
+
+# -- context length --------------------------------------------------------------------------------
+
+
+def test_the_context_is_short_at_first() -> None:
+    config = TrainingConfig(short_context=64, short_context_fraction=0.5)
+    assert [context_length_at(p, config, 256) for p in (0.0, 0.49, 0.5, 1.0)] == [64, 64, 256, 256]
+    assert context_length_at(0.0, config, 32) == 32
+
+
+def test_without_a_short_context_it_is_the_whole_window() -> None:
+    assert context_length_at(0.0, TrainingConfig(), 256) == 256
+
+
+def test_cutting_keeps_every_token_and_its_target() -> None:
+    stream = torch.arange(25)
+    x, y = stream[:24].view(2, 12), stream[1:].view(2, 12)
+    short_x, short_y = split_windows((x, y), 4)
+    assert short_x.shape == (6, 4)
+    assert torch.equal(short_x.flatten(), stream[:24])
+    assert torch.equal(short_y, short_x + 1)
+    whole_x, whole_y = split_windows((x, y), 12)
+    assert torch.equal(whole_x, x)
+    assert torch.equal(whole_y, y)
+
+
+def test_a_short_context_must_divide_the_windows() -> None:
+    check_context_length(TrainingConfig(short_context=64), 256, 256)
+    check_context_length(TrainingConfig(short_context=300), 256, 256)
+    check_context_length(TrainingConfig(), 7, 7)
+    with pytest.raises(ConfigError, match="block_size 256 is not a multiple of .* 100") as caught:
+        check_context_length(TrainingConfig(short_context=100), 256, 256)
+    assert caught.value.hint == "try short_context=128"
+
+
+def test_a_block_size_that_was_chosen_must_have_an_effect() -> None:
+    check_context_length(TrainingConfig(block_size=64), 64, 64)
+    check_context_length(TrainingConfig(block_size=64), 64, 128)
+    check_context_length(TrainingConfig(block_size=128), 64, 128)
+    check_context_length(TrainingConfig(), 64, 64)  # nobody chose it
+    with pytest.raises(ConfigError, match="128 in the training settings, 64 in the data") as caught:
+        check_context_length(TrainingConfig(block_size=128), 64, 64)
+    assert caught.value.hint == "set block_size=64 in the training settings"

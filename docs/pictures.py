@@ -1,0 +1,163 @@
+"""Takes the pictures of the web page for the documentation, with a real server and Chromium.
+
+Usage:
+    python docs/pictures.py RUN                      # writes docs/pictures/NAME-{light,dark}.png
+    python docs/pictures.py RUN --out /tmp/pictures
+
+RUN is a run directory, for example runs/demo. It is only read. The script needs the extras `serve`
+and `dev` and a Chromium; SLM_CHROMIUM names one that is not on the PATH, and
+`playwright install chromium` installs one.
+
+The prompt and the seed are fixed, so the same run gives the same pictures on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+WIDTH, HEIGHT = 1200, 1040
+COLOR_SCHEMES = ("light", "dark")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSER_FLAGS = ("--disable-gpu", "--no-first-run", "--disable-background-networking")
+MAX_BYTES = 120_000
+"""The largest picture that a page of the documentation may load."""
+COLORS = (256, 128, 64)
+"""Palette sizes to try, until a picture is small enough."""
+
+PROMPT = "Once upon a time there was a little fox"
+SETTINGS = {"seed": 3, "max_tokens": 120}
+BRANCH_TOKEN = 60
+"""The token of the story that another one replaces."""
+UNLIKELY = ".token.by-model.tint-3, .token.by-model.tint-4"
+"""Generated tokens with 3 to 8 bits of surprisal, which have interesting alternatives."""
+
+
+INSPECTED = {".bar-token": 4, ".attended-token": 13, ".lens tbody tr:first-child .guess": 8}
+"""Which token the pointer visits in each part of the Look inside view."""
+
+
+@contextmanager
+def served(run: Path) -> Iterator[str]:
+    """Serve a run on a free port of loopback; yields the address."""
+    command = [sys.executable, "-m", "slm", "serve", "--checkpoint", str(run), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            address = server.stdout.readline().strip()
+            if not address:
+                raise SystemExit(f"slm serve --checkpoint {run} did not start")
+            yield address
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """A headless Chromium: SLM_CHROMIUM, one on the PATH, or Playwright's own."""
+    path = os.environ.get("SLM_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = [*BROWSER_FLAGS, *(["--no-sandbox"] if is_root else [])]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+def write_view(page: Page) -> bytes:
+    """A story with two branches, colored by surprisal, with the alternatives to one token open."""
+    page.wait_for_selector("#next[aria-busy=false]")
+    page.fill("#prompt", PROMPT)
+    page.click("#generate")
+    page.wait_for_selector("#generate:text-is('Continue')")
+    tokens = page.locator(".token").filter(has_text=re.compile(r"\w"))
+    open_card(page, tokens.nth(min(BRANCH_TOKEN, tokens.count() - 1)))
+    page.locator(".card .candidate:not(.current)").first.click()
+    page.wait_for_selector("#generate:text-is('Continue')")
+    page.check("input[name=color][value=surprisal]", force=True)
+    page.wait_for_selector("#next[aria-busy=false]")
+    unlikely = page.locator(UNLIKELY)
+    open_card(page, unlikely.first if unlikely.count() else tokens.last)
+    return page.screenshot()
+
+
+def open_card(page: Page, token: Locator) -> None:
+    token.click()
+    page.wait_for_selector(".card:not([hidden])")
+
+
+def inside_view(page: Page) -> bytes:
+    """Surprisal, attention and the logit lens of the example text, each with a token selected."""
+    page.click("nav a[href='#inside']")
+    page.wait_for_selector(".head[aria-checked=true]")
+    for selector, number in INSPECTED.items():
+        elements = page.locator(selector)
+        elements.nth(min(number, elements.count() - 1)).hover()
+    return page.screenshot(full_page=True)
+
+
+def run_view(page: Page) -> bytes:
+    """The metrics, the loss curve and the samples of the run."""
+    page.click("nav a[href='#run']")
+    page.wait_for_selector("#run-curve svg")
+    return page.screenshot(full_page=True)
+
+
+VIEWS = {"write": write_view, "inside": inside_view, "run": run_view}
+"""Name to the function that takes the picture; in this order, on one page."""
+
+
+def compressed(screenshot: bytes) -> bytes:
+    """The screenshot as a PNG with a palette, as large a one as MAX_BYTES allows."""
+    image = Image.open(io.BytesIO(screenshot)).convert("RGB")
+    for colors in COLORS:
+        stream = io.BytesIO()
+        palette = image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        palette.save(stream, "PNG", optimize=True)
+        if stream.tell() <= MAX_BYTES:
+            break
+    return stream.getvalue()
+
+
+def main() -> None:
+    """Take all pictures and print their sizes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with served(arguments.run) as address, launched() as browser:
+        for scheme in COLOR_SCHEMES:
+            page = browser.new_page(
+                viewport={"width": WIDTH, "height": HEIGHT},
+                color_scheme="dark" if scheme == "dark" else "light",
+                reduced_motion="reduce",
+            )
+            page.add_init_script(
+                f"localStorage.setItem('slm.settings', {json.dumps(json.dumps(SETTINGS))})"
+            )
+            page.goto(address)
+            page.wait_for_selector("body[data-ready]")
+            for name, take in VIEWS.items():
+                path = arguments.out / f"{name}-{scheme}.png"
+                path.write_bytes(compressed(take(page)))
+                print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
+            page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Text in a folder: files for each split, or files of which a share is held out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from slm.data.documents import Piece
+from slm.data.file_source import FileSource, file_identity, file_status
+from slm.data.folder import FolderFiles, find_files
+from slm.data.readers import (
+    READABLE,
+    Note,
+    is_readable,
+    kind_of,
+    read_documents,
+    rows_of,
+    text_bytes_of,
+)
+from slm.data.splits import HeldOut, Split, limited
+
+_COUNTED_FILES = 20
+"""Of more files the number of texts is estimated from the first ones."""
+_NOTES_ABOUT_FILES = 3
+
+
+class FolderSource:
+    """The files of a folder; where none are for validation, a share of the training text is."""
+
+    story_bytes = None
+
+    def __init__(
+        self,
+        folder: Path,
+        files: FolderFiles,
+        *,
+        limit: int | None,
+        fraction: float,
+        seed: int,
+        note: Note | None = None,
+    ) -> None:
+        self._folder = folder
+        self._files = files
+        self._limit = limit
+        self._fraction = fraction
+        self._seed = seed
+        self._note = None if note is None else _few(note, folder)
+        self._held_out = HeldOut(
+            lambda: self._documents(files.train),
+            name=str(folder),
+            seed=seed,
+            fraction=fraction,
+            limit=limit,
+        )
+
+    @property
+    def name(self) -> str:
+        return str(self._folder)
+
+    @cached_property
+    def expected_stories(self) -> int | None:
+        if self._limit is not None:
+            return self._limit
+        counted = self._files.train[:_COUNTED_FILES]
+        rows = [rows_of(path) for path in counted]
+        n_rows = sum(number for number in rows if number is not None)
+        if None in rows or not n_rows:
+            return None
+        n_bytes = sum(file_status(path).st_size for path in counted)
+        all_bytes = sum(file_status(path).st_size for path in self._files.train)
+        return round(n_rows * all_bytes / n_bytes)
+
+    @cached_property
+    def expected_bytes(self) -> int | None:
+        n_bytes = [text_bytes_of(path) for path in self._files.train]
+        return None if None in n_bytes else sum(filter(None, n_bytes))
+
+    def identity(self) -> dict[str, Any]:
+        files = self._files
+        identity: dict[str, Any] = {
+            "kind": "folder",
+            "train": self._identity_of(files.train),
+            "limit": self._limit,
+        }
+        if files.validation:
+            identity["validation"] = self._identity_of(files.validation)
+        else:
+            identity |= {"seed": self._seed, "validation_fraction": self._fraction}
+        is_plain = len(files.train) == len(files.validation) == 1
+        if not is_plain or any(
+            path.parent != self._folder for path in (*files.train, *files.validation)
+        ):
+            identity["path"] = self._folder.resolve().as_posix()
+        return identity
+
+    def _identity_of(self, paths: list[Path]) -> dict[str, Any]:
+        """What changes with any of the files, in a size that does not grow with their number."""
+        if len(paths) == 1:
+            return file_identity(paths[0])
+        digest = hashlib.sha256()
+        size = 0
+        for path in paths:
+            status = file_status(path)
+            size += status.st_size
+            digest.update(os.fsencode(path.relative_to(self._folder).as_posix()))
+            digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
+        return {"files": len(paths), "size": size, "sha256": digest.hexdigest()}
+
+    def details(self) -> dict[str, Any]:
+        return {}
+
+    def forget(self) -> None:
+        pass
+
+    def pieces(self, split: Split) -> Iterator[Piece]:
+        if not self._files.validation:
+            return self._held_out.pieces(split)
+        files = self._files.train if split == "train" else self._files.validation
+        limit = self._limit if split == "train" else None
+        name = str(files[0] if len(files) == 1 else f"{self._folder} ({split})")
+        return limited(self._documents(files), limit, name=name)
+
+    def _documents(self, paths: list[Path]) -> Iterator[Piece]:
+        for path in paths:
+            yield from read_documents(path, note=self._note)
+
+
+def open_folder(
+    folder: Path,
+    *,
+    limit: int | None,
+    fraction: float,
+    seed: int,
+    note: Note | None = None,
+) -> FileSource | FolderSource:
+    """The source that the files of a folder make.
+
+    Args:
+        folder: is there.
+        limit, fraction, seed: as for `open_source`.
+        note: called with a sentence on what is not read.
+
+    Raises:
+        DataError: there is no training text, it cannot be said which it is, or shards are missing.
+    """
+    files = find_files(folder, _kind_of, expected=READABLE)
+    if note is not None:
+        for sentence in files.notes(folder):
+            note(sentence)
+    if len(files.train) == 1 and not files.validation:
+        return FileSource(files.train[0], limit=limit, fraction=fraction, seed=seed, note=note)
+    return FolderSource(folder, files, limit=limit, fraction=fraction, seed=seed, note=note)
+
+
+def _few(note: Note, folder: Path) -> Note:
+    """A note of which the first few sentences are passed on: there may be thousands of files."""
+    said: set[str] = set()
+
+    def say(sentence: str) -> None:
+        if sentence in said or len(said) > _NOTES_ABOUT_FILES:
+            return
+        said.add(sentence)
+        is_over = len(said) > _NOTES_ABOUT_FILES
+        note(f"note: {folder}: notes about further files are left out" if is_over else sentence)
+
+    return say
+
+
+def _kind_of(name: str) -> tuple[str, str] | None:
+    kind = kind_of(name)
+    return (kind.stem, kind.format or "archive") if is_readable(name) else None

@@ -1,0 +1,219 @@
+"""One file of text: what it is called, how it is opened, and what its errors say.
+
+Every reader gets its bytes from here, so that compressed files, damage and foreign encodings are
+dealt with in one place.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from slm.data.readers.compression import UNPACK_COMMANDS, member_name, unpacked
+from slm.data.readers.kinds import Format, kind_of
+from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of, shell_path
+from slm.errors import DataError
+from slm.reading import bounded_lines, open_regular
+
+LONGEST_LINE_BYTES = 64 << 20
+_NOT_TEXT_HINT = "give the text itself: is the file whole, and was it made by a program for text?"
+
+
+class DataFile:
+    """A file that holds text.
+
+    Args:
+        path: where it is.
+        name: what errors call it; None: its path. A file with a name of its own is not the user's
+            to change, such as one in a cache.
+        format: what it holds, where its name does not say it.
+
+    Attributes:
+        path, name: as given.
+        kind: what its name promises.
+        format: what it holds; None: unknown.
+    """
+
+    def __init__(
+        self, path: Path, *, name: str | None = None, format: Format | None = None
+    ) -> None:
+        self.path = path
+        self.name = name or str(path)
+        self.kind = kind_of(path.name)
+        self.format = format or self.kind.format
+        self._is_users = name is None
+
+    @property
+    def packing(self) -> str:
+        """The extension of its compression, such as `.gz`; empty for a file that has none."""
+        return "" if self.kind.compression is None else self.path.suffix
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The content, unpacked.
+
+        Raises:
+            DataError: it cannot be read; also for an OSError while it is read.
+        """
+        with self.open_packed() as stream:
+            if self.kind.compression is None:
+                yield stream
+            else:
+                with unpacked(stream, self.kind.compression) as content:
+                    yield content
+
+    @contextmanager
+    def open_packed(self) -> Iterator[BinaryIO]:
+        """The bytes of the file; only regular files are ever opened.
+
+        Raises:
+            DataError: as `open`.
+        """
+        try:
+            with open_regular(self.path) as stream:
+                yield stream
+        except OSError as error:
+            raise DataError(
+                f"cannot read {self.name}: {error.strerror or error}", hint=self._step_after(error)
+            ) from error
+
+    def new_name(self, extension: str | None = None, suffix: str = "") -> Path:
+        """A name that is free, for a file made of this one: a neighbor of the user's own files.
+
+        Args:
+            extension: that of the new file, such as `.csv`; None: the one it has.
+            suffix: what is added to the stem.
+        """
+        if extension is None:
+            extension = self.kind.extension or self.path.suffix
+        folder = self.path.parent if self._is_users else Path()
+        return free_name(folder, (self.kind.stem or "text") + suffix, extension)
+
+    def rename_command(self, extension: str) -> str:
+        """The command that gives the file a name with another extension, and overwrites nothing."""
+        new = self.new_name(extension)
+        verb = "mv -n" if self._is_users else "cp -n"
+        return f"{verb} {shell_path(self.path)} {shell_path(new)}"
+
+    def printing_command(self) -> str:
+        """The command that prints the content on stdout."""
+        compression = self.kind.compression
+        path = shell_path(self.path)
+        if compression == "zip":
+            with self.open_packed() as stream:
+                return f"unzip -p {path} {shlex.quote(member_name(stream))}"
+        return f"{UNPACK_COMMANDS[compression] if compression else 'cat'} {path}"
+
+    def not_utf8(self, message: str) -> DataError:
+        """The error for content that is not UTF-8, with the way to convert it."""
+        return DataError(message, hint=self._conversion(self._encoding()))
+
+    def zero_byte(self, where: str, place: str) -> DataError:
+        """The error for a zero byte, which UTF-16 is full of and text never has."""
+        encoding = self._encoding()
+        if encoding is None:
+            return DataError(f"{where} is not text: {place}", hint=_NOT_TEXT_HINT)
+        message = f"{where} is not UTF-8 but {encoding.name}: {place}"
+        return DataError(message, hint=self._conversion(encoding))
+
+    def _encoding(self) -> Encoding | None:
+        with self.open() as stream:
+            return encoding_of(stream)
+
+    def _conversion(self, encoding: Encoding | None) -> str:
+        unpack = self.printing_command() if self.kind.compression else ""
+        new = self.new_name(suffix="-utf8")
+        return conversion_hint(encoding, self.path, new=new, unpack=unpack)
+
+    def _step_after(self, error: OSError) -> str:
+        """What to do about a file that cannot be read."""
+        if error.filename is not None:
+            return "check the path, and that you may read the file"
+        if self.kind.compression == "zip":
+            target = shell_path(self.new_name("", suffix="-unpacked"))
+            return (
+                "unpack it into a new folder, and give that or a file of it: "
+                f"unzip -n {shell_path(self.path)} -d {target}"
+            )
+        if error.errno == errno.EFBIG:
+            return "is it of the kind that its name says?"
+        if self.kind.compression is not None:
+            return (
+                "is the file whole? Fetch it again, or look at what is in it: "
+                f"{self.printing_command()} | head -c 1000"
+            )
+        return "is the file whole? Fetch it again"
+
+
+def decoded_blocks(file: DataFile, block_bytes: int) -> Iterator[str]:
+    """A file's text in blocks, line ends made newlines, without a byte order mark.
+
+    Raises:
+        DataError: it cannot be read or is not UTF-8 text; the message gives the byte.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    read_bytes = 0
+    held_return = ""
+    first = True
+    with file.open() as stream:
+        while True:
+            block = stream.read(block_bytes)
+            if read_bytes == 0:
+                _refuse_marks(file, block)
+            if b"\0" in block:
+                place = f"byte {read_bytes + block.index(0):,} is zero"
+                raise file.zero_byte(file.name, place)
+            waiting = len(decoder.getstate()[0])
+            try:
+                text = held_return + decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                raise file.not_utf8(
+                    f"{file.name} is not UTF-8: {error.reason} at byte "
+                    f"{read_bytes - waiting + error.start:,}"
+                ) from None
+            read_bytes += len(block)
+            if first and text:
+                text = text.removeprefix("\ufeff")
+                first = False
+            held_return = ""
+            if block and text.endswith("\r"):  # its newline may be in the next block
+                text, held_return = text[:-1], "\r"
+            if "\r" in text:
+                text = text.replace("\r\n", "\n")
+            yield text
+            if not block:
+                return
+
+
+def decoded_lines(file: DataFile) -> Iterator[str]:
+    """A file's lines with their ends, without a byte order mark.
+
+    Raises:
+        DataError: it cannot be read, is not UTF-8 text, or has a line that is longer; the message
+            gives the line.
+    """
+    with file.open() as stream:
+        for number, line in enumerate(bounded_lines(stream, LONGEST_LINE_BYTES), start=1):
+            if number == 1:
+                _refuse_marks(file, line)
+            where = f"{file.name}, line {number:,}"
+            if b"\0" in line:
+                raise file.zero_byte(where, "it holds a zero byte")
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise file.not_utf8(
+                    f"{where} is not UTF-8: {error.reason} at byte {error.start:,}"
+                ) from None
+            yield text.removeprefix("\ufeff") if number == 1 else text
+
+
+def _refuse_marks(file: DataFile, head: bytes) -> None:
+    marked = mark_of(head)
+    if marked is not None:
+        raise file.not_utf8(f"{file.name} is not UTF-8: byte 0 begins a {marked} mark")

@@ -1,0 +1,200 @@
+"""How a CSV file is written: the delimiter of its fields, and whether its first row names them.
+
+The delimiter is the one that gives the rows of the beginning equal numbers of fields. `csv.Sniffer`
+is not asked: it may answer with a letter, and it does not parse quoted fields.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from slm.data.readers.columns import text_name
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
+
+DELIMITERS = (",", "\t", ";", "|")
+DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+_DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_MOST_SHARE = 0.9
+"""Share of the rows that must have as many fields as the first."""
+_PROSE_WORDS = 6
+_PROSE_END = re.compile("[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\xbb)]*\\s*$")
+
+
+class Dialect(NamedTuple):
+    """How fields are separated.
+
+    Attributes:
+        delimiter: one character.
+        quotes: how a quote stands in a quoted field: `doubled`, or `escaped` by a backslash, as
+            databases write it; `plain`: fields are never quoted, as in many files with tabs.
+        skip_spaces: whether blanks before a field are left out.
+        declared: whether the first line says the delimiter, as `sep=;` does, and is not a row.
+    """
+
+    delimiter: str
+    quotes: Literal["doubled", "escaped", "plain"] = "doubled"
+    skip_spaces: bool = False
+    declared: bool = False
+
+    def reader(self, lines: Iterable[str]) -> CsvReader:
+        """The rows of lines that are written so; strict about quotes."""
+        return csv.reader(
+            lines,
+            strict=True,
+            delimiter=self.delimiter,
+            skipinitialspace=self.skip_spaces,
+            doublequote=self.quotes == "doubled",
+            escapechar="\\" if self.quotes == "escaped" else None,
+            quoting=csv.QUOTE_NONE if self.quotes == "plain" else csv.QUOTE_MINIMAL,
+        )
+
+
+class _Rows(NamedTuple):
+    """The rows of a sample, parsed in one way.
+
+    Attributes:
+        dialect: the way.
+        rows: without blank lines.
+        share: of the rows below the first, how many have as many fields as it; 0 if a row cannot be
+            parsed.
+    """
+
+    dialect: Dialect
+    rows: list[list[str]]
+    share: float
+
+    @property
+    def width(self) -> int:
+        return len(self.rows[0]) if self.rows else 0
+
+    @property
+    def is_table(self) -> bool:
+        return self.width > 1 and len(self.rows) > 1 and self.share >= _MOST_SHARE
+
+
+def find_dialect(lines: Sequence[str], preferred: str, *, whole: bool) -> Dialect:
+    """How the first lines of a file, with their ends, are written.
+
+    Args:
+        lines: of the file.
+        preferred: the delimiter that its name promises; it is taken where others fit no better.
+        whole: whether these are all lines; else the last row may be cut off.
+    """
+    declared = _DECLARED.fullmatch(lines[0]) if lines else None
+    if declared is not None:
+        lines = lines[1:]
+        best = _parsed_somehow(lines, declared[1], whole)
+    else:
+        candidates = dict.fromkeys((preferred, *DELIMITERS))
+        parsed = {mark: _parsed_somehow(lines, mark, whole) for mark in candidates}
+        best = parsed[_best(parsed, preferred)]
+    found = best.dialect._replace(declared=declared is not None)
+    spaced = found._replace(skip_spaces=True)
+    if any(field[:1] == " " and field.lstrip(" ")[:1] == '"' for row in best.rows for field in row):
+        return spaced if _parsed(lines, spaced, whole).share >= best.share else found
+    return found
+
+
+def _best(parsed: dict[str, _Rows], preferred: str) -> str:
+    named = [mark for mark, found in parsed.items() if found.width > 1 and _names_text(found)]
+    tables = [mark for mark, found in parsed.items() if found.is_table]
+    for good in ([mark for mark in named if mark in tables], named, tables):
+        if preferred in good:
+            return preferred
+        if good:
+            return max(good, key=lambda mark: (parsed[mark].share, parsed[mark].width))
+    return preferred
+
+
+def _names_text(found: _Rows) -> bool:
+    return text_name(found.rows[0]) is not None
+
+
+def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
+    """The rows with a delimiter; quotes are doubled unless this fails and another way does not."""
+    first = _parsed(lines, Dialect(delimiter), whole)
+    if first.share:
+        return first
+    others = []
+    if any('\\"' in line for line in lines):
+        others.append(Dialect(delimiter, "escaped"))
+    if delimiter == "\t":
+        others.append(Dialect(delimiter, "plain"))
+    tried = (_parsed(lines, dialect, whole) for dialect in others)
+    return next((rows for rows in tried if rows.is_table), first)
+
+
+def _parsed(lines: Sequence[str], dialect: Dialect, whole: bool) -> _Rows:
+    reader = dialect.reader(lines)
+    rows: list[list[str]] = []
+    failed = False
+    try:
+        rows.extend(row for row in reader if row)  # keeps those before an error
+    except csv.Error:
+        failed = whole or reader.line_num < len(lines)
+    below = rows[1:]
+    equal = sum(len(row) == len(rows[0]) for row in below)
+    return _Rows(dialect, rows, 0.0 if failed else equal / len(below) if below else 1.0)
+
+
+def is_evident_table(lines: Sequence[str], *, whole: bool) -> str | None:
+    """The delimiter of lines that are evidently a table with a column of text; None: they may be
+    prose. A line of prose may have a comma, and so may the next; names of columns it has not."""
+    for mark in DELIMITERS:
+        found = _parsed_somehow(lines, mark, whole)
+        if not (found.is_table and len(found.rows) > 2 and found.share == 1.0):
+            continue
+        header, below = found.rows[0], found.rows[1:]
+        if not all(re.fullmatch(r"[\w .-]{1,40}", name.strip()) for name in header):
+            continue
+        if _names_text(found):
+            return mark
+        columns = list(zip(*below, strict=True))
+        numbers = [all(map(is_number, column)) for column in columns]
+        if all(numbers) or has_data(header, below):
+            continue
+        is_quoted = any(f'{mark}"' in line or line.startswith('"') for line in lines[1:])
+        is_all_quoted = all(f'"{mark}"' in line for line in lines[1:])
+        if is_all_quoted or (any(numbers) and (is_quoted or found.width > 2)):
+            return mark
+    return None
+
+
+def has_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row of a table is a row like those below it, and no names of columns.
+
+    Names are not numbers above numbers, not sentences, and do not stand in their own columns.
+    """
+    if text_name(first) is not None:
+        return False
+    if [cell for cell in first if cell.strip()] == [str(n) for n in range(_filled(first))]:
+        return False  # how pandas numbers columns without names
+    for column, cell in enumerate(first):
+        values = [row[column] for row in below if column < len(row)]
+        if cell.strip() and is_number(cell) and all(map(is_number, values)):
+            return True
+        if is_number(cell):
+            continue
+        words = len(cell.split())
+        is_prose = words > _PROSE_WORDS or "\n" in cell
+        if is_prose or (words > 1 and _PROSE_END.search(cell)) or cell in values:
+            return True
+    return False
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in row)
+
+
+def is_number(field: str) -> bool:
+    """Whether a field is empty or a number."""
+    try:
+        float(field.replace(",", ".") or 0)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,215 @@
+"""JSON: one document in each line, element of a list, or object that follows another.
+
+A document is `{"text": ...}`, `{"story": ...}` or a plain string. JSON Lines are read by lines, so
+that errors name the line; a list and indented objects are read value by value, so that the file
+need not fit in memory. `datasets` takes a whole file into memory after a bad line, and cannot say
+which line it was.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from slm.data.documents import Piece, pieces_of
+from slm.data.readers.columns import EXPECTED, text_name
+from slm.data.readers.content import HEAD_BYTES, evidence_in
+from slm.data.readers.data_file import DataFile, decoded_blocks, decoded_lines
+from slm.encodings import shell_path
+from slm.errors import DataError
+
+LONGEST_VALUE_CHARS = 32 << 20
+BLOCK_BYTES = 1 << 20
+_MOST_BRACKETS = 1 << 20
+"""Lists and objects in one value: each takes many times its characters in memory."""
+_BLANKS = re.compile(r"[ \t\n\r]*")
+_MARGIN = 16
+"""An error in the last characters that have been read may only mean that there is more."""
+
+
+def read_json_file(file: DataFile) -> Iterator[Piece]:
+    """The documents of a JSON file; documents of white space are left out.
+
+    Raises:
+        DataError: the file cannot be read, or a value is not what it should be; the message gives
+            the line's number.
+    """
+    with file.open() as stream:
+        head = stream.read(HEAD_BYTES)
+    found = evidence_in(head.decode("utf-8", "replace"), whole=len(head) < HEAD_BYTES)
+    is_lines = found is None or found[0] != "json values"
+    for value, where in _lines(file) if is_lines else _values(file):
+        text = _text_of(value, where, file)
+        if text and not text.isspace():
+            yield from pieces_of(text)
+
+
+def _lines(file: DataFile) -> Iterator[tuple[Any, str]]:
+    for number, line in enumerate(decoded_lines(file), start=1):
+        if line.isspace() or not line:
+            continue
+        where = f"{file.name}, line {number:,}"
+        _check_brackets(line, where)
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(
+                f"{where} is not JSON: {_reason(error)}",
+                hint="each line holds one JSON object or string",
+            ) from None
+        yield value, where
+
+
+def _values(file: DataFile) -> Iterator[tuple[Any, str]]:
+    """The elements of a list, or values one after the other, with where each begins."""
+    reader = _ValueReader(file)
+    in_list = reader.takes("[")
+    first = True
+    while not reader.is_at_end():
+        if in_list and reader.takes("]"):
+            in_list = False
+            if not reader.is_at_end():
+                raise reader.error("something follows the end of the list")
+            return
+        if in_list and not first and not reader.takes(","):
+            raise reader.error("expected a comma or the end of the list")
+        reader.is_at_end()  # skips blanks
+        where = reader.where()
+        yield reader.value(), where
+        first = False
+    if in_list:
+        raise reader.error("the list does not end")
+
+
+class _ValueReader:
+    """Takes JSON values from a file of which a part is in memory."""
+
+    def __init__(self, file: DataFile) -> None:
+        self._file = file
+        self._blocks = decoded_blocks(file, BLOCK_BYTES)
+        self._decoder = json.JSONDecoder()
+        self._text = ""
+        self._at = 0
+        self._line = 1
+        self._counted_to = 0
+        self._has_more = True
+
+    def where(self) -> str:
+        self._line += self._text.count("\n", self._counted_to, self._at)
+        self._counted_to = self._at
+        return f"{self._file.name}, line {self._line:,}"
+
+    def error(self, reason: str) -> DataError:
+        return DataError(
+            f"{self.where()} is not JSON: {reason}",
+            hint="is the file whole? It holds a list of JSON objects or strings",
+        )
+
+    def is_at_end(self) -> bool:
+        """Whether nothing but blanks is left; skips them."""
+        while True:
+            blanks = _BLANKS.match(self._text, self._at)
+            assert blanks is not None
+            self._at = blanks.end()
+            if self._at < len(self._text):
+                return False
+            if not self._has_more:
+                return True
+            self._read_more()
+
+    def takes(self, character: str) -> bool:
+        """Whether this character comes next; it is then taken."""
+        if self.is_at_end() or self._text[self._at] != character:
+            return False
+        self._at += 1
+        return True
+
+    def value(self) -> Any:
+        while True:
+            try:
+                value, end = self._decoder.raw_decode(self._text, self._at)
+            except RecursionError:
+                raise self.error("nested too deeply") from None
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated string")
+                is_cut = is_cut or error.pos >= len(self._text) - _MARGIN
+                if not (is_cut and self._has_more):
+                    self._at = min(error.pos, len(self._text))
+                    raise self.error(error.msg) from None
+            except ValueError as error:  # an integer of more digits than Python takes
+                raise self.error(str(error)) from None
+            else:
+                if end < len(self._text) or not self._has_more:  # else a number may go on
+                    self._at = end
+                    return value
+            size = len(self._text) - self._at
+            if size > LONGEST_VALUE_CHARS:
+                raise self.error(f"a value is longer than {LONGEST_VALUE_CHARS:,} characters")
+            self._read_more(size)
+
+    def _read_more(self, characters: int = 0) -> None:
+        """Read as many characters again as a value has so far, so that little is parsed twice."""
+        where = self.where()
+        parts = [self._text[self._at :]]
+        self._at = self._counted_to = 0
+        read = 0
+        while self._has_more and read <= characters:
+            block = next(self._blocks, None)
+            self._has_more = block is not None
+            parts.append(block or "")
+            read += len(block or "")
+        self._text = "".join(parts)
+        _check_brackets(self._text, where)
+
+
+def _check_brackets(text: str, where: str) -> None:
+    if len(text) > _MOST_BRACKETS and text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise DataError(
+            f"{where} holds too many lists and objects",
+            hint="is it a list of stories? Each is an object with its text",
+        )
+
+
+def _reason(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _text_of(value: Any, where: str, file: DataFile) -> str:
+    if isinstance(value, dict):
+        field = text_name(value)
+        if field is None:
+            found = ", ".join(repr(str(name)[:40]) for name in list(value)[:8]) or "nothing"
+            raise DataError(
+                f"{where} has no field {EXPECTED}, found {found}", hint=_inner_step(value, file)
+            )
+        value = value[field]
+        where = f"{where}, field {field!r}"
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DataError(
+            f"{where} holds a {type(value).__name__}, expected a string",
+            hint="write each story as one string; pandas does with orient='records', lines=True",
+        )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # an escape can smuggle in half of a surrogate pair
+        raise DataError(
+            f"{where} holds a lone surrogate, which is not valid text",
+            hint="write the file anew; such a half of a character comes from a text that was cut",
+        ) from None
+    return value
+
+
+def _inner_step(value: dict[str, Any], file: DataFile) -> str:
+    """How to get at the stories of an object that holds them in a list."""
+    lists = [name for name, inner in value.items() if isinstance(inner, list) and inner]
+    if len(lists) == 1 and lists[0].isidentifier() and lists[0].isascii():
+        new = shell_path(file.new_name(".jsonl"))
+        return (
+            f"if {lists[0]!r} is the list of stories, write it into a file of its own: "
+            f"{file.printing_command()} | jq -c '.{lists[0]}[]' > {new}"
+        )
+    return "rename the field that holds the story to 'text'"

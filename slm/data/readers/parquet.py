@@ -1,0 +1,147 @@
+"""Parquet and Arrow files: one document a row, in the column `text` or `story`, or the only one of
+text.
+
+pyarrow reads them, one column in small steps: a row group may hold a million stories, and
+`datasets` takes it into memory whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from slm.data.documents import Piece, pieces_of
+from slm.data.readers.columns import EXPECTED, TEXT_NAMES, text_name
+from slm.data.readers.data_file import DataFile
+from slm.errors import DataError, SlmError, shown
+
+ROWS_AT_ONCE = 500
+_READ_BUFFER_BYTES = 1 << 20
+_ARROW_FILE_MAGIC = b"ARROW1"
+
+Column = tuple[str, ...]
+"""The name of a column, or the names that lead to a field of a struct."""
+
+
+def read_table(file: DataFile) -> Iterator[Piece]:
+    """The documents of a Parquet or Arrow file, one a row; empty rows are left out.
+
+    Raises:
+        DataError: the file is damaged, or no column holds the text.
+    """
+    row = 0
+    try:
+        for values in _parquet_steps(file) if file.format == "parquet" else _arrow_steps(file):
+            for value in values.to_pylist():
+                row += 1
+                text = value.decode("utf-8") if isinstance(value, bytes) else value
+                if text and not text.isspace():
+                    yield from pieces_of(text)
+    except SlmError:
+        raise
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file.name}, row {row:,} is not UTF-8: {error.reason} at byte {error.start:,}",
+            hint="write the table anew, with its text as strings",
+        ) from None
+    except Exception as error:  # the readers raise dozens of kinds
+        reason = str(error.__cause__ or error).strip().split("\n")[0][:300]
+        raise DataError(
+            f"cannot read {file.name}: {reason or type(error).__name__}",
+            hint="is the file whole? Fetch it again",
+        ) from error
+
+
+def parquet_rows(path: Path) -> int | None:
+    """Number of rows that a Parquet file says it holds; None when it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _parquet_steps(file: DataFile) -> Iterator[Any]:
+    """A Parquet file's text column in arrays."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file.path, pre_buffer=False, buffer_size=_READ_BUFFER_BYTES) as table:
+        column = _text_column(table.schema_arrow, file.name)
+        for batch in table.iter_batches(batch_size=ROWS_AT_ONCE, columns=[".".join(column)]):
+            yield _values(batch, column)
+
+
+def _arrow_steps(file: DataFile) -> Iterator[Any]:
+    """An Arrow file's or stream's text column in arrays; what is mapped takes no memory."""
+    import pyarrow as pa
+
+    with file.open_packed() as stream:
+        is_file = stream.read(len(_ARROW_FILE_MAGIC)) == _ARROW_FILE_MAGIC
+    with pa.memory_map(str(file.path)) as source:
+        reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+        column = _text_column(reader.schema, file.name)
+        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
+        for batch in batches:
+            for start in range(0, batch.num_rows, ROWS_AT_ONCE):
+                yield _values(batch.slice(start, ROWS_AT_ONCE), column)
+
+
+def _values(batch: Any, column: Column) -> Any:
+    import pyarrow.compute as pc
+
+    values = batch.column(batch.schema.get_field_index(column[0]))
+    values.validate(full=True)  # what a forged file says about its strings may lead anywhere
+    return pc.struct_field(values, list(column[1:])) if column[1:] else values
+
+
+def _text_column(schema: Any, name: str) -> Column:
+    """The column of text: one with its name, or the only one; those in structs come last.
+
+    Bytes count as text only where their column has its name: they may as well be images.
+    """
+    fields = list(_leaves(schema))
+    for depth in (1, 2):
+        level = {path: type for path, type in fields if (len(path) == 1) == (depth == 1)}
+        named = [path for path in level if text_name([path[-1]]) is not None]
+        named.sort(key=lambda path: TEXT_NAMES.index(path[-1].strip().lower()))
+        for path in named:
+            if _holds_text(level[path], or_bytes=True):
+                return path
+        texts = [path for path, type in level.items() if _holds_text(type)]
+        if len(texts) == 1 and not named:
+            return texts[0]
+        if texts:
+            break
+    found = ", ".join(f"{shown(field.name)} ({field.type})" for field in list(schema)[:12])
+    raise DataError(
+        f"{name} has no column {EXPECTED} that holds text, found {found or 'no columns'}",
+        hint="write the stories into one column of strings, named 'text'",
+    )
+
+
+def _leaves(fields: Any, above: Column = ()) -> Iterator[tuple[Column, Any]]:
+    """All columns that are no structs, and the fields of those that are."""
+    import pyarrow as pa
+
+    for field in fields:
+        path = (*above, field.name)
+        if pa.types.is_struct(field.type):
+            yield from _leaves(field.type, path)
+        else:
+            yield path, field.type
+
+
+def _holds_text(type: Any, *, or_bytes: bool = False) -> bool:
+    """Whether the values of an Arrow type are strings, in whatever way they are stored."""
+    import pyarrow as pa
+
+    kinds = pa.types
+    if kinds.is_dictionary(type) or kinds.is_run_end_encoded(type):
+        return _holds_text(type.value_type, or_bytes=or_bytes)
+    if kinds.is_string(type) or kinds.is_large_string(type) or kinds.is_string_view(type):
+        return True
+    is_bytes = kinds.is_binary(type) or kinds.is_large_binary(type) or kinds.is_binary_view(type)
+    return or_bytes and is_bytes

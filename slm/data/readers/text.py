@@ -1,0 +1,41 @@
+"""Plain text files: UTF-8, documents separated by `<|endoftext|>` or a similar marker.
+
+A file without markers is one document, kept exactly. Windows line ends (CRLF) become newlines
+and a byte order mark is dropped, as text editors do. Memory stays bounded by the size of a piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from slm.data.documents import PIECE_CHARS, Piece
+from slm.data.markers import find_separators, split_documents
+from slm.data.readers.data_file import DataFile, decoded_blocks
+
+BLOCK_BYTES = 1 << 20
+
+
+def read_text_file(
+    file: DataFile,
+    *,
+    note: Callable[[str], None] | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    piece_chars: int = PIECE_CHARS,
+) -> Iterator[Piece]:
+    """The documents of a text file, in pieces; documents of white space alone are left out.
+
+    Args:
+        file: the file.
+        note: called with a sentence where its markers are not all alone on their lines.
+        block_bytes, piece_chars: how much is read and handed on at once.
+
+    Raises:
+        DataError: the file cannot be read or is not UTF-8 text; the message gives the byte.
+    """
+    separators = find_separators(decoded_blocks(file, block_bytes))
+    sentence = separators.note(file.name)
+    if note is not None and sentence is not None:
+        note(sentence)
+    yield from split_documents(
+        decoded_blocks(file, block_bytes), separators, piece_chars=piece_chars
+    )

@@ -1,0 +1,239 @@
+"""A training step of a long run: `train_step` with several processes and every number checked.
+
+A loss, a gradient or a weight that is not finite must not spread: the step is left out or undone,
+and what was found is named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from slm.config import TrainingConfig
+from slm.model import GPT
+from slm.parallel.collectives import (
+    average_gradients,
+    largest_over_processes,
+    sum_over_processes,
+)
+from slm.parallel.fsdp import FSDP_SHARDING, clip_by_norm, local, total_norm
+from slm.runtime import Process, torch_dtype
+from slm.training.optim import build_optimizers
+from slm.training.step import Execution, Gradients, Optimizers, train_step
+
+
+@dataclass(frozen=True)
+class NonFinite:
+    """What is not finite, the first in this order: weights, losses, gradients, update."""
+
+    kind: Literal["weight", "loss", "gradient", "update"]
+    tensor: str | None = None
+    """The first such parameter; None where only the norm of the whole gradient overflowed."""
+    micro_batch: int | None = None
+    """The micro-batch of the loss, counted from 0; None where it is another process's."""
+
+    def __str__(self) -> str:
+        if self.kind == "weight":
+            return f"the weights {self.tensor} are not finite"
+        if self.kind == "update":
+            return f"the update made {self.tensor} not finite"
+        if self.kind == "gradient":
+            what = "norm of the gradient" if self.tensor is None else f"gradient of {self.tensor}"
+        elif self.micro_batch is None:
+            what = "loss of another process"
+        else:
+            what = f"loss of micro-batch {self.micro_batch + 1}"
+        return f"the {what} is not finite"
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """The result of a step."""
+
+    loss: float
+    """Mean loss of the step's tokens, over all processes, in nats."""
+    grad_norm: float
+    """Norm of the whole gradient before clipping."""
+    updated: bool
+    """False where something was not finite and nothing was changed; see `fault`."""
+    overflowed: bool = False
+    """Whether a float16 gradient was too large for its scale, which is now lower."""
+    fault: NonFinite | None = None
+
+
+class ParallelExecution(Execution):
+    """Execution in several processes, with whole or sharded models; alone it adds nothing."""
+
+    def __init__(self, device: str, dtype: str, process: Process) -> None:
+        super().__init__(device, dtype)
+        self.process = process
+
+    def finish_gradients(self, model: GPT, optimizers: Optimizers) -> None:
+        """Average the gradients over the processes; see `Execution`."""
+        average_gradients(model.parameters(), self.process)
+        super().finish_gradients(model, optimizers)
+
+    def clip(self, model: GPT, limit: float) -> float:
+        """See `Execution`."""
+        norm = total_norm(p.grad for p in model.parameters() if p.grad is not None)
+        grad_norm = float(norm)
+        if limit and math.isfinite(grad_norm):
+            clip_by_norm(model.parameters(), limit, norm)
+        return grad_norm
+
+    def mean_loss(self, losses: list[Tensor]) -> float:
+        """See `Execution`."""
+        loss = super().mean_loss(losses)
+        if self.process.world_size == 1:
+            return loss
+        summed = sum_over_processes([loss], self.process, self.device)
+        return summed[0] / self.process.world_size
+
+
+class GuardedStep:
+    """The optimizers of a model, and steps whose numbers are checked.
+
+    A loss or gradient that is not finite, in any process, leaves weights and optimizer state as
+    they were, in all processes. So does an update that makes a weight not finite where the settings
+    say that such steps are skipped; elsewhere the weights cannot be used any more.
+
+    Args:
+        model: on its device already, whole or sharded.
+        config: optimizer, clipping, learning rates.
+        device, dtype: of the computation.
+        process: this process among those that train together.
+
+    Attributes:
+        eot_id: the end-of-text token, where documents do not see each other; None: they do.
+    """
+
+    eot_id: int | None = None
+
+    def __init__(
+        self, model: GPT, config: TrainingConfig, *, device: str, dtype: str, process: Process
+    ) -> None:
+        self.model = model
+        self.config = config
+        self.device = device
+        self.dtype = dtype
+        self.process = process
+        self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
+        # Where float16 is chosen, bfloat16 is missing or emulated.
+        muon_dtype = torch_dtype("bfloat16" if dtype == "bfloat16" else "float32")
+        self.optimizers = build_optimizers(
+            model, config, muon_dtype=muon_dtype, sharding=FSDP_SHARDING
+        )
+        self.execution = ParallelExecution(device, dtype, process)
+
+    def step(
+        self, micro_batches: Iterable[tuple[Tensor, Tensor]], n_micro_batches: int, lr_scale: float
+    ) -> StepOutcome:
+        """Make one step; see `slm.training.step.train_step`."""
+        fault: NonFinite | None = None
+        before: list[_Copy] | None = None
+
+        def may_update(found: Gradients) -> bool:
+            nonlocal fault, before
+            if not (math.isfinite(found.loss) and math.isfinite(found.grad_norm)):
+                fault = self._fault_of(found)
+            elif self.config.on_nonfinite == "skip":
+                before = self._copies()
+            return fault is None
+
+        gradients = train_step(
+            self.model,
+            self.optimizers,
+            micro_batches,
+            n_micro_batches,
+            lr_scale,
+            grad_clip=self.config.grad_clip,
+            eot_id=self.eot_id,
+            execution=self.execution,
+            may_update=may_update,
+        )
+        overflowed = (
+            self.execution.scaler.is_enabled()
+            and math.isfinite(gradients.loss)
+            and not math.isfinite(gradients.grad_norm)
+        )
+        if fault is None and not self._weights_are_finite():
+            fault = NonFinite("update", self._first_not_finite(self.parameters))
+            if before is not None:
+                _restore(before)
+        return StepOutcome(gradients.loss, gradients.grad_norm, fault is None, overflowed, fault)
+
+    def reset_optimizers(self) -> None:
+        """Drop all optimizer state."""
+        for optimizer in self.optimizers.values():
+            optimizer.state.clear()
+
+    def _weights_are_finite(self) -> bool:
+        """Whether all weights are, in all processes; the extremes show it in one pass."""
+        weights = [local(p.detach()) for p in self.parameters.values()]
+        extremes = [e for w in weights if w.numel() for e in torch.aminmax(w)]
+        is_bad = [float(not torch.stack(extremes).isfinite().all())]
+        return not any(sum_over_processes(is_bad, self.process, self.device))
+
+    def _copies(self) -> list[_Copy]:
+        """All weights and all optimizer state as they are now."""
+        return [
+            _Copy.of(optimizer, parameter)
+            for optimizer in self.optimizers.values()
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        ]
+
+    def _fault_of(self, found: Gradients) -> NonFinite:
+        """What is not finite, where the loss or the gradient's norm is not.
+
+        All processes come to the same kind and the same tensor.
+        """
+        if (name := self._first_not_finite(self.parameters)) is not None:
+            return NonFinite("weight", name)
+        if not math.isfinite(found.loss):
+            bad = (number for number, loss in enumerate(found.losses) if not loss.isfinite())
+            return NonFinite("loss", micro_batch=next(bad, None))
+        gradients = {
+            name: parameter.grad
+            for name, parameter in self.parameters.items()
+            if parameter.grad is not None
+        }
+        return NonFinite("gradient", self._first_not_finite(gradients))
+
+    def _first_not_finite(self, tensors: Mapping[str, Tensor]) -> str | None:
+        """The name of the first such tensor, whichever process has it."""
+        is_bad = [float(not local(t.detach()).isfinite().all()) for t in tensors.values()]
+        anywhere = largest_over_processes(is_bad, self.process, self.device)
+        return next((name for name, bad in zip(tensors, anywhere, strict=True) if bad), None)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A parameter's weights and optimizer state at one time."""
+
+    optimizer: torch.optim.Optimizer
+    parameter: nn.Parameter
+    weights: Tensor
+    state: dict[str, Any]
+
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> _Copy:
+        state = {
+            key: value.clone() if isinstance(value, Tensor) else value
+            for key, value in optimizer.state.get(parameter, {}).items()
+        }
+        return cls(optimizer, parameter, parameter.detach().clone(), state)
+
+
+def _restore(copies: list[_Copy]) -> None:
+    for copy in copies:
+        copy.parameter.detach().copy_(copy.weights)
+        if copy.state:
+            copy.optimizer.state[copy.parameter] = copy.state
+        else:  # it was the first step
+            copy.optimizer.state.pop(copy.parameter, None)

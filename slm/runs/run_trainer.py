@@ -1,0 +1,398 @@
+"""A training run with its directory: checkpoints, config.json, lock, signals, and the best model.
+
+`slm.training.trainer.Trainer` is the loop; `RunTrainer` gives it all that a long run needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from slm.checkpoint import clean_run, open_checkpoint
+from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
+from slm.data.loader import DataLoader
+from slm.errors import Interrupted, UsageError
+from slm.files import atomic_write, directory_lock
+from slm.generation import GenerationOptions, Generator
+from slm.generation.cached_decoder import CachedDecoder
+from slm.interop.model_file import load_model_file, load_weights
+from slm.model import GPT, model_costs
+from slm.parallel.collectives import (
+    copy_from_main,
+    in_step,
+    is_sharded,
+    largest_over_processes,
+    naming_lost_processes,
+    share_of_micro_batches,
+    sum_over_processes,
+)
+from slm.parallel.fsdp import place_model
+from slm.run_paths import settings_to_save
+from slm.runs.checkpointer import Checkpointer
+from slm.runs.data_check import check_data, describe_data
+from slm.runs.disk_space import require_space_for
+from slm.runs.guard import RunGuard
+from slm.runs.guarded_step import GuardedStep
+from slm.runs.layout import CONFIG_FILE, Existing, make_room, note_starter
+from slm.runs.stop import StopSignals
+from slm.runtime import (
+    Process,
+    autocast,
+    device_of_process,
+    keep_freed_memory,
+    resolve_device,
+    resolve_dtype,
+    set_threads,
+)
+from slm.tokenizer.base import Tokenizer
+from slm.train_state import TrainState
+from slm.training.budget import Budget
+from slm.training.callbacks import CallbackList
+from slm.training.compiling import compile_blocks, eagerly, worth_compiling
+from slm.training.evaluate import validation_loss
+from slm.training.events import Callback, RunStart, TrainingResult
+from slm.training.schedule import check_context_length
+from slm.training.trainer import Item, StopRequested, Trainer
+
+
+class RunTrainer:
+    """Trains a model in a run directory.
+
+    Args:
+        model: the model; it is moved to the device of the settings, or this process's share of it.
+        data_loader: provides the batches, from now on on that device; its `batch_size` and
+            `block_size` count.
+        config: the training settings as a mapping, such as `training_config.__dict__`.
+        settings: all settings with their origins, to be saved; None: made from the three above.
+        process: this process among those that train together; None: alone.
+        callbacks: called with every event.
+        locked: the caller holds the lock of the run directory, so that `train` does not take it.
+        began_at: when the command began, by `time.monotonic`, for a time budget; None: when `train`
+            is called.
+
+    Raises:
+        ConfigError: a training setting is unknown or invalid.
+        DeviceError: the device is not available.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        data_loader: DataLoader,
+        config: Mapping[str, Any],
+        *,
+        settings: RunConfig | None = None,
+        process: Process | None = None,
+        callbacks: Sequence[Callback] = (),
+        locked: bool = False,
+        began_at: float | None = None,
+    ) -> None:
+        self.config = TrainingConfig(**config)
+        self.process = process or Process()
+        check_context_length(self.config, data_loader.block_size, model.config.block_size)
+        self.threads = set_threads(self.config.threads)
+        self.device = device_of_process(resolve_device(self.config.device), self.process)
+        self.dtype = resolve_dtype(self.config.dtype, self.device)
+        if self.device == "cpu":
+            keep_freed_memory()
+        self.model = place_model(
+            model,
+            self.device,
+            sharding=self.config.sharding,
+            dtype=self.dtype,
+            process=self.process,
+        )
+        self.is_sharded = is_sharded(self.model.head_weight)
+        self.data_loader = data_loader
+        data_loader.device = self.device
+        self.out_dir = Path(self.config.out_dir)
+        self.micro_batches = share_of_micro_batches(self.config, self.process)
+        sequences = data_loader.batch_size * self.micro_batches * self.process.world_size
+        self.tokens_per_step = sequences * data_loader.block_size
+        self.compiled = worth_compiling(self.config, model, self.device, self.tokens_per_step)
+        self._describe_data = settings is None
+        self.settings = self._resolved(settings)
+        self.guarded_step = GuardedStep(
+            self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
+        )
+        self.checkpointer = Checkpointer(
+            self.out_dir, self.model, self.guarded_step, self.settings, data_loader
+        )
+        self.guard = RunGuard(self.guarded_step, data_loader, self.micro_batches, self.checkpointer)
+        self.state = TrainState()
+        self.callbacks = CallbackList(callbacks, is_main=self.process.is_main)
+        self._began_at = began_at
+        self._locks = self.process.is_main and not locked
+        self._stop: StopSignals | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._has_trained = False
+
+    def _resolved(self, settings: RunConfig | None) -> RunConfig:
+        """The settings with the values that `auto` stands for here.
+
+        A resumed run computes as this one does, whatever `auto` would stand for then.
+        """
+        if settings is None:
+            data = DataConfig(data_dir=str(self.data_loader.data_dir))
+            origins = {"data.data_dir": ORIGIN_PREPARED}
+            settings = RunConfig(self.model.config, self.config, data, origins)
+        choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
+        found = {f"train.{k}": v for k, v in choices.items() if getattr(self.config, k) == "auto"}
+        return settings.with_values(found, ORIGIN_AUTO)
+
+    # -- the run ---------------------------------------------------------------------------------
+
+    def train(
+        self, *, existing: Existing = "set-aside", stop_after: int | None = None
+    ) -> TrainingResult:
+        """Train until the budget is used up or the validation loss stops falling.
+
+        Args:
+            existing: what to do with a run that is already in the directory.
+            stop_after: save and return after this many steps of this call; the learning rate
+                follows the whole budget all the same.
+
+        Raises:
+            Interrupted: a signal came; the current step is saved.
+            NoSpaceError: the disk does not have the space that the run needs.
+            TrainingError: losses, gradients or weights are not finite; the last good weights are
+                saved.
+            DataError: the data cannot be used with this model.
+            RunLockedError: another process trains in this directory.
+            UsageError: there is a run already and `existing` is "refuse", or a new run would begin
+                with the weights of an earlier one.
+        """
+        if existing != "resume":
+            self._require_initial_weights()
+        check_data(self.data_loader, self.model.config, self.process)
+        self.guarded_step.eot_id = self.eot_id
+        if self._describe_data:
+            self.settings = describe_data(self.settings, self.data_loader)
+        self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)
+        lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
+        alone = self.process.world_size == 1
+        with lock, StopSignals(between_items=alone) as self._stop:
+            trainer, start = self._start(existing)
+            try:
+                self.callbacks.emit("on_start", start)
+                self._has_trained = True
+                with naming_lost_processes():
+                    result = trainer.run(self.state, max_steps=stop_after)
+            except StopRequested:
+                interrupted = self._interrupted(
+                    trainer, "stopped", "the same command with --resume continues the run"
+                )
+                self.callbacks.emit("on_end", None, failed=True)
+                raise interrupted from None
+            except BaseException:
+                self.callbacks.emit("on_end", None, failed=True)
+                raise
+            self.callbacks.emit("on_end", result)
+            if self._stop.signal_number is not None:
+                raise self._interrupted(trainer, "finished", "the signal came after the last step")
+        return result
+
+    def _interrupted(self, trainer: Trainer, what: str, hint: str) -> Interrupted:
+        """Save, unless that is done, and return the error that says so."""
+        assert self._stop is not None
+        assert self._stop.signal_number is not None
+        return Interrupted(
+            f"{what} at step {self.state.step}, saved in {trainer.save(self.state)}",
+            signal_number=self._stop.signal_number,
+            hint=hint,
+        )
+
+    def _start(self, existing: Existing) -> tuple[Trainer, RunStart]:
+        """Prepare the directory and the state, as `existing` says, and the loop."""
+        if self.process.is_main:
+            clean_run(self.out_dir)
+            previous = make_room(self.out_dir, existing)
+            if previous is not None:
+                self.callbacks.note(f"the earlier run was moved to {previous}")
+        self._agree([])
+        self._restore(existing)
+        if self.process.is_main:
+            # Escaped, as paths may be invalid Unicode.
+            text = json.dumps(self.checkpointer.settings.to_json(), indent=2)
+            atomic_write(self.out_dir / CONFIG_FILE, text + "\n")
+            note_starter(self.out_dir)
+            require_space_for(self.settings, self.callbacks.callbacks)
+        if self.compiled:
+            compile_blocks(self.model)
+        budget = Budget(self.config, time_state=self.state.time, began_at=self._began_at)
+        self._began_at = None  # a second call of `train` begins when it is called
+        if self.state.step == 0:
+            budget.require_time()
+        assert self._stop is not None
+        trainer = Trainer(
+            self.guarded_step,
+            self.data_loader,
+            self.config,
+            evaluate=self.evaluate,
+            checkpointer=self.checkpointer,
+            guard=self.guard,
+            callbacks=self.callbacks,
+            budget=budget,
+            write_sample=self._write_sample if self._writes_samples else None,
+            micro_batches=self.micro_batches,
+            agree=self._agree,
+            stop=self._stop,
+            compiles_first=self.compiled,
+        )
+        start = RunStart(
+            settings=self.settings,
+            costs=model_costs(self.model.config),
+            out_dir=self.out_dir,
+            device=self.device,
+            dtype=self.dtype,
+            compiled=self.compiled,
+            threads=self.threads,
+            world_size=self.process.world_size,
+            tokens_per_step=self.tokens_per_step,
+            first_step=self.state.step,
+            elapsed_seconds=self.state.time.elapsed_seconds,
+            evaluated=self.state.evaluated_at == self.state.step,
+            samples_written=self.state.samples_written,
+        )
+        return trainer, start
+
+    def _restore(self, existing: Existing) -> None:
+        """Set model, optimizers and state to those of the newest checkpoint, or of a new run."""
+        self.state, self._tokenizer = TrainState(), None
+        self.guarded_step.reset_optimizers()
+        self.checkpointer.start_new_run()
+        self.model.train()
+        if existing == "resume":
+            restored = self.checkpointer.restore(warn=self.callbacks.note)
+            if restored is None:
+                self._require_initial_weights()
+                self.callbacks.note(f"{self.out_dir} holds no checkpoint yet: starting a new run")
+            else:
+                self.state, self._has_trained = restored, True
+        copy_from_main(self.model, self.process)
+
+    def _require_initial_weights(self) -> None:
+        """Refuse to begin a run with the weights of another one: nobody could repeat it."""
+        if self._has_trained:
+            raise UsageError(
+                "this trainer's model is trained already, and a new run needs initial weights",
+                hint="make a new model and a new Trainer, or continue with "
+                'train(existing="resume")',
+            )
+
+    def _agree(self, values: list[float]) -> list[float]:
+        """The largest of each value over the processes; all wait here for the last one."""
+        return largest_over_processes([0.0, *values], self.process, self.device)[1:]
+
+    # -- evaluation and generation ---------------------------------------------------------------
+
+    def evaluate(self, split: str = "validation") -> tuple[float, int]:
+        """Mean loss in nats per token over the fixed windows of a split, and the tokens scored."""
+        batches = self.data_loader.validation_batches(self.config.eval_tokens, split)
+        if self.is_sharded:
+            batches = in_step(batches, self.process, self.device)
+        with eagerly():
+            loss, tokens = validation_loss(
+                self.model,
+                self._watched(batches),
+                autocast(self.device, self.dtype),
+                eot_id=self.eot_id,
+            )
+        nats = loss * tokens if tokens else 0.0
+        nats, n_scored = sum_over_processes([nats, float(tokens)], self.process, self.device)
+        return nats / n_scored, int(n_scored)
+
+    @property
+    def eot_id(self) -> int | None:
+        """The end-of-text token, where a token sees its own document only; None: its window."""
+        if self.config.attend_within == "window":
+            return None
+        return self.data_loader.meta.tokenizer.eot_id
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the loaded model file, or else of the data."""
+        return self.data_loader.tokenizer if self._tokenizer is None else self._tokenizer
+
+    @property
+    def generator(self) -> Generator:
+        """Continues prompts with the model as it is now.
+
+        With a sharded model all processes must generate the same texts, with the same seed.
+        """
+        decoder = CollectiveDecoder(self.model, self.dtype) if self.is_sharded else None
+        return Generator(self.model, self.tokenizer, dtype=self.dtype, decoder=decoder)
+
+    def load_best_model(self, path: str | Path) -> None:
+        """Load the weights of a model file (`best_model.pt`) or a checkpoint directory.
+
+        Raises:
+            UsageError: nothing is there.
+            CheckpointError: it is damaged, or its shape is not this model's.
+        """
+        path = Path(path)
+        if path.is_dir():
+            checkpoint = open_checkpoint(path, warn=self.callbacks.note)
+            weights, config = dict(checkpoint.model_state), checkpoint.config.model
+            load_weights(self.model, weights, where=path, config=config)
+            self._tokenizer = checkpoint.tokenizer
+        else:
+            loaded = load_model_file(path)
+            load_weights(self.model, loaded.weights, where=path, config=loaded.config)
+            self._tokenizer = loaded.tokenizer
+
+    def generate_text(
+        self,
+        prompt: str,
+        max_new_tokens: int = 100,
+        temperature: float = 0.7,
+        top_k: int | None = 50,
+        *,
+        seed: int | None = None,
+    ) -> str:
+        """The prompt and its continuation, up to `max_new_tokens` tokens or the end of the story.
+
+        Raises:
+            ConfigError: a sampling setting is out of its range.
+        """
+        options = GenerationOptions(
+            max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, seed=seed
+        )
+        return prompt + self.continue_text(prompt, options)
+
+    def continue_text(self, prompt: str, options: GenerationOptions) -> str:
+        """The continuation alone."""
+        with eagerly(), contextlib.closing(self.generator.stream(prompt, options)) as stream:
+            return "".join(event.text for event in self._watched(stream))
+
+    @property
+    def _writes_samples(self) -> bool:
+        """With a sharded model all processes generate samples, together; else the main one."""
+        return bool(self.callbacks.callbacks) and (self.process.is_main or self.is_sharded)
+
+    def _write_sample(self, prompt: str) -> str:
+        options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
+        return self.continue_text(prompt, options)
+
+    def _watched(self, items: Iterable[Item]) -> Iterable[Item]:
+        """The items; a signal that comes during a run ends the work between two of them."""
+        return items if self._stop is None else self._stop.watch(items)
+
+
+class CollectiveDecoder(CachedDecoder):
+    """Decodes with a sharded model: all processes do so together, and get the same logits."""
+
+    def _logits(self, idx: Tensor) -> Tensor:
+        # Not inference_mode: the gathered weights could not be used for training any more.
+        with torch.no_grad(), autocast(idx.device.type, self.dtype):
+            logits, _ = self.model(idx, cache=self._cache, last_only=True)
+        assert isinstance(logits, Tensor)
+        last = logits[:, -1].contiguous()
+        torch.distributed.broadcast(last, src=0)
+        return last

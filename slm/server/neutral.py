@@ -1,0 +1,203 @@
+"""Fields that have no effect here: which of their values ask for nothing, and why others cannot be.
+
+`Neutral` is for the fields of OpenAI's schema, which are declared in `slm.server.schemas`.
+`FOREIGN_FIELDS` is for those of other servers that many clients send along.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+UNSUPPORTED = "not_supported"
+"""The type of pydantic's error for a field or value that is known and cannot be served."""
+
+
+class Neutral:
+    """Marks a field that takes null and the given values, none of which asks for anything.
+
+    Args:
+        values: in JSON's types; 0 also takes 0.0, and false is not 0.
+        because: why no other value can be taken.
+    """
+
+    def __init__(self, *values: Any, because: str) -> None:
+        self.values = values
+        self.because = because
+
+    def check(self, value: Any) -> None:
+        """Let a neutral value pass.
+
+        Raises:
+            PydanticCustomError: the value asks for something.
+        """
+        if not _is_one_of(value, (None, *self.values)):
+            neutral = " or ".join(map(json.dumps, self.values))
+            raise unsupported(
+                f"is not supported, as {self.because}: leave it out"
+                + (f" or send {neutral}" if neutral else "")
+            )
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """For pydantic: how the field is checked. Whatever neutral value it was, None remains."""
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """For pydantic: how the field is described."""
+        return {"enum": [*self.values, None]}
+
+
+def unsupported(message: str) -> PydanticCustomError:
+    """The error for what is known and cannot be served."""
+    # The message is given as a value, so that no brace in it is taken for a placeholder.
+    return PydanticCustomError(UNSUPPORTED, "{message}", {"message": message})
+
+
+@dataclass(frozen=True)
+class ForeignField:
+    """A field of another server.
+
+    Args:
+        advice: what to do instead.
+        neutral: the values that ask for nothing; None: no value changes the text.
+    """
+
+    advice: str
+    neutral: tuple[Any, ...] | None = ()
+
+
+def without_neutral_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data without those `FOREIGN_FIELDS` that ask for nothing."""
+    return {name: value for name, value in data.items() if not _asks_for_nothing(name, value)}
+
+
+def _asks_for_nothing(name: str, value: Any) -> bool:
+    field = FOREIGN_FIELDS.get(name)
+    if field is None:
+        return False
+    return field.neutral is None or _is_one_of(value, (None, *field.neutral))
+
+
+def _is_one_of(value: Any, values: tuple[Any, ...]) -> bool:
+    # To Python, True is 1; to JSON it is not.
+    return any(
+        value == each and isinstance(value, bool) == isinstance(each, bool) for each in values
+    )
+
+
+def _fields(advice: str, **neutral: tuple[Any, ...] | None) -> dict[str, ForeignField]:
+    return {name: ForeignField(advice, values) for name, values in neutral.items()}
+
+
+FOREIGN_FIELDS: dict[str, ForeignField] = {
+    **_fields("use max_tokens", n_predict=(), num_predict=(), max_new_tokens=(), max_length=()),
+    **_fields("use repetition_penalty", repeat_penalty=(1,)),
+    **_fields(
+        "a text ends where the model ends it, at a stop text, or after max_tokens",
+        min_tokens=(0,),
+        min_new_tokens=(0,),
+        min_length=(0,),
+        ignore_eos=(False,),
+    ),
+    **_fields("use stop, which takes texts", stop_token_ids=([],)),
+    **_fields("a stop text is never part of the answer", include_stop_str_in_output=(False,)),
+    **_fields(
+        "this server filters by top_k, top_p and min_p",
+        typical_p=(1,),
+        typical=(1,),
+        tfs_z=(1,),
+        tfs=(1,),
+        top_a=(0,),
+        mirostat=(0,),
+        dynatemp_range=(0,),
+        dry_multiplier=(0,),
+        xtc_probability=(0,),
+        bad_words=([],),
+        samplers=(),
+    ),
+    # Settings of what is off, as the fields above hold.
+    **_fields(
+        "leave it out",
+        mirostat_tau=None,
+        mirostat_eta=None,
+        dynatemp_exponent=None,
+        dry_base=None,
+        dry_allowed_length=None,
+        dry_penalty_last_n=None,
+        dry_sequence_breakers=None,
+        xtc_threshold=None,
+        min_keep=None,
+    ),
+    **_fields("repetition_penalty counts the whole text", repeat_last_n=(-1,)),
+    **_fields("temperature 0 takes the likeliest token", do_sample=(True,)),
+    **_fields(
+        "this server samples and has no beam search",
+        use_beam_search=(False,),
+        num_beams=(1,),
+        early_stopping=(False,),
+        length_penalty=(1,),
+    ),
+    **_fields(
+        "this server writes free text, which follows no grammar",
+        grammar=("",),
+        json_schema=(),
+        guided_json=(),
+        guided_regex=(),
+        guided_choice=(),
+        guided_grammar=(),
+        structured_outputs=(),
+    ),
+    **_fields(
+        "a conversation is read as plain text",
+        chat_template=(),
+        chat_template_kwargs=({},),
+        documents=([],),
+        template=("",),
+    ),
+    **_fields(
+        "a last message of the assistant is continued",
+        add_generation_prompt=(True, False),
+        continue_final_message=(True, False),
+    ),
+    **_fields("the end-of-text token is always put before a prompt", add_special_tokens=(True,)),
+    **_fields("special tokens are never part of the text", skip_special_tokens=(True,)),
+    **_fields("send a message with the role system", system=("",)),
+    **_fields("put its fields into the request itself", options=({},), extra_body=({},)),
+    **_fields("the context length is the model's own", num_ctx=()),
+    **_fields("a prompt that is too long is refused", truncate_prompt_tokens=()),
+    **_fields("use logprobs", n_probs=(0,)),
+    **_fields("use echo with logprobs", prompt_logprobs=(0,)),
+    **_fields(
+        "use logprobs, which hold the token_ids", return_token_ids=(False,), return_tokens=(False,)
+    ),
+    **_fields("GET /metrics has the timings", timings_per_token=(False,)),
+    **_fields(
+        "the model does not reason",
+        think=(False,),
+        thinking=(),
+        enable_thinking=(False,),
+        reasoning=("", {}),
+        reasoning_content=("",),
+    ),
+    **_fields("leave it out", priority=(0,), provider_specific_fields=({},)),
+    # Of the other server's workings alone.
+    **_fields(
+        "leave it out",
+        cache_prompt=None,
+        cache_control=None,
+        id_slot=None,
+        keep_alive=None,
+        request_id=None,
+        spaces_between_special_tokens=None,
+    ),
+}
+"""Fields of llama.cpp, vLLM, Ollama and others that clients are known to send."""

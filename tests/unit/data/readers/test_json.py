@@ -1,0 +1,159 @@
+"""JSON: lines, lists, indented values; what counts as a document, and errors that name the line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slm.data.documents import whole_stories
+from slm.data.readers import data_file
+from slm.data.readers import json as json_reader
+from slm.data.readers.data_file import DataFile
+from slm.data.readers.json import read_json_file
+from slm.errors import DataError
+
+
+def stories(tmp_path: Path, content: str | bytes) -> list[str]:
+    path = tmp_path / "text.jsonl"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(whole_stories(read_json_file(DataFile(path))))
+
+
+def test_objects_and_plain_strings(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"text": "Zoë 日本 😀\nnew line", "meta": {"n": 1}}, ensure_ascii=False),
+        json.dumps({"story": "escaped é 😀", "meta": "another type"}),
+        json.dumps("plain"),
+        "",
+        json.dumps({"text": None}),
+        json.dumps({"text": "  "}),
+        json.dumps({"story": "ignored", "text": "text wins"}),
+    ]
+    expected = ["Zoë 日本 😀\nnew line", "escaped é 😀", "plain", "text wins"]
+    assert stories(tmp_path, "\n".join(lines)) == expected
+    assert stories(tmp_path, "\ufeff" + "\r\n".join(lines) + "\r\n") == expected
+
+
+LIST = [{"text": "one, [1]"}, "two", {"story": None}, {"n": {"a": [1]}, "Text": "Zoë 日本"}]
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize("before", ["", "\ufeff", " \n\n"])
+def test_a_list_and_indented_values(tmp_path: Path, indent: int | None, before: str) -> None:
+    expected = ["one, [1]", "two", "Zoë 日本"]
+    content = json.dumps(LIST, indent=indent, ensure_ascii=False)
+    assert stories(tmp_path, before + content + "\n ") == expected
+    objects = [one for one in LIST if isinstance(one, dict)]
+    values = "\n".join(json.dumps(one, indent=indent) for one in objects)
+    assert stories(tmp_path, before + values) == [expected[0], expected[2]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=8),
+    numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=3),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+    block_bytes=st.integers(1, 40),
+)
+def test_blocks_change_nothing(
+    tmp_path_factory: pytest.TempPathFactory,
+    texts: list[str],
+    numbers: list[float],
+    indent: int | None,
+    ascii_only: bool,
+    block_bytes: int,
+) -> None:
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    rows = [{"n": numbers, "text": text, "more": {"a": numbers}} for text in ["first", *texts]]
+    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=ascii_only), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_reader, "BLOCK_BYTES", block_bytes)
+        found = list(whole_stories(read_json_file(DataFile(path))))
+    assert found == [row["text"] for row in rows if str(row["text"]).strip()]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"text": "a"}, {"text": "b"}', "line 1 is not JSON: the list does not end"),
+        ('[{"text": "a"},\n{"text": "b"', "line 2 is not JSON: Expecting ',' delimiter"),
+        ('[{"text": "a"},\n{"text": "b', "line 2 is not JSON: Unterminated string"),
+        ('[{"text": "a"}\n{"text": "b"}]', "line 2 is not JSON: expected a comma"),
+        ('[{"text": "a"},\n]', "line 2 is not JSON"),
+        ('[{"text": "a"}]\n[1]', "line 2 is not JSON: something follows the end of the list"),
+        ('[{"text": "a"},\n5]', "line 2 holds a int, expected a string"),
+        ('[{"text": "a"},\n\n{"body": "b"}]', "line 3 has no field 'text' or 'story'"),
+        ('[{"text": "a"},\n' + "[" * 100_000, "line 2 .*(nested too deeply|too many lists)"),
+        ('[{"text": "a"},\n[' + "[]," * 2_000_000, "holds too many lists and objects"),
+        ('{\n"text": "a"\n}\n{\n"text": }', "line 5 is not JSON: Expecting value"),
+    ],
+)
+def test_a_damaged_list_is_named(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        stories(tmp_path, content)
+
+
+def test_a_value_without_end_is_not_taken_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_reader, "LONGEST_VALUE_CHARS", 1000)
+    monkeypatch.setattr(json_reader, "BLOCK_BYTES", 100)
+    with pytest.raises(DataError, match="line 2 .* a value is longer than 1,000 characters"):
+        stories(tmp_path, '["a",\n"' + "b" * 10_000)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
+def test_the_command_for_a_list_inside_an_object_gives_its_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = {"version": 1, "data": [{"text": "one"}, {"text": "two"}]}
+    Path("my data.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DataError, match="found 'version', 'data'") as caught:
+        list(read_json_file(DataFile(Path("my data.json"))))
+    subprocess.run(str(caught.value.hint).rpartition(": ")[2], shell=True, check=True)
+    new = DataFile(Path("my data.jsonl"))
+    assert list(whole_stories(read_json_file(new))) == ["one", "two"]
+
+
+def test_separators_inside_a_document_are_plain_text(tmp_path: Path) -> None:
+    text = "a\n<|endoftext|>\nb"
+    assert stories(tmp_path, json.dumps({"text": text})) == [text]
+
+
+def test_a_long_document_is_whole(tmp_path: Path) -> None:
+    text = "some words here\n" * 200_000
+    assert stories(tmp_path, json.dumps({"text": text})) == [text]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"text": "cut off', "line 2 is not JSON"),
+        (b"[" * 100_000, "line 2 is not JSON: nested too deeply"),
+        (b'{"body": "x", "id": 1}', "line 2 has no field 'text' or 'story', found 'body', 'id'"),
+        (b"{}", "found nothing"),
+        (b'{"text": 5}', "line 2, field 'text' holds a int, expected a string"),
+        (b"[1, 2]", "line 2 holds a list"),
+        (b'{"text": "\xff"}', "line 2 is not UTF-8: .* at byte 10"),
+        (b'{"text": "\\ud800"}', "line 2, field 'text' holds a lone surrogate"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        stories(tmp_path, b'{"text": "fine"}\n' + line + b"\n")
+
+
+def test_a_file_without_line_ends_is_not_taken_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_file, "LONGEST_LINE_BYTES", 1000)
+    with pytest.raises(DataError, match="line 2 is longer than 1,000 bytes"):
+        stories(tmp_path, '"a"\n' + "[" * 1001)

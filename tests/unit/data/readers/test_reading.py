@@ -1,0 +1,333 @@
+"""One file of any format: names, contents that do not fit them, and hints that are followed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from slm.data.documents import whole_stories
+from slm.data.readers import EXTENSIONS, read_documents, rows_of, text_bytes_of
+from slm.data.sources import open_source
+from slm.errors import DataError
+from tests.foreign_files import as_npy, as_parquet, as_zip
+from tests.packing import PACK, PACKINGS
+
+STORIES = [f"Mia, number {number}; saw it\u2019s a ball." for number in range(40)]
+TEXT = "\n<|endoftext|>\n".join(STORIES)
+JSON_LINES = "".join(json.dumps({"id": 1, "text": story}) + "\n" for story in STORIES)
+JSON_LIST = json.dumps([{"text": story} for story in STORIES])
+CSV = "id,text\n" + "".join(f'{n},"{story}"\n' for n, story in enumerate(STORIES))
+BY_EXTENSION = {
+    ".txt": TEXT,
+    ".md": TEXT,
+    ".jsonl": JSON_LINES,
+    ".ndjson": JSON_LINES,
+    ".json": JSON_LIST,
+    ".csv": CSV,
+    ".tsv": CSV.replace(",", "\t", 1).replace(',"', '\t"'),
+}
+
+
+def stories(path: Path | str) -> list[str]:
+    return list(whole_stories(read_documents(Path(path))))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def refused(path: Path | str) -> DataError:
+    with pytest.raises(DataError) as caught:
+        stories(path)
+    assert str(path) in caught.value.message
+    return caught.value
+
+
+@pytest.mark.parametrize("extension", BY_EXTENSION)
+@pytest.mark.parametrize("packing", ["", *PACKINGS])
+def test_every_text_format_and_every_compression(
+    tmp_path: Path, extension: str, packing: str
+) -> None:
+    content = BY_EXTENSION[extension].encode()
+    path = tmp_path / f"My.stories{extension}"
+    if packing:
+        path = path.with_name(f"{path.name}.{packing}")
+        content = PACK[PACKINGS[packing]](content, f"a{extension}")
+    path.write_bytes(content)
+    assert stories(path) == STORIES
+    assert (text_bytes_of(path) is None) == bool(packing)
+    assert rows_of(path) is None
+
+
+@pytest.mark.parametrize("extension", BY_EXTENSION)
+@pytest.mark.parametrize("packing", ["", "gz"])
+def test_a_folder_has_splits_of_any_kind(tmp_path: Path, extension: str, packing: str) -> None:
+    path = tmp_path / f"train{extension}"
+    content = BY_EXTENSION[extension].encode()
+    if packing:
+        path = path.with_name(f"{path.name}.{packing}")
+        content = PACK[PACKINGS[packing]](content, "")
+    path.write_bytes(content)
+    (tmp_path / "validation.ndjson").write_text('"held out"\n', encoding="utf-8")
+    source = open_source(str(tmp_path))
+    assert list(whole_stories(source.pieces("train"))) == STORIES
+    assert list(whole_stories(source.pieces("validation"))) == ["held out"]
+
+
+def test_a_list_of_json_is_read_under_any_name_for_json(tmp_path: Path) -> None:
+    for name, content in (("a.jsonl", JSON_LIST), ("a.json", JSON_LINES)):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        assert stories(tmp_path / name) == STORIES
+
+
+FOREIGN = {
+    "json lines": (JSON_LINES, "JSON Lines"),
+    "one line of json": (JSON_LINES.splitlines()[0], "JSON Lines"),
+    "a long line of json": (json.dumps({"text": "words " * 50_000}), "JSON Lines"),
+    "a list": (JSON_LIST, "JSON"),
+    "a list of strings": (json.dumps(STORIES, indent=2), "JSON"),
+    "indented json": (json.dumps({"text": "a", "n": [1]}, indent=2), "JSON"),
+    "a table": (CSV, "a table (CSV, its fields separated by commas)"),
+    "a table with tabs": (BY_EXTENSION[".tsv"], "a table (CSV, its fields separated by tabs)"),
+    "a page": ("\n<!DOCTYPE HTML>\n<html><body>Not found", "an HTML page"),
+    "xml": ('<?xml version="1.0"?>\n<a/>', "an XML document"),
+    "rtf": ("{\\rtf1\\ansi words}", "a Rich Text document"),
+    "lfs": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("extension", [".txt", ".md", ".jsonl", ".csv", ".parquet", ".txt.gz"])
+def test_content_that_is_evidently_not_what_the_name_says(
+    tmp_path: Path, kind: str, extension: str
+) -> None:
+    content, found = FOREIGN[kind]
+    path = tmp_path / f"data{extension}"
+    raw = content.encode()
+    path.write_bytes(gzip.compress(raw) if extension == ".txt.gz" else raw)
+    if (extension == ".jsonl" and "JSON" in found) or (extension == ".csv" and "CSV" in found):
+        return
+    error = refused(path)
+    assert found in error.message
+    assert error.hint
+    is_text = extension in (".txt", ".md", ".txt.gz") and kind != "lfs"
+    assert ("<|endoftext|>" in error.hint) == is_text
+
+
+@pytest.mark.parametrize("kind", ["json lines", "a list", "a table", "a table with tabs"])
+@pytest.mark.parametrize("extension", [".txt", ".txt.gz", ".csv", ".jsonl", ".parquet"])
+def test_following_the_hint_gives_the_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, extension: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = FOREIGN[kind][0].encode()
+    name = f"my data{extension}"
+    Path(name).write_bytes(gzip.compress(content) if extension == ".txt.gz" else content)
+    if (extension == ".jsonl" and "table" not in kind) or (extension == ".csv" and "table" in kind):
+        assert stories(name) == STORIES
+        return
+    subprocess.run(str(refused(name).hint).rpartition(": ")[2], shell=True, check=True)
+    (new,) = names(tmp_path)
+    assert new != name
+    assert stories(new) == STORIES
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_who_marks_documents_means_the_text_as_it_is(tmp_path: Path, kind: str) -> None:
+    content = FOREIGN[kind][0].removesuffix("\n")
+    path = tmp_path / "data.txt"
+    path.write_text(f"<|endoftext|>\n{content}\n", encoding="utf-8")
+    assert stories(path) == [content]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Verse 1]\nWords, and words\n",
+        '["Hello," he said.]\n',
+        "[[A page]] of a wiki\n",
+        '"Hello," said Tom.\n"Hello," said Mia.\n"Come," said Sam.\n',
+        "{a: 1}\n",
+        "<b>bold</b> words\n",
+        "One, two\nthree, four\nfive, six\nseven, eight\n",
+        "Tom:\tHello\nMia:\tHello\nSam:\tHello\n",
+        "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n",
+    ],
+)
+def test_text_that_only_looks_a_little_like_something_else(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text(text, encoding="utf-8")
+    assert "".join(stories(path)) == text
+
+
+ENCODINGS = ["cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.skipif(shutil.which("iconv") is None, reason="needs iconv")
+@pytest.mark.parametrize("extension", [*BY_EXTENSION, ".txt.gz", ".csv.zip"])
+@pytest.mark.parametrize("codec", ENCODINGS)
+def test_following_the_hint_for_another_encoding_gives_the_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, codec: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    packing = Path(f"a{extension}").suffix.removeprefix(".")
+    plain = extension.removesuffix(f".{packing}") if packing in PACKINGS else extension
+    content = BY_EXTENSION[plain].replace("\\u2019", "\u2019").encode(codec)
+    if packing in PACKINGS:
+        content = PACK[PACKINGS[packing]](content, "a file.csv")
+    name = f"my file{extension}"
+    Path(name).write_bytes(content)
+    error = refused(name)
+    assert "UTF-8" in error.message
+    subprocess.run(str(error.hint).rpartition(": ")[2], shell=True, check=True)
+    (new,) = set(names(tmp_path)) - {name}
+    assert new == f"my file-utf8{plain}"
+    assert stories(new) == STORIES
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "new"),
+    [
+        ("a.log", TEXT, "a.log.txt"),
+        ("noextension", JSON_LINES, "noextension.jsonl"),
+        ("a.data", CSV, "a.data.csv"),
+        ("a.gz", gzip.compress(JSON_LINES.encode()), "a.jsonl.gz"),
+        ("a.txt.gz", TEXT, "a.txt"),
+        ("a.txt", gzip.compress(TEXT.encode()), "a.txt.gz"),
+        ("a.jsonl.gz", PACK["zstd"](JSON_LINES.encode(), ""), "a.jsonl.zst"),
+        ("a.zip", as_zip("noextension"), "a.txt.zip"),
+    ],
+)
+def test_following_the_hint_for_a_name_gives_the_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str | bytes, new: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    subprocess.run(str(refused(name).hint).rpartition(": ")[2], shell=True, check=True)
+    assert names(tmp_path) == [new]
+    assert stories(new) == (["words"] if name == "a.zip" else STORIES)
+
+
+def test_a_compressed_table_is_unpacked_by_the_command_of_the_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my data.parquet.gz").write_bytes(gzip.compress(as_parquet()))
+    error = refused("my data.parquet.gz")
+    assert "read unpacked only" in error.message
+    subprocess.run(str(error.hint).rpartition(": ")[2], shell=True, check=True)
+    assert stories("my data.parquet") == ["words"]
+
+
+@pytest.mark.skipif(shutil.which("unzip") is None, reason="needs unzip")
+def test_an_archive_of_several_files_is_unpacked_by_the_command_of_the_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my data.zip").write_bytes(as_zip("a.txt", "b.txt"))
+    error = refused("my data.zip")
+    assert "the archive holds 2 files, expected one" in error.message
+    subprocess.run(str(error.hint).rpartition(": ")[2], shell=True, check=True, capture_output=True)
+    assert names(Path("my data-unpacked")) == ["a.txt", "b.txt"]
+
+
+def test_a_cached_file_is_never_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, here = tmp_path / "cache", tmp_path / "here"
+    cache.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    path = cache / "train.txt"
+    path.write_text(JSON_LINES, encoding="utf-8")
+    with pytest.raises(DataError, match=r"^owner/name/train.txt holds JSON Lines") as caught:
+        read_documents(path, name="owner/name/train.txt")
+    subprocess.run(str(caught.value.hint).rpartition(": ")[2], shell=True, check=True)
+    assert names(cache) == ["train.txt"]
+    assert stories("train.jsonl") == STORIES
+
+
+def test_a_format_for_a_name_that_has_none(tmp_path: Path) -> None:
+    path = tmp_path / "data.log"
+    path.write_text(JSON_LINES, encoding="utf-8")
+    assert len(list(read_documents(path, format="json"))) == len(STORIES)
+
+
+def test_what_a_file_of_another_program_needs(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(as_zip())
+    assert refused(tmp_path / "a.xlsx").hint == (
+        "open it in a spreadsheet program and save it as CSV in UTF-8"
+    )
+
+
+def test_notes_are_given_once(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text('"Mia ran home."\n"Tom ran home."\n"Sam sat."\n', encoding="utf-8")
+    notes: list[str] = []
+    source = open_source(str(path), note=notes.append)
+    both = [*whole_stories(source.pieces("train")), *whole_stories(source.pieces("validation"))]
+    assert sorted(both) == ["Mia ran home.", "Sam sat.", "Tom ran home."]
+    assert notes == [f"{path} has no names of columns: its first row is read as a story too"]
+
+
+CONTENTS = {
+    "a zip archive": as_zip(),
+    "a Python pickle": pickle.dumps("words"),
+    "a gzip archive": gzip.compress(b"words"),
+    "a NumPy array": as_npy(),
+    "a Parquet file": as_parquet(),
+}
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("kind", CONTENTS)
+def test_another_kind_than_the_name_says_is_named(
+    tmp_path: Path, extension: str, kind: str
+) -> None:
+    path = tmp_path / f"data{extension}"
+    path.write_bytes(CONTENTS[kind])
+    if kind == "a Parquet file" and extension in (".parquet", ".pq"):
+        assert rows_of(path) == 1
+        assert [piece.text for piece in read_documents(path)] == ["words"]
+        return
+    with pytest.raises(DataError, match=rf"data\{extension}.* is {kind}"):
+        list(open_source(str(path)).pieces("train"))
+
+
+def test_text_with_the_name_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "data.parquet").write_text("text\nwords\n", encoding="utf-8")
+    with pytest.raises(DataError, match="it is something else, not a Parquet file"):
+        read_documents(tmp_path / "data.parquet")
+
+
+@pytest.mark.parametrize("extension", [".txt", ".jsonl", ".csv"])
+def test_zero_bytes_are_no_text(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"data{extension}"
+    path.write_bytes(b'"text"\n"some words\0"\n')
+    with pytest.raises(DataError, match=rf"data\{extension}"):
+        list(open_source(str(path)).pieces("train"))
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_sparse_file_of_10_gb_is_refused_at_once(tmp_path: Path, extension: str) -> None:
+    path = tmp_path / f"data{extension}"
+    with path.open("wb") as stream:
+        stream.write(b'"text"\n')
+        stream.truncate(10 << 30)
+    with pytest.raises(DataError, match=rf"data\{extension}"):
+        list(open_source(str(path)).pieces("train"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_pipe_never_keeps_us_waiting(tmp_path: Path, extension: str) -> None:
+    os.mkfifo(tmp_path / f"data{extension}")
+    with pytest.raises(DataError, match="not a regular file"):
+        open_source(str(tmp_path / f"data{extension}"))
+    with pytest.raises(DataError, match="not a regular file"):
+        read_documents(tmp_path / f"data{extension}")
