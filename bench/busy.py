@@ -7,8 +7,8 @@ with --own-session it counts as a session of its own, which Linux may give a sha
 A pair is a quiet and a busy stretch, one right after the other; which comes first alternates, and
 so do the ways. Each way trains in a process of its own, which is idle while it is not measured:
 
-    as-run      as `slm train --minutes` does: fewer threads while others are busy
-    sleeping    as `slm train --steps` does: the same threads, whose waits sleep
+    as-run      as `slm train --minutes`: fewer threads, or sleeping ones, as is faster
+    sleeping    as `slm train --steps`: the same threads, which sleep while they wait
     unchanged   nothing is done about it, as before
     one-thread  a single thread throughout
 
@@ -27,11 +27,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 WAYS = ("as-run", "sleeping", "unchanged", "one-thread")
-SETTLING_SECONDS = 3.0
+SETTLING_SECONDS = 8.0
 """Training goes on for so long before a stretch is measured: in it, a way finds out what is up."""
 STEPS_TO_WARM_UP = 3
 
@@ -103,7 +104,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     n_tokens = ids[:, 1:].numel()
     if settings.train.attend_within == "story":  # of random ids, any ends one
         stepper.eot_id = settings.model.vocab_size - 1
-    record = StepRecord(0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)
+    record = StepRecord(0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)  # all but the rate is not read
     watch = ContentionWatch(lambda sentence: print(sentence, file=sys.stderr))
     start = RunStart(
         settings=settings,
@@ -122,9 +123,11 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     def train(seconds: float) -> float:
         began_at, steps = time.perf_counter(), 0
         while (passed := time.perf_counter() - began_at) < seconds or not steps:
+            step_began_at = time.perf_counter()
             stepper.step(batch, 1, 1e-3)
             if way in ("as-run", "sleeping"):
-                watch.on_step(record)
+                step_rate = n_tokens / (time.perf_counter() - step_began_at)
+                watch.on_step(replace(record, tokens_per_second=step_rate))
             steps += 1
         return steps * n_tokens / passed
 

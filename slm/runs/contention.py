@@ -2,17 +2,20 @@
 
 The threads of a step wait for each other after each operation. Where one of them shares its
 processor with another program, all take as long as the slowest, and those that wait use up, by
-spinning, the time that the slowest needs. So a run that ends by the clock uses one thread less for
-each processor that others keep busy. The last bits of a result may depend on the number of threads,
-so a run that counts steps keeps it, and its waiting threads sleep instead.
+spinning, the time that the slowest needs. Two ways are better: threads that sleep while they wait,
+and one thread less for each processor that others keep busy. Which one is faster depends on the
+model and the system, so a run that ends by the clock tries both. The last bits of a result may
+depend on the number of threads, so a run that counts steps keeps it and only sleeps.
 """
 
 from __future__ import annotations
 
 import os
+import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 
@@ -24,6 +27,8 @@ WINDOW_SECONDS = 1.0
 BUSY, FREE = 0.5, 0.25
 """Processors that others use beyond those that are left to them: with more than `BUSY` a thread
 less computes, with less than `FREE` a thread more."""
+TRIAL_SECONDS = 2.0
+"""A way is tried until its steps have taken so long together."""
 SECONDS_BETWEEN_NOTES = 60.0
 WAIT_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 """With which a user chooses how threads wait."""
@@ -59,6 +64,43 @@ class FreeProcessors:
         elif free >= self.threads + 1 - FREE:
             self.threads = min(self.wanted, int(free + FREE))
         return self.threads
+
+
+Way = Literal["sleep", "fewer"]
+"""To share the processors: waiting threads sleep, or fewer threads compute."""
+
+
+class Trial:
+    """Finds out which way is the fastest: each is tried for some steps, then the best is kept.
+
+    Args:
+        ways: in the order in which they are tried.
+    """
+
+    def __init__(self, ways: Sequence[Way]) -> None:
+        self.way = ways[0]
+        self._to_try = list(ways[1:])
+        self._means: dict[Way, float] = {}
+        self._is_over = len(ways) == 1
+        self._seconds: list[float] | None = None
+
+    def add(self, seconds: float) -> None:
+        """Take in a step of the present way; the first one after a change does not count."""
+        if self._is_over:
+            return
+        if self._seconds is None:
+            self._seconds = []
+            return
+        self._seconds.append(seconds)
+        if sum(self._seconds) < TRIAL_SECONDS:
+            return
+        self._means[self.way] = statistics.fmean(self._seconds)
+        self._seconds = None
+        if self._to_try:
+            self.way = self._to_try.pop(0)
+        else:
+            self._is_over = True
+            self.way = min(self._means, key=self._means.__getitem__)
 
 
 class OtherPrograms:
@@ -112,6 +154,8 @@ class SleepingWaits:
 
     def begin(self) -> None:
         """Sleep from now on."""
+        if self._over is not None:
+            return
         self._over = threading.Event()
         for _ in range(self._helpers):
             helper = threading.Thread(target=_hold_threads, args=(self._over,), daemon=True)
@@ -152,63 +196,68 @@ class ContentionWatch(Callback):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._note, self._others, self._clock = note, others, clock
-        self._free: FreeProcessors | None = None
-        self._sleeping: SleepingWaits | None = None
+        self._ways: list[Way] = []
+        self._trial: Trial | None = None
+        self._free = FreeProcessors(1, 1)
+        self._sleeping = SleepingWaits(1, 1)
+        self._tokens_per_step = 0
         self._noted_at = -SECONDS_BETWEEN_NOTES
 
     def on_start(self, start: RunStart) -> None:
         cpus = usable_cpus()
-        self._free, self._sleeping = None, None
+        self._ways, self._trial, self._tokens_per_step = [], None, start.tokens_per_step
         if start.device != "cpu" or start.world_size > 1 or start.threads < 2:
             return
-        if not may_change_threads(start, cpus):
-            if any(os.environ.get(name) for name in WAIT_VARIABLES):
-                return
+        if may_change_threads(start, cpus):
+            self._ways.append("fewer")
+        if not any(os.environ.get(name) for name in WAIT_VARIABLES):
+            self._ways.append("sleep")
+        if self._ways:
+            self._free = FreeProcessors(start.threads, cpus.allowed)
             self._sleeping = SleepingWaits(start.threads, cpus.allowed)
-        self._free = FreeProcessors(start.threads, cpus.allowed)
-        self._others = self._others or OtherPrograms()
+            self._others = self._others or OtherPrograms()
 
     def on_step(self, record: StepRecord) -> None:
-        if self._free is None or self._others is None:
+        if not self._ways or self._others is None:
             return
+        if self._trial is not None:
+            self._trial.add(self._tokens_per_step / record.tokens_per_second)
         others = self._others.use()
-        before = self._free.threads
-        if others is None or self._free.update(others) == before:
-            return
-        if self._sleeping is None:
-            torch.set_num_threads(self._free.threads)
-        elif not self._free.is_crowded:
-            self._sleeping.end()
-        elif before == self._free.wanted:
+        if others is not None:
+            self._free.update(others)
+            if self._free.is_crowded is (self._trial is None):
+                self._trial = Trial(self._ways) if self._free.is_crowded else None
+                self._say(others)
+        self._apply()
+
+    def _apply(self) -> None:
+        """Compute and wait in the way that is chosen."""
+        way = None if self._trial is None else self._trial.way
+        threads = self._free.threads if way == "fewer" else self._free.wanted
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
+        if way == "sleep":
             self._sleeping.begin()
-        self._say(others)
+        else:
+            self._sleeping.end()
 
     def _say(self, others: float) -> None:
-        assert self._free is not None
         now = self._clock()
         if now - self._noted_at < SECONDS_BETWEEN_NOTES:
             return
         self._noted_at = now
-        counted = f"{self._free.threads} thread{'' if self._free.threads == 1 else 's'}"
-        if not self._free.is_crowded:
+        if self._trial is None:
             self._note("other programs leave the CPUs free again")
-        elif self._sleeping is None:
-            self._note(
-                f"other programs keep {others:.1f} CPUs busy: training is slower, and uses "
-                f"{counted} instead of {self._free.wanted} until they end"
-            )
         else:
             self._note(
                 f"other programs keep {others:.1f} CPUs busy: training is slower until they end"
             )
 
     def on_end(self, result: TrainingResult | None) -> None:
-        if self._free is not None and self._free.is_crowded:
-            if self._sleeping is None:
-                torch.set_num_threads(self._free.wanted)
-            else:
-                self._sleeping.end()
-        self._free = None
+        if self._trial is not None:
+            self._trial = None
+            self._apply()
+        self._ways = []
 
 
 def may_change_threads(start: RunStart, cpus: Cpus) -> bool:

@@ -20,6 +20,8 @@ from slm.runs.contention import (
     FreeProcessors,
     OtherPrograms,
     SleepingWaits,
+    Trial,
+    Way,
     may_change_threads,
 )
 from slm.training import RunStart, StepRecord
@@ -112,7 +114,6 @@ class Waits:
         made.append(self)
 
     def begin(self) -> None:
-        assert not self.is_sleeping
         self.is_sleeping = True
 
     def end(self) -> None:
@@ -150,27 +151,70 @@ def with_value(start: RunStart, name: str, value: object) -> RunStart:
     return replace(start, settings=settings)
 
 
-def test_a_run_by_the_clock_uses_fewer_threads(others: Others, start: RunStart) -> None:
+def taking(seconds: float) -> StepRecord:
+    """A step of 128 tokens that took so long."""
+    return replace(STEP, tokens_per_second=128 / seconds)
+
+
+@pytest.mark.parametrize(
+    ("fewer", "sleeping", "kept"), [(1.0, 1.5, (1, False)), (1.5, 1.0, (2, True))]
+)
+def test_a_run_by_the_clock_keeps_the_faster_way(
+    others: Others, start: RunStart, fewer: float, sleeping: float, kept: tuple[int, bool]
+) -> None:
     notes: list[str] = []
     now = [0.0]
     watch = ContentionWatch(notes.append, others=others, clock=lambda: now[0])
     torch.set_num_threads(2)
     watch.on_start(start)
-    threads = []
-    others.answers = [0.1, None, 1.0, None, 1.0, 0.1]
-    for _ in range(6):
-        watch.on_step(STEP)
-        threads.append(torch.get_num_threads())
-        now[0] += 61.0
-    assert threads == [2, 2, 1, 1, 1, 2]
+    others.answers = [0.1, 1.0, *[None, 1.0] * 6, 0.1, 0.1]
+    ways = []
+    while others.answers:
+        waits = made[-1]
+        state = torch.get_num_threads(), waits.is_sleeping
+        watch.on_step(taking({(2, False): 0.5, (1, False): fewer, (2, True): sleeping}[state]))
+        ways.append((torch.get_num_threads(), waits.is_sleeping))
+        now[0] += 10.0
+    # A step to warm up and two of a second or more for each way, then the better one.
+    assert ways[:2] == [(2, False), (1, False)]
+    assert (2, True) in ways[2:9]
+    assert set(ways[9:-2]) == {kept}
+    assert ways[-2:] == [(2, False)] * 2
     assert notes == [
-        "other programs keep 1.0 CPUs busy: training is slower, "
-        "and uses 1 thread instead of 2 until they end",
+        "other programs keep 1.0 CPUs busy: training is slower until they end",
         "other programs leave the CPUs free again",
     ]
-    assert made == []
     watch.on_end(None)
-    assert torch.get_num_threads() == 2
+    assert (torch.get_num_threads(), made[-1].is_sleeping) == (2, False)
+
+
+@pytest.mark.parametrize("ways", [["fewer", "sleep"], ["sleep", "fewer"]])
+def test_a_trial(ways: list[Way]) -> None:
+    seconds: dict[Way, float] = {"fewer": 0.5, "sleep": 0.4}
+    trial = Trial(ways)
+    tried = []
+    for _ in range(30):
+        tried.append(trial.way)
+        trial.add(seconds[trial.way])
+    first = 1 + -(-2.0 // seconds[ways[0]])
+    assert tried[: int(first)] == [ways[0]] * int(first)
+    assert set(tried[int(first) : int(first) + 5]) == {ways[1]}
+    assert set(tried[-10:]) == {"sleep"}
+
+
+def test_the_first_step_of_a_way_does_not_count() -> None:
+    trial = Trial(["fewer", "sleep"])
+    for number, seconds in enumerate((99.0, 3.0, 99.0, 4.0, 1.0)):
+        assert trial.way == ("sleep" if number in (2, 3) else "fewer")
+        trial.add(seconds)
+    assert trial.way == "fewer"
+
+
+def test_a_single_way_is_not_tried() -> None:
+    trial = Trial(["sleep"])
+    for _ in range(20):
+        trial.add(9.0)
+    assert trial.way == "sleep"
 
 
 def test_the_end_of_a_run_gives_the_threads_back(others: Others, start: RunStart) -> None:
@@ -215,7 +259,7 @@ def test_a_number_of_threads_that_must_stay(
     watch = ContentionWatch(notes.append, others=others)
     torch.set_num_threads(2)
     watch.on_start(start)
-    (waits,) = made
+    waits = made[-1]
     assert waits.made_for == (2, 2)
     sleeping = []
     others.answers = [0.0, 1.0, 1.9, 0.0, 1.0]
@@ -238,8 +282,16 @@ def test_a_way_of_waiting_that_the_user_chose(
     watch.on_start(with_value(start, "train.max_minutes", None))
     others.answers = [1.0]
     watch.on_step(STEP)
-    assert made == []
-    assert others.answers == [1.0]
+    assert others.answers == [1.0]  # nothing can be done, so nobody looks
+    torch.set_num_threads(2)
+    watch = ContentionWatch(lambda sentence: None, others=others)
+    watch.on_start(start)
+    for _ in range(20):
+        others.answers = [1.0]
+        watch.on_step(STEP)
+        assert torch.get_num_threads() == 1
+        assert not made[-1].is_sleeping
+    watch.on_end(None)
 
 
 @pytest.mark.parametrize("change", [{"device": "cuda:0"}, {"world_size": 2}, {"threads": 1}])
