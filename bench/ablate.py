@@ -137,7 +137,9 @@ def variants_of(common: Sequence[str], changes: Iterable[str]) -> list[Variant]:
     for change in map(parse_change, changes):
         if change.name in {variant.name for variant in found}:
             raise UsageError(f"two variants are called {change.name!r}")
-        found.append(Variant(change.name, (*common, *change.settings)))
+        changed = {setting_of(word) for word in change.settings}
+        kept = [word for word in common if setting_of(word) not in changed]
+        found.append(Variant(change.name, (*kept, *change.settings)))
     return found
 
 

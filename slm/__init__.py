@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slm.lazy import fetched_when_used
+from slm.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from slm.api import Trainer
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from slm.errors import SlmError
     from slm.generation import GenerationOptions, Generator
     from slm.model import GPT
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "DataLoader": "slm.data.loader",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -40,6 +40,11 @@ Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(ge=0.0, le=10.0)]
+ContextLength = Annotated[int, Field(ge=1, le=2**17)]
+
+DEFAULT_BLOCK_SIZE = 256
+SAME_SETTING = {"train.block_size": "model.block_size"}
+"""Settings that the original has in two groups, and the one of them that counts here."""
 
 
 class GPTConfig(SettingsGroup):
@@ -52,7 +57,7 @@ class GPTConfig(SettingsGroup):
 
     vocab_size: Annotated[int, Field(ge=2, le=2**24)] = 8192
     """Number of token ids; when training from text, the tokenizer decides it."""
-    block_size: Annotated[int, Field(ge=1, le=2**17)] = 256
+    block_size: ContextLength = DEFAULT_BLOCK_SIZE
     """Context length in tokens."""
     n_layer: Annotated[int, Field(ge=1, le=1024)] = 6
     """Number of transformer blocks."""
@@ -204,9 +209,11 @@ class TrainingConfig(SettingsGroup):
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; auto uses it where the run is long enough to pay for it."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """CPU threads; none: as PyTorch finds best."""
+    """CPU threads; none: one per core, or fewer where a container has a CPU quota."""
     out_dir: PathText = "models"
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
+    block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)
+    """The original's name, among the training settings, for the model's block_size."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> TrainingConfig:
@@ -249,13 +256,20 @@ class RunConfig:
     """All settings of a run, and where each one came from.
 
     `origins` maps `group.key` to a text such as `preset demo` or `--set`; a missing key is a
-    built-in default.
+    built-in default. `train.block_size` always is `model.block_size`, and is not saved.
     """
 
     model: GPTConfig
     train: TrainingConfig
     data: DataConfig
     origins: Mapping[str, str]
+    started_in: str | None = None
+    """Where the relative paths of a saved run begin, as seen from its folder."""
+
+    def __post_init__(self) -> None:
+        if self.train.block_size != self.model.block_size:
+            agreeing = self.train.changed(block_size=self.model.block_size)
+            object.__setattr__(self, "train", agreeing)
 
     def with_values(self, values: Mapping[str, Any], origin: str) -> RunConfig:
         """A copy with settings changed, named `group.key`, and their origin noted.
@@ -271,7 +285,8 @@ class RunConfig:
         for name, value in values.items():
             group, _, key = name.partition(".")
             groups[group][key] = value
-        return RunConfig(
+        return replace(
+            self,
             model=GPTConfig(**groups["model"]),
             train=TrainingConfig(**groups["train"]),
             data=DataConfig(**groups["data"]),
@@ -285,6 +300,7 @@ class RunConfig:
             "version": CONFIG_VERSION,
             **{name: getattr(self, name).model_dump(mode="json") for name in GROUPS},
             "origins": dict(sorted(self.origins.items())),
+            **({} if self.started_in is None else {"started_in": self.started_in}),
         }
 
     @classmethod
@@ -310,9 +326,16 @@ class RunConfig:
         origins = data.get("origins", {})
         if not are_origins(origins):
             raise CheckpointError(f"{where}: origins are no mapping from names to texts")
+        started_in = data.get("started_in")
+        if not isinstance(started_in, str | None):
+            raise CheckpointError(f"{where}: started_in is not a path")
         for name, values in groups.items():
             if not isinstance(values, dict):
                 raise CheckpointError(f"{where} lacks the settings of {name!r}")
+            for key in values.keys() & GROUPS[name].model_fields.keys():
+                if key not in GROUPS[name].setting_names():
+                    same = SAME_SETTING[f"{name}.{key}"]
+                    raise CheckpointError(f"{where}: {name}.{key} is saved as {same}")
         try:
             built = {name: GROUPS[name](**values) for name, values in groups.items() if values}
         except (ConfigError, TypeError) as error:
@@ -322,6 +345,7 @@ class RunConfig:
             train=built.get("train", TrainingConfig()),  # type: ignore[arg-type]
             data=built.get("data", DataConfig()),  # type: ignore[arg-type]
             origins=dict(origins),
+            started_in=started_in,
         )
 
 

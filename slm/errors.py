@@ -22,7 +22,11 @@ The command line prints both as `error:` and `hint:` lines and exits with `exit_
 from __future__ import annotations
 
 import difflib
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 LONGEST_MESSAGE = 1500
@@ -132,7 +136,7 @@ class MissingExtraError(SlmError):
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package}, which is not installed",
-            hint=f"pip install 'slm[{extra}]'",
+            hint=f"install it with: {install_command(extra, package)}",
         )
 
 
@@ -164,9 +168,35 @@ class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
         self.exit_code = 128 + signal_number
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """A sentence naming the known words nearest to a mistyped one, or None."""
-    forms = {_plain(name): name for name in known}
+def command_line(*words: object) -> str:
+    """A command that can be pasted into a shell as it is: words with blanks or signs are quoted."""
+    if sys.platform == "win32":
+        return subprocess.list2cmdline([str(word) for word in words])
+    return shlex.join(str(word) for word in words)
+
+
+def install_command(extra: str, *packages: str) -> str:
+    """The command that installs an extra of `slm` into this environment.
+
+    Only the project's own folder surely holds this project: an index may have another one of its
+    name. Without that folder the command names the packages themselves.
+    """
+    pip = (sys.executable or "python", "-m", "pip", "install")
+    project = Path(__file__).resolve().parents[1]
+    if (project / "pyproject.toml").is_file():
+        return command_line(*pip, "-e", f"{project}[{extra}]")
+    return command_line(*pip, *packages)
+
+
+def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str | None:
+    """A sentence naming the known words nearest to a mistyped one, or None.
+
+    Args:
+        word: as it was typed.
+        known: what it can be.
+        prefix: what comes before each of them in the sentence.
+    """
+    forms = {_plain(name): prefix + name for name in known}
     near = difflib.get_close_matches(_plain(word[:100]), forms, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(forms[form] for form in near)}?" if near else None
 

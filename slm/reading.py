@@ -1,4 +1,4 @@
-"""Reading what may be damaged or hostile: regular files, bounded sizes, strict JSON, magic bytes.
+"""Reading what may be damaged or hostile: regular files, bounded sizes, JSON, TOML, magic bytes.
 
 A pipe in the place of a file would block for ever, a sparse file of terabytes would fill the
 memory, and a name says nothing about the content. What is refused here is an `OSError` (the file)
@@ -8,16 +8,24 @@ which name the path.
 
 from __future__ import annotations
 
+import bisect
 import errno
 import hashlib
 import json
 import math
 import os
+import re
 import stat
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from slm.errors import shown
+
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
+"""A TOML key of more parts, with dots between, than any setting has."""
+_MOST_LINES_OF_A_VALUE = 200
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would keep us waiting
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _MOST_VALUES = (1 << 20) + 1024
@@ -115,7 +123,7 @@ def strict_json(raw: bytes) -> Any:
     try:
         return json.loads(
             raw.decode("utf-8"),
-            object_pairs_hook=_unique,
+            object_pairs_hook=unique_keys,
             parse_constant=_refuse,
             parse_float=_finite,
         )
@@ -123,10 +131,65 @@ def strict_json(raw: bytes) -> Any:
         raise ValueError("it is nested too deep") from None
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) != len(pairs):
-        raise ValueError("a key is there twice")
+def strict_toml(text: str) -> dict[str, Any]:
+    """Parse TOML that may come from a stranger.
+
+    A key of many parts is refused: the parser would take 15 s for one of 13,000.
+
+    Raises:
+        ValueError: it is not TOML, or a key has too many parts; what is there twice is shown.
+    """
+    if _LONG_KEY.search(text):
+        raise ValueError("a key has too many parts, a setting's has two at most")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        if not _is_there_twice(error):
+            raise
+        number, line = _line_of_second(text)
+        raise ValueError(f"line {number} gives what is there already: {shown(line)}") from None
+
+
+def _is_there_twice(error: tomllib.TOMLDecodeError) -> bool:
+    """Whether the parser found a key or table a second time; it does not say which, nor where."""
+    return re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error)) is not None
+
+
+def _line_of_second(text: str) -> tuple[int, str]:
+    """Number and text of the line that begins what is there a second time.
+
+    Every beginning of the text that holds all of it fails in this way, and no shorter one does.
+    """
+    lines = text.split("\n")
+
+    def failure(n_lines: int) -> tomllib.TOMLDecodeError | None:
+        try:
+            tomllib.loads("\n".join(lines[:n_lines]))
+        except tomllib.TOMLDecodeError as error:
+            return error
+        return None
+
+    def holds_second(n_lines: int) -> bool:
+        error = failure(n_lines)
+        return error is not None and _is_there_twice(error)
+
+    last = bisect.bisect_left(range(len(lines)), True, lo=1, key=holds_second)
+    before = range(last - 1, max(-1, last - 1 - _MOST_LINES_OF_A_VALUE), -1)
+    first = 1 + next((n for n in before if failure(n) is None), last - 1)
+    return first, lines[first - 1].strip()
+
+
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The members of a JSON object, for `json.loads` as `object_pairs_hook`.
+
+    Raises:
+        ValueError: naming a key that is there twice.
+    """
+    table: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise ValueError(f"the key {shown(key)} is there twice")
+        table[key] = value
     return table
 
 

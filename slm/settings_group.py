@@ -49,6 +49,11 @@ class SettingsGroup(BaseModel):
             raise ValueError("must not be true or false")
         return value
 
+    @classmethod
+    def setting_names(cls) -> list[str]:
+        """The names of the group's settings; a field that is not saved repeats another group's."""
+        return [key for key, field in cls.model_fields.items() if not field.exclude]
+
     if not TYPE_CHECKING:  # type checkers see the precise signature that pydantic makes
 
         def __init__(self, **values: Any) -> None:

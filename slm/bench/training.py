@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
+from slm.data.shards import DataDirectory
+from slm.errors import DataError
 from slm.model import GPT, model_costs
 from slm.model.gpt import Block
 from slm.model.loss import chunked_cross_entropy
@@ -152,6 +154,11 @@ def _batches(
             return [(sequences[:, :-1], sequences[:, 1:]) for sequences in ids]
 
         return random_ids, settings
+    try:
+        DataDirectory.open(data_dir)
+    except DataError as error:
+        hint = "leave out --data to measure on random token ids"
+        raise DataError(error.message, hint=hint) from None
     loader = DataLoader(
         config.batch_size, shape.block_size, device, data_dir=data_dir, seed=config.seed
     )

@@ -21,7 +21,7 @@ from slm.checkpoint.store import (
     verify_checkpoint,
 )
 from slm.config import RunConfig
-from slm.errors import CheckpointError, UsageError, did_you_mean
+from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
 from slm.files import (
     remove_directory,
     remove_partials,
@@ -215,7 +215,8 @@ def open_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = No
             raise
         raise CheckpointError(
             error.message,
-            hint=f"the newest checkpoint of the run may be whole: give {run / CHECKPOINTS}",
+            hint="the newest checkpoint of the run may be whole: give "
+            + command_line(run / CHECKPOINTS),
         ) from error
 
 
@@ -263,7 +264,7 @@ def resolve_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None =
         raise UsageError(
             f"there is no checkpoint in {path}: looked for {MANIFEST_NAME}, "
             f"{BEST}/{MANIFEST_NAME} and {CHECKPOINTS}/step-*/{MANIFEST_NAME}",
-            hint="`slm train --out` makes a run directory",
+            hint="give a run's folder, which --out named when it was trained",
         )
     return newest.path
 

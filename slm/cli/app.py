@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +22,7 @@ from slm.cli.evaluate import evaluate
 from slm.cli.generate import generate
 from slm.cli.info import info
 from slm.cli.inspect import inspect
+from slm.cli.no_effect import Command
 from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
@@ -29,9 +30,11 @@ from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
+from slm.resources import limit_libraries
 from slm.runtime import Process
 from slm.signals import Ended, EndOnSignal
 from slm.space import find_no_space
+from slm.version import __version__
 
 DEBUG_VARIABLE = "SLM_DEBUG"
 
@@ -48,8 +51,6 @@ app = typer.Typer(name="slm", **PLAIN)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from slm import __version__
-
         print(f"slm {__version__}")
         raise typer.Exit
 
@@ -66,14 +67,18 @@ def _slm(
     """A small language model from scratch: from raw text to told stories."""
 
 
-app.command("prepare", short_help="From text to token files.")(prepare)
-app.command("train", short_help="Train a model, or go on with one.")(train)
-app.command("generate", short_help="Continue prompts with a trained model.")(generate)
-app.command("serve", short_help="Serve a model over HTTP, in the form of OpenAI's API.")(serve)
-app.command("eval", short_help="Loss, perplexity and bits per byte on any text.")(evaluate)
-app.command("info", short_help="All about a run, a checkpoint or a data directory.")(info)
-app.command("inspect", short_help="What a model does inside while it reads a text.")(inspect)
-app.command("presets", short_help="Presets, and all settings.")(presets)
+_COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    ("prepare", prepare, "From text to token files."),
+    ("train", train, "Train a model, or go on with one."),
+    ("generate", generate, "Continue prompts with a trained model."),
+    ("serve", serve, "Serve a model over HTTP, in the form of OpenAI's API."),
+    ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
+    ("info", info, "All about a run, a checkpoint, data, or this machine."),
+    ("inspect", inspect, "What a model does inside while it reads a text."),
+    ("presets", presets, "Presets, and all settings."),
+)
+for _name, _function, _short_help in _COMMANDS:
+    app.command(_name, cls=Command, short_help=_short_help)(_function)
 app.add_typer(bench.app, name="bench")
 
 
@@ -94,6 +99,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     Commands find in their context's `obj` when they began, by `time.monotonic`.
     """
     prepare_streams()
+    if arguments is None:  # the process is this program's own
+        limit_libraries()
     command = typer.main.get_command(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     signals = EndOnSignal()

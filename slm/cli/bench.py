@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slm.cli.no_effect import note_idle_settings, say_idle
 from slm.cli.options import (
     Device,
     Json,
@@ -19,10 +20,20 @@ from slm.cli.options import (
 )
 from slm.cli.output import print_json, print_table, say
 from slm.errors import UsageError, did_you_mean
-from slm.presets import DEFAULT_PRESET, resolve
+from slm.presets import DEFAULT_PRESET, command_line_words, resolve
+from slm.quantities import counted
 
 if TYPE_CHECKING:
     from slm.bench.baselines import Baseline, Comparison, GenerationTask, SpeedRatio
+
+MEASURED = (
+    "model.",
+    *("train.batch_size", "train.gradient_accumulation_steps", "train.optimizer", "train.seed"),
+    *("train.learning_rate", "train.muon_", "train.weight_decay", "train.beta", "train.grad_clip"),
+    *("train.attend_within", "train.on_nonfinite", "train.device", "train.dtype", "train.sharding"),
+    *("train.compile", "train.threads", "train.max_steps", "train.max_minutes"),
+)
+"""Prefixes of the settings that matter for a step; a long run is worth compiling."""
 
 app = typer.Typer(rich_markup_mode=None, help="Measure speed and memory.")
 
@@ -57,11 +68,15 @@ def bench_train(
     """
     if steps < 1:
         raise UsageError(f"--steps must be at least 1, found {steps}")
-    chosen = resolve(
-        preset,
-        flags=given({"train.device": (device, "--device")}),
-        assignments=assignments(settings, more_settings),
+    flags = given({"train.device": (device, "--device")})
+    changes = assignments(settings, more_settings)
+    chosen = resolve(preset, flags=flags, assignments=changes)
+    words = command_line_words(flags, changes)
+    say_idle(
+        (word for name, word in words.items() if not name.startswith(MEASURED)),
+        "a step is measured, not a run",
     )
+    note_idle_settings(chosen, words)
     from slm.bench.training import measure_training
 
     figures = measure_training(chosen, data, steps, with_parts=not quick)
@@ -120,7 +135,12 @@ def bench_generate(
     for name, value in (("--streams", streams), ("--rounds", rounds)):
         if value < 1:
             raise UsageError(f"{name} must be at least 1, found {value}")
-    chosen = resolve(preset, flags={}, assignments=assignments(settings, more_settings))
+    changes = assignments(settings, more_settings)
+    chosen = resolve(preset, flags={}, assignments=changes)
+    say_idle(
+        (w for name, w in command_line_words({}, changes).items() if not name.startswith("model.")),
+        "generation depends on the model's shape alone",
+    )
     from slm.bench.baselines import GenerationTask, measure_in_turn, speed_ratios
     from slm.bench.generation import seconds_to_first_token
 
@@ -175,7 +195,7 @@ def _print_speeds(task: GenerationTask, comparison: Comparison) -> None:
     print_table(
         [
             (
-                *("", "one sequence", f"{task.streams} sequences"),
+                *("", "one sequence", counted(task.streams, "sequence")),
                 *("first token", "per token, from", "to", "memory"),
             ),
             *(
@@ -200,7 +220,7 @@ def _print_ratios(task: GenerationTask, ratios: list[SpeedRatio]) -> None:
     print()
     print_table(
         [
-            ("weights of equal size", "one sequence", f"{task.streams} sequences"),
+            ("weights of equal size", "one sequence", counted(task.streams, "sequence")),
             *(
                 (
                     f"{ratio.ours} / {ratio.baseline}",

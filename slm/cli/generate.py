@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import load_checkpoint_generator
-from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text
-from slm.cli.output import counted, print_json, say
+from slm.cli.no_effect import note_idle
+from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text, unescaped
+from slm.cli.output import print_json, say
 from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError
+from slm.quantities import counted
 from slm.reading import read_at_most
 
 if TYPE_CHECKING:
     from slm.generation import Completion, GenerationOptions, Generator
 
 LARGEST_PROMPTS_BYTES = 16 << 20
+CHANCE = ("top_k", "top_p", "min_p", "seed")
 
 
 def generate(
+    context: typer.Context,
     checkpoint: Checkpoint,
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="What the story begins with.")
@@ -76,7 +80,10 @@ def generate(
     stop: Annotated[
         list[str] | None,
         typer.Option(
-            "--stop", metavar="TEXT", help="End before this text; may be given several times."
+            "--stop",
+            metavar="TEXT",
+            help=r"End before this text; may be given several times. In it \n is a line break, "
+            r"\t a tab, and \\ a backslash.",
         ),
     ] = None,
     seed: Annotated[
@@ -109,12 +116,14 @@ def generate(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=tuple(map(typed_text, stop or ())),
+            stop=tuple(unescaped(typed_text(each)) for each in stop or ()),
             samples=samples,
         )
     except ConfigError as error:  # which begins with the option's name
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
+    if temperature == 0:
+        note_idle(context, CHANCE, "at temperature 0 the likeliest token is taken")
     path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:
@@ -224,10 +233,12 @@ def _remarks(completions: list[Completion], block_size: int) -> list[str]:
     remarks = []
     if any(completion.prompt_truncated for completion in completions):
         remarks.append(
-            f"a prompt is longer than the context of {block_size} tokens: only its end was read"
+            f"a prompt is longer than the context of {counted(block_size, 'token')}: "
+            "only its end was read"
         )
     if any(completion.context_shifts for completion in completions):
         remarks.append(
-            f"a text grew beyond the context of {block_size} tokens: its older part was forgotten"
+            f"a text grew beyond the context of {counted(block_size, 'token')}: "
+            "its older part was forgotten"
         )
     return remarks

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slm.cli.loading import LoadedModel, load_model
+from slm.cli.no_effect import note_idle, refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, typed_text
 from slm.cli.output import print_json
 from slm.errors import UsageError, did_you_mean
@@ -14,10 +15,12 @@ from slm.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+DRAWING = ("temperature", "top_k", "top_p", "min_p")
 VIEWS = ("tokens", "lens", "attention", "next")
 
 
 def inspect(
+    context: typer.Context,
     checkpoint: Checkpoint,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What the model reads.")],
     what: Annotated[
@@ -60,6 +63,14 @@ def inspect(
             f"--what {what!r} is not known",
             hint=did_you_mean(what, VIEWS) or f"use {', '.join(VIEWS)}",
         )
+    if what != "attention":
+        refuse_idle(context, ["layer"], "it is for --what attention")
+    else:
+        refuse_idle(context, ["top"], "--what attention shows no candidates")
+    if what != "next":
+        refuse_idle(context, DRAWING, "it is for --what next")
+    if temperature == 0:
+        note_idle(context, DRAWING[1:], "at temperature 0 the likeliest token is taken")
     if not 1 <= top <= 1000:
         raise UsageError(f"--top must be from 1 to 1,000, found {top}")
     text = typed_text(text)

@@ -16,6 +16,7 @@ from slm.insight import (
 )
 from slm.insight.next_token import Weighed
 from slm.insight.score import ScoredToken
+from slm.quantities import counted
 
 SURPRISE_STYLES = (
     (0.5, ""),
@@ -51,7 +52,7 @@ def tokens(scored: ScoredText) -> RenderableType:
         )
     figures = (
         f"{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats a token, "
-        f"perplexity {scored.perplexity:.1f}, {len(scored.tokens):,} tokens"
+        f"perplexity {scored.perplexity:.1f}, {counted(len(scored.tokens), 'token')}"
     )
     return Group(coloured, "", table, "", figures)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from slm.cli.output import say
 from slm.config import DataConfig
 from slm.errors import ConfigError, did_you_mean
+from slm.run_paths import located_settings, run_of
 from slm.runtime import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
         model=checkpoint.build_model(device),
         tokenizer=checkpoint.tokenizer,
         state=checkpoint.state,
-        data=checkpoint.config.data,
+        data=located_settings(checkpoint.config, run_of(checkpoint.path)).data,
         device=device,
         dtype=resolve_dtype(dtype, device),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.app import PLAIN, run
+from slm.cli.no_effect import Command, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
     Minutes,
     MoreSettings,
@@ -24,15 +25,27 @@ from slm.cli.options import (
 )
 from slm.cli.output import say
 from slm.cli.settings import from_preset, resumed_run
-from slm.cli.train import preparation_progress, run_lock, started_again
+from slm.cli.train import (
+    preparation_progress,
+    run_lock,
+    say_if_finished_before,
+    started_again,
+)
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
+from slm.presets import command_line_words
 from slm.runtime import Process
 
 if TYPE_CHECKING:
     from slm.runs.run_trainer import RunTrainer
 
+SCRIPT = "train.py"
 DEFAULT_PRESET = "gpt2"
+DEFAULT_PLACES = {
+    "data.data_dir": ("data", "--data-dir"),
+    "train.out_dir": ("models", "--output-dir"),
+}
+"""Of the token files and of the run, where neither the user nor a run that goes on names one."""
 EXAMPLE_PROMPTS = (
     "Once upon a time",
     "The little girl went to the park and",
@@ -42,15 +55,19 @@ EXAMPLE_PROMPTS = (
 app = typer.Typer(name="train.py", **PLAIN)
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     context: typer.Context,
     data_dir: Annotated[
-        Path, typer.Option("--data-dir", metavar="DIR", help="Where the token files go.")
-    ] = Path("./data"),
+        Path | None,
+        typer.Option("--data-dir", metavar="DIR", help="Where the token files go.  [./data]"),
+    ] = None,
     output_dir: Annotated[
-        Path, typer.Option("--output-dir", metavar="DIR", help="Where the model and its plot go.")
-    ] = Path("./models"),
+        Path | None,
+        typer.Option(
+            "--output-dir", metavar="DIR", help="Where the model and its plot go.  [./models]"
+        ),
+    ] = None,
     force_reload: Annotated[
         bool, typer.Option("--force-reload", help="Download and tokenize again.")
     ] = False,
@@ -78,27 +95,34 @@ def train(
     """
     flags = given(
         {
-            "data.data_dir": (str(data_dir), "--data-dir"),
+            "data.data_dir": (None if data_dir is None else str(data_dir), "--data-dir"),
             "data.source": (source, "--source"),
             "data.tokenizer": (tokenizer, "--tokenizer"),
-            "train.out_dir": (str(output_dir), "--output-dir"),
+            "train.out_dir": (None if output_dir is None else str(output_dir), "--output-dir"),
         }
     )
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
+    words = command_line_words(flags, changes)
     chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
+    for name, (place, flag) in DEFAULT_PLACES.items():
+        if name not in chosen.origins:
+            chosen = chosen.with_values({name: place}, flag)
     if preset is not None:
         chosen = _with_its_data(chosen)
+    if no_train:
+        note_idle(context, ["resume", "steps", "minutes"], "--no-train makes no step")
+        _tell_stories(_set_up(chosen, words, force_reload=force_reload))
+        return
     resume = resume or started_again(chosen)
     if resume:
-        chosen = resumed_run(Path(chosen.train.out_dir), None, None, flags, changes) or chosen
-    if no_train:
-        _tell_stories(_set_up(chosen, force_reload=force_reload))
-        return
+        chosen = resumed_run(Path(chosen.train.out_dir), preset, None, flags, changes) or chosen
+    note_idle_settings(chosen, words)
     process = Process.from_environment()
     with run_lock(chosen, process):
         from slm.api import add_default_callbacks
         from slm.interop.model_file import MODEL_FILE
+        from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
         with ready_trainer(
@@ -111,11 +135,20 @@ def train(
             began_at=context.obj,
         ) as trainer:
             add_default_callbacks(trainer)
-            trainer.train(existing="resume" if resume else "set-aside")
+            trainer.callbacks.callbacks.append(ContentionWatch(trainer.callbacks.note))
+            result = trainer.train(existing="resume" if resume else "set-aside")
+            if process.is_main:
+                command = ("python", _script(), "--output-dir", result.out_dir)
+                say_if_finished_before(result, chosen, *command)
             if process.is_main or trainer.is_sharded:  # by all processes together
                 saved = trainer.out_dir / MODEL_FILE
                 trainer.load_best_model(saved if saved.is_file() else trainer.out_dir)
                 _tell_stories(trainer)
+
+
+def _script() -> str:
+    """The script as it was called."""
+    return sys.argv[0] if Path(sys.argv[0]).name == SCRIPT else SCRIPT
 
 
 def _with_its_data(settings: RunConfig) -> RunConfig:
@@ -131,27 +164,50 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
     return replace(settings, origins={**settings.origins, **chosen})
 
 
-def _set_up(settings: RunConfig, *, force_reload: bool) -> RunTrainer:
-    """Everything but the training: the data, and the saved model, or else an untrained one."""
+def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool) -> RunTrainer:
+    """Everything but the training: the data, and the saved model, or else an untrained one.
+
+    Args:
+        settings: of the run that would be made.
+        words: settings of the command line, and how each is given there.
+        force_reload: fetch and tokenize again.
+    """
     from slm.interop.model_file import MODEL_FILE, load_model_file
-    from slm.runs.data import fit_vocabulary, obtain_data
+    from slm.runs.data import fit_vocabulary, obtain_data, others_than_named
     from slm.runs.launch import build_trainer
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()
-    # A saved model has its tokenizer with it and can tell stories without any data.
-    bearable = (HubError, TokenizerError) if is_saved else ()
-    with contextlib.suppress(*bearable), preparation_progress() as progress:
-        directory = obtain_data(
-            settings, as_they_are=True, force=force_reload, progress=progress, note=say
-        )
+    try:
+        with preparation_progress() as progress:
+            directory = obtain_data(
+                settings, as_they_are=True, force=force_reload, progress=progress, note=say
+            )
         settings = fit_vocabulary(settings, directory.tokenizer)
+        say_idle(
+            (words[name] for name in others_than_named(settings, directory, words)),
+            f"{directory.path} holds other data (--force-reload replaces them)",
+        )
+    except (HubError, TokenizerError) as error:
+        # A saved model has its tokenizer with it and can tell stories without any data.
+        if not is_saved:
+            raise
+        if force_reload:
+            say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
         return build_trainer(settings, Process())
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
+        say_idle(
+            (
+                words[name]
+                for name, value in shape.items()
+                if name in words and getattr(settings.model, name.partition(".")[2]) != value
+            ),
+            f"the model in {model_path} has its own shape",
+        )
         settings = settings.with_values(shape, f"saved in {model_path}")
     trainer = build_trainer(settings, Process())
     trainer.load_best_model(model_path)

@@ -76,17 +76,6 @@ def print_table(rows: Iterable[tuple[str, ...]], *, indent: str = "") -> None:
         print(indent + "  ".join(cells).rstrip())
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 story`, `2,000 stories`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def megabytes(size: int) -> str:
-    """A size in bytes as people read it."""
-    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
-
-
 class Display:
     """The progress of long work on stderr: a bar on a terminal, a line now and then elsewhere."""
 

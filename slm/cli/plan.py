@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from slm.cli.output import megabytes, print_json, print_table, say
+from slm.cli.output import print_json, print_table, say
 from slm.config import ORIGIN_PLAN, RunConfig
+from slm.quantities import counted, gigabytes, megabytes, parameters
 
 if TYPE_CHECKING:
     from slm.planning.plan import Plan
@@ -55,26 +56,26 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
     short = config.short_context
-    context = f"{short}, then {model.block_size}" if short else f"{model.block_size}"
+    tokens = counted(model.block_size, "token")
     return [
         ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
         ("machine", f"{plan.speed:.2f} times as fast as that of the law"),
         (
             "model",
-            f"{plan.parameters / 1e6:.1f} million parameters: {model.n_layer} layers of "
-            f"width {model.n_embd}, {model.n_head} heads",
+            f"{parameters(plan.parameters)}: {counted(model.n_layer, 'layer')} of "
+            f"width {model.n_embd}, {counted(model.n_head, 'head')}",
         ),
         ("tokenizer", plan.settings.data.tokenizer),
-        ("context", f"{context} tokens"),
-        ("steps", f"{plan.steps:,} of {plan.tokens // plan.steps:,} tokens"),
+        ("context", f"{short}, then {tokens}" if short else tokens),
+        ("steps", f"{plan.steps:,} of {counted(plan.tokens // plan.steps, 'token')}"),
         ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
         ("expected", f"{plan.expected_bits_per_byte:.2f} bits per byte, on stories for children"),
-        ("memory", f"{plan.memory_bytes / 1e9:.1f} GB"),
+        ("memory", gigabytes(plan.memory_bytes)),
     ]
 
 
 def _of_how_much(plan: Plan) -> str:
     data = plan.settings.data
     if plan.settings.origins.get("data.limit", "").startswith(ORIGIN_PLAN):
-        return f", from the first {data.limit:,} stories of {data.source}"
+        return f", from the first {counted(data.limit or 0, 'story')} of {data.source}"
     return "" if plan.epochs is None else f", {plan.epochs:,.1f} times all there is"

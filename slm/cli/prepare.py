@@ -8,15 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
+from slm.cli.no_effect import note_idle
 from slm.cli.options import Json, Source, Tokenizer, given
-from slm.cli.output import Display, counted, megabytes, print_json, print_table, say
+from slm.cli.output import Display, print_json, print_table, say
 from slm.config import DEFAULT_SOURCE
+from slm.errors import command_line
 from slm.presets import resolve
+from slm.quantities import counted, megabytes
 
 DEFAULT_TOKENIZER = "bpe:4096"
 
 
 def prepare(
+    context: typer.Context,
     source: Source = DEFAULT_SOURCE,
     tokenizer: Tokenizer = DEFAULT_TOKENIZER,
     out: Annotated[
@@ -59,7 +63,7 @@ def prepare(
     """
     from slm.data.place import default_data_dir
     from slm.data.prepare import prepare as prepare_data
-    from slm.data.sources import source_of
+    from slm.data.sources import has_own_validation, source_of
 
     started_at = time.perf_counter()
     flags = given(
@@ -73,15 +77,18 @@ def prepare(
         }
     )
     data = resolve(flags=flags).data
+    text = source_of(data, note=say)
     with Display() as display:
         directory = prepare_data(
-            source_of(data, note=say),
+            text,
             data.tokenizer,
             default_data_dir(data) if out is None else out,
             force=force_reload,
             progress=display.show_preparation,
             note=say,
         )
+    if has_own_validation(text):
+        note_idle(context, ["validation_fraction", "seed"], f"{text.name} has a validation split")
     splits: dict[str, Any] = {
         name: {"stories": part.stories, "bytes": part.bytes, "tokens": part.tokens}
         for name, part in directory.meta.splits
@@ -111,4 +118,5 @@ def prepare(
         ),
         indent="  ",
     )
-    say(f"ready after {seconds:.1f} s; train on it with: slm train --data {directory.path}")
+    command = command_line("slm", "train", "--data", directory.path)
+    say(f"ready after {seconds:.1f} s; train on it with: {command}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from slm.cli.options import Json
 from slm.cli.output import print_json, print_table, say
 from slm.errors import UsageError
+from slm.quantities import parameters
 
 
 def presets(
@@ -39,7 +40,7 @@ def _print_list(*, as_json: bool) -> None:
     from slm.model import model_costs
     from slm.presets import DEFAULT_PRESET, preset_names, preset_table, resolve
 
-    listed = {
+    listed: dict[str, dict[str, Any]] = {
         name: {
             "parameters": model_costs(resolve(name).model).parameters,
             "description": preset_table(name)["description"],
@@ -51,10 +52,10 @@ def _print_list(*, as_json: bool) -> None:
         print_json({"presets": listed})
         return
     print_table(
-        (name, f"{item['parameters'] / 1e6:6.2f} M", str(item["description"]))
+        (name, parameters(item["parameters"]), str(item["description"]))
         for name, item in listed.items()
     )
-    say(f"M: million parameters; `slm train` takes {DEFAULT_PRESET} unless --preset names another")
+    say(f"`slm train` takes {DEFAULT_PRESET} unless --preset names another")
 
 
 def _print_preset(name: str, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from slm.cli.loading import load_to_generate
 from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
 from slm.errors import MissingExtraError, UsageError, shown
+from slm.quantities import counted
 from slm.reading import status_of
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def serve(
     key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE) or None
     if key is not None and len(key) < SHORTEST_KEY:
         raise UsageError(
-            f"the API key has {len(key)} characters, too few to keep anybody out",
+            f"the API key has {counted(len(key), 'character')}, too few to keep anybody out",
             hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
         )
     if model_name is not None and not model_name.isprintable():
@@ -163,7 +164,7 @@ def serve(
             api_key=key,
         )
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-        say(f"serving {' and '.join(names)} with {slots} slots; Ctrl-C ends it")
+        say(f"serving {' and '.join(names)} with {counted(slots, 'slot')}; Ctrl-C ends it")
 
         def drain() -> None:
             for service in services:

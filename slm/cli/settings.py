@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from slm.cli.no_effect import say_idle
 from slm.cli.options import Flags
-from slm.config import DEFAULT_SOURCE, RunConfig
-from slm.errors import CheckpointError, UsageError
-from slm.presets import DEFAULT_PRESET, preset_of, preset_table, resolve, settings_file
+from slm.config import DEFAULT_SOURCE, ORIGIN_OF_SOURCE, ORIGIN_PREPARED, RunConfig
+from slm.errors import CheckpointError, DataError, UsageError
+from slm.presets import (
+    DEFAULT_PRESET,
+    command_line_words,
+    preset_of,
+    preset_table,
+    resolve,
+    settings_file,
+)
 from slm.reading import read_bounded, strict_json
+from slm.run_paths import located_settings
 
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
@@ -71,23 +82,117 @@ def resumed_run(
 ) -> RunConfig | None:
     """The settings that a run was started with, the given ones over them; None: no run is there.
 
-    Naming the run's own preset again changes nothing, so that a command can simply be repeated.
+    Naming the run's own preset or data again changes nothing, so that a command can simply be
+    repeated.
 
     Raises:
         CheckpointError: its settings cannot be read.
-        UsageError, ConfigError: something is unknown or impossible, or another preset is named.
+        UsageError, ConfigError: something is unknown or impossible, or another preset, or other
+            data, are named.
     """
     saved = _saved_settings(out_dir)
     if saved is None:
         return None
     # The folder may have been moved or renamed since.
+    saved = located_settings(saved, out_dir)
     saved = saved.with_values({"train.out_dir": str(out_dir)}, "--out")
     if preset is not None and f"preset {preset}" not in saved.origins.values():
         raise UsageError(
             f"the run in {out_dir} was not started with the preset {preset}",
-            hint="leave out --preset, or start anew with --fresh",
+            hint="leave out --preset: a run goes on with its own settings",
         )
-    return resolve(None, config_file=config_file, flags=flags, assignments=assignments, base=saved)
+    settings = resolve(
+        None, config_file=config_file, flags=flags, assignments=assignments, base=saved
+    )
+    words = command_line_words(flags, assignments)
+    return _with_data_of(saved, settings, words)
+
+
+def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str]) -> RunConfig:
+    """Settings of a run that goes on, with its own data.
+
+    Args:
+        saved: as the run was started.
+        settings: with what is given now.
+        words: settings of the command line, and how each is given there.
+
+    Raises:
+        UsageError: they name other data than those that are there.
+    """
+    from slm.data.place import DECISIVE
+    from slm.data.shards import DataDirectory
+    from slm.runs.data import others_than_named
+
+    refuse_beside_prepared(settings, words)
+    # A settings file may be given again, though flags had the last word when the run began.
+    kept = {name: _value(saved, name) for name in DECISIVE if name not in words}
+    idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
+    say_idle((f"{name} of the settings file" for name in idle), "the run has its own data")
+    origins = {k: v for k, v in settings.origins.items() if k not in kept}
+    origins |= {name: saved.origins[name] for name in kept if name in saved.origins}
+    settings = replace(settings.with_values(kept, ""), origins=origins)
+    changed = [
+        name
+        for name in DECISIVE
+        if name in words and _identity(settings, name) != _identity(saved, name)
+    ]
+    if not changed:
+        return settings
+    try:
+        directory = DataDirectory.open(settings.data.data_dir)
+    except DataError:  # they are prepared again, and compared with what the run has seen
+        if settings.origins.get("data.data_dir") == ORIGIN_OF_SOURCE:
+            others = {k: v for k, v in settings.origins.items() if k != "data.data_dir"}
+            settings = replace(settings, origins=others)
+        return settings
+    differing = others_than_named(settings, directory, changed)
+    if differing:
+        raise UsageError(
+            f"the run in {settings.train.out_dir} goes on with the data in {directory.path}, "
+            f"{' and '.join(words[name] for name in differing)} would be other data",
+            hint="leave it out; for other data start another run, in another folder",
+        )
+    return settings
+
+
+def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> None:
+    """Refuse words of a command line about text where prepared data are taken as they are.
+
+    Only the tokenizer may be named, which is compared with that of the data.
+
+    Raises:
+        UsageError: some are there.
+    """
+    from slm.data.place import DECISIVE
+
+    if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
+        return
+    idle = [words[name] for name in DECISIVE if name in words and name != "data.tokenizer"]
+    if not idle:
+        return
+    if "data.data_dir" in words:
+        raise UsageError(
+            f"--data and {idle[0]} are both given",
+            hint="--data names token files that are prepared already",
+        )
+    raise UsageError(
+        f"{idle[0]} has no effect: the settings take the prepared data in "
+        f"{settings.data.data_dir} (--data)",
+        hint=f"leave out {idle[0]}",
+    )
+
+
+def _value(settings: RunConfig, name: str) -> Any:
+    group, _, key = name.partition(".")
+    return getattr(getattr(settings, group), key)
+
+
+def _identity(settings: RunConfig, name: str) -> Any:
+    """A setting's value; of a path, the file that it means."""
+    from slm.data.place import identity_of
+
+    value = _value(settings, name)
+    return identity_of(value) if isinstance(value, str) else value
 
 
 def _saved_settings(out_dir: Path) -> RunConfig | None:

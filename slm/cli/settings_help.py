@@ -30,12 +30,12 @@ def all_settings() -> list[SettingHelp]:
         SettingHelp(
             group=group,
             key=key,
-            kind=_kind(field.annotation),
-            default=as_toml(field.default),
+            kind=_kind(kind.model_fields[key].annotation),
+            default=as_toml(kind.model_fields[key].default),
             meaning=meanings[kind.__name__, key],
         )
         for group, kind in config.GROUPS.items()
-        for key, field in kind.model_fields.items()
+        for key in kind.setting_names()
     ]
 
 

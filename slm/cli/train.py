@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slm.cli.no_effect import note_idle_settings, refuse_idle
 from slm.cli.options import (
     Device,
-    Flags,
     Json,
     Minutes,
     MoreSettings,
@@ -28,13 +28,16 @@ from slm.cli.options import (
 )
 from slm.cli.output import Display, print_json, print_table, say
 from slm.cli.plan import print_plan, tell_plan
-from slm.cli.settings import new_run, resumed_run
+from slm.cli.settings import new_run, refuse_beside_prepared, resumed_run
 from slm.config import ORIGIN_PREPARED, RunConfig
-from slm.errors import UsageError
+from slm.errors import UsageError, command_line
 from slm.files import directory_lock
+from slm.presets import command_line_words
+from slm.quantities import counted
 from slm.runtime import Process
 
 if TYPE_CHECKING:
+    from slm.planning.plan_file import PlanFile
     from slm.runs.data import Progress
     from slm.training import TrainingResult
 
@@ -107,20 +110,23 @@ def train(
             "train.device": (device, "--device"),
         }
     )
-    _refuse_contradictions(flags, resume=resume, fresh=fresh, stop_after=stop_after)
+    _refuse_contradictions(resume=resume, fresh=fresh, stop_after=stop_after)
     # With torchrun every process would find another plan.
     is_open = preset is None and config is None and Process.from_environment().world_size == 1
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
+    words = command_line_words(flags, changes)
     name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
     chosen = new_run(preset, config, flags, changes, name=name)
-    to_plan = None if name is None else chosen.train.max_minutes  # --set has the last word
+    to_plan = None if name is None else minutes
     if plan_only:
         if to_plan is None or resume:
             raise UsageError(
                 "--plan needs --minutes, and neither --preset, --config nor --resume",
-                hint="for example: slm train --minutes 10 --plan",
+                hint="for example: slm train --minutes 10 --source builtin --plan",
             )
+        refuse_idle(context, ["fresh", "stop_after"], "--plan stops before there is a run")
+        refuse_beside_prepared(chosen, words)
         print_plan(chosen, to_plan, as_json=as_json, began_at=context.obj)
         return
     resume = resume or started_again(chosen)
@@ -133,6 +139,8 @@ def train(
             )
         if saved is not None:
             chosen, to_plan = saved, None
+    refuse_beside_prepared(chosen, words)
+    note_idle_settings(chosen, words)
     _train(
         chosen,
         existing="resume" if resume else "set-aside" if fresh else "refuse",
@@ -156,19 +164,11 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _refuse_contradictions(
-    flags: Flags, *, resume: bool, fresh: bool, stop_after: int | None
-) -> None:
+def _refuse_contradictions(*, resume: bool, fresh: bool, stop_after: int | None) -> None:
     if resume and fresh:
         raise UsageError(
             "--resume and --fresh are both given", hint="a run goes on, or starts anew"
         )
-    for name in ("data.source", "data.limit"):
-        if "data.data_dir" in flags and name in flags:
-            raise UsageError(
-                f"--data and {flags[name][1]} are both given",
-                hint="--data names token files that are prepared already",
-            )
     if stop_after is not None and stop_after < 1:
         raise UsageError(f"--stop-after must be at least 1, found {stop_after}")
 
@@ -185,18 +185,28 @@ def _train(
     process = Process.from_environment()
     with run_lock(settings, process):
         plan = None if to_plan is None else tell_plan(settings, to_plan, began_at=began_at)
-        from slm.planning.plan_file import PlanFile
+        from slm.planning.plan_file import PlanFile, read_plan
         from slm.reporting.callbacks import recording_callbacks
         from slm.reporting.progress import ProgressDisplay
+        from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
-        planned = [] if plan is None else [PlanFile(plan)]
+        display = ProgressDisplay()
+        figures = plan.to_json() if plan is not None else None
+        if existing == "resume":
+            figures = read_plan(Path(settings.train.out_dir))
+        planned = None if figures is None else PlanFile(figures, display.on_note)
         settings = settings if plan is None else plan.settings
         with ready_trainer(
             settings,
             process,
             existing=existing,
-            callbacks=[*planned, *recording_callbacks(settings.train), ProgressDisplay()],
+            callbacks=[
+                *([] if planned is None else [planned]),
+                *recording_callbacks(settings.train),
+                display,
+                ContentionWatch(display.on_note),
+            ],
             progress=preparation_progress(),
             note=say,
             began_at=began_at,
@@ -204,8 +214,8 @@ def _train(
             result = trainer.train(existing=existing, stop_after=stop_after)
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
     if process.is_main:
-        expected = None if plan is None else plan.expected_bits_per_byte
-        _tell(result, bytes_per_token, expected, as_json=as_json)
+        say_if_finished_before(result, settings, "slm", "train", "--out", result.out_dir)
+        _tell(result, bytes_per_token, planned, as_json=as_json)
 
 
 def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContextManager[object]:
@@ -224,9 +234,37 @@ def preparation_progress() -> Iterator[Progress]:
         yield display.show_preparation
 
 
+def say_if_finished_before(result: TrainingResult, settings: RunConfig, *command: object) -> None:
+    """Say of a run that had nothing left to do that it is finished, and how to train it longer.
+
+    Args:
+        result: of going on with it.
+        settings: with which it went on.
+        command: which goes on with it, without the length.
+    """
+    if result.step > result.first_step:
+        return
+    config, longer = settings.train, [*command, "--resume"]
+    if config.max_minutes is not None:
+        length = counted(config.max_minutes, "minute")
+        longer += ["--minutes", f"{2 * config.max_minutes:.10g}"]
+    else:
+        length = counted(config.max_steps, "step")
+        longer += ["--steps", 2 * max(config.max_steps, result.step)]
+    if result.stopped_early:
+        longer += ["--set", "early_stopping_patience=none"]
+    ended = "stopped early" if result.stopped_early else f"had its {length}"
+    say(
+        f"the run in {result.out_dir} was finished before, at step {result.step:,}: it {ended}; "
+        f"train it longer with: {command_line(*longer)}"
+    )
+
+
 def _tell(
-    result: TrainingResult, bytes_per_token: float, expected: float | None, *, as_json: bool
+    result: TrainingResult, bytes_per_token: float, planned: PlanFile | None, *, as_json: bool
 ) -> None:
+    outlook = None if planned is None else planned.outlook
+    promise, restated = (outlook.promise, outlook.restated) if outlook else (None, None)
     best = result.best_validation_loss
     bits_per_byte = None if best is None else best / math.log(2) / bytes_per_token
     if as_json:
@@ -235,12 +273,16 @@ def _tell(
                 "run": str(result.out_dir),
                 "best": None if best is None else str(result.out_dir / "best"),
                 "step": result.step,
+                "first_step": result.first_step,
                 "tokens": result.tokens,
                 "train_loss": result.train_loss,
                 "validation_loss": result.validation_loss,
                 "best_validation_loss": best,
                 "best_bits_per_byte": bits_per_byte,
-                "expected_bits_per_byte": expected,
+                "expected_bits_per_byte": promise and promise.expected_bits_per_byte,
+                "expected_steps": promise and promise.steps,
+                "restated_bits_per_byte": restated and restated.expected_bits_per_byte,
+                "restated_steps": restated and restated.steps,
                 "stopped_early": result.stopped_early,
                 "elapsed_seconds": result.elapsed_seconds,
             }
@@ -250,12 +292,18 @@ def _tell(
         ("run", str(result.out_dir)),
         ("steps", f"{result.step:,}"),
         ("tokens", f"{result.tokens:,}"),
-        ("training loss", f"{result.train_loss:.4f}"),
     ]
+    if result.step > result.first_step:
+        rows.append(("training loss", f"{result.train_loss:.4f}"))
     if best is not None:
         rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
-    if expected is not None:
-        rows.append(("as planned", f"{expected:.4f} bits per byte, as `slm eval` measures them"))
+    for name, said in (("as planned", promise), ("as restated", restated)):
+        if said is not None:
+            figures = (
+                f"{said.expected_bits_per_byte:.4f} bits per byte in {counted(said.steps, 'step')}"
+            )
+            rows.append((name, f"{figures}, as `slm eval` measures them"))
     rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
     print_table(rows)
-    say(f'tell stories with: slm generate --checkpoint {result.out_dir} "Once upon a time"')
+    command = command_line("slm", "generate", "--checkpoint", result.out_dir, "Once upon a time")
+    say(f"tell stories with: {command}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
+from slm.data.readers import kind_of
 from slm.data.splits import Split
 from slm.errors import DataError
 
@@ -181,7 +182,7 @@ def _shard_name(example: TextFile, number: int) -> str:
 
 def shard_note(path: Path) -> str | None:
     """What to say of a single file that is one of several shards; None: it is not."""
-    match = _OF_SERIES.fullmatch(path.stem)
+    match = _OF_SERIES.fullmatch(kind_of(path.name).stem)
     if match is None or int(match["total"] or 1) < 2:
         return None
     return (

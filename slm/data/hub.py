@@ -85,6 +85,12 @@ class HubSource:
     def story_bytes(self) -> float:
         return STORY_BYTES
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether the data set is known to have a validation split of its own."""
+        listing = self._listing or _load_listing(self.name)
+        return listing is not None and "validation" in listing["splits"]
+
     def identity(self) -> dict[str, Any]:
         return {
             "kind": "hub",

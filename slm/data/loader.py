@@ -18,6 +18,8 @@ from slm.data.batches import (
 )
 from slm.data.shards import DataDirectory, DataMeta
 from slm.errors import DataError
+from slm.quantities import counted
+from slm.runtime import resolve_device
 from slm.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class DataLoader:
     Args:
         batch_size: sequences of a batch.
         block_size: tokens of a sequence, the context length.
-        device: of the tensors.
+        device: of the tensors; auto: the fastest kind that is available.
         data_dir: the prepared directory.
         seed: determines the order of the training windows.
         rank, world_size: number of this process, and number of processes that share the data.
@@ -178,7 +180,8 @@ class DataLoader:
         tokens = self.directory.tokens(split)
         if len(tokens) < 2:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {len(tokens)} tokens, at least 2 needed",
+                f"the {split} split of {self.data_dir} has {counted(len(tokens), 'token')}, "
+                "at least 2 needed",
                 hint="prepare more text",
             )
         length = min(self.block_size, len(tokens) - 1)
@@ -193,7 +196,7 @@ class DataLoader:
         tokens = self.directory.split(split).tokens
         if tokens < self.block_size + 1:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {tokens:,} tokens, at least "
+                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, at least "
                 f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
                 hint="prepare more text, or choose a smaller block_size",
             )
@@ -216,7 +219,8 @@ class DataLoader:
         arrays = inputs_and_targets(tokens, starts, length or self.block_size)
         # Contiguous copies of their own, as the two arrays are views of one.
         x, y = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
-        device = torch.device(self.device)
+        name = resolve_device("auto") if self.device == "auto" else self.device
+        device = torch.device(name)
         if device.type == "cpu":
             return x, y
         if device.type == "cuda":

@@ -9,9 +9,14 @@ from pathlib import Path
 
 from slm.config import DataConfig
 from slm.data.file_source import existing_path
+from slm.errors import command_line
 
 CACHE = Path("data")
 """Relative to the working directory."""
+DECISIVE = tuple(
+    f"data.{key}" for key in ("source", "tokenizer", "limit", "validation_fraction", "corpus_seed")
+)
+"""Settings that decide what is in the token files."""
 
 
 def default_data_dir(data: DataConfig) -> Path:
@@ -24,6 +29,20 @@ def default_data_dir(data: DataConfig) -> Path:
     decisive = [source, tokenizer, data.limit, data.validation_fraction, data.corpus_seed]
     digest = hashlib.blake2b(json.dumps(decisive).encode("utf-8"), digest_size=3).hexdigest()
     return CACHE / f"{_slug(source)}-{_slug(tokenizer)}-{digest}"
+
+
+def prepare_command(data: DataConfig) -> str:
+    """The command that prepares these data, for their folder as `default_data_dir` names it."""
+    words: list[object] = ["slm", "prepare", "--source", data.source, "--tokenizer", data.tokenizer]
+    for flag, key in (
+        ("--limit", "limit"),
+        ("--validation-fraction", "validation_fraction"),
+        ("--seed", "corpus_seed"),
+    ):
+        value = getattr(data, key)
+        if value != DataConfig.model_fields[key].default:
+            words += [flag, value]
+    return command_line(*words)
 
 
 def identity_of(spec: str) -> str:

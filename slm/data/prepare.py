@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -45,6 +44,7 @@ from slm.files import (
 )
 from slm.reading import sealed_json
 from slm.tokenizer.base import Ids, Tokenizer
+from slm.version import __version__
 
 BATCH_CHARS = 4 << 20
 BATCH_PIECES = 8192
@@ -218,7 +218,7 @@ def _write(
         "source": identity,
         "request": request,
         "details": source.details(),
-        "created_by": f"slm {version('slm')}",
+        "created_by": f"slm {__version__}",
     }
     atomic_write(meta_path, sealed_json(meta))
 

@@ -26,7 +26,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from slm.data.batches import TokenArray
-from slm.errors import DataError, shown
+from slm.errors import DataError, command_line, shown
 from slm.files import CHUNK_BYTES, chunk_name
 from slm.reading import is_sealed, open_regular, read_bounded, status_of, strict_json
 from slm.tokenizer.base import Tokenizer, fingerprint_of
@@ -37,6 +37,7 @@ VERSION = 1
 META_FILE = "meta.json"
 TOKENIZER_FILE = FILE_NAME
 LARGEST_META_BYTES = 8 << 20
+_MAKING = "slm prepare --source TEXT --out NEW_FOLDER"
 
 Dtype = Literal["uint16", "uint32"]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -241,7 +242,10 @@ class DataDirectory:
 
 
 def _damaged(message: str) -> DataError:
-    return DataError(message, hint="make it anew with: slm prepare --force-reload")
+    return DataError(
+        message,
+        hint=f"prepare the text again into a new folder: {_MAKING}",
+    )
 
 
 def _check_size(file: Path, expected: int) -> None:
@@ -258,17 +262,22 @@ def _check_size(file: Path, expected: int) -> None:
 def _read_meta(path: Path) -> DataMeta:
     file = path / META_FILE
     status = status_of(path)
-    if status is None or not stat.S_ISDIR(status.st_mode):
-        found = "does not exist" if status is None else "is not a folder"
+    if status is None:
         raise DataError(
-            f"the data directory {path} {found}", hint=f"make it with: slm prepare --out {path}"
+            f"the data directory {path} does not exist",
+            hint=f"if it was moved, give its new place; `{_MAKING}` makes one from text",
+        )
+    if not stat.S_ISDIR(status.st_mode):
+        raise DataError(
+            f"{path} is a file, not a folder of prepared data",
+            hint=f"text as it is goes with: {command_line('--source', path)}",
         )
     try:
         content = read_bounded(file, LARGEST_META_BYTES)
     except FileNotFoundError:
         raise DataError(
             f"{path} holds no prepared data ({META_FILE} is missing)",
-            hint=f"make it with: slm prepare --out {path}",
+            hint=f"a folder of text goes with: {command_line('--source', path)}",
         ) from None
     except OSError as error:
         raise _damaged(f"cannot read {file}: {error.strerror or error}") from None

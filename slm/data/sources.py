@@ -133,6 +133,13 @@ def _each_once(note: Callable[[str], None]) -> Callable[[str], None]:
     return tell
 
 
+def has_own_validation(source: Source) -> bool:
+    """Whether a source is known to have a validation split, so that nothing is held out."""
+    if isinstance(source, HubSource):
+        return source.has_validation
+    return "validation_fraction" not in source.identity()
+
+
 def _looks_like_path(spec: str) -> bool:
     return (
         spec.startswith((".", "/", "~"))

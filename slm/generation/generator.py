@@ -2,8 +2,9 @@
 
 Sequences (see `slm.generation.sequence`) run through the model together, in waves. A wave reads the
 contexts of up to `batch_size` sequences and then adds one token to each per step. A sequence leaves
-it when its text ends or its context is full; in the latter case it drops the older half of its
-context and joins a later wave. So a sequence never depends on the others of its batch.
+it when its text ends or its context has to be read again, for example because it was full and its
+older half is dropped; it then joins a later wave. So a sequence never depends on the others of its
+batch.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from slm.config import GPTConfig
-from slm.errors import TokenizerError
-from slm.generation.decoder import Decoder, Draw
+from slm.errors import CheckpointError, TokenizerError
+from slm.generation.decoder import NO_ID, Decoder, Draw
 from slm.generation.options import GenerationOptions
-from slm.generation.sampler import Sampler
+from slm.generation.sampler import next_ids
 from slm.generation.sequence import Completion, Row
 from slm.tokenizer.base import Tokenizer
 
@@ -40,7 +41,7 @@ class TokenEvent:
 
     text: str
     token_id: int
-    """The sampled id; the end-of-text token's where the story ends."""
+    """The sampled id; the end-of-text token's where the story ends. See `Completion.ids`."""
     completion: Completion | None = None
     """With the last event: the whole."""
 
@@ -107,7 +108,7 @@ class Generator:
             for index in range(options.samples)
         ]
         with self.decoder.running():
-            for _ in self._run(rows, options):
+            for _ in self._run(rows):
                 pass
         return [row.completion() for row in rows]
 
@@ -117,7 +118,7 @@ class Generator:
         """Continue a prompt and give the text token by token; several samples one after another.
 
         Yields:
-            An event for each sampled token; the last one of a sample holds its completion. The
+            An event for each new token; the last one of a sample holds its completion. The
             texts are those that `complete` gives.
 
         Raises:
@@ -128,9 +129,13 @@ class Generator:
         seed = options.chosen_seed()
         for index in range(options.samples):
             row = self._row(prompt, options, seed, index)
+            n_given = 0
             with self.decoder.running():
-                for ids in self._run([row], options):
+                for ids in self._run([row]):
                     done = row.completion() if row.finish_reason is not None else None
+                    if len(row.ids) == n_given and done is None:
+                        continue  # it was a token of the prompt
+                    n_given = len(row.ids)
                     yield TokenEvent(row.take_text(), ids[0], done)
 
     def _row(self, prompt: str, options: GenerationOptions, seed: int, index: int) -> Row:
@@ -143,23 +148,27 @@ class Generator:
             block_size=self.model.config.block_size,
         )
 
-    def _run(self, rows: Sequence[Row], options: GenerationOptions) -> Iterator[list[int]]:
+    def _run(self, rows: Sequence[Row]) -> Iterator[list[int]]:
         """Write all rows to their ends; yields the ids of each step."""
         # Rows of like length share a wave, so that little of it is padding.
         waiting = sorted(rows, key=lambda row: len(row.context))
         while waiting:
             wave, waiting = waiting[: self.batch_size], waiting[self.batch_size :]
-            yield from self._run_wave(wave, options)
+            yield from self._run_wave(wave)
             waiting += [row for row in wave if row.finish_reason is None]
 
-    def _run_wave(self, rows: Sequence[Row], options: GenerationOptions) -> Iterator[list[int]]:
+    def _run_wave(self, rows: Sequence[Row]) -> Iterator[list[int]]:
         longest = max(len(row.context) for row in rows)
         capacity = max(longest - len(row.context) + row.slots_needed for row in rows)
         vocab_size = self.tokenizer.vocab_size  # a model's ids may be padded to a round number
         logits = self.decoder.prefill([row.context for row in rows], capacity)[:, :vocab_size]
-        sampler = Sampler(options, [row.prompt_ids + row.ids for row in rows], self._draw)
         while True:
-            ids = sampler.next_ids(logits, [row.uniform() for row in rows])
+            ids = next_ids(rows, logits, self._draw)
+            if NO_ID in ids:
+                raise CheckpointError(
+                    "the model's logits are not finite numbers",
+                    hint="its training has diverged; use an earlier checkpoint or train again",
+                )
             staying = [i for i, row in enumerate(rows) if row.accept(ids[i])]
             yield ids
             if not staying:
@@ -167,7 +176,6 @@ class Generator:
             if len(staying) < len(rows):
                 staying = fill_gaps(staying)
                 self.decoder.keep_sequences(staying)
-                sampler.keep_sequences(staying)
                 ids = [ids[i] for i in staying]
                 rows = [rows[i] for i in staying]
             logits = self.decoder.step(ids)[:, :vocab_size]

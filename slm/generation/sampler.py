@@ -1,52 +1,80 @@
-"""The draws of a batch that runs, with what they need to know of the texts."""
+"""The next ids of texts that run together, whoever runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
-from slm.errors import CheckpointError
+import numpy as np
+
 from slm.generation.decoder import NO_ID, Draw, Logits
+from slm.generation.healing import PromptEnd, as_floats
 from slm.generation.options import GenerationOptions
 
 
-class Sampler:
-    """Draws the next id of each row.
+class Sampled(Protocol):
+    """A text as far as its next id depends on it."""
+
+    @property
+    def options(self) -> GenerationOptions:
+        """How to sample."""
+
+    @property
+    def seen(self) -> Collection[int]:
+        """The ids in it, where a penalty is on them."""
+
+    @property
+    def prompt_end(self) -> PromptEnd | None:
+        """The end of its prompt, until the model has read it."""
+
+    def uniform(self) -> float:
+        """Its next random number, above 0 and at most 1."""
+
+
+def next_ids(texts: Sequence[Sampled], logits: Logits, draw: Draw) -> list[int]:
+    """The next id of each text: read from its prompt, or drawn.
+
+    An id depends on its own text and logits only.
 
     Args:
-        options: how to sample.
-        texts: the ids in each row's text so far; needed for the repetition penalty.
+        texts: B of them.
+        logits: [B, V], with the ids of the tokenizer alone.
         draw: how ids are drawn.
+
+    Returns:
+        B ids; `NO_ID` where the logits are not finite numbers.
     """
+    ids = [NO_ID] * len(texts)
+    free = [row for row, text in enumerate(texts) if text.prompt_end is None]
+    if free:
+        some = logits if len(free) == len(texts) else logits[free]
+        for row, token_id in zip(
+            free, _drawn([texts[row] for row in free], some, draw), strict=True
+        ):
+            ids[row] = token_id
+    for row, text in enumerate(texts):
+        if text.prompt_end is not None:
+            ids[row] = _next_of_prompt(text, text.prompt_end, logits[row], draw)
+    return ids
 
-    def __init__(
-        self, options: GenerationOptions, texts: Sequence[Sequence[int]], draw: Draw
-    ) -> None:
-        self.options = options
-        self._draw = draw
-        self._seen = None if options.repetition_penalty == 1.0 else [set(ids) for ids in texts]
 
-    def next_ids(self, logits: Logits, uniforms: Sequence[float]) -> list[int]:
-        """Draw the next id of each row.
+def _drawn(texts: Sequence[Sampled], logits: Logits, draw: Draw) -> list[int]:
+    seen = [text.seen for text in texts]
+    return draw(
+        logits,
+        [text.options for text in texts],
+        [text.uniform() for text in texts],
+        seen if any(seen) else None,
+    )
 
-        Args:
-            logits: [B, V].
-            uniforms: see `Draw`.
 
-        Raises:
-            CheckpointError: the logits are not finite numbers.
-        """
-        ids = self._draw(logits, [self.options] * len(logits), uniforms, self._seen)
-        if NO_ID in ids:
-            raise CheckpointError(
-                "the model's logits are not finite numbers",
-                hint="its training has diverged; use an earlier checkpoint or train again",
-            )
-        if self._seen is not None:
-            for seen, new_id in zip(self._seen, ids, strict=True):
-                seen.add(new_id)
-        return ids
-
-    def keep_sequences(self, rows: Sequence[int]) -> None:
-        """Keep only these rows, by their places."""
-        if self._seen is not None:
-            self._seen = [self._seen[row] for row in rows]
+def _next_of_prompt(text: Sampled, end: PromptEnd, logits: Logits, draw: Draw) -> int:
+    """The next of the prompt's own ids, or one drawn from those that can stand for it."""
+    own_id = end.own_next(logits)
+    if own_id is not None:
+        return own_id
+    candidates = end.candidates
+    few = as_floats(end.logits)[candidates].astype(np.float32)[None]
+    seen = [place for place, token_id in enumerate(candidates.tolist()) if token_id in text.seen]
+    (place,) = draw(few, [text.options], [text.uniform()], [seen] if seen else None)
+    return NO_ID if place == NO_ID else int(candidates[place])

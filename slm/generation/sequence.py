@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slm import runtime
+from slm.generation.healing import NewToken, PromptEnd, token_index
 from slm.generation.options import GenerationOptions
 from slm.generation.text import TextStream, whole_characters
 from slm.tokenizer.base import Tokenizer
@@ -24,7 +25,11 @@ class Completion:
     text: str
     """The continuation, without the prompt and without a stop string."""
     ids: tuple[int, ...]
-    """Its tokens, those of a stop string included, the end-of-text token not."""
+    """Its tokens, those of a stop string included, the end-of-text token not.
+
+    Where the end of the prompt was healed (`slm.generation.healing`), the first holds the last
+    characters of the prompt as well.
+    """
     finish_reason: FinishReason
     prompt_tokens: int
     """Tokens of the whole prompt; the end-of-text token set before it is not counted."""
@@ -52,8 +57,9 @@ class Row:
         options: when to stop.
         seed, index: decide the row's random numbers.
         block_size: the model's context length.
-        prompt_ids: the prompt's ids, where they are known or are not those of its text; None:
-            those that the tokenizer gives.
+        prompt_ids: the prompt's ids, where it was given as ids: these are continued as they are.
+            None: those that the tokenizer gives for its text, the last of which the model may
+            replace.
     """
 
     def __init__(
@@ -67,8 +73,10 @@ class Row:
         block_size: int,
         prompt_ids: Sequence[int] | None = None,
     ) -> None:
+        self._tokenizer = tokenizer
         self.prompt = prompt
         self.prompt_ids = tokenizer.encode(prompt) if prompt_ids is None else list(prompt_ids)
+        self.options = options
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         # In training, every story begins after an end-of-text token.
@@ -77,18 +85,34 @@ class Row:
         """What the model sees: ends with the newest id, never more than block_size ids."""
         self.prompt_truncated = len(whole) > block_size
         self.context_shifts = 0
-        self._seed, self._index = seed, index
-        self._random = random.Random(runtime.mix_seed(seed, index))
-        self._tokenizer = tokenizer
-        self._block_size = block_size
-        self._max_new_tokens = options.max_new_tokens
+        self.prompt_end: PromptEnd | None = None
+        """The prompt's last ids, which are not in the context, until the model has read them."""
+        self.newest: NewToken | None = None
+        """What the id accepted last has added; None where it was the prompt's own or the end."""
         self.unfinished = b""
         """The first bytes of a character that the prompt's ids end in."""
-        if prompt_ids is not None:
+        if prompt_ids is None:
+            self._set_prompt_end()
+        else:
             self.unfinished = whole_characters(tokenizer.decode_bytes(self.prompt_ids))[1]
+        self.seen: set[int] = set()
+        """The ids in its text, where a penalty is on them."""
+        if options.repetition_penalty != 1.0:
+            self.seen.update(self.prompt_ids)
+        self._seed, self._index = seed, index
+        self._random = random.Random(runtime.mix_seed(seed, index))
+        self._block_size = block_size
         self._stream = TextStream(options.stop, self.unfinished)
         self._pieces: list[str] = []
         self._n_taken = 0
+
+    def _set_prompt_end(self) -> None:
+        index = token_index(self._tokenizer)
+        # The model needs something to read before them.
+        n_last = min(index.replaceable(self.prompt_ids), len(self.context) - 1)
+        if n_last:
+            self.prompt_end = PromptEnd(index, self.context[-n_last:])
+            del self.context[-n_last:]
 
     def uniform(self) -> float:
         """The row's next random number, above 0 and at most 1."""
@@ -100,32 +124,45 @@ class Row:
 
         The last id that is sampled is never fed to the model.
         """
-        still_to_write = self._max_new_tokens - len(self.ids)
+        still_to_write = self.options.max_new_tokens - len(self.ids)
+        if self.prompt_end is not None:
+            still_to_write += len(self.prompt_end.rest)  # each id takes a byte of it at least
         return min(self._block_size, len(self.context) + still_to_write - 1)
 
     def accept(self, token_id: int) -> bool:
-        """Add a sampled id; returns whether the running batch can go on with this row.
+        """Add an id that was read or sampled; returns whether the running batch can go on.
 
-        It cannot when the text has ended, or when the context was full: then its older half is
-        forgotten, and the rest has to be read again at its new positions.
+        It cannot go on with this row when the text has ended, or when the rest of the context has
+        to be read again: because it was full, and its older half is forgotten, or because the
+        prompt's end has been replaced by other ids.
         """
+        self.newest, n_forgotten = None, 0
         if token_id == self._tokenizer.eot_id:
             self._finish("end")
             return False
-        self.ids.append(token_id)
-        self._pieces.append(self._stream.push(self._tokenizer.token_bytes(token_id)))
-        if self._stream.stopped:
-            self._finish("stop")
-            return False
-        if len(self.ids) == self._max_new_tokens:
-            self._finish("length")
-            return False
-        self.context.append(token_id)
+        if self.prompt_end is None:
+            self.newest = NewToken(self._tokenizer.token_bytes(token_id))
+        else:
+            self.newest, n_forgotten = self.prompt_end.accept(token_id)
+            if self.prompt_end.is_over:
+                self.prompt_end = None
+        if self.options.repetition_penalty != 1.0:
+            self.seen.add(token_id)
+        if self.newest is not None and self.newest.content:
+            self.ids.append(token_id)
+            self._pieces.append(self._stream.push(self.newest.content))
+            if self._stream.stopped:
+                self._finish("stop")
+                return False
+            if len(self.ids) == self.options.max_new_tokens:
+                self._finish("length")
+                return False
+        self.context[len(self.context) - n_forgotten :] = [token_id]
         if len(self.context) > self._block_size:
             self.context = self.context[-max(1, self._block_size // 2) :]
             self.context_shifts += 1
             return False
-        return True
+        return n_forgotten == 0
 
     def _finish(self, reason: FinishReason) -> None:
         self._pieces.append(self._stream.finish(cut=reason == "length"))

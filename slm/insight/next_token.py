@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions, filter_logits
+from slm.generation.sequence import Row
 from slm.insight.tokens import Text, TokenKind, token_ids, token_text
 from slm.model import GPT
 from slm.model.gpt import evaluating
@@ -31,7 +32,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Weighed:
-    """A token that may come next, before and after the filters."""
+    """A token that may come next, before and after the filters.
+
+    Where the text's last tokens would be replaced, it stands for them as well.
+    """
 
     id: int
     text: str
@@ -62,19 +66,41 @@ class NextToken:
 
 
 def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:
-    """The logits [V] of what comes after a text, in float32 on the CPU.
+    """The logits [V] of what comes after a text, in float32 on the CPU, as when it is continued.
 
-    Of a text longer than the context only the end is read, as when it is continued.
+    Of a text longer than the context only the end is read. Where the last tokens of a text (not of
+    ids) would be replaced (see `slm.generation.healing`), the logits are those in their place, and
+    minus infinity for every token that cannot stand for them.
 
     Raises:
         TokenizerError: it is no valid Unicode, or an id is not in the vocabulary.
     """
-    context = [tokenizer.eot_id, *token_ids(tokenizer, text)][-model.config.block_size :]
-    idx = torch.tensor([context], device=model.device)
-    with evaluating(model), torch.inference_mode():
-        logits, _ = model(idx, last_only=True)
-    assert isinstance(logits, Tensor)
-    return logits[0, -1, : tokenizer.vocab_size].float().cpu()
+    prompt, ids = (text, None) if isinstance(text, str) else ("", token_ids(tokenizer, text))
+    row = Row(
+        prompt,
+        tokenizer,
+        GenerationOptions(),
+        seed=0,
+        index=0,
+        block_size=model.config.block_size,
+        prompt_ids=ids,
+    )
+    while True:
+        idx = torch.tensor([row.context], device=model.device)
+        with evaluating(model), torch.inference_mode():
+            found, _ = model(idx, last_only=True)
+        assert isinstance(found, Tensor)
+        logits = found[0, -1, : tokenizer.vocab_size].float().cpu()
+        end = row.prompt_end
+        if end is None:
+            return logits
+        own_id = end.own_next(logits)
+        if own_id is None:
+            possible = torch.from_numpy(end.candidates)
+            limited = torch.full_like(logits, -math.inf)
+            limited[possible] = end.logits[possible]
+            return limited
+        row.accept(own_id)
 
 
 def weigh_options(
@@ -153,6 +179,8 @@ def likeliest(logprobs: Tensor, tokenizer: Tokenizer, top: int) -> tuple[Candida
     best = logprobs.topk(min(top, len(logprobs)))
     candidates = []
     for logprob, token_id in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        if logprob == -math.inf:
+            break
         shown = token_text(tokenizer, token_id)
         candidates.append(Candidate(token_id, shown.text, shown.kind, math.exp(logprob)))
     return tuple(candidates)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from slm.errors import DataError, TokenizerError
+from slm.quantities import counted
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 
 Text = str | Sequence[int]
@@ -58,8 +59,8 @@ def fitting_ids(tokenizer: Tokenizer, text: Text, block_size: int) -> list[int]:
     ids = [tokenizer.eot_id, *token_ids(tokenizer, text)]
     if len(ids) > block_size:
         raise DataError(
-            f"the text has {len(ids) - 1:,} tokens, and the context holds {block_size - 1:,} "
-            "after the one that begins a story",
+            f"the text has {counted(len(ids) - 1, 'token')}, and the context holds "
+            f"{block_size - 1:,} after the one that begins a story",
             hint="look at a shorter text",
         )
     return ids

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from slm.lazy import fetched_when_used
 
 if TYPE_CHECKING:
+    from slm.config import GPTConfig
     from slm.model.costs import Costs, model_costs
     from slm.model.gpt import GPT
     from slm.model.kv_cache import KVCache
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Costs": "slm.model.costs",
     "GPT": "slm.model.gpt",
+    "GPTConfig": "slm.config",
     "KVCache": "slm.model.kv_cache",
     "model_costs": "slm.model.costs",
 }
@@ -21,6 +23,7 @@ _HOMES = {
 __all__ = [
     "GPT",
     "Costs",
+    "GPTConfig",
     "KVCache",
     "model_costs",
 ]

@@ -102,9 +102,17 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         grad_hidden, grad_weight, n_counted = ctx.saved_tensors
         scale = grad_loss / n_counted
         hidden_dtype, weight_dtype = ctx.dtypes
+        # At the step's peak of memory, so in place, unless the gradients are needed once more.
+        scaled = Tensor.mul if _graph_is_retained() else Tensor.mul_
         return (
-            None if grad_hidden is None else grad_hidden.to(hidden_dtype).mul_(scale),
-            None if grad_weight is None else grad_weight.to(weight_dtype).mul_(scale),
+            None if grad_hidden is None else scaled(grad_hidden.to(hidden_dtype), scale),
+            None if grad_weight is None else scaled(grad_weight.to(weight_dtype), scale),
             None,
             None,
         )
+
+
+def _graph_is_retained() -> bool:
+    """Whether the backward pass that runs is one with `retain_graph=True`."""
+    # What PyTorch's own functions ask (`ctx.maybe_clear_saved_tensors`); there is no public name.
+    return torch._C._autograd._get_current_graph_task_keep_graph()

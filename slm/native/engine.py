@@ -62,6 +62,7 @@ class NativeModel:
 
     Raises:
         NativeUnavailableError: there is no compiler here, or it fails.
+        ValueError: there is no slot, or the weights are not those of this shape.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class NativeModel:
         threads: int | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        assert n_slots >= 1
+        if n_slots < 1:
+            raise ValueError(f"n_slots must be at least 1, found {n_slots}")
         self.config = config
         self.n_slots = n_slots
         self.block_size = config.block_size
@@ -114,7 +116,8 @@ class NativeModel:
             refused = self._library.slm_decoder_take(
                 self._decoder, name.encode(), values.ctypes.data, values.size
             )
-            assert not refused, f"the native code does not know {name} {list(values.shape)}"
+            if refused:
+                raise ValueError(f"the native code does not know {name} {list(values.shape)}")
 
     def admit(self, slot: int, ids: Sequence[int]) -> Floats:
         """See `Slots`."""
@@ -127,15 +130,20 @@ class NativeModel:
 
     def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Floats:
         """See `Slots`."""
+        self._check_slots(slots)
+        if not len(set(slots)) == len(slots) == len(ids):
+            raise ValueError(f"{len(ids)} ids for the slots {list(slots)}")
         positions = [self._lengths[slot] for slot in slots]
-        assert all(positions), "a slot is empty"
-        assert len(set(slots)) == len(slots) == len(ids), "a slot is named twice"
+        if not all(positions):
+            raise ValueError(f"one of the slots {list(slots)} is empty")
+        self._check(positions, ids)
         for slot in slots:
             self._lengths[slot] += 1
         return self._run(slots, positions, ids, len(ids))
 
     def release(self, slot: int) -> None:
         """See `Slots`; the memory is kept for the next texts, in whichever slots."""
+        self._check_slots([slot])
         self._lengths[slot] = 0
         self._library.slm_decoder_release(self._decoder, slot)
 
@@ -144,8 +152,9 @@ class NativeModel:
 
         Slot 0 has to be empty, and is so again afterwards.
         """
-        assert self._lengths[0] == 0, "slot 0 is taken"
-        assert len(ids) == len(targets), "each id has a target"
+        self._check_empty(0)
+        if len(ids) != len(targets):
+            raise ValueError(f"{len(ids)} ids and {len(targets)} targets")
         self._check(range(len(ids)), [*ids, *targets])
         nats = np.empty(len(ids), dtype=np.float32)
         integers = ctypes.c_int32 * len(ids)
@@ -165,15 +174,15 @@ class NativeModel:
         return nats
 
     def _begin(self, slot: int, ids: Sequence[int], n_logits: int) -> Floats:
-        assert self._lengths[slot] == 0, f"slot {slot} is taken"
-        assert ids, "a text begins with at least one id"
+        self._check_slots([slot])
+        self._check_empty(slot)
+        self._check(range(len(ids)), ids)
         self._lengths[slot] = len(ids)
         return self._run([slot] * len(ids), range(len(ids)), ids, n_logits)
 
     def _run(
         self, slots: Sequence[int], positions: Sequence[int], ids: Sequence[int], n_logits: int
     ) -> Floats:
-        self._check(positions, ids)
         logits = np.empty((n_logits, self.vocab_size), dtype=np.float32)
         integers = ctypes.c_int32 * len(ids)
         if self._library.slm_decoder_run(
@@ -188,10 +197,23 @@ class NativeModel:
             raise MemoryError("there is too little memory for another text's keys and values")
         return logits
 
+    # Native code takes these numbers for addresses, hence no `assert`, which `python -O` removes.
+
+    def _check_slots(self, slots: Sequence[int]) -> None:
+        if not slots or min(slots) < 0 or max(slots) >= self.n_slots:
+            raise ValueError(f"slots are 0 to {self.n_slots - 1}, found {list(slots)}")
+
+    def _check_empty(self, slot: int) -> None:
+        if self._lengths[slot]:
+            raise ValueError(f"slot {slot} is taken")
+
     def _check(self, positions: Sequence[int], ids: Sequence[int]) -> None:
-        assert max(positions) < self.block_size, "the context is full"
-        assert min(ids) >= 0, "an id is negative"
-        assert max(ids) < self.vocab_size, "an id is not in the vocabulary"
+        if not len(ids):
+            raise ValueError("a text begins with at least one id")
+        if max(positions) >= self.block_size:
+            raise ValueError(f"the context of {self.block_size} ids is full")
+        if min(ids) < 0 or max(ids) >= self.vocab_size:
+            raise ValueError(f"ids are 0 to {self.vocab_size - 1}, found {min(ids)} to {max(ids)}")
 
 
 def arrays_of(model: GPT) -> dict[str, Floats]:

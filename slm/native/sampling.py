@@ -43,14 +43,22 @@ def native_draw(
 
     Raises:
         NativeUnavailableError: there is no compiler here, or it fails.
+        ValueError: the logits are not rows in float32, or not as many as options and numbers.
     """
     rows: npt.NDArray[np.float32] = np.asarray(logits)
-    assert rows.dtype == np.float32, rows.dtype
+    # Native code takes these for addresses and lengths, hence no `assert`, which -O removes.
+    if rows.dtype != np.float32 or rows.ndim != 2 or 0 in rows.shape:
+        raise ValueError(f"logits must be [B, V] in float32, found {rows.shape} in {rows.dtype}")
+    if not len(rows) == len(options) == len(uniforms):
+        raise ValueError(
+            f"{len(rows)} rows of logits, {len(options)} options, {len(uniforms)} numbers"
+        )
+    if not all(0.0 <= number <= 1.0 for number in uniforms):
+        raise ValueError(f"uniform numbers must be from 0 to 1, found {list(uniforms)}")
     if seen is not None:
         rows = _penalised(rows, options, seen)
     elif rows.strides[1] != rows.itemsize:
         rows = np.ascontiguousarray(rows)
-    assert len(rows) == len(options) == len(uniforms)
     ids = np.empty(len(rows), dtype=np.int64)
     filters = [_FILTERS.pack(o.top_k or 0, o.temperature, o.top_p, o.min_p) for o in options]
     failed = native_library().slm_sample(

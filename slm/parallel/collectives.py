@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from slm.config import TrainingConfig
 from slm.errors import ConfigError, TrainingError
 from slm.model.loss import IGNORE_INDEX
+from slm.quantities import counted
 from slm.runtime import Process
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def share_of_micro_batches(config: TrainingConfig, process: Process) -> int:
     if total % process.world_size:
         raise ConfigError(
             f"gradient_accumulation_steps {total} cannot be divided "
-            f"among {process.world_size} processes",
+            f"among {counted(process.world_size, 'process')}",
             hint=f"start a number of processes that divides {total}; a new run may also set "
             f"gradient_accumulation_steps={total + -total % process.world_size}",
         )

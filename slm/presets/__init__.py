@@ -1,15 +1,14 @@
 """From presets, a settings file and single settings to the whole configuration of a run.
 
 The layers, the later over the earlier: built-in defaults, a preset (a TOML file in this folder), a
-settings file, flags, `--set`. A setting is named `group.key`, or just `key` where only one group
-has it. Each value remembers which layer it came from.
+settings file, and the command line, on which no word may undo another. A setting is named
+`group.key`, or just `key` where only one group has it. Each value remembers its layer.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from slm.config import (
     DERIVED_ORIGINS,
     GROUPS,
     ORIGIN_PREPARED,
+    SAME_SETTING,
     DataConfig,
     GPTConfig,
     RunConfig,
@@ -31,16 +31,16 @@ from slm.config import (
 )
 from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError, did_you_mean, shown
+from slm.reading import strict_toml, unique_keys
+from slm.run_paths import located, run_of, started_at
 
 DEFAULT_PRESET = "modern-12m"
 LARGEST_FILE_BYTES = 1 << 20
-_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
-"""More parts of a TOML key, with dots between, than any setting has."""
 
 
 def setting_names() -> list[str]:
     """All settings as `group.key`, in the order of their definition."""
-    return [f"{group}.{key}" for group, kind in GROUPS.items() for key in kind.model_fields]
+    return [f"{group}.{key}" for group, kind in GROUPS.items() for key in kind.setting_names()]
 
 
 def full_name(name: str) -> str:
@@ -50,8 +50,14 @@ def full_name(name: str) -> str:
         ConfigError: no setting has that name, or several groups have it.
     """
     names = setting_names()
+    name = SAME_SETTING.get(name, name)
     if name in names:
         return name
+    if name in GROUPS:
+        raise ConfigError(
+            f"{name} is a group of settings, not a setting",
+            hint=f"name one of its settings, for example {_named_after(name, names)[0]}",
+        )
     matches = [known for known in names if known.partition(".")[2] == name]
     if len(matches) == 1:
         return matches[0]
@@ -59,12 +65,23 @@ def full_name(name: str) -> str:
         raise ConfigError(
             f"the setting {name!r} is ambiguous", hint=f"write {' or '.join(matches)}"
         )
-    bare = [known.partition(".")[2] for known in names]
-    suggestion = did_you_mean(name, names if "." in name else bare)
+    group, _, key = name.rpartition(".")
+    elsewhere = [known for known in names if group in GROUPS and known.endswith(f".{key}")]
+    if elsewhere:
+        suggestion: str | None = f"did you mean {' or '.join(elsewhere)}?"
+    elif group in GROUPS:
+        of_group = GROUPS[group].setting_names()
+        suggestion = did_you_mean(key, of_group, prefix=f"{group}.") or did_you_mean(name, names)
+    else:
+        suggestion = did_you_mean(name, names if group else [k.partition(".")[2] for k in names])
     raise ConfigError(
         f"there is no setting {shown(name)}",
         hint=suggestion or "`slm presets --settings` lists all settings",
     )
+
+
+def _named_after(group: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(f"{group}.")]
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -84,7 +101,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if value_text.lower() in {"none", "null"}:
         return full_name(name.strip()), None
     try:
-        table = _parse_toml(f"value = {value_text}")
+        table = strict_toml(f"value = {value_text}")
     except (ValueError, RecursionError):  # ValueError: also of a number with thousands of digits
         table = {}
     # More than one entry: a text of several lines that happens to look like TOML.
@@ -140,7 +157,8 @@ def settings_file(path: Path) -> dict[str, Any]:
     if len(content) > LARGEST_FILE_BYTES:
         raise ConfigError(f"{path} is larger than {LARGEST_FILE_BYTES:,} bytes")
     try:
-        table = json.loads(text) if path.suffix == ".json" else _parse_toml(text)
+        is_json = path.suffix == ".json"
+        table = json.loads(text, object_pairs_hook=unique_keys) if is_json else strict_toml(text)
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{path} is not valid: {reason}") from None
@@ -157,17 +175,6 @@ def settings_file(path: Path) -> dict[str, Any]:
     return table
 
 
-def _parse_toml(text: str) -> dict[str, Any]:
-    """What a TOML text holds. A key of many parts is refused: one of 13,000 would take 15 s.
-
-    Raises:
-        ValueError: it is not TOML, or a key has too many parts.
-    """
-    if _LONG_KEY.search(text):
-        raise ValueError("a key has too many parts, a setting's has two at most")
-    return tomllib.loads(text)
-
-
 def preset_of(table: Mapping[str, Any]) -> str | None:
     """The preset that a settings file names, if any.
 
@@ -180,27 +187,59 @@ def preset_of(table: Mapping[str, Any]) -> str | None:
     raise ConfigError(f"there is no preset {shown(name)}", hint="write its name in quotes")
 
 
-_TABLE_EXTRAS = {"description", "preset", "format", "version", "origins"}
+_TABLE_EXTRAS = ("description", "preset", "format", "version", "origins", "started_in")
 
 
 def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """`{"model": {"n_layer": 4}}` or `{"n_layer": 4}` as `{"model.n_layer": 4}`."""
+    """`{"model": {"n_layer": 4}}` or `{"n_layer": 4}` as `{"model.n_layer": 4}`.
+
+    Raises:
+        ConfigError: a name is unknown, or a setting is there under two names.
+    """
     values: dict[str, Any] = {}
+    written: dict[str, str] = {}
     for name, value in table.items():
         if name in _TABLE_EXTRAS:
             continue
-        try:
-            if name in GROUPS and isinstance(value, Mapping):
-                values.update({full_name(f"{name}.{key}"): item for key, item in value.items()})
-            else:
-                values[full_name(name)] = value
-        except ConfigError as error:
-            message, hint = error.message, error.hint
-            if isinstance(value, Mapping) and name not in GROUPS:
-                message = f"there is no group [{shown(name)[1:-1]}]"
-                hint = did_you_mean(name, GROUPS) or f"groups: {', '.join(GROUPS)}"
-            raise ConfigError(f"{where}: {message}", hint=hint) from None
+        for short, item in _members(name, value, where):
+            try:
+                full = full_name(short)
+            except ConfigError as error:
+                hint = error.hint if name in GROUPS else did_you_mean(name, _TABLE_EXTRAS)
+                raise ConfigError(f"{where}: {error.message}", hint=hint or error.hint) from None
+            if full in values:
+                raise ConfigError(
+                    f"{where}: {written[full]} and {short} are the same setting",
+                    hint="leave out one of them",
+                )
+            values[full], written[full] = item, short
     return values
+
+
+def _members(name: str, value: Any, where: str) -> list[tuple[str, Any]]:
+    """The settings of a table, or one setting by itself.
+
+    Raises:
+        ConfigError: there is no such group.
+    """
+    if name in GROUPS:
+        if isinstance(value, Mapping):
+            return [(f"{name}.{key}", item) for key, item in value.items()]
+        raise ConfigError(
+            f"{where}: {name} is a group of settings, found {shown(value)}",
+            hint=f"write [{name}], and its settings in the lines below",
+        )
+    if not isinstance(value, Mapping):
+        return [(name, value)]
+    bare = [known.partition(".")[2] for known in setting_names()]
+    if name in bare:
+        raise ConfigError(
+            f"{where}: {name} is a setting, not a group", hint=f"write {name} = VALUE"
+        )
+    raise ConfigError(
+        f"{where}: there is no group [{shown(name)[1:-1]}]",
+        hint=did_you_mean(name, GROUPS) or f"groups: {', '.join(GROUPS)}",
+    )
 
 
 def resolve(
@@ -211,7 +250,7 @@ def resolve(
     assignments: Sequence[str] = (),
     base: RunConfig | None = None,
 ) -> RunConfig:
-    """Build all settings in layers: defaults, preset, settings file, flags, `--set`.
+    """Build all settings in layers: defaults, preset, settings file, command line.
 
     Args:
         preset: a preset's name. None: the one that the settings file names as `preset`, if any,
@@ -223,7 +262,8 @@ def resolve(
             the settings file names. None: built-in defaults.
 
     Raises:
-        ConfigError: an unknown name or an impossible value, naming where it was found.
+        ConfigError: an unknown name, an impossible value, or two values of one setting on the
+            command line, naming where it was found.
         UsageError: the settings file cannot be read.
     """
     file_table = settings_file(config_file) if config_file is not None else {}
@@ -234,31 +274,54 @@ def resolve(
         layers.append((origin, _flatten(preset_table(chosen), origin)))
     if config_file is not None:
         values = _flatten(file_table, str(config_file))
-        layers.extend(_of_settings_file(values, file_table.get("origins", {}), config_file))
-    for name, (value, flag) in (flags or {}).items():
-        layers.append((flag, {name: value}))
-    for assignment in assignments:
-        name, value = parse_assignment(assignment)
-        layers.append(("--set", {name: value}))
+        layers.extend(_of_settings_file(values, file_table, config_file))
+    command_line_words(flags or {}, assignments)  # none may undo another
+    layers.extend((flag, {name: value}) for name, (value, flag) in (flags or {}).items())
+    layers.extend(("--set", dict([parse_assignment(text)])) for text in assignments)
     return _stack(
         layers, base or RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
     )
 
 
+def command_line_words(
+    flags: Mapping[str, tuple[Any, str]], assignments: Sequence[str]
+) -> dict[str, str]:
+    """The settings that a command line names, and the words by which it names each.
+
+    Raises:
+        ConfigError: a setting is unknown, or is given twice with different values.
+    """
+    named = {name: (value, flag) for name, (value, flag) in flags.items()}
+    for text in assignments:
+        name, value = parse_assignment(text)
+        words = f"--set {shown(text)[1:-1]}"
+        before, earlier = named.setdefault(name, (value, words))
+        if before != value:
+            raise ConfigError(
+                f"{earlier} and {words} contradict each other: both decide {name}",
+                hint="leave out one of them",
+            )
+    return {name: words for name, (_, words) in named.items()}
+
+
 def _of_settings_file(
-    values: dict[str, Any], origins: Any, path: Path
+    values: dict[str, Any], table: Mapping[str, Any], path: Path
 ) -> list[tuple[str, dict[str, Any]]]:
     """The layers of a settings file; of a run's config.json, only what was chosen for that run.
 
     Its place, and what was found for it on its machine, are another run's to find. Prepared data
-    that it was given stay what they are.
+    that it was given stay what they are, and paths are those that the run had.
     """
+    origins = table.get("origins", {})
     if not are_origins(origins):
         raise ConfigError(f"{path}: origins are no mapping from names to texts")
     values = {name: v for name, v in values.items() if origins.get(name) not in DERIVED_ORIGINS}
     if not origins:
         return [(f"file {path}", values)]
-    values.pop("train.out_dir", None)
+    out_dir, started_in = values.pop("train.out_dir", None), table.get("started_in")
+    if isinstance(out_dir, str) and isinstance(started_in, str | None):
+        start = started_at(run_of(path.parent), started_in=started_in, out_dir=out_dir)
+        values |= {k: path for k, path in located(values, start).items() if Path(path).exists()}
     prepared = {k: values.pop(k) for k in list(values) if origins.get(k) == ORIGIN_PREPARED}
     return [(f"file {path}", values), (ORIGIN_PREPARED, prepared)]
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from slm.console import StderrConsole
+from slm.quantities import counted, duration, parameters
 from slm.training.events import (
     Callback,
     EvaluationRecord,
@@ -23,16 +24,6 @@ from slm.training.events import (
 
 LINE_SECONDS = 10.0
 """Least time between two plain lines."""
-
-
-def duration(seconds: float) -> str:
-    """A span of time as people write it: `45s`, `3m05s`, `2h07m`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def _printable(text: str) -> str:
@@ -74,14 +65,14 @@ class ProgressDisplay(Callback):
     def on_start(self, start: RunStart) -> None:
         config = start.settings.train
         length = (
-            f"{config.max_minutes:g} minutes"
+            counted(config.max_minutes, "minute")
             if config.max_minutes is not None
-            else f"{config.max_steps:,} steps"
+            else counted(config.max_steps, "step")
         )
         self._say(
-            f"{start.costs.parameters / 1e6:.1f} M parameters, {length} of "
-            f"{start.tokens_per_step:,} tokens a step, {start.device} in {start.dtype}"
-            f"{', compiled' if start.compiled else ''}, {start.threads} threads"
+            f"{parameters(start.costs.parameters)}, {length} of "
+            f"{counted(start.tokens_per_step, 'token')} a step, {start.device} in {start.dtype}"
+            f"{', compiled' if start.compiled else ''}, {counted(start.threads, 'thread')}"
             f"{f', {start.world_size} processes' if start.world_size > 1 else ''}"
         )
         if start.first_step:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from slm.config import (
     ORIGIN_OF_SOURCE,
@@ -13,10 +14,10 @@ from slm.config import (
     DataConfig,
     RunConfig,
 )
-from slm.data.place import default_data_dir
+from slm.data.place import DECISIVE, default_data_dir
 from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
-from slm.data.sources import source_of
+from slm.data.sources import has_own_validation, source_of
 from slm.errors import ConfigError, DataError, UsageError
 from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
@@ -61,14 +62,18 @@ def obtain_data(
     if as_they_are and not force:
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
-    return prepare(
-        source_of(data, note=note),
-        data.tokenizer,
-        data.data_dir,
-        force=force,
-        progress=progress,
-        note=note,
+    source = source_of(data, note=note)
+    directory = prepare(
+        source, data.tokenizer, data.data_dir, force=force, progress=progress, note=note
     )
+    chosen = [
+        key
+        for key in ("validation_fraction", "corpus_seed")
+        if settings.origins.get(f"data.{key}", "").startswith("--")
+    ]
+    if note is not None and chosen and has_own_validation(source):
+        note(f"note: {source.name} has a validation split: no effect of {' and '.join(chosen)}")
+    return directory
 
 
 def ready_data(settings: RunConfig) -> DataDirectory | None:
@@ -83,8 +88,7 @@ def ready_data(settings: RunConfig) -> DataDirectory | None:
 def _only_the_place_is_chosen(settings: RunConfig) -> bool:
     """Whether somebody named a data directory but nothing of what should be in it."""
     place = settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE)
-    decisive = ("source", "tokenizer", "limit", "validation_fraction", "corpus_seed")
-    origins = [settings.origins.get(f"data.{key}", CHOSEN_BY_US[0]) for key in decisive]
+    origins = [settings.origins.get(name, CHOSEN_BY_US[0]) for name in DECISIVE]
     return place != ORIGIN_OF_SOURCE and all(origin.startswith(CHOSEN_BY_US) for origin in origins)
 
 
@@ -107,10 +111,11 @@ def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -
         return settings
     name, source = directory.meta.tokenizer.name, directory.meta.source
     asked = settings.data.tokenizer
-    if settings.origins.get("data.tokenizer") == "--tokenizer" and not _made(asked, directory):
+    chosen = settings.origins.get("data.tokenizer", "").startswith("--")
+    if chosen and not _made(asked, directory):
         raise UsageError(
             f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
-            hint="leave out --tokenizer, or prepare other data with: slm prepare",
+            hint="leave out the tokenizer; for another one give the text, with --source",
         )
     values = {"data.source": directory.meta.source_name, "data.tokenizer": name}
     for key, known_as in _KNOWN_AS.items():
@@ -135,6 +140,32 @@ _KNOWN_AS = {
     "limit": "limit",
 }
 """Settings of the data, and what the identity of a source calls them."""
+
+
+def others_than_named(
+    settings: RunConfig, directory: DataDirectory, names: Collection[str]
+) -> list[str]:
+    """Those of the settings in `names` that mean other data than a directory holds.
+
+    Raises:
+        SlmError: they mean nothing.
+    """
+    data = settings.data
+    differing = []
+    if "data.tokenizer" in names and not _made(data.tokenizer, directory):
+        differing.append("data.tokenizer")
+    there, meant = directory.meta.source, source_of(data).identity()
+    if "data.source" in names and _text_alone(meant) != _text_alone(there):
+        differing.append("data.source")
+    for key, known_as in _KNOWN_AS.items():
+        if f"data.{key}" in names and getattr(data, key) != there.get(known_as, getattr(data, key)):
+            differing.append(f"data.{key}")
+    return differing
+
+
+def _text_alone(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What a source's identity says about the text, without what settings of their own say."""
+    return {key: value for key, value in identity.items() if key not in _KNOWN_AS.values()}
 
 
 def _are_others(data: DataConfig, directory: DataDirectory) -> bool:

@@ -7,6 +7,7 @@ from slm.data.loader import DataLoader
 from slm.data.shards import META_FILE, DataDirectory
 from slm.errors import ConfigError, DataError
 from slm.files import CHUNK_BYTES
+from slm.quantities import counted
 from slm.runtime import Process
 
 
@@ -38,7 +39,7 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
         )
     if loader.block_size > shape.block_size:
         raise DataError(
-            f"the data loader's blocks of {loader.block_size} tokens "
+            f"the data loader's blocks of {counted(loader.block_size, 'token')} "
             f"exceed the model's context of {shape.block_size}"
         )
     _ = loader.tokenizer  # which must be the one that the description tells of
@@ -69,8 +70,9 @@ def _check_split(directory: DataDirectory, name: str) -> None:
     split = directory.split(name)
     if not (0 < split.stories <= split.tokens and split.bytes > 0):
         raise DataError(
-            f"the {name} split of {directory.path} has {split.stories:,} stories of "
-            f"{split.bytes:,} bytes in {split.tokens:,} tokens: there is no text in it",
+            f"the {name} split of {directory.path} has {counted(split.stories, 'story')} of "
+            f"{counted(split.bytes, 'byte')} in {counted(split.tokens, 'token')}: "
+            "there is no text in it",
             hint="prepare more text",
         )
     tokens = directory.tokens(name)
@@ -79,6 +81,7 @@ def _check_split(directory: DataDirectory, name: str) -> None:
         if (tokens[start : start + CHUNK_BYTES] != tokens[0]).any():
             return
     raise DataError(
-        f"the {name} split of {directory.path} is {len(tokens):,} times the id {int(tokens[0])}",
+        f"the {name} split of {directory.path} is {counted(len(tokens), 'time')} "
+        f"the id {int(tokens[0])}",
         hint="prepare other text",
     )

@@ -21,6 +21,7 @@ from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
+from slm.quantities import counted, gigabytes
 from slm.runs.data import (
     CHOSEN_BY_US,
     Note,
@@ -37,6 +38,7 @@ from slm.runtime import (
     Process,
     device_of_process,
     memory_bytes,
+    memory_limit,
     process_group,
     resolve_device,
     resolve_dtype,
@@ -85,7 +87,8 @@ def ready_trainer(
     # A run that goes on keeps its micro-batches, and with them the order of its samples.
     if existing != "resume" or not step_directories(out_dir):
         settings = share_micro_batches(settings, process, note if process.is_main else None)
-    settings = place_data(settings)
+    if "data.data_dir" not in settings.origins:
+        settings = place_data(settings)  # those of a run that goes on are where they were
     with process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
@@ -112,7 +115,7 @@ def _unheard(sentence: str) -> None:
 
 
 def check_memory(settings: RunConfig, device: str, process: Process | None = None) -> None:
-    """Refuse a run that needs more memory than the device or this machine has in all.
+    """Refuse a run that needs more memory than the device has in all, or this process may use.
 
     The estimate is a lower bound, so that nothing is refused that could run. Of a sharded model
     `process` (None: alone) has a share.
@@ -131,17 +134,13 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
         return
     rows_that_fit = (there - state) // row
     raise ConfigError(
-        f"training needs at least {_gigabytes(state + activations)} of memory "
-        f"({_gigabytes(state)} for weights and optimizer, {_gigabytes(activations)} for a "
-        f"micro-batch), {device} has {_gigabytes(there)}",
+        f"training needs at least {gigabytes(state + activations)} of memory "
+        f"({gigabytes(state)} for weights and optimizer, {gigabytes(activations)} for a "
+        f"micro-batch), {device} has {gigabytes(there)}{memory_limit(device)}",
         hint=f"try a batch_size below {rows_that_fit:,}; more gradient_accumulation_steps make up"
         if rows_that_fit > 1
         else "choose a smaller n_layer, n_embd or block_size",
     )
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB"
 
 
 def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
@@ -157,7 +156,7 @@ def share_micro_batches(settings: RunConfig, process: Process, note: Note | None
     if note is not None:
         note(
             f"note: {name} is {total + missing} instead of {total}, "
-            f"so that {process.world_size} processes share each step evenly"
+            f"so that {counted(process.world_size, 'process')} share each step evenly"
         )
     return settings.with_values({f"train.{name}": total + missing}, ORIGIN_SHARED)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from slm.checkpoint import clean_run, open_checkpoint
 from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
-from slm.errors import Interrupted
+from slm.errors import Interrupted, UsageError
 from slm.files import atomic_write, directory_lock
 from slm.generation import GenerationOptions, Generator
 from slm.generation.cached_decoder import CachedDecoder
@@ -33,6 +33,7 @@ from slm.parallel.collectives import (
     sum_over_processes,
 )
 from slm.parallel.fsdp import place_model
+from slm.run_paths import settings_to_save
 from slm.runs.checkpointer import Checkpointer
 from slm.runs.data_check import check_data, describe_data
 from slm.runs.disk_space import require_space_for
@@ -94,7 +95,7 @@ class RunTrainer:
     ) -> None:
         self.config = TrainingConfig(**config)
         self.process = process or Process()
-        check_context_length(self.config, data_loader.block_size)
+        check_context_length(self.config, data_loader.block_size, model.config.block_size)
         self.threads = set_threads(self.config.threads)
         self.device = device_of_process(resolve_device(self.config.device), self.process)
         self.dtype = resolve_dtype(self.config.dtype, self.device)
@@ -130,6 +131,7 @@ class RunTrainer:
         self._locks = self.process.is_main and not locked
         self._stop: StopSignals | None = None
         self._tokenizer: Tokenizer | None = None
+        self._has_trained = False
 
     def _resolved(self, settings: RunConfig | None) -> RunConfig:
         """The settings with the values that `auto` stands for here.
@@ -163,19 +165,23 @@ class RunTrainer:
                 saved.
             DataError: the data cannot be used with this model.
             RunLockedError: another process trains in this directory.
-            UsageError: there is a run already and `existing` is "refuse".
+            UsageError: there is a run already and `existing` is "refuse", or a new run would begin
+                with the weights of an earlier one.
         """
+        if existing != "resume":
+            self._require_initial_weights()
         check_data(self.data_loader, self.model.config, self.process)
         self.guarded_step.eot_id = self.eot_id
         if self._describe_data:
             self.settings = describe_data(self.settings, self.data_loader)
-            self.checkpointer.settings = self.settings
+        self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)
         lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
         alone = self.process.world_size == 1
         with lock, StopSignals(between_items=alone) as self._stop:
             trainer, start = self._start(existing)
             try:
                 self.callbacks.emit("on_start", start)
+                self._has_trained = True
                 with naming_lost_processes():
                     result = trainer.run(self.state, max_steps=stop_after)
             except StopRequested:
@@ -212,7 +218,8 @@ class RunTrainer:
         self._agree([])
         self._restore(existing)
         if self.process.is_main:
-            text = json.dumps(self.settings.to_json(), indent=2)  # paths may be invalid Unicode
+            # Escaped, as paths may be invalid Unicode.
+            text = json.dumps(self.checkpointer.settings.to_json(), indent=2)
             atomic_write(self.out_dir / CONFIG_FILE, text + "\n")
             note_starter(self.out_dir)
             require_space_for(self.settings, self.callbacks.callbacks)
@@ -264,10 +271,20 @@ class RunTrainer:
         if existing == "resume":
             restored = self.checkpointer.restore(warn=self.callbacks.note)
             if restored is None:
+                self._require_initial_weights()
                 self.callbacks.note(f"{self.out_dir} holds no checkpoint yet: starting a new run")
             else:
-                self.state = restored
+                self.state, self._has_trained = restored, True
         copy_from_main(self.model, self.process)
+
+    def _require_initial_weights(self) -> None:
+        """Refuse to begin a run with the weights of another one: nobody could repeat it."""
+        if self._has_trained:
+            raise UsageError(
+                "this trainer's model is trained already, and a new run needs initial weights",
+                hint="make a new model and a new Trainer, or continue with "
+                'train(existing="resume")',
+            )
 
     def _agree(self, values: list[float]) -> list[float]:
         """The largest of each value over the processes; all wait here for the last one."""

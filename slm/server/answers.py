@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from slm.server.asking import Job, Model
 from slm.server.streams import Finish, Piece, ScoredToken
@@ -38,6 +38,9 @@ class CompletionLogprobs(Answer):
     tokens: list[str]
     token_ids: list[int]
     """What `tokens` are to the model; not of OpenAI's API. A prompt may consist of them."""
+    replaced: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The end of the prompt, where the first of these tokens stand for it as well, in place of the
+    prompt's own; else left out. Not of OpenAI's API."""
     token_logprobs: list[float]
     top_logprobs: list[dict[str, float]] | None
     text_offset: list[int]
@@ -178,6 +181,12 @@ class Writer(ABC):
         choices = [self._choice(index, joined(each)) for index, each in enumerate(pieces)]
         return self.whole_form(**self._common, choices=choices, usage=usage)
 
+    def _text(self, token: ScoredToken) -> str:
+        """What a token adds to the answer; see `token_text`."""
+        if token.content is None:
+            return token_text(self._tokenizer, token.token_id)
+        return bytes_text(token.content)
+
     def _event(self, choices: Sequence[Answer], usage: Usage | None = None) -> Answer:
         return self.event_form(**self._common, choices=choices, usage=usage)
 
@@ -214,8 +223,9 @@ class CompletionWriter(Writer):
             for token in tokens
         ]
         return CompletionLogprobs(
-            tokens=[token_text(self._tokenizer, token.token_id) for token in tokens],
+            tokens=[self._text(token) for token in tokens],
             token_ids=[token.token_id for token in tokens],
+            replaced="".join(token.replaced.decode("utf-8", "replace") for token in tokens) or None,
             token_logprobs=[token.logprob for token in tokens],
             top_logprobs=likeliest if self._job.logprobs else None,
             text_offset=[token.offset for token in tokens],
@@ -259,12 +269,18 @@ class ChatWriter(Writer):
         return ChatLogprobs(
             content=[
                 ChatToken(
-                    **self._likely(token.token_id, token.logprob).__dict__,
+                    **self._written(token).__dict__,
                     top_logprobs=[self._likely(i, logprob) for i, logprob in token.likeliest],
                 )
                 for token in tokens
             ]
         )
+
+    def _written(self, token: ScoredToken) -> LikelyToken:
+        if token.content is None:
+            return self._likely(token.token_id, token.logprob)
+        content = list(token.content) or None
+        return LikelyToken(token=self._text(token), logprob=token.logprob, bytes=content)
 
     def _likely(self, token_id: int, logprob: float) -> LikelyToken:
         content = self._tokenizer.token_bytes(token_id)
@@ -286,10 +302,14 @@ def joined(pieces: Sequence[Piece]) -> Piece:
 
 
 def token_text(tokenizer: Tokenizer, token_id: int) -> str:
-    r"""A token as text: `bytes:\xe2\x80` where it is a part of a character, as OpenAI has it."""
+    """A token as text; see `bytes_text`."""
     if token_id == tokenizer.eot_id:
         return EOT_TEXT
-    content = tokenizer.token_bytes(token_id)
+    return bytes_text(tokenizer.token_bytes(token_id))
+
+
+def bytes_text(content: bytes) -> str:
+    r"""Bytes as text: `bytes:\xe2\x80` where they are a part of a character, as OpenAI has it."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

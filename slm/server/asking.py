@@ -162,9 +162,9 @@ def _job(
             seed=seed,
             index=index,
             block_size=model.block_size,
-            prompt_ids=ids,
+            prompt_ids=None if isinstance(prompt, str) else ids,
         )
-        for text, ids in texts_and_ids
+        for prompt, (text, ids) in zip(prompts, texts_and_ids, strict=True)
         for index in range(choices)
     ]
     return Job(

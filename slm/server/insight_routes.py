@@ -166,7 +166,7 @@ class Insight:
         self.models = models
         self._bodies = BodyReader(limits)
         self._turn = anyio.CapacityLimiter(1)
-        self._logits: OrderedDict[tuple[str, tuple[int, ...]], Tensor] = OrderedDict()
+        self._logits: OrderedDict[tuple[str, str | tuple[int, ...]], Tensor] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """The endpoints."""
@@ -240,10 +240,11 @@ class Insight:
     def _next(self, name: str, of: InspectedModel, asked: NextQuestion) -> Any:
         options = asked.options
         ids = token_ids(of.tokenizer, asked.content)
-        key = (name, tuple(ids))
+        content = asked.content if isinstance(asked.content, str) else ids
+        key = (name, content if isinstance(content, str) else tuple(content))
         logits = self._logits.pop(key, None)
         if logits is None:
-            logits = next_logits(of.model, of.tokenizer, ids)
+            logits = next_logits(of.model, of.tokenizer, content)
         self._logits[key] = logits  # the newest last
         while len(self._logits) > LOGITS_KEPT:
             self._logits.popitem(last=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +20,7 @@ from slm.server.answers import (
 from slm.server.asking import Model
 from slm.server.limits import Limits
 from slm.server.schemas import ChatRequest, CompletionRequest
+from slm.version import __version__
 
 PROBLEMS = {
     400: "The request is no HTTP or no JSON, or a field is wrong; `param` names it.",
@@ -64,7 +64,7 @@ def description(
         "openapi": "3.1.0",
         "info": {
             "title": "slm",
-            "version": version("slm"),
+            "version": __version__,
             "description": "A small language model, in the form of OpenAI's API.",
         },
         "paths": {

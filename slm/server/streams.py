@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 from slm.generation.decoder import Draw
+from slm.generation.healing import NewToken, PromptEnd
 from slm.generation.options import GenerationOptions
+from slm.generation.sampler import next_ids
 from slm.generation.sequence import Row
 from slm.tokenizer.base import Tokenizer
 
@@ -32,6 +34,10 @@ class ScoredToken:
     """The ids that were likeliest in its place, and their log-probabilities."""
     offset: int
     """Characters of the answer before it."""
+    content: bytes | None = None
+    """What it adds to the answer, where that is not all its bytes."""
+    replaced: bytes = b""
+    """See `NewToken`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,6 @@ class Stream:
         self._tokenizer = tokenizer
         self._logprobs = logprobs
         self._silent = silent
-        self.seen: set[int] = set()
-        """The ids in its text, where a penalty is on them."""
-        if options.repetition_penalty != 1.0:
-            self.seen.update(row.prompt_ids)
         self.next_id: int | None = None
         """The id to go on with; None: `context` is to be read (again)."""
         # To be scored, a prompt is read id by id.
@@ -126,6 +128,16 @@ class Stream:
         return Piece(self._echo) if self._echo else None
 
     @property
+    def seen(self) -> Collection[int]:
+        """The ids in its text, where a penalty is on them."""
+        return self._row.seen
+
+    @property
+    def prompt_end(self) -> PromptEnd | None:
+        """See `Row`; while the prompt is scored, its own tokens are read."""
+        return None if self._unread else self._row.prompt_end
+
+    @property
     def looks_at_logits(self) -> bool:
         """Whether `take` needs more than the id that was drawn."""
         return self._logprobs is not None
@@ -143,13 +155,13 @@ class Stream:
         """
         if self._unread:
             return self._score_prompt(logits)
-        tokens: tuple[ScoredToken, ...] = ()
-        if self._logprobs is not None and token_id != self._tokenizer.eot_id:
-            tokens = (self._scored(token_id, logits),)
-        if self.options.repetition_penalty != 1.0:
-            self.seen.add(token_id)
+        end = self._row.prompt_end
+        drawn_by = logits if end is None else end.logits
         goes_on = self._row.accept(token_id)
         self.next_id = token_id if goes_on else None
+        tokens: tuple[ScoredToken, ...] = ()
+        if self._logprobs is not None and self._row.newest is not None:
+            tokens = (self._scored(token_id, drawn_by, self._row.newest),)
         return self._piece(self._row.take_text(), tokens)
 
     def cut(self) -> Piece:
@@ -159,10 +171,13 @@ class Stream:
 
     def _score_prompt(self, logits: Tensor | None) -> Piece:
         token_id = self._unread.popleft()
-        self._read.append(self._scored(token_id, logits))
+        itself = NewToken(self._tokenizer.token_bytes(token_id))
+        self._read.append(self._scored(token_id, logits, itself))
         self.next_id = token_id
         if self._unread:
             return Piece("")
+        if self._row.prompt_end is not None:
+            self.next_id = None  # what is written may replace the last tokens
         tokens = tuple(self._read)
         return self._end(self._echo, tokens) if self._silent else Piece(self._echo, tokens)
 
@@ -176,32 +191,28 @@ class Stream:
         finish: Finish = "length" if self._row.finish_reason == "length" else "stop"
         return Piece(text, tokens, finish, len(self._row.ids))
 
-    def _scored(self, token_id: int, logits: Tensor | None) -> ScoredToken:
+    def _scored(self, token_id: int, logits: Tensor | None, new: NewToken) -> ScoredToken:
         assert self._logprobs is not None
         assert logits is not None
         logprobs = logits[: self.vocab_size].log_softmax(dim=-1).clamp(min=LOWEST_LOGPROB)
         count = min(self._logprobs, len(logprobs))
         values, ids = logprobs.topk(count)
         offset = self._offset
-        self._offset += len(self._characters.decode(self._tokenizer.token_bytes(token_id)))
+        self._offset += len(self._characters.decode(new.content))
         return ScoredToken(
             token_id=token_id,
             logprob=float(logprobs[token_id]),
             likeliest=tuple(zip(ids.tolist(), values.tolist(), strict=True)),
             offset=offset,
+            content=None if new.content == self._tokenizer.token_bytes(token_id) else new.content,
+            replaced=new.replaced,
         )
 
 
 def draw_ids(streams: Sequence[Stream], logits: Tensor, draw: Draw) -> list[int]:
-    """The next id of each stream, from its row of the logits [B, V]; see `draw` for what is none.
-
-    An id depends on its own stream and row only.
+    """The next id of each stream, from its row of the logits [B, V]; see `next_ids`.
 
     Args:
         streams: all of one tokenizer, which may have fewer than V ids.
     """
-    logits = logits[:, : streams[0].vocab_size]
-    options = [stream.options for stream in streams]
-    uniforms = [stream.uniform() for stream in streams]
-    seen = [stream.seen for stream in streams]
-    return draw(logits, options, uniforms, seen if any(seen) else None)
+    return next_ids(streams, logits[:, : streams[0].vocab_size], draw)

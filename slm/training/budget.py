@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from slm.config import TrainingConfig
 from slm.errors import TrainingError
+from slm.quantities import counted
 from slm.train_state import TimeState
 
 RECENT_STEPS = 5
@@ -108,7 +109,7 @@ class Budget:
         minutes = self.config.max_minutes
         if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
             raise TrainingError(
-                f"the {minutes:g} minutes were over before the first step",
+                f"the time budget of {counted(minutes, 'minute')} was over before the first step",
                 hint="starting and preparing the data count; the data are ready now: give the same "
                 "command again, or more minutes",
             )

@@ -113,6 +113,8 @@ class TrainingResult:
     tokens: int
     elapsed_seconds: float
     out_dir: Path
+    first_step: int = 0
+    """Steps done before; as many as `step` where the run was finished already."""
 
 
 class Callback:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from slm.config import TrainingConfig
 from slm.data.loader import DataLoader
+from slm.quantities import counted
 from slm.runtime import seed_everything
 from slm.train_state import TrainState
 from slm.training.budget import Budget
@@ -163,7 +164,8 @@ class Trainer:
             TrainingError: losses, gradients or weights are not finite.
         """
         config = self.config
-        last_step = None if max_steps is None else state.step + max_steps
+        first_step = state.step
+        last_step = None if max_steps is None else first_step + max_steps
         last: EvaluationRecord | None = None
         stopped_early = False
         while True:
@@ -174,7 +176,7 @@ class Trainer:
             progress = self._progress(state)
             if stopped_early:
                 self.callbacks.note(
-                    f"no improvement for {patience} evaluations: training stopped early"
+                    f"no improvement for {counted(patience or 0, 'evaluation')}: stopped early"
                 )
             if stopped_early or progress is None:
                 last = self._evaluate_once(state) or last
@@ -194,6 +196,7 @@ class Trainer:
             tokens=state.tokens_seen,
             elapsed_seconds=self.budget.elapsed_seconds,
             out_dir=Path(config.out_dir),
+            first_step=first_step,
         )
 
     def save(self, state: TrainState) -> Path:

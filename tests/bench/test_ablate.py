@@ -66,7 +66,7 @@ def test_an_unknown_setting_is_named():
 def test_changes_come_over_what_is_common():
     common, narrow, deep = variants_of(["n_embd=64"], ["narrow: n_embd=32", "n_layer=8"])
     assert common == Variant("A", ("n_embd=64",))
-    assert narrow == Variant("narrow", ("n_embd=64", "n_embd=32"))
+    assert narrow == Variant("narrow", ("n_embd=32",))
     assert resolve("tiny", assignments=narrow.settings).model.n_embd == 32
     assert deep == Variant("n_layer=8", ("n_embd=64", "n_layer=8"))
 

@@ -146,6 +146,21 @@ def test_a_single_text_is_streamed_and_equals_the_one_in_json(slm, trained):
     assert "seed 5" in comments
 
 
+def test_prompts_are_printed_as_they_are_whatever_they_end_with(slm, trained, monkeypatch):
+    prompts = ["One day ", "One day", "The litt", "Once upon a time\t", "🦊"]
+    words = ["generate", "--checkpoint", trained, "--seed", 3, "--max-new-tokens", 12]
+    stdin = SimpleNamespace(buffer=io.BytesIO("\n".join(prompts).encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    found = json.loads(slm(*words, "--file", "-", "--stop", r"\n", "--json")[0])
+
+    assert found["options"]["stop"] == ["\n"]
+    assert found["prompts"] == prompts
+    for prompt, text in zip(prompts, found["texts"], strict=True):
+        assert text.startswith(prompt)
+        assert "\n" not in text
+        assert slm(*words, "--stop", r"\n", prompt)[0] == text + "\n"
+
+
 def test_several_texts_are_separated(slm, trained, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"A cat\nA dog\n")))
     out, _ = slm("generate", "--checkpoint", trained, "--file", "-", "--max-new-tokens", 4)

@@ -154,8 +154,35 @@ def test_mistakes_are_two_lines(script):
     assert err.splitlines()[0] == "error: train.py has no option --epochs"
 
 
-def test_the_example_of_the_readme(tmp_path, monkeypatch, capsys):
-    """Word for word; only the default sizes are smaller, and the model was trained just before."""
+IMPORTS = """\
+from slm.config import ModelConfig, TrainingConfig, get_default_configs
+from slm.model import GPT, GPTConfig
+from slm import DataLoader, Trainer
+"""
+EXAMPLE = """\
+model_config, training_config = get_default_configs()
+data_loader = DataLoader(
+    batch_size=training_config.batch_size,
+    block_size=training_config.block_size,
+    device=training_config.device
+)
+gpt_config = GPTConfig(
+    vocab_size=model_config.vocab_size,
+    block_size=model_config.block_size,
+    n_layer=model_config.n_layer,
+    n_head=model_config.n_head,
+    n_embd=model_config.n_embd,
+    dropout=model_config.dropout,
+    bias=model_config.bias
+)
+model = GPT(gpt_config)
+trainer = Trainer(model, data_loader, training_config.__dict__)
+"""
+
+
+@pytest.fixture
+def small_defaults(tmp_path, monkeypatch, capsys):
+    """A folder with prepared data and a trained model, and default sizes that fit them."""
     from slm import config
 
     monkeypatch.chdir(tmp_path)
@@ -164,10 +191,50 @@ def test_the_example_of_the_readme(tmp_path, monkeypatch, capsys):
     quick = ["--source", "builtin", "--tokenizer", "bpe:512", "--steps", "4", "--set", "limit=60"]
     more = ["batch_size=4", "eval_tokens=512", "threads=1", "sample_prompts=[]"]
     assert main([*quick, *more, *chosen]) == 0
-    shape = config.GPTConfig(vocab_size=512, **sizes)
-    monkeypatch.setattr(config, "get_default_configs", lambda: (shape, config.TrainingConfig()))
+    defaults = config.get_default_configs
+
+    def small():
+        model, training = defaults()
+        quick = {"max_steps": 3, "eval_tokens": 256, "threads": 1, "sample_prompts": ()}
+        return (
+            model.changed(vocab_size=512, **sizes),
+            training.changed(batch_size=4, block_size=64, **quick),
+        )
+
+    monkeypatch.setattr(config, "get_default_configs", small)
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_the_example_of_the_original_word_for_word(small_defaults):
+    names: dict[str, object] = {}
+    exec(IMPORTS + EXAMPLE, names)
+
+    result = names["trainer"].train()
+
+    assert result.step == 3
+    assert names["training_config"].block_size == names["model_config"].block_size
+    assert isinstance(names["model_config"], names["ModelConfig"])
+    assert isinstance(names["training_config"], names["TrainingConfig"])
+    story = names["trainer"].generate_text("Once upon a time", max_new_tokens=5)
+    assert story.startswith("Once upon a time")
+    assert (small_defaults / "models" / "best_model.pt").is_file()
+
+
+def test_a_batch_can_be_had_with_the_original_s_device(small_defaults):
+    """Which is `auto`: a name of ours, and not one of PyTorch's."""
+    names: dict[str, object] = {}
+    exec(IMPORTS + EXAMPLE.partition("gpt_config")[0], names)
+    x, y = names["data_loader"].get_batch("train")
+    assert x.shape == y.shape == (4, 64)
+
+
+def test_the_example_of_the_readme(small_defaults, capsys):
+    """Word for word; only the default sizes are smaller, and the model was trained just before."""
     readme = (ROOT / "README.md").read_text("utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    for line in EXAMPLE.splitlines():
+        assert line.rstrip(",") in example.replace(",\n", "\n").splitlines()
     capsys.readouterr()
 
     exec(example, {})

@@ -128,3 +128,37 @@ def test_the_logits_are_never_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, weight, targets = problem()
     chunked_cross_entropy(hidden, weight, targets).backward()
     assert largest == 4 * V
+
+
+@pytest.mark.usefixtures("chunk_elements")
+def test_a_retained_graph_can_be_gone_through_again() -> None:
+    hidden, weight, targets = problem()
+    found = chunked_cross_entropy(hidden, weight, targets)
+    first = torch.autograd.grad(found, (hidden, weight), retain_graph=True)
+    kept = [gradient.clone() for gradient in first]
+    doubled = torch.autograd.grad(2.0 * found, (hidden, weight), retain_graph=True)
+    last = torch.autograd.grad(found, (hidden, weight))
+    for one, two, same, before in zip(first, doubled, last, kept, strict=True):
+        assert torch.equal(one, before)  # what was given out is not changed by later passes
+        assert torch.equal(same, one)
+        torch.testing.assert_close(two, 2.0 * one)
+    with pytest.raises(RuntimeError, match="second time"):
+        found.backward()
+
+
+def test_gradients_add_up_over_a_retained_graph() -> None:
+    hidden, weight, targets = problem()
+    found = chunked_cross_entropy(hidden, weight, targets)
+    found.backward(retain_graph=True)
+    assert weight.grad is not None
+    once = weight.grad.clone()
+    found.backward()
+    torch.testing.assert_close(weight.grad, 2.0 * once)
+
+
+def test_without_retaining_no_second_gradient_is_made() -> None:
+    """The gradients that the forward pass made are the ones that come out: no memory besides."""
+    hidden, weight, targets = problem()
+    found = chunked_cross_entropy(hidden, weight, targets)
+    saved = {tensor.data_ptr() for tensor in found.grad_fn.saved_tensors if tensor is not None}  # type: ignore[union-attr]
+    assert {gradient.data_ptr() for gradient in gradients(found, hidden, weight)} <= saved

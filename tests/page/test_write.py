@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -51,6 +52,42 @@ def test_a_story_is_generated_and_continued(open_page):
     page.click("#undo")
     assert story(page) == PROMPT
     assert page.locator("#undo").is_disabled()
+
+
+def test_a_space_at_the_end_belongs_to_the_next_word(open_page):
+    page = open_page()
+    generate(page, "One day a ")
+
+    first = story(page)
+    assert re.match(r"One day a \w", first)
+    assert page.locator(".token.by-user").count() == 5  # O, n, e, day and a
+    assert page.locator(".token.by-model").count() == 20
+    assert page.locator("#branches .segment").count() <= 1
+    page.click("#generate")
+    is_idle(page)
+    assert story(page).startswith(first)
+    page.click("#undo")
+    assert story(page) == first
+    page.click("#undo")
+    assert story(page) == "One day a "
+    assert page.locator(".token.by-user").count() == 6
+
+
+def test_a_typed_word_is_completed_and_a_chosen_token_is_not(open_page):
+    page = open_page()
+    generate(page, "One day a fo")
+
+    assert story(page).startswith("One day a fox")
+    assert page.locator(".token.by-user").count() == 5  # not the letters of the last word
+    first = page.locator(".token.by-model").first
+    assert first.text_content() == "fox"
+    page.locator(".token.by-model").nth(2).click()
+    page.wait_for_selector(".card:not([hidden])")
+    chosen = page.locator(".card .candidate:not(.current)").first
+    text = chosen.locator(".candidate-text").text_content()
+    chosen.click()
+    is_idle(page)
+    assert page.locator(".token").nth(7).text_content().strip() == text.strip("· ")
 
 
 def test_the_stream_is_shown_and_stopped(open_page, slow_address):

@@ -25,7 +25,7 @@ from slm.config import (
 )
 from slm.errors import CheckpointError, ConfigError
 
-SETTINGS = [(group, key) for group, kind in GROUPS.items() for key in kind.model_fields]
+SETTINGS = [(group, key) for group, kind in GROUPS.items() for key in kind.setting_names()]
 
 
 def run_config(**origins: str) -> RunConfig:
@@ -47,6 +47,33 @@ def test_the_defaults_are_the_original() -> None:
     assert model.tie_embeddings
     assert ModelConfig is GPTConfig
     assert training == TrainingConfig()
+
+
+def test_both_groups_of_the_original_have_the_block_size() -> None:
+    model, training = get_default_configs()
+    assert training.block_size == model.block_size == 256
+    assert training.__dict__["block_size"] == 256
+    assert TrainingConfig(block_size=32).block_size == 32
+    with pytest.raises(ConfigError, match=r"block_size: must be from 1 to"):
+        TrainingConfig(block_size=0)
+
+
+def test_the_model_s_block_size_is_the_one_that_counts() -> None:
+    config = RunConfig(GPTConfig(block_size=64), TrainingConfig(), DataConfig(), origins={})
+    assert config.train.block_size == 64
+    config = config.with_values({"model.block_size": 128}, "--set")
+    assert config.train.block_size == 128
+    saved = config.to_json()
+    assert "block_size" not in saved["train"]
+    again = RunConfig.from_json(saved, where="config.json")
+    assert again == config
+    assert again.train.block_size == 128
+    assert TrainingConfig.setting_names() == [
+        key for key in TrainingConfig.model_fields if key != "block_size"
+    ]
+    saved["train"]["block_size"] = 64
+    with pytest.raises(CheckpointError, match=r"train.block_size is saved as model.block_size"):
+        RunConfig.from_json(saved, where="config.json")
 
 
 def test_the_dict_of_a_group_is_the_mapping_that_makes_it_again() -> None:
@@ -306,6 +333,7 @@ def spoilt(**changes: Any) -> Any:
         (spoilt(model=None), "lacks the settings of 'model'"),
         (spoilt(train=[1]), "lacks the settings of 'train'"),
         (spoilt(origins=[]), "origins"),
+        (spoilt(started_in=3), "started_in is not a path"),
         (spoilt(origins={"model.n_layer": []}), "origins"),
         (spoilt(model=GPTConfig().model_dump() | {"n_layer": "x"}), "n_layer"),
         (spoilt(model=GPTConfig().model_dump() | {"n_layers": 1}), "n_layers"),

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import pickle
+import shlex
+import sys
+from pathlib import Path
 
 import pytest
 
+import slm
 from slm import errors
-from slm.errors import ConfigError, Interrupted, MissingExtraError, SlmError, did_you_mean, shown
+from slm.errors import (
+    ConfigError,
+    Interrupted,
+    MissingExtraError,
+    SlmError,
+    command_line,
+    did_you_mean,
+    shown,
+)
 
 EXIT_CODES = {
     "SlmError": 1,
@@ -56,7 +68,25 @@ def test_a_missing_extra_says_how_to_get_it() -> None:
     assert error.message == (
         "--set tensorboard=true needs the package tensorboard, which is not installed"
     )
-    assert error.hint == "pip install 'slm[track]'"
+    project = Path(slm.__file__).resolve().parents[1]
+    pip = shlex.join([sys.executable, "-m", "pip", "install", "-e", f"{project}[track]"])
+    assert error.hint == f"install it with: {pip}"
+
+
+def test_without_the_project_s_folder_no_index_is_asked_for_a_package_named_slm(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(errors, "__file__", str(tmp_path / "site-packages" / "slm" / "errors.py"))
+    command = errors.install_command("serve", "starlette", "uvicorn")
+    assert shlex.split(command)[1:] == ["-m", "pip", "install", "starlette", "uvicorn"]
+
+
+def test_commands_can_be_pasted() -> None:
+    path = Path("my runs", "it's")
+    assert shlex.split(command_line("slm", "train", "--out", path)) == [
+        *("slm", "train", "--out", str(path))
+    ]
+    assert command_line("slm", "train", "--out", "runs/demo") == "slm train --out runs/demo"
 
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])

@@ -51,16 +51,33 @@ def test_bare_names_are_unique_today() -> None:
         ("model.n_layers", "model.n_layer"),
         ("zzz", "lists all settings"),
         ("", "lists all settings"),
-        ("model", "lists all settings"),
         ("model.", "lists all settings"),
+        ("train.n_layer", "did you mean model.n_layer?"),
+        ("model.seed", "did you mean train.seed?"),
+        ("data.sorce", "did you mean data.source?"),
+        ("modle.n_layer", "did you mean model.n_layer"),
+        ("n-layer", "did you mean n_layer?"),
     ],
 )
 def test_an_unknown_name_gets_a_hint(name: str, hint: str) -> None:
     with pytest.raises(ConfigError, match="there is no setting") as caught:
         full_name(name)
     assert caught.value.hint is not None
-    if name != "model" and name != "model.":
+    if name != "model.":
         assert hint in caught.value.hint
+
+
+def test_a_group_is_not_a_setting() -> None:
+    with pytest.raises(ConfigError, match="model is a group of settings") as caught:
+        full_name("model")
+    assert caught.value.hint == "name one of its settings, for example model.vocab_size"
+
+
+def test_the_original_s_second_name_of_a_setting_means_the_first() -> None:
+    config = resolve(assignments=["train.block_size=64"])
+    assert config.model.block_size == config.train.block_size == 64
+    assert config.origins == {"model.block_size": "--set"}
+    assert full_name("block_size") == "model.block_size"
 
 
 # -- single settings -----------------------------------------------------------------------------
@@ -167,7 +184,32 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
         ("a.toml", "[model]\nn_layers = 2", "no setting 'model.n_layers'"),
         ("a.toml", "[modle]\nn_layer = 2", r"no group \[modle\] .*did you mean model?"),
         ("a.toml", "[zzz]\nn_layer = 2", r"no group \[zzz\] .*groups: model, train, data"),
-        ("a.toml", "model = 3", "no setting 'model'"),
+        ("a.toml", "model = 3", r"model is a group of settings, found 3 .*write \[model\]"),
+        ("a.toml", "[[model]]\nn_layer = 2", r"model is a group of settings, found \[{"),
+        ("a.toml", "[modle]\nn_lyer = 2", r"no group \[modle\] .*did you mean model?"),
+        ("a.toml", "[n_layer]\nx = 2", r"n_layer is a setting, not a group .*n_layer = VALUE"),
+        ("a.toml", "[train]\nn_layer = 2", "'train.n_layer' .*did you mean model.n_layer?"),
+        ("a.toml", "[model.more]\nn_layer = 2", "no setting 'model.more'"),
+        ("a.toml", "presets = 'tiny'", "no setting 'presets' .*did you mean preset?"),
+        ("a.toml", "seed = 1\nn_layer = 2\nn_layer = 3", "line 3 .* already: 'n_layer = 3'"),
+        ("a.toml", "[model]\nbias = true\n[model]\nn_layer = 3", r"line 3 .* already: '\[model"),
+        ("a.toml", "model.n_layer = 2\nseed = 1\n[model]\nbias = true", r"line 3 .*'\[model"),
+        (
+            "a.toml",
+            "seed = 1\nsample_prompts = ['a']\n\nsample_prompts = [\n'b',\n'c',\n]\nbias = true",
+            r"line 4 .* already: 'sample_prompts = \['",
+        ),
+        ("a.toml", "model = {n_layer = 2, n_layer = 3}", "line 1 .* n_layer = 3"),
+        ("a.toml", "n_layer = 2\n[model]\nn_layer = 3", "n_layer and model.n_layer are the same"),
+        (
+            "a.toml",
+            "[model]\nblock_size = 8\n[train]\nblock_size = 8",
+            "model.block_size and train.block_size are the same",
+        ),
+        ("a.json", '{"seed": 1, "seed": 2}', "the key 'seed' is there twice"),
+        ("a.json", '{"train": {"seed": 1, "seed": 1}}', "the key 'seed' is there twice"),
+        ("a.json", '{"train": {"seed": 1}, "train": {}}', "the key 'train' is there twice"),
+        ("a.json", '{"n_layer": 2, "model": {"n_layer": 3}}', "are the same setting"),
         ("a.toml", "[model]\nn_layer = 'x'", "n_layer"),
         ("a.toml", "preset = 3", "no preset 3"),
         ("a.toml", "preset = ['tiny']", "no preset"),
@@ -218,8 +260,8 @@ def test_later_layers_win_and_sign(tmp_path: Path) -> None:
     config = resolve(
         "tiny",
         config_file=path,
-        flags={"train.seed": (30, "--seed"), "train.batch_size": (30, "--batch-size")},
-        assignments=["batch_size=40", "batch_size=41"],
+        flags={"train.seed": (30, "--seed")},
+        assignments=["batch_size=41"],
     )
     assert (config.train.max_steps, config.train.seed, config.train.batch_size) == (20, 30, 41)
     assert config.origins["train.max_steps"] == f"file {path}"
@@ -227,6 +269,36 @@ def test_later_layers_win_and_sign(tmp_path: Path) -> None:
     assert config.origins["train.batch_size"] == "--set"
     assert config.origins["model.n_embd"] == "preset tiny"
     assert "model.head_dim" not in config.origins
+
+
+@pytest.mark.parametrize(
+    ("flags", "assignments", "both"),
+    [
+        ({}, ["n_layer=1", "n_layer=2"], "--set n_layer=1 and --set n_layer=2 contradict"),
+        ({}, ["n_layer=1", "seed=3", "model.n_layer=2"], "--set model.n_layer=2 contradict"),
+        ({}, ["block_size=8", "train.block_size=16"], "both decide model.block_size"),
+        ({"train.seed": (3, "--seed")}, ["seed=4"], "--seed and --set seed=4 contradict"),
+        (
+            {"train.max_steps": (5, "--steps"), "train.max_minutes": (None, "--steps")},
+            ["max_minutes=1"],
+            "--steps and --set max_minutes=1 contradict each other: both decide train.max_minutes",
+        ),
+    ],
+)
+def test_no_word_of_a_command_line_undoes_another(
+    flags: dict[str, tuple[Any, str]], assignments: list[str], both: str
+) -> None:
+    with pytest.raises(ConfigError, match=both) as caught:
+        resolve(flags=flags, assignments=assignments)
+    assert caught.value.hint == "leave out one of them"
+
+
+def test_words_of_a_command_line_may_agree() -> None:
+    config = resolve(
+        flags={"train.seed": (3, "--seed")}, assignments=["seed=3", "n_layer=2", "model.n_layer=2"]
+    )
+    assert (config.train.seed, config.model.n_layer) == (3, 2)
+    assert config.origins == {"train.seed": "--set", "model.n_layer": "--set"}
 
 
 def test_layers_are_checked_together() -> None:

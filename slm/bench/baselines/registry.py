@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from slm.config import GPTConfig
+from slm.errors import install_command
 from slm.interop.gguf import has_gguf_form
 
 Figures = dict[str, float]
@@ -64,7 +65,7 @@ class Baseline:
     def obstacle(self, config: GPTConfig) -> str | None:
         """Why it cannot be measured here, or None."""
         if any(importlib.util.find_spec(name) is None for name in self.packages):
-            return "not installed; it comes with: pip install 'slm[peers]'"
+            return f"not installed; install it with: {install_command('peers', *self.packages)}"
         if self.packages and not has_gguf_form(config):
             return "is measured with models of the modern family only"
         return None

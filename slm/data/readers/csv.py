@@ -54,13 +54,13 @@ def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) 
     first, below = (first_rows[0], first_rows[1:]) if first_rows else ([], [])
     if has_data(first, below):
         column = _column_without_names(first_rows, file, dialect.delimiter)
-        tell(f"{file.name} has no names of columns: its first row is read as a story too")
+        tell(f"note: {file.name}: no names of columns; the first row is read as a story too")
         below = first_rows
     else:
         column = _text_column(first, below, file)
         if text_name(first) is None:
             tell(
-                f"the first row of {file.name} is read as names of columns, and the column "
+                f"note: {file.name}: the first row is read as names of columns, and the column "
                 f"{first[column][:40]!r} as the text"
             )
     for row in itertools.chain(below, rows):

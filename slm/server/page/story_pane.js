@@ -69,6 +69,7 @@ export class StoryPane {
   clear() {
     this.tree = new StoryTree();
     this.current = this.tree.root;
+    this.typedEnd = null; // the last token of the text that the user typed last
     this.history = [];
   }
 
@@ -89,6 +90,7 @@ export class StoryPane {
       const whole = this.isEmpty ? added
         : await requestJson("/insight/tokens", { model: this.model, ids, top: 0 });
       this.moveTo(this.tree.addAll(this.current, whole.tokens.slice(-added.tokens.length), "user"));
+      this.typedEnd = this.current;
     }
     this.draw();
   }
@@ -179,6 +181,7 @@ export class StoryPane {
         if (this.tree !== tree) break; // a new story was started
         const tokens = this.tokensOf(choice);
         count += tokens.length;
+        if (choice.logprobs?.replaced) this.replaceTyped(choice.logprobs.replaced, tokens[0]);
         if (this.story.classList.contains("empty")) this.draw();
         for (const token of tokens) this.showGenerated(token);
         if (choice.text) reader.push(choice.text);
@@ -206,17 +209,33 @@ export class StoryPane {
     announce("Stopped.");
   }
 
+  /**
+   * The prompt is token ids, except after typed text: the server may then replace its last tokens (it
+   * reports them as `replaced`), for example a space at the end, which belongs to the next word.
+   */
   completionRequest() {
     const { max_tokens, seed } = this.settings;
-    const ids = this.contextOf(idsTo(this.current));
-    return { model: this.model, prompt: ids.length ? ids : "", max_tokens, seed: seed ?? undefined,
+    const path = this.contextOf(this.path);
+    const prompt = this.current === this.typedEnd || !path.length ? textOf(path) : path.map((node) => node.id);
+    return { model: this.model, prompt, max_tokens, seed: seed ?? undefined,
       ...filtersOf(this.settings), stream: true, logprobs: 0 };
   }
 
-  /** The ids that fit the context; of a longer story its end, which leaves half the context free. */
-  contextOf(ids) {
+  /** The nodes that fit the context; of a longer story its end, which leaves half the context free. */
+  contextOf(path) {
     const room = (this.modelInfo?.block_size ?? Infinity) - 1;
-    return ids.length < room ? ids : ids.slice(-Math.max(1, Math.floor(room / 2)));
+    return path.length < room ? path : path.slice(-Math.max(1, Math.floor(room / 2)));
+  }
+
+  /** Remove the typed tokens that the first generated token replaces, and give it their text. */
+  replaceTyped(replaced, token) {
+    let [node, text] = [this.current, ""];
+    while (text.length < replaced.length && node.parent) [node, text] = [node.parent, node.text + text];
+    if (text !== replaced) return; // the tokens differ from the server's: keep them
+    this.tree.removeBack(this.current, node);
+    this.current = node;
+    token.text = replaced + token.text;
+    this.draw();
   }
 
   /** The tokens of a streamed choice. If their texts do not add up to its text, the last one gets it all. */

@@ -39,8 +39,19 @@ export class StoryTree {
 
   /** Make the story that ends at a node the newest one through each of its nodes. */
   choose(node) {
-    for (let at = node; at.parent; at = at.parent) at.parent.newest = at;
+    for (let at = node; at.parent; at = at.parent) {
+      at.parent.newest = at;
+      if (!at.parent.children.includes(at)) at.parent.children.push(at); // it was removed
+    }
     return node;
+  }
+
+  /** Remove the nodes from one back to an earlier one, which stays; a node that has children stays too. */
+  removeBack(node, ancestor) {
+    for (let at = node; at !== ancestor && !at.children.length; at = at.parent) {
+      at.parent.children = at.parent.children.filter((child) => child !== at);
+      if (at.parent.newest === at) at.parent.newest = at.parent.children.at(-1) ?? null;
+    }
   }
 
   /**

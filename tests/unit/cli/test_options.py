@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from slm.cli.options import assignments, given, length_flags, typed_text
+from slm.cli.options import assignments, given, length_flags, typed_text, unescaped
 from slm.errors import UsageError
 
 
@@ -45,3 +45,24 @@ def test_escaped_bytes_become_the_text_that_was_typed():
 @pytest.mark.parametrize("word", ["", "One day", "Él día\n", os.fsdecode(b"caf\xe9")])
 def test_other_words_are_what_they_are(word):
     assert typed_text(word) == word
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (r"\n", "\n"),
+        (r"\n\n", "\n\n"),
+        (r"\r\n", "\r\n"),
+        (r"The\tend\n", "The\tend\n"),
+        (r"\\", "\\"),
+        (r"\\n", r"\n"),
+        (r"\\\n", "\\\n"),
+        (r"\d\x0a", r"\d\x0a"),
+        ("\\", "\\"),
+        ("\n", "\n"),
+        ("", ""),
+        ("é\\n", "é\n"),
+    ],
+)
+def test_escapes_of_a_typed_text(typed, meant):
+    assert unescaped(typed) == meant

@@ -10,8 +10,6 @@ import pytest
 
 from slm.cli.output import (
     Display,
-    counted,
-    megabytes,
     one_line,
     prepare_streams,
     print_json,
@@ -71,14 +69,6 @@ def test_tables_are_aligned(capsys):
     print_table([])
 
     assert capsys.readouterr().out == " a       1\n longer  2\n"
-
-
-def test_numbers_for_people():
-    assert counted(1, "story") == "1 story"
-    assert counted(2000, "story") == "2,000 stories"
-    assert counted(0, "token") == "0 tokens"
-    assert megabytes(999) == "999 bytes"
-    assert megabytes(15_670_000) == "15.7 MB"
 
 
 def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):

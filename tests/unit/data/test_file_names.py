@@ -151,6 +151,7 @@ def test_one_shard_alone_is_noted() -> None:
         "note: data/train-00001-of-00002.parquet is one of 2 shards; name the folder (data) to "
         "read them all"
     )
+    assert shard_note(Path("data/train-00001-of-00002.jsonl.gz")) is not None
     assert shard_note(Path("train-0-of-1.txt")) is None
     assert shard_note(Path("train-1.txt")) is None
 

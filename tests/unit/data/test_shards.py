@@ -115,16 +115,20 @@ def test_another_tokenizer_is_refused(data: Path) -> None:
         DataDirectory.open(data)
 
 
-def test_not_prepared_says_how_to_prepare(tmp_path: Path) -> None:
+def test_not_prepared_says_what_to_do(tmp_path: Path) -> None:
+    """And never to prepare into a folder that is there, which may be the user's own."""
     with pytest.raises(DataError, match="does not exist") as caught:
         DataDirectory.open(tmp_path / "none")
-    assert "slm prepare" in str(caught.value.hint)
+    assert "slm prepare --source TEXT --out NEW_FOLDER" in str(caught.value.hint)
+    folder = tmp_path / "my texts"
+    folder.mkdir()
     with pytest.raises(DataError, match="no prepared data") as caught:
-        DataDirectory.open(tmp_path)
-    assert "slm prepare" in str(caught.value.hint)
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match="not a folder"):
-        DataDirectory.open(tmp_path / "file")
+        DataDirectory.open(folder)
+    assert caught.value.hint == f"a folder of text goes with: --source '{folder}'"
+    (tmp_path / "book.txt").write_bytes(b"")
+    with pytest.raises(DataError, match="is a file, not a folder") as caught:
+        DataDirectory.open(tmp_path / "book.txt")
+    assert caught.value.hint == f"text as it is goes with: --source {tmp_path / 'book.txt'}"
 
 
 @pytest.mark.parametrize(

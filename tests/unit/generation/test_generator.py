@@ -202,7 +202,7 @@ def test_what_might_have_become_a_stop_string_is_shown_at_the_end(
     assert completion.finish_reason == "end"
 
 
-@pytest.mark.parametrize(("n_tokens", "text"), [(13, "a😀é漢字"), (9, "a😀é"), (2, "a")])
+@pytest.mark.parametrize(("n_tokens", "text"), [(13, "a😀é漢字"), (9, "a😀é"), (2, "a"), (1, "a")])
 def test_streamed_text_is_whole_characters(
     make_model: Any, scripted: Any, tokenizer: Any, n_tokens: int, text: str
 ) -> None:
@@ -212,6 +212,21 @@ def test_streamed_text_is_whole_characters(
     events = list(generator.stream("Go", options))
     assert "".join(event.text for event in events) == text
     assert len(events[-1].completion.ids) == n_tokens  # those of the unfinished character included
+
+
+def test_only_a_text_that_is_cut_lacks_its_unfinished_character(
+    make_model: Any, scripted: Any, tokenizer: Any
+) -> None:
+    genuine = "a\ufffd".encode()
+    for script, n_tokens, text in (
+        ([*genuine, 0xF0, 0x9F], 6, "a\ufffd"),  # what the model wrote itself stays
+        ([*genuine[:3], 0x62], 4, "a\ufffdb"),
+        ([*b"a\xf0\x9f", 256], 9, "a\ufffd"),  # it has ended the text, and nothing can follow
+    ):
+        generator = scripted_generator(make_model, scripted, tokenizer, script)
+        options = dataclasses.replace(GREEDY, max_new_tokens=n_tokens)
+        (completion,) = streamed(generator, "Go", options)
+        assert completion.text == text
 
 
 def test_a_batch_goes_on_without_the_rows_that_ended(make_model: Any, tokenizer: Any) -> None:

@@ -90,3 +90,33 @@ def test_nothing_comes_after_a_stop_string() -> None:
     assert [stream.push(token) for token in (b"one\n", b"\ntwo", b"three")] == ["one", "", ""]
     assert stream.stopped
     assert stream.finish() == ""
+
+
+@given(st.text(alphabet="ab😀é漢\ufffd", max_size=8), stop_strings, st.data())
+def test_a_text_that_is_cut_is_the_beginning_of_the_whole(
+    text: str, stop: list[str], data: st.DataObject
+) -> None:
+    content = text.encode()
+    n_bytes = data.draw(st.integers(0, len(content)))
+    stream = TextStream(stop)
+    cut = stream.push(content[:n_bytes]) + stream.finish(cut=True)
+    whole = content[:n_bytes].decode("utf-8", "ignore")
+    assert cut == read_slowly(whole, stop)
+    assert text.startswith(whole)
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+def test_a_character_is_finished_across_two_texts(first: bytes, second: bytes) -> None:
+    before, unfinished = whole_characters(first)
+    stream = TextStream((), unfinished)
+    after = stream.push(second) + stream.finish()
+    assert before + after == (first + second).decode("utf-8", "replace")
+    assert len(unfinished) < 4
+
+
+def test_whole_characters() -> None:
+    fox = "🦊".encode()
+    assert whole_characters(b"a" + fox) == ("a🦊", b"")
+    assert whole_characters(b"a" + fox[:3]) == ("a", fox[:3])
+    assert whole_characters(b"a\xff\xf0") == ("a\ufffd", b"\xf0")
+    assert whole_characters(b"") == ("", b"")

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from slm.config import GPTConfig
 from slm.errors import TokenizerError
 from slm.generation import GenerationOptions
 from slm.insight import next_logits, next_token, weigh_options
+from slm.model import GPT
+from tests.unit.generation.words import WORDS, expected_logits, ids_of
 
 PLAIN = GenerationOptions(temperature=1.0, top_k=None)
 
@@ -124,3 +127,34 @@ def test_the_beginning_of_a_story(model, tokenizer):
 def test_an_unknown_id(model, tokenizer):
     with pytest.raises(TokenizerError):
         next_token(model, tokenizer, [5000])
+
+
+class Expecting(GPT):
+    """Expects what `expected_logits` says."""
+
+    def forward(self, idx, targets=None, *, cache=None, last_only=False):
+        assert last_only
+        return torch.from_numpy(expected_logits(idx[0].tolist()))[None, None], None
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "possible"),
+    [
+        (" fox ", " ran", {" ran", " little", " lit", " fox", " foxes", " r", " l", " f", " "}),
+        (" fox litt", " little", {" little"}),
+    ],
+)
+def test_after_a_text_come_the_tokens_with_which_it_is_continued(text, first, possible):
+    """As in generating: the text's last token is replaced where the next one holds it, too."""
+    config = GPTConfig(vocab_size=WORDS.vocab_size, block_size=16, n_layer=1, n_head=1, n_embd=4)
+    model = Expecting(config)
+    found = next_token(model, WORDS, text, PLAIN)
+    assert found.candidates[0].text == first
+    assert {candidate.text for candidate in found.candidates} == possible
+    assert found.kept == len(possible)
+    assert sum(candidate.probability for candidate in found.candidates) == pytest.approx(1.0)
+    ids = WORDS.encode(text)
+    plain = torch.from_numpy(expected_logits(ids))
+    torch.testing.assert_close(next_logits(model, WORDS, ids), plain)  # ids are what they are
+    natural = next_logits(model, WORDS, " fox ran")
+    torch.testing.assert_close(natural, torch.from_numpy(expected_logits(ids_of(b" ran"))))

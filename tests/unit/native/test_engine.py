@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import itertools
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -210,23 +211,84 @@ def test_memory_of_released_texts_is_used_again() -> None:
     assert torch.equal(third[0], first[70])
 
 
-def test_misuse_is_refused() -> None:
-    slots = NativeTensors(random_model("gpt2"), 2)
-    slots.admit(0, [1])
-    for wrong in (
-        lambda: slots.admit(0, [1]),
-        lambda: slots.admit(1, []),
-        lambda: slots.advance([1], [1]),
-        lambda: slots.advance([0, 0], [1, 1]),
-        lambda: slots.advance([0], [300]),
-        lambda: slots.advance([0], [-1]),
-    ):
-        with pytest.raises(AssertionError):
-            wrong()
-    slots.release(0)
-    slots.admit(0, list(itertools.repeat(1, 130)))
-    with pytest.raises(AssertionError, match="full"):
-        slots.advance([0], [1])
+MISUSE = """
+import numpy as np
+from slm.config import GPTConfig
+from slm.generation import GenerationOptions
+from slm.native.engine import NativeModel, arrays_of
+from slm.native.sampling import native_draw
+from slm.model import GPT
+
+def refused(call, *words):
+    try:
+        call()
+    except ValueError as error:
+        missing = [word for word in words if word not in str(error)]
+        if not missing:
+            return
+        raise SystemExit(f"{error} lacks {missing}")
+    raise SystemExit(f"not refused: {words}")
+
+config = GPTConfig(vocab_size=300, block_size=130, n_layer=1, n_head=1, n_embd=16, dropout=0.0)
+weights = arrays_of(GPT(config))
+slots = NativeModel(config, weights, 2)
+slots.admit(0, [1])
+refused(lambda: slots.admit(0, [1]), "taken")
+refused(lambda: slots.surprise([1], [1]), "taken")
+refused(lambda: slots.admit(1, []), "at least one")
+for slot in (-1, 2, 2**32):
+    refused(lambda: slots.admit(slot, [1]), "slots are 0 to 1")
+    refused(lambda: slots.score(slot, [1]), "slots are 0 to 1")
+    refused(lambda: slots.advance([slot], [1]), "slots are 0 to 1")
+    refused(lambda: slots.release(slot), "slots are 0 to 1")
+for token_id in (-1, 300, 2**32, -(2**32)):
+    refused(lambda: slots.admit(1, [1, token_id]), "ids are 0 to 299", str(token_id))
+    refused(lambda: slots.advance([0], [token_id]), "ids are 0 to 299")
+refused(lambda: slots.advance([1], [1]), "empty")
+refused(lambda: slots.advance([0, 0], [1, 1]), "2 ids for the slots [0, 0]")
+refused(lambda: slots.advance([0], [1, 1]), "2 ids")
+refused(lambda: slots.advance([0], []), "0 ids")
+refused(lambda: slots.advance([], []), "slots are")
+refused(lambda: slots.admit(1, [1] * 131), "full")
+# What was refused has changed nothing.
+slots.admit(1, [1])
+unchanged = np.array_equal(slots.advance([0], [2]), slots.advance([1], [2]))
+slots.release(0)
+slots.release(1)
+slots.admit(0, [1] * 130)
+refused(lambda: slots.advance([0], [1]), "full")
+slots.release(0)
+refused(lambda: slots.surprise([], []), "at least one")
+refused(lambda: slots.surprise([1], [300]), "ids are 0 to 299")
+refused(lambda: slots.surprise([1], [1, 2]), "1 ids and 2 targets")
+refused(lambda: slots.surprise([1] * 131, [1] * 131), "full")
+refused(lambda: NativeModel(config, weights, 0), "n_slots")
+refused(lambda: NativeModel(config, {**weights, "other": weights["final_norm.weight"]}, 1), "other")
+options, rows = GenerationOptions(), np.zeros((2, 300), np.float32)
+for logits, numbers in (
+    (rows, [0.5]),
+    (rows, [0.5, 0.5, 0.5]),
+    (rows, [0.5, 1.5]),
+    (rows, [0.5, -0.1]),
+    (rows, [0.5, float("nan")]),
+    (rows[0], [0.5, 0.5]),
+    (rows[:, :0], [0.5, 0.5]),
+    (rows.astype(np.float64), [0.5, 0.5]),
+):
+    refused(lambda: native_draw(logits, [options] * 2, numbers))
+refused(lambda: native_draw(rows, [options], [0.5, 0.5]))
+print("asserts are on" if __debug__ else "asserts are off", unchanged)
+"""
+
+
+@pytest.mark.parametrize(("flags", "said"), [((), "on"), (("-O",), "off")])
+def test_misuse_is_refused_with_and_without_asserts(flags: Sequence[str], said: str) -> None:
+    """Native code takes ids, slots and positions for addresses: what is wrong must not reach it."""
+    outcome = subprocess.run(
+        [sys.executable, *flags, "-c", MISUSE], capture_output=True, encoding="utf-8", check=False
+    )
+    assert (outcome.stdout, outcome.stderr) == (f"asserts are {said} True\n", "")
+    assert outcome.returncode == 0
 
 
 def test_positions_turn_as_in_the_model() -> None:

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.model import model_costs
+from slm.quantities import parameters
 from slm.reporting import progress
-from slm.reporting.progress import ProgressDisplay, duration
+from slm.reporting.progress import ProgressDisplay
 from slm.training.events import EvaluationRecord, RunStart, SampleRecord, StepRecord, TrainingResult
 
 RESULT = TrainingResult(4, 2.0, 2.5, 2.5, False, 400, 9.0, Path())
@@ -56,20 +57,11 @@ def display(*, terminal: bool) -> tuple[ProgressDisplay, StringIO]:
     return ProgressDisplay(console), out
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-3, "0s"), (0.4, "0s"), (59.4, "59s"), (59.6, "1m00s"), (185, "3m05s"), (3599.7, "1h00m")]
-    + [(7621, "2h07m"), (360000, "100h00m")],
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
 def test_plain_lines_without_a_terminal(clock: list[float]) -> None:
     shown, out = display(terminal=False)
     shown.on_start(start())
     assert out.getvalue().splitlines() == [
-        f"{start().costs.parameters / 1e6:.1f} M parameters, 4 steps of 1,000 tokens a step, "
+        f"{parameters(start().costs.parameters)}, 4 steps of 1,000 tokens a step, "
         "cpu in float32, 2 threads"
     ]
     for number in range(1, 4):

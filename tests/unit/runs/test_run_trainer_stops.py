@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -95,22 +96,43 @@ def test_stop_after_saves_and_the_schedule_is_the_whole_run_s(
     assert rates == pytest.approx([lr_at(step, trainer.config) for step in range(6)])
 
 
-def test_training_twice_is_two_runs(make_trainer: MakeTrainer, listener: Any) -> None:
-    trainer = make_trainer(max_steps=3, default_callbacks=False)
-    trainer.train()
-    first = copied(trainer.model)
-    listener.events.clear()
-    result = trainer.train()
-    assert result.step == 3
-    assert len(listener.of("on_step")) == 3
-    assert checkpoints(trainer) == ["step-000003"]
-    assert (trainer.out_dir / "previous-001/checkpoints/step-000003").is_dir()
-    assert_equal(weights_in(trainer.out_dir / "previous-001/best"), first)
-    # The second goes on from the weights, but neither from the first one's momentum nor its place.
-    fresh = make_trainer(max_steps=3, out_dir=str(trainer.out_dir / "fresh"))
-    fresh.model.load_state_dict(first)
-    fresh.train()
-    assert_equal(copied(fresh.model), copied(trainer.model))
+@pytest.mark.parametrize("existing", ["set-aside", "refuse"])
+def test_a_trained_model_begins_no_second_run(make_trainer: MakeTrainer, existing: Any) -> None:
+    """Its settings would say that it began with the seed's weights, and nobody could repeat it."""
+    trainer = make_trainer(max_steps=3)
+    trainer.train(stop_after=2)
+    before = copied(trainer.model)
+    with pytest.raises(UsageError, match="is trained already") as caught:
+        trainer.train(existing=existing)
+    assert 'train(existing="resume")' in str(caught.value.hint)
+    assert not (trainer.out_dir / "previous-001").exists()
+    assert checkpoints(trainer) == ["step-000002"]
+    assert_equal(copied(trainer.model), before)
+    # What the hint says works.
+    assert trainer.train(existing="resume").step == 3
+    make_trainer(max_steps=3).train()
+    assert (trainer.out_dir / "previous-001" / "best").is_dir()
+
+
+def test_a_trained_model_cannot_go_on_where_nothing_is_saved(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(max_steps=3)
+    trainer.train(stop_after=1)
+    shutil.rmtree(trainer.out_dir)
+    with pytest.raises(UsageError, match="is trained already"):
+        trainer.train(existing="resume")
+
+
+def test_a_call_that_made_no_step_may_be_repeated(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer(max_steps=2)
+    with directory_lock(trainer.out_dir), pytest.raises(RunLockedError):
+        trainer.train()
+    assert trainer.train().step == 2
+
+
+def test_a_finished_run_says_that_nothing_was_left(make_trainer: MakeTrainer) -> None:
+    assert make_trainer(max_steps=2).train().first_step == 0
+    again = make_trainer(max_steps=2).train(existing="resume")
+    assert (again.step, again.first_step) == (2, 2)
 
 
 def test_what_is_there_already(make_trainer: MakeTrainer, listener: Any) -> None:

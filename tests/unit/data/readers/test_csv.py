@@ -97,7 +97,7 @@ def test_the_first_row_of_a_file_without_names_is_a_story(
     notes: list[str] = []
     found = list(whole_stories(read_csv_file(DataFile(path), note=notes.append)))
     assert found == (expected or content.splitlines())
-    assert notes == [f"{path} has no names of columns: its first row is read as a story too"]
+    assert notes == [f"note: {path}: no names of columns; the first row is read as a story too"]
 
 
 def test_which_column_is_text_is_noted_where_it_is_a_guess(tmp_path: Path) -> None:
@@ -106,7 +106,8 @@ def test_which_column_is_text_is_noted_where_it_is_a_guess(tmp_path: Path) -> No
     path.write_text("id,body\n1,Mia ran.\n", encoding="utf-8")
     assert len(list(read_csv_file(DataFile(path), note=notes.append))) == 1
     assert notes == [
-        f"the first row of {path} is read as names of columns, and the column 'body' as the text"
+        f"note: {path}: the first row is read as names of columns, and the column 'body' "
+        "as the text"
     ]
     path.write_text("id,TEXT\n1,Mia ran.\n", encoding="utf-8")
     assert len(list(read_csv_file(DataFile(path), note=notes.append))) == 1

@@ -272,7 +272,7 @@ def test_notes_are_given_once(tmp_path: Path) -> None:
     source = open_source(str(path), note=notes.append)
     both = [*whole_stories(source.pieces("train")), *whole_stories(source.pieces("validation"))]
     assert sorted(both) == ["Mia ran home.", "Sam sat.", "Tom ran home."]
-    assert notes == [f"{path} has no names of columns: its first row is read as a story too"]
+    assert notes == [f"note: {path}: no names of columns; the first row is read as a story too"]
 
 
 CONTENTS = {

@@ -1,0 +1,127 @@
+"""Words of a command line that cannot take effect: none of them is passed over in silence.
+
+A flag that belongs to another mode of its command is refused. One that is merely left without work,
+as a command line is easily kept while one flag is added to it, is named in a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from slm.cli.output import say
+from slm.config import RunConfig
+from slm.errors import UsageError
+from slm.runtime import Process
+
+
+class Command(TyperCommand):
+    """A command that says so where an option with one value is given twice: the last one counts."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in dict.fromkeys(order):
+            takes_one = not getattr(parameter, "multiple", True)
+            if takes_one and not getattr(parameter, "is_flag", True) and order.count(parameter) > 1:
+                say_idle([f"the earlier {parameter.opts[-1]}"], "the last one counts")
+        return super().parse_args(ctx, args)
+
+
+def given(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Those flags of a command, named by their parameters, that are on the command line."""
+    flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
+    found = []
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            found.append(str(flags[name]))
+    return found
+
+
+def refuse_idle(context: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Refuse flags that can have no effect, where they are given.
+
+    Args:
+        context: of the command.
+        names: parameters of the command.
+        reason: why they have none.
+
+    Raises:
+        UsageError: one is given.
+    """
+    for flag in given(context, names):
+        raise UsageError(f"{flag} has no effect: {reason}", hint=f"leave out {flag}")
+
+
+def note_idle(context: typer.Context, names: Iterable[str], reason: str) -> None:
+    """Say of flags that they have no effect, where they are given; see `refuse_idle`."""
+    say_idle(given(context, names), reason)
+
+
+def say_idle(words: Iterable[str], reason: str) -> None:
+    """Say of words on the command line that they have no effect."""
+    words = list(words)
+    if words and Process.from_environment_or_alone().is_main:
+        has = "has" if len(words) == 1 else "have"
+        say(f"note: {' and '.join(words)} {has} no effect: {reason}")
+
+
+_IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], ...] = (
+    (
+        ("train.max_steps",),
+        lambda run: run.train.max_minutes is not None,
+        "the clock ends the run (max_minutes)",
+    ),
+    (
+        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_steps"),
+        lambda run: run.train.optimizer != "muon",
+        "the optimizer is not muon",
+    ),
+    (
+        ("train.decay_fraction",),
+        lambda run: run.train.schedule != "wsd",
+        "the schedule is not wsd",
+    ),
+    (
+        ("train.short_context",),
+        lambda run: (run.train.short_context or 0) >= run.model.block_size,
+        "it is not shorter than block_size",
+    ),
+    (
+        ("train.short_context_fraction",),
+        lambda run: run.train.short_context is None,
+        "there is no short_context",
+    ),
+    (
+        ("train.sample_tokens",),
+        lambda run: not run.train.sample_prompts,
+        "there are no sample_prompts",
+    ),
+    (
+        ("model.rope_theta",),
+        lambda run: run.model.position != "rope",
+        "the positions are not rotary",
+    ),
+)
+
+
+def idle_settings(settings: RunConfig, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Words on the command line whose settings have no effect because of others, and why.
+
+    Args:
+        settings: of a run.
+        words: settings of the command line, and how each is given there.
+    """
+    for names, is_idle, reason in _IDLE_SETTINGS:
+        for name in names:
+            if name in words and is_idle(settings):
+                yield words[name], reason
+
+
+def note_idle_settings(settings: RunConfig, words: Mapping[str, str]) -> None:
+    """Say which words on the command line have no effect because of other settings."""
+    for word, reason in idle_settings(settings, words):
+        say_idle([word], reason)

@@ -1,0 +1,229 @@
+"""Token healing: a prompt that ends inside what the model knows as one token.
+
+A tokenizer cuts "met a fox " into "met", " a", " fox" and " ". In training text a space belongs to
+the word after it (" ran"), so after a lone " " the model continues badly; likewise after "The litt"
+where it knows " little". The remedy is that of guidance (https://github.com/guidance-ai/guidance):
+step back over the last tokens, and let the first new ones begin with the bytes of these.
+
+Not every prompt needs it. Almost every token is the beginning of a longer one, but " fox" is a word
+of its own as well. So the model decides: it reads the prompt's own last tokens one by one, and they
+stay unless a token that could stand in their place is `FACTOR` times as likely as they are.
+
+V ids.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from slm.generation.decoder import Logits
+from slm.tokenizer.base import Tokenizer
+
+FACTOR = 4.0
+"""The prompt's own last tokens are replaced where others are so many times as likely."""
+
+MOST_REPLACED = 8
+"""Tokens at the end of a prompt that are looked at."""
+
+IdArray = npt.NDArray[np.int64]
+
+
+class TokenIndex:
+    """The tokens of a vocabulary in the order of their bytes.
+
+    Args:
+        tokenizer: whose tokens; those without bytes are left out.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._bytes_of = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
+        ids = [token_id for token_id, content in enumerate(self._bytes_of) if content]
+        ids.sort(key=self._bytes_of.__getitem__)
+        self._ids: IdArray = np.array(ids, dtype=np.int64)
+        self._sorted = [self._bytes_of[token_id] for token_id in ids]
+        self._longest = max(map(len, self._sorted), default=0)
+
+    def token_bytes(self, ids: Sequence[int]) -> bytes:
+        """The bytes of a sequence of ids."""
+        return b"".join([self._bytes_of[token_id] for token_id in ids])
+
+    def beginning_with(self, start: bytes) -> IdArray:
+        """The ids of all tokens that begin with these bytes, a token of these alone among them."""
+        # No token that begins with them sorts behind them and ever more of the highest byte.
+        end = start + b"\xff" * self._longest
+        return self._ids[bisect_left(self._sorted, start) : bisect_right(self._sorted, end)]
+
+    def within(self, content: bytes) -> IdArray:
+        """The ids of all tokens that these bytes begin with and that are shorter."""
+        lengths = range(1, min(len(content), self._longest + 1))
+        found = [self._of(content[:length]) for length in lengths]
+        return np.concatenate(found) if found else self._ids[:0]
+
+    def replaceable(self, ids: Sequence[int]) -> int:
+        """How many of the last ids would be others if the text went on in the middle of a token.
+
+        The furthest token is meant in which a token may begin that reaches beyond the text.
+        """
+        last = ids[-MOST_REPLACED:]
+        content = self.token_bytes(last)
+        n_inside = next(
+            (n for n in range(len(content), 0, -1) if self._is_extended(content[-n:])), 0
+        )
+        n_replaced = 0
+        while n_inside > 0:
+            n_replaced += 1
+            n_inside -= len(self._bytes_of[last[-n_replaced]])
+        return n_replaced
+
+    def _of(self, content: bytes) -> IdArray:
+        first, last = bisect_left(self._sorted, content), bisect_right(self._sorted, content)
+        return self._ids[first:last]
+
+    def _is_extended(self, start: bytes) -> bool:
+        """Whether some token begins with these bytes and is longer."""
+        after = bisect_right(self._sorted, start)
+        return after < len(self._sorted) and self._sorted[after].startswith(start)
+
+
+_INDEXES: WeakKeyDictionary[Tokenizer, TokenIndex] = WeakKeyDictionary()
+
+
+def token_index(tokenizer: Tokenizer) -> TokenIndex:
+    """The index of a tokenizer, made once."""
+    index = _INDEXES.get(tokenizer)
+    if index is None:
+        index = _INDEXES[tokenizer] = TokenIndex(tokenizer)
+    return index
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """What a token adds to a text."""
+
+    content: bytes
+    """Its bytes beyond the prompt; none where it stands within the prompt's end."""
+    replaced: bytes = b""
+    """The prompt's end, where this is the first of the tokens that stand for it now."""
+
+
+@dataclass(frozen=True)
+class _Departure:
+    """A place in the prompt's end where another token could have been written."""
+
+    n_read: int
+    """The prompt's own ids before it."""
+    rest: bytes
+    """The prompt's bytes from there on."""
+    logits: Logits
+    """[V], what the model expects there."""
+    log_probability: float
+    """Of the likeliest other token, in nats, with the own ids before it."""
+
+
+class PromptEnd:
+    """The last tokens of a prompt, while the model reads them or writes others in their place.
+
+    At every step `own_next` looks at the logits. It gives the prompt's own next id, which is then
+    to be read, or none: then an id is to be drawn from the `candidates`, by `logits`. `accept` is
+    given the id, until the end `is_over`.
+
+    Args:
+        index: of the model's tokenizer.
+        own_ids: the prompt's last ids; the model has read those before them.
+    """
+
+    def __init__(self, index: TokenIndex, own_ids: Sequence[int]) -> None:
+        self._index = index
+        self._own_ids = tuple(own_ids)
+        self._n_read = 0
+        self._log_own = 0.0
+        self._best: _Departure | None = None
+        self.rest = index.token_bytes(own_ids)
+        """The prompt's bytes that the model has not read."""
+        self._is_replaced = False
+        self.logits: Logits = None
+        """[V], those that the next id is drawn by."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the whole prompt is read."""
+        return not self.rest
+
+    @property
+    def candidates(self) -> IdArray:
+        """The ids that can be drawn, in ascending order: they begin with the rest of the prompt.
+
+        Where the rest is white space, a token within it is one, too: tokenizers cut white space in
+        other places when a word follows. Elsewhere the prompt's own ids are the likeliest tokens of
+        that kind, and they have been weighed.
+        """
+        found = self._index.beginning_with(self.rest)
+        if self.rest.isspace():
+            found = np.concatenate([found, self._index.within(self.rest)])
+        return np.sort(found)
+
+    def own_next(self, logits: Logits) -> int | None:
+        """The prompt's own id to read next; None where one is to be drawn.
+
+        Args:
+            logits: [V], after what has been read.
+        """
+        self.logits = logits
+        if self._is_replaced:
+            return None
+        scores = as_floats(logits)
+        total = _log_sum_exp(scores)
+        own_id = self._own_ids[self._n_read]
+        others = self.candidates
+        others = others[others != own_id]
+        if len(others):
+            highest = self._log_own + float(scores[others].max()) - total
+            if self._best is None or highest > self._best.log_probability:
+                self._best = _Departure(self._n_read, self.rest, logits, highest)
+        self._log_own += float(scores[own_id]) - total
+        # What comes later is only less likely than the own ids are so far: nothing need be awaited.
+        best = self._best
+        if best is None or not best.log_probability > self._log_own + math.log(FACTOR):
+            return own_id
+        self._is_replaced = True
+        self.logits, self.rest = best.logits, best.rest
+        return None
+
+    def accept(self, token_id: int) -> tuple[NewToken | None, int]:
+        """Take in the id that was read or drawn.
+
+        Returns:
+            What it adds to the text, which is nothing where it is one of the prompt's own; and how
+            many of those that were read before it are to be forgotten.
+        """
+        content = self._index.token_bytes([token_id])
+        self.rest, added = self.rest[len(content) :], content[len(self.rest) :]
+        if not self._is_replaced:
+            self._n_read += 1
+            return None, 0
+        departure, self._best = self._best, None
+        if departure is None:
+            return NewToken(added), 0
+        return NewToken(added, departure.rest), self._n_read - departure.n_read
+
+
+def as_floats(logits: Logits) -> npt.NDArray[np.float64]:
+    """Logits [V] of either kind, for arithmetic."""
+    if not isinstance(logits, np.ndarray):
+        logits = logits.detach().float().cpu().numpy()
+    floats: npt.NDArray[np.float64] = logits.astype(np.float64)
+    return floats
+
+
+def _log_sum_exp(scores: npt.NDArray[np.float64]) -> float:
+    """ln of the sum of e to these powers; NaN or infinite where one of them is no number."""
+    highest = float(scores.max())
+    with np.errstate(invalid="ignore"):
+        return highest + math.log(float(np.exp(scores - highest).sum()))
