@@ -181,14 +181,16 @@ def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
 
 def _parsed_with(quote: str, lines: Sequence[str], delimiter: str, whole: bool) -> _Rows | None:
     """The rows of a table in which nearly every row has a field in quotes of another kind."""
-    starts = (quote, f"{delimiter}{quote}", f"{delimiter} {quote}")
-    n_quoted = sum(line.startswith(quote) or any(s in line for s in starts[1:]) for line in lines)
+    if any(line.startswith('"') or f'{delimiter}"' in line for line in lines):
+        return None
+    after = (f"{delimiter}{quote}", f"{delimiter} {quote}")
+    n_quoted = sum(line.startswith(quote) or any(s in line for s in after) for line in lines)
     if n_quoted < 2:
         return None
     tried = [Dialect(delimiter, quote=quote)]
     if any(f"\\{quote}" in line for line in lines):
         tried.append(Dialect(delimiter, "escaped", quote=quote))
-    if any(starts[2] in line for line in lines):
+    if any(after[1] in line for line in lines):
         tried = [dialect._replace(skip_spaces=True) for dialect in tried]
     for dialect in tried:
         found = _parsed(lines, dialect, whole)

@@ -102,6 +102,8 @@ def test_quotation_marks_of_what_is_said_are_text(tmp_path: Path) -> None:
     texts = ["'Hello' she said.", "'Yes' he said.", "'No'", "'Tis late."]
     rows = "".join(f"{n},{text}\n" for n, text in enumerate(texts))
     assert stories(tmp_path, "id,text\n" + rows) == texts
+    rows = "".join(f'{n},"Oh, \'no\', {n}."\n' for n in range(5))
+    assert stories(tmp_path, rows) == [f"Oh, 'no', {n}." for n in range(5)]
 
 
 def test_blanks_around_all_fields_are_no_text(tmp_path: Path) -> None:
