@@ -157,7 +157,7 @@ class TrainingConfig(SettingsGroup):
     muon_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     """Momentum of Muon."""
     muon_steps: Annotated[int, Field(ge=1, le=20)] = 4
-    """Iterations of Muon's orthogonalisation; fewer are cheaper and less exact."""
+    """Iterations of Muon's orthogonalization; fewer are cheaper and less exact."""
     weight_decay: Rate = 0.1
     """Decoupled weight decay, applied to matrices only."""
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9

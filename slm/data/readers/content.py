@@ -13,7 +13,7 @@ from typing import Literal
 
 from slm.data.readers.compression import MAGIC, SKIPPABLE_ZSTD, member_name
 from slm.data.readers.data_file import DataFile
-from slm.data.readers.dialect import DELIMITER_NAMES, is_evident_table
+from slm.data.readers.dialect import delimiter_name, is_evident_table
 from slm.data.readers.kinds import COMPRESSIONS, READABLE, Format, kind_of, step_for
 from slm.encodings import mark_of, shell_path
 from slm.errors import DataError
@@ -103,7 +103,7 @@ def check_content(file: DataFile) -> None:
         head = stream.read(HEAD_BYTES)
     whole = len(head) < HEAD_BYTES
     format = file.format
-    if not head and format not in ("text", "json"):
+    if not head and format in _BINARY:
         raise DataError(f"{file.name} is empty", hint="give a file that holds text")
     magic = None if mark_of(head) else kind_by_magic(head[:16])
     found = _evidence(head, whole=whole)
@@ -145,7 +145,7 @@ def _evidence(head: bytes, *, whole: bool) -> tuple[Evidence, str] | None:
 def _name_of(found: tuple[Evidence, str]) -> str:
     evidence, delimiter = found
     if evidence == "csv":
-        return f"a table (CSV, its fields separated by {DELIMITER_NAMES[delimiter]})"
+        return f"a table (CSV, its fields separated by {delimiter_name(delimiter)})"
     return _NAMES[evidence]
 
 
