@@ -10,13 +10,12 @@ from __future__ import annotations
 import codecs
 import itertools
 import re
-import shlex
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from slm.errors import shown
+from slm.errors import shell_path, shown
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
@@ -118,12 +117,6 @@ def free_name(folder: Path, stem: str, extension: str) -> Path:
         if not new.exists():
             break
     return new
-
-
-def shell_path(path: Path) -> str:
-    """A path as a shell takes it; a leading dash would be taken for an option."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def _wide_encoding(head: bytes) -> Encoding | None:

@@ -8,7 +8,6 @@ entered once.
 
 from __future__ import annotations
 
-import shlex
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from slm.data.file_names import (
     split_groups,
 )
 from slm.data.splits import Split
-from slm.errors import DataError
+from slm.errors import DataError, command_line
 
 MOST_FILES = 1_000_000
 """A folder with more is somebody's home, or a whole disk."""
@@ -199,7 +198,7 @@ def _refuse_without_training(
     if (folder / "train.bin").exists():
         raise DataError(
             f"{folder} holds prepared token files, not text",
-            hint=f"train on it with --data {shlex.quote(str(folder))}",
+            hint=f"train on it with: {command_line('--data', folder)}",
         )
     if not texts:
         raise DataError(

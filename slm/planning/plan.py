@@ -20,7 +20,7 @@ from slm.data.place import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.scaling_law import LAW, seconds_per_token
-from slm.quantities import counted, gigabytes
+from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
 
@@ -290,10 +290,10 @@ def _tokens_per_step(settings: RunConfig) -> int:
 def _warnings_of_text(
     settings: RunConfig, minutes: float, text: Text, epochs: float | None
 ) -> Iterator[str]:
-    reading = text.reading_seconds / 60.0
-    if reading > 0.3 * minutes:
+    if text.reading_seconds > 0.3 * 60.0 * minutes:
         yield (
-            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: take less "
+            f"reading all the text takes about {duration(text.reading_seconds)} of the "
+            f"{counted(minutes, 'minute')}: take less "
             f"with --limit, or do it before, with: {prepare_command(settings.data)}"
         )
     if text.n_bytes is None:

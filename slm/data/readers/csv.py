@@ -17,8 +17,7 @@ from slm.data.documents import Piece, pieces_of
 from slm.data.readers.columns import EXPECTED, text_name, text_names
 from slm.data.readers.data_file import LONGEST_LINE_BYTES, DataFile, decoded_lines
 from slm.data.readers.dialect import delimiter_name, find_dialect, has_data, is_number, is_rule
-from slm.encodings import shell_path
-from slm.errors import DataError
+from slm.errors import DataError, shell_path
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import errno
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import BinaryIO
 
 from slm.data.readers.compression import UNPACK_COMMANDS, member_name, unpacked
 from slm.data.readers.kinds import Format, kind_of
-from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of, shell_path
-from slm.errors import DataError
+from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
+from slm.errors import DataError, command_line, shell_path
 from slm.reading import bounded_lines, open_regular
 
 _MARKS_OF_LINES = re.compile("\n\ufeff+")
@@ -108,7 +107,7 @@ class DataFile:
         path = shell_path(self.path)
         if compression == "zip":
             with self.open_packed() as stream:
-                return f"unzip -p {path} {shlex.quote(member_name(stream))}"
+                return f"unzip -p {path} {command_line(member_name(stream))}"
         return f"{UNPACK_COMMANDS[compression] if compression else 'cat'} {path}"
 
     def not_utf8(self, message: str) -> DataError:

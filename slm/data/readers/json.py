@@ -17,8 +17,7 @@ from slm.data.documents import Piece, pieces_of
 from slm.data.readers.columns import EXPECTED, text_name
 from slm.data.readers.content import HEAD_BYTES, evidence_in
 from slm.data.readers.data_file import DataFile, decoded_blocks, decoded_lines
-from slm.encodings import shell_path
-from slm.errors import DataError
+from slm.errors import DataError, shell_path
 
 LONGEST_VALUE_CHARS = 32 << 20
 BLOCK_BYTES = 1 << 20
