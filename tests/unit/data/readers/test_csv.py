@@ -102,7 +102,7 @@ def test_quotation_marks_of_what_is_said_are_text(tmp_path: Path) -> None:
     texts = ["'Hello' she said.", "'Yes' he said.", "'No'", "'Tis late."]
     rows = "".join(f"{n},{text}\n" for n, text in enumerate(texts))
     assert stories(tmp_path, "id,text\n" + rows) == texts
-    rows = "".join(f'{n},"Oh, \'no\', {n}."\n' for n in range(5))
+    rows = "".join(f"{n},\"Oh, 'no', {n}.\"\n" for n in range(5))
     assert stories(tmp_path, rows) == [f"Oh, 'no', {n}." for n in range(5)]
 
 
