@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Literal
 
 from slm.data.readers.compression import MAGIC, SKIPPABLE_ZSTD, member_name
@@ -28,13 +29,18 @@ _BINARY: dict[Format, tuple[tuple[bytes, ...], str]] = {
     "arrow": (_ARROW_MAGICS, "an Arrow file"),
 }
 
-_BINARY_EXTENSIONS = ((_PARQUET_MAGIC, ".parquet"), (_ARROW_MAGICS[0], ".arrow"))
+_BINARY_EXTENSIONS = (
+    (_PARQUET_MAGIC, ".parquet"),
+    *((magic, ".arrow") for magic in _ARROW_MAGICS),
+)
+_BINARY_NAMES = {".parquet": "a Parquet file", ".arrow": "an Arrow file"}
 
-Evidence = Literal["json values", "json lines", "csv", "html", "xml", "rtf", "lfs"]
+Evidence = Literal["json values", "json lines", "python", "csv", "html", "xml", "rtf", "lfs"]
 
 _NAMES: dict[Evidence, str] = {
     "json values": "JSON",
     "json lines": "JSON Lines",
+    "python": "dictionaries as Python prints them",
     "html": "an HTML page",
     "xml": "an XML document",
     "rtf": "a Rich Text document",
@@ -50,6 +56,12 @@ _STARTS: tuple[tuple[str, Evidence], ...] = (
 )
 _JSON_OBJECT = re.compile(r'\{\s*"(?:[^"\\\n]|\\.){0,200}"\s*:\s*["\[{\d+tfn-]')
 _JSON_LIST = re.compile(r'\[\s*(?:\{\s*(?:"|\})|"(?:[^"\\]|\\.)*(?:"\s*[,\]]|$))')
+_PYTHON_OBJECT = re.compile(r"\[?\s*\{\s*'(?:[^'\\\n]|\\.){0,200}'\s*:\s*['\"\[{\d+TFN-]")
+_AS_JSON = (
+    "import ast, json, sys; [print(json.dumps(ast.literal_eval(line))) "
+    "for line in sys.stdin if line.strip()]"
+)
+"""A program of Python that makes lines of dictionaries lines of JSON."""
 
 
 def evidence_in(head: str, *, whole: bool) -> tuple[Evidence, str] | None:
@@ -69,6 +81,8 @@ def evidence_in(head: str, *, whole: bool) -> tuple[Evidence, str] | None:
         return "json values", ""
     if _JSON_OBJECT.match(head):
         return ("json lines" if _is_value(head, whole=whole) else "json values"), ""
+    if _PYTHON_OBJECT.match(head):
+        return "python", ""
     lines = head.splitlines(keepends=True)
     delimiter = is_evident_table(lines if whole else lines[:-1], whole=whole)
     return ("csv", delimiter) if delimiter is not None else None
@@ -110,11 +124,13 @@ def check_content(file: DataFile) -> None:
     if format in _BINARY:
         magics, expected = _BINARY[format]
         if not head.startswith(magics):
-            is_found = magic or (_name_of(found) if found else "something else")
-            raise DataError(
-                f"cannot read {file.name}: it is {is_found}, not {expected}",
-                hint=_step(file, found[0]) if found else "fetch the file again",
-            )
+            extension = _binary_extension(head)
+            is_found = _BINARY_NAMES.get(extension or "") or magic
+            is_found = is_found or (_name_of(found) if found else "something else")
+            step = _step(file, found[0]) if found else "fetch the file again"
+            if extension is not None:
+                step = f"rename it: {file.rename_command(extension)}"
+            raise DataError(f"cannot read {file.name}: it is {is_found}, not {expected}", hint=step)
         return
     if magic is not None:
         raise DataError(
@@ -160,6 +176,12 @@ def _step(file: DataFile, found: Evidence) -> str:
         return f"{as_it_is}if a page of a web site was saved in place of a file, fetch it again"
     if found in ("xml", "rtf"):
         return f"{as_it_is}else save it as plain text in UTF-8 with the program for such files"
+    if found == "python":
+        new = shell_path(file.new_name(".jsonl"))
+        return (
+            f"{as_it_is}to learn the texts in it, write them as JSON into a new file: "
+            f"{file.printing_command()} | python3 -c {shlex.quote(_AS_JSON)} > {new}"
+        )
     if file.kind.compression == "zip":
         return f"{as_it_is}to learn the texts in it, unpack it first"
     command = file.rename_command(_EXTENSIONS.get(found, ".csv") + file.packing)
@@ -168,13 +190,18 @@ def _step(file: DataFile, found: Evidence) -> str:
 
 def _step_for_magic(file: DataFile, head: bytes, magic: str) -> str:
     """What to do about binary content in a file that is named as text."""
-    extension = next((name for begin, name in _BINARY_EXTENSIONS if head.startswith(begin)), None)
+    extension = _binary_extension(head)
     if extension is None and file.kind.compression is None and magic.endswith("archive"):
         extension = _packing_of(head)
         extension = extension and file.kind.extension + extension
     if extension is None or file.kind.compression is not None:
         return "unpack or convert it, and give the text"
     return f"rename it: {file.rename_command(extension)}"
+
+
+def _binary_extension(head: bytes) -> str | None:
+    """The extension of the table that the first bytes begin."""
+    return next((name for begin, name in _BINARY_EXTENSIONS if head.startswith(begin)), None)
 
 
 def _packing_of(head: bytes) -> str | None:
@@ -227,6 +254,14 @@ def check_kind(file: DataFile) -> None:
     if step is None:
         with file.open() as stream:
             head = stream.read(HEAD_BYTES)
+        magic = None if mark_of(head) else kind_by_magic(head[:16])
+        extension = _binary_extension(head)
+        if magic is not None or extension is not None:
+            raise DataError(
+                f"{file.name} is {magic or _BINARY_NAMES[extension or '']}, and its name is of an "
+                "unknown kind",
+                hint=_step_for_magic(file, head, magic or ""),
+            )
         found = _evidence(head, whole=len(head) < HEAD_BYTES)
         extension = _EXTENSIONS.get(found[0], ".csv") if found else ".txt"
         step = f"if it holds text, rename it: {file.rename_command(extension + file.packing)}"

@@ -25,6 +25,8 @@ FORMATS: dict[str, Format] = {
     ".pq": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".ipc": "arrow",
+    ".arrows": "arrow",
 }
 COMPRESSIONS: dict[str, Compression] = {
     ".gz": "gzip",
