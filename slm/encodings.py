@@ -105,9 +105,9 @@ def conversion_hint(
     if encoding.excerpt:
         return (
             f"it looks like {encoding.name}, in which that place reads {shown(encoding.excerpt)}; "
-            f"if this is right, convert it into a new file and use that: {command}"
+            f"if this is right, convert it into a new file and use that in its place: {command}"
         )
-    return f"it is {encoding.name}; convert it into a new file and use that: {command}"
+    return f"it is {encoding.name}; convert it into a new file and use that in its place: {command}"
 
 
 def free_name(folder: Path, stem: str, extension: str) -> Path:

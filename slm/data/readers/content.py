@@ -109,9 +109,12 @@ def check_content(file: DataFile) -> None:
     check_kind(file)
     _check_packing(file)
     if file.format is None:
+        with file.open_packed() as stream:  # a zip archive
+            step = step_for(member_name(stream))
+        rename = file.rename_command(".txt" + file.packing)
         raise DataError(
             f"{file.name} does not say what is in it, expected the name of one of {READABLE}",
-            hint=f"if it holds text, rename it: {file.rename_command('.txt' + file.packing)}",
+            hint=f"unpack it; then {step}" if step else f"if it holds text, rename it: {rename}",
         )
     with file.open() as stream:
         head = stream.read(HEAD_BYTES)
@@ -132,6 +135,7 @@ def check_content(file: DataFile) -> None:
                 step = f"rename it: {file.rename_command(extension)}"
             raise DataError(f"cannot read {file.name}: it is {is_found}, not {expected}", hint=step)
         return
+    magic = magic or _BINARY_NAMES.get(_binary_extension(head) or "")
     if magic is not None:
         raise DataError(
             f"{file.name} is {magic}, not text", hint=_step_for_magic(file, head, magic)
