@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ROWS_LOOKED_AT = 500
 _LINES_LOOKED_AT = 200
 _CHARACTERS_LOOKED_AT = 1 << 18
+_NULL = "\\N"
+"""What databases write for no value."""
 _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
@@ -72,7 +74,7 @@ def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) 
         text = row[column].replace("\r\n", "\n")
         if dialect.skip_spaces:
             text = text.rstrip(" ")
-        if text and not text.isspace():
+        if text and not text.isspace() and text != _NULL:
             yield from pieces_of(text)
 
 

@@ -151,12 +151,17 @@ def _with_rare_delimiter(
             continue
         if among is not None and mark not in among:
             continue
+        if mark == " " and not any(' "' in line or line.startswith('"') for line in lines):
+            continue  # words
         found = _parsed_somehow(lines, mark, whole)
         if found.is_table and _has_names(found.rows[0]):
             if _names_text(found):
                 return found
             numbers = _columns_of_numbers(found)
-            if found.share == 1.0 and any(numbers) and not all(numbers):
+            is_clear = (
+                found.share == 1.0 and mark != " " and not has_data(found.rows[0], found.rows[1:])
+            )
+            if is_clear and any(numbers) and not all(numbers):
                 return found
     return None
 

@@ -80,7 +80,9 @@ def test_spaces_separate_quoted_fields(tmp_path: Path) -> None:
     "content",
     [
         "text\nTom: hello\nMia: hello\nSam: hello\n",
-        "the text\nOne word\nTwo more words\n",
+        "the text\nOne word\nTwo words\n",
+        "My words\nOn 1 day.\nOn 2 days.\n",
+        "a time\n7 o'clock\n8 o'clock\n",
         "text\na/b\nc/d\n",
         "note: text\nOne\nTwo: three\nFour\n",
     ],
@@ -130,6 +132,17 @@ def test_a_column_of_numbers_is_not_the_text_where_another_is(tmp_path: Path) ->
     assert stories(tmp_path, "text,story\n1,one\n2,two\n") == ["one", "two"]
     assert stories(tmp_path, "story,text\n1,one\n2,two\n") == ["one", "two"]
     assert stories(tmp_path, "id,text\n1,2\n3,4\n") == ["2", "4"]
+
+
+def test_lines_of_prose_without_names_are_whole(tmp_path: Path) -> None:
+    lines = [f"Mia found a ball on day {n}. Then she ran home." for n in range(9)]
+    assert stories(tmp_path, "".join(f"{line}\n" for line in lines)) == lines
+    lines = [f"Day {n}: Mia found a ball." for n in range(9)]
+    assert stories(tmp_path, "".join(f"{line}\n" for line in lines)) == lines
+
+
+def test_no_value_of_a_database_is_no_text(tmp_path: Path) -> None:
+    assert stories(tmp_path, "id\ttext\n1\tone\n2\t\\N\n3\t\\Not\n") == ["one", "\\Not"]
 
 
 def test_tables_one_after_the_other(tmp_path: Path) -> None:
