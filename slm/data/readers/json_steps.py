@@ -37,7 +37,7 @@ def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
             return None
         what = f"if the stories are in {found}"
     program = ("" if root == "." else f"{root} | ") + f"{{text:{found}}}"
-    return f"{what}, write them into a new file: {_command(file, program)}"
+    return f"{what}, write them into a new file: {_jq_step(file, program)}"
 
 
 def decoding_step(inner: Any, file: DataFile, *, root: str) -> str:
@@ -49,10 +49,10 @@ def decoding_step(inner: Any, file: DataFile, *, root: str) -> str:
     """
     start = "" if root == "." else f"{root} | "
     program = f"{start}fromjson" + (" | .[]" if isinstance(inner, list) else "")
-    return f"decode it into a new file: {_command(file, program)}"
+    return f"decode it into a new file: {_jq_step(file, program)}"
 
 
-def _command(file: DataFile, program: str) -> str:
+def _jq_step(file: DataFile, program: str) -> str:
     new = shell_path(file.new_name(".jsonl"))
     return f"{file.printing_command()} | jq -c {shlex.quote(program)} > {new}"
 
