@@ -179,7 +179,7 @@ def _step(file: DataFile, found: Evidence) -> str:
     if found == "html":
         return f"{as_it_is}if a page of a web site was saved in place of a file, fetch it again"
     if found in ("xml", "rtf"):
-        return f"{as_it_is}else save it as plain text in UTF-8 with the program for such files"
+        return f"{as_it_is}save it as plain text in UTF-8 with the program for such files"
     if found == "python":
         new = shell_path(file.new_name(".jsonl"))
         return (
@@ -267,6 +267,9 @@ def check_kind(file: DataFile) -> None:
                 hint=_step_for_magic(file, head, magic or ""),
             )
         found = _evidence(head, whole=len(head) < HEAD_BYTES)
-        extension = _EXTENSIONS.get(found[0], ".csv") if found else ".txt"
-        step = f"if it holds text, rename it: {file.rename_command(extension + file.packing)}"
+        if found is None or found[0] == "csv" or found[0] in _EXTENSIONS:
+            extension = _EXTENSIONS.get(found[0], ".csv") if found else ".txt"
+            step = f"if it holds text, rename it: {file.rename_command(extension + file.packing)}"
+        else:
+            step = _step(file, found[0])
     raise DataError(f"{file.name} is of an unknown kind, expected one of {READABLE}", hint=step)

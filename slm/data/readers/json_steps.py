@@ -16,6 +16,8 @@ from slm.data.readers.data_file import DataFile
 from slm.errors import shell_path
 
 _DEEPEST = 6
+_MOST_FIELDS = 8
+"""An object of more strings is not one row, but many texts by their names."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHAT_FIELDS = (("role", "content"), ("from", "value"))
 """What says who speaks, and what is said, in the messages of a conversation."""
@@ -81,7 +83,8 @@ def _named(value: Any, depth: int) -> str | None:
     name = text_name(value)
     if name is not None:
         texts = _texts(value[name])
-        return None if texts is None else _key(name) + texts
+        inner = _guessed(value[name]) if texts is None else texts
+        return None if inner is None else _path(_key(name), inner)
     columns, rows = value.get("columns"), value.get("data")
     if isinstance(columns, list) and isinstance(rows, list):  # as pandas splits a table
         name = text_name([column for column in columns if isinstance(column, str)])
@@ -103,8 +106,9 @@ def _texts(value: Any) -> str | None:
     if isinstance(value, str):
         return ""
     inners = list(value.values()) if isinstance(value, dict) else value
-    is_texts = isinstance(inners, list) and inners and isinstance(inners[0], str)
-    return "[]" if is_texts else None
+    if not isinstance(inners, list) or not any(isinstance(inner, str) for inner in inners):
+        return None
+    return "[]" if all(inner is None or isinstance(inner, str) for inner in inners) else None
 
 
 def _guessed(value: Any) -> str | None:
@@ -116,7 +120,8 @@ def _guessed(value: Any) -> str | None:
         texts = {f".[{n}]": inner for n, inner in enumerate(value) if isinstance(inner, str)}
     elif isinstance(value, dict):
         texts = {_key(name): inner for name, inner in value.items() if isinstance(inner, str)}
-        if len(texts) == len(value) > 1 and all(" " in text for text in texts.values()):
+        are_words = all(" " in text for text in texts.values())
+        if len(texts) == len(value) > _MOST_FIELDS and are_words:
             return ".[]"  # each of its texts has a name of its own
         lists = [name for name, inner in value.items() if _texts(inner) == "[]"]
         if not texts and len(lists) == 1:

@@ -308,6 +308,13 @@ def test_what_a_file_of_another_program_needs(tmp_path: Path) -> None:
     )
 
 
+def test_the_syntax_of_structured_files_is_not_offered_as_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("- text: Mia ran.\n", encoding="utf-8")
+    assert str(refused(tmp_path / "a.yaml").hint).startswith("write the texts in it into")
+    (tmp_path / "a.page").write_text("<!doctype html><p>Mia ran.", encoding="utf-8")
+    assert str(refused(tmp_path / "a.page").hint).startswith("if a page of a web site was saved")
+
+
 def test_what_is_in_an_archive_needs_its_own_step(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(as_zip("b.pdf"))
     assert str(refused(tmp_path / "a.zip").hint).startswith("unpack it; then open it")
