@@ -221,7 +221,7 @@ class TrainingConfig(SettingsGroup):
         if kind not in {"auto", "cpu", "cuda", "mps"}:
             raise ConfigError(
                 f"device {shown(self.device)} is not known",
-                hint=did_you_mean(kind, ["auto", "cpu", "cuda", "mps"])
+                hint=did_you_mean(kind, ["auto", "cuda", "mps"])  # "gpu" is not meant as cpu
                 or "use auto, cpu, cuda, cuda:N or mps",
             )
         return self

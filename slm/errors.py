@@ -207,7 +207,9 @@ def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str | 
         prefix: what comes before each of them in the sentence.
     """
     forms = {_plain(name): prefix + name for name in known}
-    near = difflib.get_close_matches(_plain(word[:100]), forms, n=3, cutoff=0.6)
+    plain = _plain(word[:100])
+    near = [form for form in forms if len(plain) > 2 and form.startswith(plain)][:3]
+    near = near or difflib.get_close_matches(plain, forms, n=3, cutoff=0.6)
     return f"did you mean {' or '.join(forms[form] for form in near)}?" if near else None
 
 

@@ -30,6 +30,8 @@ from slm.space import NO_SPACE, no_space_to_write
 if sys.platform == "darwin":
     import fcntl
 
+LOCK_FILE = ".lock"
+"""In a directory that this program has written to, and for good."""
 PARTIAL_PREFIX = ".partial-"
 ASIDE_SUFFIX = "-old"
 CHUNK_BYTES = 1 << 20
@@ -336,7 +338,7 @@ def directory_lock(directory: Path) -> Iterator[None]:
         WriteError: the directory cannot be made or written.
     """
     make_directory(directory)
-    lock = FileLock(directory / ".lock", thread_local=False)
+    lock = FileLock(directory / LOCK_FILE, thread_local=False)
     holder = directory / ".lock-holder"
     with write_errors(directory):
         try:

@@ -62,6 +62,12 @@ class SettingsGroup(BaseModel):
             except ValidationError as error:
                 raise _explain(type(self), error) from None
 
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise ConfigError(
+                f"{type(self).__name__}.{name} cannot be changed in place",
+                hint=f"make a copy that has it: config = config.changed({name}=...)",
+            )
+
     def changed(self, **values: Any) -> Any:
         """A copy with some settings changed and everything validated again."""
         return type(self)(**{**self.__dict__, **values})
@@ -91,6 +97,8 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
     rules = _rules(group, str(first["loc"][0]))
     if first["type"] in _BEYOND_BOUNDS:
         problem = f"must be {_bounds(rules)}"
+    elif first["type"] == "tuple_type":
+        problem, hint = "input should be a list", f"""for example {key} = ["one", "two"]"""
     elif first["type"] == "literal_error":
         hint = did_you_mean(shown(first["input"]).strip("'"), rules["enum"])
     return ConfigError(
@@ -130,4 +138,4 @@ def _bounds(rules: Mapping[str, Any]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"

@@ -271,9 +271,15 @@ def resolve_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None =
 
 def _names_beside(path: Path) -> list[str]:
     try:
-        return [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+        return [entry.name for entry in path.parent.iterdir() if _holds_checkpoint(entry)]
     except (OSError, ValueError):
         return []
+
+
+def _holds_checkpoint(path: Path) -> bool:
+    """Whether a folder looks like a checkpoint or a run that has one."""
+    is_one = (path / MANIFEST_NAME).is_file() or (path / BEST / MANIFEST_NAME).is_file()
+    return is_one or bool(step_directories(path))
 
 
 def _kind_of_file(path: Path) -> str:

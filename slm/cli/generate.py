@@ -124,6 +124,8 @@ def generate(
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
     if temperature == 0:
         note_idle(context, CHANCE, "at temperature 0 the likeliest token is taken")
+        if samples > 1:
+            say(f"note: at temperature 0 all {samples:,} continuations of a prompt are equal")
     path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:

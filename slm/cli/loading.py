@@ -94,5 +94,5 @@ def _check_dtype(dtype: str) -> None:
     if dtype not in (*DTYPES, "auto"):
         raise ConfigError(
             f"the number format {dtype!r} is not known",
-            hint=did_you_mean(dtype, DTYPES) or f"use {', '.join(DTYPES)} or auto",
+            hint=did_you_mean(dtype, [*DTYPES, "int8"]) or f"use {', '.join(DTYPES)}, int8 or auto",
         )

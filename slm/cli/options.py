@@ -143,6 +143,13 @@ def assignments(settings: list[str] | None, more: list[str] | None) -> list[str]
     for word in more or []:
         if not settings or "=" not in word:
             raise UsageError(
-                f"unexpected word {word!r}", hint="settings are given as --set KEY=VALUE"
+                f"unexpected word {word!r}",
+                hint="settings are given as --set KEY=VALUE, without blanks around the =",
             )
-    return [*(settings or []), *(more or [])]
+    return [_typed(word) for word in (*(settings or []), *(more or []))]
+
+
+def _typed(assignment: str) -> str:
+    """An assignment with its text as it was typed; a path stays as Python has it."""
+    name = assignment.partition("=")[0].strip().rpartition(".")[2]
+    return typed_text(assignment) if name == "sample_prompts" else assignment

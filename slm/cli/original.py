@@ -13,6 +13,7 @@ import typer
 from slm.cli.app import PLAIN, run
 from slm.cli.no_effect import Command, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
+    Flags,
     Minutes,
     MoreSettings,
     Settings,
@@ -24,7 +25,7 @@ from slm.cli.options import (
     length_flags,
 )
 from slm.cli.output import say
-from slm.cli.settings import from_preset, resumed_run
+from slm.cli.settings import from_preset, named_place, no_run_in, resumed_run
 from slm.cli.train import (
     preparation_progress,
     run_lock,
@@ -104,19 +105,17 @@ def train(
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
     words = command_line_words(flags, changes)
-    chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
-    for name, (place, flag) in DEFAULT_PLACES.items():
-        if name not in chosen.origins:
-            chosen = chosen.with_values({name: place}, flag)
-    if preset is not None:
-        chosen = _with_its_data(chosen)
     if no_train:
         note_idle(context, ["resume", "steps", "minutes"], "--no-train makes no step")
+        chosen = _new_run(preset, flags, changes)
         _tell_stories(_set_up(chosen, words, force_reload=force_reload))
         return
-    resume = resume or started_again(chosen)
-    if resume:
-        chosen = resumed_run(Path(chosen.train.out_dir), preset, None, flags, changes) or chosen
+    out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
+    resume = resume or started_again(out_dir)
+    saved = resumed_run(out_dir, preset, None, flags, changes) if resume else None
+    if resume and saved is None and not any((preset, source, data_dir)):
+        raise no_run_in(out_dir, "--output-dir")
+    chosen = saved or _new_run(preset, flags, changes)
     note_idle_settings(chosen, words)
     process = Process.from_environment()
     with run_lock(chosen, process):
@@ -141,9 +140,18 @@ def train(
                 command = ("python", _script(), "--output-dir", result.out_dir)
                 say_if_finished_before(result, chosen, *command)
             if process.is_main or trainer.is_sharded:  # by all processes together
-                saved = trainer.out_dir / MODEL_FILE
-                trainer.load_best_model(saved if saved.is_file() else trainer.out_dir)
+                model_path = trainer.out_dir / MODEL_FILE
+                trainer.load_best_model(model_path if model_path.is_file() else trainer.out_dir)
                 _tell_stories(trainer)
+
+
+def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunConfig:
+    """The settings of a new run, or of what is set up without one."""
+    chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
+    for name, (place, flag) in DEFAULT_PLACES.items():
+        if name not in chosen.origins:
+            chosen = chosen.with_values({name: place}, flag)
+    return chosen if preset is None else _with_its_data(chosen)
 
 
 def _script() -> str:

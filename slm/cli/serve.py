@@ -16,7 +16,7 @@ import typer
 from slm.cli.loading import load_to_generate
 from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
-from slm.errors import MissingExtraError, UsageError, shown
+from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
 from slm.reading import status_of
 
@@ -132,9 +132,10 @@ def serve(
             f"the API key has {counted(len(key), 'character')}, too few to keep anybody out",
             hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
         )
-    if model_name is not None and not model_name.isprintable():
+    if model_name is not None and not (model_name.strip() and model_name.isprintable()):
         raise UsageError(
-            f"the model name {shown(model_name)} has characters that clients cannot send",
+            f"the model name {shown(model_name)} is empty or has characters that clients cannot "
+            "send",
             hint="choose another --model-name",
         )
     from slm.server.limits import Limits
@@ -143,9 +144,15 @@ def serve(
 
     hosts = [host, *map(checked_name, allow_host or [])]
     origins = [*map(checked_origin, allow_origin or [])]
-    limits = allow_open_files(
-        Limits(slots=slots, queue=queue, max_tokens=max_tokens, request_seconds=request_seconds)
-    )
+    try:
+        limits = Limits(
+            slots=slots, queue=queue, max_tokens=max_tokens, request_seconds=request_seconds
+        )
+    except ConfigError as error:
+        name, _, problem = error.message.partition(": ")
+        flag = name.removeprefix("Limits.").replace("_", "-")
+        raise UsageError(f"--{flag}: {problem}", hint="see: slm serve --help") from None
+    limits = allow_open_files(limits)
     # Before the model is loaded, which takes a while.
     with listen(host, port, with_key=key is not None) as listener:
         paths = [checkpoint, *(beside or [])]

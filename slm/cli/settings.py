@@ -14,6 +14,7 @@ from slm.errors import CheckpointError, DataError, UsageError
 from slm.presets import (
     DEFAULT_PRESET,
     command_line_words,
+    parse_assignment,
     preset_of,
     preset_table,
     resolve,
@@ -73,6 +74,29 @@ def new_run(
     return settings
 
 
+def named_place(flags: Flags, assignments: Sequence[str]) -> Path | None:
+    """The folder of the run that a command line names, whatever else it says; None: it does not.
+
+    A run that goes on is looked for before its other settings are put together: they may fit that
+    run only.
+
+    Raises:
+        ConfigError: an assignment is none, or of an unknown setting.
+    """
+    named = {name: value for name, (value, _) in flags.items()}
+    named |= dict(parse_assignment(text) for text in assignments)
+    place = named.get("train.out_dir")
+    return None if place is None else Path(str(place))
+
+
+def no_run_in(out_dir: Path, flag: str) -> UsageError:
+    """The error that there is no run to go on with; `flag` names its folder."""
+    return UsageError(
+        f"there is no run in {out_dir} to go on with",
+        hint=f"name its folder with {flag}, or leave out --resume to start one",
+    )
+
+
 def resumed_run(
     out_dir: Path,
     preset: str | None,
@@ -88,8 +112,11 @@ def resumed_run(
     Raises:
         CheckpointError: its settings cannot be read.
         UsageError, ConfigError: something is unknown or impossible, or another preset, or other
-            data, are named.
+            data, are named, or the folder is of a checkpoint.
     """
+    from slm.runs.layout import refuse_checkpoint
+
+    refuse_checkpoint(out_dir)
     saved = _saved_settings(out_dir)
     if saved is None:
         return None

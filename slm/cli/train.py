@@ -28,7 +28,13 @@ from slm.cli.options import (
 )
 from slm.cli.output import Display, print_json, print_table, say
 from slm.cli.plan import print_plan, tell_plan
-from slm.cli.settings import new_run, refuse_beside_prepared, resumed_run
+from slm.cli.settings import (
+    named_place,
+    new_run,
+    no_run_in,
+    refuse_beside_prepared,
+    resumed_run,
+)
 from slm.config import ORIGIN_PREPARED, RunConfig
 from slm.errors import UsageError, command_line
 from slm.files import directory_lock
@@ -117,9 +123,9 @@ def train(
     changes = assignments(settings, more_settings)
     words = command_line_words(flags, changes)
     name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
-    chosen = new_run(preset, config, flags, changes, name=name)
     to_plan = None if name is None else minutes
     if plan_only:
+        chosen = new_run(preset, config, flags, changes, name=name)
         if to_plan is None or resume:
             raise UsageError(
                 "--plan needs --minutes, and neither --preset, --config nor --resume",
@@ -129,16 +135,15 @@ def train(
         refuse_beside_prepared(chosen, words)
         print_plan(chosen, to_plan, as_json=as_json, began_at=context.obj)
         return
-    resume = resume or started_again(chosen)
-    if resume:
-        saved = resumed_run(Path(chosen.train.out_dir), preset, config, flags, changes)
-        if saved is None and not any((preset, config, data, source)):
-            raise UsageError(
-                f"there is no run in {chosen.train.out_dir} to go on with",
-                hint="name its folder with --out, or leave out --resume to start one",
-            )
-        if saved is not None:
-            chosen, to_plan = saved, None
+    out_dir = named_place(flags, changes)
+    if out_dir is None:
+        out_dir = Path(new_run(preset, config, {}, [], name=name).train.out_dir)
+    resume = resume or started_again(out_dir)
+    saved = resumed_run(out_dir, preset, config, flags, changes) if resume else None
+    if resume and saved is None and not any((preset, config, data, source)):
+        raise no_run_in(out_dir, "--out")
+    chosen = saved or new_run(preset, config, flags, changes, name=name)
+    to_plan = None if saved is not None else to_plan
     refuse_beside_prepared(chosen, words)
     note_idle_settings(chosen, words)
     _train(
@@ -151,13 +156,13 @@ def train(
     )
 
 
-def started_again(settings: RunConfig) -> bool:
+def started_again(out_dir: Path) -> bool:
     """Whether `torchrun` starts this run anew, as one of its processes has died."""
     if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # and PyTorch may stay unloaded
         return False
     from slm.runs.layout import is_restart
 
-    return is_restart(Path(settings.train.out_dir))
+    return is_restart(out_dir)
 
 
 def _text(path: Path | None) -> str | None:
@@ -222,8 +227,15 @@ def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContex
     """The lock of the run directory, for the whole command.
 
     It is taken before PyTorch is imported, so that a second run is refused at once.
+
+    Raises:
+        UsageError: the directory is of a checkpoint.
+        RunLockedError: another process has the lock.
     """
+    from slm.runs.layout import refuse_checkpoint
+
     out_dir = Path(settings.train.out_dir)
+    refuse_checkpoint(out_dir)
     return directory_lock(out_dir) if process.is_main else contextlib.nullcontext()
 
 

@@ -35,6 +35,8 @@ def as_usage_error(error: Exception) -> UsageError | None:
         if message.startswith("no such command"):
             message = f"{context.command_path} has no command {word!r}"
         see_help = did_you_mean(word, commands) or f"commands: {', '.join(commands)}"
+    elif message.startswith("got unexpected extra argument"):
+        see_help = f"put quotes around a text or path that has blanks in it; {see_help}"
     return UsageError(message, hint=see_help)
 
 

@@ -22,6 +22,7 @@ from slm.data.documents import Piece
 from slm.data.file_source import existing_path
 from slm.data.shards import (
     FORMAT,
+    LARGEST_META_BYTES,
     META_FILE,
     TOKENIZER_FILE,
     VERSION,
@@ -30,9 +31,10 @@ from slm.data.shards import (
 )
 from slm.data.sources import Source, open_source
 from slm.data.splits import SPLITS
-from slm.errors import DataError, RunLockedError, SlmError, WriteError
+from slm.errors import DataError, RunLockedError, SlmError, UsageError, WriteError
 from slm.files import (
     CHUNK_BYTES,
+    LOCK_FILE,
     PARTIAL_PREFIX,
     atomic_open,
     atomic_write,
@@ -42,7 +44,7 @@ from slm.files import (
     sha256_of_file,
     write_errors,
 )
-from slm.reading import sealed_json
+from slm.reading import read_bounded, sealed_json, strict_json
 from slm.tokenizer.base import Ids, Tokenizer
 from slm.version import __version__
 
@@ -93,7 +95,8 @@ def prepare(
         note: called with a sentence when there is something to tell.
 
     Raises:
-        UsageError, DataError, HubError: the source cannot be used.
+        UsageError, DataError, HubError: the source cannot be used, or the directory has files of
+            another program.
         TokenizerError: the tokenizer cannot be made.
         RunLockedError: another process prepares the same directory.
         WriteError, NoSpaceError: the directory cannot be written.
@@ -112,6 +115,7 @@ def prepare(
         if ready is not None:
             _remove_leftovers(out_dir)
             return ready
+    _refuse_foreign(out_dir)
     with directory_lock(out_dir):
         remove_partials(out_dir)
         if (out_dir / META_FILE).exists():
@@ -120,6 +124,31 @@ def prepare(
             source.forget()
         _write(source, tokenizer_spec, out_dir, progress)
     return DataDirectory.open(out_dir)
+
+
+def _refuse_foreign(out_dir: Path) -> None:
+    """Refuse a directory in which another program, or the user, keeps files under our names.
+
+    Raises:
+        UsageError: such a file is there.
+    """
+    # A description is ours, whole or damaged; without one, a killed preparation left its lock.
+    if _is_described(out_dir) or (out_dir / LOCK_FILE).exists():
+        return
+    for name in (META_FILE, TOKENIZER_FILE, *(f"{split}.bin" for split in SPLITS)):
+        if (out_dir / name).exists():
+            raise UsageError(
+                f"{out_dir / name} was not made by slm prepare, which would replace it",
+                hint="choose another folder for the data, or move the file elsewhere",
+            )
+
+
+def _is_described(out_dir: Path) -> bool:
+    try:
+        table = strict_json(read_bounded(out_dir / META_FILE, LARGEST_META_BYTES))
+    except (OSError, ValueError):
+        return False
+    return isinstance(table, dict) and table.get("format") == FORMAT
 
 
 def _request(tokenizer_spec: str) -> dict[str, Any]:

@@ -275,9 +275,12 @@ def _read_meta(path: Path) -> DataMeta:
     try:
         content = read_bounded(file, LARGEST_META_BYTES)
     except FileNotFoundError:
+        inside = sorted(found.parent for found in path.glob(f"*/{META_FILE}"))[:3]
         raise DataError(
             f"{path} holds no prepared data ({META_FILE} is missing)",
-            hint=f"a folder of text goes with: {command_line('--source', path)}",
+            hint=f"a folder of text goes with: {command_line('--source', path)}"
+            if not inside
+            else f"prepared data are in {' and '.join(command_line(found) for found in inside)}",
         ) from None
     except OSError as error:
         raise _damaged(f"cannot read {file}: {error.strerror or error}") from None

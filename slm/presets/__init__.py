@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from slm.config import (
     CONFIG_FORMAT,
@@ -66,12 +66,21 @@ def full_name(name: str) -> str:
             f"the setting {name!r} is ambiguous", hint=f"write {' or '.join(matches)}"
         )
     group, _, key = name.rpartition(".")
+    if key == "preset":
+        raise ConfigError(
+            "preset is not a setting",
+            hint='name it by --preset NAME, or in a settings file by preset = "NAME" above the '
+            "first group",
+        )
     elsewhere = [known for known in names if group in GROUPS and known.endswith(f".{key}")]
     if elsewhere:
         suggestion: str | None = f"did you mean {' or '.join(elsewhere)}?"
     elif group in GROUPS:
-        of_group = GROUPS[group].setting_names()
-        suggestion = did_you_mean(key, of_group, prefix=f"{group}.") or did_you_mean(name, names)
+        near = (
+            did_you_mean(key, GROUPS[known].setting_names(), prefix=f"{known}.")
+            for known in (group, *GROUPS)
+        )
+        suggestion = next(filter(None, near), None)
     else:
         suggestion = did_you_mean(name, names if group else [k.partition(".")[2] for k in names])
     raise ConfigError(
@@ -98,7 +107,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
             f"--set takes key=value, found {shown(text)}", hint="for example n_layer=4"
         )
     value_text = value_text.strip()
-    if value_text.lower() in {"none", "null"}:
+    if _is_none(value_text):
         return full_name(name.strip()), None
     try:
         table = strict_toml(f"value = {value_text}")
@@ -143,7 +152,7 @@ def settings_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE_BYTES + 1)
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(
             f"the settings file {path} is not UTF-8: {error.reason} at byte {error.start:,}",
@@ -156,12 +165,18 @@ def settings_file(path: Path) -> dict[str, Any]:
         ) from None
     if len(content) > LARGEST_FILE_BYTES:
         raise ConfigError(f"{path} is larger than {LARGEST_FILE_BYTES:,} bytes")
+    # No TOML begins with a brace, whatever the file is called.
+    is_json = path.suffix.lower() == ".json" or text.lstrip().startswith("{")
     try:
-        is_json = path.suffix == ".json"
         table = json.loads(text, object_pairs_hook=unique_keys) if is_json else strict_toml(text)
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ConfigError(f"{path} is not valid: {reason}") from None
+        raise ConfigError(
+            f"{path} is not valid {'JSON' if is_json else 'TOML'}: {reason}",
+            hint="a settings file whose name ends in .json holds what a run's config.json holds"
+            if is_json
+            else 'write NAME = VALUE on each line; text is in quotes, and so is "none"',
+        ) from None
     if not isinstance(table, dict):
         raise ConfigError(f"{path} holds no table of settings")
     if table.get("format", CONFIG_FORMAT) != CONFIG_FORMAT:
@@ -212,8 +227,19 @@ def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
                     f"{where}: {written[full]} and {short} are the same setting",
                     hint="leave out one of them",
                 )
-            values[full], written[full] = item, short
+            is_none = _is_none(item) and _takes_none(full)  # for which TOML has no word
+            values[full], written[full] = None if is_none else item, short
     return values
+
+
+def _is_none(value: Any) -> bool:
+    return isinstance(value, str) and value.lower() in {"none", "null"}
+
+
+def _takes_none(name: str) -> bool:
+    """Whether a setting, named `group.key`, may have no value."""
+    group, _, key = name.partition(".")
+    return type(None) in get_args(GROUPS[group].model_fields[key].annotation)
 
 
 def _members(name: str, value: Any, where: str) -> list[tuple[str, Any]]:

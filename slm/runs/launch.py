@@ -18,7 +18,7 @@ from slm.checkpoint import step_directories
 from slm.config import ORIGIN_AUTO, ORIGIN_SHARED, RunConfig
 from slm.data.loader import DataLoader
 from slm.data.prepare import PrepareProgress
-from slm.errors import ConfigError
+from slm.errors import ConfigError, DataError, UsageError
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
 from slm.quantities import counted, gigabytes
@@ -93,17 +93,32 @@ def ready_trainer(
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
             # Whoever goes on with a run, or is not the main process, finds the data as they are.
-            directory = obtain_data(
-                settings,
-                as_they_are=existing == "resume" or not process.is_main,
-                force=force_reload and process.is_main,
-                progress=report,
-                note=note,
-            )
+            try:
+                directory = obtain_data(
+                    settings,
+                    as_they_are=existing == "resume" or not process.is_main,
+                    force=force_reload and process.is_main,
+                    progress=report,
+                    note=note,
+                )
+            except UsageError as error:
+                if existing != "resume" or not step_directories(out_dir):
+                    raise
+                raise _lost(settings, error) from None
         settings = describe_source(settings, directory, note if process.is_main else _unheard)
         settings = fit_vocabulary(settings, directory.tokenizer)
         settings = agree_on_dtype(settings, process, device)
         yield build_trainer(settings, process, callbacks, locked=True, began_at=began_at)
+
+
+def _lost(settings: RunConfig, error: UsageError) -> DataError:
+    """The error that the data of a run that goes on are gone, and cannot be prepared again."""
+    return DataError(
+        f"the data of the run in {settings.train.out_dir} are not in {settings.data.data_dir}, "
+        f"and cannot be prepared again: {error.message}",
+        hint="if the run or its data were moved, name the folder of the data, with --data "
+        "(train.py: --data-dir)",
+    )
 
 
 def _silent(event: PrepareProgress) -> None:

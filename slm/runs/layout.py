@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from slm.config import CONFIG_FORMAT
 from slm.errors import UsageError, WriteError
 from slm.files import atomic_write, fsync_directory, make_directory, write_errors
 from slm.reading import read_bounded, strict_json
+from slm.run_paths import run_of
 
 Existing = Literal["refuse", "resume", "set-aside"]
 """What to do with a run that is already in the directory."""
@@ -53,6 +55,7 @@ def make_room(directory: Path, existing: Existing) -> Path | None:
         UsageError: it is to be refused, or what is there is not of a run.
         WriteError: it cannot be moved.
     """
+    refuse_checkpoint(directory)
     finish_setting_aside(directory)
     _refuse_foreign(directory)
     if existing == "refuse" and holds_run(directory):
@@ -61,6 +64,24 @@ def make_room(directory: Path, existing: Existing) -> Path | None:
             hint="--resume goes on with it, --fresh sets it aside, --out names another folder",
         )
     return set_aside(directory) if existing == "set-aside" else None
+
+
+def refuse_checkpoint(directory: Path) -> None:
+    """Refuse, as the folder of a run, one of the checkpoints of another run: it would be damaged.
+
+    Raises:
+        UsageError: it is one, or the folder in which a run keeps them.
+    """
+    directory = directory.resolve()
+    is_checkpoint = run_of(directory) != directory
+    if is_checkpoint or (directory.name == "checkpoints" and holds_run(directory.parent)):
+        run = run_of(directory) if is_checkpoint else directory.parent
+        raise UsageError(
+            f"{directory} holds {'a checkpoint' if is_checkpoint else 'checkpoints'} of a run",
+            hint=f"give the folder of the run, {shlex.quote(str(run))}, or one of a new run"
+            if holds_run(run)
+            else "give the folder of a run",
+        )
 
 
 def _refuse_foreign(directory: Path) -> None:

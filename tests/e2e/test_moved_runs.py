@@ -112,6 +112,63 @@ def test_data_that_are_gone_are_made_again_where_they_were(project: Path) -> Non
     assert (place / "meta.json").is_file()
 
 
+def test_a_run_that_was_moved_without_its_data_says_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = "a text and the default place"
+    place = project / saved_data(project / "my runs" / start)["data_dir"]
+    run = project / "elsewhere" / "below" / "run"
+    run.parent.mkdir()
+    (project / "my runs" / start).rename(run)
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", str(run), "--steps", "3"]) == 1
+    error, hint = capsys.readouterr().err.splitlines()[-2:]
+    assert error.startswith(f"error: the data of the run in {run} are not in ")
+    assert "my book.txt" in error
+    assert "--data" in hint
+    assert "builtin" not in hint
+    assert main(["train", "--resume", "--out", str(run), "--steps", "3", "--data", str(place)]) == 0
+    assert len(losses(run)) == 3
+
+
+@pytest.mark.parametrize("place", ["best", "checkpoints", "checkpoints/step-000002"])
+def test_a_checkpoint_is_no_run_to_go_on_with(
+    project: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a run would write over the checkpoint's own files."""
+    run, more = project / "my runs" / "prepared data", ["--set", "n_embd=16", "--steps", "3"]
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with contextlib.chdir(project):
+        folder = str(run / place)
+        start = ["train", "--preset", "tiny", *TEXT, "--out", folder]
+        for words in (["train", "--out", folder, "--resume"], start, [*start, "--fresh"]):
+            assert main([*words, *more]) == 2
+            assert f"give the folder of the run, '{run}'" in capsys.readouterr().err
+        for words in ([], ["--resume"]):
+            assert script.main([*TEXT, "--preset", "tiny", "--output-dir", folder, *words]) == 2
+        assert main(["prepare", *TEXT, "--out", str(run / "best")]) == 2
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == files
+    assert main(["info", str(run)]) == 0
+
+
+def test_settings_that_fit_the_run_alone(project: Path) -> None:
+    """A width that the default preset's heads do not divide."""
+    with contextlib.chdir(project):
+        words = ["train", "--resume", "--out", "my runs/prepared data", "--steps", "3"]
+        assert main([*words, "--set", "n_embd=32"]) == 0
+        words = ["--resume", "--output-dir", "models", "--steps", "3", "--set", "n_embd=32"]
+        assert script.main(words) == 0
+
+
+def test_there_is_nothing_to_go_on_with(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.chdir(project / "elsewhere"):
+        assert main(["train", "--resume", "--out", "modles"]) == 2
+        assert "--out" in capsys.readouterr().err
+        assert script.main(["--resume", "--output-dir", "modles"]) == 2
+        assert "there is no run in modles to go on with" in capsys.readouterr().err
+        assert list(Path().iterdir()) == []
+
+
 def test_a_new_run_with_the_settings_of_a_run_elsewhere(project: Path) -> None:
     runs = project / "my runs"
     with contextlib.chdir(project / "elsewhere"):

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from slm.config import (
     GROUPS,
@@ -231,8 +230,15 @@ def test_numbers_are_finite(value: Any) -> None:
 
 def test_settings_do_not_change() -> None:
     config = GPTConfig()
-    with pytest.raises(ValidationError):
+    with pytest.raises(
+        ConfigError, match=r"GPTConfig\.n_layer cannot be changed in place"
+    ) as caught:
         config.n_layer = 3  # type: ignore[misc]
+    assert caught.value.hint == "make a copy that has it: config = config.changed(n_layer=...)"
+    assert config == GPTConfig()
+    with pytest.raises(ConfigError, match="block_size"):
+        TrainingConfig().block_size = 64  # type: ignore[misc]
+    assert TrainingConfig().changed(block_size=64, batch_size=4).block_size == 64
     with pytest.raises(FrozenInstanceError):
         run_config().model = config  # type: ignore[misc]
 

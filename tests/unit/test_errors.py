@@ -120,7 +120,10 @@ def test_errors_survive_the_way_between_processes(error: SlmError) -> None:
 
 def test_near_words_are_suggested() -> None:
     assert did_you_mean("n_layers", ["n_layer", "n_head"]) == "did you mean n_layer?"
-    assert did_you_mean("bet", ["beta1", "beta2"]) == "did you mean beta2 or beta1?"
+    assert did_you_mean("betta", ["beta1", "beta2"]) == "did you mean beta2 or beta1?"
+    assert did_you_mean("bet", ["beta1", "beta2"]) == "did you mean beta1 or beta2?"
+    assert did_you_mean("val", ["train", "validation", "all"]) == "did you mean validation?"
+    assert did_you_mean("le", ["learning_rate"]) is None
     assert did_you_mean("zzz", ["n_layer"]) is None
     assert did_you_mean("n_layer", iter(["n_layer"])) == "did you mean n_layer?"
     assert did_you_mean("", []) is None

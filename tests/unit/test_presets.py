@@ -179,7 +179,16 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("a.toml", "n_layer = ", "not valid"),
+        ("a.toml", "n_layer = ", "not valid TOML"),
+        ("a.toml", "n_kv_head = none", 'not valid TOML.*so is "none"'),
+        ("a.yaml", "n_layer: 3", "not valid TOML.*NAME = VALUE"),
+        ("a.json", "[model]\nn_layer = 3", "not valid JSON.*ends in .json"),
+        ("a.toml", "[train]\npreset = 'tiny'", "preset is not a setting.*above the first group"),
+        ("a.toml", "[train]\nlr = 1", r"'train.lr'.*hint: `slm presets --settings`"),
+        ("a.toml", "[model]\nlerning_rate = 1", r"did you mean train.learning_rate?"),
+        ("a.toml", "sample_prompts = 'Once'", r"should be a list.*sample_prompts = \[\"one\""),
+        ("a.toml", "seed = -1", "from 0 to 9,223,372,036,854,775,807,"),
+        ("a.toml", "source = 'none'\nn_layer = 'none'", "n_layer"),
         ("a.toml", "n_layers = 2", "no setting 'n_layers'"),
         ("a.toml", "[model]\nn_layers = 2", "no setting 'model.n_layers'"),
         ("a.toml", "[modle]\nn_layer = 2", r"no group \[modle\] .*did you mean model?"),
@@ -230,6 +239,27 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
 def test_a_bad_settings_file(tmp_path: Path, name: str, text: str, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
         resolve(config_file=write(tmp_path / name, text))
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.toml", 'preset = "demo"\nmax_minutes = "none"\n[model]\nn_kv_head = "None"\n'),
+        ("a.TOML", 'preset = "demo"\r\nmodel.n_kv_head = "null"\r\ntrain.max_minutes = "none"\r\n'),
+        ("a.json", '{"preset": "demo", "max_minutes": null, "model": {"n_kv_head": null}}'),
+        ("A.JSON", '{"preset": "demo", "max_minutes": "none", "n_kv_head": null}'),
+        ("a.txt", ' \n{"preset": "demo", "max_minutes": null, "n_kv_head": null}'),
+    ],
+)
+def test_no_value_in_a_settings_file_of_any_form(
+    tmp_path: Path, name: str, text: str, mark: str
+) -> None:
+    assert resolve("demo").train.max_minutes == 3
+    (tmp_path / name).write_bytes((mark + text).encode("utf-8"))
+    settings = resolve(config_file=tmp_path / name)
+    assert (settings.train.max_minutes, settings.model.n_kv_head) == (None, None)
+    assert settings.model.n_embd == resolve("demo").model.n_embd
 
 
 def test_a_settings_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -30,10 +30,23 @@ def test_settings_may_follow_one_set_or_several():
     assert assignments(None, None) == []
 
 
-@pytest.mark.parametrize(("settings", "more"), [(None, ["a=1"]), (["a=1"], ["word"])])
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [(None, ["a=1"]), (["a=1"], ["word"]), (["a"], ["=", "1"]), (["a="], ["1"])],
+)
 def test_other_words_are_refused(settings, more):
-    with pytest.raises(UsageError, match="unexpected"):
+    with pytest.raises(UsageError, match="unexpected") as caught:
         assignments(settings, more)
+    assert "without blanks around the =" in str(caught.value.hint)
+
+
+def test_prompts_are_text_and_paths_are_bytes_where_the_locale_is_ascii():
+    def in_ascii(text: str) -> str:
+        return text.encode().decode("ascii", "surrogateescape")
+
+    prompts, path = 'sample_prompts=["Él día"]', "out_dir=año"
+    given = [in_ascii(prompts), in_ascii(f"train.{prompts}"), in_ascii(path)]
+    assert assignments(given, None) == [prompts, f"train.{prompts}", in_ascii(path)]
 
 
 def test_escaped_bytes_become_the_text_that_was_typed():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.cli.settings import from_preset, new_run, resumed_run
+from slm.cli.settings import from_preset, named_place, new_run, resumed_run
 from slm.errors import CheckpointError, UsageError
 
 
@@ -59,6 +59,20 @@ def test_a_run_goes_on_with_its_own_settings(run_dir):
     assert resumed.origins["model.n_embd"] == "--set"
     assert resumed.origins["train.seed"] == "--seed"
     assert resumed.train.out_dir == str(run_dir)
+
+
+@pytest.mark.parametrize(
+    ("flags", "changes", "place"),
+    [
+        ({}, [], None),
+        ({"train.seed": (9, "--seed")}, ["n_head=5"], None),
+        ({"train.out_dir": ("my run", "--out")}, ["n_head=5"], "my run"),
+        ({}, ["out_dir=my run", "n_head=5"], "my run"),
+    ],
+)
+def test_the_place_of_a_run_is_known_before_its_settings_are(flags, changes, place):
+    """n_head=5 fits no preset, but may fit that run."""
+    assert named_place(flags, changes) == (None if place is None else Path(place))
 
 
 def test_the_same_command_again_changes_nothing(run_dir, tmp_path):

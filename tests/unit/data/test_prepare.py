@@ -21,7 +21,7 @@ from slm.data.documents import Piece
 from slm.data.prepare import PrepareProgress, prepare
 from slm.data.shards import DataDirectory
 from slm.data.splits import Split
-from slm.errors import ConfigError, DataError, RunLockedError, TokenizerError
+from slm.errors import ConfigError, DataError, RunLockedError, TokenizerError, UsageError
 from slm.files import PARTIAL_PREFIX, directory_lock
 from slm.tokenizer import Tokenizer, build_tokenizer
 
@@ -36,6 +36,30 @@ def folder(tmp_path: Path) -> Path:
     (folder / "train.txt").write_bytes(f"ab\n{EOT}\ncdé\n{EOT}\nx {EOT} y\n{EOT}\nlast\n".encode())
     (folder / "validation.txt").write_bytes(f"v\n{EOT}\nww\n".encode())
     return folder
+
+
+@pytest.mark.parametrize("name", ["train.bin", "validation.bin", "tokenizer.json", "meta.json"])
+@pytest.mark.parametrize("force", [False, True])
+def test_files_of_others_are_never_replaced(
+    folder: Path, tmp_path: Path, name: str, force: bool
+) -> None:
+    out = tmp_path / "theirs"
+    out.mkdir()
+    (out / name).write_bytes(b'{"version": "1.0", "mine": true}')
+    with pytest.raises(UsageError, match=f"{name} was not made by slm prepare") as caught:
+        prepare(str(folder), "bytes", out, force=force)
+    assert caught.value.hint is not None
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {
+        name: b'{"version": "1.0", "mine": true}'
+    }
+    (out / name).rename(out / "elsewhere")  # as the hint says
+    assert prepare(str(folder), "bytes", out, force=force).meta.splits.train.stories == 4
+
+
+def test_data_without_their_lock_file_are_ours_all_the_same(folder: Path, tmp_path: Path) -> None:
+    prepare(str(folder), "bytes", tmp_path / "out")
+    (tmp_path / "out" / ".lock").unlink()  # as copying without hidden files does
+    assert prepare(str(folder), "chars", tmp_path / "out").meta.tokenizer.name == "chars"
 
 
 class MemorySource:

@@ -125,6 +125,13 @@ def test_not_prepared_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no prepared data") as caught:
         DataDirectory.open(folder)
     assert caught.value.hint == f"a folder of text goes with: --source '{folder}'"
+    for name in ("one", "two"):  # as `data`, where prepared data go by default
+        (folder / name).mkdir()
+        (folder / name / "meta.json").touch()
+    with pytest.raises(DataError, match="holds no prepared data") as caught:
+        DataDirectory.open(folder)
+    one, two = (f"'{folder / name}'" for name in ("one", "two"))
+    assert caught.value.hint == f"prepared data are in {one} and {two}"
     (tmp_path / "book.txt").write_bytes(b"")
     with pytest.raises(DataError, match="is a file, not a folder") as caught:
         DataDirectory.open(tmp_path / "book.txt")

@@ -11,7 +11,6 @@ import pytest
 
 from slm.cli.train import started_again
 from slm.errors import UsageError, WriteError
-from slm.presets import resolve
 from slm.runs import layout as run_directory
 from slm.runs.layout import (
     MOVING_FILE,
@@ -41,6 +40,36 @@ def content(directory: Path) -> dict[str, bytes]:
         for path in directory.rglob("*")
         if path.is_file()
     }
+
+
+@pytest.mark.parametrize("existing", ["refuse", "resume", "set-aside"])
+@pytest.mark.parametrize("place", ["best", "checkpoints/step-000010", "checkpoints"])
+def test_checkpoints_are_no_place_for_a_run(
+    tmp_path: Path, place: str, existing: Existing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "my run"
+    files = ("config.json", "MANIFEST.json", "model.safetensors")
+    put(
+        run,
+        *(f"{folder}/{name}" for folder in ("best", "checkpoints/step-000010") for name in files),
+    )
+    before = content(run)
+    with pytest.raises(UsageError, match="of a run") as caught:
+        make_room(run / place, existing)
+    assert caught.value.hint == f"give the folder of the run, '{run}', or one of a new run"
+    monkeypatch.chdir(run / place)  # and by any other name
+    with pytest.raises(UsageError, match="of a run"):
+        make_room(Path(), existing)
+    assert content(run) == before
+    make_room(run, "resume")
+    make_room(tmp_path / "checkpoints", existing)  # just a name, where no run is
+
+
+def test_a_checkpoint_by_itself_is_no_place_for_a_run(tmp_path: Path) -> None:
+    put(tmp_path / "copied", "config.json", "MANIFEST.json")
+    with pytest.raises(UsageError, match="a checkpoint of a run") as caught:
+        make_room(tmp_path / "copied", "set-aside")
+    assert caught.value.hint == "give the folder of a run"
 
 
 @pytest.mark.parametrize("name", WHAT_A_RUN_LEAVES)
@@ -241,12 +270,11 @@ def test_a_restart_is_one_of_the_same_torchrun(
 def test_the_command_line_goes_on_where_torchrun_starts_it_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = resolve("tiny").with_values({"train.out_dir": str(tmp_path)}, "--out")
-    assert not started_again(settings)
+    assert not started_again(tmp_path)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "evening")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     note_starter(tmp_path)
-    assert not started_again(settings)
+    assert not started_again(tmp_path)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert started_again(settings)
-    assert not started_again(resolve("tiny"))
+    assert started_again(tmp_path)
+    assert not started_again(tmp_path / "another")
