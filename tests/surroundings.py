@@ -86,6 +86,9 @@ def take_known_surroundings() -> Path | None:
         variables |= dict.fromkeys(("HOME", "USERPROFILE", HOME_VARIABLE), str(made))
         os.environ.clear()
         os.environ.update(variables)
+    for name in ("COLUMNS", "LINES"):  # set by readline, which pytest imports, for child processes
+        os.environ.pop(name, None)
+        os.unsetenv(name)
     if hasattr(time, "tzset"):
         time.tzset()
     with contextlib.suppress(locale.Error):
