@@ -17,7 +17,7 @@ import torch
 from slm.config import GPTConfig, TrainingConfig
 from slm.data.batches import count_windows, inputs_and_targets, windows_of_step
 from slm.generation.options import GenerationOptions
-from slm.generation.sampling import draw
+from slm.generation.sampling import filter_logits, sample
 from slm.model import GPT, KVCache
 from slm.runtime import seed_everything
 from slm.tokenizer import build_tokenizer
@@ -86,8 +86,10 @@ def continue_prompt(
     with torch.inference_mode():
         while len(ids) < model.config.block_size:
             logits, _ = model(torch.tensor([new]), cache=cache, last_only=True)
-            uniform = 1.0 - float(torch.rand(1, generator=generator))  # above 0
-            new = draw(logits[:, -1, : tokenizer.vocab_size], [options], [uniform])
+            filtered = filter_logits(logits[:, -1, : tokenizer.vocab_size], options)
+            new = sample(
+                filtered, 1.0 - torch.rand(1, generator=generator, dtype=torch.float64)
+            ).tolist()
             if new[0] == tokenizer.eot_id:
                 break
             ids = ids + new

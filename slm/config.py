@@ -157,7 +157,7 @@ class TrainingConfig(SettingsGroup):
     muon_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     """Momentum of Muon."""
     muon_steps: Annotated[int, Field(ge=1, le=20)] = 4
-    """Iterations of Muon's orthogonalisation; fewer are cheaper and less exact."""
+    """Iterations of Muon's orthogonalization; fewer are cheaper and less exact."""
     weight_decay: Rate = 0.1
     """Decoupled weight decay, applied to matrices only."""
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
@@ -209,7 +209,7 @@ class TrainingConfig(SettingsGroup):
     compile: Literal["auto", "on", "off"] = "auto"
     """torch.compile; auto uses it where the run is long enough to pay for it."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """CPU threads; none: as PyTorch finds best."""
+    """CPU threads; none: one per core, or fewer where a container has a CPU quota."""
     out_dir: PathText = "models"
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
     block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)

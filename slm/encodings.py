@@ -10,13 +10,12 @@ from __future__ import annotations
 import codecs
 import itertools
 import re
-import shlex
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from slm.errors import shown
+from slm.errors import shell_path, shown
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
@@ -106,9 +105,9 @@ def conversion_hint(
     if encoding.excerpt:
         return (
             f"it looks like {encoding.name}, in which that place reads {shown(encoding.excerpt)}; "
-            f"if this is right, convert it into a new file and use that: {command}"
+            f"if this is right, convert it into a new file and use that in its place: {command}"
         )
-    return f"it is {encoding.name}; convert it into a new file and use that: {command}"
+    return f"it is {encoding.name}; convert it into a new file and use that in its place: {command}"
 
 
 def free_name(folder: Path, stem: str, extension: str) -> Path:
@@ -118,12 +117,6 @@ def free_name(folder: Path, stem: str, extension: str) -> Path:
         if not new.exists():
             break
     return new
-
-
-def shell_path(path: Path) -> str:
-    """A path as a shell takes it; a leading dash would be taken for an option."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def _wide_encoding(head: bytes) -> Encoding | None:

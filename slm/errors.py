@@ -170,9 +170,19 @@ class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
 
 def command_line(*words: object) -> str:
     """A command that can be pasted into a shell as it is: words with blanks or signs are quoted."""
-    if sys.platform == "win32":
-        return subprocess.list2cmdline([str(word) for word in words])
-    return shlex.join(str(word) for word in words)
+    return " ".join(
+        shell_path(word) if isinstance(word, Path) else _shell_word(str(word)) for word in words
+    )
+
+
+def shell_path(path: Path) -> str:
+    """A path as a shell takes it; a leading dash would be taken for an option."""
+    text = str(path)
+    return _shell_word(f"./{text}" if text.startswith("-") else text)
+
+
+def _shell_word(text: str) -> str:
+    return subprocess.list2cmdline([text]) if sys.platform == "win32" else shlex.quote(text)
 
 
 def install_command(extra: str, *packages: str) -> str:

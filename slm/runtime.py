@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.errors import ConfigError, DeviceError
+from slm.resources import usable_cpus, usable_memory
 
 if TYPE_CHECKING:
     import torch
@@ -148,47 +149,51 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def set_threads(threads: int | None) -> int:
-    """Use this many CPU threads, or as many as PyTorch chose; returns the number in use."""
+    """Use this many CPU threads; None: see `cpu_threads`. Returns the number in use."""
     import torch
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    wanted = cpu_threads() if threads is None else threads
+    if wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
     return torch.get_num_threads()
 
 
 def cpu_threads() -> int:
-    """As many threads as PyTorch computes with: on Linux told without importing it if need be.
+    """How many threads compute: as many as PyTorch uses, but no more than a CPU quota is worth.
 
-    It takes OMP_NUM_THREADS, else a thread for each core that this process may use.
+    On Linux PyTorch need not be imported for it. A number that the user or the calling program
+    chose stays; see `slm.resources.usable_cpus` for the others.
     """
-    if "torch" in sys.modules or sys.platform != "linux":
-        return set_threads(None)
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdecimal() and int(wanted) > 0:
-        return int(wanted)
-    return len({_core_of(processor) for processor in os.sched_getaffinity(0)})
+    cpus = usable_cpus()
+    if "torch" not in sys.modules and sys.platform == "linux":
+        return cpus.threads
+    import torch
 
-
-def _core_of(processor: int) -> str:
-    """What the hardware threads of one core have in common."""
-    topology = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
-    try:
-        return topology.read_text(encoding="ascii")
-    except OSError:
-        return str(processor)
+    in_use = torch.get_num_threads()
+    # PyTorch itself counts the cores; any other number was chosen.
+    is_its_own = in_use == cpus.cores and cpus.chosen is None
+    return cpus.threads if cpus.is_limited_by_quota and is_its_own else in_use
 
 
 def memory_bytes(device: str) -> int | None:
-    """All the memory of a CUDA device, or of this machine; None where the system does not say."""
+    """The memory of a CUDA device, or what this process may use of the machine's.
+
+    None where the system does not say.
+    """
     if device.startswith("cuda"):
         import torch
 
         return int(torch.cuda.get_device_properties(device).total_memory)
-    try:
-        pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # AttributeError: Windows
-        return None
-    return pages * page_bytes if pages > 0 and page_bytes > 0 else None
+    memory = usable_memory()
+    return None if memory is None else memory.usable
+
+
+def memory_limit(device: str) -> str:
+    """What makes `memory_bytes` less than the machine has, in brackets; empty: nothing does."""
+    memory = None if device.startswith("cuda") else usable_memory()
+    if memory is None or not memory.reason:
+        return ""
+    return f" ({memory.reason}; the machine has {memory.machine / 1e9:,.1f} GB)"
 
 
 def peak_memory_bytes(device: str) -> float:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from slm.generation.batch_sampling import draw
 from slm.generation.decoder import Draw
-from slm.generation.sampling import draw
 from slm.generation.slots import Slots
 from slm.server.app import create_app
 from slm.server.asking import Model

@@ -31,6 +31,7 @@ from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
+from slm.resources import limit_libraries
 from slm.runtime import Process
 from slm.signals import Ended, EndOnSignal
 from slm.space import find_no_space
@@ -73,7 +74,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("generate", generate, "Continue prompts with a trained model."),
     ("serve", serve, "Serve a model over HTTP, in the form of OpenAI's API."),
     ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
-    ("info", info, "All about a run, a checkpoint or a data directory."),
+    ("info", info, "All about a run, a checkpoint, data, or this machine."),
     ("inspect", inspect, "What a model does inside while it reads a text."),
     ("presets", presets, "Presets, and all settings."),
 )
@@ -99,6 +100,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     Commands find in their context's `obj` when they began, by `time.monotonic`.
     """
     prepare_streams()
+    if arguments is None:  # the process is this program's own
+        limit_libraries()
     command = typer.main.get_command(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     signals = EndOnSignal()

@@ -1,7 +1,11 @@
-"""`slm info`: all about a run, a checkpoint or a data directory, with its checksums verified."""
+"""`slm info`: what slm uses of this machine, or all about a run, a checkpoint or prepared data.
+
+The checksums of all files are verified.
+"""
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +15,7 @@ from slm.cli.options import Json
 from slm.cli.output import print_json, say
 from slm.errors import UsageError
 from slm.reading import status_of
+from slm.resources import usable_cpus, usable_memory
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
@@ -19,29 +24,69 @@ if TYPE_CHECKING:
 
 def info(
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A run, a checkpoint, or a data directory.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="PATH",
+            help="A run, a checkpoint, or a data directory.  [what slm uses of this machine]",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell all about a checkpoint, a run or a data directory, and verify its checksums."""
-    from slm.data.shards import META_FILE
+    """Describe a checkpoint, a run or a data directory, and verify its checksums.
 
-    if status_of(path / META_FILE) is not None:
-        described = describe_data(path)
-    else:
-        try:
-            described = describe_checkpoint(path)
-        except UsageError as error:
-            if status_of(path) is None:
-                raise UsageError(f"there is nothing at {path}", hint=error.hint) from None
-            raise UsageError(
-                f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
-                hint="give a run's folder, a checkpoint, or a folder of prepared data",
-            ) from None
+    Without PATH: how many CPUs and how much memory slm uses on this machine, and why.
+    """
+    described = describe_machine() if path is None else _describe(path)
     if as_json:
         print_json(described)
     else:
         _print_sections(described)
+
+
+def describe_machine() -> dict[str, Any]:
+    """What slm uses of this machine's CPUs and memory, and what limits them."""
+    from slm import __version__
+
+    cpus, memory = usable_cpus(), usable_memory()
+    return {
+        "kind": "machine",
+        "slm": __version__,
+        "python": platform.python_version(),
+        "cpus": {
+            "used": str(cpus),
+            "machine": cpus.machine,
+            "allowed": cpus.allowed,
+            "cores": cpus.cores,
+            "cgroup_quota": cpus.quota,
+            "threads": cpus.threads,
+            "threads_for_text": cpus.workers,
+            "limited_by": cpus.reason or None,
+        },
+        "memory": None
+        if memory is None
+        else {
+            "used": str(memory),
+            "machine_bytes": memory.machine,
+            "usable_bytes": memory.usable,
+            "limited_by": memory.reason or None,
+        },
+    }
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    from slm.data.shards import META_FILE
+
+    if status_of(path / META_FILE) is not None:
+        return describe_data(path)
+    try:
+        return describe_checkpoint(path)
+    except UsageError as error:
+        if status_of(path) is None:
+            raise UsageError(f"there is nothing at {path}", hint=error.hint) from None
+        raise UsageError(
+            f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
+            hint="give a run's folder, a checkpoint, or a folder of prepared data",
+        ) from None
 
 
 def describe_data(path: Path) -> dict[str, Any]:

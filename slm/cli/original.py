@@ -121,6 +121,7 @@ def train(
     with run_lock(chosen, process):
         from slm.api import add_default_callbacks
         from slm.interop.model_file import MODEL_FILE
+        from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
         with ready_trainer(
@@ -133,6 +134,7 @@ def train(
             began_at=context.obj,
         ) as trainer:
             add_default_callbacks(trainer)
+            trainer.callbacks.callbacks.append(ContentionWatch(trainer.callbacks.note))
             result = trainer.train(existing="resume" if resume else "set-aside")
             if process.is_main:
                 command = ("python", _script(), "--output-dir", result.out_dir)

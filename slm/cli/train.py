@@ -43,6 +43,7 @@ from slm.quantities import counted
 from slm.runtime import Process
 
 if TYPE_CHECKING:
+    from slm.planning.plan_file import PlanFile
     from slm.runs.data import Progress
     from slm.training import TrainingResult
 
@@ -189,18 +190,28 @@ def _train(
     process = Process.from_environment()
     with run_lock(settings, process):
         plan = None if to_plan is None else tell_plan(settings, to_plan, began_at=began_at)
-        from slm.planning.plan_file import PlanFile
+        from slm.planning.plan_file import PlanFile, read_plan
         from slm.reporting.callbacks import recording_callbacks
         from slm.reporting.progress import ProgressDisplay
+        from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
-        planned = [] if plan is None else [PlanFile(plan)]
+        display = ProgressDisplay()
+        figures = plan.to_json() if plan is not None else None
+        if existing == "resume":
+            figures = read_plan(Path(settings.train.out_dir))
+        planned = None if figures is None else PlanFile(figures, display.on_note)
         settings = settings if plan is None else plan.settings
         with ready_trainer(
             settings,
             process,
             existing=existing,
-            callbacks=[*planned, *recording_callbacks(settings.train), ProgressDisplay()],
+            callbacks=[
+                *([] if planned is None else [planned]),
+                *recording_callbacks(settings.train),
+                display,
+                ContentionWatch(display.on_note),
+            ],
             progress=preparation_progress(),
             note=say,
             began_at=began_at,
@@ -209,8 +220,7 @@ def _train(
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
     if process.is_main:
         say_if_finished_before(result, settings, "slm", "train", "--out", result.out_dir)
-        expected = None if plan is None else plan.expected_bits_per_byte
-        _tell(result, bytes_per_token, expected, as_json=as_json)
+        _tell(result, bytes_per_token, planned, as_json=as_json)
 
 
 def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContextManager[object]:
@@ -263,8 +273,10 @@ def say_if_finished_before(result: TrainingResult, settings: RunConfig, *command
 
 
 def _tell(
-    result: TrainingResult, bytes_per_token: float, expected: float | None, *, as_json: bool
+    result: TrainingResult, bytes_per_token: float, planned: PlanFile | None, *, as_json: bool
 ) -> None:
+    outlook = None if planned is None else planned.outlook
+    promise, restated = (outlook.promise, outlook.restated) if outlook else (None, None)
     best = result.best_validation_loss
     bits_per_byte = None if best is None else best / math.log(2) / bytes_per_token
     if as_json:
@@ -279,7 +291,10 @@ def _tell(
                 "validation_loss": result.validation_loss,
                 "best_validation_loss": best,
                 "best_bits_per_byte": bits_per_byte,
-                "expected_bits_per_byte": expected,
+                "expected_bits_per_byte": promise and promise.expected_bits_per_byte,
+                "expected_steps": promise and promise.steps,
+                "restated_bits_per_byte": restated and restated.expected_bits_per_byte,
+                "restated_steps": restated and restated.steps,
                 "stopped_early": result.stopped_early,
                 "elapsed_seconds": result.elapsed_seconds,
             }
@@ -294,8 +309,12 @@ def _tell(
         rows.append(("training loss", f"{result.train_loss:.4f}"))
     if best is not None:
         rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
-    if expected is not None:
-        rows.append(("as planned", f"{expected:.4f} bits per byte, as `slm eval` measures them"))
+    for name, said in (("as planned", promise), ("as restated", restated)):
+        if said is not None:
+            figures = (
+                f"{said.expected_bits_per_byte:.4f} bits per byte in {counted(said.steps, 'step')}"
+            )
+            rows.append((name, f"{figures}, as `slm eval` measures them"))
     rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
     print_table(rows)
     command = command_line("slm", "generate", "--checkpoint", result.out_dir, "Once upon a time")

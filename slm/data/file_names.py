@@ -21,6 +21,7 @@ SPLIT_NAMES: dict[str, Split | Literal["test"]] = {
     "val": "validation",
     "dev": "validation",
     "test": "test",
+    "tests": "test",
     "testing": "test",
     "eval": "test",
     "evaluation": "test",

@@ -8,7 +8,6 @@ entered once.
 
 from __future__ import annotations
 
-import shlex
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from slm.data.file_names import (
     split_groups,
 )
 from slm.data.splits import Split
-from slm.errors import DataError
+from slm.errors import DataError, command_line
 
 MOST_FILES = 1_000_000
 """A folder with more is somebody's home, or a whole disk."""
@@ -104,7 +103,7 @@ def find_files(
     }
     by_name = bool(chosen["train"])
     if not by_name:
-        _refuse_without_training(folder, texts, chosen["validation"], expected)
+        _refuse_without_training(folder, texts, others, chosen["validation"], expected)
         for_tests = {file.path for group in groups["test"] for file in group.files}
         chosen["train"] = [file for file in texts if file.path not in for_tests]
         if not chosen["train"]:
@@ -194,16 +193,21 @@ def _only_group(folder: Path, split: str, groups: list[Group]) -> list[TextFile]
 
 
 def _refuse_without_training(
-    folder: Path, texts: list[TextFile], validation: list[TextFile], expected: str
+    folder: Path,
+    texts: list[TextFile],
+    others: list[str],
+    validation: list[TextFile],
+    expected: str,
 ) -> None:
     if (folder / "train.bin").exists():
         raise DataError(
             f"{folder} holds prepared token files, not text",
-            hint=f"train on it with --data {shlex.quote(str(folder))}",
+            hint=f"train on it with: {command_line('--data', folder)}",
         )
     if not texts:
+        found = f", found {listed(others)}" if others else ""
         raise DataError(
-            f"{folder} holds no text, expected files of the kinds {expected}",
+            f"{folder} holds no text, expected files of the kinds {expected}{found}",
             hint="name the training text train.txt, and the held-out text validation.txt; or put "
             "plain texts there under any names",
         )

@@ -17,6 +17,7 @@ from enum import Enum, auto
 from functools import cached_property
 
 from slm.data.documents import PIECE_CHARS, Piece, safe_cut
+from slm.data.suspects import special_token_in
 from slm.tokenizer.base import EOT_TEXT
 
 REACH = 64
@@ -333,11 +334,12 @@ def without_markers(
     """Documents without the markers at their starts and ends, as other programs' rows have them.
 
     Args:
-        documents: in pieces; each is one text already, so that markers within it are text.
+        documents: in pieces; each is one text already, so that markers within it are text, of which
+            a note is made.
         name: what to call them in notes.
-        note: called with a sentence when a marker is left out.
+        note: called with a sentence when a marker is left out, and when one is kept.
     """
-    begins, is_said = True, note is None
+    begins, is_said, is_said_inside = True, note is None, note is None
     for piece in documents:
         text = piece.text
         found: list[str] = []
@@ -354,6 +356,14 @@ def without_markers(
             note(
                 f"note: {name}: markers at the start or end of a text, such as {found[-1]}, are "
                 "left out"
+            )
+        inside = None if is_said_inside else special_token_in(text)
+        if inside is not None and note is not None:
+            is_said_inside = True
+            elsewhere = " (in a .txt file it would separate)" if inside in USUAL.markers else ""
+            note(
+                f"note: {name}: {inside} inside a text is learned as text, since each row is one "
+                f"document{elsewhere}"
             )
         if text or not (begins and piece.ends_story):
             yield Piece(text, piece.ends_story)

@@ -70,8 +70,8 @@ def build_engine(
     Raises:
         DeviceError: the device cannot compute in the format that was asked for.
     """
+    from slm.generation.batch_sampling import draw
     from slm.generation.native_slots import NativeSlots
-    from slm.generation.sampling import draw
     from slm.generation.slots import PlainSlots
 
     native = _native_of(model, n_slots, dtype, say)

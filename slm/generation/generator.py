@@ -57,7 +57,7 @@ class Generator:
         dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
         batch_size: rows that run together at most.
         decoder: what runs the model; None: `CachedDecoder`.
-        draw: how ids are drawn from the decoder's logits; None: `slm.generation.sampling.draw`.
+        draw: samples ids from the decoder's logits; None: `slm.generation.batch_sampling.draw`.
 
     Raises:
         TokenizerError: the tokenizer has more ids than the model.
@@ -190,7 +190,7 @@ def _plain_decoder(model: Shaped, dtype: str) -> Decoder:
 
 
 def _plain_draw() -> Draw:
-    from slm.generation.sampling import draw
+    from slm.generation.batch_sampling import draw
 
     return draw
 

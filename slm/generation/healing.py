@@ -7,7 +7,9 @@ step back over the last tokens, and let the first new ones begin with the bytes 
 
 Not every prompt needs it. Almost every token is the beginning of a longer one, but " fox" is a word
 of its own as well. So the model decides: it reads the prompt's own last tokens one by one, and they
-stay unless a token that could stand in their place is `FACTOR` times as likely as they are.
+stay unless a token that could stand in their place is `FACTOR` times as likely as they are. White
+space at the end is never meant as a token of its own. There the others are weighed together, and
+the prompt's own tokens have no advantage: after two spaces, each word is unlikely by itself.
 
 V ids.
 """
@@ -27,7 +29,7 @@ from slm.generation.decoder import Logits
 from slm.tokenizer.base import Tokenizer
 
 FACTOR = 4.0
-"""The prompt's own last tokens are replaced where others are so many times as likely."""
+"""The prompt's own last tokens are replaced where another is this many times as likely."""
 
 MOST_REPLACED = 8
 """Tokens at the end of a prompt that are looked at."""
@@ -123,8 +125,9 @@ class _Departure:
     """The prompt's bytes from there on."""
     logits: Logits
     """[V], what the model expects there."""
-    log_probability: float
-    """Of the likeliest other token, in nats, with the own ids before it."""
+    log_weight: float
+    """Of the other tokens, in nats, with the own ids before them. The own ids stay unless they are
+    less likely than this."""
 
 
 class PromptEnd:
@@ -184,17 +187,23 @@ class PromptEnd:
         others = self.candidates
         others = others[others != own_id]
         if len(others):
-            highest = self._log_own + float(scores[others].max()) - total
-            if self._best is None or highest > self._best.log_probability:
-                self._best = _Departure(self._n_read, self.rest, logits, highest)
+            weight = self._log_own + self._log_weight(scores[others]) - total
+            if self._best is None or weight > self._best.log_weight:
+                self._best = _Departure(self._n_read, self.rest, logits, weight)
         self._log_own += float(scores[own_id]) - total
         # What comes later is only less likely than the own ids are so far: nothing need be awaited.
         best = self._best
-        if best is None or not best.log_probability > self._log_own + math.log(FACTOR):
+        if best is None or not best.log_weight > self._log_own:
             return own_id
         self._is_replaced = True
         self.logits, self.rest = best.logits, best.rest
         return None
+
+    def _log_weight(self, scores: npt.NDArray[np.float64]) -> float:
+        """ln of the weight of other tokens in the place of the rest, by their logits."""
+        if self.rest.isspace():
+            return _log_sum_exp(scores)
+        return float(scores.max()) - math.log(FACTOR)
 
     def accept(self, token_id: int) -> tuple[NewToken | None, int]:
         """Take in the id that was read or drawn.

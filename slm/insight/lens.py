@@ -41,7 +41,7 @@ class Depth:
     guesses: tuple[Guess, ...]
     """One for each token read."""
     surprise: float | None
-    """Mean surprise in bits about the tokens that come next; none where there is no next one."""
+    """Mean surprisal in bits of the next tokens; None where there is no next token."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def logit_lens(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 5) ->
     streams = trace(model, ids, layers=()).streams
     depths = []
     for depth, stream in enumerate(streams):
-        logits = head_logits(model, stream).cpu()[:, : tokenizer.vocab_size]
+        logits = head_logits(model, stream).cpu()
         depths.append(_depth(depth, logits.log_softmax(dim=-1), ids, tokenizer, top))
     return Lens(tuple(token_texts(tokenizer, ids)), tuple(depths))
 
@@ -85,7 +85,7 @@ def _depth(
     nats = of_next[:, 0].tolist()
     guesses = tuple(
         Guess(
-            candidates=likeliest(row, tokenizer, top),
+            candidates=likeliest(row[: tokenizer.vocab_size], tokenizer, top),
             next_probability=math.exp(nats[place]) if place < len(nats) else None,
             next_rank=ranks[place] if place < len(ranks) else None,
         )

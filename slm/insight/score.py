@@ -1,7 +1,8 @@
-"""How a model takes a text, token by token: what it thought likely, and how surprised it was.
+"""The surprisal of every token of a text, with the alternatives that the model preferred.
 
-The surprise of a token is -log2 of its probability: 1 bit for a toss of a coin. Over a text its sum
-is what a compressor built on this model would need (Shannon 1948).
+The surprisal of a token is -log2 of its probability: 1 bit for a coin toss. Its sum over a text is
+the size to which a compressor with this model would reduce it (Shannon 1948). Loss and bits per
+byte are those of `slm.evals.loss`: the end-of-text token after the text counts.
 """
 
 from __future__ import annotations
@@ -23,77 +24,84 @@ from slm.tokenizer.base import Tokenizer
 
 @dataclass(frozen=True)
 class ScoredToken:
-    """A token of a text, and what the model thought at its place."""
+    """A token of a text, and what the model predicted at its position."""
 
     id: int
     text: str
     kind: TokenKind
     probability: float
-    """What the model gave it."""
+    """That the model assigned to it."""
     surprise: float
     """In bits."""
     rank: int
-    """How many tokens the model thought likelier."""
+    """Number of tokens that the model considered more likely."""
     entropy: float
-    """How unsure the model was at this place, whatever came then: its expected surprise in bits."""
+    """The uncertainty of the prediction at this position: the expected surprisal in bits."""
     alternatives: tuple[Candidate, ...]
-    """The likeliest tokens for this place, the likeliest first; this token may be among them."""
+    """The most likely tokens at this position, in order; this token may be among them."""
 
 
 @dataclass(frozen=True)
 class ScoredText:
-    """A text as a model takes it."""
+    """A text as a model predicts it."""
 
     tokens: tuple[ScoredToken, ...]
+    end: ScoredToken | None
+    """The end-of-text token after the text; None where the given ids end with one."""
     loss: float
-    """Mean surprise of a token in nats, as in training."""
+    """Mean surprisal in nats per token, the end-of-text token included."""
     perplexity: float
     bits_per_byte: float
-    """All surprise over the UTF-8 bytes of the text."""
+    """Total surprisal, the end-of-text token included, over the UTF-8 bytes of the text."""
     bytes: int
 
 
 def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -> ScoredText:
-    """Score every token of a text, with the story's own start as context.
+    """Score every token of a text, and the end-of-text token after it.
 
     A text longer than the context is read in windows that overlap by half.
 
     Args:
-        model: put into evaluation mode and back.
+        model: in evaluation mode meanwhile.
         tokenizer: the model's.
         text: any text, or its ids.
-        top: how many alternatives each place has.
+        top: number of alternatives at each position.
 
     Raises:
-        TokenizerError: it is no valid Unicode, or an id is not in the vocabulary.
+        TokenizerError: it is not valid Unicode, or an id is not in the vocabulary.
         DataError: it is empty.
     """
     ids = token_ids(tokenizer, text)
     if not ids:
         raise DataError("the text is empty", hint="write a few words")
-    tokens: list[ScoredToken] = []
-    texts = token_texts(tokenizer, ids)
-    for logits in _logits_at_each(model, [tokenizer.eot_id, *ids]):
-        for row in logits[:, : tokenizer.vocab_size].log_softmax(dim=-1):
-            shown = texts[len(tokens)]
-            surprise = -float(row[shown.id]) / math.log(2.0)
-            tokens.append(
+    ends = ids[-1] == tokenizer.eot_id
+    scored_ids = ids if ends else [*ids, tokenizer.eot_id]
+    texts = token_texts(tokenizer, scored_ids)
+    scored: list[ScoredToken] = []
+    for logits in _logits_at_each(model, [tokenizer.eot_id, *scored_ids]):
+        # All ids of the model, as in training: a padded vocabulary has more than the tokenizer.
+        for log_probabilities in logits.log_softmax(dim=-1):
+            token, own = texts[len(scored)], log_probabilities[texts[len(scored)].id]
+            scored.append(
                 ScoredToken(
-                    id=shown.id,
-                    text=shown.text,
-                    kind=shown.kind,
-                    probability=math.exp(float(row[shown.id])),
-                    surprise=surprise,
-                    rank=int((row > row[shown.id]).sum()),
-                    entropy=entropy_bits(row),
-                    alternatives=likeliest(row, tokenizer, top),
+                    id=token.id,
+                    text=token.text,
+                    kind=token.kind,
+                    probability=math.exp(float(own)),
+                    surprise=-float(own) / math.log(2.0),
+                    rank=int((log_probabilities > own).sum()),
+                    entropy=entropy_bits(log_probabilities),
+                    alternatives=likeliest(
+                        log_probabilities[: tokenizer.vocab_size], tokenizer, top
+                    ),
                 )
             )
-    bits = math.fsum(token.surprise for token in tokens)
-    loss = bits * math.log(2.0) / len(tokens)
+    bits = math.fsum(token.surprise for token in scored)
+    loss = bits * math.log(2.0) / len(scored)
     n_bytes = len(tokenizer.decode_bytes(ids))
     return ScoredText(
-        tokens=tuple(tokens),
+        tokens=tuple(scored[: len(ids)]),
+        end=None if ends else scored[-1],
         loss=loss,
         perplexity=math.exp(loss),
         bits_per_byte=bits / n_bytes if n_bytes else math.nan,

@@ -1,4 +1,4 @@
-"""Sampling in native code: the same ids as `slm.generation.sampling.draw`."""
+"""Sampling in native code: the same ids as `slm.generation.batch_sampling.draw`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def native_draw(
     if not all(0.0 <= number <= 1.0 for number in uniforms):
         raise ValueError(f"uniform numbers must be from 0 to 1, found {list(uniforms)}")
     if seen is not None:
-        rows = _penalised(rows, options, seen)
+        rows = _penalized(rows, options, seen)
     elif rows.strides[1] != rows.itemsize:
         rows = np.ascontiguousarray(rows)
     ids = np.empty(len(rows), dtype=np.int64)
@@ -76,12 +76,12 @@ def native_draw(
     return drawn
 
 
-def _penalised(
+def _penalized(
     logits: npt.NDArray[np.float32],
     options: Sequence[SamplingOptions],
     seen: Sequence[Collection[int]],
 ) -> npt.NDArray[np.float32]:
-    """A copy, [B, V]; see `slm.generation.sampling.penalise_repetition`."""
+    """A copy, [B, V]; see `slm.generation.sampling.penalize_repetition`."""
     logits = np.array(logits, order="C")
     for row, each, ids in zip(logits, options, seen, strict=True):
         places = list(ids)

@@ -20,7 +20,7 @@ from slm.data.place import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.scaling_law import LAW, seconds_per_token
-from slm.quantities import counted, gigabytes
+from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
 
@@ -101,7 +101,10 @@ class Plan:
     settings: RunConfig
     speed: float
     parameters: int
+    non_embedding_parameters: int
     steps: int
+    seconds_per_step: float
+    """Without what comes before and between the steps."""
     tokens: int
     text_bytes: float
     """Read in all, the same text counted as often as it is read."""
@@ -216,7 +219,9 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         settings=with_free_values(settings, intervals, minutes),
         speed=machine.speed,
         parameters=costs.parameters,
+        non_embedding_parameters=costs.non_embedding_parameters,
         steps=steps,
+        seconds_per_step=_seconds_per_step(settings, minutes, machine),
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
@@ -259,13 +264,22 @@ def _bytes_per_token(settings: RunConfig, text: Text) -> float:
 
 def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
     """How many steps fit between what comes before and after them; at least one."""
-    choice, seconds = settings.train.compile, 60.0 * minutes
-    compiled = compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
-    seconds -= STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
-    seconds *= 1.0 - EVALUATING_SHARE
+    compiled = _is_compiled(settings, minutes, machine)
+    before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
+    seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
+    return max(1, int(seconds / _seconds_per_step(settings, minutes, machine)))
+
+
+def _seconds_per_step(settings: RunConfig, minutes: float, machine: Machine) -> float:
+    compiled = _is_compiled(settings, minutes, machine)
     flops = model_costs(settings.model).training_flops_per_token
     token_seconds = seconds_per_token(flops, compiled=compiled) / machine.speed
-    return max(1, int(seconds / token_seconds / _tokens_per_step(settings)))
+    return token_seconds * _tokens_per_step(settings)
+
+
+def _is_compiled(settings: RunConfig, minutes: float, machine: Machine) -> bool:
+    choice, seconds = settings.train.compile, 60.0 * minutes
+    return compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
 
 
 def _tokens_per_step(settings: RunConfig) -> int:
@@ -276,10 +290,10 @@ def _tokens_per_step(settings: RunConfig) -> int:
 def _warnings_of_text(
     settings: RunConfig, minutes: float, text: Text, epochs: float | None
 ) -> Iterator[str]:
-    reading = text.reading_seconds / 60.0
-    if reading > 0.3 * minutes:
+    if text.reading_seconds > 0.3 * 60.0 * minutes:
         yield (
-            f"reading all the text takes about {reading:.1f} minutes of the {minutes:g}: take less "
+            f"reading all the text takes about {duration(text.reading_seconds)} of the "
+            f"{counted(minutes, 'minute')}: take less "
             f"with --limit, or do it before, with: {prepare_command(settings.data)}"
         )
     if text.n_bytes is None:
@@ -303,8 +317,8 @@ def _warnings_of_machine(
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
-            f"about {gigabytes(memory)} of memory will be used, there are {gigabytes(there)}: "
-            "choose a smaller batch_size"
+            f"about {gigabytes(memory)} of memory are needed, of {gigabytes(there)} that this "
+            "process may use: choose a smaller batch_size"
         )
     if 60.0 * minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"

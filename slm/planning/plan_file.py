@@ -1,22 +1,81 @@
-"""`plan.json`: what was planned for a run, to be compared with what came of it."""
+"""`plan.json`: what was planned for a run, and what was said anew once it ran."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from slm.files import atomic_write
-from slm.planning.plan import Plan
-from slm.training.events import Callback, RunStart
+from slm.planning.restating import Outlook, Promise, Restatement
+from slm.reading import read_bounded, strict_json
+from slm.training.events import Callback, RunStart, StepRecord
 
 PLAN_FILE = "plan.json"
+LARGEST_BYTES = 1 << 20
+
+
+def read_plan(out_dir: Path) -> dict[str, Any] | None:
+    """The plan that a run was started with; None where there is none that can be read."""
+    try:
+        plan = strict_json(read_bounded(out_dir / PLAN_FILE, LARGEST_BYTES))
+    except (OSError, ValueError):
+        return None
+    return plan if isinstance(plan, dict) else None
 
 
 class PlanFile(Callback):
-    """Writes a plan into the run's directory when the run starts."""
+    """Writes a plan into the run's directory, and says when another result is to be expected.
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    Args:
+        plan: as `Plan.to_json` gives it, or as it was saved.
+        note: is called with a sentence for the user.
+    """
+
+    def __init__(self, plan: Mapping[str, Any], note: Callable[[str], None]) -> None:
+        self.plan = dict(plan)
+        said = plan.get("restatements")
+        self._said: list[Any] = said if isinstance(said, list) else []
+        promise = Promise.from_json(plan)
+        last = Restatement.from_json(self._said[-1]) if self._said else None
+        self.outlook = None if promise is None else Outlook(promise, last)
+        self._note = note
+        self._path = Path(PLAN_FILE)
+        self._tokens_per_step = 0
 
     def on_start(self, start: RunStart) -> None:
-        text = json.dumps(self.plan.to_json(), indent=2)
-        atomic_write(start.out_dir / PLAN_FILE, text + "\n")
+        self._path = start.out_dir / PLAN_FILE
+        self._tokens_per_step = start.tokens_per_step
+        minutes = start.settings.train.max_minutes
+        if self.outlook is not None and self.outlook.promise.minutes != minutes:
+            self.outlook = None  # the run was given another length
+        self._write()
+
+    def on_step(self, record: StepRecord) -> None:
+        if self.outlook is None:
+            return
+        before = self.outlook.stated
+        seconds = self._tokens_per_step / record.tokens_per_second
+        now = self.outlook.add(record.step, record.elapsed_seconds, seconds)
+        if now is None:
+            return
+        self._said.append(asdict(now))
+        self._write()
+        left = 60.0 * self.outlook.promise.minutes - now.elapsed_seconds
+        self._note(
+            f"a step takes {_time(now.seconds_per_step)} instead of "
+            f"{_time(before.seconds_per_step)}, and {left:,.0f} s are left: expect about "
+            f"{now.steps:,} steps instead of {before.steps:,}, and "
+            f"{now.expected_bits_per_byte:.2f} bits per byte instead of "
+            f"{before.expected_bits_per_byte:.2f}"
+        )
+
+    def _write(self) -> None:
+        content = {**self.plan, "restatements": self._said}
+        atomic_write(self._path, json.dumps(content, indent=2) + "\n")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1e3 * seconds:.0f} ms"

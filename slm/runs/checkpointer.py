@@ -59,6 +59,7 @@ class Checkpointer:
         self.data_loader = data_loader
         self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         self._saved: tuple[int, Path] | None = None
+        self._threads = torch.get_num_threads()  # a busy machine may lend fewer for a while
 
     def start_new_run(self) -> None:
         """Begin a run of which nothing is saved yet."""
@@ -176,7 +177,7 @@ class Checkpointer:
         """Everything but the settings that determines the last bits of the results."""
         return {
             "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
+            "threads": self._threads,
             "processes": self.step.process.world_size,
             "device": self.step.device.partition(":")[0],
             "dtype": self.step.dtype,

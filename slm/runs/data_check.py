@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slm.config import GPTConfig, RunConfig
+from slm.config import DEFAULT_BLOCK_SIZE, GPTConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import META_FILE, DataDirectory
 from slm.errors import ConfigError, DataError
@@ -85,3 +85,30 @@ def _check_split(directory: DataDirectory, name: str) -> None:
         f"the id {int(tokens[0])}",
         hint="prepare other text",
     )
+
+
+def check_context_length(config: TrainingConfig, block_size: int, model_block_size: int) -> None:
+    """Refuse context lengths that do not fit the windows.
+
+    Args:
+        config: `short_context`, and `block_size`, which has no effect of its own: a default that
+            nobody chose may differ.
+        block_size: of the windows of the data loader.
+        model_block_size: the model's context length.
+
+    Raises:
+        ConfigError: the message names the lengths.
+    """
+    if config.block_size not in (DEFAULT_BLOCK_SIZE, block_size, model_block_size):
+        raise ConfigError(
+            f"block_size is {config.block_size} in the training settings, {block_size} in the data "
+            f"loader and {model_block_size} in the model",
+            hint=f"set block_size={block_size} in the training settings",
+        )
+    short = config.short_context
+    if short is not None and short < block_size and block_size % short:
+        half = block_size // 2
+        raise ConfigError(
+            f"block_size {block_size} is not a multiple of train.short_context {short}",
+            hint=f"try short_context={half if block_size % 2 == 0 else 'none'}",
+        )

@@ -38,6 +38,7 @@ from slm.runtime import (
     Process,
     device_of_process,
     memory_bytes,
+    memory_limit,
     process_group,
     resolve_device,
     resolve_dtype,
@@ -129,7 +130,7 @@ def _unheard(sentence: str) -> None:
 
 
 def check_memory(settings: RunConfig, device: str, process: Process | None = None) -> None:
-    """Refuse a run that needs more memory than the device or this machine has in all.
+    """Refuse a run that needs more memory than the device has in all, or this process may use.
 
     The estimate is a lower bound, so that nothing is refused that could run. Of a sharded model
     `process` (None: alone) has a share.
@@ -150,7 +151,7 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
     raise ConfigError(
         f"training needs at least {gigabytes(state + activations)} of memory "
         f"({gigabytes(state)} for weights and optimizer, {gigabytes(activations)} for a "
-        f"micro-batch), {device} has {gigabytes(there)}",
+        f"micro-batch), {device} has {gigabytes(there)}{memory_limit(device)}",
         hint=f"try a batch_size below {rows_that_fit:,}; more gradient_accumulation_steps make up"
         if rows_that_fit > 1
         else "choose a smaller n_layer, n_embd or block_size",

@@ -35,7 +35,7 @@ from slm.parallel.collectives import (
 from slm.parallel.fsdp import place_model
 from slm.run_paths import settings_to_save
 from slm.runs.checkpointer import Checkpointer
-from slm.runs.data_check import check_data, describe_data
+from slm.runs.data_check import check_context_length, check_data, describe_data
 from slm.runs.disk_space import require_space_for
 from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
@@ -57,7 +57,6 @@ from slm.training.callbacks import CallbackList
 from slm.training.compiling import compile_blocks, eagerly, worth_compiling
 from slm.training.evaluate import validation_loss
 from slm.training.events import Callback, RunStart, TrainingResult
-from slm.training.schedule import check_context_length
 from slm.training.trainer import Item, StopRequested, Trainer
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import email.message
 import json
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from slm.errors import did_you_mean, shown
@@ -16,6 +18,9 @@ from slm.server.neutral import FOREIGN_FIELDS, UNSUPPORTED
 from slm.server.problems import ProblemError
 
 Asked = TypeVar("Asked", bound=BaseModel)
+
+CHARSETS = ("utf-8", "utf8", "us-ascii")
+"""Names of UTF-8, and of a part of it."""
 
 
 class BodyReader:
@@ -36,7 +41,7 @@ class BodyReader:
             ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
             ClientDisconnect: the client went away meanwhile.
         """
-        _check_content_type(request.headers.get("content-type", ""))
+        _check_headers(request.headers)
         declared = request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared[:20]) > self._limits.body_bytes:
             raise _too_large(self._limits)
@@ -64,13 +69,21 @@ class BodyReader:
             raise ProblemError(503, "too much is being sent at once", code="busy", retry_after=1)
 
 
-def _check_content_type(value: str) -> None:
+def _check_headers(headers: Headers) -> None:
     """Let JSON through only: a page of another site can send other types without being asked."""
-    kind, *parameters = (part.strip().lower() for part in value.split(";"))
-    charsets = {part.partition("=")[2].strip('"') for part in parameters if "charset" in part}
-    if kind != "application/json" or not charsets <= {"utf-8", "utf8"}:
+    given = email.message.Message()  # whose rules of quoting are those of HTTP, too
+    given["Content-Type"] = headers.get("content-type", "")
+    if given.get_content_type() != "application/json":
         raise ProblemError(
             415, "the body must be JSON, sent with the header Content-Type: application/json"
+        )
+    charset = given.get_content_charset("utf-8")
+    if charset not in CHARSETS:
+        raise ProblemError(415, f"the body must be in UTF-8, found the charset {shown(charset)}")
+    encoding = headers.get("content-encoding", "identity")
+    if encoding.strip().lower() not in ("", "identity"):
+        raise ProblemError(
+            415, f"the body must be sent as it is, found the Content-Encoding {shown(encoding)}"
         )
 
 
@@ -86,7 +99,8 @@ def parsed(body: bytes) -> dict[str, Any]:
     """
     try:
         # A byte order mark may be there, which some editors and shells put before any UTF-8.
-        data = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        text = body.decode("utf-8-sig")
+        data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise ProblemError(400, f"the body is not UTF-8: {error.reason}") from None
     except json.JSONDecodeError as error:
@@ -98,6 +112,22 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ProblemError(400, f"the body must be a JSON object, found {shown(data)}")
     return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these names and values; which of two values was meant, nobody can know.
+
+    Raises:
+        ProblemError: a name is there twice.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ProblemError(
+                400, f"the field {shown(name)} is there twice", param=name, code="duplicate_field"
+            )
+        found[name] = value
+    return found
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,13 +1,13 @@
 """Fields that have no effect here: which of their values ask for nothing, and why others cannot be.
 
 `Neutral` is for the fields of OpenAI's schema, which are declared in `slm.server.schemas`.
-`FOREIGN_FIELDS` is for those of other servers that many clients send along.
+`FOREIGN_FIELDS` is for those of other servers, and of the other path, that many clients send along.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from pydantic_core import PydanticCustomError, core_schema
 
 UNSUPPORTED = "not_supported"
 """The type of pydantic's error for a field or value that is known and cannot be served."""
+
+TEXT_ALONE = "the model reads and writes text alone"
 
 
 class Neutral:
@@ -75,15 +77,21 @@ class ForeignField:
     neutral: tuple[Any, ...] | None = ()
 
 
-def without_neutral_fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data without those `FOREIGN_FIELDS` that ask for nothing."""
-    return {name: value for name, value in data.items() if not _asks_for_nothing(name, value)}
+def without_neutral_fields(data: Mapping[str, Any], *, own: Container[str]) -> dict[str, Any]:
+    """The data without the fields that are not our `own` and ask for nothing.
+
+    Clients of all kinds dump their objects with every field that they know, so null is as good as
+    nothing in a field that nobody here has heard of.
+    """
+    return {
+        name: value
+        for name, value in data.items()
+        if name in own or not _asks_for_nothing(name, value)
+    }
 
 
 def _asks_for_nothing(name: str, value: Any) -> bool:
-    field = FOREIGN_FIELDS.get(name)
-    if field is None:
-        return False
+    field = FOREIGN_FIELDS.get(name, _UNHEARD_OF)
     return field.neutral is None or _is_one_of(value, (None, *field.neutral))
 
 
@@ -94,12 +102,27 @@ def _is_one_of(value: Any, values: tuple[Any, ...]) -> bool:
     )
 
 
+_UNHEARD_OF = ForeignField("leave it out")
+
+
 def _fields(advice: str, **neutral: tuple[Any, ...] | None) -> dict[str, ForeignField]:
     return {name: ForeignField(advice, values) for name, values in neutral.items()}
 
 
 FOREIGN_FIELDS: dict[str, ForeignField] = {
-    **_fields("use max_tokens", n_predict=(), num_predict=(), max_new_tokens=(), max_length=()),
+    # Of the other one of our paths.
+    **_fields("prompts are for /v1/completions, and messages for this path", prompt=()),
+    **_fields("messages are for /v1/chat/completions, and a prompt for this path", messages=()),
+    **_fields("/v1/completions has it", best_of=(1,), echo=(False,), suffix=("",)),
+    **_fields("use logprobs with the number", top_logprobs=(0,)),
+    **_fields(
+        "use max_tokens",
+        max_completion_tokens=(),
+        n_predict=(),
+        num_predict=(),
+        max_new_tokens=(),
+        max_length=(),
+    ),
     **_fields("use repetition_penalty", repeat_penalty=(1,)),
     **_fields(
         "a text ends where the model ends it, at a stop text, or after max_tokens",
@@ -121,7 +144,9 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         dynatemp_range=(0,),
         dry_multiplier=(0,),
         xtc_probability=(0,),
+        top_n_sigma=(-1,),
         bad_words=([],),
+        logits_processors=([],),
         samplers=(),
     ),
     # Settings of what is off, as the fields above hold.
@@ -155,13 +180,17 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         guided_choice=(),
         guided_grammar=(),
         structured_outputs=(),
+        regex=("",),
+        ebnf=("",),
+        format=("",),
     ),
     **_fields(
         "a conversation is read as plain text",
         chat_template=(),
-        chat_template_kwargs=({},),
+        chat_template_kwargs=({}, {"enable_thinking": False}, {"thinking": False}),
         documents=([],),
         template=("",),
+        raw=(True, False),
     ),
     **_fields(
         "a last message of the assistant is continued",
@@ -175,20 +204,33 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
     **_fields("the context length is the model's own", num_ctx=()),
     **_fields("a prompt that is too long is refused", truncate_prompt_tokens=()),
     **_fields("use logprobs", n_probs=(0,)),
+    **_fields("logprobs are the model's own", post_sampling_probs=(False,)),
     **_fields("use echo with logprobs", prompt_logprobs=(0,)),
     **_fields(
-        "use logprobs, which hold the token_ids", return_token_ids=(False,), return_tokens=(False,)
+        "use logprobs, which hold the token_ids",
+        return_token_ids=(False,),
+        return_tokens=(False,),
+        return_tokens_as_token_ids=(False,),
     ),
-    **_fields("GET /metrics has the timings", timings_per_token=(False,)),
+    **_fields("use echo", return_full_text=(False,)),
+    **_fields("the numbers of tokens come in the last event", continuous_usage_stats=(False,)),
+    **_fields("GET /metrics has the timings", timings_per_token=(False,), return_progress=(False,)),
     **_fields(
         "the model does not reason",
         think=(False,),
-        thinking=(),
+        thinking=({"type": "disabled"},),
         enable_thinking=(False,),
-        reasoning=("", {}),
+        reasoning=("", {}, {"effort": "none"}, {"enabled": False}),
         reasoning_content=("",),
+        reasoning_details=([],),
+        include_reasoning=(True, False),
+        separate_reasoning=(True, False),
     ),
-    **_fields("leave it out", priority=(0,), provider_specific_fields=({},)),
+    **_fields("the older half of a full context is forgotten", n_keep=(0,), n_discard=(0,)),
+    **_fields(TEXT_ALONE, images=([],), image_data=([],)),
+    **_fields("the model is served as it is", lora=([],)),
+    **_fields("leave it out", priority=(0,), provider_specific_fields=({},), watermark=(False,)),
+    **_fields("this server passes nothing on", transforms=([],), plugins=([],)),
     # Of the other server's workings alone.
     **_fields(
         "leave it out",
@@ -196,8 +238,13 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         cache_control=None,
         id_slot=None,
         keep_alive=None,
+        ttl=None,
+        draft_model=None,
+        cache_salt=None,
         request_id=None,
+        guided_decoding_backend=None,
+        guided_whitespace_pattern=None,
         spaces_between_special_tokens=None,
     ),
 }
-"""Fields of llama.cpp, vLLM, Ollama and others that clients are known to send."""
+"""Fields of llama.cpp, vLLM, Ollama and others, and of our other path, that clients send."""

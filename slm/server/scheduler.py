@@ -18,8 +18,8 @@ from functools import partial
 
 from torch import Tensor
 
+from slm.generation.batch_sampling import draw
 from slm.generation.decoder import NO_ID, Draw
-from slm.generation.sampling import draw
 from slm.generation.slots import Slots
 from slm.server.limits import Limits
 from slm.server.streams import Piece, Stream, draw_ids

@@ -15,16 +15,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from slm.errors import shown
 from slm.generation.options import LARGEST_SEED
-from slm.server.neutral import Neutral, unsupported, without_neutral_fields
+from slm.server.neutral import TEXT_ALONE, Neutral, unsupported, without_neutral_fields
 
 MOST_STOPS = 4
 LONGEST_STOP = 256
@@ -65,7 +66,9 @@ def valid_unicode(text: str) -> str:
 
 Whole = BeforeValidator(_whole_number)
 Text = Annotated[str, AfterValidator(valid_unicode)]
-StopText = Annotated[Text, Field(min_length=1, max_length=LONGEST_STOP)]
+StopText = Annotated[
+    str, Field(min_length=1, max_length=LONGEST_STOP), AfterValidator(valid_unicode)
+]
 
 PromptItem = str | tuple[int, ...]
 """A prompt as text, or as token ids."""
@@ -104,9 +107,7 @@ def _prompts(value: Any) -> tuple[PromptItem, ...]:
                 return tuple(ids for ids in several if ids is not None)
     raise PydanticCustomError(
         "prompt",
-        "must be a text, a list of texts, a list of token ids, or a list of such lists, "
-        "found {found}",
-        {"found": shown(value)},
+        "must be a text, a list of texts, a list of token ids, or a list of such lists",
     )
 
 
@@ -122,20 +123,35 @@ def _absent_if_minus_one(value: int) -> int | None:
     return None if value == -1 else value
 
 
+def _seed(value: int) -> int | None:
+    """A seed as the generator takes it: OpenAI's schema has negative ones, too."""
+    return None if value == -1 else value & LARGEST_SEED
+
+
 NO_TOOLS = "this server calls no tools"
 NOT_STORED = "this server stores no answers"
-TEXT_ALONE = "the model reads and writes text alone"
 
 
 class Checked(BaseModel):
-    """JSON data of a request: strict, but for foreign fields that ask for nothing."""
+    """JSON data of a request: strict, but for other fields that ask for nothing."""
 
     model_config = STRICT
 
     @model_validator(mode="before")
     @classmethod
     def _drop_neutral_fields(cls, data: Any) -> Any:
-        return without_neutral_fields(data) if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        return without_neutral_fields(data, own=cls.model_fields)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """For pydantic: other fields are described as what may be there."""
+        described = handler.resolve_ref_schema(handler(schema))
+        described["additionalProperties"] = {"type": "null"}
+        return described
 
 
 class StreamOptions(Checked):
@@ -213,11 +229,11 @@ class GenerationRequest(FieldsWithoutEffect):
     repetition_penalty: Annotated[float, Field(ge=0.01, le=100.0)] | None = None
     """Above 1, tokens that are in the text become less likely; none: 1."""
     seed: (
-        Annotated[int, Field(ge=-1, le=LARGEST_SEED), Whole, AfterValidator(_absent_if_minus_one)]
+        Annotated[int, Field(ge=-LARGEST_SEED - 1, le=LARGEST_SEED), Whole, AfterValidator(_seed)]
         | None
     ) = None
-    """Equal requests with equal seeds give equal texts; -1 or none: a fresh one, which is
-    answered."""
+    """Equal requests with equal seeds give equal texts; -1 or none: a fresh one, which is answered.
+    Another negative one is answered as the positive one that stands for it."""
     stop: StopText | Annotated[list[StopText], Field(max_length=MOST_STOPS)] | None = None
     """The text ends before this text, or the first of these."""
     stream: bool | None = None

@@ -10,7 +10,6 @@ processors, and so that no input can hurt it.
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -21,6 +20,7 @@ import regex
 import tiktoken
 
 from slm.errors import TokenizerError
+from slm.resources import usable_cpus
 from slm.tokenizer.base import EOT_TEXT, Ids
 from slm.tokenizer.byte_level import ALL_BYTES
 from slm.tokenizer.table import TokenTable, invalid_unicode
@@ -93,14 +93,14 @@ class BytePairTokenizer(TokenTable):
         return [token_id for part in _cut(text) for token_id in self._encode(part).tolist()]
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of each text, on all processors.
+        """Ids of each text, on all processors that this process may use.
 
         Raises:
             TokenizerError: a text holds a lone surrogate.
         """
         parts_per_text = [_cut(text) for text in texts]
         groups = list(_groups([part for parts in parts_per_text for part in parts]))
-        with ThreadPoolExecutor(min(len(groups), _processors()) or 1) as pool:
+        with ThreadPoolExecutor(min(len(groups), usable_cpus().workers) or 1) as pool:
             encoded = (ids for group in pool.map(self._encode_group, groups) for ids in group)
             return [
                 next(encoded) if len(parts) == 1 else np.concatenate([next(encoded) for _ in parts])
@@ -190,10 +190,3 @@ def _groups(texts: list[str]) -> Iterator[list[str]]:
             group, chars = [], 0
     if group:
         yield group
-
-
-def _processors() -> int:
-    """Processors that this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

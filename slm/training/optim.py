@@ -43,23 +43,6 @@ class Sharding(Protocol):
         """
 
 
-class Unsharded:
-    """Every process has the whole of every matrix; see `Sharding`."""
-
-    def local(self, tensor: Tensor) -> Tensor:
-        """The tensor itself."""
-        return tensor
-
-    def on_whole_matrices(
-        self, function: Callable[[Tensor], Tensor], matrices: Tensor, like: Tensor
-    ) -> Tensor:
-        """The function's result."""
-        return function(matrices)
-
-
-UNSHARDED = Unsharded()
-
-
 def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
     """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
 
@@ -103,7 +86,7 @@ class Muon(torch.optim.Optimizer):
         weight_decay: decoupled, as in AdamW.
         dtype: number format of the orthogonalization.
         steps: iterations of the orthogonalization.
-        sharding: of the parameters; see `Sharding`.
+        sharding: of the parameters; None: every process has all of them.
 
     Raises:
         ValueError: a parameter is not a matrix.
@@ -118,7 +101,7 @@ class Muon(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         dtype: torch.dtype = torch.bfloat16,
         steps: int = 4,
-        sharding: Sharding = UNSHARDED,
+        sharding: Sharding | None = None,
     ) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.dtype = dtype
@@ -147,7 +130,7 @@ class Muon(torch.optim.Optimizer):
     def _move(
         self, parameters: list[nn.Parameter], shape: torch.Size, group: dict[str, Any]
     ) -> None:
-        local = self.sharding.local
+        local = self.sharding.local if self.sharding else _itself
         gradients = [local(p.grad) for p in parameters if p.grad is not None]
         momenta = [local(self._momentum(p)) for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
@@ -155,7 +138,10 @@ class Muon(torch.optim.Optimizer):
         stacked = ahead[0].new_empty((len(ahead), *ahead[0].shape), dtype=self.dtype)
         torch._foreach_copy_(list(stacked.unbind()), list(ahead))
         orthogonal = partial(orthogonalize, steps=self.steps)
-        updates = self.sharding.on_whole_matrices(orthogonal, stacked, parameters[0])
+        if self.sharding:
+            updates = self.sharding.on_whole_matrices(orthogonal, stacked, parameters[0])
+        else:
+            updates = orthogonal(stacked)
         updates = updates.to(parameters[0].dtype)
         scale = math.sqrt(max(1.0, shape[0] / shape[1]))
         weights = [local(parameter) for parameter in parameters]
@@ -171,12 +157,16 @@ class Muon(torch.optim.Optimizer):
         return buffer
 
 
+def _itself(tensor: Tensor) -> Tensor:
+    return tensor
+
+
 def build_optimizers(
     model: nn.Module,
     config: TrainingConfig,
     *,
     muon_dtype: torch.dtype = torch.bfloat16,
-    sharding: Sharding = UNSHARDED,
+    sharding: Sharding | None = None,
 ) -> dict[str, torch.optim.Optimizer]:
     """The optimizers of a run, by name, each parameter in exactly one of them.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from slm.config import DEFAULT_BLOCK_SIZE, TrainingConfig
-from slm.errors import ConfigError
+from slm.config import TrainingConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,30 +61,3 @@ def split_windows(batch: tuple[Tensor, Tensor], length: int) -> tuple[Tensor, Te
     """Each sequence split into parts of the given length: [B, T] -> [B T / length, length]."""
     x, y = batch
     return x.reshape(-1, length), y.reshape(-1, length)
-
-
-def check_context_length(config: TrainingConfig, block_size: int, model_block_size: int) -> None:
-    """Refuse context lengths that do not fit the windows.
-
-    Args:
-        config: `short_context`, and `block_size`, which has no effect of its own: a default that
-            nobody chose may differ.
-        block_size: of the windows of the data loader.
-        model_block_size: the model's context length.
-
-    Raises:
-        ConfigError: the message names the lengths.
-    """
-    if config.block_size not in (DEFAULT_BLOCK_SIZE, block_size, model_block_size):
-        raise ConfigError(
-            f"block_size is {config.block_size} in the training settings, {block_size} in the data "
-            f"loader and {model_block_size} in the model",
-            hint=f"set block_size={block_size} in the training settings",
-        )
-    short = config.short_context
-    if short is not None and short < block_size and block_size % short:
-        half = block_size // 2
-        raise ConfigError(
-            f"block_size {block_size} is not a multiple of train.short_context {short}",
-            hint=f"try short_context={half if block_size % 2 == 0 else 'none'}",
-        )

@@ -8,6 +8,7 @@ fails, so that a new one comes with a test of its own.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 import shlex
@@ -20,6 +21,9 @@ from pathlib import Path
 import pytest
 
 import slm as package
+from slm.cli import main
+from slm.config import DataConfig
+from slm.data.place import prepare_command
 from slm.data.prepare import prepare
 from tests.conftest import tell_stories
 
@@ -39,28 +43,32 @@ GIVEN_BELOW = {
     ("cli", "slm --help"),
     ("cli", "python -c"),
     ("data", "slm prepare"),
-    ("data", "iconv"),
+    ("data", "mv"),
+    ("encodings.py", "iconv"),
     ("presets", "slm presets"),
     ("settings_group.py", "slm presets"),
     ("space.py", "ulimit"),
 }
 NAMED_ONLY = {
     ("cli", "slm generate"): "what is measured",
-    ("cli", "slm bench"): "the origin of a setting",
+    ("bench", "slm bench"): "the origin of a setting",
     ("cli", "slm serve"): "what needs the extra",
     ("cli", "slm eval"): "how a figure is measured",
     ("cli", "slm presets"): "in the reference",
     ("data", "hf auth"): "a person logs in to the hub",
+    ("data", "cp"): "as mv, of a file that a cache of the hub holds",
+    ("encodings.py", "cp"): "a name of an encoding",
     ("runtime.py", "torchrun"): "how processes are started",
-    ("train", "torchrun"): "how processes are started",
+    ("runs", "torchrun"): "what has started a run",
+    ("parallel", "torchrun"): "how processes are started",
 }
 MADE_BY = {
     ("cli", "command_line"),
     ("data", "command_line"),
     ("checkpoint", "command_line"),
-    ("train", "prepare_command"),
+    ("planning", "prepare_command"),
     ("tokenizer", "install_command"),
-    ("peers", "install_command"),
+    ("bench", "install_command"),
     ("errors.py", "install_command"),
     ("errors.py", "command_line"),
 }
@@ -141,8 +149,9 @@ plain, socket.socket.connect = socket.socket.connect, refuse
 class Sandbox:
     """A user's folder, and a shell in it."""
 
-    def __init__(self, folder: Path, tools: Path) -> None:
+    def __init__(self, folder: Path, tools: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
+        self._capsys = capsys
         self._asked = tools / "asked"
         (tools / "sitecustomize.py").write_text(NO_NETWORK, encoding="utf-8")
         for name, words in (("slm", "-m slm"), ("python", "")):
@@ -164,28 +173,44 @@ class Sandbox:
             if path.is_file() and not path.name.startswith(".lock")
         }
 
-    def shell(self, command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Give a command; what was there must stay, and the network is not asked."""
+    @contextlib.contextmanager
+    def unchanged(self, command: object, *, renames: bool = False) -> Iterator[None]:
+        """What is there must stay, and the network is not asked."""
         before = self.files()
-        outcome = subprocess.run(
-            ["/bin/sh", "-c", command],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
-        assert outcome.returncode == code, (command, outcome.stdout, outcome.stderr)
-        assert "Traceback" not in outcome.stderr
+        yield
         assert not self._asked.exists(), self._asked.read_text()
         after = self.files()
+        if renames:
+            assert sorted(after.values()) == sorted(before.values())
+            return
         changed = [path for path, content in before.items() if after.get(path) != content]
         assert not changed, (command, changed)
+
+    def shell(
+        self, command: str, code: int = 0, *, renames: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Give a command to a shell, as it is printed."""
+        with self.unchanged(command, renames=renames):
+            outcome = subprocess.run(
+                ["/bin/sh", "-c", command],
+                cwd=self.folder,
+                env=self._environment,
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
+            )
+        assert outcome.returncode == code, (command, outcome.stdout, outcome.stderr)
+        assert "Traceback" not in outcome.stderr
         return outcome
 
     def slm(self, *words: object, code: int = 0) -> str:
-        """What a command says on stderr."""
-        return self.shell(shlex.join(["slm", *map(str, words)]), code).stderr
+        """What a command says on stderr; in this process, which saves its start."""
+        self._capsys.readouterr()
+        with self.unchanged(words), contextlib.chdir(self.folder):
+            found = main([str(word) for word in words])
+        said = self._capsys.readouterr().err
+        assert found == code, (words, said)
+        return said
 
     def hint(self, *words: object, code: int) -> str:
         """The hint of a command that fails."""
@@ -195,14 +220,14 @@ class Sandbox:
 
 
 @pytest.fixture
-def sandbox(tmp_path: Path) -> Sandbox:
+def sandbox(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Sandbox:
     """A folder with a text, prepared data, and nothing else."""
     folder, tools = tmp_path / "my project", tmp_path / "tools"
     folder.mkdir()
     tools.mkdir()
     (folder / "my book.txt").write_text(tell_stories(80, seed=0), encoding="utf-8", newline="\n")
     prepare(str(folder / "my book.txt"), "bytes", folder / "my data")
-    return Sandbox(folder, tools)
+    return Sandbox(folder, tools, capsys)
 
 
 def after(text: str, marker: str) -> str:
@@ -329,12 +354,16 @@ def test_a_run_that_is_there_already(sandbox: Sandbox) -> None:
 def test_a_plan(sandbox: Sandbox) -> None:
     command = after(sandbox.hint("train", "--plan", code=2), "example:")
     assert sandbox.shell(command).stdout.startswith("minutes")
-    # A text that takes long to read: the plan says how to do that before.
-    words = ["train", "--minutes", "0.05", "--plan", "--source", "my book.txt", "--set", *QUICK[1:]]
-    (sandbox.folder / "my book.txt").write_text(tell_stories(60_000, seed=0), encoding="utf-8")
-    (note,) = [line for line in sandbox.slm(*words).splitlines() if "reading all" in line]
-    sandbox.shell(after(note, "with:"))
-    assert "reading all" not in sandbox.slm(*words)
+
+
+def test_what_a_plan_says_about_text_that_takes_long_to_read(sandbox: Sandbox) -> None:
+    """It names the command that prepares the text before; see `tests/unit/planning`."""
+    data = DataConfig(source="my book.txt", tokenizer="bpe:300", limit=60, corpus_seed=3)
+    sandbox.shell(prepare_command(data))
+    (made,) = (sandbox.folder / "data").iterdir()
+    words = ["--tokenizer", "bpe:300", "--limit", 60, "--set", "corpus_seed=3"]
+    sandbox.slm("train", *TINY, "--source", "my book.txt", *words)
+    assert list((sandbox.folder / "data").iterdir()) == [made]
 
 
 @pytest.mark.parametrize(
@@ -373,6 +402,20 @@ def test_a_damaged_best_model(sandbox: Sandbox) -> None:
     hint = sandbox.hint("generate", "--checkpoint", "my run", "Once", code=1)
     place = after(hint, "give")
     assert sandbox.shell(f"slm generate --checkpoint {place} Once").stdout.startswith("Once")
+
+
+@pytest.mark.parametrize("name", ["my rows.txt", "rows.dat"])
+def test_a_file_with_a_name_that_says_something_else(sandbox: Sandbox, name: str) -> None:
+    rows = [f'{{"text": "One day Tom saw {number} birds."}}\n' for number in range(40)]
+    (sandbox.folder / name).write_text("".join(rows), encoding="utf-8")
+    for taken in ("my rows.jsonl", "rows.dat.jsonl"):  # which must not be overwritten
+        (sandbox.folder / taken).write_text("mine", encoding="utf-8")
+    hint = sandbox.hint("prepare", "--source", name, "--out", "made", code=1)
+    command = after(hint, "rename it:")
+    assert command.startswith("mv -n ")
+    sandbox.shell(command, renames=True)
+    new = shlex.split(command)[-1]
+    sandbox.slm("prepare", "--source", new, "--tokenizer", "bytes", "--out", "made")
 
 
 CURLY = "She said \u201cgo\u201d \u2013 caf\u00e9. " * 40

@@ -21,7 +21,7 @@ from slm.parallel.collectives import in_step, is_sharded
 from slm.parallel.fsdp import gathered, load_whole, local, on_whole_matrices, place_model, share_of
 from slm.runs.guarded_step import GuardedStep
 from slm.runtime import Process, process_group
-from slm.training.optim import orthogonalise
+from slm.training.optim import orthogonalize
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 50,
@@ -78,11 +78,11 @@ def check_matrices(process: Process) -> None:
         shares = torch.stack([local(share_of(m, like)) for m in matrices])  # type: ignore[arg-type]
         for dtype in (torch.float32, torch.bfloat16):
             found = on_whole_matrices(
-                lambda m: orthogonalise(m).cumsum(dim=1),
+                lambda m: orthogonalize(m).cumsum(dim=1),
                 shares.to(dtype),
                 like,  # type: ignore[arg-type]
             )
-            expected = orthogonalise(matrices.to(dtype)).cumsum(dim=1)
+            expected = orthogonalize(matrices.to(dtype)).cumsum(dim=1)
             mine = torch.stack([local(share_of(m, like)) for m in expected])  # type: ignore[arg-type]
             torch.testing.assert_close(
                 found, mine, rtol=0, atol=2e-2 if dtype.itemsize == 2 else 1e-5

@@ -24,7 +24,7 @@ from slm.generation import (
     build_engine,
     build_generator,
 )
-from slm.generation.sampling import draw
+from slm.generation.batch_sampling import draw
 from slm.generation.slot_decoder import SlotDecoder
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running

@@ -9,22 +9,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
 
-from slm.api import Trainer
 from slm.cli import main
+from slm.train_state import TrainState
+from slm.training.trainer import Trainer
 
 
 def die_after(last_step: int) -> None:
     """Let this process be killed as it begins a step."""
-    make_step = Trainer._make_step
+    make_step = Trainer._step
 
-    def until_then(self: Trainer, *args: Any) -> None:
-        if self.state.step == last_step:
+    def until_then(self: Trainer, state: TrainState, progress: float) -> None:
+        if state.step == last_step:
             os.kill(os.getpid(), signal.SIGKILL)
-        make_step(self, *args)
+        make_step(self, state, progress)
 
-    Trainer._make_step = until_then  # type: ignore[method-assign]
+    Trainer._step = until_then  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

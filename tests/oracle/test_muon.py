@@ -1,4 +1,4 @@
-"""Our Muon moves matrices as `torch.optim.Muon` does, and orthogonalises as its polynomial says."""
+"""Our Muon moves matrices as `torch.optim.Muon` does, and orthogonalizes as its polynomial says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from slm.training import optim
-from slm.training.optim import NEWTON_SCHULZ_COEFFICIENTS, Muon, orthogonalise
+from slm.training.optim import NEWTON_SCHULZ_COEFFICIENTS, Muon, orthogonalize
 
 SHAPES = [(16, 16), (48, 16), (16, 48), (16, 16), (5, 33), (48, 16), (1, 8), (8, 1)]
 BFLOAT16_STEP = 2.0**-8
@@ -28,12 +28,12 @@ def by_singular_values(matrix: Tensor, steps: int = 4) -> Tensor:
 
 @pytest.mark.parametrize("shape", sorted(set(SHAPES)), ids=str)
 @pytest.mark.parametrize("steps", [2, 4])
-def test_orthogonalise_is_the_polynomial_of_the_singular_values(
+def test_orthogonalize_is_the_polynomial_of_the_singular_values(
     shape: tuple[int, int], steps: int
 ) -> None:
     torch.manual_seed(0)
     matrices = torch.randn(3, *shape) * torch.tensor([1e-4, 1.0, 1e4])[:, None, None]
-    found = orthogonalise(matrices, steps)
+    found = orthogonalize(matrices, steps)
     assert found.shape == matrices.shape
     for matrix, orthogonal in zip(matrices, found, strict=True):
         expected = by_singular_values(matrix, steps)
@@ -42,13 +42,13 @@ def test_orthogonalise_is_the_polynomial_of_the_singular_values(
 
 def test_singular_values_come_close_to_one() -> None:
     torch.manual_seed(0)
-    values = torch.linalg.svdvals(orthogonalise(torch.randn(4, 24, 64)))
+    values = torch.linalg.svdvals(orthogonalize(torch.randn(4, 24, 64)))
     assert values.min() > 0.6
     assert values.max() < 1.25
 
 
 def test_a_gradient_of_zero_stays_zero() -> None:
-    assert (orthogonalise(torch.zeros(2, 4, 6)) == 0).all()
+    assert (orthogonalize(torch.zeros(2, 4, 6)) == 0).all()
 
 
 def test_the_tighter_bound_saves_an_iteration() -> None:
@@ -61,12 +61,12 @@ def test_the_tighter_bound_saves_an_iteration() -> None:
         return float((found.float() - u @ vh).norm() / (u @ vh).norm())
 
     theirs = torch.stack([_as_torch_does(matrix, 5) for matrix in matrices])
-    assert away(orthogonalise(matrices, 4)) < 1.05 * away(theirs)
-    assert away(orthogonalise(matrices, 2)) > 1.2 * away(theirs)
+    assert away(orthogonalize(matrices, 4)) < 1.05 * away(theirs)
+    assert away(orthogonalize(matrices, 2)) > 1.2 * away(theirs)
 
 
 def _as_torch_does(matrix: Tensor, steps: int) -> Tensor:
-    """PyTorch's orthogonalisation, by a step of its Muon from zero at a learning rate of one."""
+    """PyTorch's orthogonalization, by a step of its Muon from zero at a learning rate of one."""
     weight = nn.Parameter(torch.zeros_like(matrix))
     weight.grad = matrix.clone()
     torch.optim.Muon([weight], lr=1.0, weight_decay=0.0, ns_steps=steps).step()
@@ -82,7 +82,7 @@ def test_the_rest_of_a_step_is_that_of_torch(
     matrices one by one."""
     monkeypatch.setattr(
         optim,
-        "orthogonalise",
+        "orthogonalize",
         lambda x, steps: torch.stack([_as_torch_does(matrix.float(), steps) for matrix in x]),
     )
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of, shell_path
+from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
 
 QUOTES = "It\u2019s a \u201cquiet\u201d day in the caf\u00e9, said Zo\u00eb. "
 FRENCH = "Il \u00e9tait une fois une petite fille qui vivait pr\u00e8s de la for\u00eat. "
@@ -131,9 +131,7 @@ def test_marks() -> None:
     assert mark_of(codecs.BOM_UTF16_BE) == "UTF-16"
 
 
-def test_names_for_a_shell(tmp_path: Path) -> None:
-    assert shell_path(Path("a.txt")) == "a.txt"
-    assert shell_path(Path("-a b")) == "'./-a b'"
+def test_names_that_are_free(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     assert free_name(tmp_path, "a", ".txt") == tmp_path / "a-2.txt"
     assert free_name(tmp_path, "b", ".txt") == tmp_path / "b.txt"

@@ -18,6 +18,7 @@ from slm.errors import (
     SlmError,
     command_line,
     did_you_mean,
+    shell_path,
     shown,
 )
 
@@ -87,6 +88,10 @@ def test_commands_can_be_pasted() -> None:
         *("slm", "train", "--out", str(path))
     ]
     assert command_line("slm", "train", "--out", "runs/demo") == "slm train --out runs/demo"
+    # A path with a leading dash would be taken for an option; an option stays one.
+    assert command_line("mv", "-n", Path("-a b"), Path("c")) == "mv -n './-a b' c"
+    assert shell_path(Path("-a")) == "./-a"
+    assert shell_path(Path("a.txt")) == "a.txt"
 
 
 @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143)])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import platform
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from slm import runtime
 from slm.errors import ConfigError, DeviceError
+from slm.resources import Cpus, Memory
 from slm.runtime import (
     Process,
     autocast,
@@ -28,6 +29,8 @@ from slm.runtime import (
     device_of_process,
     is_surely_cpu,
     keep_freed_memory,
+    memory_bytes,
+    memory_limit,
     mix_seed,
     process_group,
     resolve_device,
@@ -88,24 +91,63 @@ def test_whether_it_is_surely_the_cpu(
     assert not is_surely_cpu("auto")
 
 
-def test_as_many_threads_as_pytorch_would_use(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """`cpus(cores, quota, chosen)`: what this machine has, as the test wishes."""
+
+    def have(cores: int, quota: float | None = None, chosen: tuple[str, int] | None = None) -> None:
+        found = Cpus(cores, cores, cores, quota, chosen)
+        monkeypatch.setattr(runtime, "usable_cpus", lambda: found)
+
     before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        assert cpu_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+    yield have
+    torch.set_num_threads(before)
+
+
+def test_as_many_threads_as_pytorch_uses(cpus: Callable[..., None]) -> None:
+    cpus(2)
+    torch.set_num_threads(3)
+    assert cpu_threads() == set_threads(None) == 3
+    cpus(3)
+    assert cpu_threads() == set_threads(None) == 3
+
+
+def test_no_more_threads_than_a_quota_is_worth(cpus: Callable[..., None]) -> None:
+    torch.set_num_threads(3)
+    cpus(3, 2.5)
+    assert cpu_threads() == 2
+    assert torch.get_num_threads() == 3  # asking changes nothing
+    assert set_threads(None) == torch.get_num_threads() == 2
+    assert set_threads(3) == 3
+    cpus(3, 2.5, ("OMP_NUM_THREADS", 3))
+    assert set_threads(None) == 3
+    cpus(4, 2.5)  # PyTorch would have taken 4: 3 is the choice of the program
+    assert set_threads(None) == 3
+
+
+def test_threads_without_pytorch(
+    cpus: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delitem(sys.modules, "torch")
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    cpus(6)
+    assert cpu_threads() == 6
+    cpus(6, 1.5)
+    assert cpu_threads() == 1
+    cpus(6, 1.5, ("OMP_NUM_THREADS", 5))
     assert cpu_threads() == 5
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(runtime, "_core_of", lambda processor: f"{processor % 2}")
-    for nothing in ("", "0", "many", "2,3"):
-        monkeypatch.setenv("OMP_NUM_THREADS", nothing)
-        assert cpu_threads() == 2
-    monkeypatch.undo()
-    assert runtime._core_of(10**6) == "1000000"  # nobody says
+
+
+def test_memory_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "usable_memory", lambda: Memory(8 * 10**9, 2 * 10**9))
+    assert memory_bytes("cpu") == 2 * 10**9
+    assert memory_limit("cpu") == " (cgroup memory limit; the machine has 8.0 GB)"
+    assert memory_limit("cuda:0") == ""
+    monkeypatch.setattr(runtime, "usable_memory", lambda: Memory(8 * 10**9, 8 * 10**9))
+    assert memory_limit("cpu") == ""
+    monkeypatch.setattr(runtime, "usable_memory", lambda: None)
+    assert memory_bytes("cpu") is None
+    assert memory_limit("cpu") == ""
 
 
 def test_what_is_there_is_taken(machine: dict[str, Any]) -> None:

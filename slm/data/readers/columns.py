@@ -8,13 +8,16 @@ TEXT_NAMES = ("text", "story")
 EXPECTED = " or ".join(repr(name) for name in TEXT_NAMES)
 
 
-def text_name(names: Iterable[str]) -> str | None:
-    """The name that means the text: the first of `text` and `story`, in any case of letters."""
+def text_names(names: Iterable[str]) -> list[str]:
+    """The names that mean the text, the best first; letters may be of any case."""
     names = list(names)
-    plain = [name.strip().lower() for name in names]
+    found = []
     for wanted in TEXT_NAMES:
-        if wanted in names:
-            return wanted
-        if wanted in plain:
-            return names[plain.index(wanted)]
-    return None
+        same = [name for name in names if name.strip().lower() == wanted]
+        found += sorted(same, key=lambda name: name != wanted)
+    return found
+
+
+def text_name(names: Iterable[str]) -> str | None:
+    """The best name that means the text; None: there is none."""
+    return next(iter(text_names(names)), None)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Literal
 
 from slm.data.readers.compression import MAGIC, SKIPPABLE_ZSTD, member_name
 from slm.data.readers.data_file import DataFile
-from slm.data.readers.dialect import DELIMITER_NAMES, is_evident_table
+from slm.data.readers.dialect import delimiter_name, is_evident_table
 from slm.data.readers.kinds import COMPRESSIONS, READABLE, Format, kind_of, step_for
-from slm.encodings import mark_of, shell_path
-from slm.errors import DataError
+from slm.encodings import mark_of
+from slm.errors import DataError, shell_path
 from slm.reading import kind_by_magic
 from slm.tokenizer.base import EOT_TEXT
 
@@ -28,13 +29,18 @@ _BINARY: dict[Format, tuple[tuple[bytes, ...], str]] = {
     "arrow": (_ARROW_MAGICS, "an Arrow file"),
 }
 
-_BINARY_EXTENSIONS = ((_PARQUET_MAGIC, ".parquet"), (_ARROW_MAGICS[0], ".arrow"))
+_BINARY_EXTENSIONS = (
+    (_PARQUET_MAGIC, ".parquet"),
+    *((magic, ".arrow") for magic in _ARROW_MAGICS),
+)
+_BINARY_NAMES = {".parquet": "a Parquet file", ".arrow": "an Arrow file"}
 
-Evidence = Literal["json values", "json lines", "csv", "html", "xml", "rtf", "lfs"]
+Evidence = Literal["json values", "json lines", "python", "csv", "html", "xml", "rtf", "lfs"]
 
 _NAMES: dict[Evidence, str] = {
     "json values": "JSON",
     "json lines": "JSON Lines",
+    "python": "dictionaries as Python prints them",
     "html": "an HTML page",
     "xml": "an XML document",
     "rtf": "a Rich Text document",
@@ -50,6 +56,12 @@ _STARTS: tuple[tuple[str, Evidence], ...] = (
 )
 _JSON_OBJECT = re.compile(r'\{\s*"(?:[^"\\\n]|\\.){0,200}"\s*:\s*["\[{\d+tfn-]')
 _JSON_LIST = re.compile(r'\[\s*(?:\{\s*(?:"|\})|"(?:[^"\\]|\\.)*(?:"\s*[,\]]|$))')
+_PYTHON_OBJECT = re.compile(r"\[?\s*\{\s*'(?:[^'\\\n]|\\.){0,200}'\s*:\s*['\"\[{\d+TFN-]")
+_AS_JSON = (
+    "import ast, json, sys; [print(json.dumps(ast.literal_eval(line))) "
+    "for line in sys.stdin if line.strip()]"
+)
+"""A program of Python that makes lines of dictionaries lines of JSON."""
 
 
 def evidence_in(head: str, *, whole: bool) -> tuple[Evidence, str] | None:
@@ -69,6 +81,8 @@ def evidence_in(head: str, *, whole: bool) -> tuple[Evidence, str] | None:
         return "json values", ""
     if _JSON_OBJECT.match(head):
         return ("json lines" if _is_value(head, whole=whole) else "json values"), ""
+    if _PYTHON_OBJECT.match(head):
+        return "python", ""
     lines = head.splitlines(keepends=True)
     delimiter = is_evident_table(lines if whole else lines[:-1], whole=whole)
     return ("csv", delimiter) if delimiter is not None else None
@@ -95,27 +109,33 @@ def check_content(file: DataFile) -> None:
     check_kind(file)
     _check_packing(file)
     if file.format is None:
+        with file.open_packed() as stream:  # a zip archive
+            step = step_for(member_name(stream))
+        rename = file.rename_command(".txt" + file.packing)
         raise DataError(
             f"{file.name} does not say what is in it, expected the name of one of {READABLE}",
-            hint=f"if it holds text, rename it: {file.rename_command('.txt' + file.packing)}",
+            hint=f"unpack it; then {step}" if step else f"if it holds text, rename it: {rename}",
         )
     with file.open() as stream:
         head = stream.read(HEAD_BYTES)
     whole = len(head) < HEAD_BYTES
     format = file.format
-    if not head and format not in ("text", "json"):
+    if not head and format in _BINARY:
         raise DataError(f"{file.name} is empty", hint="give a file that holds text")
     magic = None if mark_of(head) else kind_by_magic(head[:16])
     found = _evidence(head, whole=whole)
     if format in _BINARY:
         magics, expected = _BINARY[format]
         if not head.startswith(magics):
-            is_found = magic or (_name_of(found) if found else "something else")
-            raise DataError(
-                f"cannot read {file.name}: it is {is_found}, not {expected}",
-                hint=_step(file, found[0]) if found else "fetch the file again",
-            )
+            extension = _binary_extension(head)
+            is_found = _BINARY_NAMES.get(extension or "") or magic
+            is_found = is_found or (_name_of(found) if found else "something else")
+            step = _step(file, found[0]) if found else "fetch the file again"
+            if extension is not None:
+                step = f"rename it: {file.rename_command(extension)}"
+            raise DataError(f"cannot read {file.name}: it is {is_found}, not {expected}", hint=step)
         return
+    magic = magic or _BINARY_NAMES.get(_binary_extension(head) or "")
     if magic is not None:
         raise DataError(
             f"{file.name} is {magic}, not text", hint=_step_for_magic(file, head, magic)
@@ -145,7 +165,7 @@ def _evidence(head: bytes, *, whole: bool) -> tuple[Evidence, str] | None:
 def _name_of(found: tuple[Evidence, str]) -> str:
     evidence, delimiter = found
     if evidence == "csv":
-        return f"a table (CSV, its fields separated by {DELIMITER_NAMES[delimiter]})"
+        return f"a table (CSV, its fields separated by {delimiter_name(delimiter)})"
     return _NAMES[evidence]
 
 
@@ -159,7 +179,13 @@ def _step(file: DataFile, found: Evidence) -> str:
     if found == "html":
         return f"{as_it_is}if a page of a web site was saved in place of a file, fetch it again"
     if found in ("xml", "rtf"):
-        return f"{as_it_is}else save it as plain text in UTF-8 with the program for such files"
+        return f"{as_it_is}save it as plain text in UTF-8 with the program for such files"
+    if found == "python":
+        new = shell_path(file.new_name(".jsonl"))
+        return (
+            f"{as_it_is}to learn the texts in it, write them as JSON into a new file: "
+            f"{file.printing_command()} | python3 -c {shlex.quote(_AS_JSON)} > {new}"
+        )
     if file.kind.compression == "zip":
         return f"{as_it_is}to learn the texts in it, unpack it first"
     command = file.rename_command(_EXTENSIONS.get(found, ".csv") + file.packing)
@@ -168,13 +194,18 @@ def _step(file: DataFile, found: Evidence) -> str:
 
 def _step_for_magic(file: DataFile, head: bytes, magic: str) -> str:
     """What to do about binary content in a file that is named as text."""
-    extension = next((name for begin, name in _BINARY_EXTENSIONS if head.startswith(begin)), None)
+    extension = _binary_extension(head)
     if extension is None and file.kind.compression is None and magic.endswith("archive"):
         extension = _packing_of(head)
         extension = extension and file.kind.extension + extension
     if extension is None or file.kind.compression is not None:
         return "unpack or convert it, and give the text"
     return f"rename it: {file.rename_command(extension)}"
+
+
+def _binary_extension(head: bytes) -> str | None:
+    """The extension of the table that the first bytes begin."""
+    return next((name for begin, name in _BINARY_EXTENSIONS if head.startswith(begin)), None)
 
 
 def _packing_of(head: bytes) -> str | None:
@@ -227,7 +258,18 @@ def check_kind(file: DataFile) -> None:
     if step is None:
         with file.open() as stream:
             head = stream.read(HEAD_BYTES)
+        magic = None if mark_of(head) else kind_by_magic(head[:16])
+        extension = _binary_extension(head)
+        if magic is not None or extension is not None:
+            raise DataError(
+                f"{file.name} is {magic or _BINARY_NAMES[extension or '']}, and its name is of an "
+                "unknown kind",
+                hint=_step_for_magic(file, head, magic or ""),
+            )
         found = _evidence(head, whole=len(head) < HEAD_BYTES)
-        extension = _EXTENSIONS.get(found[0], ".csv") if found else ".txt"
-        step = f"if it holds text, rename it: {file.rename_command(extension + file.packing)}"
+        if found is None or found[0] == "csv" or found[0] in _EXTENSIONS:
+            extension = _EXTENSIONS.get(found[0], ".csv") if found else ".txt"
+            step = f"if it holds text, rename it: {file.rename_command(extension + file.packing)}"
+        else:
+            step = _step(file, found[0])
     raise DataError(f"{file.name} is of an unknown kind, expected one of {READABLE}", hint=step)

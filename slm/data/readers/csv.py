@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from slm.data.documents import Piece, pieces_of
-from slm.data.readers.columns import EXPECTED, text_name
+from slm.data.readers.columns import EXPECTED, text_name, text_names
 from slm.data.readers.data_file import LONGEST_LINE_BYTES, DataFile, decoded_lines
-from slm.data.readers.dialect import DELIMITER_NAMES, find_dialect, has_data, is_number
-from slm.encodings import shell_path
-from slm.errors import DataError
+from slm.data.readers.dialect import delimiter_name, find_dialect, has_data, is_number, is_rule
+from slm.errors import DataError, shell_path
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 _ROWS_LOOKED_AT = 500
 _LINES_LOOKED_AT = 200
 _CHARACTERS_LOOKED_AT = 1 << 18
+_NULL = "\\N"
+"""What databases write for no value."""
 _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
@@ -51,21 +52,29 @@ def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) 
         next(lines)
     rows = _Rows(dialect.reader(lines), file, lines_before=int(dialect.declared))
     first_rows = list(itertools.islice(rows, _ROWS_LOOKED_AT))
-    first, below = (first_rows[0], first_rows[1:]) if first_rows else ([], [])
-    if has_data(first, below):
-        column = _column_without_names(first_rows, file, dialect.delimiter)
-        tell(f"note: {file.name}: no names of columns; the first row is read as a story too")
-        below = first_rows
-    else:
+    if not first_rows:
+        return
+    first, below = first_rows[0], first_rows[1:]
+    if has_names := not has_data(first, below):
         column = _text_column(first, below, file)
-        if text_name(first) is None:
+        named = text_name(first)
+        if named is None or first[column].strip().lower() != named.strip().lower():
             tell(
                 f"note: {file.name}: the first row is read as names of columns, and the column "
                 f"{first[column][:40]!r} as the text"
             )
+    else:
+        column = _column_without_names(first_rows, file, dialect.delimiter)
+        tell(f"note: {file.name}: no names of columns; the first row is read as a story too")
+        below = first_rows
     for row in itertools.chain(below, rows):
-        text = row[column]
-        if text and not text.isspace():
+        if has_names and row == first:
+            tell(f"note: {file.name}: rows that repeat the names of columns are left out")
+            continue
+        text = row[column].replace("\r\n", "\n")
+        if dialect.skip_spaces:
+            text = text.rstrip(" ")
+        if text and not text.isspace() and text != _NULL:
             yield from pieces_of(text)
 
 
@@ -89,13 +98,14 @@ class _Rows:
         self._file = file
         self._lines_before = lines_before
         self._width: int | None = None
+        self._n_rows = 0
 
     def __iter__(self) -> Iterator[list[str]]:
         return self
 
     def __next__(self) -> list[str]:
         row: list[str] = []
-        while not row:
+        while not row or is_rule(row):
             try:
                 row = next(self._reader)
             except csv.Error as error:
@@ -103,13 +113,18 @@ class _Rows:
         if self._width is None:
             self._width = len(row)
         if len(row) != self._width:
-            separators = DELIMITER_NAMES.get(self._reader.dialect.delimiter, "separators")
+            separators = delimiter_name(self._reader.dialect.delimiter)
+            above = ""
+            if self._n_rows == 1:
+                above = "the first row names the columns: give it as many names, and remove what "
+                above += "is above it; "
             raise DataError(
                 f"cannot read {self._file.name}: the row that ends in line {self._line:,} has "
                 f"{len(row)} fields, the first row {self._width}",
-                hint=f"the fields are separated by {separators}; one with such a character in it "
-                "is written between quotes",
+                hint=f"{above}the fields are separated by {separators}; one with such a character "
+                "in it is written between quotes",
             )
+        self._n_rows += 1
         return row
 
     @property
@@ -132,10 +147,10 @@ class _Rows:
 
 
 def _text_column(names: list[str], rows: list[list[str]], file: DataFile) -> int:
-    name = text_name(names)
-    if name is not None:
-        return names.index(name)
     with_words = _columns_with_words(rows)
+    named = [names.index(name) for name in text_names(names)]
+    if named:
+        return next((column for column in named if column in with_words), named[0])
     if len(with_words) == 1:
         return with_words[0]
     found = ", ".join(repr(name[:40]) for name in names[:12])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import errno
-import shlex
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import BinaryIO
 
 from slm.data.readers.compression import UNPACK_COMMANDS, member_name, unpacked
 from slm.data.readers.kinds import Format, kind_of
-from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of, shell_path
-from slm.errors import DataError
+from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
+from slm.errors import DataError, command_line, shell_path
 from slm.reading import bounded_lines, open_regular
 
+_MARKS_OF_LINES = re.compile("\n\ufeff+")
 LONGEST_LINE_BYTES = 64 << 20
 _NOT_TEXT_HINT = "give the text itself: is the file whole, and was it made by a program for text?"
 
@@ -106,7 +107,7 @@ class DataFile:
         path = shell_path(self.path)
         if compression == "zip":
             with self.open_packed() as stream:
-                return f"unzip -p {path} {shlex.quote(member_name(stream))}"
+                return f"unzip -p {path} {command_line(member_name(stream))}"
         return f"{UNPACK_COMMANDS[compression] if compression else 'cat'} {path}"
 
     def not_utf8(self, message: str) -> DataError:
@@ -151,7 +152,8 @@ class DataFile:
 
 
 def decoded_blocks(file: DataFile, block_bytes: int) -> Iterator[str]:
-    """A file's text in blocks, line ends made newlines, without a byte order mark.
+    """A file's text in blocks, line ends made newlines, without byte order marks: files that are
+    joined have one at the start of a line.
 
     Raises:
         DataError: it cannot be read or is not UTF-8 text; the message gives the byte.
@@ -159,7 +161,7 @@ def decoded_blocks(file: DataFile, block_bytes: int) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     read_bytes = 0
     held_return = ""
-    first = True
+    at_line_start = True
     with file.open() as stream:
         while True:
             block = stream.read(block_bytes)
@@ -177,21 +179,23 @@ def decoded_blocks(file: DataFile, block_bytes: int) -> Iterator[str]:
                     f"{read_bytes - waiting + error.start:,}"
                 ) from None
             read_bytes += len(block)
-            if first and text:
-                text = text.removeprefix("\ufeff")
-                first = False
+            if at_line_start and text:
+                text = text.lstrip("\ufeff")
+            if "\n\ufeff" in text:
+                text = _MARKS_OF_LINES.sub("\n", text)
             held_return = ""
             if block and text.endswith("\r"):  # its newline may be in the next block
                 text, held_return = text[:-1], "\r"
             if "\r" in text:
                 text = text.replace("\r\n", "\n")
+            at_line_start = text.endswith("\n") if text else at_line_start and not held_return
             yield text
             if not block:
                 return
 
 
 def decoded_lines(file: DataFile) -> Iterator[str]:
-    """A file's lines with their ends, without a byte order mark.
+    """A file's lines with their ends, without byte order marks.
 
     Raises:
         DataError: it cannot be read, is not UTF-8 text, or has a line that is longer; the message
@@ -210,7 +214,7 @@ def decoded_lines(file: DataFile) -> Iterator[str]:
                 raise file.not_utf8(
                     f"{where} is not UTF-8: {error.reason} at byte {error.start:,}"
                 ) from None
-            yield text.removeprefix("\ufeff") if number == 1 else text
+            yield text.lstrip("\ufeff")
 
 
 def _refuse_marks(file: DataFile, head: bytes) -> None:

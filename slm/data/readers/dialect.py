@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
 DELIMITERS = (",", "\t", ";", "|")
-DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces"}
+_NOT_IN_PROSE = "^~\xa6\xa7\x01\x1e\x1f"
+"""Delimiters of databases, which a file that is named as prose may have too."""
+_NEVER_DELIMITERS = "\"'`_-.()[]{}\\"
 _DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_RULE = re.compile(r":?-{2,}:?")
 _MOST_SHARE = 0.9
 """Share of the rows that must have as many fields as the first."""
+_LEAST_PADDED_ROWS = 3
 _PROSE_WORDS = 6
 _PROSE_END = re.compile("[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\xbb)]*\\s*$")
 
@@ -34,12 +39,14 @@ class Dialect(NamedTuple):
             databases write it; `plain`: fields are never quoted, as in many files with tabs.
         skip_spaces: whether blanks before a field are left out.
         declared: whether the first line says the delimiter, as `sep=;` does, and is not a row.
+        quote: what encloses a field with a delimiter in it.
     """
 
     delimiter: str
     quotes: Literal["doubled", "escaped", "plain"] = "doubled"
     skip_spaces: bool = False
     declared: bool = False
+    quote: str = '"'
 
     def reader(self, lines: Iterable[str]) -> CsvReader:
         """The rows of lines that are written so; strict about quotes."""
@@ -47,6 +54,7 @@ class Dialect(NamedTuple):
             lines,
             strict=True,
             delimiter=self.delimiter,
+            quotechar=self.quote,
             skipinitialspace=self.skip_spaces,
             doublequote=self.quotes == "doubled",
             escapechar="\\" if self.quotes == "escaped" else None,
@@ -76,6 +84,15 @@ class _Rows(NamedTuple):
     def is_table(self) -> bool:
         return self.width > 1 and len(self.rows) > 1 and self.share >= _MOST_SHARE
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether every field but those of the first column begins with a blank."""
+        below = self.rows[1:]
+        if self.width < 2 or len(below) < _LEAST_PADDED_ROWS:
+            return False
+        fields = [field for row in below for field in row[1:] if field.strip()]
+        return bool(fields) and all(field[0] == " " for field in fields)
+
 
 def find_dialect(lines: Sequence[str], preferred: str, *, whole: bool) -> Dialect:
     """How the first lines of a file, with their ends, are written.
@@ -93,9 +110,13 @@ def find_dialect(lines: Sequence[str], preferred: str, *, whole: bool) -> Dialec
         candidates = dict.fromkeys((preferred, *DELIMITERS))
         parsed = {mark: _parsed_somehow(lines, mark, whole) for mark in candidates}
         best = parsed[_best(parsed, preferred)]
+        if best.width < 2:
+            best = _with_rare_delimiter(lines, whole) or best
     found = best.dialect._replace(declared=declared is not None)
     spaced = found._replace(skip_spaces=True)
-    if any(field[:1] == " " and field.lstrip(" ")[:1] == '"' for row in best.rows for field in row):
+    if best.is_padded or any(
+        field[:1] == " " and field.lstrip(" ")[:1] == '"' for row in best.rows for field in row
+    ):
         return spaced if _parsed(lines, spaced, whole).share >= best.share else found
     return found
 
@@ -115,9 +136,43 @@ def _names_text(found: _Rows) -> bool:
     return text_name(found.rows[0]) is not None
 
 
+def _with_rare_delimiter(
+    lines: Sequence[str], whole: bool, *, among: str | None = None
+) -> _Rows | None:
+    """The rows of a table whose fields are separated by a character that few tables use; None:
+    no character gives rows of equal length below names of columns.
+
+    Args:
+        lines, whole: as for `find_dialect`.
+        among: the characters to try; None: all that separate words of the first line.
+    """
+    for mark in dict.fromkeys(lines[0].rstrip("\r\n") if lines else ""):
+        if mark.isalnum() or mark in (*DELIMITERS, *_NEVER_DELIMITERS):
+            continue
+        if among is not None and mark not in among:
+            continue
+        if mark == " " and not any(' "' in line or line.startswith('"') for line in lines):
+            continue  # words
+        found = _parsed_somehow(lines, mark, whole)
+        if found.is_table and _has_names(found.rows[0]):
+            if _names_text(found):
+                return found
+            numbers = _columns_of_numbers(found)
+            is_clear = (
+                found.share == 1.0 and mark != " " and not has_data(found.rows[0], found.rows[1:])
+            )
+            if is_clear and any(numbers) and not all(numbers):
+                return found
+    return None
+
+
 def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
     """The rows with a delimiter; quotes are doubled unless this fails and another way does not."""
     first = _parsed(lines, Dialect(delimiter), whole)
+    for quote in "'`":
+        quoted = _parsed_with(quote, lines, delimiter, whole)
+        if quoted is not None and quoted.share >= first.share:
+            return quoted
     if first.share:
         return first
     others = []
@@ -129,12 +184,34 @@ def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
     return next((rows for rows in tried if rows.is_table), first)
 
 
+def _parsed_with(quote: str, lines: Sequence[str], delimiter: str, whole: bool) -> _Rows | None:
+    """The rows of a table in which nearly every row has a field in quotes of another kind."""
+    if any(line.startswith('"') or f'{delimiter}"' in line for line in lines):
+        return None
+    after = (f"{delimiter}{quote}", f"{delimiter} {quote}")
+    n_quoted = sum(line.startswith(quote) or any(s in line for s in after) for line in lines)
+    if n_quoted < 2:
+        return None
+    tried = [Dialect(delimiter, quote=quote)]
+    if any(f"\\{quote}" in line for line in lines):
+        tried.append(Dialect(delimiter, "escaped", quote=quote))
+    if any(after[1] in line for line in lines):
+        tried = [dialect._replace(skip_spaces=True) for dialect in tried]
+    for dialect in tried:
+        found = _parsed(lines, dialect, whole)
+        if found.is_table and n_quoted >= _MOST_SHARE * (len(found.rows) - 1):
+            return found
+    return None
+
+
 def _parsed(lines: Sequence[str], dialect: Dialect, whole: bool) -> _Rows:
     reader = dialect.reader(lines)
     rows: list[list[str]] = []
     failed = False
     try:
-        rows.extend(row for row in reader if row)  # keeps those before an error
+        rows.extend(
+            row for row in reader if row and not is_rule(row)
+        )  # keeps those before an error
     except csv.Error:
         failed = whole or reader.line_num < len(lines)
     below = rows[1:]
@@ -150,19 +227,29 @@ def is_evident_table(lines: Sequence[str], *, whole: bool) -> str | None:
         if not (found.is_table and len(found.rows) > 2 and found.share == 1.0):
             continue
         header, below = found.rows[0], found.rows[1:]
-        if not all(re.fullmatch(r"[\w .-]{1,40}", name.strip()) for name in header):
+        if not _has_names(header):
             continue
         if _names_text(found):
             return mark
-        columns = list(zip(*below, strict=True))
-        numbers = [all(map(is_number, column)) for column in columns]
+        numbers = _columns_of_numbers(found)
         if all(numbers) or has_data(header, below):
             continue
         is_quoted = any(f'{mark}"' in line or line.startswith('"') for line in lines[1:])
         is_all_quoted = all(f'"{mark}"' in line for line in lines[1:])
         if is_all_quoted or (any(numbers) and (is_quoted or found.width > 2)):
             return mark
-    return None
+    rare = _with_rare_delimiter(lines, whole, among=_NOT_IN_PROSE)
+    return rare.dialect.delimiter if rare is not None else None
+
+
+def _has_names(header: Sequence[str]) -> bool:
+    return all(re.fullmatch(r"[\w .-]{1,40}", name.strip()) for name in header)
+
+
+def _columns_of_numbers(table: _Rows) -> list[bool]:
+    """Whether each column holds nothing but numbers below its name."""
+    below = [row for row in table.rows[1:] if len(row) == table.width]
+    return [all(map(is_number, column)) for column in zip(*below, strict=True)]
 
 
 def has_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
@@ -185,6 +272,17 @@ def has_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
         if is_prose or (words > 1 and _PROSE_END.search(cell)) or cell in values:
             return True
     return False
+
+
+def is_rule(row: Sequence[str]) -> bool:
+    """Whether a row is the line that a table in Markdown has below the names of its columns."""
+    cells = [cell.strip() for cell in row if cell.strip()]
+    return len(row) > 1 and bool(cells) and all(_RULE.fullmatch(cell) for cell in cells)
+
+
+def delimiter_name(mark: str) -> str:
+    """What to call a delimiter in messages."""
+    return DELIMITER_NAMES.get(mark) or f"the character {mark!r}"
 
 
 def _filled(row: Sequence[str]) -> int:

@@ -17,7 +17,7 @@ from slm.data.documents import Piece, pieces_of
 from slm.data.readers.columns import EXPECTED, text_name
 from slm.data.readers.content import HEAD_BYTES, evidence_in
 from slm.data.readers.data_file import DataFile, decoded_blocks, decoded_lines
-from slm.encodings import shell_path
+from slm.data.readers.json_steps import decoding_step, step_for_value
 from slm.errors import DataError
 
 LONGEST_VALUE_CHARS = 32 << 20
@@ -40,13 +40,13 @@ def read_json_file(file: DataFile) -> Iterator[Piece]:
         head = stream.read(HEAD_BYTES)
     found = evidence_in(head.decode("utf-8", "replace"), whole=len(head) < HEAD_BYTES)
     is_lines = found is None or found[0] != "json values"
-    for value, where in _lines(file) if is_lines else _values(file):
-        text = _text_of(value, where, file)
+    for value, where, root in _lines(file) if is_lines else _values(file):
+        text = _text_of(value, where, file, root)
         if text and not text.isspace():
             yield from pieces_of(text)
 
 
-def _lines(file: DataFile) -> Iterator[tuple[Any, str]]:
+def _lines(file: DataFile) -> Iterator[tuple[Any, str, str]]:
     for number, line in enumerate(decoded_lines(file), start=1):
         if line.isspace() or not line:
             continue
@@ -59,26 +59,26 @@ def _lines(file: DataFile) -> Iterator[tuple[Any, str]]:
                 f"{where} is not JSON: {_reason(error)}",
                 hint="each line holds one JSON object or string",
             ) from None
-        yield value, where
+        yield value, where, "."
 
 
-def _values(file: DataFile) -> Iterator[tuple[Any, str]]:
-    """The elements of a list, or values one after the other, with where each begins."""
+def _values(file: DataFile) -> Iterator[tuple[Any, str, str]]:
+    """The elements of a list, or values one after the other, with where each begins and what
+    leads to it in jq. A comma behind the last one, or behind each line, is no fault."""
     reader = _ValueReader(file)
     in_list = reader.takes("[")
-    first = True
+    root = ".[]" if in_list else "."
+    has_comma = True
     while not reader.is_at_end():
         if in_list and reader.takes("]"):
-            in_list = False
             if not reader.is_at_end():
                 raise reader.error("something follows the end of the list")
             return
-        if in_list and not first and not reader.takes(","):
+        if in_list and not has_comma:
             raise reader.error("expected a comma or the end of the list")
-        reader.is_at_end()  # skips blanks
         where = reader.where()
-        yield reader.value(), where
-        first = False
+        yield reader.value(), where, root
+        has_comma = reader.takes(",")
     if in_list:
         raise reader.error("the list does not end")
 
@@ -176,22 +176,28 @@ def _reason(error: Exception) -> str:
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 
-def _text_of(value: Any, where: str, file: DataFile) -> str:
+def _text_of(value: Any, where: str, file: DataFile, root: str) -> str:
+    outer = value
     if isinstance(value, dict):
         field = text_name(value)
         if field is None:
             found = ", ".join(repr(str(name)[:40]) for name in list(value)[:8]) or "nothing"
             raise DataError(
-                f"{where} has no field {EXPECTED}, found {found}", hint=_inner_step(value, file)
+                f"{where} has no field {EXPECTED}, found {found}",
+                hint=step_for_value(value, file, root=root)
+                or "rename the field that holds the story to 'text'",
             )
         value = value[field]
         where = f"{where}, field {field!r}"
+    elif isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        _refuse_json_inside(value, where, file, root)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise DataError(
             f"{where} holds a {type(value).__name__}, expected a string",
-            hint="write each story as one string; pandas does with orient='records', lines=True",
+            hint=step_for_value(outer, file, root=root)
+            or "write each story as one string; pandas does with orient='records', lines=True",
         )
     try:
         value.encode("utf-8")
@@ -203,13 +209,14 @@ def _text_of(value: Any, where: str, file: DataFile) -> str:
     return value
 
 
-def _inner_step(value: dict[str, Any], file: DataFile) -> str:
-    """How to get at the stories of an object that holds them in a list."""
-    lists = [name for name, inner in value.items() if isinstance(inner, list) and inner]
-    if len(lists) == 1 and lists[0].isidentifier() and lists[0].isascii():
-        new = shell_path(file.new_name(".jsonl"))
-        return (
-            f"if {lists[0]!r} is the list of stories, write it into a file of its own: "
-            f"{file.printing_command()} | jq -c '.{lists[0]}[]' > {new}"
+def _refuse_json_inside(text: str, where: str, file: DataFile, root: str) -> None:
+    """Refuse a string that holds an object or list: its syntax would be learned."""
+    try:
+        inner = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    if inner and (isinstance(inner, dict) or isinstance(inner[0], dict | str)):
+        raise DataError(
+            f"{where} holds JSON inside a string: it was encoded twice",
+            hint=decoding_step(inner, file, root=root),
         )
-    return "rename the field that holds the story to 'text'"

@@ -25,6 +25,8 @@ FORMATS: dict[str, Format] = {
     ".pq": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".ipc": "arrow",
+    ".arrows": "arrow",
 }
 COMPRESSIONS: dict[str, Compression] = {
     ".gz": "gzip",
@@ -43,7 +45,13 @@ READABLE = (
 _TABULAR = "open it in a spreadsheet program and save it as CSV in UTF-8"
 _PROSE = "open it in the program for such files and save it as plain text in UTF-8"
 _ARCHIVE = "unpack it into an empty folder, and give a file of it or the folder"
+_STRUCTURED = (
+    "write the texts in it into a file of JSON Lines; or, to learn it just as it is written, give "
+    "it a name that ends with .txt"
+)
 _STEPS = {
+    **dict.fromkeys((".yaml", ".yml", ".toml", ".sql", ".xml", ".json5", ".jsonc"), _STRUCTURED),
+    **dict.fromkeys((".ipynb", ".srt", ".vtt", ".mbox", ".eml", ".plist"), _STRUCTURED),
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _TABULAR),
     **dict.fromkeys((".docx", ".doc", ".odt", ".rtf", ".pdf", ".epub", ".pages", ".mobi"), _PROSE),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "save the page as plain text in UTF-8"),

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from slm.data.documents import PIECE_CHARS, Piece
-from slm.data.markers import find_separators, split_documents
+from slm.data.markers import USUAL, find_separators, split_documents
 from slm.data.readers.data_file import DataFile, decoded_blocks
+from slm.data.suspects import Suspects
 
 BLOCK_BYTES = 1 << 20
 
@@ -26,16 +27,19 @@ def read_text_file(
 
     Args:
         file: the file.
-        note: called with a sentence where its markers are not all alone on their lines.
+        note: called with sentences on its markers, and on what is probably not meant as text.
         block_bytes, piece_chars: how much is read and handed on at once.
 
     Raises:
         DataError: the file cannot be read or is not UTF-8 text; the message gives the byte.
     """
-    separators = find_separators(decoded_blocks(file, block_bytes))
-    sentence = separators.note(file.name)
-    if note is not None and sentence is not None:
-        note(sentence)
+    suspects = Suspects()
+    separators = find_separators(suspects.watched(decoded_blocks(file, block_bytes)))
+    if note is not None:
+        judged = {*USUAL.markers, *separators.family.markers}
+        for sentence in (separators.note(file.name), *suspects.notes(file.name, judged)):
+            if sentence is not None:
+                note(sentence)
     yield from split_documents(
         decoded_blocks(file, block_bytes), separators, piece_chars=piece_chars
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from slm.cli import main
 from slm.planning import dataset_size as dial
+from slm.planning import restating
 from slm.planning.plan import Machine
 
 SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
@@ -147,3 +149,39 @@ def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
         assert main([*again, "--out", name]) == 0
         losses.append(json.loads(capsys.readouterr().out)["validation_loss"])
     assert losses[0] == losses[1]
+
+
+def test_a_run_that_turns_out_otherwise_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe promised a machine that makes a step in hours; this one is faster."""
+    promised = replace(SLOW, speed=1e-6)
+    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes: promised)
+    monkeypatch.setattr(restating, "WINDOW_SHARE", 0.0)
+    small = [
+        "n_embd=32",
+        "n_head=1",
+        "n_layer=1",
+        "block_size=64",
+        "compile=off",
+        "short_context=none",
+    ]
+    words = ["train", "--minutes", "20", "--source", "stories.txt", "--out", "run"]
+    assert main([*words, "--set", *small, "sample_prompts=[]", "--stop-after", "3", "--json"]) == 0
+    out, err = capsys.readouterr()
+    result, plan = json.loads(out), json.loads(Path("run/plan.json").read_text())
+    assert "note: a step takes " in err
+    assert " steps instead of 1, and " in err
+    (restated, *_) = plan["restatements"]
+    assert result["expected_bits_per_byte"] == plan["expected_bits_per_byte"]
+    assert result["expected_steps"] == plan["steps"]
+    last = plan["restatements"][-1]
+    assert result["restated_steps"] == last["steps"] > plan["steps"]
+    assert result["restated_bits_per_byte"] == last["expected_bits_per_byte"]
+    assert last["expected_bits_per_byte"] <= plan["expected_bits_per_byte"]
+    # The summary for people, of the resumed run.
+    assert main(["train", "--resume", "--out", "run", "--stop-after", "1"]) == 0
+    rows = capsys.readouterr().out
+    assert "bits per byte in 1 step, as" in rows
+    assert "as restated" in rows
+    assert restated["step"] >= 2

@@ -138,7 +138,9 @@ def test_files_of_several_kinds_need_a_choice(tmp_path: Path) -> None:
     [
         ([], "holds no text, expected files of the kinds"),
         (["a.png", "README.txt", ".a.txt"], "holds no text"),
+        (["wiki.train.tokens", "b.pdf"], "of the kinds .*, found b.pdf, wiki.train.tokens "),
         (["test.txt", "eval/a.txt"], r"only text for tests \(test.txt, eval/a.txt\)"),
+        (["tests/a.txt", "testing.txt"], r"only text for tests \(testing.txt, tests/a.txt\)"),
         (
             ["b1.txt", "val.csv"],
             r"for validation \(val.csv\) but no file to train on, such as train",

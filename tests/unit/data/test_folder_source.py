@@ -74,6 +74,16 @@ def test_books_are_one_document_each_and_a_share_is_held_out(tmp_path: Path) -> 
     assert len(splits(open_source(str(tmp_path / "books"), limit=9))[0]) == 9
 
 
+@pytest.mark.parametrize("extension", ["txt", "jsonl", "csv", "tsv"])
+def test_empty_files_among_others_are_passed_over(tmp_path: Path, extension: str) -> None:
+    for name in "abcd":
+        rows = f'"The story {name}1."\n"The story {name}2."\n'
+        write(tmp_path / f"{name}.{extension}", "" if name in "bd" else rows)
+    train, validation = splits(open_source(str(tmp_path), validation_fraction=0.5))
+    text = "".join(sorted([*train, *validation]))
+    assert [text.count(f"story {name}") for name in "abcd"] == [2, 0, 2, 0]
+
+
 def test_one_book_is_cut(tmp_path: Path) -> None:
     write(tmp_path / "book.txt", "word " * 200)
     (train,), (validation,) = splits(open_source(str(tmp_path)))

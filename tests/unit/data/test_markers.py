@@ -217,7 +217,6 @@ def test_places(before: str, after: str, place: Place) -> None:
         ("<s>one</s>", ["one"]),
         (f"{EOT}{EOT}one\n{EOT} {EOT}", ["one"]),
         (f"{EOT} \n", []),
-        (f"one{EOT}two", [f"one{EOT}two"]),
         (" kept exactly \n", [" kept exactly \n"]),
     ],
 )
@@ -227,6 +226,31 @@ def test_rows_lose_the_markers_at_their_ends(text: str, expected: list[str]) -> 
     found = list(whole_stories(without_markers(rows, name="a.csv", note=notes.append)))
     assert found == [*expected, "last", *expected]
     assert len(notes) == (expected != [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"one\n{EOT}\ntwo",
+            f"{EOT} inside a text is learned as text, since each row is one document (in a",
+        ),
+        ("<|im_start|>user\nHi<|im_end|>", "<|im_start|> inside a text is learned as text"),
+        (
+            "one<\uff5cend\u2581of\u2581sentence\uff5c>two",
+            "<\uff5cend\u2581of\u2581sentence\uff5c> inside",
+        ),
+        ("a <b>word</b> and <s>one</s> more, 1 <| 2", None),
+    ],
+)
+def test_special_tokens_inside_rows_are_kept_and_said_once(text: str, said: str | None) -> None:
+    notes: list[str] = []
+    rows = [Piece(text, ends_story=True)] * 3
+    found = list(whole_stories(without_markers(rows, name="a.csv", note=notes.append)))
+    assert found == [text] * 3
+    assert len(notes) == (said is not None)
+    if said is not None:
+        assert notes[0].startswith(f"note: a.csv: {said}")
 
 
 def test_a_long_row_loses_its_markers_too() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from slm.errors import CheckpointError, TokenizerError
 from slm.generation import Completion, GenerationOptions, Generator
 from slm.generation.generator import fill_gaps
-from slm.generation.sampling import penalise_repetition
+from slm.generation.sampling import penalize_repetition
 from slm.generation.text import whole_characters
 from slm.model import GPT
 
@@ -126,7 +126,7 @@ def test_the_repetition_penalty_looks_at_the_whole_text(model: GPT, tokenizer: A
     for _ in range(30):
         with torch.no_grad():
             logits, _ = model(torch.tensor([context]), last_only=True)
-        logits = penalise_repetition(logits[:, -1, : tokenizer.vocab_size], 1.7, seen)
+        logits = penalize_repetition(logits[:, -1, : tokenizer.vocab_size], 1.7, seen)
         ids.append(int(logits.argmax()))
         seen[0, ids[-1]] = True
         context.append(ids[-1])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from slm.errors import CheckpointError
 from slm.generation import Completion, GenerationOptions, Generator
-from slm.generation.healing import MOST_REPLACED, TokenIndex, token_index
+from slm.generation.healing import MOST_REPLACED, PromptEnd, TokenIndex, token_index
 from slm.generation.sequence import Row
 from slm.tokenizer.byte_level import ALL_BYTES, BytesTokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer
@@ -121,6 +121,21 @@ def test_a_space_at_the_end_becomes_the_next_word_s(native: bool) -> None:
     assert slots.admitted == [ids_of(b"", b" fox")]
     (before,) = unhealed(" fox ", word_generator(native=native), GREEDY)
     assert before.text.startswith("x")
+
+
+@pytest.mark.parametrize(("own", "is_kept"), [(1.0, False), (1.5, False), (1.7, True)])
+def test_words_after_white_space_are_weighed_together(own: float, is_kept: bool) -> None:
+    """Of five words, each of a logit of 0, one alone would be likelier than the space below 0."""
+    space, *words = ids_of(b" ", b" ran", b" lit", b" little", b" fox", b" foxes")
+    logits = np.full(WORDS.vocab_size, -50.0)
+    logits[words], logits[space] = 0.0, own
+    end = PromptEnd(token_index(WORDS), [space])
+    assert end.own_next(logits) == (space if is_kept else None)
+    # In a word, one of the others has to be likelier by far.
+    (fox,) = ids_of(b" fox")
+    end = PromptEnd(token_index(WORDS), [fox])
+    logits[fox], logits[ids_of(b" foxes")] = 0.0, own - 0.2
+    assert end.own_next(logits) == (None if own == 1.7 else fox)
 
 
 @both_draws

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from slm.generation import GenerationOptions
+from slm.generation.batch_sampling import draw
 from slm.generation.decoder import NO_ID
 from slm.generation.sampler import next_ids
-from slm.generation.sampling import draw
 from slm.generation.sequence import Row
 from slm.native.sampling import native_draw
 from tests.unit.generation.conftest import ByteTokenizer
@@ -40,7 +40,7 @@ def row(prompt: str, **options: Any) -> Row:
 
 
 @both_draws
-def test_the_prompt_and_what_was_drawn_are_penalised(draw: Any) -> None:
+def test_the_prompt_and_what_was_drawn_are_penalized(draw: Any) -> None:
     greedy = {"temperature": 0.0, "repetition_penalty": 3.0}
     rows = [row("a", **greedy), row("", **greedy)]
     logits = torch.tensor([[4.0, 3.0, 2.0, 0.5, 0.0]] * 2)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from slm.generation import GenerationOptions, filter_logits, sample
+from slm.generation.batch_sampling import draw
 from slm.generation.sampling import (
-    draw,
     keep_min_p,
     keep_top_k,
     keep_top_p,
-    penalise_repetition,
+    penalize_repetition,
 )
 
 OFF = {"temperature": 1.0, "top_k": None}
@@ -62,7 +62,7 @@ def test_min_p_keeps_what_is_not_much_less_likely_than_the_best(logits: Tensor, 
 def test_repetition_penalty_lowers_seen_tokens_whatever_their_sign() -> None:
     logits = torch.tensor([[2.0, -2.0, 2.0, -2.0]])
     seen = torch.tensor([[True, True, False, False]])
-    assert penalise_repetition(logits, 2.0, seen).tolist() == [[1.0, -4.0, 2.0, -2.0]]
+    assert penalize_repetition(logits, 2.0, seen).tolist() == [[1.0, -4.0, 2.0, -2.0]]
 
 
 @given(logit_rows)
@@ -87,7 +87,7 @@ def test_order_is_penalty_temperature_top_k_top_p_min_p() -> None:
     options = GenerationOptions(
         temperature=0.7, top_k=9, top_p=0.8, min_p=0.05, repetition_penalty=1.3
     )
-    expected = penalise_repetition(logits, 1.3, seen) / 0.7
+    expected = penalize_repetition(logits, 1.3, seen) / 0.7
     expected = keep_min_p(keep_top_p(keep_top_k(expected, 9), 0.8), 0.05)
     assert torch.equal(filter_logits(logits, options, seen), expected)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from slm.config import GPTConfig
 from slm.generation import Generator
-from slm.generation.sampling import draw
+from slm.generation.batch_sampling import draw
 from slm.generation.slot_decoder import SlotDecoder
 from slm.native.sampling import native_draw
 from slm.tokenizer.byte_level import ALL_BYTES

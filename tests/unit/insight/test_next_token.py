@@ -73,7 +73,7 @@ def test_each_filter(four, changes, expected, kept):
     assert found.sampled_entropy == pytest.approx(entropy, abs=1e-6)
 
 
-def test_what_has_come_is_penalised(four):
+def test_what_has_come_is_penalized(four):
     tokenizer, logits = four
     found = weigh_options(
         logits, tokenizer, replace(PLAIN, repetition_penalty=2.0), seen="b", top=4

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions
+from slm.generation.batch_sampling import draw
 from slm.generation.decoder import NO_ID
-from slm.generation.sampling import draw, filter_logits
+from slm.generation.sampling import filter_logits
 from slm.native.sampling import native_draw
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from slm.config import RunConfig
+from slm.data.place import prepare_command
 from slm.errors import ConfigError, DeviceError
 from slm.planning.plan import Machine, Plan, Text, make_plan
 from slm.presets import resolve
@@ -205,7 +206,8 @@ def test_sizes_that_do_not_go_with_the_user_s_are_left_out(setting: str) -> None
 def test_much_to_read_is_warned_of() -> None:
     much = plan(10, text=Text(2 * 10**9, None))
     assert much.steps < plan(10).steps / 2
-    assert "reading all the text takes about 6.7 minutes of the 10" in much.warnings[0]
+    assert "reading all the text takes about 6m40s of the 10 minutes" in much.warnings[0]
+    assert much.warnings[0].endswith(f"with: {prepare_command(much.settings.data)}")
     assert plan(10, text=Text(10**8, None)).warnings == ()
     slowly = Text(10**8, None, bytes_per_second=4e5)
-    assert "reading all the text takes about 4.2 minutes" in plan(10, text=slowly).warnings[0]
+    assert "reading all the text takes about 4m10s of" in plan(10, text=slowly).warnings[0]

@@ -74,7 +74,7 @@ def test_a_step_changes_every_weight_and_lowers_the_loss(
 
 @both_optimizers
 def test_accumulating_is_one_large_batch(tiny_model: MakeModel, optimizer: str) -> None:
-    """In float64, which GPT-2's shape computes throughout; Muon orthogonalises in float32."""
+    """In float64, which GPT-2's shape computes throughout; Muon orthogonalizes in float32."""
     results = []
     for n_batches in (1, 4):
         model = tiny_model("gpt2").double()

@@ -10,6 +10,7 @@ import torch
 from slm.data.prepare import prepare
 from slm.errors import ConfigError, DeviceError, UsageError
 from slm.presets import resolve
+from slm.resources import Memory
 from slm.runs import launch as run
 from slm.runs.launch import (
     agree_on_dtype,
@@ -97,6 +98,15 @@ def test_shares_of_a_model_may_fit_where_the_whole_does_not(
         with pytest.raises(ConfigError, match="needs at least"):
             check_memory(settings, "cpu", process)
     check_memory(resolve("modern-12m", assignments=[*small, "sharding=fsdp"]), "cpu", four)
+
+
+def test_the_limit_of_a_container_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slm.runtime.usable_memory", lambda: Memory(24 * 10**9, 10**9))
+    with pytest.raises(ConfigError) as caught:
+        check_memory(resolve("tiny", assignments=["batch_size=1000000"]), "cpu")
+    said = "cpu has 1.0 GB (cgroup memory limit; the machine has 24.0 GB)"
+    assert said in caught.value.message
+    assert "batch_size below" in str(caught.value.hint)
 
 
 def test_the_advice_fits(monkeypatch: pytest.MonkeyPatch) -> None:

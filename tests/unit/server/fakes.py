@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions
-from slm.generation.sampling import draw
+from slm.generation.batch_sampling import draw
 from slm.generation.sequence import Row
 from slm.server.scheduler import Scheduler
 from slm.server.streams import Stream, draw_ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import select
 import socket
@@ -119,13 +120,37 @@ def test_bodies_that_are_not_taken(http):
         response = http.post(url, content=b'{"prompt": "a"}', headers={"content-type": kind})
         problem(response, 415)
     utf16 = {"content-type": "application/json; charset=utf-16"}
-    problem(http.post(url, content=b"{}", headers=utf16), 415)
+    response = http.post(url, content=b"{}", headers=utf16)
+    assert "UTF-8, found the charset 'utf-16'" in problem(response, 415)["message"]
+    gzipped = {"content-type": "application/json", "content-encoding": "gzip"}
+    response = http.post(url, content=gzip.compress(b"{}"), headers=gzipped)
+    assert "found the Content-Encoding 'gzip'" in problem(response, 415)["message"]
     problem(post(http, user="x" * 5000), 413)
     chunks = (b"x" * 1000 for _ in range(9))
     problem(http.post(url, content=chunks, headers={"content-type": "application/json"}), 413)
     problem(http.post(url, content=b"{", headers={"content-type": "application/json"}), 400)
     assert "Retry-After" not in post(http, n=0).headers
     problem(post(http, n=0), 400, "n")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json",
+        "Application/JSON; charset=UTF-8",
+        'application/json;charset="utf-8"',
+        "application/json ; charset = utf-8",
+        "application/json; charset=us-ascii",
+        "application/json; profile=charset",
+    ],
+)
+def test_json_in_utf8_is_taken_however_it_is_called(http, kind):
+    response = http.post(
+        "/v1/completions",
+        content=b'{"prompt": "a", "max_tokens": 1}',
+        headers={"content-type": kind, "content-encoding": "identity"},
+    )
+    assert response.status_code == 200
 
 
 def test_all_bodies_together_have_a_largest_size():

@@ -32,7 +32,7 @@ def refused(model, data):
         *[("repetition_penalty", value) for value in (0, 101)],
         *[("n", value) for value in (0, -1, 1.5, "2", True)],
         *[("max_tokens", value) for value in (-2, 0.5, "9")],
-        *[("seed", value) for value in (-2, 2**63, 1.25, "s")],
+        *[("seed", value) for value in (-(2**63) - 1, 2**63, 1.25, "s")],
         *[("stop", value) for value in ("", [""], ["a", 1], "x" * 257, ["a"] * 5, 3, {})],
         *[("stream", value) for value in (1, "true", [])],
         *[("logprobs", value) for value in (-1, 21, 0.5, True, "1")],
@@ -170,6 +170,35 @@ def test_places_leave_out_what_the_data_does_not_have():
 
 def test_a_byte_order_mark_before_the_body_is_no_part_of_it():
     assert parsed('\ufeff{"prompt": "\ufeffa"}'.encode()) == {"prompt": "\ufeffa"}
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        (b'{"prompt": "a", "prompt": "b"}', "prompt"),
+        (b'{"prompt": "a", "n": 1, "n": null}', "n"),
+        (b'{"prompt": "a", "\\u006e": 1, "n": 1}', "n"),
+        (b'{"messages": [{"role": "user", "role": "system", "content": "a"}]}', "role"),
+        (b'{"a\\ud800": 1, "a\\ud800": 1}', "a\\ud800"),
+    ],
+)
+def test_a_field_that_is_there_twice_is_blamed(body, name):
+    with pytest.raises(ProblemError, match="is there twice") as problem:
+        parsed(body)
+    answer = problem.value.to_json()["error"]
+    assert (answer["param"], answer["code"]) == (name, "duplicate_field")
+
+
+def test_a_negative_seed_is_answered_as_a_positive_one():
+    assert checked(CompletionRequest, {**PROMPT, "seed": -5}).seed == 2**63 - 5
+    assert checked(CompletionRequest, {**PROMPT, "seed": -(2**63)}).seed == 0
+
+
+def test_what_was_found_is_shown_once():
+    message = refused(CompletionRequest, {"prompt": 5}).message
+    assert message.count("found 5") == 1
+    message = refused(CompletionRequest, {**PROMPT, "stop": ""}).message
+    assert message.startswith("stop: string should have at least 1 character or ")
 
 
 def test_a_mistyped_name_is_blamed_and_not_the_missing_field():

@@ -103,10 +103,55 @@ def test_the_message_shows_what_could_be_sent():
 
 @pytest.mark.parametrize("name", FOREIGN_FIELDS)
 def test_fields_of_other_servers_are_absent_where_they_ask_for_nothing(name):
-    model, data = REQUESTS[0]
     neutral = FOREIGN_FIELDS[name].neutral
     for value in (None, *((1, "x", {}) if neutral is None else neutral)):
-        assert checked(model, {**data, name: value}) == checked(model, data)
+        for model, data in REQUESTS:
+            if name not in model.model_fields:
+                assert checked(model, {**data, name: value}) == checked(model, data)
+
+
+@pytest.mark.parametrize(("model", "data"), REQUESTS)
+def test_null_is_absent_in_fields_that_nobody_has_heard_of(model, data):
+    """Clients dump objects with all the fields that they know."""
+    assert checked(model, {**data, "kv_transfer_params": None}) == checked(model, data)
+    options = {"stream_options": {"include_usage": True, "chunk_include_usage": None}}
+    assert checked(model, {**data, **options}).includes_usage
+    with pytest.raises(ProblemError, match="'kv_transfer_params' is not a known field"):
+        checked(model, {**data, "kv_transfer_params": {}})
+
+
+def test_null_is_absent_in_messages_of_other_clients():
+    answered = {"role": "assistant", "content": "a fox", "citations": None, "images": []}
+    asked = checked(ChatRequest, {"messages": [answered]})
+    assert asked.messages[0].text == "a fox"
+    part = {"type": "text", "text": "a fox", "image_url": None}
+    asked = checked(ChatRequest, {"messages": [{"role": "user", "content": [part]}]})
+    assert asked.messages[0].text == "a fox"
+
+
+def test_null_is_not_absent_where_a_field_must_be_there():
+    with pytest.raises(ProblemError) as problem:
+        checked(ChatRequest, {"messages": None})
+    assert problem.value.param == "messages"
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "value", "advice"),
+    [
+        (ChatRequest, "prompt", "Once", "for /v1/completions"),
+        (ChatRequest, "echo", True, "/v1/completions has it"),
+        (ChatRequest, "best_of", 2, "/v1/completions has it"),
+        (ChatRequest, "suffix", "end", "/v1/completions has it"),
+        (CompletionRequest, "messages", REQUESTS[1][1]["messages"], "for /v1/chat/completions"),
+        (CompletionRequest, "max_completion_tokens", 5, "use max_tokens"),
+        (CompletionRequest, "top_logprobs", 2, "use logprobs"),
+    ],
+)
+def test_fields_of_the_other_path_are_refused_with_advice(model, field, value, advice):
+    with pytest.raises(ProblemError) as problem:
+        checked(model, {**dict(REQUESTS)[model], field: value})
+    assert (problem.value.param, problem.value.code) == (field, "unknown_parameter")
+    assert advice in problem.value.message
 
 
 @pytest.mark.parametrize(
@@ -122,6 +167,9 @@ def test_fields_of_other_servers_are_absent_where_they_ask_for_nothing(name):
         ("stop_token_ids", [1], "use stop"),
         ("use_beam_search", True, "no beam search"),
         ("n_probs", 3, "use logprobs"),
+        ("chat_template_kwargs", {"enable_thinking": True}, "read as plain text"),
+        ("thinking", {"type": "enabled"}, "does not reason"),
+        ("n_keep", -1, "older half"),
     ],
 )
 def test_fields_of_other_servers_are_refused_with_advice(name, value, advice):
@@ -133,5 +181,10 @@ def test_fields_of_other_servers_are_refused_with_advice(name, value, advice):
 
 
 def test_no_field_of_ours_is_taken_for_one_of_another_server():
-    ours = CompletionRequest.model_fields.keys() | ChatRequest.model_fields.keys()
+    ours = CompletionRequest.model_fields.keys() & ChatRequest.model_fields.keys()
     assert not FOREIGN_FIELDS.keys() & ours
+
+
+def test_fields_of_one_path_have_advice_for_the_other():
+    of_one_path = CompletionRequest.model_fields.keys() ^ ChatRequest.model_fields.keys()
+    assert of_one_path <= FOREIGN_FIELDS.keys()

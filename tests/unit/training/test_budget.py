@@ -8,6 +8,7 @@ from slm.config import TrainingConfig
 from slm.errors import TrainingError
 from slm.train_state import TimeState
 from slm.training.budget import Budget
+from slm.training.schedule import lr_scale
 
 
 class FakeClock:
@@ -140,3 +141,22 @@ def test_a_slow_first_step_does_not_end_a_run() -> None:
     budget.end_step()
     assert not budget.is_over(1)
     assert len(run_to_the_end(budget, clock, 1.0)) == 5
+
+
+@pytest.mark.parametrize("later", [0.2, 3.0])
+def test_a_machine_that_changes_its_speed_still_ends_in_time(later: float) -> None:
+    clock = FakeClock()
+    config = TrainingConfig(max_minutes=1.0, warmup_steps=0, schedule="wsd", min_lr_fraction=0.0)
+    budget = Budget(config, clock=clock)
+    budget.reserve(0.0)
+    scales = []
+    while not budget.is_over(len(scales)):
+        scales.append(lr_scale(len(scales), budget.progress(len(scales)), config))
+        budget.begin_step()
+        clock.now += 1.0 if budget.elapsed_seconds < 30.0 else later
+        budget.end_step()
+    assert 58.5 - 1.01 * later < budget.elapsed_seconds <= 58.5 + 1e-6
+    # What is left of the rate at the last step is the share that this step has of the decay.
+    decay_seconds = 58.5 * config.decay_fraction
+    assert scales[0] == 1.0
+    assert 0.0 < scales[-1] <= 2.01 * later / decay_seconds

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slm.config import TrainingConfig
-from slm.errors import ConfigError
 from slm.training.schedule import (
-    check_context_length,
     context_length_at,
     lr_at,
     lr_scale,
@@ -106,22 +104,3 @@ def test_cutting_keeps_every_token_and_its_target() -> None:
     whole_x, whole_y = split_windows((x, y), 12)
     assert torch.equal(whole_x, x)
     assert torch.equal(whole_y, y)
-
-
-def test_a_short_context_must_divide_the_windows() -> None:
-    check_context_length(TrainingConfig(short_context=64), 256, 256)
-    check_context_length(TrainingConfig(short_context=300), 256, 256)
-    check_context_length(TrainingConfig(), 7, 7)
-    with pytest.raises(ConfigError, match="block_size 256 is not a multiple of .* 100") as caught:
-        check_context_length(TrainingConfig(short_context=100), 256, 256)
-    assert caught.value.hint == "try short_context=128"
-
-
-def test_a_block_size_that_was_chosen_must_have_an_effect() -> None:
-    check_context_length(TrainingConfig(block_size=64), 64, 64)
-    check_context_length(TrainingConfig(block_size=64), 64, 128)
-    check_context_length(TrainingConfig(block_size=128), 64, 128)
-    check_context_length(TrainingConfig(), 64, 64)  # nobody chose it
-    with pytest.raises(ConfigError, match="128 in the training settings, 64 in the data") as caught:
-        check_context_length(TrainingConfig(block_size=128), 64, 64)
-    assert caught.value.hint == "set block_size=64 in the training settings"

@@ -37,7 +37,8 @@ def test_the_column_by_name_or_because_it_is_the_only_one_with_words(tmp_path: P
     assert stories(tmp_path, "a,story\nx,one\ny,two\n") == ["one", "two"]
     assert stories(tmp_path, "a,text,story\nx,one,z\n") == ["one"]
     assert stories(tmp_path, "id,body\n1,one\n-2.5e3,two\n,3\n") == ["one", "two", "3"]
-    for content in ("id,n\n1,2\n", "a,b\nx,y\n", "a\n", ""):
+    assert stories(tmp_path, "") == []
+    for content in ("id,n\n1,2\n", "a,b\nx,y\n", "a\n"):
         with pytest.raises(DataError, match="no text column 'text' or 'story'"):
             stories(tmp_path, content)
 
@@ -54,6 +55,109 @@ def test_any_delimiter_under_any_name(tmp_path: Path, mark: str, extension: str)
     path.write_text(rows, encoding="utf-8")
     found = list(whole_stories(read_csv_file(DataFile(path))))
     assert found == ["Mia found a ball.", "No, no; no."]
+
+
+RARE = "^~:@/#\xa6\xa7\x01\x1f"
+
+
+@pytest.mark.parametrize("mark", RARE)
+def test_a_delimiter_that_few_tables_use(tmp_path: Path, mark: str) -> None:
+    rows = [("id", "text", "author")] + [(str(n), f"Mia found ball {n}.", "K") for n in range(5)]
+    content = "".join(mark.join(row) + "\n" for row in rows)
+    expected = [f"Mia found ball {n}." for n in range(5)]
+    assert stories(tmp_path, content) == expected
+    assert stories(tmp_path, content.replace("text", "body").replace("K", "7")) == expected
+    quoted = content.replace(" ball", f"{mark} a ball").replace("Mia", '"Mia').replace(".", '."')
+    assert stories(tmp_path, quoted) == [s.replace(" ball", f"{mark} a ball") for s in expected]
+
+
+def test_spaces_separate_quoted_fields(tmp_path: Path) -> None:
+    content = 'id text author\n1 "Mia ran." K\n2 "Tom, too." K\n'
+    assert stories(tmp_path, content) == ["Mia ran.", "Tom, too."]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text\nTom: hello\nMia: hello\nSam: hello\n",
+        "the text\nOne word\nTwo words\n",
+        "My words\nOn 1 day.\nOn 2 days.\n",
+        "a time\n7 o'clock\n8 o'clock\n",
+        "text\na/b\nc/d\n",
+        "note: text\nOne\nTwo: three\nFour\n",
+    ],
+)
+def test_one_column_is_not_cut_at_other_characters(tmp_path: Path, content: str) -> None:
+    assert stories(tmp_path, content) == content.splitlines()[1:]
+
+
+@pytest.mark.parametrize("quote", ["'", "`"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_other_quotation_marks(tmp_path: Path, quote: str, blank: str) -> None:
+    texts = ["Mia ran.", "Tom, too.", f"It{quote}s late."]
+    fields = [quote + text.replace(quote, quote * 2) + quote for text in texts]
+    rows = "".join(f"{n},{blank}{field},{blank}K\n" for n, field in enumerate(fields))
+    assert stories(tmp_path, "id,text,author\n" + rows) == texts
+
+
+def test_quotation_marks_of_what_is_said_are_text(tmp_path: Path) -> None:
+    texts = ["'Hello' she said.", "'Yes' he said.", "'No'", "'Tis late."]
+    rows = "".join(f"{n},{text}\n" for n, text in enumerate(texts))
+    assert stories(tmp_path, "id,text\n" + rows) == texts
+    rows = "".join(f"{n},\"Oh, 'no', {n}.\"\n" for n in range(5))
+    assert stories(tmp_path, rows) == [f"Oh, 'no', {n}." for n in range(5)]
+
+
+def test_blanks_around_all_fields_are_no_text(tmp_path: Path) -> None:
+    rows = "id | text | n\n1 | Mia ran.   | 7\n2 | Tom, too. | 8\n3 | Sam sat.  | 9\n"
+    expected = ["Mia ran.", "Tom, too.", "Sam sat."]
+    assert stories(tmp_path, rows) == expected
+    assert stories(tmp_path, rows.replace(" Tom", "Tom")) == [
+        " Mia ran.   ",
+        "Tom, too. ",
+        " Sam sat.  ",
+    ]
+
+
+def test_a_table_in_markdown(tmp_path: Path) -> None:
+    rows = "| id | text |\n|---:|:---|\n| 1 | Mia ran. |\n| 2 | -- |\n| 3 | Sam sat. |\n"
+    assert stories(tmp_path, rows) == ["Mia ran.", "--", "Sam sat."]
+
+
+def test_line_ends_in_fields_are_those_of_text(tmp_path: Path) -> None:
+    assert stories(tmp_path, 'id,text\r\n1,"One.\r\nTwo."\r\n') == ["One.\nTwo."]
+
+
+def test_a_column_of_numbers_is_not_the_text_where_another_is(tmp_path: Path) -> None:
+    assert stories(tmp_path, "text,story\n1,one\n2,two\n") == ["one", "two"]
+    assert stories(tmp_path, "story,text\n1,one\n2,two\n") == ["one", "two"]
+    assert stories(tmp_path, "id,text\n1,2\n3,4\n") == ["2", "4"]
+
+
+def test_lines_of_prose_without_names_are_whole(tmp_path: Path) -> None:
+    lines = [f"Mia found a ball on day {n}. Then she ran home." for n in range(9)]
+    assert stories(tmp_path, "".join(f"{line}\n" for line in lines)) == lines
+    lines = [f"Day {n}: Mia found a ball." for n in range(9)]
+    assert stories(tmp_path, "".join(f"{line}\n" for line in lines)) == lines
+
+
+def test_no_value_of_a_database_is_no_text(tmp_path: Path) -> None:
+    assert stories(tmp_path, "id\ttext\n1\tone\n2\t\\N\n3\t\\Not\n") == ["one", "\\Not"]
+
+
+def test_tables_one_after_the_other(tmp_path: Path) -> None:
+    notes: list[str] = []
+    path = tmp_path / "text.csv"
+    path.write_text("\ufeffid,text\n1,one\n\ufeffid,text\n2,two\n", encoding="utf-8")
+    found = list(whole_stories(read_csv_file(DataFile(path), note=notes.append)))
+    assert found == ["one", "two"]
+    assert notes == [f"note: {path}: rows that repeat the names of columns are left out"]
+
+
+def test_lines_above_the_names_of_columns_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has 2 fields, the first row 1") as error:
+        stories(tmp_path, "# made by a program\nid,text\n1,one\n")
+    assert "remove what is above it" in str(error.value.hint)
 
 
 def test_a_declared_delimiter_counts_in_the_number_of_lines(tmp_path: Path) -> None:

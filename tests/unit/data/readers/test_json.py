@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -86,7 +87,7 @@ def test_blocks_change_nothing(
         ('[{"text": "a"},\n{"text": "b"', "line 2 is not JSON: Expecting ',' delimiter"),
         ('[{"text": "a"},\n{"text": "b', "line 2 is not JSON: Unterminated string"),
         ('[{"text": "a"}\n{"text": "b"}]', "line 2 is not JSON: expected a comma"),
-        ('[{"text": "a"},\n]', "line 2 is not JSON"),
+        ('[{"text": "a"},\n,]', "line 2 is not JSON"),
         ('[{"text": "a"}]\n[1]', "line 2 is not JSON: something follows the end of the list"),
         ('[{"text": "a"},\n5]', "line 2 holds a int, expected a string"),
         ('[{"text": "a"},\n\n{"body": "b"}]', "line 3 has no field 'text' or 'story'"),
@@ -109,18 +110,77 @@ def test_a_value_without_end_is_not_taken_into_memory(
         stories(tmp_path, '["a",\n"' + "b" * 10_000)
 
 
+@pytest.mark.parametrize("ends", ["", "\n"])
+def test_commas_behind_the_lines_or_the_last_element(tmp_path: Path, ends: str) -> None:
+    lines = '{"text": "a"},\n{"text": "b, c"},' + ends
+    assert stories(tmp_path, lines) == ["a", "b, c"]
+    assert stories(tmp_path, f"[{lines}]") == ["a", "b, c"]
+    assert stories(tmp_path, lines.removesuffix("\n").removesuffix(",")) == ["a", "b, c"]
+
+
+ONE_TWO = [{"text": "one"}, {"text": "two"}]
+CHAT = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
+OTHER_SHAPES: dict[str, tuple[Any, list[str]]] = {
+    "a list in an object": ({"version": 1, "data": ONE_TWO}, ["one", "two"]),
+    "rows of a data set's viewer": (
+        {"features": [{"name": "text"}], "rows": [{"row_idx": 0, "row": row} for row in ONE_TWO]},
+        ["one", "two"],
+    ),
+    "columns": ({"id": {"0": 1, "1": 2}, "text": {"0": "one", "1": "two"}}, ["one", "two"]),
+    "columns of lists": ({"text": ["one", "two"], "id": [1, 2]}, ["one", "two"]),
+    "split": (
+        {"columns": ["id", "text"], "index": [0, 1], "data": [[1, "one"], [2, "two"]]},
+        ["one", "two"],
+    ),
+    "by index": ({"0": ONE_TWO[0], "1": ONE_TWO[1]}, ["one", "two"]),
+    "table": (
+        {"schema": {"fields": [{"name": "text"}]}, "data": ONE_TWO},
+        ["one", "two"],
+    ),
+    "by title": (
+        {f"The fox {n}": f"{n} foxes" for n in range(9)},
+        [f"{n} foxes" for n in range(9)],
+    ),
+    "prompt and completion": ([{"prompt": "a fox", "completion": "one fox ran"}], ["one fox ran"]),
+    "text in an object": ([{"text": {"value": "one", "annotations": []}}], ["one"]),
+    "null in columns": ({"text": {"0": None, "1": "one"}}, ["one"]),
+    "nested": ([{"meta": {"id": 1}, "the doc": row} for row in ONE_TWO], ["one", "two"]),
+    "another name": ([{"content": "one fox", "id": "a"}], ["one fox"]),
+    "rows without names": ([[1, "one"], [2, "two"]], ["one", "two"]),
+    "messages": ([{"id": 1, "messages": CHAT}], ["one\ntwo"]),
+    "conversations": (
+        [{"conversations": [{"from": "human", "value": "one"}, {"from": "gpt", "value": "two"}]}],
+        ["one\ntwo"],
+    ),
+    "encoded twice": (json.dumps(ONE_TWO), ["one", "two"]),
+    "encoded twice, one by one": ([json.dumps(row) for row in ONE_TWO], ["one", "two"]),
+}
+
+
 @pytest.mark.skipif(shutil.which("jq") is None, reason="needs jq")
-def test_the_command_for_a_list_inside_an_object_gives_its_stories(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("shape", OTHER_SHAPES)
+@pytest.mark.parametrize("extension", [".json", ".jsonl"])
+def test_the_command_for_another_shape_gives_its_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: str, extension: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    content = {"version": 1, "data": [{"text": "one"}, {"text": "two"}]}
-    Path("my data.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(DataError, match="found 'version', 'data'") as caught:
-        list(read_json_file(DataFile(Path("my data.json"))))
+    value, expected = OTHER_SHAPES[shape]
+    path = Path(f"my data{extension}")
+    as_lines = isinstance(value, list) and extension == ".jsonl"
+    rows = value if as_lines else [value]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    if as_lines and isinstance(value[0], list):
+        return  # a list in each line is not told from elements of a list
+    with pytest.raises(DataError) as caught:
+        list(read_json_file(DataFile(path)))
     subprocess.run(str(caught.value.hint).rpartition(": ")[2], shell=True, check=True)
-    new = DataFile(Path("my data.jsonl"))
-    assert list(whole_stories(read_json_file(new))) == ["one", "two"]
+    (new,) = set(tmp_path.iterdir()) - {tmp_path / path}
+    assert list(whole_stories(read_json_file(DataFile(new)))) == expected
+
+
+def test_a_string_that_only_begins_like_json_is_text(tmp_path: Path) -> None:
+    texts = ["{a: 1}", "[Verse 1] Words", "[1, 2]", "{}", '{"text": "a"} is JSON']
+    assert stories(tmp_path, json.dumps(texts)) == texts
 
 
 def test_separators_inside_a_document_are_plain_text(tmp_path: Path) -> None:

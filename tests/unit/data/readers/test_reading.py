@@ -10,6 +10,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from slm.data.documents import whole_stories
@@ -33,6 +35,17 @@ BY_EXTENSION = {
     ".csv": CSV,
     ".tsv": CSV.replace(",", "\t", 1).replace(',"', '\t"'),
 }
+
+
+def as_table(kind: str) -> bytes:
+    table, sink = pa.table({"text": STORIES}), pa.BufferOutputStream()
+    if kind == "parquet":
+        pq.write_table(table, sink)
+    else:
+        new = pa.ipc.new_file if kind == "arrow" else pa.ipc.new_stream
+        with new(sink, table.schema) as writer:
+            writer.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def stories(path: Path | str) -> list[str]:
@@ -98,6 +111,7 @@ FOREIGN = {
     "a table with tabs": (BY_EXTENSION[".tsv"], "a table (CSV, its fields separated by tabs)"),
     "a page": ("\n<!DOCTYPE HTML>\n<html><body>Not found", "an HTML page"),
     "xml": ('<?xml version="1.0"?>\n<a/>', "an XML document"),
+    "dictionaries": ("".join(f"{{'text': {story!r}}}\n" for story in STORIES), "as Python prints"),
     "rtf": ("{\\rtf1\\ansi words}", "a Rich Text document"),
     "lfs": ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
 }
@@ -139,6 +153,26 @@ def test_following_the_hint_gives_the_stories(
     assert stories(new) == STORIES
 
 
+@pytest.mark.parametrize("extension", [".txt", ".txt.gz", ".csv", ".jsonl", ".parquet"])
+def test_following_the_hint_for_dictionaries_gives_the_stories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = FOREIGN["dictionaries"][0].encode()
+    name = f"my data{extension}"
+    Path(name).write_bytes(gzip.compress(content) if extension == ".txt.gz" else content)
+    subprocess.run(str(refused(name).hint).rpartition(": ")[2], shell=True, check=True)
+    (new,) = set(names(tmp_path)) - {name}
+    assert stories(new) == STORIES
+
+
+@pytest.mark.parametrize("mark", "^~\x01")
+def test_a_table_of_a_database_named_as_text(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "data.txt"
+    path.write_text(f"id{mark}text\n1{mark}One.\n2{mark}Two.\n", encoding="utf-8")
+    assert f"its fields separated by the character {mark!r}" in refused(path).message
+
+
 @pytest.mark.parametrize("kind", FOREIGN)
 def test_who_marks_documents_means_the_text_as_it_is(tmp_path: Path, kind: str) -> None:
     content = FOREIGN[kind][0].removesuffix("\n")
@@ -158,6 +192,8 @@ def test_who_marks_documents_means_the_text_as_it_is(tmp_path: Path, kind: str) 
         "<b>bold</b> words\n",
         "One, two\nthree, four\nfive, six\nseven, eight\n",
         "Tom:\tHello\nMia:\tHello\nSam:\tHello\n",
+        "Story: text\nTom: Hello\nMia: Hello\nSam: Hello\n",
+        "{'tis the season: 1}\n",
         "# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n",
     ],
 )
@@ -203,6 +239,13 @@ def test_following_the_hint_for_another_encoding_gives_the_stories(
         ("a.txt", gzip.compress(TEXT.encode()), "a.txt.gz"),
         ("a.jsonl.gz", PACK["zstd"](JSON_LINES.encode(), ""), "a.jsonl.zst"),
         ("a.zip", as_zip("noextension"), "a.txt.zip"),
+        ("a.data", as_table("parquet"), "a.data.parquet"),
+        ("a.data", as_table("arrow"), "a.data.arrow"),
+        ("a.data", as_table("stream"), "a.data.arrow"),
+        ("a.parquet", as_table("arrow"), "a.arrow"),
+        ("a.parquet", as_table("stream"), "a.arrow"),
+        ("a.feather", as_table("parquet"), "a.parquet"),
+        ("a.txt", as_table("stream"), "a.arrow"),
     ],
 )
 def test_following_the_hint_for_a_name_gives_the_stories(
@@ -263,6 +306,18 @@ def test_what_a_file_of_another_program_needs(tmp_path: Path) -> None:
     assert refused(tmp_path / "a.xlsx").hint == (
         "open it in a spreadsheet program and save it as CSV in UTF-8"
     )
+
+
+def test_the_syntax_of_structured_files_is_not_offered_as_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("- text: Mia ran.\n", encoding="utf-8")
+    assert str(refused(tmp_path / "a.yaml").hint).startswith("write the texts in it into")
+    (tmp_path / "a.page").write_text("<!doctype html><p>Mia ran.", encoding="utf-8")
+    assert str(refused(tmp_path / "a.page").hint).startswith("if a page of a web site was saved")
+
+
+def test_what_is_in_an_archive_needs_its_own_step(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(as_zip("b.pdf"))
+    assert str(refused(tmp_path / "a.zip").hint).startswith("unpack it; then open it")
 
 
 def test_notes_are_given_once(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ def write(tmp_path: Path, content: str | bytes) -> Path:
         ("\ufeffmarked", ["marked"]),
         (f"\ufeff{EOT}\nmarked\n", ["marked"]),
         ("no mark: \ufeff", ["no mark: \ufeff"]),
+        (f"one\n{EOT}\n\ufefftwo\r\n\ufeffend", ["one", "two\nend"]),  # joined files
+        ("\ufeff\ufeff\r\r\n\ufeffa", ["\r\na"]),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [1, 2, 3, 7, 1 << 20])

@@ -1,0 +1,75 @@
+"""What in a text is probably not meant as text, and is learned all the same: the user is told.
+
+Programs write dozens of special tokens. Those that separate documents here are in
+`slm.data.markers`; others are letters like any other, which is rarely what the user expects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from slm.tokenizer.base import EOT_TEXT
+
+_LEAST_COUNT = 3
+"""A text may speak of a token now and then."""
+_SHOWN = 3
+_OVERLAP = 64
+_BEGINS = ("<|", "<\uff5c", "&lt;|")
+_TOKEN = re.compile(
+    r"<[|\uff5c][^<>\n]{1,40}>|&lt;\|[^&\n]{1,40}&gt;|</?s>"
+    r"|<(?:eos|bos|eod|eot|eom|end|endoftext|end_of_text|pad|sep)>|\[(?:eos|bos|sep|cls|pad)\]",
+    re.IGNORECASE,
+)
+_LICENSE = re.compile(r"\*\*\* ?(?:START|END) OF (?:THE|THIS) PROJECT GUTENBERG", re.IGNORECASE)
+
+
+class Suspects:
+    """Counts what looks like special tokens, and finds licenses, while a text passes by."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._has_license = False
+
+    def watched(self, blocks: Iterable[str]) -> Iterator[str]:
+        """The same blocks, which are looked at on the way."""
+        end = ""
+        for block in blocks:
+            window = end + block
+            for match in _TOKEN.finditer(window):
+                if match.end() > len(end):
+                    self._counts[match[0]] += 1
+            self._has_license = self._has_license or _LICENSE.search(window) is not None
+            end = window[-_OVERLAP:]
+            yield block
+
+    def notes(self, name: str, separators: Iterable[str]) -> Iterator[str]:
+        """What the user of a file should know.
+
+        Args:
+            name: what to call the file.
+            separators: the markers that separate its documents, or were judged already.
+        """
+        for separator in separators:
+            self._counts.pop(separator, None)
+        tokens = [token for token, n in self._counts.most_common() if n >= _LEAST_COUNT]
+        if tokens:
+            shown = ", ".join(f"{token} ({self._counts[token]:,})" for token in tokens[:_SHOWN])
+            more = f" and {len(tokens) - _SHOWN:,} more" if len(tokens) > _SHOWN else ""
+            yield (
+                f"note: {name}: what looks like special tokens is learned as text: {shown}{more}; "
+                f"{EOT_TEXT} is what separates documents"
+            )
+        if self._has_license:
+            yield (
+                f"note: {name}: the license of Project Gutenberg is learned as text; to leave it "
+                "out, remove the lines up to '*** START OF' and from '*** END OF' on"
+            )
+
+
+def special_token_in(text: str) -> str | None:
+    """The first special token of a text whose kind no prose has; None: there is none."""
+    if not any(begin in text for begin in _BEGINS):
+        return None
+    return next((m[0] for m in _TOKEN.finditer(text) if m[0].startswith(_BEGINS)), None)

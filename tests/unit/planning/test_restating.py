@@ -1,0 +1,190 @@
+"""What is said anew of a plan, with steps that the test times."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from slm.planning.plan import EVALUATING_SHARE, Machine, Plan, Text, make_plan
+from slm.planning.restating import Outlook, Promise, Restatement
+from slm.presets import resolve
+
+STORIES = Text(2 * 10**9, 4.05)
+
+
+def plan_for(minutes: float, text: Text = STORIES, speed: float = 1.0) -> Plan:
+    machine = Machine("cpu", "float32", speed, has_compiler=False, memory_bytes=None)
+    return make_plan(resolve("modern-12m"), minutes, machine, text)
+
+
+def promise_for(minutes: float, text: Text = STORIES) -> Promise:
+    promise = Promise.from_json(json.loads(json.dumps(plan_for(minutes, text).to_json())))
+    assert promise is not None
+    return promise
+
+
+def run(outlook: Outlook, *phases: tuple[float, float], began_at: float = 6.0) -> list[Restatement]:
+    """Make steps of given lengths until given times; returns what was said."""
+    said, step, now = [], 0, began_at
+    for until, seconds in phases:
+        while now + seconds <= until:
+            step, now = step + 1, now + seconds
+            restated = outlook.add(step, now, seconds)
+            if restated is not None:
+                said.append(restated)
+    return said
+
+
+# -- what is expected ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [STORIES, Text(10**6, 4.05), Text(None, 4.05)])
+def test_at_the_planned_rate_the_plan_comes_out_again(text: Text) -> None:
+    promise = promise_for(10, text)
+    again = promise.restated(0, 6.0, promise.seconds_per_step)
+    assert again.steps == pytest.approx(promise.steps, rel=0.01)
+    assert again.tokens == pytest.approx(promise.tokens, rel=0.01)
+    assert again.expected_bits_per_byte == pytest.approx(promise.expected_bits_per_byte, rel=0.01)
+
+
+def test_a_slow_machine_is_expected_to_do_what_is_planned_for_one() -> None:
+    promise = promise_for(10)
+    slow = promise.restated(0, 6.0, 3.0 * promise.seconds_per_step)
+    assert slow.steps == pytest.approx(promise.steps / 3, rel=0.01)
+    assert slow.expected_bits_per_byte > promise.expected_bits_per_byte
+    fast = promise.restated(0, 6.0, promise.seconds_per_step / 3.0)
+    assert fast.expected_bits_per_byte < promise.expected_bits_per_byte
+
+
+def test_steps_that_are_made_count() -> None:
+    promise = promise_for(10)
+    seconds = promise.seconds_per_step
+    assert promise.restated(100, 600.0, seconds).steps == 100
+    assert promise.restated(100, 700.0, seconds).steps == 100  # no time is left
+    half = promise.restated(100, 300.0, seconds)
+    assert half.steps == 100 + int(300.0 * (1 - EVALUATING_SHARE) / seconds)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": None},
+        {"steps": "9"},
+        {"steps": True},
+        {"steps": 0},
+        {"steps": -5},
+        {"seconds_per_step": float("inf")},
+        {"epochs": 0},
+        {"epochs": "many"},
+    ],
+)
+def test_a_plan_without_all_figures_promises_nothing(change: dict[str, object]) -> None:
+    plan = plan_for(10).to_json()
+    assert Promise.from_json(plan) is not None
+    assert Promise.from_json({**plan, **change}) is None
+    older = {name: value for name, value in plan.items() if name not in change}
+    assert (Promise.from_json(older) is None) is ("epochs" not in change)
+    assert Promise.from_json({}) is None
+
+
+@pytest.mark.parametrize("saved", [None, [], {}, {"step": 1}, "text", 7])
+def test_a_damaged_restatement_is_none(saved: object) -> None:
+    assert Restatement.from_json(saved) is None
+
+
+def test_a_restatement_comes_back() -> None:
+    said = promise_for(10).restated(10, 60.0, 0.5)
+    assert Restatement.from_json(json.loads(json.dumps(asdict(said)))) == said
+    assert Restatement.from_json({**asdict(said), "steps": -1}) is None
+    assert Restatement.from_json({**asdict(said), "more": 1}) is None
+
+
+# -- when it is said -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("minutes", [0.5, 3.0, 10.0, 600.0])
+@pytest.mark.parametrize("factor", [0.85, 1.0, 1.15])
+def test_nothing_is_said_while_the_plan_holds(minutes: float, factor: float) -> None:
+    promise = promise_for(minutes)
+    outlook = Outlook(promise)
+    assert run(outlook, (60 * minutes, factor * promise.seconds_per_step)) == []
+    assert outlook.stated is promise
+
+
+@pytest.mark.parametrize("minutes", [0.5, 3.0, 10.0, 600.0])
+@pytest.mark.parametrize("factor", [0.2, 0.5, 1.5, 3.0, 10.0])
+def test_another_rate_is_said_once_in_the_first_minute(minutes: float, factor: float) -> None:
+    promise = promise_for(minutes)
+    outlook = Outlook(promise)
+    seconds = factor * promise.seconds_per_step
+    (said,) = run(outlook, (60 * minutes, seconds))
+    window = min(60.0, 6.0 * minutes)
+    assert said.elapsed_seconds <= 6.0 + window + 2 * seconds
+    assert said.seconds_per_step == pytest.approx(seconds)
+    made = int((60 * minutes - 6.0) / seconds)
+    assert said.steps == pytest.approx(made, rel=0.05, abs=2)
+    assert outlook.stated is said
+
+
+def test_the_first_step_does_not_count() -> None:
+    promise = promise_for(10)
+    outlook = Outlook(promise)
+    assert outlook.add(1, 66.0, 60.0) is None  # it compiled
+    for step in range(2, 50):
+        assert outlook.add(step, 66.0 + step, promise.seconds_per_step) is None
+
+
+def test_steps_that_are_longer_than_the_window() -> None:
+    outlook = Outlook(promise_for(3.0))
+    assert outlook.add(1, 40.0, 30.0) is None
+    said = outlook.add(2, 70.0, 30.0)
+    assert said is not None
+    assert said.steps == 2 + 3
+
+
+def test_a_late_start_is_said_though_steps_are_as_planned() -> None:
+    promise = promise_for(3.0)
+    outlook = Outlook(promise)
+    (said,) = run(outlook, (180.0, promise.seconds_per_step), began_at=120.0)
+    assert said.seconds_per_step == pytest.approx(promise.seconds_per_step)
+    assert said.steps == pytest.approx(promise.steps / 3, rel=0.1)
+
+
+def test_a_change_later_on_is_said_again_but_not_each_little_one() -> None:
+    promise = promise_for(30.0)
+    planned = promise.seconds_per_step
+    outlook = Outlook(promise)
+    said = run(outlook, (600.0, 3 * planned), (1800.0, planned))
+    assert len(said) == 2
+    assert said[0].steps < said[1].steps < promise.steps
+    outlook = Outlook(promise)
+    (said_once,) = run(outlook, (300.0, 3 * planned), (500.0, 2.6 * planned), (1800, 3 * planned))
+    assert said_once.elapsed_seconds < 80.0
+
+
+def test_what_was_said_before_an_interruption_is_not_said_again() -> None:
+    promise = promise_for(10.0)
+    seconds = 3 * promise.seconds_per_step
+    (said,) = run(Outlook(promise), (300.0, seconds))
+    resumed = Outlook(promise, said)
+    assert resumed.stated is said
+    step, now = round(294 / seconds), 300.0
+    while now < 590.0:
+        step, now = step + 1, now + seconds
+        assert resumed.add(step, now, seconds) is None
+
+
+def test_a_machine_that_comes_and_goes_is_not_a_torrent_of_notes() -> None:
+    promise = promise_for(600.0)
+    factors = [8.0, 1.0] * 18
+    phases = [(1000.0 * (n + 1), f * promise.seconds_per_step) for n, f in enumerate(factors)]
+    assert len(run(Outlook(promise), *phases)) <= 9
+
+
+def test_the_plan_names_the_seconds_of_a_step() -> None:
+    one, two = plan_for(10), plan_for(10, speed=2.0)
+    assert one.seconds_per_step * one.steps == pytest.approx(594 * (1 - EVALUATING_SHARE), rel=0.02)
+    same_size = replace(two, settings=one.settings)
+    assert same_size.non_embedding_parameters > 0
