@@ -120,7 +120,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     except SlmError as error:
         code = _report(error if error.exit_code != 1 else find_no_space(error) or error, name)
     except Exception as error:
-        known = as_usage_error(error) or find_no_space(error) or _as_place_error(error)
+        known: SlmError | None = as_usage_error(error) or find_no_space(error)
+        known = known or _as_place_error(error) or _as_memory_error(error)
         code = _report_unexpected(error) if known is None else _report(known, name)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library in Rust
@@ -183,6 +184,19 @@ def _as_place_error(error: Exception) -> UsageError | None:
                 hint="change to a folder that is there",
             )
     return None
+
+
+def _as_memory_error(error: Exception) -> SlmError | None:
+    """The error that there is too little memory, in which PyTorch says so in its own ways."""
+    is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not (isinstance(error, MemoryError) or is_cpu or type(error).__name__ == "OutOfMemoryError"):
+        return None
+    reason = (str(error).strip() or "no more can be had").splitlines()[0]
+    return SlmError(
+        f"the memory is used up: {reason}",
+        hint="end other programs, or choose a smaller batch_size, block_size or model; a limit of "
+        "the shell or container may be lower than the machine's memory",
+    )
 
 
 def _report_unexpected(error: BaseException) -> int:

@@ -224,3 +224,28 @@ def test_a_folder_that_was_removed_under_the_program(capsys, tmp_path, monkeypat
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "x")
     assert run(fail(missing), [], name="it") == 1
     assert "unexpected FileNotFoundError" in capsys.readouterr().err
+
+
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch calls the one of a GPU."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "no more can be had"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes"),
+            "8 byt",
+        ),
+        (OutOfMemoryError("CUDA out of memory. Tried\nmore"), "CUDA out of memory. Tried"),
+    ],
+)
+def test_too_little_memory_is_no_fault_of_the_program(capsys, error, reason):
+    assert run(fail(error), [], name="it") == 1
+    said, hint = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: the memory is used up: ")
+    assert reason in said
+    assert "batch_size" in hint
+    assert run(fail(RuntimeError("shapes")), [], name="it") == 1
+    assert "unexpected RuntimeError: shapes" in capsys.readouterr().err
