@@ -172,6 +172,7 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
         return [typed_text(prompt)]
     if prompt is not None:
         raise UsageError("a prompt and --file are both given", hint="give one of them")
+    source = "standard input" if str(file) == "-" else f"the file {file}"
     try:
         if str(file) == "-":
             content = read_at_most(sys.stdin.buffer, LARGEST_PROMPTS_BYTES)
@@ -180,22 +181,24 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
                 content = read_at_most(stream, LARGEST_PROMPTS_BYTES)
         text = content.decode("utf-8-sig")
         if "\0" in text:
-            raise _not_utf8(file, content, "it holds a zero byte")
+            raise _not_utf8(source, file, content, "it holds a zero byte")
     except OSError as error:
-        raise UsageError(f"cannot read the prompts {file}: {error.strerror or error}") from None
+        raise UsageError(
+            f"cannot read the prompts of {source}: {error.strerror or error}"
+        ) from None
     except UnicodeDecodeError as error:
-        raise _not_utf8(file, content, f"{error.reason} at byte {error.start:,}") from None
+        raise _not_utf8(source, file, content, f"{error.reason} at byte {error.start:,}") from None
     # Not splitlines(), which also splits at characters that may stand in a prompt.
     prompts = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
     if not prompts:
-        raise UsageError(f"{file} holds no prompt", hint="write one prompt on each line")
+        raise UsageError(f"{source} holds no prompt", hint="write one prompt on each line")
     return prompts
 
 
-def _not_utf8(file: Path, content: bytes, reason: str) -> UsageError:
+def _not_utf8(source: str, file: Path, content: bytes, reason: str) -> UsageError:
     encoding = encoding_of(io.BytesIO(content))
     hint = conversion_hint(encoding, file if file.is_file() else None)
-    return UsageError(f"the prompts {file} are not UTF-8: {reason}", hint=hint)
+    return UsageError(f"the prompts of {source} are not UTF-8: {reason}", hint=hint)
 
 
 def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:

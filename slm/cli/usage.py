@@ -25,7 +25,8 @@ def as_usage_error(error: Exception) -> UsageError | None:
         word = str(getattr(error, "option_name", ""))
         return UsageError(
             f"{context.command_path} has no option {word if len(word) < LONGEST else shown(word)}",
-            hint=did_you_mean(word, option_names(context.command)) or see_help,
+            hint=did_you_mean(word, option_names(context.command))
+            or see_help + _what_may_begin_with_a_dash(context.command),
         )
     message = _sentence(error.format_message())
     commands: dict[str, Any] = getattr(context.command, "commands", {})
@@ -38,6 +39,14 @@ def as_usage_error(error: Exception) -> UsageError | None:
     elif message.startswith("got unexpected extra argument"):
         see_help = f"put quotes around a text or path that has blanks in it; {see_help}"
     return UsageError(message, hint=see_help)
+
+
+def _what_may_begin_with_a_dash(command: Any) -> str:
+    """How to give a text such as "-5 foxes", which looks like an option; none without a text."""
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    if not arguments:
+        return ""
+    return f"; a {arguments[0].name.upper()} that begins with - comes after --"
 
 
 def option_names(command: Any) -> list[str]:

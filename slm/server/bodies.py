@@ -175,7 +175,7 @@ def _explained(
 def _unknown(name: str, param: str, model: type[BaseModel] | None) -> ProblemError:
     """The refusal of a field that is not known; `model` has those that may have been meant."""
     if name in FOREIGN_FIELDS:
-        message = f"{name} is not a field of this server: {FOREIGN_FIELDS[name].advice}"
+        message = f"{name} is not a field here: {FOREIGN_FIELDS[name].advice}"
     else:
         known = did_you_mean(name, model.model_fields) if model is not None else None
         message = f"{shown(name)} is not a known field" + (f": {known}" if known else "")

@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 
 from slm.checkpoint import open_checkpoint
 from slm.generation import GenerationOptions, Generator
+from slm.interop.model_file import MODEL_FILE, load_model_file
 from slm.model import GPT
-from slm.reporting.model_file import MODEL_FILE, load_model_file
 
 DRIVER = Path(__file__).with_name("train_driver.py")
 N_STEPS = 6

@@ -43,6 +43,16 @@ def test_arguments_of_the_process(monkeypatch, capsys):
     assert main() == 0
 
 
+def test_a_text_that_looks_like_an_option_comes_after_two_dashes(capsys):
+    assert main(["generate", "--checkpoint", "RUN", "-5 foxes"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: slm generate has no option -5"
+    expected = "see: slm generate --help; a PROMPT that begins with - comes after --"
+    assert hint == f"hint: {expected}"
+    assert main(["serve", "-x"]) == 2
+    assert capsys.readouterr().err.endswith("hint: see: slm serve --help\n")
+
+
 def test_interrupted(capsys):
     assert run(fail(KeyboardInterrupt()), [], name="x") == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -28,6 +28,19 @@ def test_prompts_of_stdin(monkeypatch):
     assert _prompts(None, Path("-")) == ["A cat", "A dog"]
 
 
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (b"\n", "standard input holds no prompt"),
+        (b"a\xff", "the prompts of standard input are not"),
+    ],
+)
+def test_mistakes_of_stdin_are_its_own(monkeypatch, content, mistake):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    with pytest.raises(UsageError, match=mistake):
+        _prompts(None, Path("-"))
+
+
 def test_mistakes(tmp_path):
     (tmp_path / "empty").write_text("\n\n", encoding="utf-8")
     (tmp_path / "latin").write_bytes(b"\xe9t\xe9")

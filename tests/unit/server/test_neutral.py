@@ -176,7 +176,7 @@ def test_fields_of_other_servers_are_refused_with_advice(name, value, advice):
     with pytest.raises(ProblemError) as problem:
         checked(CompletionRequest, {"prompt": "Once", name: value})
     assert (problem.value.param, problem.value.code) == (name, "unknown_parameter")
-    assert problem.value.message.startswith(f"{name} is not a field of this server: ")
+    assert problem.value.message.startswith(f"{name} is not a field here: ")
     assert advice in problem.value.message
 
 
