@@ -98,7 +98,8 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
     if first["type"] in _BEYOND_BOUNDS:
         problem = f"must be {_bounds(rules)}"
     elif first["type"] == "tuple_type":
-        problem, hint = "input should be a list", f"""for example {key} = ["one", "two"]"""
+        problem = "input should be a list"
+        hint = f"""for example {key}=["one", "two"], on a command line within '...'"""
     elif first["type"] == "literal_error":
         hint = did_you_mean(shown(first["input"]).strip("'"), rules["enum"])
     return ConfigError(

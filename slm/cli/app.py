@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -119,7 +120,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     except SlmError as error:
         code = _report(error if error.exit_code != 1 else find_no_space(error) or error, name)
     except Exception as error:
-        known = as_usage_error(error) or find_no_space(error)
+        known: SlmError | None = as_usage_error(error) or find_no_space(error)
+        known = known or _as_place_error(error) or _as_memory_error(error)
         code = _report_unexpected(error) if known is None else _report(known, name)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library in Rust
@@ -164,6 +166,37 @@ def _report(error: SlmError, name: str) -> int:
         # Where it happened in the program is no help with a fault in the user's own file.
         say(f"hint: {one_line(error.hint or error.default_hint or f'see: {name} --help')}")
     return error.exit_code
+
+
+def _as_place_error(error: Exception) -> UsageError | None:
+    """What is wrong with a file or folder of the user's, wherever it was met; None: nothing is."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        return UsageError(
+            f"cannot use {error.filename}: {error.strerror}",
+            hint="check who may read and write it, and the folders that it is in",
+        )
+    if isinstance(error, FileNotFoundError):
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            return UsageError(
+                "the folder in which this was started is not there any more",
+                hint="change to a folder that is there",
+            )
+    return None
+
+
+def _as_memory_error(error: Exception) -> SlmError | None:
+    """The error that there is too little memory, in which PyTorch says so in its own ways."""
+    is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not (isinstance(error, MemoryError) or is_cpu or type(error).__name__ == "OutOfMemoryError"):
+        return None
+    reason = (str(error).strip() or "no more can be had").splitlines()[0]
+    return SlmError(
+        f"the memory is used up: {reason}",
+        hint="end other programs, or choose a smaller batch_size, block_size or model; a limit of "
+        "the shell or container may be lower than the machine's memory",
+    )
 
 
 def _report_unexpected(error: BaseException) -> int:

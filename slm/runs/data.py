@@ -18,7 +18,7 @@ from slm.data.place import DECISIVE, default_data_dir
 from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
 from slm.data.sources import has_own_validation, source_of
-from slm.errors import ConfigError, DataError, UsageError
+from slm.errors import ConfigError, DataError, UsageError, WriteError
 from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
 
@@ -55,17 +55,22 @@ def obtain_data(
     Raises:
         SlmError: the data cannot be had.
     """
-    data = settings.data
-    if settings.origins.get("data.data_dir") == ORIGIN_PREPARED:
+    data, place = settings.data, settings.origins.get("data.data_dir")
+    if place == ORIGIN_PREPARED:
         return DataDirectory.open(data.data_dir)
     as_they_are = as_they_are or _only_the_place_is_chosen(settings)
     if as_they_are and not force:
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
     source = source_of(data, note=note)
-    directory = prepare(
-        source, data.tokenizer, data.data_dir, force=force, progress=progress, note=note
-    )
+    try:
+        directory = prepare(
+            source, data.tokenizer, data.data_dir, force=force, progress=progress, note=note
+        )
+    except WriteError as error:
+        if type(error) is WriteError and place == ORIGIN_OF_SOURCE:  # a place that nobody named
+            error.hint = "name a folder for the prepared text with --set data_dir=FOLDER"
+        raise
     chosen = [
         key
         for key in ("validation_fraction", "corpus_seed")

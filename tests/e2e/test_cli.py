@@ -174,6 +174,10 @@ def test_greedy_text_needs_no_seed(slm, trained):
     texts = [json.loads(slm(*words, "--max-new-tokens", 5)[0])["texts"] for _ in range(2)]
 
     assert texts[0] == texts[1]
+    _, err = slm(*words, "--max-new-tokens", 5, "-n", 2)
+    assert "note: at temperature 0 all 2 continuations of a prompt are equal" in err
+    _, err = slm(*words, "--max-new-tokens", 5)
+    assert "note" not in err
 
 
 def test_evaluating_a_file_scores_all_of_it(slm, trained, place):

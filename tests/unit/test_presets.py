@@ -186,7 +186,7 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
         ("a.toml", "[train]\npreset = 'tiny'", "preset is not a setting.*above the first group"),
         ("a.toml", "[train]\nlr = 1", r"'train.lr'.*hint: `slm presets --settings`"),
         ("a.toml", "[model]\nlerning_rate = 1", r"did you mean train.learning_rate?"),
-        ("a.toml", "sample_prompts = 'Once'", r"should be a list.*sample_prompts = \[\"one\""),
+        ("a.toml", "sample_prompts = 'Once'", r"should be a list.*sample_prompts=\[\"one\""),
         ("a.toml", "seed = -1", "from 0 to 9,223,372,036,854,775,807,"),
         ("a.toml", "source = 'none'\nn_layer = 'none'", "n_layer"),
         ("a.toml", "n_layers = 2", "no setting 'n_layers'"),

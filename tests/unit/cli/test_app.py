@@ -208,3 +208,54 @@ def test_nobody_reads_stderr(monkeypatch, debug, error, code):
         monkeypatch.setattr(sys, "stderr", stream)
         assert run(fail(error), [], name="x") == code
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)  # or closing it would fail
+
+
+def test_what_may_not_be_read_is_no_fault_of_the_program(capsys):
+    error = PermissionError(errno.EACCES, "Permission denied", "run/best/MANIFEST.json")
+    assert run(fail(error), [], name="it") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "error: cannot use run/best/MANIFEST.json: Permission denied",
+        "hint: check who may read and write it, and the folders that it is in",
+    ]
+    assert run(fail(PermissionError("mine")), [], name="it") == 1
+    assert "unexpected PermissionError: mine" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use stays there")
+def test_a_folder_that_was_removed_under_the_program(capsys, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["train", "--preset", "tiny", "--source", "builtin", "--steps", "1"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: the folder in which this was started is not there any more"
+    assert hint == "hint: change to a folder that is there"
+    monkeypatch.chdir(tmp_path)
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "x")
+    assert run(fail(missing), [], name="it") == 1
+    assert "unexpected FileNotFoundError" in capsys.readouterr().err
+
+
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch calls the one of a GPU."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "no more can be had"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes"),
+            "8 byt",
+        ),
+        (OutOfMemoryError("CUDA out of memory. Tried\nmore"), "CUDA out of memory. Tried"),
+    ],
+)
+def test_too_little_memory_is_no_fault_of_the_program(capsys, error, reason):
+    assert run(fail(error), [], name="it") == 1
+    said, hint = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: the memory is used up: ")
+    assert reason in said
+    assert "batch_size" in hint
+    assert run(fail(RuntimeError("shapes")), [], name="it") == 1
+    assert "unexpected RuntimeError: shapes" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from slm.config import RunConfig
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
-from slm.errors import DataError, UsageError
+from slm.errors import DataError, UsageError, WriteError
 from slm.presets import resolve
 from slm.runs.data import describe_source, fit_vocabulary, obtain_data, place_data
 from slm.tokenizer.byte_level import BytesTokenizer
@@ -35,6 +35,25 @@ def test_data_go_where_the_user_says_or_where_their_source_belongs():
 
     chosen = resolve("tiny", assignments=["data_dir=here"])
     assert place_data(chosen).data.data_dir == "here"
+
+
+def test_a_place_for_data_that_nobody_named_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the command is started in a read-only folder, with --out in another one."""
+    monkeypatch.chdir(tmp_path)
+    Path("data").write_text("in the way", encoding="utf-8")
+    (tmp_path / "book.txt").write_text(tell_stories(60, seed=0), encoding="utf-8")
+    settings = resolve("tiny", assignments=["source=book.txt", "tokenizer=bytes"])
+    with pytest.raises(WriteError) as caught:
+        obtain_data(place_data(settings))
+    assert caught.value.hint == "name a folder for the prepared text with --set data_dir=FOLDER"
+    elsewhere = settings.with_values({"data.data_dir": "elsewhere"}, "--set")
+    assert obtain_data(place_data(elsewhere)).path == Path("elsewhere")
+    named = settings.with_values({"data.data_dir": "data/x"}, "--set")
+    with pytest.raises(WriteError) as caught:
+        obtain_data(place_data(named))
+    assert "--set" not in str(caught.value.hint)
 
 
 # -- data that are taken as they are ---------------------------------------------------------------
