@@ -217,7 +217,7 @@ def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.runs.launch import check_memory
 
     run = resolve("tiny", assignments=["sample_prompts=['a']"])
-    toml = ['preset = "tiny"\nn_layer = 3']
+    toml = ['preset = "tiny"\nlog_interval = 3']
     for group, values in preset_table("shakespeare-char").items():
         if isinstance(values, dict):
             toml.append(f"[{group}]")

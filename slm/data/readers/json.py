@@ -188,7 +188,7 @@ def _text_of(value: Any, where: str, file: DataFile, root: str) -> str:
                 or "rename the field that holds the story to 'text'",
             )
         value = value[field]
-        where = f"{where}, field {field!r}"
+        where = f"{where}, field {field[:40]!r}"
     elif isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         _refuse_json_inside(value, where, file, root)
     if value is None:

@@ -18,6 +18,8 @@ from slm.errors import shell_path
 _DEEPEST = 6
 _MOST_FIELDS = 8
 """An object of more strings is not one row, but many texts by their names."""
+_LONGEST_PLACE = 200
+"""Nobody pastes a longer one, and a hostile key must not make a long message."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHAT_FIELDS = (("role", "content"), ("from", "value"))
 """What says who speaks, and what is said, in the messages of a conversation."""
@@ -38,6 +40,8 @@ def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
         if found is None:
             return None
         what = f"if the stories are in {found}"
+    if len(found) > _LONGEST_PLACE:
+        return None
     program = ("" if root == "." else f"{root} | ") + f"{{text:{found}}}"
     return f"{what}, write them into a new file: {_jq_step(file, program)}"
 

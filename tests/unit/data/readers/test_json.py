@@ -211,6 +211,16 @@ def test_a_bad_line_is_named(tmp_path: Path, line: bytes, message: str) -> None:
         stories(tmp_path, b'{"text": "fine"}\n' + line + b"\n")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [{"k" * 9000: "once there was"}, {"x": {"y" * 9000: {"text": "a"}}}, {"text" + " " * 9000: 5}],
+)
+def test_long_names_make_no_long_messages(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(DataError) as caught:
+        stories(tmp_path, json.dumps(value))
+    assert len(str(caught.value)) < 2000
+
+
 def test_a_file_without_line_ends_is_not_taken_into_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
