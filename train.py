@@ -2,7 +2,7 @@
 
 import sys
 
-from slm.signals import ExitOnSignal
+from slm.terminal.signals import ExitOnSignal
 
 if __name__ == "__main__":
     with ExitOnSignal():  # until the program itself listens

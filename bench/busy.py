@@ -82,11 +82,12 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
+    from slm.hardware.devices import keep_freed_memory, resolve_dtype, set_threads
     from slm.model import GPT, model_costs
+    from slm.parallel.processes import Process
     from slm.presets import resolve
     from slm.runs.contention import ContentionWatch
     from slm.runs.guarded_step import GuardedStep
-    from slm.runtime import Process, keep_freed_memory, resolve_dtype, set_threads
     from slm.training.events import RunStart, StepRecord
 
     settings = resolve(preset, assignments=list(assignments))

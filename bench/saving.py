@@ -41,10 +41,11 @@ def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any
         write_best,
         write_run_checkpoint,
     )
+    from slm.hardware.devices import keep_freed_memory, resolve_dtype
     from slm.model import GPT
+    from slm.parallel.processes import Process
     from slm.presets import resolve
     from slm.runs.guarded_step import GuardedStep
-    from slm.runtime import Process, keep_freed_memory, resolve_dtype
     from slm.tokenizer import build_tokenizer
 
     settings = resolve(preset)

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from slm.runtime import peak_memory_bytes
+from slm.hardware.devices import peak_memory_bytes
 
 NANOGPT_VOCABULARY = 50257
 
@@ -30,10 +30,11 @@ def our_step(preset: str, batch_size: int) -> tuple[Callable[[], object], int]:
     """A function that makes one step of ours, and the tokens of a step."""
     import torch
 
+    from slm.hardware.devices import resolve_dtype
     from slm.model import GPT
+    from slm.parallel.processes import Process
     from slm.presets import resolve
     from slm.runs.guarded_step import GuardedStep
-    from slm.runtime import Process, resolve_dtype
 
     settings = resolve(preset)
     shape = settings.model

@@ -19,7 +19,7 @@ from slm.data.batches import count_windows, inputs_and_targets, windows_of_step
 from slm.generation.options import GenerationOptions
 from slm.generation.sampling import filter_logits, sample
 from slm.model import GPT, KVCache
-from slm.runtime import seed_everything
+from slm.seeds import seed_everything
 from slm.tokenizer import build_tokenizer
 from slm.tokenizer.base import Tokenizer
 from slm.training.evaluate import validation_loss

@@ -20,24 +20,24 @@ from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
 from slm.errors import DataError
-from slm.model import GPT, model_costs
-from slm.model.gpt import Block
-from slm.model.loss import chunked_cross_entropy
-from slm.planning.timing import best_seconds, step_seconds
-from slm.runs.data import fit_vocabulary
-from slm.runs.guarded_step import GuardedStep
-from slm.runs.launch import check_memory
-from slm.runtime import (
-    Process,
+from slm.hardware.devices import (
     autocast,
     keep_freed_memory,
     peak_memory_bytes,
     resolve_device,
     resolve_dtype,
-    seed_everything,
     set_threads,
     torch_dtype,
 )
+from slm.model import GPT, model_costs
+from slm.model.gpt import Block
+from slm.model.loss import chunked_cross_entropy
+from slm.parallel.processes import Process
+from slm.planning.timing import best_seconds, step_seconds
+from slm.runs.data import fit_vocabulary
+from slm.runs.guarded_step import GuardedStep
+from slm.runs.launch import check_memory
+from slm.seeds import seed_everything
 from slm.training.compiling import compile_blocks, worth_compiling
 from slm.training.step import zero_gradients
 

@@ -22,14 +22,14 @@ from slm.checkpoint.store import (
 )
 from slm.config import RunConfig
 from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
-from slm.files import (
+from slm.storage.files import (
     remove_directory,
     remove_partials,
     settle_directory,
     standing_directory,
     without_aside,
 )
-from slm.reading import kind_by_magic, open_regular, status_of
+from slm.storage.reading import kind_by_magic, open_regular, status_of
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 

@@ -32,9 +32,9 @@ from slm.checkpoint.tensors import (
 )
 from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
-from slm.files import atomic_directory, standing_directory
 from slm.model.costs import parameter_shapes
-from slm.space import no_space_to_write
+from slm.storage.disk_space import no_space_to_write
+from slm.storage.files import atomic_directory, standing_directory
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 

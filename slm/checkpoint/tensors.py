@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from slm.checkpoint.manifest import HashingReader, HashingWriter, parse_json
 from slm.errors import CheckpointError, shown
-from slm.files import CHUNK_BYTES
+from slm.storage.files import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from torch import Tensor

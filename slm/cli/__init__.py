@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slm.signals import ExitOnSignal
+from slm.terminal.signals import ExitOnSignal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,10 +31,10 @@ from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
-from slm.resources import limit_libraries
-from slm.runtime import Process
-from slm.signals import Ended, EndOnSignal
-from slm.space import find_no_space
+from slm.hardware.resources import limit_libraries
+from slm.parallel.processes import Process
+from slm.storage.disk_space import find_no_space
+from slm.terminal.signals import Ended, EndOnSignal
 from slm.version import __version__
 
 DEBUG_VARIABLE = "SLM_DEBUG"

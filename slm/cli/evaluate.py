@@ -122,7 +122,7 @@ def _score(
     from slm.data.shards import DataDirectory
     from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
     from slm.generation.backend import int8_model
-    from slm.runtime import autocast
+    from slm.hardware.devices import autocast
 
     total: int | None = None
 

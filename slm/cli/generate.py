@@ -15,10 +15,10 @@ from slm.cli.loading import load_checkpoint_generator
 from slm.cli.no_effect import note_idle
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text, unescaped
 from slm.cli.output import print_json, say
-from slm.encodings import conversion_hint, encoding_of
 from slm.errors import ConfigError, UsageError
 from slm.quantities import counted
-from slm.reading import read_at_most
+from slm.storage.encodings import conversion_hint, encoding_of
+from slm.storage.reading import read_at_most
 
 if TYPE_CHECKING:
     from slm.generation import Completion, GenerationOptions, Generator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from slm.cli.output import say
 from slm.config import DataConfig
 from slm.errors import ConfigError, did_you_mean
+from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
 from slm.run_paths import located_settings, run_of
-from slm.runtime import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
 
 if TYPE_CHECKING:
     from slm.checkpoint import TrainState

@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 from slm.cli.output import say
 from slm.config import RunConfig
 from slm.errors import UsageError
-from slm.runtime import Process
+from slm.parallel.processes import Process
 
 
 class Command(TyperCommand):

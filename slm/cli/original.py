@@ -34,8 +34,8 @@ from slm.cli.train import (
 )
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
+from slm.parallel.processes import Process
 from slm.presets import command_line_words
-from slm.runtime import Process
 
 if TYPE_CHECKING:
     from slm.runs.run_trainer import RunTrainer

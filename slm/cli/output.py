@@ -89,7 +89,7 @@ class Display:
         if sys.stderr.isatty():
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-            from slm.console import StderrConsole
+            from slm.terminal.console import StderrConsole
 
             self._bar = Progress(
                 TextColumn("{task.description}"),

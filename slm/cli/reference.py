@@ -16,7 +16,7 @@ from slm.cli import original
 from slm.cli.app import app
 from slm.cli.settings_help import all_settings
 from slm.config import GROUPS
-from slm.files import atomic_write, make_directory
+from slm.storage.files import atomic_write, make_directory
 
 FOLDER = Path("docs/reference")
 GENERATED = "<!-- Made by `python -m slm.cli.reference`; do not edit. -->"

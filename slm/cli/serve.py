@@ -18,7 +18,7 @@ from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
-from slm.reading import status_of
+from slm.storage.reading import status_of
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

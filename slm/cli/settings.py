@@ -20,8 +20,8 @@ from slm.presets import (
     resolve,
     settings_file,
 )
-from slm.reading import read_bounded, strict_json
 from slm.run_paths import located_settings
+from slm.storage.reading import read_bounded, strict_json
 
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"

@@ -37,10 +37,10 @@ from slm.cli.settings import (
 )
 from slm.config import ORIGIN_PREPARED, RunConfig
 from slm.errors import UsageError, command_line
-from slm.files import directory_lock
+from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted
-from slm.runtime import Process
+from slm.storage.files import directory_lock
 
 if TYPE_CHECKING:
     from slm.planning.plan_file import PlanFile

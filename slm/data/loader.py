@@ -18,8 +18,8 @@ from slm.data.batches import (
 )
 from slm.data.shards import DataDirectory, DataMeta
 from slm.errors import DataError
+from slm.hardware.devices import resolve_device
 from slm.quantities import counted
-from slm.runtime import resolve_device
 from slm.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:

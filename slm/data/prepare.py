@@ -32,7 +32,7 @@ from slm.data.shards import (
 from slm.data.sources import Source, open_source
 from slm.data.splits import SPLITS
 from slm.errors import DataError, RunLockedError, SlmError, UsageError, WriteError
-from slm.files import (
+from slm.storage.files import (
     CHUNK_BYTES,
     LOCK_FILE,
     PARTIAL_PREFIX,
@@ -44,7 +44,7 @@ from slm.files import (
     sha256_of_file,
     write_errors,
 )
-from slm.reading import read_bounded, sealed_json, strict_json
+from slm.storage.reading import read_bounded, sealed_json, strict_json
 from slm.tokenizer.base import Ids, Tokenizer
 from slm.version import __version__
 

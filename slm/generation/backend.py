@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slm import runtime
 from slm.config import GPTConfig
 from slm.errors import DeviceError
 from slm.generation.decoder import Draw
 from slm.generation.generator import Generator
 from slm.generation.slot_decoder import SlotDecoder
+from slm.hardware import devices
 from slm.native.build import NativeUnavailableError
 from slm.native.engine import (
     WEIGHT_FORMATS,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from slm.generation.slots import Slots
     from slm.model import GPT
 
-GENERATION_DTYPES = (*runtime.DTYPES, "int8")
+GENERATION_DTYPES = (*devices.DTYPES, "int8")
 AUTO_WEIGHTS = "bfloat16"
 """What `auto` takes in native code: the loss it costs is below what can be measured."""
 
@@ -134,8 +134,8 @@ def load_generator(
         DeviceError: the device is not there, or cannot compute in the format that was asked for.
         CheckpointError: the checkpoint has no tokenizer, or it is damaged.
     """
-    if not runtime.is_surely_cpu(device):
-        model = checkpoint.build_model(runtime.resolve_device(device))
+    if not devices.is_surely_cpu(device):
+        model = checkpoint.build_model(devices.resolve_device(device))
         return build_generator(model, checkpoint.tokenizer, dtype=dtype, say=say)
     config, tokenizer = checkpoint.config.model, checkpoint.tokenizer
     native = native_generator(config, checkpoint.weights, tokenizer, dtype=dtype, say=say)
@@ -248,4 +248,4 @@ def _plain_dtype(model: GPT, dtype: str) -> str:
     # PyTorch is slow at single rows in bfloat16 on a CPU.
     if dtype == "auto" and device == "cpu":
         return "float32"
-    return runtime.resolve_dtype(dtype, device)
+    return devices.resolve_dtype(dtype, device)

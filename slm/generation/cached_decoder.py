@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor
 
-from slm import runtime
+from slm.hardware import devices
 from slm.model import GPT, KVCache
 from slm.model.gpt import evaluating
 
@@ -18,7 +18,7 @@ class CachedDecoder:
 
     Args:
         model: where its parameters are, there the work is done.
-        dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
+        dtype: number format of the products and of the cache, as in `slm.hardware.devices.DTYPES`.
     """
 
     def __init__(self, model: GPT, dtype: str = "float32") -> None:
@@ -42,7 +42,7 @@ class CachedDecoder:
             len(contexts),
             capacity=capacity,
             device=device,
-            dtype=runtime.torch_dtype(self.dtype),
+            dtype=devices.torch_dtype(self.dtype),
             pad=torch.tensor(padding, device=device) if any(padding) else None,
         )
         return self._logits(idx.to(device))
@@ -57,7 +57,7 @@ class CachedDecoder:
         self._cache.keep_sequences(torch.tensor(rows, device=self.model.device))
 
     def _logits(self, idx: Tensor) -> Tensor:
-        with torch.inference_mode(), runtime.autocast(idx.device.type, self.dtype):
+        with torch.inference_mode(), devices.autocast(idx.device.type, self.dtype):
             logits, _ = self.model(idx, cache=self._cache, last_only=True)
         assert isinstance(logits, Tensor)
         return logits[:, -1]

@@ -54,7 +54,7 @@ class Generator:
     Args:
         model: a `GPT`, which works where its parameters are; or what has a decoder of its own.
         tokenizer: the one that the model was trained with.
-        dtype: number format of the products and of the cache, as in `slm.runtime.DTYPES`.
+        dtype: number format of the products and of the cache, as in `slm.hardware.devices.DTYPES`.
         batch_size: rows that run together at most.
         decoder: what runs the model; None: `CachedDecoder`.
         draw: samples ids from the decoder's logits; None: `slm.generation.batch_sampling.draw`.

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from slm import runtime
 from slm.generation.healing import NewToken, PromptEnd, token_index
 from slm.generation.options import GenerationOptions
 from slm.generation.text import TextStream, whole_characters
+from slm.seeds import mix_seed
 from slm.tokenizer.base import Tokenizer
 
 FinishReason = Literal["end", "stop", "length"]
@@ -100,7 +100,7 @@ class Row:
         if options.repetition_penalty != 1.0:
             self.seen.update(self.prompt_ids)
         self._seed, self._index = seed, index
-        self._random = random.Random(runtime.mix_seed(seed, index))
+        self._random = random.Random(mix_seed(seed, index))
         self._block_size = block_size
         self._stream = TextStream(options.stop, self.unfinished)
         self._pieces: list[str] = []

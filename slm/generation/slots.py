@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from slm import runtime
+from slm.hardware import devices
 from slm.model import GPT, KVCache
 
 
@@ -64,7 +64,7 @@ class PlainSlots:
     Args:
         model: is put into evaluation mode.
         n_slots: how many texts can be in progress.
-        dtype: number format of the products and of the caches, as in `slm.runtime.DTYPES`.
+        dtype: number format of the products and of the caches, as in `slm.hardware.devices.DTYPES`.
     """
 
     def __init__(self, model: GPT, n_slots: int, dtype: str = "float32") -> None:
@@ -84,7 +84,7 @@ class PlainSlots:
                 self._model.config,
                 batch_size=1,
                 device=self._model.device,
-                dtype=runtime.torch_dtype(self._dtype),
+                dtype=devices.torch_dtype(self._dtype),
             )
         assert cache.length == 0, f"slot {slot} is taken"
         return self._logits(ids, cache)
@@ -112,7 +112,7 @@ class PlainSlots:
 
     def _logits(self, ids: Sequence[int], cache: KVCache) -> Tensor:
         idx = torch.tensor([ids], device=self._model.device)
-        with torch.inference_mode(), runtime.autocast(idx.device.type, self._dtype):
+        with torch.inference_mode(), devices.autocast(idx.device.type, self._dtype):
             logits, _ = self._model(idx, cache=cache, last_only=True)
         assert isinstance(logits, Tensor)
         return logits[0, -1].float()

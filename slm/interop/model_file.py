@@ -21,10 +21,10 @@ from torch import Tensor
 
 from slm.config import GPTConfig
 from slm.errors import CheckpointError, SlmError, UsageError, shown
-from slm.files import atomic_open
 from slm.model import GPT
 from slm.model.costs import parameter_shapes
 from slm.parallel.fsdp import load_whole
+from slm.storage.files import atomic_open
 from slm.tokenizer import tokenizer_from_json
 from slm.tokenizer.base import Tokenizer
 

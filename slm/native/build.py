@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from slm.errors import SlmError
-from slm.files import PARTIAL_PREFIX
+from slm.storage.files import PARTIAL_PREFIX
 
 SOURCES = Path(__file__).with_name("src")
 MAIN_SOURCE = "library.cpp"

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from slm.config import GPTConfig
+from slm.hardware.devices import cpu_threads
 from slm.native.build import native_library
-from slm.runtime import cpu_threads
 
 if TYPE_CHECKING:
     from slm.model import GPT

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from slm.config import TrainingConfig
 from slm.errors import ConfigError, TrainingError
 from slm.model.loss import IGNORE_INDEX
+from slm.parallel.processes import Process
 from slm.quantities import counted
-from slm.runtime import Process
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor

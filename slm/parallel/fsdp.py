@@ -19,9 +19,10 @@ import torch.distributed
 from torch import Tensor, nn
 
 from slm.errors import ConfigError, DeviceError
+from slm.hardware.devices import torch_dtype
 from slm.model import GPT
 from slm.parallel.collectives import copy_from_main, is_sharded
-from slm.runtime import Process, torch_dtype
+from slm.parallel.processes import Process
 
 
 def place_model(

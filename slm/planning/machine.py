@@ -5,14 +5,7 @@ from __future__ import annotations
 import torch
 
 from slm.config import RunConfig
-from slm.model import GPT, model_costs
-from slm.planning.plan import Machine
-from slm.planning.scaling_law import seconds_per_token
-from slm.planning.timing import step_seconds
-from slm.presets import resolve
-from slm.runs.guarded_step import GuardedStep
-from slm.runtime import (
-    Process,
+from slm.hardware.devices import (
     can_compile,
     keep_freed_memory,
     memory_bytes,
@@ -20,6 +13,13 @@ from slm.runtime import (
     resolve_dtype,
     set_threads,
 )
+from slm.model import GPT, model_costs
+from slm.parallel.processes import Process
+from slm.planning.plan import Machine
+from slm.planning.scaling_law import seconds_per_token
+from slm.planning.timing import step_seconds
+from slm.presets import resolve
+from slm.runs.guarded_step import GuardedStep
 from slm.training.compiling import compile_blocks, compiles
 
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from slm.files import atomic_write
 from slm.planning.restating import Outlook, Promise, Restatement
-from slm.reading import read_bounded, strict_json
+from slm.storage.files import atomic_write
+from slm.storage.reading import read_bounded, strict_json
 from slm.training.events import Callback, RunStart, StepRecord
 
 PLAN_FILE = "plan.json"

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from slm.errors import TrainingError
-from slm.files import atomic_write, write_errors
-from slm.reading import read_bounded
+from slm.storage.files import atomic_write, write_errors
+from slm.storage.reading import read_bounded
 from slm.training.events import (
     AnomalyRecord,
     Callback,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slm.files import atomic_write
 from slm.reporting.metrics import read_metrics
+from slm.storage.files import atomic_write
 from slm.training.events import Callback, EvaluationRecord, RunStart, TrainingResult
 
 PLOT_FILE = "losses.png"

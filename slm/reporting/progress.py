@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from slm.console import StderrConsole
 from slm.quantities import counted, duration, parameters
+from slm.terminal.console import StderrConsole
 from slm.training.events import (
     Callback,
     EvaluationRecord,

@@ -19,7 +19,7 @@ from typing import Literal
 
 import torch
 
-from slm.resources import Cpus, busy_cpu_seconds, usable_cpus
+from slm.hardware.resources import Cpus, busy_cpu_seconds, usable_cpus
 from slm.training.events import Callback, RunStart, StepRecord, TrainingResult
 
 WINDOW_SECONDS = 1.0

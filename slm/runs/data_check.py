@@ -6,9 +6,9 @@ from slm.config import DEFAULT_BLOCK_SIZE, GPTConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.data.shards import META_FILE, DataDirectory
 from slm.errors import ConfigError, DataError
-from slm.files import CHUNK_BYTES
+from slm.parallel.processes import Process
 from slm.quantities import counted
-from slm.runtime import Process
+from slm.storage.files import CHUNK_BYTES
 
 
 def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:

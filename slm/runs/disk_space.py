@@ -9,7 +9,7 @@ from slm.checkpoint.run import BEST, CHECKPOINTS
 from slm.config import RunConfig
 from slm.interop.model_file import MODEL_FILE
 from slm.model import model_costs
-from slm.space import require_space
+from slm.storage.disk_space import require_space
 from slm.training.events import Callback
 
 BYTES_A_NUMBER = 4

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from slm.config import TrainingConfig
+from slm.hardware.devices import torch_dtype
 from slm.model import GPT
 from slm.parallel.collectives import (
     average_gradients,
@@ -22,7 +23,7 @@ from slm.parallel.collectives import (
     sum_over_processes,
 )
 from slm.parallel.fsdp import FSDP_SHARDING, clip_by_norm, local, total_norm
-from slm.runtime import Process, torch_dtype
+from slm.parallel.processes import Process
 from slm.training.optim import build_optimizers
 from slm.training.step import Execution, Gradients, Optimizers, train_step
 

@@ -19,8 +19,10 @@ from slm.config import ORIGIN_AUTO, ORIGIN_SHARED, RunConfig
 from slm.data.loader import DataLoader
 from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError, DataError, UsageError
+from slm.hardware.devices import DTYPES, memory_bytes, memory_limit, resolve_device, resolve_dtype
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
+from slm.parallel.processes import Process, device_of_process, process_group
 from slm.quantities import counted, gigabytes
 from slm.runs.data import (
     CHOSEN_BY_US,
@@ -33,17 +35,7 @@ from slm.runs.data import (
 )
 from slm.runs.layout import Existing, make_room
 from slm.runs.run_trainer import RunTrainer
-from slm.runtime import (
-    DTYPES,
-    Process,
-    device_of_process,
-    memory_bytes,
-    memory_limit,
-    process_group,
-    resolve_device,
-    resolve_dtype,
-    seed_everything,
-)
+from slm.seeds import seed_everything
 from slm.training.events import Callback
 
 

@@ -11,9 +11,9 @@ from typing import Literal
 
 from slm.config import CONFIG_FORMAT
 from slm.errors import UsageError, WriteError
-from slm.files import atomic_write, fsync_directory, make_directory, write_errors
-from slm.reading import read_bounded, strict_json
 from slm.run_paths import run_of
+from slm.storage.files import atomic_write, fsync_directory, make_directory, write_errors
+from slm.storage.reading import read_bounded, strict_json
 
 Existing = Literal["refuse", "resume", "set-aside"]
 """What to do with a run that is already in the directory."""

@@ -18,9 +18,15 @@ from slm.checkpoint import clean_run, open_checkpoint
 from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
-from slm.files import atomic_write, directory_lock
 from slm.generation import GenerationOptions, Generator
 from slm.generation.cached_decoder import CachedDecoder
+from slm.hardware.devices import (
+    autocast,
+    keep_freed_memory,
+    resolve_device,
+    resolve_dtype,
+    set_threads,
+)
 from slm.interop.model_file import load_model_file, load_weights
 from slm.model import GPT, model_costs
 from slm.parallel.collectives import (
@@ -33,6 +39,7 @@ from slm.parallel.collectives import (
     sum_over_processes,
 )
 from slm.parallel.fsdp import place_model
+from slm.parallel.processes import Process, device_of_process
 from slm.run_paths import settings_to_save
 from slm.runs.checkpointer import Checkpointer
 from slm.runs.data_check import check_context_length, check_data, describe_data
@@ -41,15 +48,7 @@ from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.layout import CONFIG_FILE, Existing, make_room, note_starter
 from slm.runs.stop import StopSignals
-from slm.runtime import (
-    Process,
-    autocast,
-    device_of_process,
-    keep_freed_memory,
-    resolve_device,
-    resolve_dtype,
-    set_threads,
-)
+from slm.storage.files import atomic_write, directory_lock
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 from slm.training.budget import Budget

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 from typing import TypeVar
 
-from slm.signals import SignalWatch, say_in_handler
+from slm.terminal.signals import SignalWatch, say_in_handler
 from slm.training.trainer import StopRequested
 
 Item = TypeVar("Item")

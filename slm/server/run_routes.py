@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from slm.reading import open_regular, read_bounded, status_of, strict_json
 from slm.server.problems import ProblemError
+from slm.storage.reading import open_regular, read_bounded, status_of, strict_json
 
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from slm.errors import UsageError
 from slm.server.limits import Limits
 from slm.server.protocol import protocol_with
-from slm.signals import SignalWatch
+from slm.terminal.signals import SignalWatch
 
 SPARE_FILES = 64
 """Open files besides the connections."""

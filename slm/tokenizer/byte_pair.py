@@ -20,7 +20,7 @@ import regex
 import tiktoken
 
 from slm.errors import TokenizerError
-from slm.resources import usable_cpus
+from slm.hardware.resources import usable_cpus
 from slm.tokenizer.base import EOT_TEXT, Ids
 from slm.tokenizer.byte_level import ALL_BYTES
 from slm.tokenizer.table import TokenTable, invalid_unicode

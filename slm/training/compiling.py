@@ -12,8 +12,8 @@ import torch
 
 from slm.config import TrainingConfig
 from slm.errors import DeviceError
+from slm.hardware.devices import can_compile
 from slm.model import GPT, model_costs
-from slm.runtime import can_compile
 
 ASSUMED_FLOPS = {"cpu": 1e11, "cuda": 1e13}
 """What a laptop reaches in training; only for telling long runs from short ones."""

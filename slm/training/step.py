@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from slm.hardware.devices import autocast
 from slm.model import GPT
 from slm.model.attention import document_mask
-from slm.runtime import autocast
 from slm.training.optim import set_learning_rates
 
 Optimizers = Mapping[str, torch.optim.Optimizer]

@@ -21,7 +21,7 @@ from torch import Tensor
 from slm.config import TrainingConfig
 from slm.data.loader import DataLoader
 from slm.quantities import counted
-from slm.runtime import seed_everything
+from slm.seeds import seed_everything
 from slm.train_state import TrainState
 from slm.training.budget import Budget
 from slm.training.callbacks import CallbackList

@@ -44,10 +44,10 @@ GIVEN_BELOW = {
     ("cli", "python -c"),
     ("data", "slm prepare"),
     ("data", "mv"),
-    ("encodings.py", "iconv"),
+    ("storage", "iconv"),
     ("presets", "slm presets"),
     ("settings_group.py", "slm presets"),
-    ("space.py", "ulimit"),
+    ("storage", "ulimit"),
 }
 NAMED_ONLY = {
     ("cli", "slm generate"): "what is measured",
@@ -57,8 +57,7 @@ NAMED_ONLY = {
     ("cli", "slm presets"): "in the reference",
     ("data", "hf auth"): "a person logs in to the hub",
     ("data", "cp"): "as mv, of a file that a cache of the hub holds",
-    ("encodings.py", "cp"): "a name of an encoding",
-    ("runtime.py", "torchrun"): "how processes are started",
+    ("storage", "cp"): "a name of an encoding",
     ("runs", "torchrun"): "what has started a run",
     ("parallel", "torchrun"): "how processes are started",
 }

@@ -13,7 +13,7 @@ from slm.api import Trainer
 from slm.config import GPTConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.model import GPT
-from slm.runtime import seed_everything
+from slm.seeds import seed_everything
 from slm.training import Callback, StepRecord
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "minimal.py"
@@ -67,7 +67,7 @@ def test_it_is_short_and_uses_the_subject_only() -> None:
     assert len(text.splitlines()) <= MOST_LINES
     imported = {line.split()[1] for line in text.splitlines() if line.startswith("from slm")}
     assert {".".join(name.split(".")[:2]) for name in imported} <= {
-        *("slm.config", "slm.data", "slm.generation", "slm.model", "slm.runtime"),
+        *("slm.config", "slm.data", "slm.generation", "slm.model", "slm.hardware", "slm.seeds"),
         *("slm.tokenizer", "slm.training"),
     }
 

@@ -36,7 +36,7 @@ ODD_VARIABLES = {
     **{"TIKTOKEN_CACHE_DIR": NOWHERE, "TMPDIR": ""},
 }
 SENSITIVE = [
-    *("tests/contract/test_surroundings.py", "tests/unit/test_signals.py"),
+    *("tests/contract/test_surroundings.py", "tests/unit/terminal/test_signals.py"),
     *("tests/unit/cli/test_app.py", "tests/unit/cli/test_output.py", "tests/unit/test_errors.py"),
     "tests/faults/test_signals.py::test_the_terminal_is_closed",
     "--deselect=tests/contract/test_surroundings.py::test_sensitive_tests_pass_in_the_oddest_ones",

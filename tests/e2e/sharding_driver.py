@@ -19,8 +19,8 @@ from slm.errors import DeviceError
 from slm.model import GPT
 from slm.parallel.collectives import in_step, is_sharded
 from slm.parallel.fsdp import gathered, load_whole, local, on_whole_matrices, place_model, share_of
+from slm.parallel.processes import Process, process_group
 from slm.runs.guarded_step import GuardedStep
-from slm.runtime import Process, process_group
 from slm.training.optim import orthogonalize
 
 SHAPE: dict[str, Any] = {

@@ -25,8 +25,9 @@ from slm.data.loader import DataLoader
 from slm.errors import SlmError
 from slm.model import GPT
 from slm.parallel.fsdp import local
+from slm.parallel.processes import Process, process_group
 from slm.reporting.metrics import METRICS_FILE, MetricsFile
-from slm.runtime import Process, process_group, seed_everything
+from slm.seeds import seed_everything
 from slm.training import Callback, StepRecord
 
 SHAPE: dict[str, Any] = {

@@ -33,8 +33,8 @@ from slm.data.sources import open_source
 from slm.errors import SlmError
 from slm.model.costs import parameter_shapes
 from slm.presets import settings_file
-from slm.reading import sealed_json
 from slm.reporting.metrics import read_metrics
+from slm.storage.reading import sealed_json
 from slm.tokenizer import load_tokenizer
 from tests.conftest import tell_stories
 from tests.faults import tiny_run

@@ -22,7 +22,7 @@ from slm.data.loader import DataLoader
 from slm.data.prepare import prepare
 from slm.model import GPT
 from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
-from slm.runtime import seed_everything
+from slm.seeds import seed_everything
 from slm.training import Callback, RunStart, StepRecord
 from tests.faults.forked import Mark, kill_at
 from tests.faults.phases import command_with_a_pause as command_with_a_pause

@@ -31,10 +31,10 @@ import slm.checkpoint.run
 import slm.checkpoint.store
 import slm.data.prepare
 import slm.data.shards
-import slm.files
 import slm.runs.guarded_step
 import slm.runs.run_trainer
 import slm.runs.stop
+import slm.storage.files
 from slm.api import Trainer
 from slm.config import GPTConfig
 from slm.data.loader import DataLoader
@@ -47,9 +47,9 @@ from slm.errors import (
     RunLockedError,
     TrainingError,
 )
-from slm.files import directory_lock
 from slm.model import GPT
-from slm.reading import sealed_json, strict_json
+from slm.storage.files import directory_lock
+from slm.storage.reading import sealed_json, strict_json
 from slm.training import Callback, StepRecord
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters
@@ -262,13 +262,13 @@ def nan_never_reaches_the_weights(folder: Path) -> None:
 
 def _no_fsync_of(kind: Callable[[int], bool]) -> Callable[[Patch], None]:
     def mutate(patch: Patch) -> None:
-        original = slm.files._fsync
+        original = slm.storage.files._fsync
 
         def fsync(descriptor: int) -> None:
             if not kind(os.fstat(descriptor).st_mode):
                 original(descriptor)
 
-        patch.setattr(slm.files, "_fsync", fsync)
+        patch.setattr(slm.storage.files, "_fsync", fsync)
 
     return mutate
 
@@ -279,8 +279,8 @@ def _written_in_place(path: Path) -> Iterator[Path]:
     for file in path.iterdir():
         file.unlink()
     yield path
-    slm.files._fsync_tree(path)
-    slm.files.fsync_directory(path.parent)
+    slm.storage.files._fsync_tree(path)
+    slm.storage.files.fsync_directory(path.parent)
 
 
 class _EqualToAll(int):
@@ -302,7 +302,7 @@ MUTANTS = [
     Mutant("directories are not fsynced", _no_fsync_of(stat.S_ISDIR), power_cuts("another best")),
     Mutant(
         "a new directory's content is not fsynced",
-        lambda patch: patch.setattr(slm.files, "_fsync_tree", lambda top: None),
+        lambda patch: patch.setattr(slm.storage.files, "_fsync_tree", lambda top: None),
         power_cuts("a new step, one is kept"),
     ),
     Mutant(
@@ -312,7 +312,7 @@ MUTANTS = [
     ),
     Mutant(
         "nothing is set aside",
-        lambda patch: patch.setattr(slm.files, "_aside", slm.files._partial),
+        lambda patch: patch.setattr(slm.storage.files, "_aside", slm.storage.files._partial),
         power_cuts("another best"),
     ),
     Mutant(
@@ -360,7 +360,7 @@ MUTANTS = [
     ),
     Mutant(
         "a full disk is an error like any other",
-        lambda patch: patch.setattr(slm.files, "NO_SPACE", frozenset()),
+        lambda patch: patch.setattr(slm.storage.files, "NO_SPACE", frozenset()),
         a_full_disk_is_told_as_such,
     ),
     Mutant(

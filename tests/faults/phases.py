@@ -29,7 +29,7 @@ from slm.generation.cached_decoder import CachedDecoder
 from slm.generation.slot_decoder import SlotDecoder
 from slm.runs import checkpointer as saving
 from slm.runs import run_trainer as trainer_module
-from slm.signals import EndOnSignal
+from slm.terminal.signals import EndOnSignal
 from slm.tokenizer import bpe
 from tests.faults.forked import Mark
 

@@ -39,7 +39,7 @@ class Target:
 
 def resealed(raw: bytes) -> bytes:
     """A JSON object with the checksum that belongs to it, where it has one; other bytes as is."""
-    from slm.reading import sealed_json
+    from slm.storage.reading import sealed_json
 
     try:
         content = json.loads(raw)
@@ -113,10 +113,11 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
     from slm.data.loader import DataLoader
     from slm.data.prepare import prepare
     from slm.model import GPT
+    from slm.parallel.processes import Process
     from slm.runs.checkpointer import Checkpointer
     from slm.runs.guard import spike_limit
     from slm.runs.guarded_step import GuardedStep
-    from slm.runtime import Process, seed_everything
+    from slm.seeds import seed_everything
     from slm.training.budget import Budget
 
     source = place / "stories.txt"
@@ -327,7 +328,7 @@ def _text(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 @contextlib.contextmanager
 def _encodings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
-    from slm.encodings import conversion_hint, encoding_of
+    from slm.storage.encodings import conversion_hint, encoding_of
 
     good = [STORIES.encode(codec) for codec in ("utf-16", "utf-16-be", "utf-32-le")]
     good.append(STORIES.replace("a", "\u2019").encode("cp1252"))

@@ -22,9 +22,9 @@ from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.data.shards import META_FILE, TOKENIZER_FILE
 from slm.errors import DataError, SlmError, TokenizerError
-from slm.files import CHUNK_BYTES
 from slm.model import GPT
-from slm.reading import sealed_json
+from slm.storage.files import CHUNK_BYTES
+from slm.storage.reading import sealed_json
 from slm.tokenizer import build_tokenizer, save_tokenizer
 from slm.training import Callback, StepRecord
 

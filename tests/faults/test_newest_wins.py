@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from slm.checkpoint import clean_run, prune, step_directories
 from slm.errors import CheckpointError
-from slm.files import standing_directory
+from slm.storage.files import standing_directory
 from tests.faults import tiny_run
 from tests.faults.operations import count_operations, hooked_operations
 

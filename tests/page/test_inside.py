@@ -103,6 +103,7 @@ def test_the_model_can_be_chosen_if_there_are_several(open_page, models):
         page = open_page("#inside", url=url)
         assert page.locator("#inspect-text").is_visible()
         assert page.locator("#inspect-model").is_hidden()
+        page.context.close()  # before its server, which the page may be asking
 
 
 def test_an_empty_text(open_page):
@@ -128,3 +129,4 @@ def test_the_server_names_its_dtypes(open_page, models):
         assert note.is_visible()
         assert note.text_content().startswith("Computed in float32.")
         assert "int8" in note.text_content()
+        page.context.close()

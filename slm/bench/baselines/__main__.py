@@ -9,7 +9,7 @@ import json
 import sys
 
 from slm.bench.baselines.registry import BASELINES, GenerationTask
-from slm.runtime import peak_memory_bytes
+from slm.hardware.devices import peak_memory_bytes
 
 
 def main() -> None:

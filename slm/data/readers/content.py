@@ -16,9 +16,9 @@ from slm.data.readers.compression import MAGIC, SKIPPABLE_ZSTD, member_name
 from slm.data.readers.data_file import DataFile
 from slm.data.readers.dialect import delimiter_name, is_evident_table
 from slm.data.readers.kinds import COMPRESSIONS, READABLE, Format, kind_of, step_for
-from slm.encodings import mark_of
 from slm.errors import DataError, shell_path
-from slm.reading import kind_by_magic
+from slm.storage.encodings import mark_of
+from slm.storage.reading import kind_by_magic
 from slm.tokenizer.base import EOT_TEXT
 
 HEAD_BYTES = 1 << 16

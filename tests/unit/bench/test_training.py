@@ -11,9 +11,9 @@ from slm.bench import training
 from slm.bench.training import Ceiling, measure_ceiling, seconds_by_part
 from slm.config import TrainingConfig
 from slm.model import GPT
+from slm.parallel.processes import Process
 from slm.planning import timing
 from slm.runs.guarded_step import GuardedStep
-from slm.runtime import Process
 
 MakeModel = Callable[..., GPT]
 

@@ -19,7 +19,7 @@ from slm.checkpoint import (
     step_directories,
 )
 from slm.errors import CheckpointError, UsageError
-from slm.files import atomic_directory
+from slm.storage.files import atomic_directory
 
 if TYPE_CHECKING:
     from conftest import Run

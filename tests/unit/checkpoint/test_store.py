@@ -21,8 +21,8 @@ from slm.checkpoint import load_checkpoint, save_checkpoint, verify_checkpoint
 from slm.checkpoint.manifest import MANIFEST_NAME, HashingWriter
 from slm.checkpoint.tensors import write_tensors
 from slm.errors import CheckpointError
-from slm.files import settle_directory
-from slm.reading import sealed_json
+from slm.storage.files import settle_directory
+from slm.storage.reading import sealed_json
 
 if TYPE_CHECKING:
     from conftest import Run

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.resources import Cpus, Memory
+from slm.hardware.resources import Cpus, Memory
 
 info = importlib.import_module("slm.cli.info")  # whose name in the package is the command's
 

@@ -196,7 +196,7 @@ def test_a_checkpoint_on_what_is_not_there(
     with pytest.raises(DeviceError, match="float16"):
         load_generator(checkpoint, device="cpu", dtype="float16")
     # Where only PyTorch can tell what the device is, it is asked.
-    monkeypatch.setattr("slm.runtime.is_surely_cpu", lambda name: False)
-    monkeypatch.setattr("slm.runtime.resolve_device", lambda name: "meta")
+    monkeypatch.setattr("slm.hardware.devices.is_surely_cpu", lambda name: False)
+    monkeypatch.setattr("slm.hardware.devices.resolve_device", lambda name: "meta")
     with pytest.raises(DeviceError, match="int8 is for CPUs, and the model is on meta"):
         load_generator(checkpoint, dtype="int8")

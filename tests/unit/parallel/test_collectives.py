@@ -23,8 +23,8 @@ from slm.parallel.collectives import (
     share_of_micro_batches,
     sum_over_processes,
 )
+from slm.parallel.processes import Process
 from slm.runs.guarded_step import GuardedStep
-from slm.runtime import Process
 
 
 @pytest.mark.parametrize(("total", "world_size", "share"), [(4, 1, 4), (4, 2, 2), (6, 6, 1)])

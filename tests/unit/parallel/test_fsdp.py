@@ -21,7 +21,7 @@ from slm.parallel.fsdp import (
     shares_of_state,
     total_norm,
 )
-from slm.runtime import Process
+from slm.parallel.processes import Process
 
 
 def test_one_process_has_the_whole(tiny_model: Callable[..., GPT]) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from slm.api import Trainer
 from slm.config import RunConfig
-from slm.resources import Cpus
+from slm.hardware.resources import Cpus
 from slm.runs import contention
 from slm.runs.contention import (
     ContentionWatch,

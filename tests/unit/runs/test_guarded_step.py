@@ -12,8 +12,8 @@ from torch import Tensor
 
 from slm.config import TrainingConfig
 from slm.model import GPT
+from slm.parallel.processes import Process
 from slm.runs.guarded_step import GuardedStep, NonFinite
-from slm.runtime import Process
 
 MakeModel = Callable[..., GPT]
 Batch = tuple[Tensor, Tensor]

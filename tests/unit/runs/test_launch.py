@@ -9,8 +9,10 @@ import torch
 
 from slm.data.prepare import prepare
 from slm.errors import ConfigError, DeviceError, UsageError
+from slm.hardware.devices import DTYPES, memory_bytes
+from slm.hardware.resources import Memory
+from slm.parallel.processes import Process
 from slm.presets import resolve
-from slm.resources import Memory
 from slm.runs import launch as run
 from slm.runs.launch import (
     agree_on_dtype,
@@ -18,7 +20,6 @@ from slm.runs.launch import (
     ready_trainer,
     share_micro_batches,
 )
-from slm.runtime import DTYPES, Process, memory_bytes
 from tests.conftest import tell_stories
 
 TWO = Process(rank=0, world_size=2)
@@ -101,7 +102,7 @@ def test_shares_of_a_model_may_fit_where_the_whole_does_not(
 
 
 def test_the_limit_of_a_container_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slm.runtime.usable_memory", lambda: Memory(24 * 10**9, 10**9))
+    monkeypatch.setattr("slm.hardware.devices.usable_memory", lambda: Memory(24 * 10**9, 10**9))
     with pytest.raises(ConfigError) as caught:
         check_memory(resolve("tiny", assignments=["batch_size=1000000"]), "cpu")
     said = "cpu has 1.0 GB (cgroup memory limit; the machine has 24.0 GB)"

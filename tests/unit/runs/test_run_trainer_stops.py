@@ -27,7 +27,6 @@ from slm.errors import (
     TrainingError,
     UsageError,
 )
-from slm.files import directory_lock
 from slm.generation.cached_decoder import CachedDecoder
 from slm.model import GPT
 from slm.reporting.metrics import MetricsFile, read_metrics
@@ -35,6 +34,7 @@ from slm.reporting.plots import LossPlot
 from slm.reporting.tensorboard import TensorBoard
 from slm.runs import run_trainer as trainer_module
 from slm.runs.guarded_step import NonFinite
+from slm.storage.files import directory_lock
 from slm.training import Callback, SampleRecord, StepRecord, lr_at
 from slm.training.budget import ENDING_SECONDS, Budget
 from slm.training.schedule import lr_scale

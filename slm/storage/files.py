@@ -24,8 +24,8 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from slm.errors import RunLockedError, WriteError
-from slm.reading import read_bounded, status_of
-from slm.space import NO_SPACE, no_space_to_write
+from slm.storage.disk_space import NO_SPACE, no_space_to_write
+from slm.storage.reading import read_bounded, status_of
 
 if sys.platform == "darwin":
     import fcntl

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from slm import resources
-from slm.cgroups import Limits
-from slm.resources import (
+from slm.hardware import resources
+from slm.hardware.cgroups import Limits
+from slm.hardware.resources import (
     Cpus,
     Memory,
     busy_cpu_seconds,

@@ -14,13 +14,11 @@ import shutil
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.errors import ConfigError, DeviceError
-from slm.resources import usable_cpus, usable_memory
+from slm.errors import DeviceError
+from slm.hardware.resources import usable_cpus, usable_memory
 
 if TYPE_CHECKING:
     import torch
@@ -162,7 +160,7 @@ def cpu_threads() -> int:
     """How many threads compute: as many as PyTorch uses, but no more than a CPU quota is worth.
 
     On Linux PyTorch need not be imported for it. A number that the user or the calling program
-    chose stays; see `slm.resources.usable_cpus` for the others.
+    chose stays; see `slm.hardware.resources.usable_cpus` for the others.
     """
     cpus = usable_cpus()
     if "torch" not in sys.modules and sys.platform == "linux":
@@ -248,118 +246,3 @@ def _triton_knows(device: str) -> bool:
     import torch
 
     return torch.cuda.get_device_capability(device) >= (7, 0)
-
-
-def mix_seed(*numbers: int) -> int:
-    """One well-mixed 63-bit seed from several numbers, the same on every platform.
-
-    The finaliser of SplitMix64: Steele, Lea & Flood 2014, https://doi.org/10.1145/2660193.2660195.
-    """
-    mask = (1 << 64) - 1
-    state = 0
-    for number in numbers:
-        state = (state + (number & mask) + 0x9E3779B97F4A7C15) & mask
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
-        state ^= state >> 31
-    return state >> 1
-
-
-def seed_everything(*numbers: int) -> None:
-    """Seed PyTorch on every device from one or more numbers.
-
-    Training calls it with (seed, step, rank) before each step, so that dropout is a function of the
-    step, and a resumed run needs no saved generator.
-    """
-    import torch
-
-    torch.manual_seed(mix_seed(*numbers))
-
-
-@dataclass(frozen=True)
-class Process:
-    """This process among those that train together.
-
-    `rank` counts all processes, `local_rank` those of this machine.
-    """
-
-    rank: int = 0
-    world_size: int = 1
-    local_rank: int = 0
-
-    @property
-    def is_main(self) -> bool:
-        """Whether this process writes the files and talks to the user."""
-        return self.rank == 0
-
-    @classmethod
-    def from_environment(cls) -> Process:
-        """What `torchrun` says in RANK, WORLD_SIZE and LOCAL_RANK; alone where it says nothing.
-
-        Raises:
-            ConfigError: the variables are set but make no sense.
-        """
-        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        given = {name: os.environ[name] for name in names if name in os.environ}
-        if "RANK" not in given or "WORLD_SIZE" not in given:
-            return cls()
-        if not all(value.isdecimal() for value in given.values()):
-            raise ConfigError(
-                f"the environment of torchrun makes no sense: {given}", hint="start with torchrun"
-            )
-        rank, world_size = int(given["RANK"]), int(given["WORLD_SIZE"])
-        if rank >= world_size:
-            raise ConfigError(f"rank {rank} is not below the world size {world_size}")
-        return cls(rank, world_size, int(given.get("LOCAL_RANK", rank)))
-
-    @classmethod
-    def from_environment_or_alone(cls) -> Process:
-        """The same for those who only tell an error: variables without sense count as none."""
-        try:
-            return cls.from_environment()
-        except ConfigError:
-            return cls()
-
-
-def device_of_process(device: str, process: Process) -> str:
-    """The device of one process: each takes its own GPU where there are several processes.
-
-    gloo, which connects processes without CUDA, knows no MPS tensors: they use the CPU then.
-
-    Raises:
-        DeviceError: there are more processes than GPUs.
-    """
-    if device == "mps" and process.world_size > 1:
-        return "cpu"
-    if device == "cuda" and process.world_size > 1:
-        return resolve_device(f"cuda:{process.local_rank}")
-    return device
-
-
-@contextlib.contextmanager
-def process_group(process: Process, device: str) -> Iterator[None]:
-    """Connect the processes of a run for the time of the block: NCCL on GPUs, gloo on CPUs."""
-    if process.world_size == 1:
-        yield
-        return
-    import torch.distributed
-    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
-    from torch.distributed.rendezvous import rendezvous
-
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
-    # After a restart of theirs the processes would else find the addresses of those that died.
-    store, rank, world_size = next(rendezvous("env://"))
-    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):  # all count the same
-        start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-        store = PrefixStore(f"start {start}", store)
-    torch.distributed.init_process_group(
-        "nccl" if device.startswith("cuda") else "gloo",
-        store=store,
-        rank=rank,
-        world_size=world_size,
-    )
-    try:
-        yield
-    finally:
-        torch.distributed.destroy_process_group()

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from slm import files
 from slm.errors import NoSpaceError, RunLockedError, SlmError, WriteError
-from slm.files import (
+from slm.storage import files
+from slm.storage.files import (
     atomic_directory,
     atomic_open,
     atomic_write,
@@ -225,7 +225,7 @@ def test_a_real_file_size_limit(tmp_path: Path) -> None:
 import resource, sys
 from pathlib import Path
 from slm.errors import NoSpaceError
-from slm.files import atomic_write
+from slm.storage.files import atomic_write
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     atomic_write(Path(sys.argv[1]), bytes(200_000))
@@ -476,7 +476,7 @@ def test_checksums_of_a_file(tmp_path: Path) -> None:
 HOLDER = """
 import sys, time
 from pathlib import Path
-from slm.files import directory_lock
+from slm.storage.files import directory_lock
 with directory_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

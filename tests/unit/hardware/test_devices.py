@@ -18,27 +18,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slm import runtime
 from slm.errors import ConfigError, DeviceError
-from slm.resources import Cpus, Memory
-from slm.runtime import (
-    Process,
+from slm.hardware import devices
+from slm.hardware.devices import (
     autocast,
     can_compile,
     cpu_threads,
-    device_of_process,
     is_surely_cpu,
     keep_freed_memory,
     memory_bytes,
     memory_limit,
-    mix_seed,
-    process_group,
     resolve_device,
     resolve_dtype,
-    seed_everything,
     set_threads,
     torch_dtype,
 )
+from slm.hardware.resources import Cpus, Memory
+from slm.parallel.processes import Process, device_of_process, process_group
+from slm.seeds import mix_seed, seed_everything
 
 
 @pytest.fixture
@@ -74,7 +71,7 @@ def test_whether_it_is_surely_the_cpu(
     machine: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, has_torch: bool
 ) -> None:
     device = tmp_path / "nvidiactl"
-    monkeypatch.setattr(runtime, "GPU_SIGNS", (str(device),))
+    monkeypatch.setattr(devices, "GPU_SIGNS", (str(device),))
     monkeypatch.setattr(sys, "platform", "linux")
     if not has_torch:
         monkeypatch.delitem(sys.modules, "torch")
@@ -97,7 +94,7 @@ def cpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
 
     def have(cores: int, quota: float | None = None, chosen: tuple[str, int] | None = None) -> None:
         found = Cpus(cores, cores, cores, quota, chosen)
-        monkeypatch.setattr(runtime, "usable_cpus", lambda: found)
+        monkeypatch.setattr(devices, "usable_cpus", lambda: found)
 
     before = torch.get_num_threads()
     yield have
@@ -139,13 +136,13 @@ def test_threads_without_pytorch(
 
 
 def test_memory_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "usable_memory", lambda: Memory(8 * 10**9, 2 * 10**9))
+    monkeypatch.setattr(devices, "usable_memory", lambda: Memory(8 * 10**9, 2 * 10**9))
     assert memory_bytes("cpu") == 2 * 10**9
     assert memory_limit("cpu") == " (cgroup memory limit; the machine has 8.0 GB)"
     assert memory_limit("cuda:0") == ""
-    monkeypatch.setattr(runtime, "usable_memory", lambda: Memory(8 * 10**9, 8 * 10**9))
+    monkeypatch.setattr(devices, "usable_memory", lambda: Memory(8 * 10**9, 8 * 10**9))
     assert memory_limit("cpu") == ""
-    monkeypatch.setattr(runtime, "usable_memory", lambda: None)
+    monkeypatch.setattr(devices, "usable_memory", lambda: None)
     assert memory_bytes("cpu") is None
     assert memory_limit("cpu") == ""
 
@@ -185,7 +182,7 @@ def test_each_process_its_own_gpu(machine: dict[str, Any]) -> None:
 # -- number formats --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", runtime.DTYPES)
+@pytest.mark.parametrize("name", devices.DTYPES)
 def test_a_named_format_is_taken_where_it_can_be(name: str) -> None:
     assert resolve_dtype(name, "cuda:1") == name
     assert torch_dtype(name) is getattr(torch, name)
@@ -207,7 +204,7 @@ def test_auto_on_a_gpu(machine: dict[str, Any]) -> None:
 def test_auto_on_a_cpu_follows_the_probe(
     monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str
 ) -> None:
-    monkeypatch.setattr(runtime, "_cpu_prefers_bfloat16", lambda: faster)
+    monkeypatch.setattr(devices, "_cpu_prefers_bfloat16", lambda: faster)
     assert resolve_dtype("auto", "cpu") == expected
 
 
@@ -229,13 +226,13 @@ def test_the_probe_wants_a_clear_gain(
             now[0] += self.seconds
 
     monkeypatch.setattr(torch, "ones", Matrix)
-    monkeypatch.setattr(runtime.time, "perf_counter", lambda: now[0])
-    assert runtime._cpu_prefers_bfloat16() is expected
+    monkeypatch.setattr(devices.time, "perf_counter", lambda: now[0])
+    assert devices._cpu_prefers_bfloat16() is expected
     assert sizes == ({(128, 128), (512, 512)} if bfloat16 < 8 else {(128, 128)})
 
 
 def test_the_probe_itself_runs() -> None:
-    assert runtime._cpu_prefers_bfloat16(small=4, size=8, repeats=1) in (True, False)
+    assert devices._cpu_prefers_bfloat16(small=4, size=8, repeats=1) in (True, False)
 
 
 def test_autocast() -> None:
@@ -252,7 +249,7 @@ def test_autocast_on_a_gpu_is_of_its_kind(monkeypatch: pytest.MonkeyPatch, devic
     monkeypatch.setattr(
         torch, "autocast", lambda kind, dtype: asked.append((kind, dtype)) or nullcontext()
     )
-    for dtype in runtime.DTYPES:
+    for dtype in devices.DTYPES:
         with autocast(device, dtype):
             pass
     kind = device.partition(":")[0]
@@ -309,7 +306,7 @@ def test_a_gpu_needs_triton_and_triton_a_gpu_it_knows(
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of the GNU C library")
 def test_freed_memory_is_kept() -> None:
     script = (
-        "import resource, torch; from slm.runtime import keep_freed_memory as keep;"
+        "import resource, torch; from slm.hardware.devices import keep_freed_memory as keep;"
         "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "def touched():\n"
         "    before = faults()\n"
@@ -328,11 +325,11 @@ def test_the_peak_of_memory_is_that_of_this_process(monkeypatch: pytest.MonkeyPa
     resource = pytest.importorskip("resource")
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     monkeypatch.setattr(sys, "platform", "linux")
-    assert runtime.peak_memory_bytes("cpu") >= 1024 * kilobytes
+    assert devices.peak_memory_bytes("cpu") >= 1024 * kilobytes
     monkeypatch.setattr(sys, "platform", "darwin")  # which counts in bytes
-    assert runtime.peak_memory_bytes("cpu") < 1024 * kilobytes
+    assert devices.peak_memory_bytes("cpu") < 1024 * kilobytes
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert math.isnan(runtime.peak_memory_bytes("cpu"))
+    assert math.isnan(devices.peak_memory_bytes("cpu"))
 
 
 @pytest.mark.parametrize("where", ["darwin", "win32"])

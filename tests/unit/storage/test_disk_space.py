@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slm.errors import DataError, NoSpaceError
-from slm.space import NO_SPACE, find_no_space, require_space
+from slm.storage.disk_space import NO_SPACE, find_no_space, require_space
 
 Usage = namedtuple("Usage", "total used free")
 

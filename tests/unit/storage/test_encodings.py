@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from slm.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
+from slm.storage.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
 
 QUOTES = "It\u2019s a \u201cquiet\u201d day in the caf\u00e9, said Zo\u00eb. "
 FRENCH = "Il \u00e9tait une fois une petite fille qui vivait pr\u00e8s de la for\u00eat. "

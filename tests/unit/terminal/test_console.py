@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.progress import Progress
 
-from slm.console import StderrConsole
+from slm.terminal.console import StderrConsole
 
 
 class Broken(io.StringIO):

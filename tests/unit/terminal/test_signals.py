@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slm.errors import Interrupted
-from slm.signals import Ended, EndOnSignal, SignalWatch, ending_signals, say_in_handler
+from slm.terminal.signals import Ended, EndOnSignal, SignalWatch, ending_signals, say_in_handler
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="Windows cannot send these signals to a process"
@@ -85,14 +85,14 @@ def test_nohup_is_heeded() -> None:
 
 
 def test_words_that_nobody_reads_are_lost() -> None:
-    code = "import os; os.close(2); from slm.signals import say_in_handler as s; s(b'x')"
+    code = "import os; os.close(2); from slm.terminal.signals import say_in_handler as s; s(b'x')"
     assert subprocess.run([sys.executable, "-c", code], timeout=300, check=False).returncode == 0
     say_in_handler(b"")
 
 
 SECOND = """
 import os, signal
-from slm.signals import EndOnSignal
+from slm.terminal.signals import EndOnSignal
 with EndOnSignal():
     try:
         os.kill(os.getpid(), signal.SIGINT)
@@ -153,7 +153,7 @@ def test_an_import_is_finished_by_the_end_of_the_block(
 
 ENDLESS = """
 import sys
-from slm import signals
+from slm.terminal import signals
 signals.LONGEST_IMPORT_SECONDS = 0.1
 sys.path.insert(0, {folder!r})
 with signals.{watch}():
@@ -188,7 +188,7 @@ def test_a_signal_that_waits_is_handed_over(
 
 ENTERING = """
 import os, signal, time
-from slm.signals import SignalWatch
+from slm.terminal.signals import SignalWatch
 os.kill(os.getpid(), signal.SIGTERM)
 with SignalWatch() as watch:
     found = watch.signal_number

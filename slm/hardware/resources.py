@@ -13,7 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slm.cgroups import cgroup_limits
+from slm.hardware.cgroups import cgroup_limits
 
 THREADS_VARIABLES = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
 """With which a user chooses the number of PyTorch's threads; the first one counts."""

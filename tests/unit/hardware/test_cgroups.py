@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slm.cgroups import Limits, cgroup_limits
+from slm.hardware.cgroups import Limits, cgroup_limits
 
 MOUNT = "31 23 0:28 {root} {point} rw,nosuid shared:9 - {kind} {source} {options}\n"
 
@@ -219,8 +219,8 @@ def test_garbage_is_no_limit_and_no_error(
 # -- a real one ------------------------------------------------------------------------------------
 
 PRINT = """
-from slm.resources import usable_cpus, usable_memory
-from slm.runtime import cpu_threads
+from slm.hardware.resources import usable_cpus, usable_memory
+from slm.hardware.devices import cpu_threads
 cpus, memory = usable_cpus({}), usable_memory()
 print(cpus.quota, cpus.threads, cpus.workers, cpu_threads(), memory.usable)
 """

@@ -1,0 +1,1 @@
+"""The machine: devices, dtypes, CPU threads, memory, and the limits of containers."""

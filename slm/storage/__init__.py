@@ -1,0 +1,1 @@
+"""Files that matter: atomic writes, safe reading, encodings and disk space."""

@@ -1,0 +1,1 @@
+"""The terminal: signals and the console of progress bars."""
