@@ -213,7 +213,7 @@ def _train(
                 ContentionWatch(display.on_note),
             ],
             progress=preparation_progress(),
-            note=say,
+            log=say,
             began_at=began_at,
         ) as trainer:
             result = trainer.train(existing=existing, stop_after=stop_after)

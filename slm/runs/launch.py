@@ -26,7 +26,7 @@ from slm.parallel.processes import Process, device_of_process, process_group
 from slm.quantities import counted, gigabytes
 from slm.runs.data import (
     CHOSEN_BY_US,
-    Note,
+    Log,
     Progress,
     describe_source,
     fit_vocabulary,
@@ -48,7 +48,7 @@ def ready_trainer(
     force_reload: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: contextlib.AbstractContextManager[Progress] | None = None,
-    note: Note = lambda sentence: None,
+    log: Log = lambda sentence: None,
     began_at: float | None = None,
 ) -> Iterator[RunTrainer]:
     """A trainer whose data are prepared and whose processes are connected for the block.
@@ -62,7 +62,7 @@ def ready_trainer(
         force_reload: fetch and tokenize again.
         callbacks: for the trainer.
         progress: entered while the data are prepared.
-        note: told what a user should know.
+        log: told what a user should know.
         began_at: see `RunTrainer`.
 
     Raises:
@@ -78,7 +78,7 @@ def ready_trainer(
         make_room(out_dir, existing)
     # A run that goes on keeps its micro-batches, and with them the order of its samples.
     if existing != "resume" or not step_directories(out_dir):
-        settings = share_micro_batches(settings, process, note if process.is_main else None)
+        settings = share_micro_batches(settings, process, log if process.is_main else None)
     if "data.data_dir" not in settings.origins:
         settings = place_data(settings)  # those of a run that goes on are where they were
     with process_group(process, device):
@@ -91,13 +91,13 @@ def ready_trainer(
                     as_they_are=existing == "resume" or not process.is_main,
                     force=force_reload and process.is_main,
                     progress=report,
-                    note=note,
+                    log=log,
                 )
             except UsageError as error:
                 if existing != "resume" or not step_directories(out_dir):
                     raise
                 raise _lost(settings, error) from None
-        settings = describe_source(settings, directory, note if process.is_main else _unheard)
+        settings = describe_source(settings, directory, log if process.is_main else _unheard)
         settings = fit_vocabulary(settings, directory.tokenizer)
         settings = agree_on_dtype(settings, process, device)
         yield build_trainer(settings, process, callbacks, locked=True, began_at=began_at)
@@ -150,7 +150,7 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
     )
 
 
-def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
+def share_micro_batches(settings: RunConfig, process: Process, log: Log | None) -> RunConfig:
     """Give every process at least one micro-batch of a step, unless the user chose their number.
 
     A number that the user chose and that cannot be divided is refused by the trainer.
@@ -160,8 +160,8 @@ def share_micro_batches(settings: RunConfig, process: Process, note: Note | None
     missing = -total % process.world_size
     if not missing or not origin.startswith(CHOSEN_BY_US):
         return settings
-    if note is not None:
-        note(
+    if log is not None:
+        log(
             f"note: {name} is {total + missing} instead of {total}, "
             f"so that {counted(process.world_size, 'process')} share each step evenly"
         )
