@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.app import PLAIN, run
-from slm.cli.no_effect import Command, note_idle, note_idle_settings, say_idle
+from slm.cli.no_effect import Command, note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
-    Flags,
     Minutes,
     MoreSettings,
     Settings,
@@ -22,10 +21,8 @@ from slm.cli.options import (
     Tokenizer,
     assignments,
     given,
-    length_flags,
 )
 from slm.cli.output import say
-from slm.cli.settings import from_preset, named_place, no_run_in, resumed_run
 from slm.cli.train import (
     preparation_progress,
     run_lock,
@@ -36,6 +33,14 @@ from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
+from slm.runs.settings import (
+    Flags,
+    from_preset,
+    length_flags,
+    named_place,
+    no_run_in,
+    resumed_run,
+)
 
 if TYPE_CHECKING:
     from slm.runs.run_trainer import RunTrainer
@@ -112,7 +117,7 @@ def train(
         return
     out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
     resume = resume or started_again(out_dir)
-    saved = resumed_run(out_dir, preset, None, flags, changes) if resume else None
+    saved = resumed_run(out_dir, preset, None, flags, changes, note) if resume else None
     if resume and saved is None and not any((preset, source, data_dir)):
         raise no_run_in(out_dir, "--output-dir")
     chosen = saved or _new_run(preset, flags, changes)

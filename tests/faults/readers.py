@@ -211,11 +211,11 @@ def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 @contextlib.contextmanager
 def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
-    from slm.cli.settings import new_run, resumed_run
     from slm.config import RunConfig
     from slm.data.place import default_data_dir
     from slm.presets import preset_table, resolve
     from slm.runs.launch import check_memory
+    from slm.runs.settings import new_run, resumed_run
 
     run = resolve("tiny", assignments=["sample_prompts=['a']"])
     toml = ['preset = "tiny"\nlog_interval = 3']
