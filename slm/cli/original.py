@@ -137,6 +137,7 @@ def train(
             progress=preparation_progress(),
             note=say,
             began_at=context.obj,
+            owns_process=True,
         ) as trainer:
             add_default_callbacks(trainer)
             trainer.callbacks.callbacks.append(ContentionWatch(trainer.callbacks.note))
@@ -209,7 +210,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
-        return build_trainer(settings, Process())
+        return build_trainer(settings, Process(), owns_process=True)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
@@ -222,7 +223,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"the model in {model_path} has its own shape",
         )
         settings = settings.with_values(shape, f"saved in {model_path}")
-    trainer = build_trainer(settings, Process())
+    trainer = build_trainer(settings, Process(), owns_process=True)
     trainer.load_best_model(model_path)
     return trainer
 

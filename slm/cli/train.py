@@ -215,6 +215,7 @@ def _train(
             progress=preparation_progress(),
             note=say,
             began_at=began_at,
+            owns_process=True,
         ) as trainer:
             result = trainer.train(existing=existing, stop_after=stop_after)
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")

@@ -139,7 +139,7 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
         stepper = GuardedStep(
             model, trainer.config, device="cpu", dtype="float32", process=Process()
         )
-        saver = Checkpointer(run, model, stepper, trainer.settings, loader)
+        saver = Checkpointer(run, model, stepper, trainer.settings, loader, threads=1)
         state = saver.restore(warn=lambda text: None)
         if state is not None:  # as the next steps use it
             Budget(trainer.config, time_state=state.time).progress(state.step)
