@@ -13,9 +13,11 @@ import typer
 from typer.core import TyperCommand
 
 from slm.cli.output import say
+from slm.cli.settings_help import as_toml
 from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.parallel.processes import Process
+from slm.presets import old_names, parse_assignment
 from slm.runs.settings import idle_settings, no_effect
 
 
@@ -73,6 +75,16 @@ def note(sentence: str) -> None:
     """Say something that a user should know, in the main process only."""
     if Process.from_environment_or_alone().is_main:
         say(f"note: {sentence}")
+
+
+def note_old_names(assignments: Iterable[str]) -> None:
+    """Print the current names of settings that are given as `key=value` by an old name."""
+    for text in assignments:
+        name = text.partition("=")[0].strip()
+        now = old_names().get(name)
+        if now is not None:
+            key, value = now.rpartition(".")[2], parse_assignment(text)[1]
+            note(f"{name} is now called {key}: use --set {key}={as_toml(value)}")
 
 
 def note_idle_settings(settings: RunConfig, words: Mapping[str, str]) -> None:

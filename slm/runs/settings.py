@@ -19,7 +19,7 @@ from slm.presets import (
     settings_file,
 )
 from slm.run_paths import located_settings
-from slm.storage.reading import read_bounded, strict_json
+from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
@@ -168,7 +168,7 @@ def _with_data_of(
     Raises:
         UsageError: they name other data than those that are there.
     """
-    from slm.data.place import DECISIVE
+    from slm.data.data_paths import DECISIVE
     from slm.data.shards import DataDirectory
     from slm.runs.data import others_than_named
 
@@ -215,7 +215,7 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     Raises:
         UsageError: some are there.
     """
-    from slm.data.place import DECISIVE
+    from slm.data.data_paths import DECISIVE
 
     if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
         return
@@ -241,7 +241,7 @@ def _value(settings: RunConfig, name: str) -> Any:
 
 def _identity(settings: RunConfig, name: str) -> Any:
     """A setting's value; of a path, the file that it means."""
-    from slm.data.place import identity_of
+    from slm.data.data_paths import identity_of
 
     value = _value(settings, name)
     return identity_of(value) if isinstance(value, str) else value
@@ -287,7 +287,7 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
         "the clock ends the run (max_minutes)",
     ),
     (
-        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_steps"),
+        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
         lambda run: run.train.optimizer != "muon",
         "the optimizer is not muon",
     ),
@@ -297,14 +297,14 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
         "the schedule is not wsd",
     ),
     (
-        ("train.short_context",),
-        lambda run: (run.train.short_context or 0) >= run.model.block_size,
+        ("train.seq_len_warmup",),
+        lambda run: (run.train.seq_len_warmup or 0) >= run.model.block_size,
         "it is not shorter than block_size",
     ),
     (
-        ("train.short_context_fraction",),
-        lambda run: run.train.short_context is None,
-        "there is no short_context",
+        ("train.seq_len_warmup_fraction",),
+        lambda run: run.train.seq_len_warmup is None,
+        "seq_len_warmup is none",
     ),
     (
         ("train.sample_tokens",),
