@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slm.errors import TokenizerError, shown
 from slm.generation.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.generation.text import whole_characters
 from slm.server.limits import Limits
 from slm.server.problems import ProblemError
@@ -155,7 +155,7 @@ def _job(
     options = _options(asked, max_tokens)
     seed = options.chosen_seed()
     rows = [
-        Row(
+        TokenSequence(
             text,
             model.tokenizer,
             options,

@@ -16,11 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor
 
-from slm.generation.batch_sampling import draw
-from slm.generation.decoder import NO_ID, Draw
-from slm.generation.slots import Slots
+from slm.generation.engine import NO_ID, Engine
 from slm.server.limits import Limits
 from slm.server.streams import Piece, Stream, draw_ids
 from slm.server.tickets import BusyError, ClosedError, Deliver, Event, ModelError, Ticket
@@ -49,23 +48,20 @@ class Scheduler:
     """Shares the slots of a model among requests.
 
     Args:
-        slots: the model; from `start` on it is the scheduler's alone.
+        engine: runs the model; from `start` on it belongs to the scheduler alone.
         limits: how much, and how long.
-        draw: how ids are drawn from logits.
         clock: seconds.
     """
 
     def __init__(
         self,
-        slots: Slots,
+        engine: Engine,
         limits: Limits,
         *,
-        draw: Draw = draw,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
-        self._slots = slots
-        self._draw = draw
+        self._engine = engine
         self._limits = limits
         self._post: Post = lambda call: call()
         self._clock = clock
@@ -77,7 +73,7 @@ class Scheduler:
         self._is_broken = False
         self._ends_at = math.inf
         # Of the thread that makes the steps:
-        self._free = list(range(slots.n_slots - 1, -1, -1))
+        self._free = list(range(engine.n_slots - 1, -1, -1))
         self._running: dict[int, tuple[Ticket, int]] = {}
         self._told: dict[Ticket, None] = {}  # those with events that are not delivered, in order
         self._mean_seconds = 1.0
@@ -115,16 +111,16 @@ class Scheduler:
             raise ClosedError(by_fault=True)
         if self._closed or self._ends_at < math.inf:
             raise ClosedError
-        if len(self._tickets) >= self._limits.queue + self._slots.n_slots:
+        if len(self._tickets) >= self._limits.queue + self.n_slots:
             raise BusyError(
-                f"all {self._slots.n_slots} slots are taken and {self._limits.queue} requests wait",
+                f"all {self.n_slots} slots are taken and {self._limits.queue} requests wait",
                 retry_after=self.retry_after(),
                 refused_at_once=True,
             )
 
     def retry_after(self) -> float:
         """A guess when there will be room: seconds, 1 to 60."""
-        turns = len(self._tickets) / self._slots.n_slots
+        turns = len(self._tickets) / self._engine.n_slots
         return min(60.0, max(1.0, turns * self._mean_seconds))
 
     def cancel(self, ticket: Ticket) -> None:
@@ -148,7 +144,7 @@ class Scheduler:
     @property
     def n_slots(self) -> int:
         """How many texts can be written at once."""
-        return self._slots.n_slots
+        return self._engine.n_slots
 
     @property
     def busy_slots(self) -> int:
@@ -181,11 +177,12 @@ class Scheduler:
         fails, nothing more is taken, and `is_well` is false.
         """
         try:
-            while self._wait_for_work():
-                try:
-                    self.step()
-                except Exception:
-                    self._start_over()
+            with self._engine.running():
+                while self._wait_for_work():
+                    try:
+                        self.step()
+                    except Exception:
+                        self._start_over()
             for ticket in tuple(self._tickets):
                 self._end(ticket, ClosedError())
             self._deliver()
@@ -203,9 +200,8 @@ class Scheduler:
         """After a fault: end all requests, and empty all slots."""
         logger.exception("a step failed")
         self._running.clear()
-        for slot in range(self._slots.n_slots):
-            self._slots.release(slot)
-        self._free = list(range(self._slots.n_slots - 1, -1, -1))
+        self._engine.free(range(self._engine.n_slots))
+        self._free = list(range(self._engine.n_slots - 1, -1, -1))
         with self._changed:
             tickets = tuple(self._tickets)
         for ticket in tickets:
@@ -253,7 +249,7 @@ class Scheduler:
         for slot in starting_over:
             if slot in self._running:  # unless another text of its request has failed just now
                 # Its context was full: the older half is forgotten, the rest is read again.
-                self._slots.release(slot)
+                self._engine.free([slot])
                 self._read(slot)
 
     def _stream_in(self, slot: int) -> Stream:
@@ -291,7 +287,8 @@ class Scheduler:
         texts = [self._running[slot] for slot in slots]
         ids = [ticket.streams[index].next_id for ticket, index in texts]
         try:
-            logits = self._slots.advance(slots, [i for i in ids if i is not None]).cpu()
+            found = self._engine.decode(slots, [i for i in ids if i is not None])
+            logits = torch.as_tensor(found).cpu()
         except Exception:
             # Which of them is at fault is not known, nor what state the slots are in.
             self._fail({ticket for ticket, _ in texts})
@@ -301,18 +298,19 @@ class Scheduler:
     def _read(self, slot: int) -> None:
         ticket, index = self._running[slot]
         try:
-            logits = self._slots.admit(slot, ticket.streams[index].context).cpu()
+            found = self._engine.prefill([slot], [ticket.streams[index].context])
+            logits = torch.as_tensor(found).cpu()
         except Exception:
             self._fail({ticket})
             return
-        self._take([slot], logits[None])
+        self._take([slot], logits)
 
     def _take(self, slots: Sequence[int], logits: Tensor) -> None:
         """Let the texts in n slots go on by what their logits [n, V] say."""
         texts = [self._running[slot] for slot in slots]
         streams = [ticket.streams[index] for ticket, index in texts]
         try:
-            ids = draw_ids(streams, logits, self._draw)
+            ids = draw_ids(streams, logits, self._engine)
         except Exception:
             self._fail({ticket for ticket, _ in texts})
             return
@@ -393,7 +391,7 @@ class Scheduler:
     def _release(self, slot: int) -> None:
         ticket, _ = self._running.pop(slot)
         ticket.in_slots -= 1
-        self._slots.release(slot)
+        self._engine.free([slot])
         self._free.append(slot)
 
     def _tell(self, ticket: Ticket, event: Event) -> None:

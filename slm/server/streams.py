@@ -10,11 +10,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from slm.generation.decoder import Draw
+from slm.generation.engine import Engine
 from slm.generation.healing import NewToken, PromptEnd
+from slm.generation.next_ids import next_ids
 from slm.generation.options import GenerationOptions
-from slm.generation.sampler import next_ids
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.tokenizer.base import Tokenizer
 
 Finish = Literal["stop", "length"]
@@ -54,7 +54,7 @@ class Piece:
 
 
 class Stream:
-    """A `Row` that a server writes.
+    """A `TokenSequence` that a server writes.
 
     To be written, it is read in (`context`) or goes on by one id (`next_id`); of the logits that
     come of it an id is drawn (`draw_ids`), which it is given (`take`), until it is `finished`.
@@ -70,7 +70,7 @@ class Stream:
 
     def __init__(
         self,
-        row: Row,
+        row: TokenSequence,
         options: GenerationOptions,
         tokenizer: Tokenizer,
         *,
@@ -134,7 +134,7 @@ class Stream:
 
     @property
     def prompt_end(self) -> PromptEnd | None:
-        """See `Row`; while the prompt is scored, its own tokens are read."""
+        """See `TokenSequence`; while the prompt is scored, its own tokens are read."""
         return None if self._unread else self._row.prompt_end
 
     @property
@@ -209,10 +209,11 @@ class Stream:
         )
 
 
-def draw_ids(streams: Sequence[Stream], logits: Tensor, draw: Draw) -> list[int]:
+def draw_ids(streams: Sequence[Stream], logits: Tensor, engine: Engine) -> list[int]:
     """The next id of each stream, from its row of the logits [B, V]; see `next_ids`.
 
     Args:
         streams: all of one tokenizer, which may have fewer than V ids.
+        engine: samples.
     """
-    return next_ids(streams, logits[:, : streams[0].vocab_size], draw)
+    return next_ids(streams, logits[:, : streams[0].vocab_size], engine)

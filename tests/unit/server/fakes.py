@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions
-from slm.generation.batch_sampling import draw
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
+from slm.generation.torch_engine import sample_ids
 from slm.server.scheduler import Scheduler
 from slm.server.streams import Stream, draw_ids
 from slm.server.tickets import Event, Ticket
@@ -23,10 +24,11 @@ VOCAB_SIZE = 260
 
 
 class FakeSlots:
-    """Slots that keep watch on how they are used."""
+    """An engine that checks how its slots are used."""
 
     block_size = BLOCK_SIZE
     vocab_size = VOCAB_SIZE
+    dtype = "float32"
 
     def __init__(self, n_slots: int) -> None:
         self.n_slots = n_slots
@@ -36,27 +38,35 @@ class FakeSlots:
         self.fail: Callable[[str], None] = lambda call: None
         self.logits_of: Callable[[Sequence[int]], Tensor] = logits_of
 
-    def admit(self, slot: int, ids: Sequence[int]) -> Tensor:
+    def running(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Tensor:
+        (slot,), (ids,) = slots, contexts
         assert 0 <= slot < self.n_slots
         assert slot not in self.texts
         assert 1 <= len(ids) <= self.block_size
-        self.calls.append(f"admit {slot}")
+        self.calls.append(f"prefill {slot}")
         self.fail(self.calls[-1])
         self.texts[slot] = list(ids)
         self.most_taken = max(self.most_taken, len(self.texts))
-        return self.logits_of(self.texts[slot])
+        return self.logits_of(self.texts[slot])[None]
 
-    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
         assert len(set(slots)) == len(slots) == len(ids) > 0
-        self.calls.append(f"advance {len(slots)}")
+        self.calls.append(f"decode {len(slots)}")
         self.fail(self.calls[-1])
         for slot, token_id in zip(slots, ids, strict=True):
             self.texts[slot].append(token_id)
             assert len(self.texts[slot]) <= self.block_size
         return torch.stack([self.logits_of(self.texts[slot]) for slot in slots])
 
-    def release(self, slot: int) -> None:
-        self.texts.pop(slot, None)
+    def free(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self.texts.pop(slot, None)
+
+    def sample(self, *arguments: Any) -> list[int]:
+        return sample_ids(*arguments)
 
 
 def logits_of(ids: Sequence[int]) -> Tensor:
@@ -75,7 +85,9 @@ def make_stream(
 ) -> Stream:
     chosen = GenerationOptions(**{"seed": 1, "max_new_tokens": 5, "top_k": None, **options})
     tokenizer = BytesTokenizer()
-    row = Row(prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE)
+    row = TokenSequence(
+        prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE
+    )
     return Stream(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
 
 
@@ -115,7 +127,7 @@ class Clock:
 
 def take(stream: Stream, logits: Tensor) -> Any:
     """The piece that comes of logits [V]."""
-    (token_id,) = draw_ids([stream], logits[None], draw)
+    (token_id,) = draw_ids([stream], logits[None], FakeSlots(1))
     return stream.take(token_id, logits)
 
 
@@ -131,13 +143,13 @@ def scripted(stream: Stream, ids: Sequence[int]) -> list[Any]:
 
 def run_alone(stream: Stream) -> list[Any]:
     """All pieces of a stream, with nothing beside it and no scheduler."""
-    slots = FakeSlots(1)
+    engine = FakeSlots(1)
     first = stream.begin()
     pieces = [first] if first else []
     while not stream.finished:
         if stream.next_id is None:
-            slots.release(0)
-            pieces.append(take(stream, slots.admit(0, stream.context)))
+            engine.free([0])
+            pieces.append(take(stream, engine.prefill([0], [stream.context])[0]))
         else:
-            pieces.append(take(stream, slots.advance([0], [stream.next_id])[0]))
+            pieces.append(take(stream, engine.decode([0], [stream.next_id])[0]))
     return pieces

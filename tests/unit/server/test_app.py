@@ -229,7 +229,7 @@ def test_choices_that_fail_when_their_context_is_full_end_alone():
     slots = SlowSlots(2, seconds=0.0)
 
     def fail(call):
-        if call.startswith("admit") and len(slots.calls) > 2:
+        if call.startswith("prefill") and len(slots.calls) > 2:
             raise RuntimeError("secret detail")
 
     slots.fail = fail
@@ -251,7 +251,7 @@ def test_a_scheduler_that_stopped_is_not_healthy():
     def fail(slot):
         raise RuntimeError("secret detail")
 
-    slots.release = fail
+    slots.free = fail
     with (
         running(slots) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
@@ -347,7 +347,7 @@ def test_a_failing_model_is_a_500_and_ends_a_stream(http):
     slots = FakeSlots(2)
 
     def fail(call):
-        if call.startswith("advance") and len(slots.calls) > 3:
+        if call.startswith("decode") and len(slots.calls) > 3:
             raise RuntimeError("secret detail")
 
     slots.fail = fail
@@ -521,9 +521,9 @@ class SlowSlots(FakeSlots):
 
         self.logits_of = never_ending
 
-    def advance(self, slots, ids):
+    def decode(self, slots, ids):
         time.sleep(self.seconds)
-        return super().advance(slots, ids)
+        return super().decode(slots, ids)
 
 
 def raw_request(fields):

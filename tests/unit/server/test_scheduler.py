@@ -56,9 +56,9 @@ def test_a_step_advances_all_texts_in_one_call(make_scheduler, fake_slots, strea
     for number in range(3):
         client(scheduler, stream(seed=number, max_new_tokens=20, temperature=0.0))
     scheduler.step()
-    assert slots.calls == ["admit 0", "admit 1", "admit 2"]
+    assert slots.calls == ["prefill 0", "prefill 1", "prefill 2"]
     scheduler.step()
-    assert slots.calls[3:] == ["advance 3"]
+    assert slots.calls[3:] == ["decode 3"]
 
 
 def test_long_prompts_are_read_a_few_at_a_time(make_scheduler, fake_slots, stream, client):
@@ -71,7 +71,7 @@ def test_long_prompts_are_read_a_few_at_a_time(make_scheduler, fake_slots, strea
         read = []
         for _ in expected:
             scheduler.step()
-            read.append(sum(call.startswith("admit") for call in slots.calls))
+            read.append(sum(call.startswith("prefill") for call in slots.calls))
         assert read == expected
 
 
@@ -234,7 +234,7 @@ def test_a_failing_read_ends_its_request_only(make_scheduler, fake_slots, stream
     scheduler.step()
 
     def fail(call):
-        if call == "admit 1":
+        if call == "prefill 1":
             raise RuntimeError("no memory")
 
     slots.fail = fail
@@ -258,7 +258,7 @@ def test_a_failing_step_ends_all_that_run_and_nothing_else(
     scheduler.step()
 
     def fail(call):
-        if call.startswith("advance"):
+        if call.startswith("decode"):
             raise RuntimeError("broken")
 
     slots.fail = fail
@@ -379,7 +379,7 @@ def never_ending(slots):
     slots.logits_of = logits_of
 
 
-@pytest.mark.parametrize("failing", ["advance", "admit"])
+@pytest.mark.parametrize("failing", ["decode", "prefill"])
 def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
     make_scheduler, fake_slots, stream, client, alone, failing
 ):
@@ -387,7 +387,7 @@ def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
     never_ending(slots)
     scheduler = make_scheduler(slots)
     # Of two texts of a request, one starts over when the other goes on, or both do.
-    other = "x" if failing == "advance" else "x" * 30
+    other = "x" if failing == "decode" else "x" * 30
     siblings = client(
         scheduler,
         almost_full(stream),
@@ -477,10 +477,10 @@ def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_slots, strea
     runs, waits = (client(scheduler, stream(max_new_tokens=10_000)) for _ in range(2))
     wait_for(lambda: runs.pieces())
 
-    def release(slot):
+    def free(slots):
         raise RuntimeError("the native code is in no known state")
 
-    slots.release = release
+    slots.free = free
     scheduler.cancel(runs.ticket)
     wait_for(lambda: not scheduler.is_well)
     wait_for(lambda: waits.error)
