@@ -11,9 +11,9 @@ from typing import Any
 
 from slm.generation import Engine
 from slm.server.app import create_app
-from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
+from slm.server.requests import ServedModel
 from slm.server.scheduler import Scheduler
 from slm.server.serve import Server, address_of, build_server, listen
 from slm.tokenizer.base import Tokenizer
@@ -51,7 +51,7 @@ def running(
     )
     scheduler = Scheduler(engine, limits)
     service = Service(
-        model=Model.of(name, tokenizer or BytesTokenizer(), engine.block_size),
+        model=ServedModel.of(name, tokenizer or BytesTokenizer(), engine.block_size),
         scheduler=scheduler,
         limits=limits,
         created=1_700_000_000,

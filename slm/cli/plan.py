@@ -21,7 +21,7 @@ def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: 
     """Print a plan as the result of the command; see `slm.planning.dataset_size.plan_run`."""
     from slm.planning.dataset_size import plan_run
 
-    plan = plan_run(settings, minutes)
+    plan = plan_run(settings, minutes, owns_process=True)
     if as_json:
         print_json(plan.to_json())
         return
@@ -34,7 +34,7 @@ def tell_plan(settings: RunConfig, minutes: float, *, began_at: float) -> Plan:
     """Make a plan and say what is in it."""
     from slm.planning.dataset_size import plan_run
 
-    plan = plan_run(settings, minutes)
+    plan = plan_run(settings, minutes, owns_process=True)
     rows = plan_rows(plan, seconds_used=time.monotonic() - began_at)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -55,7 +55,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     seconds_left = 60.0 * plan.minutes - seconds_used
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
-    short = config.short_context
+    short = config.seq_len_warmup
     tokens = counted(model.block_size, "token")
     return [
         ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
