@@ -11,6 +11,7 @@ import typer
 
 from slm.cli.no_effect import note_old_names
 from slm.errors import UsageError
+from slm.origins import Origin
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -91,7 +92,7 @@ Settings = Annotated[
 
 MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
-Flags = dict[str, tuple[Any, str]]
+Flags = dict[str, tuple[Any, str | Origin]]
 
 
 def typed_text(word: str) -> str:

@@ -141,7 +141,7 @@ def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["step"] >= 1
     saved = json.loads((run / "config.json").read_text())
     assert saved["model"]["n_embd"] == 32
-    assert saved["origins"]["train.eval_interval"] == "plan for 0.1 minutes"
+    assert saved["origins"]["train.eval_interval"] == "plan:0.1 minutes"
     # The same plan by steps is the same run every time.
     again = ["train", "--config", str(run / "config.json"), "--steps", "3", "--json"]
     losses = []
