@@ -214,7 +214,7 @@ def _train(
                 ContentionWatch(display.on_note),
             ],
             progress=preparation_progress(),
-            note=say,
+            log=say,
             began_at=began_at,
             owns_process=True,
         ) as trainer:
