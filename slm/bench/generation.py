@@ -21,6 +21,7 @@ from slm.generation.backend import generator_from_weights
 from slm.generation.generator import Generator
 from slm.generation.options import GenerationOptions
 from slm.model.costs import parameter_shapes
+from slm.origins import FROM_TOKENIZER
 from slm.tokenizer.base import Ids, fingerprint_of
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def seconds_to_first_token(settings: RunConfig, starts: int) -> float:
 
     tokenizer = BytesTokenizer()
     size = max(settings.model.vocab_size, tokenizer.vocab_size)
-    settings = settings.with_values({"model.vocab_size": size}, "slm bench")
+    settings = settings.with_values({"model.vocab_size": size}, FROM_TOKENIZER)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "random")
