@@ -152,7 +152,7 @@ def generate(
         )
     elif len(completions) > 1:
         _print_separated(completions)
-    for sentence in _notes(completions, generator.model.config.block_size):
+    for sentence in _notes(completions, generator.engine.block_size):
         say(f"note: {sentence}")
     say(
         f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "
