@@ -18,7 +18,7 @@ from slm.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from slm.config import DataConfig
-    from slm.data.documents import Piece
+    from slm.data.documents import DocumentPart
     from slm.evals import EvalResult
 
 SPLITS = ("train", "validation", "all")
@@ -83,7 +83,9 @@ def evaluate(
     _print(result, loaded, str(data or source), scored, seconds, as_json=as_json)
 
 
-def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterator[Piece], str]:
+def _text(
+    source: str, split: str | None, held_out: DataConfig
+) -> tuple[Iterator[DocumentPart], str]:
     """The stories of a source to score, and the name of the split.
 
     A single file is scored as a whole. Folders, data sets and the built-in corpus have a validation
@@ -112,7 +114,7 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
 def _score(
     loaded: LoadedModel,
     data: Path | None,
-    pieces: Iterator[Piece] | None,
+    pieces: Iterator[DocumentPart] | None,
     split: str,
     display: Display,
 ) -> EvalResult:

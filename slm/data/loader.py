@@ -1,4 +1,4 @@
-"""The batches of a prepared data directory as tensors; `slm.data.batches` says which they are."""
+"""The batches of a prepared data directory as tensors; `slm.data.batches` defines them."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class DataLoader:
         for window in sorted(windows):
             start = window * self.block_size
             story += _count_of(eot_id, tokens[end:start])
-            end = start + self.block_size  # of this id, the last target, the story counts, too
+            end = start + self.block_size  # the last target; its story is included
             ended = _count_of(eot_id, tokens[start:end])
             stories.update(range(story, story + ended + 1))
             story += ended
@@ -181,7 +181,7 @@ class DataLoader:
         if len(tokens) < 2:
             raise DataError(
                 f"the {split} split of {self.data_dir} has {counted(len(tokens), 'token')}, "
-                "at least 2 needed",
+                "expected at least 2",
                 hint="prepare more text",
             )
         length = min(self.block_size, len(tokens) - 1)
@@ -196,8 +196,8 @@ class DataLoader:
         tokens = self.directory.split(split).tokens
         if tokens < self.block_size + 1:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, at least "
-                f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
+                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, expected at "
+                f"least {self.block_size + 1:,} for one block of {self.block_size:,}",
                 hint="prepare more text, or choose a smaller block_size",
             )
         return count_windows(tokens, self.block_size)
@@ -217,7 +217,7 @@ class DataLoader:
         import torch
 
         arrays = inputs_and_targets(tokens, starts, length or self.block_size)
-        # Contiguous copies of their own, as the two arrays are views of one.
+        # Contiguous copies, since both arrays are views of one.
         x, y = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
         name = resolve_device("auto") if self.device == "auto" else self.device
         device = torch.device(name)
@@ -228,9 +228,9 @@ class DataLoader:
         return x.to(device, non_blocking=True), y.to(device, non_blocking=True)
 
 
-def _count_of(wanted: int, tokens: TokenArray) -> int:
+def _count_of(token_id: int, tokens: TokenArray) -> int:
     """How often an id occurs, in bounded memory."""
     total = 0
     for start in range(0, len(tokens), 1 << 20):
-        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == wanted))
+        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == token_id))
     return total
