@@ -1,4 +1,4 @@
-"""How fast this machine trains, beside the one of docs/law.md: found in a few seconds."""
+"""How fast this machine trains, beside the one of docs/explanation/scaling-law.md: found in a few seconds."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_the_picture_is_drawn(tmp_path: Any) -> None:
 
 
 def test_the_numbers_in_the_code_are_those_of_the_recorded_runs() -> None:
-    runs = json.loads((DOCS / "law.json").read_text("utf-8"))
+    runs = json.loads((DOCS / "explanation" / "law.json").read_text("utf-8"))
     assert asdict(law.fit_quality(runs)) == pytest.approx(asdict(LAW), rel=1e-3)
     for how in ("eager", "compiled"):
         alike = law.timed(runs, "AMD Zen 4", how == "compiled")
