@@ -39,10 +39,10 @@ from paired import against, draw, order_of_runs
 
 import slm
 from slm.cli.output import print_table, say
-from slm.cli.settings import from_preset
 from slm.config import RunConfig
 from slm.errors import SlmError, UsageError
 from slm.presets import full_name
+from slm.runs.settings import from_preset
 
 BASELINE = "A"
 
@@ -273,7 +273,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
         SlmError: settings are impossible, the text cannot be had, or variants would be measured on
             different texts.
     """
-    from slm.data.place import default_data_dir
+    from slm.data.data_paths import default_data_dir
     from slm.data.prepare import prepare
     from slm.data.sources import source_of
 
@@ -284,7 +284,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
     for name, settings in chosen.items():
         data = settings.data
         directory = prepare(
-            source_of(data, note=say), data.tokenizer, default_data_dir(data), note=say
+            source_of(data, log=say), data.tokenizer, default_data_dir(data), log=say
         )
         identity = identity_of(settings, directory.fingerprint, length_words(args), args.eval_dtype)
         twin = next((other for other, (_, known) in found.items() if known == identity), None)

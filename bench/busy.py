@@ -84,6 +84,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
 
     from slm.hardware.devices import keep_freed_memory, resolve_dtype, set_threads
     from slm.model import GPT, model_costs
+    from slm.origins import SET
     from slm.parallel.processes import Process
     from slm.presets import resolve
     from slm.runs.contention import ContentionWatch
@@ -92,7 +93,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
 
     settings = resolve(preset, assignments=list(assignments))
     if way == "as-run":
-        settings = settings.with_values({"train.max_minutes": 1.0}, "bench")
+        settings = settings.with_values({"train.max_minutes": 1.0}, SET)
     threads = set_threads(settings.train.threads)
     keep_freed_memory()
     dtype = resolve_dtype(settings.train.dtype, "cpu")
@@ -103,7 +104,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     ids = torch.randint(settings.model.vocab_size, size)
     batch = [(ids[:, :-1], ids[:, 1:])]
     n_tokens = ids[:, 1:].numel()
-    if settings.train.attend_within == "story":  # of random ids, any ends one
+    if settings.train.document_masking:  # of random ids, any ends one
         stepper.eot_id = settings.model.vocab_size - 1
     record = StepRecord(0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)  # all but the rate is not read
     watch = ContentionWatch(lambda sentence: print(sentence, file=sys.stderr))

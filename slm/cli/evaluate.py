@@ -91,18 +91,18 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
     built-in corpus have a validation split; where it is a held-out share, it is the one that the
     model did not see.
     """
+    from slm.data.data_paths import identity_of
     from slm.data.file_source import existing_path
-    from slm.data.place import identity_of
     from slm.data.readers import read_documents
     from slm.data.sources import source_of
 
     limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
     meant = held_out.model_copy(update={"source": source, "limit": limit})
-    opened = source_of(meant, note=say)
+    opened = source_of(meant, log=say)
     path = existing_path(source)
     if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
         say(f"scoring the whole of {source}")
-        return read_documents(path, note=say), "all"
+        return read_documents(path, log=say), "all"
     if split == "all":
         both = itertools.chain(opened.pieces("train"), opened.pieces("validation"))
         return both, "all"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slm.cli.app import PLAIN, run
-from slm.cli.no_effect import Command, note_idle, note_idle_settings, say_idle
+from slm.cli.no_effect import Command, note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
-    Flags,
     Minutes,
     MoreSettings,
     Settings,
@@ -22,10 +20,8 @@ from slm.cli.options import (
     Tokenizer,
     assignments,
     given,
-    length_flags,
 )
 from slm.cli.output import say
-from slm.cli.settings import from_preset, named_place, no_run_in, resumed_run
 from slm.cli.train import (
     preparation_progress,
     run_lock,
@@ -34,8 +30,17 @@ from slm.cli.train import (
 )
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
+from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
+from slm.runs.settings import (
+    Flags,
+    from_preset,
+    length_flags,
+    named_place,
+    no_run_in,
+    resumed_run,
+)
 
 if TYPE_CHECKING:
     from slm.runs.run_trainer import RunTrainer
@@ -112,7 +117,7 @@ def train(
         return
     out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
     resume = resume or started_again(out_dir)
-    saved = resumed_run(out_dir, preset, None, flags, changes) if resume else None
+    saved = resumed_run(out_dir, preset, None, flags, changes, note) if resume else None
     if resume and saved is None and not any((preset, source, data_dir)):
         raise no_run_in(out_dir, "--output-dir")
     chosen = saved or _new_run(preset, flags, changes)
@@ -130,8 +135,9 @@ def train(
             existing="resume" if resume else "set-aside",
             force_reload=force_reload,
             progress=preparation_progress(),
-            note=say,
+            log=say,
             began_at=context.obj,
+            owns_process=True,
         ) as trainer:
             add_default_callbacks(trainer)
             trainer.callbacks.callbacks.append(ContentionWatch(trainer.callbacks.note))
@@ -150,7 +156,7 @@ def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunCon
     chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
     for name, (place, flag) in DEFAULT_PLACES.items():
         if name not in chosen.origins:
-            chosen = chosen.with_values({name: place}, flag)
+            chosen = chosen.with_values({name: place}, Origin(OriginKind.FLAG, flag))
     return chosen if preset is None else _with_its_data(chosen)
 
 
@@ -164,12 +170,12 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
 
     So other data that are in the data directory already are not taken in their place.
     """
-    chosen = {
-        name: "--preset"
+    values = {
+        name: settings.value_of(name)
         for name in ("data.source", "data.tokenizer")
-        if settings.origins.get(name, "preset ").startswith("preset ")
+        if settings.origin_of(name).is_open
     }
-    return replace(settings, origins={**settings.origins, **chosen})
+    return settings.with_values(values, Origin(OriginKind.FLAG, "--preset"))
 
 
 def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool) -> RunTrainer:
@@ -189,7 +195,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
     try:
         with preparation_progress() as progress:
             directory = obtain_data(
-                settings, as_they_are=True, force=force_reload, progress=progress, note=say
+                settings, as_they_are=True, force=force_reload, progress=progress, log=say
             )
         settings = fit_vocabulary(settings, directory.tokenizer)
         say_idle(
@@ -204,7 +210,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
-        return build_trainer(settings, Process())
+        return build_trainer(settings, Process(), owns_process=True)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
@@ -216,8 +222,8 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             ),
             f"the model in {model_path} has its own shape",
         )
-        settings = settings.with_values(shape, f"saved in {model_path}")
-    trainer = build_trainer(settings, Process())
+        settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
+    trainer = build_trainer(settings, Process(), owns_process=True)
     trainer.load_best_model(model_path)
     return trainer
 

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from slm.cli.output import print_json, print_table, say
-from slm.config import ORIGIN_PLAN, RunConfig
+from slm.config import RunConfig
+from slm.origins import OriginKind
 from slm.quantities import counted, gigabytes, megabytes, parameters
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: 
     """Print a plan as the result of the command; see `slm.planning.dataset_size.plan_run`."""
     from slm.planning.dataset_size import plan_run
 
-    plan = plan_run(settings, minutes)
+    plan = plan_run(settings, minutes, owns_process=True)
     if as_json:
         print_json(plan.to_json())
         return
@@ -34,7 +35,7 @@ def tell_plan(settings: RunConfig, minutes: float, *, began_at: float) -> Plan:
     """Make a plan and say what is in it."""
     from slm.planning.dataset_size import plan_run
 
-    plan = plan_run(settings, minutes)
+    plan = plan_run(settings, minutes, owns_process=True)
     rows = plan_rows(plan, seconds_used=time.monotonic() - began_at)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -55,7 +56,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     seconds_left = 60.0 * plan.minutes - seconds_used
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
-    short = config.short_context
+    short = config.seq_len_warmup
     tokens = counted(model.block_size, "token")
     return [
         ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
@@ -76,6 +77,6 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
 
 def _of_how_much(plan: Plan) -> str:
     data = plan.settings.data
-    if plan.settings.origins.get("data.limit", "").startswith(ORIGIN_PLAN):
+    if plan.settings.origin_of("data.limit").kind is OriginKind.PLAN:
         return f", from the first {counted(data.limit or 0, 'story')} of {data.source}"
     return "" if plan.epochs is None else f", {plan.epochs:,.1f} times all there is"

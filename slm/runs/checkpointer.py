@@ -42,6 +42,7 @@ class Checkpointer:
         settings: saved with each checkpoint.
         data_loader: its tokenizer is saved with each checkpoint; on resuming its data must be the
             same.
+        threads: of the run; on a busy machine it may use fewer for a while.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Checkpointer:
         step: GuardedStep,
         settings: RunConfig,
         data_loader: DataLoader,
+        *,
+        threads: int,
     ) -> None:
         self.out_dir = out_dir
         self.model = model
@@ -59,7 +62,7 @@ class Checkpointer:
         self.data_loader = data_loader
         self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         self._saved: tuple[int, Path] | None = None
-        self._threads = torch.get_num_threads()  # a busy machine may lend fewer for a while
+        self._threads = threads
 
     def start_new_run(self) -> None:
         """Begin a run of which nothing is saved yet."""
@@ -130,11 +133,11 @@ class Checkpointer:
                 hint=error.hint or "continue from there: --resume",
             ) from error
 
-    def restore(self, warn: Callable[[str], None]) -> TrainState | None:
+    def restore(self, log: Callable[[str], None]) -> TrainState | None:
         """Load the newest valid checkpoint into model and optimizers.
 
         Args:
-            warn: called with a sentence for each newer checkpoint that is damaged, and for
+            log: called with a sentence for each newer checkpoint that is damaged, and for
                 conditions under which the last bits of the results may differ.
 
         Returns:
@@ -144,7 +147,7 @@ class Checkpointer:
             CheckpointError: every checkpoint is damaged, or is of another model.
             DataError: the run was trained on other data.
         """
-        checkpoint = newest_checkpoint(self.out_dir, warn=warn)
+        checkpoint = newest_checkpoint(self.out_dir, log=log)
         if checkpoint is None:
             return None
         if checkpoint.config.model != self.model.config:
@@ -170,7 +173,7 @@ class Checkpointer:
         if state.gradient_scaler:
             self.step.execution.scaler.load_state_dict(state.gradient_scaler)
         self._saved = state.step, checkpoint.path
-        self._compare_conditions(checkpoint, warn)
+        self._compare_conditions(checkpoint, log)
         return state
 
     def _conditions(self) -> dict[str, Any]:
@@ -184,7 +187,7 @@ class Checkpointer:
             "CPU": torch.backends.cpu.get_cpu_capability(),
         }
 
-    def _compare_conditions(self, checkpoint: Checkpoint, warn: Callable[[str], None]) -> None:
+    def _compare_conditions(self, checkpoint: Checkpoint, log: Callable[[str], None]) -> None:
         before = checkpoint.state.conditions
         changes = [
             f"{name} {value} instead of {before.get(name)}"
@@ -192,13 +195,13 @@ class Checkpointer:
             if before.get(name) != value
         ]
         if changes:
-            warn(f"this run resumes with {', '.join(changes)}: the last bits may differ")
+            log(f"this run resumes with {', '.join(changes)}: the last bits may differ")
         there, here = checkpoint.config.train, self.settings.train
         sequences_there, sequences_here = (
             config.batch_size * config.gradient_accumulation_steps for config in (there, here)
         )
         if sequences_there != sequences_here or there.seed != here.seed:
-            warn(
+            log(
                 f"a step takes {sequences_here} sequences from seed {here.seed} instead of "
                 f"{sequences_there} from seed {there.seed}: some text of this epoch is repeated or "
                 "left out"

@@ -8,6 +8,7 @@ from slm.data.shards import META_FILE, DataDirectory
 from slm.errors import ConfigError, DataError
 from slm.parallel.processes import Process
 from slm.quantities import counted
+from slm.runs.data import described_by
 from slm.storage.files import CHUNK_BYTES
 
 
@@ -60,7 +61,7 @@ def describe_data(settings: RunConfig, loader: DataLoader) -> RunConfig:
         "data.tokenizer": loader.meta.tokenizer.name,
     }
     try:
-        return settings.with_values(values, f"data in {loader.data_dir}")
+        return settings.with_values(values, described_by(loader.directory))
     except ConfigError as error:
         raise DataError(f"{loader.data_dir / META_FILE}: {error.message}") from None
 
@@ -91,7 +92,7 @@ def check_context_length(config: TrainingConfig, block_size: int, model_block_si
     """Refuse context lengths that do not fit the windows.
 
     Args:
-        config: `short_context`, and `block_size`, which has no effect of its own: a default that
+        config: `seq_len_warmup`, and `block_size`, which has no effect of its own: a default that
             nobody chose may differ.
         block_size: of the windows of the data loader.
         model_block_size: the model's context length.
@@ -105,10 +106,10 @@ def check_context_length(config: TrainingConfig, block_size: int, model_block_si
             f"loader and {model_block_size} in the model",
             hint=f"set block_size={block_size} in the training settings",
         )
-    short = config.short_context
+    short = config.seq_len_warmup
     if short is not None and short < block_size and block_size % short:
         half = block_size // 2
         raise ConfigError(
-            f"block_size {block_size} is not a multiple of train.short_context {short}",
-            hint=f"try short_context={half if block_size % 2 == 0 else 'none'}",
+            f"block_size {block_size} is not a multiple of train.seq_len_warmup {short}",
+            hint=f"try seq_len_warmup={half if block_size % 2 == 0 else 'none'}",
         )

@@ -1,4 +1,4 @@
-"""The description of the API at `/openapi.json`, made from the models that check and fill it."""
+"""The OpenAPI document at `/openapi.json`, made from the pydantic models of the API."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from slm.server.answers import (
+from slm.server.limits import Limits
+from slm.server.requests import ServedModel
+from slm.server.responses import (
     ChatChunk,
     ChatCompletion,
     Completion,
+    ErrorResponse,
     Health,
     ModelCard,
     ModelList,
-    ProblemAnswer,
 )
-from slm.server.asking import Model
-from slm.server.limits import Limits
 from slm.server.schemas import ChatRequest, CompletionRequest
 from slm.version import __version__
 
-PROBLEMS = {
-    400: "The request is no HTTP or no JSON, or a field is wrong; `param` names it.",
+ERRORS = {
+    400: "The request is not HTTP or not JSON, or a field is invalid; `param` names it.",
     401: "The API key is missing or wrong.",
-    403: "A page of another origin asks.",
-    404: "There is no such model or path.",
-    405: "The path knows other methods.",
+    403: "The request comes from a page of another origin.",
+    404: "Unknown model or path.",
+    405: "Method not allowed.",
     408: "The body took too long.",
     413: "The body is too large.",
     415: "The body is not sent as JSON.",
     421: "The Host header names another server.",
-    429: "All slots are taken and the queue is full.",
+    429: "All slots are in use and the queue is full.",
     500: "The model failed.",
-    503: "No slot became free in time, the server is about to end, or the model stopped working.",
+    503: "No slot became free in time, the server is shutting down, or the model failed for good.",
 }
 
 READING = (401, 403, 404, 405, 421, 503)
-"""What a request without a body can be answered."""
+"""Error codes of requests without a body."""
 
 RETRIED = (429, 503)
 
 
 def description(
-    model: Model, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
+    model: ServedModel, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1, with the bounds of this model and these limits.
+    """The whole document (OpenAPI 3.1), with the bounds of this model and these limits.
 
-    `others` are the names of models that are served as well.
+    `others`: the names of the other served models.
     """
-    written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ProblemAnswer)
+    written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ErrorResponse)
     _, schemas = models_json_schema(
         [
             *[(asked, "validation") for asked in (CompletionRequest, ChatRequest)],
@@ -65,7 +65,7 @@ def description(
         "info": {
             "title": "slm",
             "version": __version__,
-            "description": "A small language model, in the form of OpenAI's API.",
+            "description": "A small language model behind OpenAI's API.",
         },
         "paths": {
             "/v1/models": {"get": _get("The served model", ModelList)},
@@ -76,8 +76,8 @@ def description(
             "/v1/chat/completions": {
                 "post": _post("Continue a conversation", ChatRequest, ChatCompletion, ChatChunk)
             },
-            "/healthz": {"get": {**_get("Whether the server is well", Health), "security": []}},
-            "/metrics": {"get": _get_text("Counts for Prometheus", "text/plain")},
+            "/healthz": {"get": {**_get("The server's health", Health), "security": []}},
+            "/metrics": {"get": _get_text("Metrics for Prometheus", "text/plain")},
             "/openapi.json": {"get": _get_text("This document", "application/json")},
         },
         "components": {"schemas": components},
@@ -89,7 +89,7 @@ def description(
 
 
 def _set_bounds(
-    components: dict[str, Any], model: Model, limits: Limits, others: Sequence[str]
+    components: dict[str, Any], model: ServedModel, limits: Limits, others: Sequence[str]
 ) -> None:
     for name in ("CompletionRequest", "ChatRequest"):
         fields = components[name]["properties"]
@@ -100,7 +100,7 @@ def _set_bounds(
     forms = components["CompletionRequest"]["properties"]["prompt"]["anyOf"]
     text, texts, ids, several, nothing = ({**form} for form in forms)
     ids["items"] = {**ids["items"], "maximum": model.tokenizer.vocab_size - 1}
-    ids["maxItems"] = model.longest_prompt
+    ids["maxItems"] = model.max_prompt_tokens
     several["items"] = ids
     texts["maxItems"] = several["maxItems"] = limits.prompts
     bounded = [text, texts, ids, several, nothing]
@@ -119,8 +119,8 @@ def _problems(*statuses: int) -> dict[str, Any]:
     retry = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
     return {
         str(status): {
-            "description": PROBLEMS[status],
-            "content": _json(ProblemAnswer),
+            "description": ERRORS[status],
+            "content": _json(ErrorResponse),
             **({"headers": retry} if status in RETRIED else {}),
         }
         for status in statuses
@@ -181,6 +181,6 @@ def _post(
                 "description": "Done. With `stream`: server-sent events.",
                 "content": {**_json(answer), "text/event-stream": {"schema": events}},
             },
-            **_problems(*PROBLEMS),
+            **_problems(*ERRORS),
         },
     }

@@ -23,7 +23,7 @@ import pytest
 import slm as package
 from slm.cli import main
 from slm.config import DataConfig
-from slm.data.place import prepare_command
+from slm.data.data_paths import prepare_command
 from slm.data.prepare import prepare
 from tests.conftest import tell_stories
 
@@ -51,7 +51,6 @@ GIVEN_BELOW = {
 }
 NAMED_ONLY = {
     ("cli", "slm generate"): "what is measured",
-    ("bench", "slm bench"): "the origin of a setting",
     ("cli", "slm serve"): "what needs the extra",
     ("cli", "slm eval"): "how a figure is measured",
     ("cli", "slm presets"): "in the reference",

@@ -49,7 +49,7 @@ from slm.errors import (
 )
 from slm.model import GPT
 from slm.storage.files import directory_lock
-from slm.storage.reading import sealed_json, strict_json
+from slm.storage.safe_reading import sealed_json, strict_json
 from slm.training import Callback, StepRecord
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters
@@ -203,7 +203,8 @@ def trainer_in(folder: Path, callbacks: list[Callback], **settings: Any) -> Trai
         **settings,
     }
     loader = DataLoader(2, 8, data_dir=folder / "data")
-    return Trainer(GPT(GPTConfig(**shape)), loader, config, callbacks=callbacks)
+    model = GPT(GPTConfig(**shape))
+    return Trainer(model, loader, config, callbacks=callbacks, owns_process=True)
 
 
 class After(Callback):

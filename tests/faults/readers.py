@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.errors import DataError
+from slm.origins import PREPARED
 from tests.conftest import MODERN, TINY, tell_stories
 from tests.packing import PACK, PACKINGS
 
@@ -39,7 +40,7 @@ class Target:
 
 def resealed(raw: bytes) -> bytes:
     """A JSON object with the checksum that belongs to it, where it has one; other bytes as is."""
-    from slm.storage.reading import sealed_json
+    from slm.storage.safe_reading import sealed_json
 
     try:
         content = json.loads(raw)
@@ -76,7 +77,7 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     source.write_text(STORIES, encoding="utf-8", newline="\n")
     folder = prepare(str(source), "bytes", place / "data", validation_fraction=0.3).path
     good = {name: (folder / name).read_bytes() for name in ("meta.json", "train.bin")}
-    flags = {"data.data_dir": (str(folder), "--data")}
+    flags = {"data.data_dir": (str(folder), PREPARED)}
     settings = resolve("tiny", flags=flags)
 
     def read(content: bytes) -> None:
@@ -139,8 +140,8 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
         stepper = GuardedStep(
             model, trainer.config, device="cpu", dtype="float32", process=Process()
         )
-        saver = Checkpointer(run, model, stepper, trainer.settings, loader)
-        state = saver.restore(warn=lambda text: None)
+        saver = Checkpointer(run, model, stepper, trainer.settings, loader, threads=1)
+        state = saver.restore(log=lambda text: None)
         if state is not None:  # as the next steps use it
             Budget(trainer.config, time_state=state.time).progress(state.step)
             for loss in (3.0, 2.5):
@@ -211,11 +212,11 @@ def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 @contextlib.contextmanager
 def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
-    from slm.cli.settings import new_run, resumed_run
     from slm.config import RunConfig
-    from slm.data.place import default_data_dir
+    from slm.data.data_paths import default_data_dir
     from slm.presets import preset_table, resolve
     from slm.runs.launch import check_memory
+    from slm.runs.settings import new_run, resumed_run
 
     run = resolve("tiny", assignments=["sample_prompts=['a']"])
     toml = ['preset = "tiny"\nlog_interval = 3']

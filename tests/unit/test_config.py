@@ -23,12 +23,14 @@ from slm.config import (
     get_default_configs,
 )
 from slm.errors import CheckpointError, ConfigError
+from slm.origins import SET, Origin, OriginKind
 
 SETTINGS = [(group, key) for group, kind in GROUPS.items() for key in kind.setting_names()]
 
 
 def run_config(**origins: str) -> RunConfig:
-    return RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins=origins)
+    found = {name: Origin.from_text(text) for name, text in origins.items()}
+    return RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins=found)
 
 
 # -- the original's names and values -------------------------------------------------------------
@@ -60,7 +62,7 @@ def test_both_groups_of_the_original_have_the_block_size() -> None:
 def test_the_model_s_block_size_is_the_one_that_counts() -> None:
     config = RunConfig(GPTConfig(block_size=64), TrainingConfig(), DataConfig(), origins={})
     assert config.train.block_size == 64
-    config = config.with_values({"model.block_size": 128}, "--set")
+    config = config.with_values({"model.block_size": 128}, SET)
     assert config.train.block_size == 128
     saved = config.to_json()
     assert "block_size" not in saved["train"]
@@ -296,22 +298,23 @@ def test_any_unknown_name_is_a_config_error(group: str, key: str, value: Any) ->
 
 
 def test_values_and_their_origins_go_together() -> None:
-    config = run_config().with_values({"model.n_layer": 2, "train.seed": 3}, "--set")
+    config = run_config().with_values({"model.n_layer": 2, "train.seed": 3}, SET)
     assert (config.model.n_layer, config.train.seed) == (2, 3)
-    assert config.origins == {"model.n_layer": "--set", "train.seed": "--set"}
-    assert run_config().with_values({}, "--set") == run_config()
+    assert config.origins == {"model.n_layer": SET, "train.seed": SET}
+    assert run_config().with_values({}, SET) == run_config()
     with pytest.raises(ConfigError):
-        run_config().with_values({"model.n_layer": 0}, "--set")
+        run_config().with_values({"model.n_layer": 0}, SET)
 
 
 def test_values_that_depend_on_each_other_change_together() -> None:
-    config = run_config().with_values({"model.n_embd": 35, "model.n_head": 5}, "--set")
+    config = run_config().with_values({"model.n_embd": 35, "model.n_head": 5}, SET)
     assert config.model.head_width == 7
 
 
 def test_a_run_comes_back_from_json() -> None:
     config = run_config().with_values(
-        {"train.sample_prompts": ["ä", "\n"], "train.max_minutes": 0.1, "data.limit": 7}, "file"
+        {"train.sample_prompts": ["ä", "\n"], "train.max_minutes": 0.1, "data.limit": 7},
+        Origin(OriginKind.FILE, "file"),
     )
     text = json.dumps(config.to_json(), allow_nan=False)
     assert RunConfig.from_json(json.loads(text), where="config.json") == config
@@ -322,6 +325,24 @@ def test_settings_that_came_later_have_their_defaults() -> None:
     del older["model"]["qk_norm"]
     older["data"] = {}
     assert RunConfig.from_json(older, where="config.json") == run_config()
+
+
+def test_old_names_of_settings_are_read() -> None:
+    older = run_config(**{"train.seed": "--seed"}).to_json()
+    for name in ("document_masking", "seq_len_warmup", "seq_len_warmup_fraction", "muon_ns_steps"):
+        del older["train"][name]
+    older["train"] |= {"attend_within": "story", "short_context": 64}
+    older["train"] |= {"short_context_fraction": 0.5, "muon_steps": 3}
+    train = RunConfig.from_json(older | {"version": 1}, where="config.json").train
+    assert train == TrainingConfig(
+        document_masking=True, seq_len_warmup=64, seq_len_warmup_fraction=0.5, muon_ns_steps=3
+    )
+    older["train"]["attend_within"] = "window"
+    assert not RunConfig.from_json(older, where="config.json").train.document_masking
+    with pytest.raises(ConfigError, match="has muon_ns_steps under two names"):
+        TrainingConfig(**{"muon_steps": 3, "muon_ns_steps": 3})
+    with pytest.raises(ConfigError, match="document_masking: must be true or false"):
+        TrainingConfig(**{"attend_within": "sentence"})
 
 
 def spoilt(**changes: Any) -> Any:
@@ -335,7 +356,7 @@ def spoilt(**changes: Any) -> Any:
         ([], "does not hold the settings"),
         ({}, "does not hold the settings"),
         (spoilt(format="x"), "does not hold the settings"),
-        (spoilt(version=2), "version 2, this program reads version 1"),
+        (spoilt(version=3), "version 3, this program reads versions up to 2"),
         (spoilt(model=None), "lacks the settings of 'model'"),
         (spoilt(train=[1]), "lacks the settings of 'train'"),
         (spoilt(origins=[]), "origins"),

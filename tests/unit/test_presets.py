@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.errors import ConfigError, UsageError
+from slm.origins import SET
 from slm.presets import (
     DEFAULT_PRESET,
     full_name,
@@ -76,7 +77,7 @@ def test_a_group_is_not_a_setting() -> None:
 def test_the_original_s_second_name_of_a_setting_means_the_first() -> None:
     config = resolve(assignments=["train.block_size=64"])
     assert config.model.block_size == config.train.block_size == 64
-    assert config.origins == {"model.block_size": "--set"}
+    assert config.origins == {"model.block_size": SET}
     assert full_name("block_size") == "model.block_size"
 
 
@@ -128,7 +129,7 @@ def test_every_preset_resolves_and_says_what_it_is(name: str) -> None:
         for key, value in table.get(group, {}).items():
             found = getattr(getattr(config, group), key)
             assert found == (tuple(value) if isinstance(value, list) else value)
-            assert config.origins[f"{group}.{key}"] == f"preset {name}"
+            assert str(config.origins[f"{group}.{key}"]) == f"preset {name}"
 
 
 def test_the_promised_presets_are_there() -> None:
@@ -158,7 +159,7 @@ def test_a_settings_file_with_and_without_groups(tmp_path: Path) -> None:
     path = write(tmp_path / "a.toml", 'n_layer = 2\n[train]\nseed = 7\n[data]\nsource = "x"\n')
     config = resolve(config_file=path)
     assert (config.model.n_layer, config.train.seed, config.data.source) == (2, 7, "x")
-    assert config.origins["model.n_layer"] == f"file {path}"
+    assert str(config.origins["model.n_layer"]) == f"file {path}"
 
 
 def test_a_settings_file_may_name_its_preset(tmp_path: Path) -> None:
@@ -219,18 +220,19 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
         ("a.json", '{"train": {"seed": 1, "seed": 1}}', "the key 'seed' is there twice"),
         ("a.json", '{"train": {"seed": 1}, "train": {}}', "the key 'train' is there twice"),
         ("a.json", '{"n_layer": 2, "model": {"n_layer": 3}}', "are the same setting"),
+        ("a.toml", "muon_steps = 3\nmuon_ns_steps = 3", "are the same setting"),
         ("a.toml", "[model]\nn_layer = 'x'", "n_layer"),
         ("a.toml", "preset = 3", "no preset 3"),
         ("a.toml", "preset = ['tiny']", "no preset"),
         ("a.toml", f"preset = 0x{'f' * 5000}", "no preset a int too long"),
         ("a.toml", "#" * 1_100_000, "larger than"),
-        ("a.toml", "version = 2", "version 2, this program reads version 1"),
+        ("a.toml", "version = 3", "version 3, this program reads versions up to 2"),
         ("a.json", "[1]", "no table"),
         ("a.json", '{"format": "slm-config", "version": 99}', "version 99, this program reads"),
         ("a.json", '{"version": null}', "version None"),
         ("a.json", '{"format": "slm-data", "version": 1}', "format 'slm-data', not slm-config"),
-        ("a.json", '{"origins": {"model.n_layer": []}}', "origins are no mapping"),
-        ("a.json", '{"origins": []}', "origins are no mapping"),
+        ("a.json", '{"origins": {"model.n_layer": []}}', "origins must map names"),
+        ("a.json", '{"origins": []}', "origins must map names"),
         ("a.json", "{", "not valid"),
         ("a.json", "[" * 100_000, "not valid"),
         ("a.json", '{"train": {"learning_rate": NaN}}', "learning_rate"),
@@ -275,6 +277,17 @@ def test_a_settings_file_that_cannot_be_read(tmp_path: Path) -> None:
         settings_file(Path("a\0.toml"))
 
 
+def test_old_names_of_settings(tmp_path: Path) -> None:
+    text = 'attend_within = "story"\n[train]\nshort_context = 64\nmuon_steps = 3\n'
+    train = resolve(config_file=write(tmp_path / "a.toml", text)).train
+    assert (train.document_masking, train.seq_len_warmup, train.muon_ns_steps) == (True, 64, 3)
+    changed = resolve("demo", assignments=["attend_within=window", "train.short_context=none"])
+    assert (changed.train.document_masking, changed.train.seq_len_warmup) == (False, None)
+    assert str(changed.origins["train.document_masking"]) == "--set"
+    with pytest.raises(ConfigError, match="contradict"):
+        resolve(assignments=["attend_within=story", "document_masking=false"])
+
+
 def test_mistakes_name_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "mine.toml", "n_layers = 2")
     with pytest.raises(ConfigError, match=r"mine\.toml") as caught:
@@ -294,10 +307,10 @@ def test_later_layers_win_and_sign(tmp_path: Path) -> None:
         assignments=["batch_size=41"],
     )
     assert (config.train.max_steps, config.train.seed, config.train.batch_size) == (20, 30, 41)
-    assert config.origins["train.max_steps"] == f"file {path}"
-    assert config.origins["train.seed"] == "--seed"
-    assert config.origins["train.batch_size"] == "--set"
-    assert config.origins["model.n_embd"] == "preset tiny"
+    assert str(config.origins["train.max_steps"]) == f"file {path}"
+    assert str(config.origins["train.seed"]) == "--seed"
+    assert str(config.origins["train.batch_size"]) == "--set"
+    assert str(config.origins["model.n_embd"]) == "preset tiny"
     assert "model.head_dim" not in config.origins
 
 
@@ -328,7 +341,7 @@ def test_words_of_a_command_line_may_agree() -> None:
         flags={"train.seed": (3, "--seed")}, assignments=["seed=3", "n_layer=2", "model.n_layer=2"]
     )
     assert (config.train.seed, config.model.n_layer) == (3, 2)
-    assert config.origins == {"train.seed": "--set", "model.n_layer": "--set"}
+    assert config.origins == {"train.seed": SET, "model.n_layer": SET}
 
 
 def test_layers_are_checked_together() -> None:

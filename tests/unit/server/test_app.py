@@ -55,7 +55,7 @@ def test_models(http):
     for name in ("other", "", "tiny/", "a/b"):
         refused = problem(http.get(f"/v1/models/{name}"), 404, "model")
         assert refused["code"] == "model_not_found"
-        assert refused["message"] == f"there is no model {name!r}, only 'tiny'"
+        assert refused["message"] == f"unknown model {name!r}; served: 'tiny'"
 
 
 def test_health_and_metrics(http):
@@ -260,7 +260,7 @@ def test_a_scheduler_that_stopped_is_not_healthy():
         assert problem(post(client, max_tokens=1), 503)["code"] == "model_failed"
         answer = client.get("/healthz")
         assert problem(answer, 503)["code"] == "model_failed"
-        assert "restarted" in answer.json()["error"]["message"]
+        assert "restart the server" in answer.json()["error"]["message"]
         assert "secret" not in answer.text
         for stream in (False, True):
             assert problem(post(client, stream=stream), 503)["code"] == "model_failed"
@@ -465,7 +465,9 @@ def test_unread_answers_are_dropped():
     always = slots.logits_of([1]).masked_fill(torch.arange(260) == 256, -1e9)
     slots.logits_of = lambda ids: always
     with (
-        running(slots, stall_seconds=0.2, max_tokens=2**20, told=2**30, send_buffer=4096) as server,
+        running(
+            slots, stall_seconds=0.2, max_tokens=2**20, max_response_tokens=2**30, send_buffer=4096
+        ) as server,
         socket.socket() as connection,
     ):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

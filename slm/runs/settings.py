@@ -1,16 +1,14 @@
-"""From the flags of a command to the settings of a run, new or going on."""
+"""From what a user gives, by flags or from Python, to the settings of a run, new or resumed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slm.cli.no_effect import say_idle
-from slm.cli.options import Flags
-from slm.config import DEFAULT_SOURCE, ORIGIN_OF_SOURCE, ORIGIN_PREPARED, RunConfig
+from slm.config import DEFAULT_SOURCE, RunConfig
 from slm.errors import CheckpointError, DataError, UsageError
+from slm.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
 from slm.presets import (
     DEFAULT_PRESET,
     command_line_words,
@@ -21,11 +19,31 @@ from slm.presets import (
     settings_file,
 )
 from slm.run_paths import located_settings
-from slm.storage.reading import read_bounded, strict_json
+from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20
+
+Flags = dict[str, tuple[Any, str | Origin]]
+"""Settings, named `group.key`, to their values and the word with which the user gave each."""
+Note = Callable[[str], None]
+"""Called with a sentence that a user should know."""
+
+
+def length_flags(steps: int | None, minutes: float | None) -> Flags:
+    """The settings that a number of steps or minutes means.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if steps is not None and minutes is not None:
+        raise UsageError(
+            "--steps and --minutes are both given", hint="a run ends by steps or by the clock"
+        )
+    if steps is not None:
+        return {"train.max_steps": (steps, "--steps"), "train.max_minutes": (None, "--steps")}
+    return {} if minutes is None else {"train.max_minutes": (minutes, "--minutes")}
 
 
 def from_preset(
@@ -40,10 +58,10 @@ def from_preset(
         UsageError, ConfigError: something is unknown or impossible.
     """
     settings = resolve(preset, config_file=config_file, flags=flags, assignments=assignments)
-    of_preset = f"preset {preset}"
+    of_preset = Origin(OriginKind.PRESET, preset)
     own_source = preset_table(preset).get("data", {}).get("source", DEFAULT_SOURCE)
-    if settings.data.source != own_source and settings.origins.get("data.limit") == of_preset:
-        settings = settings.with_values({"data.limit": None}, "another source than the preset's")
+    if settings.data.source != own_source and settings.origin_of("data.limit") == of_preset:
+        settings = settings.with_values({"data.limit": None}, FROM_OTHER_SOURCE)
     return settings
 
 
@@ -70,7 +88,7 @@ def new_run(
     settings = from_preset(preset, config_file, flags, assignments)
     if "train.out_dir" not in settings.origins:
         out_dir = RUNS / (name or (preset if config_file is None else config_file.stem))
-        settings = settings.with_values({"train.out_dir": str(out_dir)}, "where runs go")
+        settings = settings.with_values({"train.out_dir": str(out_dir)}, FROM_NAME)
     return settings
 
 
@@ -103,6 +121,7 @@ def resumed_run(
     config_file: Path | None,
     flags: Flags,
     assignments: Sequence[str],
+    note: Note = lambda sentence: None,
 ) -> RunConfig | None:
     """The settings that a run was started with, the given ones over them; None: no run is there.
 
@@ -122,8 +141,8 @@ def resumed_run(
         return None
     # The folder may have been moved or renamed since.
     saved = located_settings(saved, out_dir)
-    saved = saved.with_values({"train.out_dir": str(out_dir)}, "--out")
-    if preset is not None and f"preset {preset}" not in saved.origins.values():
+    saved = saved.with_values({"train.out_dir": str(out_dir)}, Origin(OriginKind.FLAG, "--out"))
+    if preset is not None and Origin(OriginKind.PRESET, preset) not in saved.origins.values():
         raise UsageError(
             f"the run in {out_dir} was not started with the preset {preset}",
             hint="leave out --preset: a run goes on with its own settings",
@@ -132,32 +151,36 @@ def resumed_run(
         None, config_file=config_file, flags=flags, assignments=assignments, base=saved
     )
     words = command_line_words(flags, assignments)
-    return _with_data_of(saved, settings, words)
+    return _with_data_of(saved, settings, words, note)
 
 
-def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str]) -> RunConfig:
+def _with_data_of(
+    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
+) -> RunConfig:
     """Settings of a run that goes on, with its own data.
 
     Args:
         saved: as the run was started.
         settings: with what is given now.
         words: settings of the command line, and how each is given there.
+        note: called where a setting has no effect.
 
     Raises:
         UsageError: they name other data than those that are there.
     """
-    from slm.data.place import DECISIVE
+    from slm.data.data_paths import DECISIVE
     from slm.data.shards import DataDirectory
     from slm.runs.data import others_than_named
 
     refuse_beside_prepared(settings, words)
     # A settings file may be given again, though flags had the last word when the run began.
-    kept = {name: _value(saved, name) for name in DECISIVE if name not in words}
+    kept = {name: saved.value_of(name) for name in DECISIVE if name not in words}
     idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
-    say_idle((f"{name} of the settings file" for name in idle), "the run has its own data")
-    origins = {k: v for k, v in settings.origins.items() if k not in kept}
-    origins |= {name: saved.origins[name] for name in kept if name in saved.origins}
-    settings = replace(settings.with_values(kept, ""), origins=origins)
+    if idle:
+        note(
+            no_effect((f"{name} of the settings file" for name in idle), "the run has its own data")
+        )
+    settings = settings.with_values(kept, saved.origins)
     changed = [
         name
         for name in DECISIVE
@@ -168,9 +191,8 @@ def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str
     try:
         directory = DataDirectory.open(settings.data.data_dir)
     except DataError:  # they are prepared again, and compared with what the run has seen
-        if settings.origins.get("data.data_dir") == ORIGIN_OF_SOURCE:
-            others = {k: v for k, v in settings.origins.items() if k != "data.data_dir"}
-            settings = replace(settings, origins=others)
+        if settings.origin_of("data.data_dir").kind is OriginKind.DERIVED:
+            settings = settings.with_values({"data.data_dir": settings.data.data_dir}, DEFAULT)
         return settings
     differing = others_than_named(settings, directory, changed)
     if differing:
@@ -190,9 +212,9 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     Raises:
         UsageError: some are there.
     """
-    from slm.data.place import DECISIVE
+    from slm.data.data_paths import DECISIVE
 
-    if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
+    if settings.origin_of("data.data_dir").kind is not OriginKind.PREPARED:
         return
     idle = [words[name] for name in DECISIVE if name in words and name != "data.tokenizer"]
     if not idle:
@@ -209,16 +231,11 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     )
 
 
-def _value(settings: RunConfig, name: str) -> Any:
-    group, _, key = name.partition(".")
-    return getattr(getattr(settings, group), key)
-
-
 def _identity(settings: RunConfig, name: str) -> Any:
     """A setting's value; of a path, the file that it means."""
-    from slm.data.place import identity_of
+    from slm.data.data_paths import identity_of
 
-    value = _value(settings, name)
+    value = settings.value_of(name)
     return identity_of(value) if isinstance(value, str) else value
 
 
@@ -244,3 +261,64 @@ def _saved_settings(out_dir: Path) -> RunConfig | None:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the settings {file}: {error}") from None
     return RunConfig.from_json(data, where=str(file))
+
+
+# -- what has no effect ----------------------------------------------------------------------------
+
+
+def no_effect(words: Iterable[str], reason: str) -> str:
+    """The sentence that some of what the user gave has no effect."""
+    words = list(words)
+    return f"{' and '.join(words)} {'has' if len(words) == 1 else 'have'} no effect: {reason}"
+
+
+_IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], ...] = (
+    (
+        ("train.max_steps",),
+        lambda run: run.train.max_minutes is not None,
+        "the clock ends the run (max_minutes)",
+    ),
+    (
+        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
+        lambda run: run.train.optimizer != "muon",
+        "the optimizer is not muon",
+    ),
+    (
+        ("train.decay_fraction",),
+        lambda run: run.train.schedule != "wsd",
+        "the schedule is not wsd",
+    ),
+    (
+        ("train.seq_len_warmup",),
+        lambda run: (run.train.seq_len_warmup or 0) >= run.model.block_size,
+        "it is not shorter than block_size",
+    ),
+    (
+        ("train.seq_len_warmup_fraction",),
+        lambda run: run.train.seq_len_warmup is None,
+        "seq_len_warmup is none",
+    ),
+    (
+        ("train.sample_tokens",),
+        lambda run: not run.train.sample_prompts,
+        "there are no sample_prompts",
+    ),
+    (
+        ("model.rope_theta",),
+        lambda run: run.model.position != "rope",
+        "the positions are not rotary",
+    ),
+)
+
+
+def idle_settings(settings: RunConfig, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Words on the command line whose settings have no effect because of others, and why.
+
+    Args:
+        settings: of a run.
+        words: settings of the command line, and how each is given there.
+    """
+    for names, is_idle, reason in _IDLE_SETTINGS:
+        for name in names:
+            if name in words and is_idle(settings):
+                yield words[name], reason

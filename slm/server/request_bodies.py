@@ -1,4 +1,4 @@
-"""From the bytes of a request to a checked request, or to a problem that names the field."""
+"""From the bytes of a request's body to a validated request, or an error that names the field."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from slm.errors import did_you_mean, shown
+from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.neutral import FOREIGN_FIELDS, UNSUPPORTED
-from slm.server.problems import ProblemError
 
-Asked = TypeVar("Asked", bound=BaseModel)
+RequestModel = TypeVar("RequestModel", bound=BaseModel)
 
 CHARSETS = ("utf-8", "utf8", "us-ascii")
 """Names of UTF-8, and of a part of it."""
@@ -27,19 +27,19 @@ class BodyReader:
     """Reads the bodies of requests, in bounded memory and time.
 
     Args:
-        limits: of one body, and of all at once.
+        limits: the size of one body, and of all bodies together.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._held_bytes = 0
 
-    async def read(self, request: Request, model: type[Asked]) -> Asked:
-        """Read, parse and check the body of a request.
+    async def read(self, request: Request, model: type[RequestModel]) -> RequestModel:
+        """Read, parse and validate the body of a request.
 
         Raises:
-            ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
-            ClientDisconnect: the client went away meanwhile.
+            HttpError: it is not JSON, is too large or too slow, or has an invalid field.
+            ClientDisconnect: the client disconnected.
         """
         _check_headers(request.headers)
         declared = request.headers.get("content-length", "0")
@@ -53,7 +53,7 @@ class BodyReader:
                     body += chunk
                     self._check_size(len(body))
         except TimeoutError:
-            raise ProblemError(
+            raise HttpError(
                 408,
                 f"the body did not arrive within {self._limits.body_seconds:g} s",
                 headers={"Connection": "close"},
@@ -66,105 +66,103 @@ class BodyReader:
         if body_bytes > self._limits.body_bytes:
             raise _too_large(self._limits)
         if self._held_bytes > self._limits.all_bodies_bytes:
-            raise ProblemError(503, "too much is being sent at once", code="busy", retry_after=1)
+            raise HttpError(503, "too many large requests at once", code="busy", retry_after=1)
 
 
 def _check_headers(headers: Headers) -> None:
-    """Let JSON through only: a page of another site can send other types without being asked."""
-    given = email.message.Message()  # whose rules of quoting are those of HTTP, too
+    """Accept JSON only: browsers let pages of other sites send other types without a preflight."""
+    given = email.message.Message()  # has the same quoting rules as HTTP
     given["Content-Type"] = headers.get("content-type", "")
     if given.get_content_type() != "application/json":
-        raise ProblemError(
-            415, "the body must be JSON, sent with the header Content-Type: application/json"
+        raise HttpError(
+            415, "the body must be JSON, with the header Content-Type: application/json"
         )
     charset = given.get_content_charset("utf-8")
     if charset not in CHARSETS:
-        raise ProblemError(415, f"the body must be in UTF-8, found the charset {shown(charset)}")
+        raise HttpError(415, f"the body must be in UTF-8, found the charset {shown(charset)}")
     encoding = headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):
-        raise ProblemError(
-            415, f"the body must be sent as it is, found the Content-Encoding {shown(encoding)}"
+        raise HttpError(
+            415, f"the body must not be encoded, found the Content-Encoding {shown(encoding)}"
         )
 
 
-def _too_large(limits: Limits) -> ProblemError:
-    return ProblemError(413, f"the body is larger than {limits.body_bytes:,} bytes")
+def _too_large(limits: Limits) -> HttpError:
+    return HttpError(413, f"the body is larger than {limits.body_bytes:,} bytes")
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body holds.
+    """Parse the JSON object in a body.
 
     Raises:
-        ProblemError: it holds none.
+        HttpError: it is not a JSON object.
     """
     try:
-        # A byte order mark may be there, which some editors and shells put before any UTF-8.
+        # Some editors and shells write a byte order mark.
         text = body.decode("utf-8-sig")
         data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise ProblemError(400, f"the body is not UTF-8: {error.reason}") from None
+        raise HttpError(400, f"the body is not UTF-8: {error.reason}") from None
     except json.JSONDecodeError as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from None
+        raise HttpError(400, f"the body is not JSON: {error}") from None
     except ValueError:
-        raise ProblemError(400, "the body has a number with more digits than is sensible") from None
+        raise HttpError(400, "the body contains a number with too many digits") from None
     except RecursionError:
-        raise ProblemError(400, "the body is nested too deeply") from None
+        raise HttpError(400, "the body is nested too deeply") from None
     if not isinstance(data, dict):
-        raise ProblemError(400, f"the body must be a JSON object, found {shown(data)}")
+        raise HttpError(400, f"the body must be a JSON object, found {shown(data)}")
     return data
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these names and values; which of two values was meant, nobody can know.
+    """The object with these names and values.
 
     Raises:
-        ProblemError: a name is there twice.
+        HttpError: a name occurs twice, so that the intended value is unknown.
     """
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ProblemError(
-                400, f"the field {shown(name)} is there twice", param=name, code="duplicate_field"
+            raise HttpError(
+                400, f"the field {shown(name)} occurs twice", param=name, code="duplicate_field"
             )
         found[name] = value
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ProblemError(400, f"the body is not JSON: {name} is no number there")
+    raise HttpError(400, f"the body is not JSON: {name} is not a valid number")
 
 
-def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
-    """A request from JSON data.
+def checked(model: type[RequestModel], data: dict[str, Any]) -> RequestModel:
+    """Validate a request.
 
     Raises:
-        ProblemError: a field is unknown, missing or impossible.
+        HttpError: a field is unknown, missing or invalid.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise _explained(model, data, error) from None
     except RecursionError:
-        raise ProblemError(400, "the body is nested too deeply") from None
+        raise HttpError(400, "the body is nested too deeply") from None
 
 
-def _explained(
-    model: type[BaseModel], data: dict[str, Any], error: ValidationError
-) -> ProblemError:
-    """One thing that is wrong, with its field's name: of several the one deepest in the data."""
+def _explained(model: type[BaseModel], data: dict[str, Any], error: ValidationError) -> HttpError:
+    """An error with its field's name; among several, the one deepest in the data."""
     found = error.errors(include_url=False)
-    # Of a missing field and an unknown one, the unknown one may be the other's name mistyped.
+    # An unknown field comes before a missing one: it may be the missing one's name, misspelled.
     first = max(found, key=lambda item: (len(_place(item, data)), item["type"] != "missing"))
     param = _written(_place(first, data)) or None
     if first["type"] in ("extra_forbidden", "string_unicode"):
         name = str(first["loc"][-1]) if first["loc"] else next(map(shown, data))
         return _unknown(name, param or name, model if len(first["loc"]) == 1 else None)
     if first["type"] == "missing":
-        return ProblemError(400, f"{param} is missing", param=param, code="missing_parameter")
-    # A value that may be of several kinds has an error for each of them.
+        return HttpError(400, f"{param} is missing", param=param, code="missing_parameter")
+    # A value of a union type has an error for each member.
     same = [item["msg"] for item in found if _place(item, data) == _place(first, data)]
     problem = " or ".join(dict.fromkeys(message[0].lower() + message[1:] for message in same))
-    return ProblemError(
+    return HttpError(
         400,
         f"{param}: {problem}, found {shown(first['input'])}",
         param=param,
@@ -172,18 +170,18 @@ def _explained(
     )
 
 
-def _unknown(name: str, param: str, model: type[BaseModel] | None) -> ProblemError:
-    """The refusal of a field that is not known; `model` has those that may have been meant."""
+def _unknown(name: str, param: str, model: type[BaseModel] | None) -> HttpError:
+    """The error for an unknown field; `model`: whose fields are suggested."""
     if name in FOREIGN_FIELDS:
         message = f"{name} is not a field here: {FOREIGN_FIELDS[name].advice}"
     else:
         known = did_you_mean(name, model.model_fields) if model is not None else None
         message = f"{shown(name)} is not a known field" + (f": {known}" if known else "")
-    return ProblemError(400, message, param=param, code="unknown_parameter")
+    return HttpError(400, message, param=param, code="unknown_parameter")
 
 
 def _place(item: ErrorDetails, data: Any) -> tuple[int | str, ...]:
-    """Where an error is, a missing field included."""
+    """The keys and indices that lead to an error, a missing field included."""
     location = item["loc"]
     place = place_in(location, data)
     if item["type"] == "missing" and place_in(location[:-1], data) == place:
@@ -192,9 +190,9 @@ def _place(item: ErrorDetails, data: Any) -> tuple[int | str, ...]:
 
 
 def place_in(location: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
-    """The keys and indices of a location that are in the data.
+    """The keys and indices of a location that exist in the data.
 
-    pydantic's locations also name the kinds that it tried, and fields that are missing.
+    pydantic's locations also contain the union members that it tried, and missing fields.
     """
     place: list[int | str] = []
     for part in location:
@@ -207,6 +205,6 @@ def place_in(location: tuple[int | str, ...], data: Any) -> tuple[int | str, ...
 
 
 def _written(place: tuple[int | str, ...]) -> str:
-    """A place in JSON data as `messages[0].content`."""
+    """A location in JSON data, such as `messages[0].content`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return "".join(parts).removeprefix(".")

@@ -1,6 +1,6 @@
-"""What is answered: the objects of OpenAI's API, and the two ways to fill them.
+"""The response objects of OpenAI's API, and the two writers that fill them.
 
-Both kinds of answer hold the `seed` besides, with which the same text comes again.
+Both kinds also contain the `seed`, with which the same text can be generated again.
 """
 
 from __future__ import annotations
@@ -13,51 +13,51 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slm.server.asking import Job, Model
-from slm.server.streams import Finish, Piece, ScoredToken
+from slm.server.requests import GenerationJob, ServedModel
+from slm.server.served_sequence import FinishReason, ScoredToken, TextDelta
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 
 
-class Answer(BaseModel):
-    """Any object of an answer."""
+class ResponseBody(BaseModel):
+    """Base class of all response objects."""
 
     model_config = ConfigDict(protected_namespaces=(), use_attribute_docstrings=True)
 
 
-class Usage(Answer):
-    """Numbers of tokens."""
+class Usage(ResponseBody):
+    """Token counts."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
 
 
-class CompletionLogprobs(Answer):
-    """Log-probabilities of the model itself, before temperature and filters."""
+class CompletionLogprobs(ResponseBody):
+    """Log-probabilities from the model's distribution, before temperature and filters."""
 
     tokens: list[str]
     token_ids: list[int]
-    """What `tokens` are to the model; not of OpenAI's API. A prompt may consist of them."""
+    """The ids of `tokens`, which a prompt may consist of. Not part of OpenAI's API."""
     replaced: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    """The end of the prompt, where the first of these tokens stand for it as well, in place of the
-    prompt's own; else left out. Not of OpenAI's API."""
+    """The end of the prompt that the first of these tokens contain, in place of the prompt's own
+    tokens; left out if they contain none. Not part of OpenAI's API."""
     token_logprobs: list[float]
     top_logprobs: list[dict[str, float]] | None
     text_offset: list[int]
     """Characters of the text before each token."""
 
 
-class CompletionChoice(Answer):
+class CompletionChoice(ResponseBody):
     """One continuation."""
 
     index: int
     text: str
     logprobs: CompletionLogprobs | None
-    finish_reason: Finish | None
+    finish_reason: FinishReason | None
 
 
-class Completion(Answer):
-    """The answer to `POST /v1/completions`, or an event of its stream."""
+class Completion(ResponseBody):
+    """The response to `POST /v1/completions`, or an event of its stream."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -68,8 +68,8 @@ class Completion(Answer):
     usage: Usage | None = None
 
 
-class LikelyToken(Answer):
-    """A token that could have come, and its log-probability."""
+class LikelyToken(ResponseBody):
+    """An alternative token and its log-probability."""
 
     token: str
     logprob: float
@@ -82,30 +82,30 @@ class ChatToken(LikelyToken):
     top_logprobs: list[LikelyToken]
 
 
-class ChatLogprobs(Answer):
-    """Log-probabilities of the model itself, before temperature and filters."""
+class ChatLogprobs(ResponseBody):
+    """Log-probabilities from the model's distribution, before temperature and filters."""
 
     content: list[ChatToken]
 
 
-class ChatMessage(Answer):
-    """What the model says."""
+class ChatMessage(ResponseBody):
+    """The generated message."""
 
     role: Literal["assistant"] = "assistant"
     content: str
 
 
-class ChatChoice(Answer):
-    """One answer."""
+class ChatChoice(ResponseBody):
+    """One continuation of the conversation."""
 
     index: int
     message: ChatMessage
     logprobs: ChatLogprobs | None
-    finish_reason: Finish | None
+    finish_reason: FinishReason | None
 
 
-class ChatCompletion(Answer):
-    """The answer to `POST /v1/chat/completions`."""
+class ChatCompletion(ResponseBody):
+    """The response to `POST /v1/chat/completions`."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -116,23 +116,23 @@ class ChatCompletion(Answer):
     usage: Usage
 
 
-class ChatDelta(Answer):
-    """What an event adds to a message."""
+class ChatDelta(ResponseBody):
+    """The text that an event adds to a message."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
 
 
-class ChatChunkChoice(Answer):
-    """What an event adds to an answer."""
+class ChatChunkChoice(ResponseBody):
+    """The part of a choice that an event adds."""
 
     index: int
     delta: ChatDelta
     logprobs: ChatLogprobs | None
-    finish_reason: Finish | None
+    finish_reason: FinishReason | None
 
 
-class ChatChunk(Answer):
+class ChatChunk(ResponseBody):
     """An event of a stream of `POST /v1/chat/completions`."""
 
     id: str
@@ -144,15 +144,15 @@ class ChatChunk(Answer):
     usage: Usage | None = None
 
 
-class Writer(ABC):
-    """Fills the objects of one kind of answer."""
+class ResponseWriter(ABC):
+    """Builds the response objects of one endpoint."""
 
     kind: ClassVar[str]
-    """The beginning of the answers' ids."""
-    whole_form: ClassVar[type[Answer]]
-    event_form: ClassVar[type[Answer]]
+    """The prefix of the responses' ids."""
+    whole_form: ClassVar[type[ResponseBody]]
+    event_form: ClassVar[type[ResponseBody]]
 
-    def __init__(self, job: Job, model: Model) -> None:
+    def __init__(self, job: GenerationJob, model: ServedModel) -> None:
         self._job = job
         self._tokenizer = model.tokenizer
         self._common = {
@@ -162,55 +162,55 @@ class Writer(ABC):
             "seed": job.seed,
         }
 
-    def opening(self) -> list[Answer]:
-        """The events with which a stream begins."""
+    def opening(self) -> list[ResponseBody]:
+        """The first events of a stream."""
         return []
 
-    def event(self, index: int, piece: Piece) -> Answer | None:
-        """The event for a piece of a choice; None where there is nothing to tell."""
-        if not (piece.text or piece.tokens or piece.finish):
+    def event(self, index: int, delta: TextDelta) -> ResponseBody | None:
+        """The event for a delta of a choice; None if the delta is empty."""
+        if not (delta.text or delta.tokens or delta.finish):
             return None
-        return self._event([self._part(index, piece)])
+        return self._event([self._part(index, delta)])
 
-    def usage_event(self, usage: Usage) -> Answer:
-        """The event with the numbers of tokens."""
+    def usage_event(self, usage: Usage) -> ResponseBody:
+        """The event with the token counts."""
         return self._event([], usage)
 
-    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
-        """The answer in one, from all pieces of each choice."""
-        choices = [self._choice(index, joined(each)) for index, each in enumerate(pieces)]
+    def whole(self, deltas: Sequence[Sequence[TextDelta]], usage: Usage) -> ResponseBody:
+        """The whole response, from all deltas of each choice."""
+        choices = [self._choice(index, joined(each)) for index, each in enumerate(deltas)]
         return self.whole_form(**self._common, choices=choices, usage=usage)
 
     def _text(self, token: ScoredToken) -> str:
-        """What a token adds to the answer; see `token_text`."""
+        """The text that a token adds; see `token_text`."""
         if token.content is None:
             return token_text(self._tokenizer, token.token_id)
         return bytes_text(token.content)
 
-    def _event(self, choices: Sequence[Answer], usage: Usage | None = None) -> Answer:
+    def _event(self, choices: Sequence[ResponseBody], usage: Usage | None = None) -> ResponseBody:
         return self.event_form(**self._common, choices=choices, usage=usage)
 
     @abstractmethod
-    def _choice(self, index: int, piece: Piece) -> Answer:
-        """A choice of the whole answer, of which `piece` is all."""
+    def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
+        """A choice of the whole response, where `delta` is its whole text."""
 
     @abstractmethod
-    def _part(self, index: int, piece: Piece) -> Answer:
-        """What a piece adds to a choice."""
+    def _part(self, index: int, delta: TextDelta) -> ResponseBody:
+        """The part of a choice that an event contains."""
 
 
-class CompletionWriter(Writer):
-    """Fills `Completion`."""
+class CompletionWriter(ResponseWriter):
+    """Builds `Completion`."""
 
     kind = "cmpl"
     whole_form = event_form = Completion
 
-    def _choice(self, index: int, piece: Piece) -> Answer:
+    def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
         return CompletionChoice(
             index=index,
-            text=piece.text,
-            logprobs=self._logprobs(piece.tokens),
-            finish_reason=piece.finish,
+            text=delta.text,
+            logprobs=self._logprobs(delta.tokens),
+            finish_reason=delta.finish,
         )
 
     _part = _choice
@@ -232,35 +232,35 @@ class CompletionWriter(Writer):
         )
 
 
-class ChatWriter(Writer):
-    """Fills `ChatCompletion` and `ChatChunk`."""
+class ChatWriter(ResponseWriter):
+    """Builds `ChatCompletion` and `ChatChunk`."""
 
     kind = "chatcmpl"
     whole_form = ChatCompletion
     event_form = ChatChunk
 
-    def opening(self) -> list[Answer]:
-        """See `Writer`."""
+    def opening(self) -> list[ResponseBody]:
+        """See `ResponseWriter`."""
         delta = ChatDelta(role="assistant", content="")
         return [
             self._event([ChatChunkChoice(index=i, delta=delta, logprobs=None, finish_reason=None)])
-            for i in range(len(self._job.streams))
+            for i in range(len(self._job.sequences))
         ]
 
-    def _choice(self, index: int, piece: Piece) -> Answer:
+    def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
         return ChatChoice(
             index=index,
-            message=ChatMessage(content=piece.text),
-            logprobs=self._logprobs(piece.tokens),
-            finish_reason=piece.finish,
+            message=ChatMessage(content=delta.text),
+            logprobs=self._logprobs(delta.tokens),
+            finish_reason=delta.finish,
         )
 
-    def _part(self, index: int, piece: Piece) -> Answer:
+    def _part(self, index: int, delta: TextDelta) -> ResponseBody:
         return ChatChunkChoice(
             index=index,
-            delta=ChatDelta(content=piece.text) if piece.text else ChatDelta(),
-            logprobs=self._logprobs(piece.tokens),
-            finish_reason=piece.finish,
+            delta=ChatDelta(content=delta.text) if delta.text else ChatDelta(),
+            logprobs=self._logprobs(delta.tokens),
+            finish_reason=delta.finish,
         )
 
     def _logprobs(self, tokens: Sequence[ScoredToken]) -> ChatLogprobs | None:
@@ -291,13 +291,13 @@ class ChatWriter(Writer):
         )
 
 
-def joined(pieces: Sequence[Piece]) -> Piece:
-    """All pieces of a text as one."""
-    return Piece(
-        text="".join(piece.text for piece in pieces),
-        tokens=tuple(token for piece in pieces for token in piece.tokens),
-        finish=pieces[-1].finish,
-        new_tokens=pieces[-1].new_tokens,
+def joined(deltas: Sequence[TextDelta]) -> TextDelta:
+    """All deltas of a sequence as one."""
+    return TextDelta(
+        text="".join(delta.text for delta in deltas),
+        tokens=tuple(token for delta in deltas for token in delta.tokens),
+        finish=deltas[-1].finish,
+        new_tokens=deltas[-1].new_tokens,
     )
 
 
@@ -309,15 +309,15 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
 
 
 def bytes_text(content: bytes) -> str:
-    r"""Bytes as text: `bytes:\xe2\x80` where they are a part of a character, as OpenAI has it."""
+    r"""Bytes as text; a part of a character in OpenAI's notation, such as `bytes:\xe2\x80`."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in content)
 
 
-class ModelCard(Answer):
-    """A model that is served."""
+class ModelCard(ResponseBody):
+    """A served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -325,31 +325,31 @@ class ModelCard(Answer):
     owned_by: str = "slm"
 
 
-class ModelList(Answer):
-    """The answer to `GET /v1/models`."""
+class ModelList(ResponseBody):
+    """The response to `GET /v1/models`."""
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
 
 
-class Health(Answer):
-    """The answer to `GET /healthz`."""
+class Health(ResponseBody):
+    """The response to `GET /healthz`."""
 
     status: Literal["ok"] = "ok"
     model: str
 
 
-class Problem(Answer):
-    """Why a request was refused."""
+class ErrorDetail(ResponseBody):
+    """The reason why a request was refused."""
 
     message: str
     type: str
     param: str | None
-    """The field of the request that it is about."""
+    """The field of the request that is wrong."""
     code: str | None
 
 
-class ProblemAnswer(Answer):
-    """The answer to a request that was refused."""
+class ErrorResponse(ResponseBody):
+    """The response to a refused request."""
 
-    error: Problem
+    error: ErrorDetail
