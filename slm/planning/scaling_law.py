@@ -5,8 +5,8 @@
 
 The form is that of Hoffmann et al. 2022 (https://arxiv.org/abs/2203.15556, section 3.3), with
 parameters counted inside the blocks, and text in bytes, so that the vocabulary may differ. Text
-seen again counts for less: see `worth_of`. `bench/law.py` makes the runs and the fit; its data and
-its picture stand in docs/explanation/scaling-law.md. It holds for stories like those of TinyStories.
+seen again counts for less: see `worth_of`. `bench/law.py` makes the runs and the fit. Its data and
+its picture are in docs/explanation/scaling-law.md. It holds for stories like those of TinyStories.
 """
 
 from __future__ import annotations

@@ -69,4 +69,4 @@ def test_the_page_tells_the_same_numbers() -> None:
         f"{LAW.floor:g} + {LAW.size_factor:g} / parameters^{LAW.size_exponent:g} + "
         f"{LAW.data_factor:g} / bytes^{LAW.data_exponent:g}"
     )
-    assert formula in (DOCS / "law.md").read_text("utf-8")
+    assert formula in (DOCS / "explanation" / "scaling-law.md").read_text("utf-8")

@@ -22,7 +22,7 @@ SEPARATORS = {"|", "&&", "||", ";", "&", ">", ">>", "<", "2>"}
 
 
 def shell_lines(page: str) -> Iterator[str]:
-    """The lines of all ```sh blocks and the commands of ```console blocks, continued ones joined."""
+    """The lines of ```sh blocks and the commands of ```console blocks, continued ones joined."""
     page = page.replace("\\\n", " ")
     for kind, block in re.findall(r"^```(sh|console)\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         if kind == "sh":

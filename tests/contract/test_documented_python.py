@@ -1,4 +1,4 @@
-"""The Python of the documentation runs, the blocks of each page in order, on a tiny run and data."""
+"""The Python of the documentation runs, each page's blocks in order, on a tiny run and data."""
 
 from __future__ import annotations
 
