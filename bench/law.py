@@ -6,8 +6,9 @@
 
 `run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
 the whole validation text, and adds it to `--results` (docs/explanation/law.json); `add` does that
-with runs of `slm train --minutes` that have ended. `fit` fits the numbers of `slm.planning.scaling_law` to these
-runs and prints them, with the speed of each machine. Nothing else may compute meanwhile.
+with runs of `slm train --minutes` that have ended. `fit` fits the numbers of
+`slm.planning.scaling_law` to these runs and prints them, with the speed of each machine. Nothing
+else may compute meanwhile.
 """
 
 from __future__ import annotations
