@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from slm.cli.no_effect import note_idle
-from slm.cli.options import Json, Source, Tokenizer, given
-from slm.cli.output import Display, print_json, print_table, say
+from slm.api.data import DEFAULT_TOKENIZER
+from slm.api.data import prepare as prepare_data
+from slm.cli.no_effect import given as given_words
+from slm.cli.options import Json, Source, Tokenizer
+from slm.cli.output import print_json, print_table
 from slm.config import DEFAULT_SOURCE
 from slm.errors import command_line
-from slm.presets import resolve
 from slm.quantities import counted, megabytes
-
-DEFAULT_TOKENIZER = "bpe:4096"
+from slm.reporting.display import say
 
 
 def prepare(
@@ -61,34 +61,18 @@ def prepare(
 
     Doing it again is instant when nothing has changed.
     """
-    from slm.data.data_paths import default_data_dir
-    from slm.data.prepare import prepare as prepare_data
-    from slm.data.sources import has_own_validation, source_of
-
     started_at = time.perf_counter()
-    flags = given(
-        {
-            "data.source": (source, "--source"),
-            "data.tokenizer": (tokenizer, "--tokenizer"),
-            "data.data_dir": (None if out is None else str(out), "--out"),
-            "data.limit": (limit, "--limit"),
-            "data.validation_fraction": (validation_fraction, "--validation-fraction"),
-            "data.corpus_seed": (seed, "--seed"),
-        }
+    words = given_words(context, ["validation_fraction", "seed"])
+    directory = prepare_data(
+        source or DEFAULT_SOURCE,
+        tokenizer=tokenizer or DEFAULT_TOKENIZER,
+        out=out,
+        limit=limit,
+        validation_fraction=validation_fraction if "--validation-fraction" in words else None,
+        seed=seed if "--seed" in words else None,
+        force_reload=force_reload,
+        log=say,
     )
-    data = resolve(flags=flags).data
-    text = source_of(data, note=say)
-    with Display() as display:
-        directory = prepare_data(
-            text,
-            data.tokenizer,
-            default_data_dir(data) if out is None else out,
-            force=force_reload,
-            progress=display.show_preparation,
-            note=say,
-        )
-    if has_own_validation(text):
-        note_idle(context, ["validation_fraction", "seed"], f"{text.name} has a validation split")
     splits: dict[str, Any] = {
         name: {"stories": part.stories, "bytes": part.bytes, "tokens": part.tokens}
         for name, part in directory.meta.splits

@@ -136,7 +136,7 @@ def resumed_run(
     from slm.runs.layout import refuse_checkpoint
 
     refuse_checkpoint(out_dir)
-    saved = _saved_settings(out_dir)
+    saved = saved_settings(out_dir)
     if saved is None:
         return None
     # The folder may have been moved or renamed since.
@@ -247,7 +247,7 @@ def _identity(settings: RunConfig, name: str) -> Any:
     return identity_of(value) if isinstance(value, str) else value
 
 
-def _saved_settings(out_dir: Path) -> RunConfig | None:
+def saved_settings(out_dir: Path) -> RunConfig | None:
     """The settings in a run's newest valid checkpoint, where they are verified, else in its file.
 
     Raises:
