@@ -14,7 +14,7 @@ from slm.config import DEFAULT_SOURCE, DataConfig
 from slm.errors import UsageError, did_you_mean
 from slm.presets import resolve
 from slm.reporting.display import Log, preparation_progress, say, scoring_progress
-from slm.runs.settings import no_effect
+from slm.runs.settings import Flags, no_effect
 
 if TYPE_CHECKING:
     from slm.data.documents import Piece
@@ -65,38 +65,47 @@ def prepare(
         WriteError, NoSpaceError: the files cannot be written.
         ConfigError: a value is out of its range.
     """
+    given = {
+        "data.source": (str(source), "source"),
+        "data.tokenizer": (str(tokenizer), "tokenizer"),
+        "data.data_dir": (None if out is None else str(out), "out"),
+        "data.limit": (limit, "limit"),
+        "data.validation_fraction": (validation_fraction, "validation_fraction"),
+        "data.corpus_seed": (seed, "seed"),
+    }
+    flags = {name: value for name, value in given.items() if value[0] is not None}
+    return prepare_data(flags, force_reload=force_reload, progress=progress, log=log)
+
+
+def prepare_data(
+    flags: Flags, *, force_reload: bool, progress: bool = True, log: Log
+) -> DataDirectory:
+    """Prepare the data that settings describe; see `prepare`.
+
+    Args:
+        flags: settings of the data.
+        force_reload, progress, log: see `prepare`.
+
+    Raises:
+        SlmError: see `prepare`.
+    """
     from slm.data.data_paths import default_data_dir
-    from slm.data.prepare import prepare as prepare_data
+    from slm.data.prepare import prepare
     from slm.data.sources import has_own_validation, source_of
 
-    given = {
-        "source": str(source),
-        "tokenizer": str(tokenizer),
-        "data_dir": None if out is None else str(out),
-        "limit": limit,
-        "validation_fraction": validation_fraction,
-        "corpus_seed": seed,
-    }
-    words = {"data_dir": "out", "corpus_seed": "seed"}
-    data = resolve(
-        flags={
-            f"data.{key}": (value, f"--{words.get(key, key).replace('_', '-')}")
-            for key, value in given.items()
-            if value is not None
-        }
-    ).data
-    text = source_of(data, note=log)
+    data = resolve(flags=flags).data
+    text = source_of(data, log=log)
     with preparation_progress(shown=progress) as report:
-        directory = prepare_data(
+        directory = prepare(
             text,
             data.tokenizer,
-            default_data_dir(data) if out is None else Path(out),
+            data.data_dir if "data.data_dir" in flags else default_data_dir(data),
             force=force_reload,
             progress=report,
-            note=log,
+            log=log,
         )
-    held_out = {"validation_fraction": validation_fraction, "seed": seed}
-    idle = [name for name, value in held_out.items() if value is not None]
+    held_out = ("data.validation_fraction", "data.corpus_seed")
+    idle = [flags[name][1] for name in held_out if name in flags]
     if idle and has_own_validation(text):
         log(f"note: {no_effect(idle, f'{text.name} has a validation split')}")
     return directory
@@ -252,11 +261,11 @@ def text_to_score(
 
     limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
     meant = held_out.model_copy(update={"source": source, "limit": limit})
-    opened = source_of(meant, note=log)
+    opened = source_of(meant, log=log)
     path = existing_path(source)
     if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
         log(f"scoring the whole of {source}")
-        return read_documents(path, note=log), "all"
+        return read_documents(path, log=log), "all"
     if split == "all":
         return itertools.chain(opened.pieces("train"), opened.pieces("validation")), "all"
     if split == "train":

@@ -53,7 +53,7 @@ def load(
     from slm.checkpoint import open_checkpoint
     from slm.generation import load_generator
 
-    checkpoint = open_checkpoint(path, warn=note)
+    checkpoint = open_checkpoint(path, log=note)
     return LanguageModel(
         checkpoint.path,
         tokenizer=checkpoint.tokenizer,

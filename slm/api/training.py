@@ -92,10 +92,11 @@ def train(
     """
     began_at = time.monotonic()
     note = log or (say if progress else silent)
-    flags = _flags(source, data=data, out=out, settings=settings, log=note)
+    length = length_flags(steps, minutes)
+    flags = _flags(source, data=data, out=out, length=length, settings=settings, log=note)
     request = request_run(
         preset=preset,
-        flags=flags | length_flags(steps, minutes),
+        flags=flags,
         minutes=minutes,
         resume=resume,
         note=lambda sentence: note(f"note: {sentence}"),
@@ -152,8 +153,8 @@ def plan(
     """
     from slm.planning.dataset_size import plan_run
 
-    flags = _flags(source, data=data, out=None, settings=settings, log=log or say)
-    flags |= length_flags(None, minutes)
+    length = length_flags(None, minutes)
+    flags = _flags(source, data=data, out=None, length=length, settings=settings, log=log or say)
     chosen = new_run(None, None, flags, [], name=f"{minutes:g}-minutes")
     refuse_beside_prepared(chosen, command_line_words(flags, []))
     return plan_run(chosen, minutes)
@@ -164,6 +165,7 @@ def _flags(
     *,
     data: object,
     out: str | Path | None,
+    length: Flags,
     settings: Mapping[str, Any],
     log: Log,
 ) -> Flags:
@@ -181,11 +183,12 @@ def _flags(
     flags: Flags = {
         name: (str(value), word) for name, (value, word) in given.items() if value is not None
     }
+    flags |= length
     for key, value in settings.items():
         name, current = named_setting(key, str(value) if isinstance(value, Path) else value)
         if key in old_names():
             log(f"note: {key} is now called {name.partition('.')[2]}")
-        if name in flags:
+        if name in flags and flags[name][0] != current:
             raise ConfigError(
                 f"{key} and {flags[name][1].lstrip('-')} both decide {name}",
                 hint="leave out one of them",
@@ -379,7 +382,7 @@ def train_run(
                 *callbacks,
             ],
             progress=preparation_progress(shown=progress),
-            note=note,
+            log=note,
             began_at=began_at,
             owns_process=owns_process,
         ) as trainer:

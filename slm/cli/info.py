@@ -134,7 +134,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     """
     from slm.checkpoint import newest_checkpoint, open_checkpoint
 
-    checkpoint = open_checkpoint(path, warn=lambda text: say(f"note: {text}"))
+    checkpoint = open_checkpoint(path, log=lambda text: say(f"note: {text}"))
     directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     stands_at: Checkpoint | None = checkpoint

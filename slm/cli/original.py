@@ -131,7 +131,7 @@ def train(
             existing="resume" if resume else "set-aside",
             force_reload=force_reload,
             progress=preparation_progress(),
-            note=say,
+            log=say,
             began_at=context.obj,
             owns_process=True,
         ) as trainer:
@@ -191,7 +191,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
     try:
         with preparation_progress() as progress:
             directory = obtain_data(
-                settings, as_they_are=True, force=force_reload, progress=progress, note=say
+                settings, as_they_are=True, force=force_reload, progress=progress, log=say
             )
         settings = fit_vocabulary(settings, directory.tokenizer)
         say_idle(

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from slm.api.data import DEFAULT_TOKENIZER
-from slm.api.data import prepare as prepare_data
-from slm.cli.no_effect import given as given_words
-from slm.cli.options import Json, Source, Tokenizer
+from slm.api.data import DEFAULT_TOKENIZER, prepare_data
+from slm.cli.no_effect import given as words_given
+from slm.cli.options import Json, Source, Tokenizer, given
 from slm.cli.output import print_json, print_table
 from slm.config import DEFAULT_SOURCE
 from slm.errors import command_line
@@ -62,17 +61,22 @@ def prepare(
     Doing it again is instant when nothing has changed.
     """
     started_at = time.perf_counter()
-    words = given_words(context, ["validation_fraction", "seed"])
-    directory = prepare_data(
-        source or DEFAULT_SOURCE,
-        tokenizer=tokenizer or DEFAULT_TOKENIZER,
-        out=out,
-        limit=limit,
-        validation_fraction=validation_fraction if "--validation-fraction" in words else None,
-        seed=seed if "--seed" in words else None,
-        force_reload=force_reload,
-        log=say,
+    flags = given(
+        {
+            "data.source": (source, "--source"),
+            "data.tokenizer": (tokenizer, "--tokenizer"),
+            "data.data_dir": (None if out is None else str(out), "--out"),
+            "data.limit": (limit, "--limit"),
+        }
     )
+    held_out = {
+        "validation_fraction": ("data.validation_fraction", validation_fraction),
+        "seed": ("data.corpus_seed", seed),
+    }
+    for flag in words_given(context, held_out):
+        name, value = held_out[flag.removeprefix("--").replace("-", "_")]
+        flags[name] = (value, flag)
+    directory = prepare_data(flags, force_reload=force_reload, log=say)
     splits: dict[str, Any] = {
         name: {"stories": part.stories, "bytes": part.bytes, "tokens": part.tokens}
         for name, part in directory.meta.splits

@@ -43,7 +43,7 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, Text]:
     """
     if settings.origins.get("data.data_dir") == ORIGIN_PREPARED:
         directory = DataDirectory.open(settings.data.data_dir)
-        settings = describe_source(settings, directory, note=lambda sentence: None)
+        settings = describe_source(settings, directory, log=lambda sentence: None)
     else:
         text = text_of(settings.data)
         settings = with_vocabulary(settings, minutes, text)

@@ -26,7 +26,7 @@ CHOSEN_BY_US = ("preset ", ORIGIN_PLAN, ORIGIN_TOKENIZER)
 """How the origins of settings begin that the user has left open."""
 
 Progress = Callable[[PrepareProgress], None]
-Note = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def place_data(settings: RunConfig) -> RunConfig:
@@ -43,7 +43,7 @@ def obtain_data(
     as_they_are: bool = False,
     force: bool = False,
     progress: Progress | None = None,
-    note: Note | None = None,
+    log: Log | None = None,
 ) -> DataDirectory:
     """Open the data directory of the settings, and prepare it first where that is needed.
 
@@ -62,10 +62,10 @@ def obtain_data(
     if as_they_are and not force:
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
-    source = source_of(data, note=note)
+    source = source_of(data, log=log)
     try:
         directory = prepare(
-            source, data.tokenizer, data.data_dir, force=force, progress=progress, note=note
+            source, data.tokenizer, data.data_dir, force=force, progress=progress, log=log
         )
     except WriteError as error:
         if type(error) is WriteError and place == ORIGIN_OF_SOURCE:  # a place that nobody named
@@ -76,8 +76,8 @@ def obtain_data(
         for key in ("validation_fraction", "corpus_seed")
         if settings.origins.get(f"data.{key}", "").startswith("--")
     ]
-    if note is not None and chosen and has_own_validation(source):
-        note(f"note: {source.name} has a validation split: no effect of {' and '.join(chosen)}")
+    if log is not None and chosen and has_own_validation(source):
+        log(f"note: {source.name} has a validation split: no effect of {' and '.join(chosen)}")
     return directory
 
 
@@ -97,13 +97,13 @@ def _only_the_place_is_chosen(settings: RunConfig) -> bool:
     return place != ORIGIN_OF_SOURCE and all(origin.startswith(CHOSEN_BY_US) for origin in origins)
 
 
-def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -> RunConfig:
+def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> RunConfig:
     """Say in the settings where prepared data that were taken as they are came from.
 
     Args:
         settings: of the run.
         directory: the data.
-        note: told where they are others than the settings say.
+        log: told where they are others than the settings say.
 
     Raises:
         UsageError: another tokenizer was asked for than the one that made the data.
@@ -131,7 +131,7 @@ def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -
     except ConfigError as error:
         raise DataError(f"{directory.path / META_FILE}: {error.message}") from None
     if not is_given:
-        note(
+        log(
             f"note: {directory.path} holds {described.data.source} with the tokenizer {name}, not "
             f"{settings.data.source} with {asked}: training on what is there "
             "(name --source, --tokenizer or --preset to replace it)"

@@ -311,7 +311,7 @@ class RunTrainer:
         self.checkpointer.start_new_run()
         self.model.train()
         if existing == "resume":
-            restored = self.checkpointer.restore(warn=self.callbacks.note)
+            restored = self.checkpointer.restore(log=self.callbacks.note)
             if restored is None:
                 self._require_initial_weights()
                 self.callbacks.note(f"{self.out_dir} holds no checkpoint yet: starting a new run")
@@ -380,7 +380,7 @@ class RunTrainer:
         """
         path = Path(path)
         if path.is_dir():
-            checkpoint = open_checkpoint(path, warn=self.callbacks.note)
+            checkpoint = open_checkpoint(path, log=self.callbacks.note)
             weights, config = dict(checkpoint.model_state), checkpoint.config.model
             load_weights(self.model, weights, where=path, config=config)
             self._tokenizer = checkpoint.tokenizer

@@ -140,7 +140,7 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
             model, trainer.config, device="cpu", dtype="float32", process=Process()
         )
         saver = Checkpointer(run, model, stepper, trainer.settings, loader, threads=1)
-        state = saver.restore(warn=lambda text: None)
+        state = saver.restore(log=lambda text: None)
         if state is not None:  # as the next steps use it
             Budget(trainer.config, time_state=state.time).progress(state.step)
             for loss in (3.0, 2.5):
