@@ -65,7 +65,7 @@ def prepare(
         WriteError, NoSpaceError: the files cannot be written.
         ConfigError: a value is out of its range.
     """
-    given = {
+    given: Flags = {
         "data.source": (str(source), "source"),
         "data.tokenizer": (str(tokenizer), "tokenizer"),
         "data.data_dir": (None if out is None else str(out), "out"),
@@ -105,7 +105,7 @@ def prepare_data(
             log=log,
         )
     held_out = ("data.validation_fraction", "data.corpus_seed")
-    idle = [flags[name][1] for name in held_out if name in flags]
+    idle = [str(flags[name][1]) for name in held_out if name in flags]
     if idle and has_own_validation(text):
         log(f"note: {no_effect(idle, f'{text.name} has a validation split')}")
     return directory

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.api.run import Run
-from slm.config import ORIGIN_PREPARED, RunConfig, TrainingConfig
+from slm.config import RunConfig, TrainingConfig
 from slm.errors import ConfigError, UsageError
+from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
-from slm.presets import command_line_words, named_setting, old_names
+from slm.presets import command_line_words, current_name
+from slm.presets.names import named_setting
 from slm.quantities import counted
 from slm.reporting.display import Log, preparation_progress, say, silent
 from slm.runs.layout import holds_run, is_restart, run_lock
@@ -92,7 +94,7 @@ def train(
     """
     began_at = time.monotonic()
     note = log or (say if progress else silent)
-    length = length_flags(steps, minutes)
+    length = length_flags(steps, minutes, dashes="")
     flags = _flags(source, data=data, out=out, length=length, settings=settings, log=note)
     request = request_run(
         preset=preset,
@@ -153,7 +155,7 @@ def plan(
     """
     from slm.planning.dataset_size import plan_run
 
-    length = length_flags(None, minutes)
+    length = length_flags(None, minutes, dashes="")
     flags = _flags(source, data=data, out=None, length=length, settings=settings, log=log or say)
     chosen = new_run(None, None, flags, [], name=f"{minutes:g}-minutes")
     refuse_beside_prepared(chosen, command_line_words(flags, []))
@@ -175,10 +177,10 @@ def _flags(
         ConfigError: a setting is unknown, or given twice.
     """
     data = getattr(data, "path", data)  # of a DataDirectory
-    given = {
-        "data.source": (source, "--source"),
-        "data.data_dir": (data, ORIGIN_PREPARED),
-        "train.out_dir": (out, "--out"),
+    given: dict[str, tuple[Any, str | Origin]] = {
+        "data.source": (source, "source"),
+        "data.data_dir": (data, Origin(OriginKind.PREPARED, "data")),
+        "train.out_dir": (out, "out"),
     }
     flags: Flags = {
         name: (str(value), word) for name, (value, word) in given.items() if value is not None
@@ -186,14 +188,14 @@ def _flags(
     flags |= length
     for key, value in settings.items():
         name, current = named_setting(key, str(value) if isinstance(value, Path) else value)
-        if key in old_names():
+        if current_name(key) is not None:
             log(f"note: {key} is now called {name.partition('.')[2]}")
         if name in flags and flags[name][0] != current:
             raise ConfigError(
-                f"{key} and {flags[name][1].lstrip('-')} both decide {name}",
+                f"{flags[name][1]} and {key} contradict each other: both decide {name}",
                 hint="leave out one of them",
             )
-        flags[name] = (current, "--set")
+        flags[name] = (current, key)
     return flags
 
 
@@ -282,7 +284,7 @@ def request_run(
     minutes: float | None,
     resume: bool,
     note: Log,
-    out_flag: str = "out",
+    dashes: str = "",
 ) -> RunRequest:
     """The settings of a new run or of one that is resumed, from what a user gave.
 
@@ -291,7 +293,7 @@ def request_run(
         minutes: the time budget, which is planned where neither preset nor file is given.
         resume: continue the run in the folder.
         note: called with a sentence for each part that has no effect.
-        out_flag: what names the folder of a run.
+        dashes: what comes before the names of options where the user gives them.
 
     Raises:
         UsageError, ConfigError: something is unknown, impossible or contradictory.
@@ -309,7 +311,7 @@ def request_run(
     saved = resumed_run(out_dir, preset, config_file, flags, assignments, note) if resume else None
     names_text = "data.source" in flags or "data.data_dir" in flags
     if resume and saved is None and preset is None and config_file is None and not names_text:
-        raise no_run_in(out_dir, out_flag)
+        raise no_run_in(out_dir, f"{dashes}out", resume=f"{dashes}resume")
     chosen = saved or new_run(preset, config_file, flags, assignments, name=name)
     refuse_beside_prepared(chosen, words)
     for word, reason in idle_settings(chosen, words):

@@ -209,7 +209,7 @@ def _settings(config: RunConfig) -> dict[str, dict[str, Any]]:
     for name in setting_names():
         group, _, key = name.partition(".")
         value = getattr(getattr(config, group), key)
-        described[name] = {"value": value, "origin": config.origins.get(name, "default")}
+        described[name] = {"value": value, "origin": str(config.origin_of(name))}
     return described
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +24,7 @@ from slm.cli.options import (
 from slm.cli.train import say_if_finished_before
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
+from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.reporting.display import preparation_progress, say
@@ -120,7 +120,7 @@ def train(
     note_idle_settings(chosen, words)
     process = Process.from_environment()
     with run_lock(chosen, process):
-        from slm.api import add_default_callbacks
+        from slm.api.trainer import add_default_callbacks
         from slm.interop.model_file import MODEL_FILE
         from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
@@ -152,7 +152,7 @@ def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunCon
     chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
     for name, (place, flag) in DEFAULT_PLACES.items():
         if name not in chosen.origins:
-            chosen = chosen.with_values({name: place}, flag)
+            chosen = chosen.with_values({name: place}, Origin(OriginKind.FLAG, flag))
     return chosen if preset is None else _with_its_data(chosen)
 
 
@@ -166,12 +166,12 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
 
     So other data that are in the data directory already are not taken in their place.
     """
-    chosen = {
-        name: "--preset"
+    values = {
+        name: settings.value_of(name)
         for name in ("data.source", "data.tokenizer")
-        if settings.origins.get(name, "preset ").startswith("preset ")
+        if settings.origin_of(name).is_open
     }
-    return replace(settings, origins={**settings.origins, **chosen})
+    return settings.with_values(values, Origin(OriginKind.FLAG, "--preset"))
 
 
 def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool) -> RunTrainer:
@@ -218,7 +218,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             ),
             f"the model in {model_path} has its own shape",
         )
-        settings = settings.with_values(shape, f"saved in {model_path}")
+        settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
     trainer = build_trainer(settings, Process(), owns_process=True)
     trainer.load_best_model(model_path)
     return trainer

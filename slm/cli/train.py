@@ -24,8 +24,9 @@ from slm.cli.options import (
     given,
 )
 from slm.cli.output import print_json, print_table
-from slm.config import ORIGIN_PREPARED, RunConfig, TrainingConfig
+from slm.config import RunConfig, TrainingConfig
 from slm.errors import UsageError, command_line
+from slm.origins import PREPARED
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted
@@ -101,7 +102,7 @@ def train(
     """
     flags = given(
         {
-            "data.data_dir": (_text(data), ORIGIN_PREPARED),
+            "data.data_dir": (_text(data), PREPARED),
             "data.source": (source, "--source"),
             "data.tokenizer": (tokenizer, "--tokenizer"),
             "data.limit": (limit, "--limit"),
@@ -135,7 +136,7 @@ def train(
         minutes=minutes,
         resume=resume,
         note=note,
-        out_flag="--out",
+        dashes="--",
     )
     outcome = train_run(
         request,

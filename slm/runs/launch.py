@@ -15,18 +15,18 @@ import torch
 import torch.distributed
 
 from slm.checkpoint import step_directories
-from slm.config import ORIGIN_AUTO, ORIGIN_SHARED, RunConfig
+from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError, DataError, UsageError
 from slm.hardware.devices import DTYPES, memory_bytes, memory_limit, resolve_device, resolve_dtype
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
+from slm.origins import FROM_HARDWARE, FROM_PROCESSES
 from slm.parallel.processes import Process, device_of_process, process_group
 from slm.quantities import counted, gigabytes
 from slm.runs.borrowed import restored_torch
 from slm.runs.data import (
-    CHOSEN_BY_US,
     Log,
     Progress,
     describe_source,
@@ -166,16 +166,15 @@ def share_micro_batches(settings: RunConfig, process: Process, log: Log | None) 
     A number that the user chose and that cannot be divided is refused by the trainer.
     """
     name, total = "gradient_accumulation_steps", settings.train.gradient_accumulation_steps
-    origin = settings.origins.get(f"train.{name}", CHOSEN_BY_US[0])
     missing = -total % process.world_size
-    if not missing or not origin.startswith(CHOSEN_BY_US):
+    if not missing or not settings.origin_of(f"train.{name}").is_open:
         return settings
     if log is not None:
         log(
             f"note: {name} is {total + missing} instead of {total}, "
             f"so that {counted(process.world_size, 'process')} share each step evenly"
         )
-    return settings.with_values({f"train.{name}": total + missing}, ORIGIN_SHARED)
+    return settings.with_values({f"train.{name}": total + missing}, FROM_PROCESSES)
 
 
 def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunConfig:
@@ -186,7 +185,7 @@ def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunCon
     number = DTYPES.index(resolve_dtype("auto", device)) if process.is_main else 0
     found = torch.tensor(number, device=device)
     torch.distributed.broadcast(found, src=0)
-    return settings.with_values({"train.dtype": DTYPES[int(found)]}, ORIGIN_AUTO)
+    return settings.with_values({"train.dtype": DTYPES[int(found)]}, FROM_HARDWARE)
 
 
 def build_trainer(
