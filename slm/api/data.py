@@ -208,7 +208,7 @@ def score(
     """
     from slm.data.shards import DataDirectory
     from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
-    from slm.generation.backend import int8_model
+    from slm.generation.backend import build_int8_engine
     from slm.hardware.devices import autocast, resolve_dtype
 
     total: int | None = None
@@ -219,7 +219,7 @@ def score(
     device = str(lm.model.device)
     how: dict[str, Any] = {"on_progress": on_progress}
     if dtype == "int8":
-        native = int8_model(lm.model, 1, say=lambda text: log(f"note: {text}"))
+        native = build_int8_engine(lm.model, 1, say=lambda text: log(f"note: {text}"))
         how["scorer"] = NativeScorer(native)
     else:
         dtype = resolve_dtype(dtype, device)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slm.config import GPTConfig
-from slm.generation import CachedDecoder
+from slm.generation import TorchEngine
 from slm.interop.gguf import write_gguf
 from slm.model import GPT
 
@@ -39,11 +39,11 @@ def test_greedy_texts_are_equal(tmp_path: Path) -> None:
     answer = server.handle_completions(
         {"prompt": prompt, "max_tokens": N_TOKENS, "temperature": 0.0, "ignore_eos": True}
     )
-    decoder = CachedDecoder(model)
+    engine = TorchEngine(model, 1)
     told: list[int] = []
-    logits = decoder.prefill([prompt], config.block_size)
+    logits = engine.prefill([0], [prompt])
     for _ in range(N_TOKENS):
         told.append(int(logits[:, :-1].argmax()))  # llama.cpp never ends a text here
-        logits = decoder.step(told[-1:])
+        logits = engine.decode([0], told[-1:])
 
     assert answer["choices"][0]["text"] == "".join(tokens[i] for i in told)
