@@ -184,7 +184,6 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
     """
     from slm.interop.model_file import MODEL_FILE, load_model_file
     from slm.runs.data import fit_vocabulary, obtain_data, others_than_named
-    from slm.runs.launch import build_trainer
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()
@@ -206,7 +205,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
-        return build_trainer(settings, Process(), owns_process=True)
+        return _trainer_of(settings)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
@@ -219,9 +218,19 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"the model in {model_path} has its own shape",
         )
         settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
-    trainer = build_trainer(settings, Process(), owns_process=True)
+    trainer = _trainer_of(settings)
     trainer.load_best_model(model_path)
     return trainer
+
+
+def _trainer_of(settings: RunConfig) -> RunTrainer:
+    """A trainer that makes no step, in this process alone."""
+    from slm.hardware.devices import resolve_device
+    from slm.runs.final import finalize
+    from slm.runs.launch import build_trainer
+
+    final = finalize(settings, None, resolve_device(settings.train.device), Process())
+    return build_trainer(final, Process(), owns_process=True)
 
 
 def _tell_stories(trainer: RunTrainer) -> None:
