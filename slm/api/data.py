@@ -165,15 +165,15 @@ def refuse_contradictions(
     """
     if (data is None) == (source is None):
         raise UsageError(
-            f"give the text to evaluate on by {dashes}data or {dashes}source"
+            f"give the text to evaluate on: {dashes}data or {dashes}source"
             if data is None
             else f"{dashes}data and {dashes}source are both given",
-            hint=f"{dashes}data names prepared token files, {dashes}source any text",
+            hint=f"use {dashes}data for prepared token files, {dashes}source for any text",
         )
     splits = get_args(Split)
     if split is not None and split not in splits:
         raise UsageError(
-            f"there is no split {split!r}",
+            f"unknown split {split!r}",
             hint=did_you_mean(split, splits) or "use train, validation or all",
         )
     if data is not None and split == "all":

@@ -328,7 +328,7 @@ def greedy_notes(given: Sequence[str], samples: int) -> Iterator[str]:
     """
     if given:
         has = "has" if len(given) == 1 else "have"
-        reason = "at temperature 0 the most likely token is taken"
+        reason = "temperature 0 is greedy decoding"
         yield f"{' and '.join(given)} {has} no effect: {reason}"
     if samples > 1:
         yield f"at temperature 0 all {samples:,} continuations of a prompt are equal"
@@ -340,4 +340,4 @@ def remarks(completions: Sequence[Completion], block_size: int) -> Iterator[str]
     if any(completion.prompt_truncated for completion in completions):
         yield f"a prompt is longer than {context}: only its end was read"
     if any(completion.context_shifts for completion in completions):
-        yield f"a text grew beyond {context}: its older part was forgotten"
+        yield f"a text grew beyond {context}: its older part was dropped"

@@ -1,4 +1,4 @@
-"""`slm eval`: how well a model predicts a text."""
+"""`slm eval`: loss, perplexity and bits per byte of a text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def evaluate(
     checkpoint: Checkpoint,
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="A directory that `slm prepare` made."),
+        typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
     ] = None,
     source: Source = None,
     split: Annotated[
@@ -28,7 +28,7 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="train, validation or all.  [validation; all of a single file]",
+            help="train, validation or all.  [validation; for a single file: all]",
         ),
     ] = None,
     device: Device = None,
@@ -36,17 +36,16 @@ def evaluate(
         str,
         typer.Option(
             "--dtype",
-            metavar="FORMAT",
-            help="Number format: float32, bfloat16, float16, int8 (as `slm generate` has it), or "
-            "auto.",
+            metavar="DTYPE",
+            help="float32, bfloat16, float16, int8 (that of `slm generate`), or auto.",
         ),
     ] = "float32",
     as_json: Json = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on prepared data or on any text.
 
-    Every token of every story is scored once, with the story's own start as context, and so is the
-    end-of-text token behind it. Of a single file the whole text is scored.
+    Every token of every story is scored once, including the end-of-text token, with the start of
+    the story as context. A single file is scored as a whole.
     """
     refuse_contradictions(data, source, split, dashes="--")
     lm = load(checkpoint, device=device or "auto", dtype=dtype)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.app import PLAIN, run
-from slm.cli.no_effect import Command, note, note_idle, note_idle_settings, say_idle
+from slm.cli.command import Command
+from slm.cli.examples import epilog
+from slm.cli.no_effect import note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
     Minutes,
     MoreSettings,
@@ -57,7 +59,7 @@ EXAMPLE_PROMPTS = (
 app = typer.Typer(name="train.py", **PLAIN)
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=epilog("python train.py"))
 def train(
     context: typer.Context,
     data_dir: Annotated[
