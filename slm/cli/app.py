@@ -25,7 +25,6 @@ from slm.cli.examples import epilog
 from slm.cli.generate import generate
 from slm.cli.info import info
 from slm.cli.inspect import inspect
-from slm.cli.no_effect import Command
 from slm.cli.output import one_line, prepare_streams
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
