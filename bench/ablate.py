@@ -38,10 +38,11 @@ from typing import Any
 from paired import against, draw, order_of_runs
 
 import slm
-from slm.cli.output import print_table, say
+from slm.cli.output import print_table
 from slm.config import RunConfig
 from slm.errors import SlmError, UsageError
 from slm.presets import full_name
+from slm.reporting.display import say
 from slm.runs.settings import from_preset
 
 BASELINE = "A"

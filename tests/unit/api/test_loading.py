@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from slm.api.loading import load
 from slm.cli import main
-from slm.cli.loading import load_model
 from slm.errors import CheckpointError
 
 
@@ -42,7 +42,7 @@ def test_a_fall_back_to_an_older_checkpoint_is_said(
 ) -> None:
     shutil.rmtree(run / "best")
     damage(run / "checkpoints/step-000002")
-    assert load_model(run, device="cpu", dtype="float32").state.step == 1
+    assert load(run, device="cpu").state.step == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("note: skipping a damaged checkpoint")
@@ -56,6 +56,6 @@ def test_a_fall_back_to_an_older_checkpoint_is_said(
 def test_of_a_damaged_best_the_hint_says_what_else_there_is(run: Path) -> None:
     damage(run / "best")
     with pytest.raises(CheckpointError, match="best") as caught:
-        load_model(run, device="cpu", dtype="float32")
+        load(run, device="cpu")
     assert str(run / "checkpoints") in str(caught.value.hint)
-    assert load_model(run / "checkpoints", device="cpu", dtype="float32").state.step == 2
+    assert load(run / "checkpoints", device="cpu").state.step == 2

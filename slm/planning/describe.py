@@ -1,48 +1,33 @@
-"""How a plan looks on a terminal."""
+"""A plan as text for people."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from slm.cli.output import print_json, print_table, say
-from slm.config import RunConfig
 from slm.origins import OriginKind
 from slm.quantities import counted, gigabytes, megabytes, parameters
 
 if TYPE_CHECKING:
     from slm.planning.plan import Plan
 
-
 A_LONG_RUN = 12 * 3600.0
-"""Seconds; the end of a longer one is told with its date."""
+"""Seconds; the end of a longer one is given with its date."""
 
 
-def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: float) -> None:
-    """Print a plan as the result of the command; see `slm.planning.dataset_size.plan_run`."""
-    from slm.planning.dataset_size import plan_run
+def plan_lines(plan: Plan, *, seconds_used: float = 0.0) -> list[str]:
+    """A plan as aligned lines, its warnings after them.
 
-    plan = plan_run(settings, minutes, owns_process=True)
-    if as_json:
-        print_json(plan.to_json())
-        return
-    print_table(plan_rows(plan, seconds_used=time.monotonic() - began_at))
-    for warning in plan.warnings:
-        say(f"note: {warning}")
-
-
-def tell_plan(settings: RunConfig, minutes: float, *, began_at: float) -> Plan:
-    """Make a plan and say what is in it."""
-    from slm.planning.dataset_size import plan_run
-
-    plan = plan_run(settings, minutes, owns_process=True)
-    rows = plan_rows(plan, seconds_used=time.monotonic() - began_at)
+    Args:
+        plan: what will be.
+        seconds_used: of its minutes, so far.
+    """
+    rows = plan_rows(plan, seconds_used=seconds_used)
     width = max(len(name) for name, _ in rows)
-    for name, value in rows:
-        say(f"{name:{width}}  {value}")
-    for warning in plan.warnings:
-        say(f"note: {warning}")
-    return plan
+    return [
+        *(f"{name:{width}}  {value}" for name, value in rows),
+        *(f"note: {warning}" for warning in plan.warnings),
+    ]
 
 
 def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:

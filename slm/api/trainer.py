@@ -1,4 +1,4 @@
-"""The front door from Python."""
+"""`Trainer` of the original interface: a run with its callbacks and files."""
 
 from __future__ import annotations
 
