@@ -175,6 +175,8 @@ class TrainingConfig(SettingsGroup):
     """Context length at the start of a run; each window is split into parts. none: block_size."""
     seq_len_warmup_fraction: Fraction = 0.6
     """Share of the run that uses seq_len_warmup."""
+    shift_windows: bool = False
+    """Each epoch after the first divides the text into windows at other positions."""
     eval_interval: Positive = 200
     """Steps between two evaluations on the validation split."""
     eval_tokens: Positive | None = 131_072
