@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slm.cli.options import Json
-from slm.cli.output import print_json, say
+from slm.cli.output import print_json
 from slm.errors import UsageError
 from slm.hardware.resources import usable_cpus, usable_memory
+from slm.reporting.display import say
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:

@@ -103,7 +103,7 @@ def _what_is_prepared(folder: Path) -> str:
     try:
         directory = DataDirectory.open(folder / "data")
     except DataError as error:
-        if "holds no prepared data" not in error.message:
+        if "contains no prepared data" not in error.message:
             raise
         found = "none"
     else:

@@ -135,7 +135,7 @@ def test_not_prepared_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "book.txt").write_bytes(b"")
     with pytest.raises(DataError, match="is a file, not a folder") as caught:
         DataDirectory.open(tmp_path / "book.txt")
-    assert caught.value.hint == f"text as it is goes with: --source {tmp_path / 'book.txt'}"
+    assert caught.value.hint == f"to use it as text: --source {tmp_path / 'book.txt'}"
 
 
 @pytest.mark.parametrize(
