@@ -23,7 +23,7 @@
 #include <immintrin.h>
 #endif
 
-inline void relax() {
+inline void cpu_relax() {
 #if defined(__x86_64__) || defined(__i386__)
   _mm_pause();
 #elif defined(__aarch64__)
@@ -31,22 +31,22 @@ inline void relax() {
 #endif
 }
 
-class Team {
+class ThreadPool {
  public:
-  explicit Team(int threads) : size_(threads), owner_(getpid()) {
+  explicit ThreadPool(int threads) : size_(threads), owner_(getpid()) {
     for (int thread = 1; thread < threads; thread++)
-      workers_.emplace_back([this, thread] { serve(thread); });
+      workers_.emplace_back([this, thread] { worker_loop(thread); });
   }
 
-  ~Team() {
+  ~ThreadPool() {
     if (owner_ != getpid()) {  // a child of fork has none of the threads
       for (auto& worker : workers_) worker.detach();
       return;
     }
     {
       std::lock_guard<std::mutex> guard(mutex_);
-      ends_ = true;
-      round_.fetch_add(1);
+      is_ending_ = true;
+      job_number_.fetch_add(1);
     }
     wake_.notify_all();
     for (auto& worker : workers_) worker.join();
@@ -55,33 +55,33 @@ class Team {
   // Call work(context, thread, of) in every thread, or in this one alone; returns when all is done.
   void run(void (*work)(void*, int, int), void* context) {
     if (size_ == 1 || owner_ != getpid()) return work(context, 0, 1);
-    if (runs_alone_ > 0) {
-      runs_alone_--;
+    if (solo_runs_left_ > 0) {
+      solo_runs_left_--;
       return work(context, 0, 1);
     }
-    const auto began_at = Clock::now();
+    const auto started_at = Clock::now();
     waited_.store(0, std::memory_order_relaxed);
     work_ = work;
     context_ = context;
     {
       std::lock_guard<std::mutex> guard(mutex_);
-      round_.fetch_add(1, std::memory_order_release);
+      job_number_.fetch_add(1, std::memory_order_release);
     }
     if (sleepers_.load() > 0) wake_.notify_all();
     work(context, 0, size_);
-    meet(size_);
+    barrier(size_);
     // Alone it would have taken what all have worked together.
-    const Clock::duration took = Clock::now() - began_at;
+    const Clock::duration took = Clock::now() - started_at;
     if (4 * waited_.load(std::memory_order_relaxed) > 3 * (size_ - 1) * took.count()) {
-      runs_alone_ = pause_;
-      pause_ = std::min(2 * pause_, LONGEST_PAUSE);
+      solo_runs_left_ = next_solo_runs_;
+      next_solo_runs_ = std::min(2 * next_solo_runs_, MAX_SOLO_RUNS);
     } else {
-      pause_ = SHORTEST_PAUSE;
+      next_solo_runs_ = MIN_SOLO_RUNS;
     }
   }
 
   // Wait until all `of` threads of this piece of work are here.
-  void meet(int of) {
+  void barrier(int of) {
     if (of == 1) return;
     const unsigned phase = phase_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == of) {
@@ -89,44 +89,44 @@ class Team {
       phase_.store(phase + 1, std::memory_order_release);
       return;
     }
-    Patience patience;
-    while (phase_.load(std::memory_order_acquire) == phase) patience.wait();
-    const Clock::duration waited = Clock::now() - patience.since;
-    if (waited > SPINNING) waited_.fetch_add(waited.count(), std::memory_order_relaxed);
+    SpinWait spin;
+    while (phase_.load(std::memory_order_acquire) == phase) spin.wait();
+    const Clock::duration waited = Clock::now() - spin.since;
+    if (waited > SPIN_TIME) waited_.fetch_add(waited.count(), std::memory_order_relaxed);
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr auto SPINNING = std::chrono::microseconds(50);
-  static constexpr auto AWAKE = std::chrono::milliseconds(2);
-  static constexpr int SHORTEST_PAUSE = 2, LONGEST_PAUSE = 1024;  // of the others, in runs
+  static constexpr auto SPIN_TIME = std::chrono::microseconds(50);
+  static constexpr auto AWAKE_TIME = std::chrono::milliseconds(2);
+  static constexpr int MIN_SOLO_RUNS = 2, MAX_SOLO_RUNS = 1024;  // of the others, in runs
 
   // By the clock, since a pause takes ten times as long on some processors as on others.
-  struct Patience {
+  struct SpinWait {
     const Clock::time_point since = Clock::now();
     void wait() const {
-      for (int pauses = 0; pauses < 16; pauses++) relax();
-      if (Clock::now() - since > SPINNING) std::this_thread::yield();
+      for (int pauses = 0; pauses < 16; pauses++) cpu_relax();
+      if (Clock::now() - since > SPIN_TIME) std::this_thread::yield();
     }
   };
 
-  void serve(int thread) {
+  void worker_loop(int thread) {
     for (unsigned seen = 0;; seen++) {
-      wait_for_round_after(seen);
-      if (ends_) return;
+      wait_for_job_after(seen);
+      if (is_ending_) return;
       work_(context_, thread, size_);
-      meet(size_);
+      barrier(size_);
     }
   }
 
-  void wait_for_round_after(unsigned seen) {
-    Patience patience;
-    while (round_.load(std::memory_order_acquire) == seen) {
-      patience.wait();
-      if (Clock::now() - patience.since < AWAKE) continue;
+  void wait_for_job_after(unsigned seen) {
+    SpinWait spin;
+    while (job_number_.load(std::memory_order_acquire) == seen) {
+      spin.wait();
+      if (Clock::now() - spin.since < AWAKE_TIME) continue;
       std::unique_lock<std::mutex> lock(mutex_);
       sleepers_.fetch_add(1);
-      wake_.wait(lock, [&] { return round_.load() != seen; });
+      wake_.wait(lock, [&] { return job_number_.load() != seen; });
       sleepers_.fetch_sub(1);
     }
   }
@@ -136,11 +136,11 @@ class Team {
   std::vector<std::thread> workers_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::atomic<unsigned> round_{0}, phase_{0};
+  std::atomic<unsigned> job_number_{0}, phase_{0};
   std::atomic<int> arrived_{0}, sleepers_{0};
   std::atomic<Clock::rep> waited_{0};  // in this run, by all threads; short waits are left out
-  int runs_alone_ = 0, pause_ = SHORTEST_PAUSE;
-  bool ends_ = false;
+  int solo_runs_left_ = 0, next_solo_runs_ = MIN_SOLO_RUNS;
+  bool is_ending_ = false;
   void (*work_)(void*, int, int) = nullptr;
   void* context_ = nullptr;
 };

@@ -7,7 +7,7 @@
 #include "vectors.h"
 
 #if defined(__AMX_INT8__) && defined(__AMX_BF16__) && defined(__AVX512VNNI__) && defined(__linux__)
-#define HAVE_TILES 1
+#define HAVE_AMX 1
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -15,56 +15,56 @@
 constexpr int TILE_ROWS = 16;
 constexpr int TILE_BYTES = 64;  // of a row
 
-#if defined(HAVE_TILES)
+#if defined(HAVE_AMX)
 
 // Linux gives a process the room for the tiles' state when it asks.
-inline bool ask_for_tiles() {
+inline bool enable_amx() {
   constexpr int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
   static const bool granted = syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
   return granted;
 }
 
 // GCC does not know how much memory the instructions for tiles read and write.
-inline void all_is_in_memory() { asm volatile("" ::: "memory"); }
+inline void compiler_barrier() { asm volatile("" ::: "memory"); }
 
 // While it lives, this thread's eight tiles have 16 rows of 64 bytes. Then they are as they were:
 // PyTorch's own products may rely on it.
-class TileShapes {
+class TileConfig {
  public:
-  explicit TileShapes(bool wanted) : wanted_(wanted) {
-    if (!wanted) return;
-    _tile_storeconfig(before_);
-    all_is_in_memory();
+  explicit TileConfig(bool enabled) : enabled_(enabled) {
+    if (!enabled) return;
+    _tile_storeconfig(previous_);
+    compiler_barrier();
     struct alignas(64) {
       uint8_t palette = 1, start_row = 0, reserved[14] = {};
       uint16_t bytes[16] = {};
       uint8_t rows[16] = {};
-    } shapes;
-    for (int tile = 0; tile < 8; tile++) shapes.bytes[tile] = TILE_BYTES, shapes.rows[tile] = TILE_ROWS;
-    all_is_in_memory();
-    _tile_loadconfig(&shapes);
+    } config;
+    for (int tile = 0; tile < 8; tile++) config.bytes[tile] = TILE_BYTES, config.rows[tile] = TILE_ROWS;
+    compiler_barrier();
+    _tile_loadconfig(&config);
   }
-  ~TileShapes() {
-    if (!wanted_) return;
-    all_is_in_memory();
-    _tile_loadconfig(before_);
+  ~TileConfig() {
+    if (!enabled_) return;
+    compiler_barrier();
+    _tile_loadconfig(previous_);
   }
-  TileShapes(const TileShapes&) = delete;
-  TileShapes& operator=(const TileShapes&) = delete;
+  TileConfig(const TileConfig&) = delete;
+  TileConfig& operator=(const TileConfig&) = delete;
 
  private:
-  const bool wanted_;
-  alignas(64) uint8_t before_[64];
+  const bool enabled_;
+  alignas(64) uint8_t previous_[64];
 };
 
 // Sums of TILE_ROWS rows with the 4 x 16 outputs of a panel over `steps` times 64 bytes of each row;
 // sums[v][row] are those of the panel's v-th vector. Rows of activations are `stride` bytes apart.
-template <bool WHOLE, class Vector>
-inline void sum_tiles(const void* rows, size_t stride, const uint8_t* weights, int steps,
+template <bool INT8, class Vector>
+inline void multiply_tiles(const void* rows, size_t stride, const uint8_t* weights, int steps,
                       Vector (*sums)[TILE_ROWS]) {
   constexpr int GROUP_BYTES = 4 * TILE_BYTES;  // a group of inputs for all outputs of the panel
   const uint8_t* x = static_cast<const uint8_t*>(rows);
-  all_is_in_memory();
+  compiler_barrier();
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
@@ -73,7 +73,7 @@ inline void sum_tiles(const void* rows, size_t stride, const uint8_t* weights, i
     _tile_loadd(4, x, stride);
     _tile_loadd(5, weights, GROUP_BYTES);
     _tile_loadd(6, weights + TILE_BYTES, GROUP_BYTES);
-    if constexpr (WHOLE) {
+    if constexpr (INT8) {
       _tile_dpbsud(0, 4, 5);
       _tile_dpbsud(1, 4, 6);
     } else {
@@ -82,7 +82,7 @@ inline void sum_tiles(const void* rows, size_t stride, const uint8_t* weights, i
     }
     _tile_loadd(5, weights + 2 * TILE_BYTES, GROUP_BYTES);
     _tile_loadd(6, weights + 3 * TILE_BYTES, GROUP_BYTES);
-    if constexpr (WHOLE) {
+    if constexpr (INT8) {
       _tile_dpbsud(2, 4, 5);
       _tile_dpbsud(3, 4, 6);
     } else {
@@ -98,10 +98,10 @@ inline void sum_tiles(const void* rows, size_t stride, const uint8_t* weights, i
 
 #else
 
-inline bool ask_for_tiles() { return false; }
+inline bool enable_amx() { return false; }
 
-struct TileShapes {
-  explicit TileShapes(bool) {}
+struct TileConfig {
+  explicit TileConfig(bool) {}
 };
 
 #endif
