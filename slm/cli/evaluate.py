@@ -131,7 +131,7 @@ def _score(
 
     how: dict[str, Any] = {"on_progress": on_progress}
     if loaded.dtype == "int8":
-        native = build_int8_engine(loaded.model, 1, say=lambda text: say(f"note: {text}"))
+        native = build_int8_engine(loaded.model, 1, log=lambda text: say(f"note: {text}"))
         how["scorer"] = NativeScorer(native)
     else:
         how["autocast"] = autocast(loaded.device, loaded.dtype)

@@ -86,7 +86,7 @@ def load_checkpoint_generator(
         say(f"note: {text}")
 
     checkpoint = open_checkpoint(path, log=log)
-    generator = load_generator(checkpoint, device=device, dtype=dtype, say=log)
+    generator = load_generator(checkpoint, device=device, dtype=dtype, log=log)
     return checkpoint.path, generator
 
 

@@ -1,7 +1,7 @@
-// The matrix unit of newer server processors (AMX): products of 16 rows with 16 outputs at once.
+// The matrix unit of newer server processors (AMX): multiplies 16 rows with 16 outputs at once.
 //
-// In int8 its sums are whole numbers, so they are those of the dot-product instructions bit for bit.
-// In bfloat16 it adds in another order than they do: there it computes everything, one row too.
+// In int8 its sums are integers, so they equal those of the dot-product instructions bit for bit.
+// In bfloat16 it adds in a different order, so it computes everything there, even a single row.
 #pragma once
 
 #include "vectors.h"
@@ -17,18 +17,18 @@ constexpr int TILE_BYTES = 64;  // of a row
 
 #if defined(HAVE_AMX)
 
-// Linux gives a process the room for the tiles' state when it asks.
+// Linux lets a process use tiles after it has requested them; true if it may.
 inline bool enable_amx() {
   constexpr int REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
   static const bool granted = syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
   return granted;
 }
 
-// GCC does not know how much memory the instructions for tiles read and write.
+// GCC does not know which memory the tile instructions read and write.
 inline void compiler_barrier() { asm volatile("" ::: "memory"); }
 
-// While it lives, this thread's eight tiles have 16 rows of 64 bytes. Then they are as they were:
-// PyTorch's own products may rely on it.
+// Configures this thread's eight tiles as 16 rows of 64 bytes. The destructor restores the previous
+// configuration, which PyTorch's own matrix multiplications may rely on.
 class TileConfig {
  public:
   explicit TileConfig(bool enabled) : enabled_(enabled) {
@@ -57,8 +57,8 @@ class TileConfig {
   alignas(64) uint8_t previous_[64];
 };
 
-// Sums of TILE_ROWS rows with the 4 x 16 outputs of a panel over `steps` times 64 bytes of each row;
-// sums[v][row] are those of the panel's v-th vector. Rows of activations are `stride` bytes apart.
+// Multiplies TILE_ROWS rows of activations, `stride` bytes apart, with the 4 x 16 outputs of a panel,
+// over `steps` times 64 bytes of each row. sums[v][row] belongs to the panel's v-th vector.
 template <bool INT8, class Vector>
 inline void multiply_tiles(const void* rows, size_t stride, const uint8_t* weights, int steps,
                       Vector (*sums)[TILE_ROWS]) {

@@ -1,18 +1,18 @@
-// Keys and values of the tokens so far, and the attention of one query over them.
+// The key/value cache, and the attention of one query over it.
 //
-// They lie in blocks of 64 positions, which a text takes as it grows. In a block each head has its
-// keys and its values. Keys lie in tiles of LANES positions, in each tile as the outputs of a weight
-// panel do: for every group of features, that of each position. So the scores of LANES positions
-// come from one pass of broadcast and multiply, as any product does, and no sum over lanes is needed.
-// Values lie the other way round: for every group of positions, that of each feature. With int8
-// weights both are int8 too, with a scale a head and position.
+// Keys and values are in pages of 64 positions, which are allocated as a sequence grows. In a page,
+// each head has its keys and then its values. Keys are in tiles of LANES positions, laid out like the
+// outputs of a weight panel: for every group of features, that group of each position. So the scores
+// of LANES positions are computed like any other matrix product, without a sum over lanes. Values have
+// the transposed layout: for every group of positions, that group of each feature. With int8 weights,
+// both are int8 as well, with a scale per head and position.
 #pragma once
 
 #include "matrix.h"
 
-// Places within a block.
+// Offsets within a page of the cache.
 struct KvPageLayout {
-  static constexpr int POSITIONS = 64;  // of a block
+  static constexpr int POSITIONS = 64;  // per page
   static constexpr size_t OS_PAGE = 4096;
 
   void set(Dtype dtype, int n_heads, int head_width) {
@@ -24,10 +24,10 @@ struct KvPageLayout {
     bytes = (bytes + OS_PAGE - 1) / OS_PAGE * OS_PAGE;
   }
 
-  int width = 0;      // features of a head, padded with zeros
-  size_t head_bytes = 0;    // bytes of a head's keys, behind which its values lie
-  size_t scales_offset = 0;  // where those of all heads begin: each has its keys' and its values'
-  size_t bytes = 0;   // of a block, with all heads of all layers
+  int width = 0;             // features of a head, padded with zeros
+  size_t head_bytes = 0;     // of a head's keys; its values follow
+  size_t scales_offset = 0;  // of the scales: for each head those of its keys and of its values
+  size_t bytes = 0;          // of a page, with all heads of all layers
 };
 
 // The cache of one key head in one layer and slot.
@@ -40,35 +40,35 @@ class HeadCache {
   static constexpr int GROUP = 4 / sizeof(Item);
   static constexpr bool DOT = F == Dtype::int8 && DOT_INT8;
 
-  // `head` counts through the heads of all layers; `seen` positions will be looked at.
+  // `head` is numbered through all layers; attention reads the first `seen` positions.
   HeadCache(const KvPageLayout& layout, uint8_t* const* pages, int head, int seen)
       : layout_(layout), pages_(pages), head_(head), seen_(seen) {}
 
-  // Store rows of `width` numbers.
+  // Store a key and a value, `width` numbers each.
   void store_kv(int position, const float* key, const float* value) {
-    const int width = layout_.width, page = position / POSITIONS, place = position % POSITIONS;
+    const int width = layout_.width, page = position / POSITIONS, offset = position % POSITIONS;
     Item items[MAX_WIDTH];
     const float key_scale = to_items(key, items);
-    // Bytes unsigned, as the dot-product instruction wants one of its factors.
+    // Unsigned bytes, since the dot-product instruction needs one unsigned operand.
     constexpr uint32_t FLIP = F == Dtype::int8 ? 0x80808080u : 0;
-    uint32_t* tile = keys(page) + place / LANES * width / GROUP * LANES + place % LANES;
+    uint32_t* tile = keys(page) + offset / LANES * width / GROUP * LANES + offset % LANES;
     for (int i = 0; i < width; i += GROUP) tile[i / GROUP * LANES] = load<uint32_t>(items + i) ^ FLIP;
     const float value_scale = to_items(value, items);
-    Item* to = reinterpret_cast<Item*>(values(page) + place / GROUP * width) + place % GROUP;
+    Item* to = reinterpret_cast<Item*>(values(page) + offset / GROUP * width) + offset % GROUP;
     for (int i = 0; i < width; i++) to[i * GROUP] = items[i];
     if constexpr (F == Dtype::int8) {
-      key_scales(page)[place] = key_scale;
-      value_scales(page)[place] = value_scale;
+      key_scales(page)[offset] = key_scale;
+      value_scales(page)[offset] = value_scale;
     }
   }
 
-  // Numbers that `attend` needs room for.
+  // Floats that `attend` needs as scratch memory.
   static size_t scratch_floats(int positions) { return 2 * size_t(round_up(positions, POSITIONS)); }
 
-  // mixed = softmax(scale * query . keys) . values over the positions seen. Meanwhile the keys of
-  // `next` are asked for, whose turn it is afterwards.
-  void attend(const float* query, float scale, float* scratch_floats, float* mixed, const HeadCache& next) const {
-    float* scores = scratch_floats;
+  // out = softmax(scale * query . keys) . values over the positions seen. Meanwhile the keys of
+  // `next`, which will be needed afterwards, are prefetched.
+  void attend(const float* query, float scale, float* scratch, float* out, const HeadCache& next) const {
+    float* scores = scratch;
     compute_scores(query, scale, scores);
     const int padded = round_up(seen_, LANES);
     for (int t = seen_; t < padded; t++) scores[t] = -INFINITY;
@@ -87,14 +87,14 @@ class HeadCache {
     }
     float share = 1.0f / reduce_add(total);
     if constexpr (DOT) {
-      uint8_t* upper = reinterpret_cast<uint8_t*>(scratch_floats + round_up(seen_, POSITIONS));
+      uint8_t* upper = reinterpret_cast<uint8_t*>(scratch + round_up(seen_, POSITIONS));
       uint8_t* lower = upper + padded;
       share *= split_weights(scores, reduce_max(largest_weight), padded, upper, lower);
       for (int i = 0; i < layout_.width; i += 4 * LANES)
-        weighted_sum_int8(upper, lower, share, i, mixed, i == 0 ? next : *this);
+        weighted_sum_int8(upper, lower, share, i, out, i == 0 ? next : *this);
     } else {
       for (int i = 0; i < layout_.width; i += 4 * LANES)
-        weighted_sum(scores, share, i, mixed, i == 0 ? next : *this);
+        weighted_sum(scores, share, i, out, i == 0 ? next : *this);
     }
   }
 
@@ -110,7 +110,7 @@ class HeadCache {
   }
   float* value_scales(int page) const { return key_scales(page) + POSITIONS; }
 
-  // A row as it is stored. In int8: whole numbers from -127 to 127; returns their scale.
+  // A key or value as it is stored. In int8: integers from -127 to 127; returns their scale.
   float to_items(const float* x, Item* to) const {
     float inverse = 1, scale = 1;
     if constexpr (F == Dtype::int8) {
@@ -173,8 +173,10 @@ class HeadCache {
     f32v even{}, odd{};
 #if defined(__AVX512BF16__)
     for (int i = 0; i < layout_.width; i += 4, tile += 2 * LANES) {
-      even = _mm512_dpbf16_ps(even, load<__m512bh>(tile), bit_cast<__m512bh>(broadcast_bytes(query + i)));
-      odd = _mm512_dpbf16_ps(odd, load<__m512bh>(tile + LANES), bit_cast<__m512bh>(broadcast_bytes(query + i + 2)));
+      even = _mm512_dpbf16_ps(even, load<__m512bh>(tile),
+                              bit_cast<__m512bh>(broadcast_bytes(query + i)));
+      odd = _mm512_dpbf16_ps(odd, load<__m512bh>(tile + LANES),
+                             bit_cast<__m512bh>(broadcast_bytes(query + i + 2)));
     }
 #endif
     return even + odd;
@@ -192,8 +194,9 @@ class HeadCache {
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
   }
 
-  // Weights as whole numbers of 16 bits, in two bytes each; returns what one of them is worth.
-  static float split_weights(const float* weights, float largest, int count, uint8_t* upper, uint8_t* lower) {
+  // Softmax weights as 16-bit integers, in two bytes each; returns their scale.
+  static float split_weights(const float* weights, float largest, int count, uint8_t* upper,
+                             uint8_t* lower) {
     const float inverse = largest > 0 ? 65535.0f / largest : 0.0f;
     for (int t = 0; t < count; t += LANES) {
       const i32v whole = round_to_nearest(load<f32v>(weights + t) * inverse);
@@ -203,8 +206,8 @@ class HeadCache {
     return largest / 65535.0f;
   }
 
-  // Four vectors of the mixed values, beginning at feature i, from weights in two bytes.
-  void weighted_sum_int8(const uint8_t* upper, const uint8_t* lower, float share, int i, float* mixed,
+  // Four vectors of the weighted sum of values, from feature i on, with weights in two bytes.
+  void weighted_sum_int8(const uint8_t* upper, const uint8_t* lower, float share, int i, float* out,
                  const HeadCache& next) const {
     f32v sums[4] = {};
     for (int first = 0; first < seen_; first += POSITIONS) {
@@ -224,11 +227,11 @@ class HeadCache {
       }
       UNROLL for (int v = 0; v < 4; v++) sums[v] += 256.0f * to_float(high[v]) + to_float(low[v]);
     }
-    UNROLL for (int v = 0; v < 4; v++) store(mixed + i + v * LANES, sums[v] * share);
+    UNROLL for (int v = 0; v < 4; v++) store(out + i + v * LANES, sums[v] * share);
   }
 
-  // The same from weights that are floats. Beyond the last position seen they are 0.
-  void weighted_sum(const float* weights, float share, int i, float* mixed, const HeadCache& next) const {
+  // The same with float weights, which are 0 beyond the last position seen.
+  void weighted_sum(const float* weights, float share, int i, float* out, const HeadCache& next) const {
     f32v sums[4] = {};
     for (int first = 0; first < seen_; first += POSITIONS) {
       const int count = std::min(POSITIONS, seen_ - first);
@@ -242,20 +245,20 @@ class HeadCache {
         }
       }
     }
-    UNROLL for (int v = 0; v < 4; v++) store(mixed + i + v * LANES, sums[v] * share);
+    UNROLL for (int v = 0; v < 4; v++) store(out + i + v * LANES, sums[v] * share);
   }
 
-  // The keys of the block that holds a position; the first ones where it has none.
+  // The keys of the page that holds a position; those of the first page if there is none.
   const uint32_t* keys_ahead(int position) const {
     return keys(position < seen_ ? position / POSITIONS : 0);
   }
 
-  // Memory is slow to answer and has many questions at a time open: these words will be needed.
+  // Memory has a high latency but serves many requests at a time.
   static ALWAYS_INLINE void prefetch(const uint32_t* words, int count) {
     for (int i = 0; i < count; i += 16) __builtin_prefetch(words + i, 0, 2);
   }
 
-  // The j-th item of each word, as a float.
+  // The j-th item of each word as a float.
   static ALWAYS_INLINE f32v widen_item(u32v words, int j) {
     if constexpr (F == Dtype::float32) return bit_cast<f32v>(words);
     if constexpr (F == Dtype::bfloat16)

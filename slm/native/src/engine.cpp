@@ -2,14 +2,14 @@
 
 namespace {
 
-// The share of n things that a thread takes: [first, last).
+// The part of n items that a thread processes: [first, last).
 struct Share {
   int first, last;
   Share(int n, int thread, int of)
       : first(int(int64_t(n) * thread / of)), last(int(int64_t(n) * (thread + 1) / of)) {}
 };
 
-// ln of the sum of e^x.
+// ln(sum of e^x).
 float log_sum_exp(const float* x, int count) {
   const float top = *std::max_element(x, x + count);
   f32v totals{};
@@ -23,22 +23,22 @@ float log_sum_exp(const float* x, int count) {
 }  // namespace
 
 void Engine::run(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
-                  int n_logits, float* logits) {
+                 int n_logits, float* logits) {
   std::lock_guard<std::mutex> guard(running_);
   allocate_kv_pages(n, slots, positions);
-  for_each_part(n, n_logits, [&](int first, int some, int wanted) {
-    run_part(some, slots + first, positions + first, ids + first, wanted, logits, nullptr, nullptr);
+  for_each_part(n, n_logits, [&](int first, int count, int wanted) {
+    run_part(count, slots + first, positions + first, ids + first, wanted, logits, nullptr, nullptr);
     logits += size_t(wanted) * shape_.vocab_size;
   });
 }
 
 void Engine::surprisal(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
-                    int n_scored, const int32_t* targets, float* nats) {
+                       int n_scored, const int32_t* targets, float* nats) {
   std::lock_guard<std::mutex> guard(running_);
   allocate_kv_pages(n, slots, positions);
   std::vector<float> logits(size_t(std::min(n_scored, MAX_ROWS)) * shape_.vocab_size);
-  for_each_part(n, n_scored, [&](int first, int some, int wanted) {
-    run_part(some, slots + first, positions + first, ids + first, wanted, logits.data(), targets, nats);
+  for_each_part(n, n_scored, [&](int first, int count, int wanted) {
+    run_part(count, slots + first, positions + first, ids + first, wanted, logits.data(), targets, nats);
     targets += wanted, nats += wanted;
   });
 }
@@ -46,13 +46,13 @@ void Engine::surprisal(int n, const int32_t* slots, const int32_t* positions, co
 template <class Call>
 void Engine::for_each_part(int n, int n_wanted, const Call& call) {
   for (int first = 0; first < n; first += MAX_ROWS) {
-    const int some = std::min(MAX_ROWS, n - first);
-    const int n_without = std::max(0, n - n_wanted - first);  // rows of these that are not wanted
-    call(first, some, std::max(0, some - n_without));
+    const int count = std::min(MAX_ROWS, n - first);
+    const int n_unwanted = std::max(0, n - n_wanted - first);
+    call(first, count, std::max(0, count - n_unwanted));
   }
 }
 
-// Memory for the keys and values of these rows.
+// Make sure that these rows have memory for their keys and values.
 void Engine::allocate_kv_pages(int n, const int32_t* slots, const int32_t* positions) {
   for (int row = 0; row < n; row++) {
     std::vector<uint8_t*>& pages = kv_pages_[slots[row]];
@@ -72,7 +72,7 @@ void Engine::free_slot(int slot) {
 }
 
 void Engine::run_part(int n, const int32_t* slots, const int32_t* positions, const int32_t* ids,
-                       int n_logits, float* logits, const int32_t* targets, float* nats) {
+                      int n_logits, float* logits, const int32_t* targets, float* nats) {
   n_ = n;
   row_slots_ = slots, row_positions_ = positions, row_ids_ = ids;
   n_logits_ = n_logits, logits_ = logits, targets_ = targets, nats_ = nats;
@@ -86,8 +86,8 @@ void Engine::run_part(int n, const int32_t* slots, const int32_t* positions, con
             this);
 }
 
-// Rows in the form that products take: set(row, activations). Few rows each thread makes for
-// itself; many are divided, and the threads then meet.
+// Convert rows to the form that matrices multiply, by set(row, activations). Each thread converts a
+// few rows for itself; many rows are divided among the threads, which then wait for each other.
 template <class SetRow>
 const Activations& Engine::prepare_rows(int n, int thread, int of, const SetRow& set) {
   const bool alone = n < MIN_SHARED_ROWS;
@@ -99,11 +99,11 @@ const Activations& Engine::prepare_rows(int n, int thread, int of, const SetRow&
 }
 
 void Engine::work(int thread, int of) {
-  const TileConfig shapes(use_amx_);
+  const TileConfig tiles(use_amx_);
   const int c = shape_.n_embd, q_width = shape_.n_head * shape_.head_width;
   const int heads_width = round_up(q_width, INPUT_STEP), hidden_width = mlp_panels_ * PANEL;
   float *residual = residual_.as<float>(), *qkv = qkv_.as<float>();
-  float *mixed = heads_out_.as<float>(), *hidden = hidden_.as<float>();
+  float *heads_out = heads_out_.as<float>(), *hidden = hidden_.as<float>();
   float* row_buffer = scratch_[thread].row.as<float>();
   const auto normed = [&](const Norm& norm, int first) {
     return [&, first](int row, Activations& to) {
@@ -145,7 +145,7 @@ void Engine::work(int thread, int of) {
     threads_.barrier(of);
 
     const Activations& heads = prepare_rows(n_, thread, of, [&](int row, Activations& to) {
-      to.set(row, mixed + size_t(row) * heads_width, q_width);
+      to.set(row, heads_out + size_t(row) * heads_width, q_width);
     });
     const Share c_share(width_ / PANEL, thread, of);
     for (int panel = c_share.first; panel < c_share.last; panel++)
@@ -211,15 +211,16 @@ void Engine::normalize(const float* x, const Norm& norm, float* to) const {
     const f32v from_mean = load<f32v>(x + i) - mean;
     squares += from_mean * from_mean;
   }
-  // Beyond the model's width x is 0, so that only the mean itself was counted there.
+  // Beyond the model's width x is 0, so each padding element has added the square of the mean.
   const float variance = (reduce_add(squares) - float(width_ - c) * mean[0] * mean[0]) / float(c);
   const f32v scale = broadcast(1.0f / std::sqrt(variance + shape_.norm_eps));
   for (int i = 0; i < round_up(c, INPUT_STEP); i += LANES)
     store(to + i, (load<f32v>(x + i) - mean) * scale * load<f32v>(weight + i) + load<f32v>(bias + i));
 }
 
-// A query or key head: normed and turned to its position where the model does so.
-void Engine::norm_and_rotate(const float* from, const AlignedBuffer& norm, int position, float* to) const {
+// A query or key head, with QK-norm and rotary position if the model has them.
+void Engine::norm_and_rotate(const float* from, const AlignedBuffer& norm, int position,
+                             float* to) const {
   const int d = shape_.head_width, width = kv_layout_.width;
   std::memcpy(to, from, d * sizeof(float));
   std::fill(to + d, to + width, 0.0f);
@@ -263,11 +264,11 @@ void Engine::attention(int number, int thread, int of) {
     if (slots_differ_) attend_one(item);
   }
   if (slots_differ_) return;
-  threads_.barrier(of);  // a row sees the keys of the rows before it
+  threads_.barrier(of);  // a row attends to the keys of the rows before it
   for (int item = share.first; item < share.last; item++) attend_one(item);
 }
 
-// Store a row's key and value.
+// Store a row's key and value in the cache.
 template <Dtype F>
 void Engine::store_kv(int number, int item) {
   const int d = shape_.head_width, row = item / shape_.kv_heads, head = item % shape_.kv_heads;
@@ -280,7 +281,7 @@ void Engine::store_kv(int number, int item) {
   cache<F>(number, item).store_kv(row_positions_[row], key, value);
 }
 
-// Attention of the query heads that share a key head, over the slot's positions up to the row's.
+// Attention of the query heads that share a key head, over the slot's positions up to the row's own.
 template <Dtype F>
 void Engine::attend_head(int number, int item, int next, float* scratch) {
   const int d = shape_.head_width, queries_per_key = shape_.n_head / shape_.kv_heads;

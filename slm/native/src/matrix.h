@@ -1,13 +1,13 @@
-// Weights packed once for the products of decoding, in float32, bfloat16 or 8-bit integers.
+// Weight matrices, packed once for decoding, in float32, bfloat16 or int8.
 //
-// A matrix [outputs, inputs] is cut into panels of PANEL outputs. Within a panel the weights lie in
-// the order in which a product reads them: for each group of inputs, the group's weights of every
-// output. A group is 1 input in float32, 2 in bfloat16, 4 in int8: what one lane of a dot-product
-// instruction takes. So one row of activations streams through the weights once, front to back, and
-// several rows share each weight that is loaded.
+// A matrix [outputs, inputs] is divided into panels of PANEL outputs. Within a panel, the weights are
+// in the order in which the multiplication reads them: for each group of inputs, the group's weights
+// of every output. A group is 1 input in float32, 2 in bfloat16, 4 in int8: what one lane of a
+// dot-product instruction reads. So a multiplication reads the weights once, front to back, and
+// several rows of activations share each weight that is loaded.
 //
-// Every output of every row is summed in the same order, however many rows are computed together
-// and by whichever thread: a text's numbers do not depend on the texts beside it.
+// Every output of every row is summed in the same order, however many rows are computed together and
+// by whichever thread. So the results of a sequence do not depend on the other sequences.
 #pragma once
 
 #include "memory.h"
@@ -16,10 +16,10 @@
 
 enum class Dtype { float32 = 0, bfloat16 = 1, int8 = 2 };
 
-constexpr int VECTORS = 4;                // of sums, for each row
-constexpr int PANEL = VECTORS * LANES;    // outputs that are computed together
+constexpr int VECTORS = 4;              // of sums, for each row
+constexpr int PANEL = VECTORS * LANES;  // outputs that are computed together
 #if defined(HAVE_AMX)
-constexpr int INPUT_STEP = 64;            // inputs are padded with zeros to a multiple of this
+constexpr int INPUT_STEP = 64;          // inputs are padded with zeros to a multiple of this
 #else
 constexpr int INPUT_STEP = 16;
 #endif
@@ -28,13 +28,13 @@ constexpr int SCALE_GROUP = 128;        // activations that share a scale in int
 #if defined(__AVX512BF16__)
 constexpr bool DOT_BFLOAT16 = true;
 #else
-constexpr bool DOT_BFLOAT16 = false;      // then activations stay float32 beside bfloat16 weights
+constexpr bool DOT_BFLOAT16 = false;    // then activations stay float32 for bfloat16 weights
 #endif
-// Loops over rows and vectors disappear, so that their sums are registers and not an array.
+// Loops over rows and vectors are unrolled, so that their sums are in registers, not in an array.
 #define UNROLL _Pragma("GCC unroll 16")
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-// Rows of activations in the form that products with a format's weights take.
+// Rows of activations in the form that a multiplication with weights of a dtype needs.
 class Activations {
  public:
   void allocate(Dtype dtype, int rows, int max_inputs) {
@@ -52,7 +52,7 @@ class Activations {
   const int32_t* offsets(int row) const { return offsets_.as<int32_t>() + size_t(row) * n_scales_; }
   int stride() const { return stride_; }  // from row to row, in items
 
-  // Take over a row of `inputs` numbers, padded with zeros to a multiple of INPUT_STEP.
+  // Convert a row of `inputs` numbers, padded with zeros to a multiple of INPUT_STEP.
   void set(int row, const float* x, int inputs) {
     const size_t start = size_t(row) * stride_;
     const int padded = round_up(inputs, INPUT_STEP);
@@ -68,8 +68,8 @@ class Activations {
   }
 
  private:
-  // Whole numbers from -127 to 127 times a scale. The weights are stored with 128 added, as the
-  // instruction wants one factor unsigned; the offset takes that out again.
+  // Integers from -127 to 127 times a scale. The weights are stored plus 128, since the instruction
+  // needs one unsigned operand; the offset subtracts that again.
   void quantize(int row, int first, int last, const float* x) {
     const float scale = quantization_scale(x + first, last - first);
     const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
@@ -112,7 +112,7 @@ class Matrix {
   int panels() const { return panels_; }
   const float* biases(int panel) const { return biases_ + size_t(panel) * PANEL; }
 
-  // Take over rows of float32 weights, PANEL rows to a panel: first_panel, + step, + 2 step, ...
+  // Copy rows of float32 weights, PANEL rows per panel: first_panel, + step, + 2 step, ...
   void pack(const float* weights, int rows, int inputs, int first_panel, int step) {
     for (int row = 0; row < rows; row++) {
       const int output = (first_panel + row / PANEL * step) * PANEL + row % PANEL;
@@ -139,7 +139,7 @@ class Matrix {
       biases_[(first_panel + row / PANEL * step) * PANEL + row % PANEL] = biases[row];
   }
 
-  // The weights of one output, as an embedding table is read.
+  // The weights of one output: a row of an embedding table.
   void unpack(int output, int inputs, float* to) const {
     for (int i = 0; i < inputs; i++) {
       const size_t index = index_of(output, i);
@@ -150,7 +150,7 @@ class Matrix {
     }
   }
 
-  // Products of all rows with a panel: use(row, sums), the sums being PANEL numbers with biases.
+  // Multiply all rows with a panel and call emit(row, sums): PANEL sums, with biases.
   template <class Emit>
   void multiply(const Activations& x, int n_rows, int panel, const Emit& emit) const {
     switch (dtype_) {
@@ -174,7 +174,7 @@ class Matrix {
   void multiply_rows(const Activations& x, int n_rows, int panel, const Emit& emit) const {
     int row = 0;
 #if defined(HAVE_AMX)
-    // Rows beyond the last are computed too, from what lies in their place, and not looked at.
+    // Rows beyond the last are computed as well, from whatever memory holds, and ignored.
     if constexpr (F != Dtype::float32)
       if (use_amx_ && (F == Dtype::bfloat16 || n_rows >= MIN_AMX_ROWS)) {
         for (; row < n_rows; row += TILE_ROWS)
@@ -205,10 +205,13 @@ class Matrix {
     for (int r = 0; r < ROWS; r++) finish_row<F>(sums[r], first + r, panel, emit);
   }
 
-  const uint8_t* panel_start(int panel) const { return weights_ + size_t(panel) * PANEL * inputs_ * item_bytes_; }
+  const uint8_t* panel_start(int panel) const {
+    return weights_ + size_t(panel) * PANEL * inputs_ * item_bytes_;
+  }
 
   template <Dtype F, class Emit>
-  ALWAYS_INLINE void finish_row(const f32v (&sums)[VECTORS], int row, int panel, const Emit& emit) const {
+  ALWAYS_INLINE void finish_row(const f32v (&sums)[VECTORS], int row, int panel,
+                                const Emit& emit) const {
     const float* bias = biases(panel);
     const float* scale = scales_ + size_t(panel) * PANEL;
     float finished[PANEL];
@@ -220,7 +223,7 @@ class Matrix {
     emit(row, finished);
   }
 
-  // The sum so far and that of the next SCALED_INPUTS.
+  // Add the integer sum of one scale group.
   static ALWAYS_INLINE f32v add_scaled(f32v sum, i32v integers, float scale) {
     return sum + to_float(integers) * scale;
   }
@@ -244,7 +247,8 @@ class Matrix {
       f32v sums[TILE_ROWS][VECTORS] = {};
       for (int s = 0, i = 0; i < inputs_; s++, i += SCALE_GROUP) {
         const int steps = std::min(SCALE_GROUP, inputs_ - i) / TILE_BYTES;
-        multiply_tiles<true>(x.row<int8_t>(first) + i, x.stride(), weights + size_t(i) * PANEL, steps, integers);
+        multiply_tiles<true>(x.row<int8_t>(first) + i, x.stride(), weights + size_t(i) * PANEL, steps,
+                             integers);
         for (int r = 0; r < n_rows; r++) {
           const int32_t offset = x.offsets(first + r)[s];
           const float scale = x.scales(first + r)[s];
@@ -258,8 +262,8 @@ class Matrix {
 #endif
 
   template <int ROWS>
-  static ALWAYS_INLINE void sum_float32(const uint32_t* weights, int inputs, const Activations& x, int first,
-                         f32v (&sums)[ROWS][VECTORS]) {
+  static ALWAYS_INLINE void sum_float32(const uint32_t* weights, int inputs, const Activations& x,
+                                        int first, f32v (&sums)[ROWS][VECTORS]) {
     const float* rows[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) rows[r] = x.row<float>(first + r);
     for (int i = 0; i < inputs; i++, weights += PANEL) {
@@ -271,8 +275,8 @@ class Matrix {
   }
 
   template <int ROWS>
-  static ALWAYS_INLINE void sum_bfloat16(const uint32_t* weights, int inputs, const Activations& x, int first,
-                         f32v (&sums)[ROWS][VECTORS]) {
+  static ALWAYS_INLINE void sum_bfloat16(const uint32_t* weights, int inputs, const Activations& x,
+                                         int first, f32v (&sums)[ROWS][VECTORS]) {
 #if defined(__AVX512BF16__)
     const uint16_t* rows[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) rows[r] = x.row<uint16_t>(first + r);
@@ -299,10 +303,12 @@ class Matrix {
 #endif
   }
 
-  // Adds what inputs i to `last`, which share scale s, give for VECTORS_AT_ONCE vectors from the v-th.
+  // Add the products of inputs i to `last`, which share scale s, to VECTOR_BLOCK vectors from the v-th.
   template <int ROWS>
-  static ALWAYS_INLINE void sum_scale_group(const uint32_t* weights, int i, int last, int v, const ActivationInt* const (&rows)[ROWS],
-                                 const Activations& x, int first, int s, f32v (&sums)[ROWS][VECTORS]) {
+  static ALWAYS_INLINE void sum_scale_group(const uint32_t* weights, int i, int last, int v,
+                                            const ActivationInt* const (&rows)[ROWS],
+                                            const Activations& x, int first, int s,
+                                            f32v (&sums)[ROWS][VECTORS]) {
     i32v integers[ROWS][VECTOR_BLOCK];
     UNROLL for (int r = 0; r < ROWS; r++)
       UNROLL for (int w = 0; w < VECTOR_BLOCK; w++) integers[r][w] = broadcast(x.offsets(first + r)[s]);
@@ -322,22 +328,22 @@ class Matrix {
   }
 
   template <int ROWS>
-  static ALWAYS_INLINE void sum_int8(const uint32_t* weights, int inputs, const Activations& x, int first,
-                         f32v (&sums)[ROWS][VECTORS]) {
+  static ALWAYS_INLINE void sum_int8(const uint32_t* weights, int inputs, const Activations& x,
+                                     int first, f32v (&sums)[ROWS][VECTORS]) {
     if constexpr (DOT_INT8) {
       const ActivationInt* rows[ROWS];
       UNROLL for (int r = 0; r < ROWS; r++) rows[r] = x.row<ActivationInt>(first + r);
       for (int s = 0, i = 0; i < inputs; s++, i += SCALE_GROUP)
         for (int v = 0; v < VECTORS; v += VECTOR_BLOCK)
-          sum_scale_group<ROWS>(weights + i / 4 * PANEL, i, std::min(inputs, i + SCALE_GROUP), v, rows, x,
-                           first, s, sums);
+          sum_scale_group<ROWS>(weights + i / 4 * PANEL, i, std::min(inputs, i + SCALE_GROUP), v, rows,
+                                x, first, s, sums);
       return;
     }
     const float* rows[ROWS];
     UNROLL for (int r = 0; r < ROWS; r++) rows[r] = x.row<float>(first + r);
     for (int i = 0; i < inputs; i += 4, weights += PANEL) {
       UNROLL for (int v = 0; v < VECTORS; v++) {
-        // Without the 128 that was added, four signed bytes; each is shifted down with its sign.
+        // Four signed bytes, without the 128 that was added; each is shifted down with its sign.
         const i32v four = bit_cast<i32v>(load<u32v>(weights + v * LANES) ^ 0x80808080u);
         UNROLL for (int j = 0; j < 4; j++) {
           const f32v w = to_float((four << (24 - 8 * j)) >> 24);

@@ -1,4 +1,4 @@
-// One id for a row of logits: what slm/generation/sampling.py does, in the same order.
+// Sampling an id from logits, with the filters of slm/generation/sampling.py in the same order.
 #pragma once
 
 #include <algorithm>
@@ -11,12 +11,12 @@
 
 // Must agree with _Filters in slm/native/sampling.py.
 struct Filters {
-  int32_t top_k;      // 0: among all ids
-  float temperature;  // 0: the likeliest id
+  int32_t top_k;      // 0: all ids
+  float temperature;  // 0: the most likely id
   float top_p, min_p;
 };
 
-// Instead of an id, where the logits are no numbers.
+// Returned instead of an id if the logits are not finite.
 constexpr int32_t NO_ID = -1;
 
 struct Candidate {
@@ -24,12 +24,12 @@ struct Candidate {
   int32_t id;
 };
 
-// Of equal logits the one with the lower id counts as the larger.
+// Among equal logits, the lower id ranks first.
 inline bool ranks_before(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-// The largest of the logits; infinite if one of them is no number, or none is above minus infinity.
+// The largest logit; infinite if one of them is NaN or infinite, or all are minus infinity.
 inline float max_or_infinity(const float* logits, int count) {
   f32v largest = broadcast(-INFINITY);
   i32v below = i32v{} - 1;
@@ -37,7 +37,7 @@ inline float max_or_infinity(const float* logits, int count) {
   for (; i + LANES <= count; i += LANES) {
     const f32v some = load<f32v>(logits + i);
     largest = maximum(some, largest);
-    below &= some < broadcast(INFINITY);  // which NaN is not
+    below &= some < broadcast(INFINITY);  // false for NaN
   }
   float top = reduce_max(largest);
   for (int lane = 0; lane < LANES; lane++)
@@ -73,7 +73,7 @@ class Sampler {
     return sample_candidates(uniform);
   }
 
-  // The likeliest ids that reach top_p together. They are seldom many, so a few are tried first.
+  // The most likely ids that together reach top_p. They are usually few, so few are tried first.
   int32_t sample_top_p(double uniform) {
     compute_weights();
     float total = 0;
@@ -109,7 +109,7 @@ class Sampler {
     return candidates_[index_reached(uniform)].id;
   }
 
-  // Where the running sum reaches this share of the whole; there it always makes a step up.
+  // The first index at which the running sum reaches this fraction of the total; its weight is above 0.
   int32_t index_reached(double uniform) const {
     const double height = std::max(uniform * cumulative_.back(), std::numeric_limits<double>::min());
     const auto found = std::lower_bound(cumulative_.begin(), cumulative_.end(), height);
@@ -131,7 +131,7 @@ class Sampler {
     for (; id < vocab_size_; id++) weights_[id] = std::exp(logits_[id] / filters_.temperature - top_);
   }
 
-  // The k likeliest, in descending order.
+  // The k most likely ids, in descending order.
   void find_top_k(int k) {
     candidates_.clear();
     const float bound = top_k_bound(k);
@@ -144,13 +144,14 @@ class Sampler {
       if (reduce_max(load<f32v>(logits_ + id)) >= bound) add_range(id, id + LANES);
     add_range(id, vocab_size_);
     if (candidates_.size() > size_t(k)) {
-      std::nth_element(candidates_.begin(), candidates_.begin() + (k - 1), candidates_.end(), ranks_before);
+      std::nth_element(candidates_.begin(), candidates_.begin() + (k - 1), candidates_.end(),
+                       ranks_before);
       candidates_.resize(k);
     }
     std::sort(candidates_.begin(), candidates_.end(), ranks_before);
   }
 
-  // What at least k logits reach, and few more: the k-th of the maxima of about 2 k groups of logits.
+  // A bound that at least k logits reach, and few more: the k-th largest maximum of about 2 k groups.
   float top_k_bound(int k) {
     const int vectors = vocab_size_ / LANES, group = std::min(vocab_size_ / (2 * k), vectors);
     if (group < 2) return -INFINITY;
@@ -166,11 +167,12 @@ class Sampler {
     return maxima_[k - 1];
   }
 
-  // Keep the first that reach top_p of the whole mass; whether they do.
+  // Keep the first candidates that reach top_p of the total; false if all of them do not.
   bool apply_top_p(float total) {
     float mass = 0;
     size_t count = 0;
-    while (count < candidates_.size() && mass < filters_.top_p) mass += weight_of(candidates_[count++]) / total;
+    while (count < candidates_.size() && mass < filters_.top_p)
+      mass += weight_of(candidates_[count++]) / total;
     candidates_.resize(std::max<size_t>(1, count));
     return mass >= filters_.top_p;
   }
@@ -181,7 +183,9 @@ class Sampler {
     if (filters_.min_p <= 0.0f) return;
     const float threshold = min_p_threshold();
     size_t count = 1;
-    while (count < candidates_.size() && candidates_[count].logit / filters_.temperature >= threshold) count++;
+    while (count < candidates_.size() &&
+           candidates_[count].logit / filters_.temperature >= threshold)
+      count++;
     candidates_.resize(count);
   }
 

@@ -1,9 +1,9 @@
-// A few threads that do one piece of work together, again and again, some microseconds apart.
+// A few threads that run one job after another together; a job takes some microseconds.
 //
-// Threads that wait for work or for each other spin at first: waking a sleeper takes longer than a
-// whole layer of a small model. Soon they let others have the processor between two looks, as the one
-// that they wait for may be among these; after a while without work they sleep. Where other programs
-// want the same processors, each meeting may cost milliseconds: then the caller works alone for a while.
+// Threads that wait for a job or at a barrier spin at first: waking a sleeping thread takes longer than
+// a whole layer of a small model. Soon they yield the processor between two checks, as the thread they
+// wait for may need it. After a while without a job they sleep. If other programs use the same
+// processors, each barrier may take milliseconds: then the caller works alone for some jobs.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #if defined(_WIN32)
-#error "needs a system with fork() and its kin"
+#error "needs a POSIX system"
 #endif
 #include <unistd.h>
 
@@ -39,7 +39,7 @@ class ThreadPool {
   }
 
   ~ThreadPool() {
-    if (owner_ != getpid()) {  // a child of fork has none of the threads
+    if (owner_ != getpid()) {  // a child process after fork() has none of the threads
       for (auto& worker : workers_) worker.detach();
       return;
     }
@@ -52,7 +52,7 @@ class ThreadPool {
     for (auto& worker : workers_) worker.join();
   }
 
-  // Call work(context, thread, of) in every thread, or in this one alone; returns when all is done.
+  // Call work(context, thread, of) in every thread, or in this one alone; return when all have ended.
   void run(void (*work)(void*, int, int), void* context) {
     if (size_ == 1 || owner_ != getpid()) return work(context, 0, 1);
     if (solo_runs_left_ > 0) {
@@ -70,7 +70,7 @@ class ThreadPool {
     if (sleepers_.load() > 0) wake_.notify_all();
     work(context, 0, size_);
     barrier(size_);
-    // Alone it would have taken what all have worked together.
+    // Alone, the job would have taken the sum of the times that all threads worked.
     const Clock::duration took = Clock::now() - started_at;
     if (4 * waited_.load(std::memory_order_relaxed) > 3 * (size_ - 1) * took.count()) {
       solo_runs_left_ = next_solo_runs_;
@@ -80,7 +80,7 @@ class ThreadPool {
     }
   }
 
-  // Wait until all `of` threads of this piece of work are here.
+  // Wait until all `of` threads of this job have arrived.
   void barrier(int of) {
     if (of == 1) return;
     const unsigned phase = phase_.load(std::memory_order_relaxed);
@@ -99,9 +99,9 @@ class ThreadPool {
   using Clock = std::chrono::steady_clock;
   static constexpr auto SPIN_TIME = std::chrono::microseconds(50);
   static constexpr auto AWAKE_TIME = std::chrono::milliseconds(2);
-  static constexpr int MIN_SOLO_RUNS = 2, MAX_SOLO_RUNS = 1024;  // of the others, in runs
+  static constexpr int MIN_SOLO_RUNS = 2, MAX_SOLO_RUNS = 1024;  // with the caller alone
 
-  // By the clock, since a pause takes ten times as long on some processors as on others.
+  // Measured by the clock: a pause instruction takes ten times as long on some processors as on others.
   struct SpinWait {
     const Clock::time_point since = Clock::now();
     void wait() const {
@@ -138,7 +138,7 @@ class ThreadPool {
   std::condition_variable wake_;
   std::atomic<unsigned> job_number_{0}, phase_{0};
   std::atomic<int> arrived_{0}, sleepers_{0};
-  std::atomic<Clock::rep> waited_{0};  // in this run, by all threads; short waits are left out
+  std::atomic<Clock::rep> waited_{0};  // in this job, by all threads, without short waits
   int solo_runs_left_ = 0, next_solo_runs_ = MIN_SOLO_RUNS;
   bool is_ending_ = false;
   void (*work_)(void*, int, int) = nullptr;

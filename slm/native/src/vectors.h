@@ -1,7 +1,7 @@
-// Vectors of numbers as wide as this processor's registers, and the few functions on them.
+// Vectors as wide as this processor's registers, and functions on them.
 //
-// Written with the vector extensions that GCC and Clang share, so that the same lines become
-// AVX-512, AVX2, NEON or SSE instructions. Nothing here depends on the order of threads or rows.
+// Written with the vector extensions of GCC and Clang, so that the same lines become AVX-512, AVX2,
+// NEON or SSE instructions.
 #pragma once
 
 #include <cmath>
@@ -84,8 +84,8 @@ inline float reduce_max(f32v x) {
 #endif
 }
 
-// What `count` numbers, a multiple of LANES, are divided by to be whole numbers from -127 to 127. NaN
-// where one of them is not finite: 0 times it is NaN, and maxima would pass over that.
+// The scale of `count` numbers (a multiple of LANES): divided by it, they are integers from -127 to
+// 127. NaN if one of them is not finite: then 0 times it is NaN, which a maximum alone would ignore.
 inline float quantization_scale(const float* x, int count) {
   f32v extreme{}, zero{};
   for (int i = 0; i < count; i += LANES) {
@@ -96,13 +96,13 @@ inline float quantization_scale(const float* x, int count) {
   return reduce_max(extreme) / 127.0f + reduce_add(zero);
 }
 
-// Rounded to the nearest whole number, halves to the even one; for |x| below 2^22.
+// Rounds to the nearest integer, halves to even; for |x| below 2^22.
 inline i32v round_to_nearest(f32v x) {
   const float shift = 12582912.0f;  // 1.5 * 2^23: the sum's last bit is worth one
   return bit_cast<i32v>(x + shift) - bit_cast<i32v>(broadcast(shift));
 }
 
-// e^x within two units of the last place: Cephes' polynomial (Moshier, expf) on [-ln2/2, ln2/2].
+// e^x within two units in the last place: Cephes' polynomial (Moshier, expf) on [-ln2/2, ln2/2].
 inline f32v vector_exp(f32v x) {
   x = select(x < -87.0f, broadcast(-87.0f), select(x > 88.0f, broadcast(88.0f), x));
   const i32v power = round_to_nearest(x * 1.44269504088896341f);
@@ -118,21 +118,23 @@ inline f32v vector_exp(f32v x) {
   return y * bit_cast<f32v>((power + 127) << 23);
 }
 
-// The same four bytes in each lane.
-inline i32v broadcast_bytes(const void* from) { return broadcast(load<int32_t>(static_cast<const char*>(from))); }
+// The same four bytes in every lane.
+inline i32v broadcast_bytes(const void* from) {
+  return broadcast(load<int32_t>(static_cast<const char*>(from)));
+}
 
-// Products of whole numbers, as `add_dot_products` adds them: in each lane four unsigned bytes times
-// four signed ones. A factor is prepared once and used many times.
+// `dot_accumulate` adds to each lane the dot product of four unsigned bytes with four signed ones.
+// An operand is prepared once and used many times.
 #if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__AVXVNNI__)
 constexpr bool DOT_INT8 = true;
-constexpr int VECTOR_BLOCK = 2;  // of sums, as many as the registers take
+constexpr int VECTOR_BLOCK = 2;  // vectors of sums that fit into the registers
 
-// Without a dot-product instruction numbers of 16 bits are multiplied, in pairs: the first and
-// third of four bytes, then the second and fourth.
+// Without a dot-product instruction, bytes are widened to 16 bits and multiplied in pairs: the first
+// and third of four bytes, then the second and fourth.
 struct DotOperand {
   __m256i even, odd;
 };
-typedef int16_t ActivationInt;  // how activations are stored, in that order
+typedef int16_t ActivationInt;  // activations are stored in that order
 typedef int16_t i16v __attribute__((vector_size(2 * LANES)));
 
 inline DotOperand unsigned_operand(i32v four) {
@@ -146,8 +148,8 @@ inline DotOperand signed_operand(i32v four) {
 inline DotOperand signed_operand(const ActivationInt* four) {
   return {bit_cast<__m256i>(broadcast_bytes(four)), bit_cast<__m256i>(broadcast_bytes(four + 2))};
 }
-inline void store_activations(ActivationInt* to, i32v whole) {
-  const __m256i ordered = _mm256_shuffle_epi32(bit_cast<__m256i>(whole), _MM_SHUFFLE(3, 1, 2, 0));
+inline void store_activations(ActivationInt* to, i32v integers) {
+  const __m256i ordered = _mm256_shuffle_epi32(bit_cast<__m256i>(integers), _MM_SHUFFLE(3, 1, 2, 0));
   store(to, __builtin_convertvector(bit_cast<i32v>(ordered), i16v));
 }
 inline __attribute__((always_inline)) i32v dot_accumulate(i32v sums, DotOperand u, DotOperand s) {
@@ -163,12 +165,14 @@ typedef int8_t ActivationInt;
 inline DotOperand unsigned_operand(i32v four) { return four; }
 inline DotOperand signed_operand(i32v four) { return four; }
 inline DotOperand signed_operand(const ActivationInt* four) { return broadcast_bytes(four); }
-inline void store_activations(ActivationInt* to, i32v whole) { store(to, __builtin_convertvector(whole, i8v)); }
+inline void store_activations(ActivationInt* to, i32v integers) {
+  store(to, __builtin_convertvector(integers, i8v));
+}
 
 #if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
 constexpr bool DOT_INT8 = true;
 
-// The instruction itself: around its intrinsic GCC 12 moves every sum to another register and back.
+// Inline assembly: with the intrinsic, GCC 12 copies every sum to another register and back.
 inline __attribute__((always_inline)) i32v dot_accumulate(i32v sums, DotOperand u, DotOperand s) {
 #if defined(__AVX512VNNI__)
   asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(s));
@@ -180,11 +184,11 @@ inline __attribute__((always_inline)) i32v dot_accumulate(i32v sums, DotOperand 
 #else
 constexpr bool DOT_INT8 = false;
 
-inline i32v dot_accumulate(i32v sums, DotOperand, DotOperand) { return sums; }  // is not called
+inline i32v dot_accumulate(i32v sums, DotOperand, DotOperand) { return sums; }  // never called
 #endif
 #endif
 
-// bfloat16 is the upper half of a float32; rounded to the nearest, halves to the even one.
+// bfloat16 is the upper half of a float32; rounded to nearest, ties to even.
 inline u16v to_bfloat16(f32v x) {
   const u32v word = bit_cast<u32v>(x);
   return __builtin_convertvector((word + 0x7fffu + ((word >> 16) & 1u)) >> 16, u16v);
@@ -201,7 +205,7 @@ inline float from_bfloat16(uint16_t half) {
 
 inline f32v silu(f32v x) { return x / (1.0f + vector_exp(-x)); }
 
-// In its tanh form: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
+// The tanh approximation: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
 inline f32v gelu(f32v x) {
   const f32v u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
   return x / (1.0f + vector_exp(-2.0f * u));

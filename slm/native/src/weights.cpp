@@ -1,4 +1,4 @@
-// The decoder's memory, and how it takes over a model's weights.
+// The engine's memory, and loading of a model's weights.
 #include "engine.h"
 
 #include <cstdio>
@@ -55,7 +55,7 @@ Engine::Engine(const Shape& shape)
   } else {
     allocate_floats(positions_, size_t(shape.block_size) * shape.n_embd);
   }
-  // Rows are as wide as whole panels, and at least as wide as a product's padded inputs.
+  // Rows are as wide as whole panels, and at least as wide as a multiplication's padded inputs.
   allocate_floats(residual_, size_t(MAX_ROWS) * width_);
   allocate_floats(qkv_, size_t(MAX_ROWS) * qkv_width_);
   allocate_floats(heads_out_, size_t(MAX_ROWS) * round_up(q_width, INPUT_STEP));
