@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.app import PLAIN, run
-from slm.cli.no_effect import Command, note, note_idle, note_idle_settings, say_idle
+from slm.cli.command import Command
+from slm.cli.examples import epilog
+from slm.cli.no_effect import note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
     Minutes,
     MoreSettings,
@@ -21,18 +23,14 @@ from slm.cli.options import (
     assignments,
     given,
 )
-from slm.cli.output import say
-from slm.cli.train import (
-    preparation_progress,
-    run_lock,
-    say_if_finished_before,
-    started_again,
-)
+from slm.cli.train import say_if_finished_before
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
 from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
+from slm.reporting.display import preparation_progress, say
+from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
     Flags,
     from_preset,
@@ -61,7 +59,7 @@ EXAMPLE_PROMPTS = (
 app = typer.Typer(name="train.py", **PLAIN)
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=epilog("python train.py"))
 def train(
     context: typer.Context,
     data_dir: Annotated[
@@ -116,7 +114,7 @@ def train(
         _tell_stories(_set_up(chosen, words, force_reload=force_reload))
         return
     out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
-    resume = resume or started_again(out_dir)
+    resume = resume or is_restart(out_dir)
     saved = resumed_run(out_dir, preset, None, flags, changes, note) if resume else None
     if resume and saved is None and not any((preset, source, data_dir)):
         raise no_run_in(out_dir, "--output-dir")
@@ -124,7 +122,7 @@ def train(
     note_idle_settings(chosen, words)
     process = Process.from_environment()
     with run_lock(chosen, process):
-        from slm.api import add_default_callbacks
+        from slm.api.trainer import add_default_callbacks
         from slm.interop.model_file import MODEL_FILE
         from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
@@ -144,7 +142,7 @@ def train(
             result = trainer.train(existing="resume" if resume else "set-aside")
             if process.is_main:
                 command = ("python", _script(), "--output-dir", result.out_dir)
-                say_if_finished_before(result, chosen, *command)
+                say_if_finished_before(result, chosen.train, *command)
             if process.is_main or trainer.is_sharded:  # by all processes together
                 model_path = trainer.out_dir / MODEL_FILE
                 trainer.load_best_model(model_path if model_path.is_file() else trainer.out_dir)
@@ -188,7 +186,6 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
     """
     from slm.interop.model_file import MODEL_FILE, load_model_file
     from slm.runs.data import fit_vocabulary, obtain_data, others_than_named
-    from slm.runs.launch import build_trainer
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()
@@ -210,7 +207,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
-        return build_trainer(settings, Process(), owns_process=True)
+        return _trainer_of(settings)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
@@ -223,9 +220,19 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"the model in {model_path} has its own shape",
         )
         settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
-    trainer = build_trainer(settings, Process(), owns_process=True)
+    trainer = _trainer_of(settings)
     trainer.load_best_model(model_path)
     return trainer
+
+
+def _trainer_of(settings: RunConfig) -> RunTrainer:
+    """A trainer that makes no step, in this process alone."""
+    from slm.hardware.devices import resolve_device
+    from slm.runs.final import finalize
+    from slm.runs.launch import build_trainer
+
+    final = finalize(settings, None, resolve_device(settings.train.device), Process())
+    return build_trainer(final, Process(), owns_process=True)
 
 
 def _tell_stories(trainer: RunTrainer) -> None:
