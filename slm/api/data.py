@@ -219,7 +219,7 @@ def score(
     device = str(lm.model.device)
     how: dict[str, Any] = {"on_progress": on_progress}
     if dtype == "int8":
-        native = build_int8_engine(lm.model, 1, say=lambda text: log(f"note: {text}"))
+        native = build_int8_engine(lm.model, 1, log=lambda text: log(f"note: {text}"))
         how["scorer"] = NativeScorer(native)
     else:
         dtype = resolve_dtype(dtype, device)
