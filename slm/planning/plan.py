@@ -68,7 +68,7 @@ class Machine:
     device: str
     dtype: str
     speed: float
-    """How many times as fast it trains as the machine of docs/law.md."""
+    """How many times as fast it trains as the machine of docs/explanation/scaling-law.md."""
     has_compiler: bool
     memory_bytes: int | None
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "guide" / "how-it-works.md"
+PAGE = ROOT / "docs" / "tutorials" / "reading-the-code.md"
 MOST_FILES = 13
 MOST_LINES = 1_600
 HOUSE = (

@@ -1,4 +1,4 @@
-"""The guide's server and its clients run as they stand, but for the port."""
+"""The server and the clients of docs/how-to/serve.md run as they are, except for the port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "serve.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "serve.md").read_text("utf-8")
 ADDRESS = "http://127.0.0.1:8000"
 
 

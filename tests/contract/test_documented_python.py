@@ -1,4 +1,4 @@
-"""The Python of the guide runs as it stands, each page's blocks in turn, on a tiny run and data."""
+"""The Python of the documentation runs, each page's blocks in order, on a tiny run and data."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def python_blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-NEEDS_A_SERVER = GUIDE / "serve.md"  # see test_guide_to_serve.py
+NEEDS_A_SERVER = DOCS / "how-to" / "serve.md"  # see test_serve_examples.py
 WITH_PYTHON = [
-    page for page in sorted(GUIDE.glob("*.md")) if python_blocks(page) and page != NEEDS_A_SERVER
+    page for page in sorted(DOCS.rglob("*.md")) if python_blocks(page) and page != NEEDS_A_SERVER
 ]
 
 
@@ -33,4 +33,4 @@ def test_the_examples_run(page, run_dir, data_dir, tmp_path, monkeypatch, capsys
 
 
 def test_pages_with_examples_are_found():
-    assert {"generate.md", "your-own-tokenizer.md"} <= {page.name for page in WITH_PYTHON}
+    assert {"generate.md", "own-tokenizer.md"} <= {page.name for page in WITH_PYTHON}
