@@ -273,7 +273,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
         SlmError: settings are impossible, the text cannot be had, or variants would be measured on
             different texts.
     """
-    from slm.data.place import default_data_dir
+    from slm.data.data_paths import default_data_dir
     from slm.data.prepare import prepare
     from slm.data.sources import source_of
 

@@ -4,9 +4,9 @@
                             [--dtype auto] [--top-k 50] [--rounds 3] [--json]
 
 A model with random weights and a tokenizer of which every token is a letter, served on loopback in
-a process of its own; every client streams one text. `without` is `Generator.complete` with as many
-prompts, in this process. Then where the time of a scheduler's step goes, without HTTP: the model,
-the draw of ids, the scheduler's own Python, and the making of events.
+a process of its own; every client streams one text. `without` is `Generator.complete` with the same
+number of prompts, in this process. Then the parts of a scheduler's step, without HTTP: the model,
+sampling, the scheduler's own Python, and the making of events.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from slm.generation.decoder import Draw
 from slm.generation.sequence import Row
 from slm.generation.slots import Slots
 from slm.model import GPT
-from slm.server.answers import CompletionWriter
 from slm.server.app import create_app
-from slm.server.asking import Job, Model
 from slm.server.endpoints import Service, as_event
 from slm.server.limits import Limits
+from slm.server.request_queue import Event
+from slm.server.requests import GenerationJob, ServedModel
+from slm.server.responses import CompletionWriter
 from slm.server.scheduler import Scheduler
 from slm.server.serve import build_server, listen, run
-from slm.server.streams import Piece, Stream
-from slm.server.tickets import Event
+from slm.server.served_sequence import ServedSequence, TextDelta
 
 PROMPT = "Once upon a time"
 TEMPERATURE = 0.8
@@ -59,7 +59,9 @@ def serve(preset: str, dtype: str, slots: int, listener: socket.socket) -> None:
     model = random_model(preset)
     engine = build_engine(model, slots, dtype=dtype)
     scheduler = Scheduler(engine.slots, limits, draw=engine.draw)
-    served = Model.of("bench", EndlessTokenizer(model.config.vocab_size), model.config.block_size)
+    served = ServedModel.of(
+        "bench", EndlessTokenizer(model.config.vocab_size), model.config.block_size
+    )
     service = Service(served, scheduler, limits, created=0)
     server = build_server(create_app(service), limits, on_drain=scheduler.drain)
     run(server, listener, on_ready=lambda address: None)
@@ -140,28 +142,28 @@ def parts(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> dict[
         Row(PROMPT, tokenizer, options, seed=1, index=index, block_size=block_size)
         for index in range(texts)
     ]
-    streams = [Stream(row, options, tokenizer) for row in rows]
-    pieces: list[tuple[int, Piece]] = []
+    sequences = [ServedSequence(row, options, tokenizer) for row in rows]
+    deltas: list[tuple[int, TextDelta]] = []
 
     def deliver(events: Sequence[Event]) -> None:
-        pieces.extend(event for event in events if not isinstance(event, Exception))
+        deltas.extend(event for event in events if not isinstance(event, Exception))
 
-    scheduler.submit(streams, deliver)
+    scheduler.submit(sequences, deliver)
     while scheduler.waiting_requests or scheduler.busy_slots < texts:
         scheduler.step()
     timed.seconds = dict.fromkeys(timed.seconds, 0.0)
-    pieces.clear()
+    deltas.clear()
     steps, began_at = 0, time.perf_counter()
     while scheduler.busy_slots == texts:
         scheduler.step()
         steps += 1
     whole = time.perf_counter() - began_at
     found = {**timed.seconds, "scheduler": whole - sum(timed.seconds.values())}
-    job = Job(streams, seed=1, prompt_tokens=0, logprobs=None)
-    writer = CompletionWriter(job, Model.of("bench", tokenizer, block_size))
+    job = GenerationJob(sequences, seed=1, prompt_tokens=0, logprobs=None)
+    writer = CompletionWriter(job, ServedModel.of("bench", tokenizer, block_size))
     began_at = time.perf_counter()
-    for index, piece in pieces:
-        if (answer := writer.event(index, piece)) is not None:
+    for index, delta in deltas:
+        if (answer := writer.event(index, delta)) is not None:
             as_event(answer)
     found["events"] = time.perf_counter() - began_at
     return {name: 1e6 * seconds / steps for name, seconds in found.items()}

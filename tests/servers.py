@@ -13,9 +13,9 @@ from slm.generation.batch_sampling import draw
 from slm.generation.decoder import Draw
 from slm.generation.slots import Slots
 from slm.server.app import create_app
-from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
+from slm.server.requests import ServedModel
 from slm.server.scheduler import Scheduler
 from slm.server.serve import Server, address_of, build_server, listen
 from slm.tokenizer.base import Tokenizer
@@ -54,7 +54,7 @@ def running(
     )
     scheduler = Scheduler(slots, limits, draw=draw)
     service = Service(
-        model=Model.of(name, tokenizer or BytesTokenizer(), slots.block_size),
+        model=ServedModel.of(name, tokenizer or BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
         created=1_700_000_000,

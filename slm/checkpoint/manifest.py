@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 
 from slm.errors import CheckpointError, shown
 from slm.storage.files import CHUNK_BYTES, chunk_name
-from slm.storage.reading import is_sealed, open_regular, read_bounded, sealed_json, strict_json
+from slm.storage.safe_reading import is_sealed, open_regular, read_bounded, sealed_json, strict_json
 
 MANIFEST_NAME = "MANIFEST.json"
 FORMAT = "slm-checkpoint"

@@ -29,7 +29,7 @@ from slm.storage.files import (
     standing_directory,
     without_aside,
 )
-from slm.storage.reading import kind_by_magic, open_regular, status_of
+from slm.storage.safe_reading import kind_by_magic, open_regular, status_of
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 

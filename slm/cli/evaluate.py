@@ -91,8 +91,8 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
     built-in corpus have a validation split; where it is a held-out share, it is the one that the
     model did not see.
     """
+    from slm.data.data_paths import identity_of
     from slm.data.file_source import existing_path
-    from slm.data.place import identity_of
     from slm.data.readers import read_documents
     from slm.data.sources import source_of
 

@@ -18,7 +18,7 @@ from slm.cli.output import print_json, say
 from slm.errors import ConfigError, UsageError
 from slm.quantities import counted
 from slm.storage.encodings import conversion_hint, encoding_of
-from slm.storage.reading import read_at_most
+from slm.storage.safe_reading import read_at_most
 
 if TYPE_CHECKING:
     from slm.generation import Completion, GenerationOptions, Generator

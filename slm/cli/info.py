@@ -15,7 +15,7 @@ from slm.cli.options import Json
 from slm.cli.output import print_json, say
 from slm.errors import UsageError
 from slm.hardware.resources import usable_cpus, usable_memory
-from slm.storage.reading import status_of
+from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint

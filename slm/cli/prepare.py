@@ -61,7 +61,7 @@ def prepare(
 
     Doing it again is instant when nothing has changed.
     """
-    from slm.data.place import default_data_dir
+    from slm.data.data_paths import default_data_dir
     from slm.data.prepare import prepare as prepare_data
     from slm.data.sources import has_own_validation, source_of
 

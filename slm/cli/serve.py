@@ -18,7 +18,7 @@ from slm.cli.options import Device, WeightDtype
 from slm.cli.output import say
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
-from slm.storage.reading import status_of
+from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -187,16 +187,16 @@ def _served(
 ) -> tuple[Service, InspectedModel]:
     """A model as it generates texts, and as it can be looked into."""
     from slm.generation import build_engine
-    from slm.server.asking import Model
     from slm.server.endpoints import Service
     from slm.server.insight_routes import InspectedModel
+    from slm.server.requests import ServedModel
     from slm.server.scheduler import Scheduler
 
     engine = build_engine(
         loaded.model, limits.slots, dtype=dtype, say=lambda text: say(f"note: {text}")
     )
     service = Service(
-        model=Model.of(name, loaded.tokenizer, engine.slots.block_size),
+        model=ServedModel.of(name, loaded.tokenizer, engine.slots.block_size),
         scheduler=Scheduler(engine.slots, limits, draw=engine.draw),
         limits=limits,
         created=int(time.time()),

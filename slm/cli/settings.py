@@ -21,7 +21,7 @@ from slm.presets import (
     settings_file,
 )
 from slm.run_paths import located_settings
-from slm.storage.reading import read_bounded, strict_json
+from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
@@ -146,7 +146,7 @@ def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str
     Raises:
         UsageError: they name other data than those that are there.
     """
-    from slm.data.place import DECISIVE
+    from slm.data.data_paths import DECISIVE
     from slm.data.shards import DataDirectory
     from slm.runs.data import others_than_named
 
@@ -190,7 +190,7 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     Raises:
         UsageError: some are there.
     """
-    from slm.data.place import DECISIVE
+    from slm.data.data_paths import DECISIVE
 
     if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
         return
@@ -216,7 +216,7 @@ def _value(settings: RunConfig, name: str) -> Any:
 
 def _identity(settings: RunConfig, name: str) -> Any:
     """A setting's value; of a path, the file that it means."""
-    from slm.data.place import identity_of
+    from slm.data.data_paths import identity_of
 
     value = _value(settings, name)
     return identity_of(value) if isinstance(value, str) else value

@@ -27,7 +27,7 @@ from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
 from slm.errors import DataError, HubError, SlmError
 from slm.storage.files import atomic_write
-from slm.storage.reading import read_bounded, strict_json
+from slm.storage.safe_reading import read_bounded, strict_json
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = "main"

@@ -44,7 +44,7 @@ from slm.storage.files import (
     sha256_of_file,
     write_errors,
 )
-from slm.storage.reading import read_bounded, sealed_json, strict_json
+from slm.storage.safe_reading import read_bounded, sealed_json, strict_json
 from slm.tokenizer.base import Ids, Tokenizer
 from slm.version import __version__
 

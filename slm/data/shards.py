@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from slm.data.batches import TokenArray
 from slm.errors import DataError, command_line, shown
 from slm.storage.files import CHUNK_BYTES, chunk_name
-from slm.storage.reading import is_sealed, open_regular, read_bounded, status_of, strict_json
+from slm.storage.safe_reading import is_sealed, open_regular, read_bounded, status_of, strict_json
 from slm.tokenizer.base import Tokenizer, fingerprint_of
 from slm.tokenizer.saved import FILE_NAME, LARGEST_FILE_BYTES, tokenizer_from_bytes
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from slm.config import ORIGIN_PLAN, RunConfig
-from slm.data.place import prepare_command
+from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.scaling_law import LAW, seconds_per_token

@@ -10,7 +10,7 @@ from typing import Any
 
 from slm.planning.restating import Outlook, Promise, Restatement
 from slm.storage.files import atomic_write
-from slm.storage.reading import read_bounded, strict_json
+from slm.storage.safe_reading import read_bounded, strict_json
 from slm.training.events import Callback, RunStart, StepRecord
 
 PLAN_FILE = "plan.json"

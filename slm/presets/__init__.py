@@ -32,7 +32,7 @@ from slm.config import (
 from slm.errors import ConfigError, UsageError, did_you_mean, shown
 from slm.run_paths import located, run_of, started_at
 from slm.storage.encodings import conversion_hint, encoding_of
-from slm.storage.reading import strict_toml, unique_keys
+from slm.storage.safe_reading import strict_toml, unique_keys
 
 DEFAULT_PRESET = "modern-12m"
 LARGEST_FILE_BYTES = 1 << 20

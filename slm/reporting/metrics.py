@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from slm.errors import TrainingError
 from slm.storage.files import atomic_write, write_errors
-from slm.storage.reading import read_bounded
+from slm.storage.safe_reading import read_bounded
 from slm.training.events import (
     AnomalyRecord,
     Callback,

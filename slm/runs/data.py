@@ -14,7 +14,7 @@ from slm.config import (
     DataConfig,
     RunConfig,
 )
-from slm.data.place import DECISIVE, default_data_dir
+from slm.data.data_paths import DECISIVE, default_data_dir
 from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
 from slm.data.sources import has_own_validation, source_of

@@ -13,7 +13,7 @@ from slm.config import CONFIG_FORMAT
 from slm.errors import UsageError, WriteError
 from slm.run_paths import run_of
 from slm.storage.files import atomic_write, fsync_directory, make_directory, write_errors
-from slm.storage.reading import read_bounded, strict_json
+from slm.storage.safe_reading import read_bounded, strict_json
 
 Existing = Literal["refuse", "resume", "set-aside"]
 """What to do with a run that is already in the directory."""

@@ -1,8 +1,10 @@
 """A model over HTTP: an OpenAI-compatible API with continuous batching.
 
-From the inside out: `streams` (one text), `scheduler` (many texts in the slots of one model),
-`schemas` and `answers` (what is asked and said), `endpoints` (one function a path), `security` and
-`protocol` (who may ask, and for how long), `app` (all of it together), `serve` (the process).
+From the inside out: `served_sequence` (one sequence), `request_queue` and `scheduler` (many
+sequences in the slots of one model), `schemas` and `responses` (the objects of the API), `requests`
+and `request_bodies` (from bytes to a generation job), `endpoints` (one function per path),
+`security` and `http_protocol` (access and deadlines), `app` (the application), `serve` (the
+process).
 
-Importing the parts needs the extra `serve`, but for the first two.
+All modules but the first three need the extra `serve`.
 """

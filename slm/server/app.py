@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from slm.server.endpoints import Endpoints, Service, gone_response, problem_response
+from slm.server.endpoints import Endpoints, Service, error_response, gone_response
+from slm.server.http_errors import HttpError
 from slm.server.metrics import CountRequests, Metrics
 from slm.server.openapi import description
-from slm.server.problems import ProblemError
 from slm.server.security import Guard
 
 
@@ -73,7 +73,7 @@ def create_app(
             Middleware(Guard, names=names, origins=origins, api_key=api_key, open_paths=open_paths),
         ],
         exception_handlers={
-            ProblemError: problem_response,
+            HttpError: error_response,
             HTTPException: _http_problem,
             ClientDisconnect: gone_response,
             Exception: _fault,
@@ -103,7 +103,7 @@ def _http_problem(request: Request, error: Exception) -> Response:
     """What Starlette itself refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     messages = {404: "there is no such path", 405: "the path knows other methods"}
-    problem = ProblemError(
+    problem = HttpError(
         error.status_code,
         messages.get(error.status_code, error.detail),
         headers=dict(error.headers or {}),
@@ -113,4 +113,4 @@ def _http_problem(request: Request, error: Exception) -> Response:
 
 def _fault(request: Request, error: Exception) -> Response:
     """A fault of ours; what it was is for the log alone, and uvicorn writes it there."""
-    return ProblemError(500, "a fault of the server").response()
+    return HttpError(500, "a fault of the server").response()

@@ -13,25 +13,25 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from slm.server.answers import (
-    Answer,
+from slm.server.http_errors import HttpError, no_such_model
+from slm.server.limits import Limits
+from slm.server.metrics import Metrics, is_about
+from slm.server.request_bodies import BodyReader
+from slm.server.request_queue import BusyError, ClosedError, Event, ModelError
+from slm.server.requests import GenerationJob, ServedModel, chat_job, completion_job
+from slm.server.responses import (
     ChatWriter,
     CompletionWriter,
     Health,
     ModelCard,
     ModelList,
+    ResponseBody,
+    ResponseWriter,
     Usage,
-    Writer,
 )
-from slm.server.asking import Job, Model, chat_job, completion_job
-from slm.server.bodies import BodyReader
-from slm.server.limits import Limits
-from slm.server.metrics import Metrics, is_about
-from slm.server.problems import ProblemError, no_such_model
 from slm.server.scheduler import Scheduler
 from slm.server.schemas import ChatRequest, CompletionRequest, GenerationRequest
-from slm.server.streams import Piece, Stream
-from slm.server.tickets import BusyError, ClosedError, Event, ModelError
+from slm.server.served_sequence import ServedSequence, TextDelta
 
 Result = TypeVar("Result")
 
@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 class Service:
     """A model and all that it is served with."""
 
-    model: Model
+    model: ServedModel
     scheduler: Scheduler
     limits: Limits
     created: int
@@ -92,7 +92,7 @@ class Endpoints:
         """`GET /healthz`."""
         for service in self._services.values():
             if not service.scheduler.is_well:
-                raise as_problem(ClosedError(by_fault=True))
+                raise as_http_error(ClosedError(by_fault=True))
         return as_json(Health(model=self._service.model.name))
 
     async def metrics(self, request: Request) -> Response:
@@ -108,7 +108,7 @@ class Endpoints:
             except (BusyError, ClosedError) as error:
                 refusals.append(error)
         if len(refusals) == len(self._services):
-            raise as_problem(refusals[0])
+            raise as_http_error(refusals[0])
 
     def _meant(self, request: Request, asked: GenerationRequest) -> Service:
         """The model that a request for texts is about: the first where it names none."""
@@ -120,7 +120,7 @@ class Endpoints:
         """The model of a name.
 
         Raises:
-            ProblemError: there is none.
+            HttpError: there is none.
         """
         if name not in self._services:
             raise no_such_model(name, self._services)
@@ -131,17 +131,17 @@ class Endpoints:
         self,
         request: Request,
         asked: GenerationRequest,
-        job: Job,
-        writer: Writer,
+        job: GenerationJob,
+        writer: ResponseWriter,
         scheduler: Scheduler,
     ) -> Response:
         pace = STREAM_PACE if asked.stream else math.inf
-        events = pieces_of(scheduler, job.streams, pace=pace)
+        events = deltas_of(scheduler, job.sequences, pace=pace)
         if not asked.stream:
             async with aclosing(events):
-                pieces = await unless_gone(request, _collected(events, len(job.streams)))
-            return as_json(writer.whole(pieces, _usage(job, [each[-1] for each in pieces])))
-        # The head of the answer waits for the first pieces: until then it can be a refusal.
+                deltas = await unless_gone(request, _collected(events, len(job.sequences)))
+            return as_json(writer.whole(deltas, _usage(job, [each[-1] for each in deltas])))
+        # The head of the answer waits for the first deltas: until then it can be a refusal.
         first = await unless_gone(request, _first(events))
         return EventStream(_sent(first, events, job, writer, usage=asked.includes_usage))
 
@@ -150,96 +150,96 @@ def _card(service: Service) -> ModelCard:
     return ModelCard(id=service.model.name, created=service.created)
 
 
-Pieces = Sequence[tuple[int, Piece]]
-"""What has been added to a request's texts: the number of a text, and its next piece."""
+TextDeltas = Sequence[tuple[int, TextDelta]]
+"""What has been added to a request's texts: the number of a text, and its next delta."""
 
 STREAM_PACE = 1 / 60
 """Seconds between two writes to a client at least: a screen shows no more, and each takes about
 as long as the arithmetic of a token."""
 
 
-async def pieces_of(
-    scheduler: Scheduler, streams: Sequence[Stream], *, pace: float
-) -> AsyncGenerator[Pieces]:
-    """All pieces of a request's texts; whoever stops listening gives the slots back.
+async def deltas_of(
+    scheduler: Scheduler, sequences: Sequence[ServedSequence], *, pace: float
+) -> AsyncGenerator[TextDeltas]:
+    """All deltas of a request's texts; whoever stops listening gives the slots back.
 
     Yields:
-        What has come since the last time, at the `pace` of a `Ticket`.
+        What has come since the last time, at the `pace` of a `QueuedRequest`.
 
     Raises:
-        ProblemError: it was refused, or has failed.
+        HttpError: it was refused, or has failed.
     """
     queue: asyncio.Queue[Sequence[Event]] = asyncio.Queue()
     try:
-        ticket = scheduler.submit(streams, queue.put_nowait, pace=pace)
+        queued = scheduler.submit(sequences, queue.put_nowait, pace=pace)
     except (BusyError, ClosedError) as error:
-        raise as_problem(error) from None
-    unfinished = len(streams)
+        raise as_http_error(error) from None
+    unfinished = len(sequences)
     try:
         while unfinished:
             events = [*await queue.get()]
             while not queue.empty():  # where the listener is slow
                 events += queue.get_nowait()
-            pieces = [event for event in events if not isinstance(event, Exception)]
-            unfinished -= sum(piece.finish is not None for _, piece in pieces)
-            if pieces:
-                yield pieces
+            deltas = [event for event in events if not isinstance(event, Exception)]
+            unfinished -= sum(delta.finish is not None for _, delta in deltas)
+            if deltas:
+                yield deltas
             if isinstance(events[-1], Exception):  # after which none comes
-                raise as_problem(events[-1])
+                raise as_http_error(events[-1])
     finally:
-        scheduler.cancel(ticket)
+        scheduler.cancel(queued)
 
 
-def as_problem(error: BusyError | ClosedError | ModelError) -> ProblemError:
+def as_http_error(error: BusyError | ClosedError | ModelError) -> HttpError:
     """What a client is told of it."""
     if isinstance(error, BusyError):
         status = 429 if error.refused_at_once else 503
-        return ProblemError(status, error.message, code="busy", retry_after=error.retry_after)
+        return HttpError(status, error.message, code="busy", retry_after=error.retry_after)
     if isinstance(error, ClosedError) and error.by_fault:
-        return ProblemError(
+        return HttpError(
             503, "the model stopped working; the server must be restarted", code="model_failed"
         )
     if isinstance(error, ClosedError):
-        return ProblemError(503, "the server is about to end", code="ending", retry_after=5)
-    return ProblemError(500, str(error), code="model_failed")
+        return HttpError(503, "the server is about to end", code="ending", retry_after=5)
+    return HttpError(500, str(error), code="model_failed")
 
 
-async def _first(events: AsyncGenerator[Pieces]) -> Pieces:
+async def _first(events: AsyncGenerator[TextDeltas]) -> TextDeltas:
     return await anext(events)
 
 
-async def _collected(events: AsyncGenerator[Pieces], choices: int) -> list[list[Piece]]:
-    collected: list[list[Piece]] = [[] for _ in range(choices)]
-    async for pieces in events:
-        for index, piece in pieces:
-            collected[index].append(piece)
+async def _collected(events: AsyncGenerator[TextDeltas], choices: int) -> list[list[TextDelta]]:
+    collected: list[list[TextDelta]] = [[] for _ in range(choices)]
+    async for deltas in events:
+        for index, delta in deltas:
+            collected[index].append(delta)
     return collected
 
 
 async def _sent(
-    first: Pieces,
-    events: AsyncGenerator[Pieces],
-    job: Job,
-    writer: Writer,
+    first: TextDeltas,
+    events: AsyncGenerator[TextDeltas],
+    job: GenerationJob,
+    writer: ResponseWriter,
     *,
     usage: bool,
 ) -> AsyncGenerator[bytes]:
     """The server-sent events of a stream, those of the same moment together."""
-    last: list[Piece] = []
+    last: list[TextDelta] = []
 
-    def written(pieces: Pieces) -> bytes:
-        last.extend(piece for _, piece in pieces if piece.finish is not None)
-        answers = [writer.event(index, piece) for index, piece in pieces]
+    def written(deltas: TextDeltas) -> bytes:
+        last.extend(delta for _, delta in deltas if delta.finish is not None)
+        answers = [writer.event(index, delta) for index, delta in deltas]
         return b"".join(as_event(answer) for answer in answers if answer is not None)
 
     async with aclosing(events):
         if content := b"".join(map(as_event, writer.opening())) + written(first):
             yield content
         try:
-            async for pieces in events:
-                if content := written(pieces):
+            async for deltas in events:
+                if content := written(deltas):
                     yield content
-        except ProblemError as problem:
+        except HttpError as problem:
             yield b"data: " + problem.response().body + b"\n\n"
             return
         end = as_event(writer.usage_event(_usage(job, last))) if usage else b""
@@ -284,8 +284,8 @@ async def _disconnection(request: Request) -> None:
         pass
 
 
-def _usage(job: Job, last_pieces: Sequence[Piece]) -> Usage:
-    new_tokens = sum(piece.new_tokens for piece in last_pieces)
+def _usage(job: GenerationJob, last_deltas: Sequence[TextDelta]) -> Usage:
+    new_tokens = sum(delta.new_tokens for delta in last_deltas)
     return Usage(
         prompt_tokens=job.prompt_tokens,
         completion_tokens=new_tokens,
@@ -293,19 +293,19 @@ def _usage(job: Job, last_pieces: Sequence[Piece]) -> Usage:
     )
 
 
-def as_json(answer: Answer) -> Response:
+def as_json(answer: ResponseBody) -> Response:
     """A response that holds the answer."""
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-def as_event(answer: Answer) -> bytes:
+def as_event(answer: ResponseBody) -> bytes:
     """A server-sent event that holds the answer, whose JSON is on one line."""
     return b"data: " + answer.model_dump_json().encode("utf-8") + b"\n\n"
 
 
-def problem_response(request: Request, error: Exception) -> JSONResponse:
-    """For Starlette: the response to a `ProblemError`."""
-    assert isinstance(error, ProblemError)
+def error_response(request: Request, error: Exception) -> JSONResponse:
+    """For Starlette: the response to a `HttpError`."""
+    assert isinstance(error, HttpError)
     return error.response()
 
 

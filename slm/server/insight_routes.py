@@ -34,10 +34,10 @@ from slm.insight import (
     weigh_options,
 )
 from slm.model import GPT
-from slm.server.bodies import BodyReader
+from slm.server.http_errors import HttpError, no_such_model
 from slm.server.limits import Limits
 from slm.server.metrics import is_about
-from slm.server.problems import ProblemError, no_such_model
+from slm.server.request_bodies import BodyReader
 from slm.server.schemas import valid_unicode
 from slm.tokenizer.base import Tokenizer
 
@@ -93,13 +93,13 @@ class TextQuestion(BaseModel):
         """The text, or its ids.
 
         Raises:
-            ProblemError: both are there, or neither is.
+            HttpError: both are there, or neither is.
         """
         if self.text is not None and self.ids is None:
             return self.text
         if self.ids is not None and self.text is None:
             return self.ids
-        raise ProblemError(400, "give a text or its ids, and not both", param="text")
+        raise HttpError(400, "give a text or its ids, and not both", param="text")
 
 
 class TokensQuestion(TextQuestion):
@@ -194,14 +194,14 @@ class Insight:
         """The JSON of what `work` gives, made in a thread when it is this request's turn.
 
         Raises:
-            ProblemError: too many wait, or the question cannot be answered.
+            HttpError: too many wait, or the question cannot be answered.
         """
         if self._turn.statistics().tasks_waiting >= MOST_WAITING:
-            raise ProblemError(429, "too many questions wait for their turn", retry_after=1)
+            raise HttpError(429, "too many questions wait for their turn", retry_after=1)
         try:
             return await anyio.to_thread.run_sync(lambda: _encoded(work()), limiter=self._turn)
         except SlmError as error:
-            raise ProblemError(400, str(error)) from None
+            raise HttpError(400, str(error)) from None
 
     def _name(self, asked: TextQuestion) -> str:
         name = next(iter(self.models), "") if asked.model is None else asked.model
@@ -233,7 +233,7 @@ class Insight:
     def _tokens(self, name: str, of: InspectedModel, asked: TokensQuestion) -> Any:
         ids = token_ids(of.tokenizer, asked.content)
         if len(ids) > MOST_IDS:
-            raise ProblemError(400, f"the text has more than {MOST_IDS:,} tokens", param="text")
+            raise HttpError(400, f"the text has more than {MOST_IDS:,} tokens", param="text")
         scored = score_text(of.model, of.tokenizer, ids, top=asked.top)
         return {"model": name, **of.dtypes, **as_json(scored, digits=DIGITS)}
 
@@ -269,11 +269,11 @@ def _few_ids(of: InspectedModel, asked: TextQuestion) -> list[int]:
     """The ids of a text that is not too long to be looked into.
 
     Raises:
-        ProblemError: it is.
+        HttpError: it is.
     """
     ids = token_ids(of.tokenizer, asked.content)
     if len(ids) > MOST_LOOKED_INTO:
-        raise ProblemError(
+        raise HttpError(
             400, f"the text has {len(ids):,} tokens, more than {MOST_LOOKED_INTO:,}", param="text"
         )
     return ids

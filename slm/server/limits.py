@@ -30,8 +30,8 @@ class Limits(SettingsGroup):
     """Continuations of a prompt (`n`)."""
     prompts: Annotated[int, Field(ge=1, le=1024)] = 16
     """Prompts in a request."""
-    told: Annotated[int, Field(ge=1, le=2**30)] = 1 << 18
-    """Tokens of a request's answer, alternatives told with `logprobs` included."""
+    max_response_tokens: Annotated[int, Field(ge=1, le=2**30)] = 1 << 18
+    """Tokens of a request's answer, alternatives reported with `logprobs` included."""
     queue_seconds: Seconds = 30.0
     """How long a request waits for a slot before it is refused with 503."""
     request_seconds: Seconds = 120.0

@@ -8,21 +8,21 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from slm.server.answers import (
+from slm.server.limits import Limits
+from slm.server.requests import ServedModel
+from slm.server.responses import (
     ChatChunk,
     ChatCompletion,
     Completion,
+    ErrorResponse,
     Health,
     ModelCard,
     ModelList,
-    ProblemAnswer,
 )
-from slm.server.asking import Model
-from slm.server.limits import Limits
 from slm.server.schemas import ChatRequest, CompletionRequest
 from slm.version import __version__
 
-PROBLEMS = {
+ERRORS = {
     400: "The request is no HTTP or no JSON, or a field is wrong; `param` names it.",
     401: "The API key is missing or wrong.",
     403: "A page of another origin asks.",
@@ -44,13 +44,13 @@ RETRIED = (429, 503)
 
 
 def description(
-    model: Model, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
+    model: ServedModel, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The whole document, OpenAPI 3.1, with the bounds of this model and these limits.
 
     `others` are the names of models that are served as well.
     """
-    written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ProblemAnswer)
+    written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ErrorResponse)
     _, schemas = models_json_schema(
         [
             *[(asked, "validation") for asked in (CompletionRequest, ChatRequest)],
@@ -89,7 +89,7 @@ def description(
 
 
 def _set_bounds(
-    components: dict[str, Any], model: Model, limits: Limits, others: Sequence[str]
+    components: dict[str, Any], model: ServedModel, limits: Limits, others: Sequence[str]
 ) -> None:
     for name in ("CompletionRequest", "ChatRequest"):
         fields = components[name]["properties"]
@@ -119,8 +119,8 @@ def _problems(*statuses: int) -> dict[str, Any]:
     retry = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
     return {
         str(status): {
-            "description": PROBLEMS[status],
-            "content": _json(ProblemAnswer),
+            "description": ERRORS[status],
+            "content": _json(ErrorResponse),
             **({"headers": retry} if status in RETRIED else {}),
         }
         for status in statuses
@@ -181,6 +181,6 @@ def _post(
                 "description": "Done. With `stream`: server-sent events.",
                 "content": {**_json(answer), "text/event-stream": {"schema": events}},
             },
-            **_problems(*PROBLEMS),
+            **_problems(*ERRORS),
         },
     }

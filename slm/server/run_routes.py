@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from slm.server.problems import ProblemError
-from slm.storage.reading import open_regular, read_bounded, status_of, strict_json
+from slm.server.http_errors import HttpError
+from slm.storage.safe_reading import open_regular, read_bounded, status_of, strict_json
 
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
@@ -42,24 +42,24 @@ Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """How far a reader has come: in which file, and up to which byte."""
 
     file: int
     offset: int
 
     @classmethod
-    def parse(cls, text: str | None) -> Place | None:
+    def parse(cls, text: str | None) -> Cursor | None:
         """What `str` gave; None: from the beginning.
 
         Raises:
-            ProblemError: it is nothing that we have given.
+            HttpError: it is nothing that we have given.
         """
         if not text:
             return None
         file, dash, offset = text.partition("-")
         if not (dash and len(text) < 50 and _is_number(file) and _is_number(offset)):
-            raise ProblemError(400, "after is not a place that an answer has named", param="after")
+            raise HttpError(400, "after is not a place that an answer has named", param="after")
         return cls(int(file), int(offset))
 
     def __str__(self) -> str:
@@ -84,8 +84,8 @@ def run_routes(run: Path | None) -> list[Route]:
 
     async def records(request: Request) -> Response:
         if run is None:
-            raise ProblemError(404, "no run is shown here")
-        after = Place.parse(request.query_params.get("after"))
+            raise HttpError(404, "no run is shown here")
+        after = Cursor.parse(request.query_params.get("after"))
         return JSONResponse(await anyio.to_thread.run_sync(new_records, run, after))
 
     return [
@@ -114,7 +114,7 @@ def describe_run(run: Path) -> Record:
     return {"name": run.resolve().name, "settings": settings}
 
 
-def new_records(run: Path, after: Place | None) -> Record:
+def new_records(run: Path, after: Cursor | None) -> Record:
     """The records that were written after a place.
 
     Returns:
@@ -125,7 +125,7 @@ def new_records(run: Path, after: Place | None) -> Record:
     path = run / METRICS_FILE
     status = status_of(path)
     if status is None:
-        return _answer([], after or Place(0, 0), restarted=False, more=False, seconds_ago=None)
+        return _answer([], after or Cursor(0, 0), restarted=False, more=False, seconds_ago=None)
     goes_on = after is not None and after.file == status.st_ino and after.offset <= status.st_size
     start = after.offset if goes_on and after is not None else 0
     try:
@@ -139,7 +139,7 @@ def new_records(run: Path, after: Place | None) -> Record:
         whole = content  # a line that no run writes
     return _answer(
         thinned(parsed(whole)),
-        Place(status.st_ino, start + len(whole)),
+        Cursor(status.st_ino, start + len(whole)),
         restarted=after is not None and after.offset > 0 and not goes_on,
         more=start + len(content) < status.st_size,
         seconds_ago=max(0.0, time.time() - status.st_mtime),
@@ -147,7 +147,7 @@ def new_records(run: Path, after: Place | None) -> Record:
 
 
 def _answer(
-    records: list[Record], place: Place, *, restarted: bool, more: bool, seconds_ago: float | None
+    records: list[Record], place: Cursor, *, restarted: bool, more: bool, seconds_ago: float | None
 ) -> Record:
     return {
         "records": records,

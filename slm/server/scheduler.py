@@ -22,8 +22,15 @@ from slm.generation.batch_sampling import draw
 from slm.generation.decoder import NO_ID, Draw
 from slm.generation.slots import Slots
 from slm.server.limits import Limits
-from slm.server.streams import Piece, Stream, draw_ids
-from slm.server.tickets import BusyError, ClosedError, Deliver, Event, ModelError, Ticket
+from slm.server.request_queue import (
+    BusyError,
+    ClosedError,
+    Deliver,
+    Event,
+    ModelError,
+    QueuedRequest,
+)
+from slm.server.served_sequence import ServedSequence, TextDelta, draw_ids
 
 READ_TOKENS_PER_STEP = 256
 """Once so many are read into slots in a step, further texts wait for the next: those that are being
@@ -71,35 +78,37 @@ class Scheduler:
         self._clock = clock
         self._changed = threading.Condition()
         # Under the lock of `_changed`:
-        self._tickets: set[Ticket] = set()
-        self._waiting: deque[Ticket] = deque()
+        self._requests: set[QueuedRequest] = set()
+        self._waiting: deque[QueuedRequest] = deque()
         self._closed = False
         self._is_broken = False
         self._ends_at = math.inf
         # Of the thread that makes the steps:
         self._free = list(range(slots.n_slots - 1, -1, -1))
-        self._running: dict[int, tuple[Ticket, int]] = {}
-        self._told: dict[Ticket, None] = {}  # those with events that are not delivered, in order
+        self._running: dict[int, tuple[QueuedRequest, int]] = {}
+        self._told: dict[QueuedRequest, None] = {}  # with undelivered events, in order
         self._mean_seconds = 1.0
         self._step_began_at = math.inf  # while a step is made
         self._thread: threading.Thread | None = None
 
     # For any thread
 
-    def submit(self, streams: Sequence[Stream], deliver: Deliver, *, pace: float = 0.0) -> Ticket:
-        """Hand in a request; see `Ticket`.
+    def submit(
+        self, sequences: Sequence[ServedSequence], deliver: Deliver, *, pace: float = 0.0
+    ) -> QueuedRequest:
+        """Hand in a request; see `QueuedRequest`.
 
         Raises:
             BusyError: the slots and the queue are full.
             ClosedError: nothing is taken any longer.
         """
-        ticket = Ticket(streams, deliver, self._clock(), pace)
+        request = QueuedRequest(sequences, deliver, self._clock(), pace)
         with self._changed:
             self._check_room()
-            self._tickets.add(ticket)
-            self._waiting.append(ticket)
+            self._requests.add(request)
+            self._waiting.append(request)
             self._changed.notify()
-        return ticket
+        return request
 
     def check_room(self) -> None:
         """Say early that a request would be refused.
@@ -115,7 +124,7 @@ class Scheduler:
             raise ClosedError(by_fault=True)
         if self._closed or self._ends_at < math.inf:
             raise ClosedError
-        if len(self._tickets) >= self._limits.queue + self._slots.n_slots:
+        if len(self._requests) >= self._limits.queue + self._slots.n_slots:
             raise BusyError(
                 f"all {self._slots.n_slots} slots are taken and {self._limits.queue} requests wait",
                 retry_after=self.retry_after(),
@@ -124,14 +133,14 @@ class Scheduler:
 
     def retry_after(self) -> float:
         """A guess when there will be room: seconds, 1 to 60."""
-        turns = len(self._tickets) / self._slots.n_slots
+        turns = len(self._requests) / self._slots.n_slots
         return min(60.0, max(1.0, turns * self._mean_seconds))
 
-    def cancel(self, ticket: Ticket) -> None:
+    def cancel(self, request: QueuedRequest) -> None:
         """Take a request back, ended or not; its slots are free within one step."""
         with self._changed:
-            if ticket in self._tickets:
-                ticket.cancelled = True
+            if request in self._requests:
+                request.cancelled = True
                 self._changed.notify()
 
     def drain(self) -> None:
@@ -159,7 +168,7 @@ class Scheduler:
     def waiting_requests(self) -> int:
         """Requests of which no text has been in a slot yet."""
         with self._changed:
-            return sum(not ticket.started for ticket in self._waiting)
+            return sum(not request.started for request in self._waiting)
 
     # The thread that makes the steps
 
@@ -186,8 +195,8 @@ class Scheduler:
                     self.step()
                 except Exception:
                     self._start_over()
-            for ticket in tuple(self._tickets):
-                self._end(ticket, ClosedError())
+            for request in tuple(self._requests):
+                self._end(request, ClosedError())
             self._deliver()
         except BaseException:
             self._give_up()
@@ -195,7 +204,7 @@ class Scheduler:
     def _wait_for_work(self) -> bool:
         """Whether there is a step to make; otherwise the scheduler is closed."""
         with self._changed:
-            while not (self._tickets or self._closed):
+            while not (self._requests or self._closed):
                 self._changed.wait()
             return not self._closed
 
@@ -207,9 +216,9 @@ class Scheduler:
             self._slots.release(slot)
         self._free = list(range(self._slots.n_slots - 1, -1, -1))
         with self._changed:
-            tickets = tuple(self._tickets)
-        for ticket in tickets:
-            self._end(ticket, ModelError("the model failed"))
+            requests = tuple(self._requests)
+        for request in requests:
+            self._end(request, ModelError("the model failed"))
         self._deliver()
 
     def _give_up(self) -> None:
@@ -217,11 +226,11 @@ class Scheduler:
         logger.critical("the scheduler stopped", exc_info=True)
         with self._changed:
             self._is_broken = True
-            tickets = tuple(self._tickets)
-            self._tickets.clear()
+            requests = tuple(self._requests)
+            self._requests.clear()
             self._waiting.clear()
-        for ticket in tickets:
-            self._tell(ticket, ClosedError(by_fault=True))
+        for request in requests:
+            self._tell(request, ClosedError(by_fault=True))
         self._deliver()
 
     def close(self) -> None:
@@ -246,8 +255,8 @@ class Scheduler:
             self._step_began_at = math.inf
 
     def _continue_running(self) -> None:
-        going_on = [slot for slot in self._running if self._stream_in(slot).next_id is not None]
-        starting_over = [slot for slot in self._running if self._stream_in(slot).next_id is None]
+        going_on = [slot for slot in self._running if self._sequence_in(slot).next_id is not None]
+        starting_over = [slot for slot in self._running if self._sequence_in(slot).next_id is None]
         if going_on:
             self._advance(going_on)
         for slot in starting_over:
@@ -256,79 +265,79 @@ class Scheduler:
                 self._slots.release(slot)
                 self._read(slot)
 
-    def _stream_in(self, slot: int) -> Stream:
-        ticket, index = self._running[slot]
-        return ticket.streams[index]
+    def _sequence_in(self, slot: int) -> ServedSequence:
+        request, index = self._running[slot]
+        return request.sequences[index]
 
     def _drop_cancelled(self) -> None:
         with self._changed:
-            cancelled = [ticket for ticket in self._tickets if ticket.cancelled]
-        for ticket in cancelled:
+            cancelled = [request for request in self._requests if request.cancelled]
+        for request in cancelled:
             self.counts.cancelled += 1
-            self._told.pop(ticket, None)
-            self._forget(ticket)
+            self._told.pop(request, None)
+            self._forget(request)
 
     def _end_late(self) -> None:
         """Refuse what has waited too long, and cut what has taken too long."""
         now = self._clock()
         is_over = now > self._ends_at
         with self._changed:
-            unstarted = [ticket for ticket in self._waiting if not ticket.started]
-        for ticket in unstarted:
+            unstarted = [request for request in self._waiting if not request.started]
+        for request in unstarted:
             if is_over:
-                self._end(ticket, ClosedError())
-            elif now - ticket.submitted_at > self._limits.queue_seconds:
+                self._end(request, ClosedError())
+            elif now - request.submitted_at > self._limits.queue_seconds:
                 waited = f"no slot became free within {self._limits.queue_seconds:g} s"
                 again = self.retry_after()
-                self._end(ticket, BusyError(waited, retry_after=again, refused_at_once=False))
-        for ticket in {ticket for ticket, _ in self._running.values()}:
-            if is_over or now - ticket.submitted_at > self._limits.request_seconds:
-                for index, stream in enumerate(ticket.streams):
-                    if not stream.finished:
-                        self._add(ticket, index, stream.cut())
+                self._end(request, BusyError(waited, retry_after=again, refused_at_once=False))
+        for request in {request for request, _ in self._running.values()}:
+            if is_over or now - request.submitted_at > self._limits.request_seconds:
+                for index, sequence in enumerate(request.sequences):
+                    if not sequence.finished:
+                        self._add(request, index, sequence.cut())
 
     def _advance(self, slots: list[int]) -> None:
         texts = [self._running[slot] for slot in slots]
-        ids = [ticket.streams[index].next_id for ticket, index in texts]
+        ids = [request.sequences[index].next_id for request, index in texts]
         try:
             logits = self._slots.advance(slots, [i for i in ids if i is not None]).cpu()
         except Exception:
             # Which of them is at fault is not known, nor what state the slots are in.
-            self._fail({ticket for ticket, _ in texts})
+            self._fail({request for request, _ in texts})
             return
         self._take(slots, logits)
 
     def _read(self, slot: int) -> None:
-        ticket, index = self._running[slot]
+        request, index = self._running[slot]
         try:
-            logits = self._slots.admit(slot, ticket.streams[index].context).cpu()
+            logits = self._slots.admit(slot, request.sequences[index].context).cpu()
         except Exception:
-            self._fail({ticket})
+            self._fail({request})
             return
         self._take([slot], logits[None])
 
     def _take(self, slots: Sequence[int], logits: Tensor) -> None:
         """Let the texts in n slots go on by what their logits [n, V] say."""
         texts = [self._running[slot] for slot in slots]
-        streams = [ticket.streams[index] for ticket, index in texts]
+        sequences = [request.sequences[index] for request, index in texts]
         try:
-            ids = draw_ids(streams, logits, self._draw)
+            ids = draw_ids(sequences, logits, self._draw)
         except Exception:
-            self._fail({ticket for ticket, _ in texts})
+            self._fail({request for request, _ in texts})
             return
-        for row, (ticket, index) in enumerate(texts):
+        for row, (request, index) in enumerate(texts):
             if slots[row] not in self._running:  # another text of its request has failed just now
                 continue
             if ids[row] == NO_ID:
-                self._end(ticket, ModelError("the model's logits are not finite numbers"))
+                self._end(request, ModelError("the model's logits are not finite numbers"))
                 continue
-            stream = streams[row]
+            sequence = sequences[row]
             try:
-                piece = stream.take(ids[row], logits[row] if stream.looks_at_logits else None)
+                delta = sequence.take(ids[row], logits[row] if sequence.looks_at_logits else None)
             except Exception:
-                self._fail({ticket})
+                self._fail({request})
                 continue
-            self._add(ticket, index, piece)
+            self._add(request, index, delta)
 
     def _fill_free_slots(self) -> None:
         tokens = 0
@@ -337,80 +346,80 @@ class Scheduler:
                 if not self._waiting:
                     return
                 # So a request of many texts has all slots only while nobody else wants one.
-                ticket = min(self._waiting, key=lambda ticket: ticket.in_slots)
-                index = ticket.unread.popleft()
-                if not ticket.unread:
-                    self._waiting.remove(ticket)
-            stream = ticket.streams[index]
-            ticket.started = True
-            self.counts.prompt_tokens += stream.prompt_tokens
-            first = stream.begin()
+                request = min(self._waiting, key=lambda request: request.in_slots)
+                index = request.unread.popleft()
+                if not request.unread:
+                    self._waiting.remove(request)
+            sequence = request.sequences[index]
+            request.started = True
+            self.counts.prompt_tokens += sequence.prompt_tokens
+            first = sequence.begin()
             if first is not None:
-                self._add(ticket, index, first)
-            if not stream.finished:
+                self._add(request, index, first)
+            if not sequence.finished:
                 slot = self._free.pop()
-                self._running[slot] = (ticket, index)
-                ticket.in_slots += 1
-                tokens += len(stream.context)
+                self._running[slot] = (request, index)
+                request.in_slots += 1
+                tokens += len(sequence.context)
                 self._read(slot)
 
-    def _add(self, ticket: Ticket, index: int, piece: Piece) -> None:
-        """Note a piece; with the last one its slot becomes free."""
-        self._tell(ticket, (index, piece))
-        if piece.finish is None:
+    def _add(self, request: QueuedRequest, index: int, delta: TextDelta) -> None:
+        """Note a delta; with the last one its slot becomes free."""
+        self._tell(request, (index, delta))
+        if delta.finish is None:
             return
-        self.counts.new_tokens += piece.new_tokens
+        self.counts.new_tokens += delta.new_tokens
         for slot, text in tuple(self._running.items()):
-            if text == (ticket, index):
+            if text == (request, index):
                 self._release(slot)
-        ticket.unfinished -= 1
-        if ticket.unfinished == 0:
-            seconds = self._clock() - ticket.submitted_at
+        request.unfinished -= 1
+        if request.unfinished == 0:
+            seconds = self._clock() - request.submitted_at
             self._mean_seconds += 0.1 * (seconds - self._mean_seconds)
-            self._forget(ticket)
+            self._forget(request)
 
-    def _fail(self, tickets: set[Ticket]) -> None:
+    def _fail(self, requests: set[QueuedRequest]) -> None:
         logger.exception("the model failed")
-        for ticket in tickets:
-            self._end(ticket, ModelError("the model failed"))
+        for request in requests:
+            self._end(request, ModelError("the model failed"))
 
-    def _end(self, ticket: Ticket, why: BusyError | ClosedError | ModelError) -> None:
+    def _end(self, request: QueuedRequest, why: BusyError | ClosedError | ModelError) -> None:
         if isinstance(why, ModelError):
             self.counts.failed += 1
-        self._tell(ticket, why)
-        self._forget(ticket)
+        self._tell(request, why)
+        self._forget(request)
 
-    def _forget(self, ticket: Ticket) -> None:
+    def _forget(self, request: QueuedRequest) -> None:
         """Free all that a request holds."""
         with self._changed:
-            self._tickets.discard(ticket)
-            if ticket in self._waiting:
-                self._waiting.remove(ticket)
+            self._requests.discard(request)
+            if request in self._waiting:
+                self._waiting.remove(request)
         for slot, (holder, _) in tuple(self._running.items()):
-            if holder is ticket:
+            if holder is request:
                 self._release(slot)
 
     def _release(self, slot: int) -> None:
-        ticket, _ = self._running.pop(slot)
-        ticket.in_slots -= 1
+        request, _ = self._running.pop(slot)
+        request.in_slots -= 1
         self._slots.release(slot)
         self._free.append(slot)
 
-    def _tell(self, ticket: Ticket, event: Event) -> None:
-        ticket.tell(event)
-        self._told[ticket] = None
+    def _tell(self, request: QueuedRequest, event: Event) -> None:
+        request.tell(event)
+        self._told[request] = None
 
     def _deliver(self) -> None:
         """Deliver what is due, all of it in one call."""
         now = self._clock()
-        due = [ticket for ticket in self._told if ticket.is_due(now)]
+        due = [request for request in self._told if request.is_due(now)]
         if due:
-            for ticket in due:
-                del self._told[ticket]
-            self._post(partial(_deliver_each, [(ticket, ticket.take(now)) for ticket in due]))
+            for request in due:
+                del self._told[request]
+            self._post(partial(_deliver_each, [(request, request.take(now)) for request in due]))
 
 
-def _deliver_each(told: Sequence[tuple[Ticket, Sequence[Event]]]) -> None:
-    for ticket, events in told:
-        if not ticket.cancelled:
-            ticket.deliver(events)
+def _deliver_each(told: Sequence[tuple[QueuedRequest, Sequence[Event]]]) -> None:
+    for request, events in told:
+        if not request.cancelled:
+            request.deliver(events)

@@ -2,7 +2,7 @@
 
 Every field of OpenAI's schema is known, and null is as good as nothing in each. Fields without an
 effect here are taken where their value asks for nothing (see `slm.server.neutral`). Bounds that
-depend on the model or on `Limits` are checked in `slm.server.asking`.
+depend on the model or on `Limits` are checked in `slm.server.requests`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slm.errors import UsageError, shown
-from slm.server.problems import ProblemError
+from slm.server.http_errors import HttpError
 
 LOOPBACK_NAME = "localhost"
 
@@ -99,14 +99,14 @@ class Guard:
                 answer = preflight_response(asked)
             elif scope["path"] not in self._open_paths:
                 self._check_key(asked)
-        except ProblemError as problem:
+        except HttpError as problem:
             answer = problem.response()
         await answer(scope, receive, guarded_send)
 
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "")
         if not is_known_host(host, self._names):
-            raise ProblemError(
+            raise HttpError(
                 421,
                 f"the Host header holds {shown(host)}, neither an address nor a known name of this "
                 "server; its option --allow-host NAME makes a name known",
@@ -139,13 +139,13 @@ def check_origin(headers: Headers) -> None:
     """Let pass what comes from no page, or from our own.
 
     Raises:
-        ProblemError: a page of another origin asks.
+        HttpError: a page of another origin asks.
     """
     origin, host = headers.get("origin"), headers.get("host", "")
     if origin is not None and origin.lower() not in {
         f"{scheme}://{host.lower()}" for scheme in ("http", "https")
     }:
-        raise ProblemError(
+        raise HttpError(
             403,
             f"pages of the origin {shown(origin)} may not use this server; "
             "its option --allow-origin ORIGIN lets those of an origin in",
@@ -155,7 +155,7 @@ def check_origin(headers: Headers) -> None:
     # Pictures and scripts are fetched without an origin, but browsers say where from.
     site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
     if site in ("cross-site", "same-site") and mode != "navigate":
-        raise ProblemError(
+        raise HttpError(
             403,
             "pages of other sites may not use this server; its option --allow-origin ORIGIN lets "
             "those of an origin in, for requests that name it (CORS)",
@@ -226,12 +226,12 @@ def check_key(headers: Headers, digest: bytes) -> None:
     """Compare the key of a request, in a time that tells nothing.
 
     Raises:
-        ProblemError: it is missing or wrong.
+        HttpError: it is missing or wrong.
     """
     scheme, _, key = headers.get("authorization", "").partition(" ")
     given = _digest(key.strip().encode("latin-1"))  # the bytes that were sent
     if scheme.lower() != "bearer" or not hmac.compare_digest(given, digest):
-        raise ProblemError(
+        raise HttpError(
             401,
             "the API key is missing or wrong; send it as Authorization: Bearer KEY",
             param="Authorization",

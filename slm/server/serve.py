@@ -13,8 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from slm.errors import UsageError
+from slm.server.http_protocol import protocol_with
 from slm.server.limits import Limits
-from slm.server.protocol import protocol_with
 from slm.terminal.signals import SignalWatch
 
 SPARE_FILES = 64

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from slm.errors import RunLockedError, WriteError
 from slm.storage.disk_space import NO_SPACE, no_space_to_write
-from slm.storage.reading import read_bounded, status_of
+from slm.storage.safe_reading import read_bounded, status_of
 
 if sys.platform == "darwin":
     import fcntl

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from slm.errors import ConfigError, SlmError, TokenizerError, install_command
 from slm.storage.files import atomic_write, make_directory
-from slm.storage.reading import read_bounded
+from slm.storage.safe_reading import read_bounded
 from slm.tokenizer.byte_pair import BytePairTokenizer, byte_symbols, parts_of
 from slm.tokenizer.sample import sample_batches
 

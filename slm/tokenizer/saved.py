@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slm.errors import TokenizerError, shown
 from slm.storage.files import atomic_write
-from slm.storage.reading import read_bounded, status_of, strict_json
+from slm.storage.safe_reading import read_bounded, status_of, strict_json
 from slm.tokenizer.byte_level import BytesTokenizer
 from slm.tokenizer.chars import CharsTokenizer
 

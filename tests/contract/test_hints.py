@@ -23,7 +23,7 @@ import pytest
 import slm as package
 from slm.cli import main
 from slm.config import DataConfig
-from slm.data.place import prepare_command
+from slm.data.data_paths import prepare_command
 from slm.data.prepare import prepare
 from tests.conftest import tell_stories
 

@@ -26,7 +26,7 @@ from openai.types.completion_create_params import (
 )
 from pydantic import BaseModel
 
-from slm.server.bodies import checked
+from slm.server.request_bodies import checked
 from slm.server.schemas import (
     ChatRequest,
     CompletionRequest,

@@ -34,7 +34,7 @@ from slm.errors import SlmError
 from slm.model.costs import parameter_shapes
 from slm.presets import settings_file
 from slm.reporting.metrics import read_metrics
-from slm.storage.reading import sealed_json
+from slm.storage.safe_reading import sealed_json
 from slm.tokenizer import load_tokenizer
 from tests.conftest import tell_stories
 from tests.faults import tiny_run

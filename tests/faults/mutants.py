@@ -49,7 +49,7 @@ from slm.errors import (
 )
 from slm.model import GPT
 from slm.storage.files import directory_lock
-from slm.storage.reading import sealed_json, strict_json
+from slm.storage.safe_reading import sealed_json, strict_json
 from slm.training import Callback, StepRecord
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters

@@ -39,7 +39,7 @@ class Target:
 
 def resealed(raw: bytes) -> bytes:
     """A JSON object with the checksum that belongs to it, where it has one; other bytes as is."""
-    from slm.storage.reading import sealed_json
+    from slm.storage.safe_reading import sealed_json
 
     try:
         content = json.loads(raw)
@@ -213,7 +213,7 @@ def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.cli.settings import new_run, resumed_run
     from slm.config import RunConfig
-    from slm.data.place import default_data_dir
+    from slm.data.data_paths import default_data_dir
     from slm.presets import preset_table, resolve
     from slm.runs.launch import check_memory
 

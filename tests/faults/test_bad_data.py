@@ -24,7 +24,7 @@ from slm.data.shards import META_FILE, TOKENIZER_FILE
 from slm.errors import DataError, SlmError, TokenizerError
 from slm.model import GPT
 from slm.storage.files import CHUNK_BYTES
-from slm.storage.reading import sealed_json
+from slm.storage.safe_reading import sealed_json
 from slm.tokenizer import build_tokenizer, save_tokenizer
 from slm.training import Callback, StepRecord
 

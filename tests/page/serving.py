@@ -13,11 +13,11 @@ from torch import Tensor
 
 from slm.generation.slots import PlainSlots
 from slm.server.app import create_app
-from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.insight_routes import InspectedModel, insight_routes
 from slm.server.limits import Limits
 from slm.server.page_routes import page_routes
+from slm.server.requests import ServedModel
 from slm.server.run_routes import run_routes
 from slm.server.scheduler import Scheduler
 from slm.server.serve import address_of, build_server, listen
@@ -39,7 +39,7 @@ def service_of(name: str, of: InspectedModel, limits: Limits, pause: float) -> S
     slots = SlowSlots(of.model, limits.slots, pause=pause)
     scheduler = Scheduler(slots, limits)
     return Service(
-        model=Model.of(name, of.tokenizer, slots.block_size),
+        model=ServedModel.of(name, of.tokenizer, slots.block_size),
         scheduler=scheduler,
         limits=limits,
         created=0,

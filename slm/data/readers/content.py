@@ -18,7 +18,7 @@ from slm.data.readers.dialect import delimiter_name, is_evident_table
 from slm.data.readers.kinds import COMPRESSIONS, READABLE, Format, kind_of, step_for
 from slm.errors import DataError, shell_path
 from slm.storage.encodings import mark_of
-from slm.storage.reading import kind_by_magic
+from slm.storage.safe_reading import kind_by_magic
 from slm.tokenizer.base import EOT_TEXT
 
 HEAD_BYTES = 1 << 16

@@ -18,7 +18,7 @@ from slm.data.readers.compression import UNPACK_COMMANDS, member_name, unpacked
 from slm.data.readers.kinds import Format, kind_of
 from slm.errors import DataError, command_line, shell_path
 from slm.storage.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
-from slm.storage.reading import bounded_lines, open_regular
+from slm.storage.safe_reading import bounded_lines, open_regular
 
 _MARKS_OF_LINES = re.compile("\n\ufeff+")
 LONGEST_LINE_BYTES = 64 << 20

@@ -14,7 +14,7 @@ import pytest
 from slm.checkpoint import manifest
 from slm.checkpoint.manifest import MANIFEST_NAME, Manifest, ManifestWriter, parse_json
 from slm.errors import CheckpointError
-from slm.storage.reading import sealed_json
+from slm.storage.safe_reading import sealed_json
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from slm.checkpoint.manifest import MANIFEST_NAME, HashingWriter
 from slm.checkpoint.tensors import write_tensors
 from slm.errors import CheckpointError
 from slm.storage.files import settle_directory
-from slm.storage.reading import sealed_json
+from slm.storage.safe_reading import sealed_json
 
 if TYPE_CHECKING:
     from conftest import Run

@@ -16,7 +16,7 @@ from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory, dtype_for
 from slm.errors import DataError
 from slm.storage.files import crc32_of_chunks, sha256_of_file
-from slm.storage.reading import sealed_json
+from slm.storage.safe_reading import sealed_json
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slm.config import RunConfig
-from slm.data.place import prepare_command
+from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
 from slm.planning.plan import Machine, Plan, Text, make_plan
 from slm.presets import resolve

@@ -11,7 +11,7 @@ from slm.model import GPT
 from slm.server.limits import Limits
 from slm.server.scheduler import Scheduler
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.unit.server.fakes import Client, Clock, FakeSlots, make_stream, run_alone
+from tests.unit.server.fakes import Client, Clock, FakeSlots, make_sequence, run_alone
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def fake_slots() -> Callable[[int], FakeSlots]:
 
 @pytest.fixture
 def stream() -> Any:
-    return make_stream
+    return make_sequence
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def client_of() -> Callable[..., Any]:
     from starlette.applications import Starlette
     from starlette.testclient import TestClient
 
-    from slm.server.endpoints import problem_response
-    from slm.server.problems import ProblemError
+    from slm.server.endpoints import error_response
+    from slm.server.http_errors import HttpError
 
     def make(routes: Any) -> TestClient:
-        handlers = {ProblemError: problem_response}
+        handlers = {HttpError: error_response}
         return TestClient(Starlette(routes=routes, exception_handlers=handlers))
 
     return make

@@ -12,9 +12,9 @@ from torch import Tensor
 from slm.generation import GenerationOptions
 from slm.generation.batch_sampling import draw
 from slm.generation.sequence import Row
+from slm.server.request_queue import Event, QueuedRequest
 from slm.server.scheduler import Scheduler
-from slm.server.streams import Stream, draw_ids
-from slm.server.tickets import Event, Ticket
+from slm.server.served_sequence import ServedSequence, draw_ids
 from slm.tokenizer.byte_level import BytesTokenizer
 
 BLOCK_SIZE = 32
@@ -64,7 +64,7 @@ def logits_of(ids: Sequence[int]) -> Tensor:
     return torch.tensor([chance.gauss(0.0, 3.0) for _ in range(VOCAB_SIZE)])
 
 
-def make_stream(
+def make_sequence(
     prompt: str = "Once",
     *,
     index: int = 0,
@@ -72,20 +72,20 @@ def make_stream(
     echo: bool = False,
     silent: bool = False,
     **options: Any,
-) -> Stream:
+) -> ServedSequence:
     chosen = GenerationOptions(**{"seed": 1, "max_new_tokens": 5, "top_k": None, **options})
     tokenizer = BytesTokenizer()
     row = Row(prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE)
-    return Stream(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
+    return ServedSequence(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
 
 
 class Client:
     """A request, and what was delivered of it."""
 
-    def __init__(self, scheduler: Scheduler, *streams: Stream, pace: float = 0.0) -> None:
+    def __init__(self, scheduler: Scheduler, *sequences: ServedSequence, pace: float = 0.0) -> None:
         self.events: list[Event] = []
-        self.streams = streams
-        self.ticket: Ticket = scheduler.submit(streams, self.events.extend, pace=pace)
+        self.sequences = sequences
+        self.queued: QueuedRequest = scheduler.submit(sequences, self.events.extend, pace=pace)
 
     @property
     def error(self) -> Exception | None:
@@ -94,15 +94,15 @@ class Client:
         assert not found or self.events[-1] is found[0]
         return found[0] if found else None
 
-    def pieces(self, index: int = 0) -> list[Any]:
+    def deltas(self, index: int = 0) -> list[Any]:
         return [e[1] for e in self.events if not isinstance(e, Exception) and e[0] == index]
 
     def text(self, index: int = 0) -> str:
-        return "".join(piece.text for piece in self.pieces(index))
+        return "".join(delta.text for delta in self.deltas(index))
 
     @property
     def done(self) -> bool:
-        return all(self.pieces(i) and self.pieces(i)[-1].finish for i in range(len(self.streams)))
+        return all(self.deltas(i) and self.deltas(i)[-1].finish for i in range(len(self.sequences)))
 
 
 class Clock:
@@ -113,31 +113,31 @@ class Clock:
         return self.now
 
 
-def take(stream: Stream, logits: Tensor) -> Any:
-    """The piece that comes of logits [V]."""
-    (token_id,) = draw_ids([stream], logits[None], draw)
-    return stream.take(token_id, logits)
+def take(sequence: ServedSequence, logits: Tensor) -> Any:
+    """The delta that comes of logits [V]."""
+    (token_id,) = draw_ids([sequence], logits[None], draw)
+    return sequence.take(token_id, logits)
 
 
-def scripted(stream: Stream, ids: Sequence[int]) -> list[Any]:
-    """The pieces of a stream to which the ids are by far the likeliest, one after the other."""
-    pieces = [stream.begin()]
+def scripted(sequence: ServedSequence, ids: Sequence[int]) -> list[Any]:
+    """The deltas of a sequence to which the ids are by far the likeliest, one after the other."""
+    deltas = [sequence.begin()]
     for token_id in ids:
         logits = torch.zeros(VOCAB_SIZE)
         logits[token_id] = 1000.0
-        pieces.append(take(stream, logits))
-    return [piece for piece in pieces if piece is not None]
+        deltas.append(take(sequence, logits))
+    return [delta for delta in deltas if delta is not None]
 
 
-def run_alone(stream: Stream) -> list[Any]:
-    """All pieces of a stream, with nothing beside it and no scheduler."""
+def run_alone(sequence: ServedSequence) -> list[Any]:
+    """All deltas of a sequence, with nothing beside it and no scheduler."""
     slots = FakeSlots(1)
-    first = stream.begin()
-    pieces = [first] if first else []
-    while not stream.finished:
-        if stream.next_id is None:
+    first = sequence.begin()
+    deltas = [first] if first else []
+    while not sequence.finished:
+        if sequence.next_id is None:
             slots.release(0)
-            pieces.append(take(stream, slots.admit(0, stream.context)))
+            deltas.append(take(sequence, slots.admit(0, sequence.context)))
         else:
-            pieces.append(take(stream, slots.advance([0], [stream.next_id])[0]))
-    return pieces
+            deltas.append(take(sequence, slots.advance([0], [sequence.next_id])[0]))
+    return deltas

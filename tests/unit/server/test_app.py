@@ -465,7 +465,9 @@ def test_unread_answers_are_dropped():
     always = slots.logits_of([1]).masked_fill(torch.arange(260) == 256, -1e9)
     slots.logits_of = lambda ids: always
     with (
-        running(slots, stall_seconds=0.2, max_tokens=2**20, told=2**30, send_buffer=4096) as server,
+        running(
+            slots, stall_seconds=0.2, max_tokens=2**20, max_response_tokens=2**30, send_buffer=4096
+        ) as server,
         socket.socket() as connection,
     ):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

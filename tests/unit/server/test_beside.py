@@ -7,9 +7,9 @@ import pytest
 import torch
 from prometheus_client.parser import text_string_to_metric_families
 
-from slm.server.asking import Model
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
+from slm.server.requests import ServedModel
 from slm.server.scheduler import Scheduler
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running
@@ -30,7 +30,7 @@ def http():
     slots, limits = always("b"), Limits(slots=2)
     scheduler = Scheduler(slots, limits)
     beside = Service(
-        model=Model.of("other", BytesTokenizer(), slots.block_size),
+        model=ServedModel.of("other", BytesTokenizer(), slots.block_size),
         scheduler=scheduler,
         limits=limits,
         created=0,

@@ -18,10 +18,10 @@ from slm.insight import (
     score_text,
 )
 from slm.server import insight_routes as module
-from slm.server.endpoints import problem_response
+from slm.server.endpoints import error_response
+from slm.server.http_errors import HttpError
 from slm.server.insight_routes import Insight, insight_routes
 from slm.server.limits import Limits
-from slm.server.problems import ProblemError
 
 TEXT = "a fox"
 DTYPES = {"dtype": "float32", "text_dtype": "float32"}
@@ -178,7 +178,7 @@ def test_only_so_many_wait(inspected, monkeypatch):
     async def ask_all():
         app = Starlette(
             routes=Insight({"tiny": inspected}, Limits()).routes(),
-            exception_handlers={ProblemError: problem_response},
+            exception_handlers={HttpError: error_response},
         )
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://x") as client:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slm.server.bodies import checked
+from slm.server.http_errors import HttpError
 from slm.server.neutral import FOREIGN_FIELDS
-from slm.server.problems import ProblemError
+from slm.server.request_bodies import checked
 from slm.server.schemas import ChatRequest, CompletionRequest, FieldsWithoutEffect
 
 REQUESTS = [
@@ -82,7 +82,7 @@ def test_what_asks_for_nothing_changes_nothing(model, data, field, value):
 @pytest.mark.parametrize(("model", "data"), REQUESTS)
 @pytest.mark.parametrize(("field", "value"), REFUSED)
 def test_what_cannot_be_done_is_refused_by_name_and_reason(model, data, field, value):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(model, {**data, field: value})
     assert (problem.value.status, problem.value.param) == (400, field)
     assert problem.value.code == "unsupported_value"
@@ -96,7 +96,7 @@ def test_every_field_without_effect_is_tried_here():
 
 
 def test_the_message_shows_what_could_be_sent():
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(ChatRequest, {**REQUESTS[1][1], "response_format": {"type": "json_object"}})
     assert 'leave it out or send {"type": "text"}, found' in problem.value.message
 
@@ -116,7 +116,7 @@ def test_null_is_absent_in_fields_that_nobody_has_heard_of(model, data):
     assert checked(model, {**data, "kv_transfer_params": None}) == checked(model, data)
     options = {"stream_options": {"include_usage": True, "chunk_include_usage": None}}
     assert checked(model, {**data, **options}).includes_usage
-    with pytest.raises(ProblemError, match="'kv_transfer_params' is not a known field"):
+    with pytest.raises(HttpError, match="'kv_transfer_params' is not a known field"):
         checked(model, {**data, "kv_transfer_params": {}})
 
 
@@ -130,7 +130,7 @@ def test_null_is_absent_in_messages_of_other_clients():
 
 
 def test_null_is_not_absent_where_a_field_must_be_there():
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(ChatRequest, {"messages": None})
     assert problem.value.param == "messages"
 
@@ -148,7 +148,7 @@ def test_null_is_not_absent_where_a_field_must_be_there():
     ],
 )
 def test_fields_of_the_other_path_are_refused_with_advice(model, field, value, advice):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(model, {**dict(REQUESTS)[model], field: value})
     assert (problem.value.param, problem.value.code) == (field, "unknown_parameter")
     assert advice in problem.value.message
@@ -173,7 +173,7 @@ def test_fields_of_the_other_path_are_refused_with_advice(model, field, value, a
     ],
 )
 def test_fields_of_other_servers_are_refused_with_advice(name, value, advice):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(CompletionRequest, {"prompt": "Once", name: value})
     assert (problem.value.param, problem.value.code) == (name, "unknown_parameter")
     assert problem.value.message.startswith(f"{name} is not a field here: ")

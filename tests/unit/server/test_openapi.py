@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slm.server.asking import Model
 from slm.server.limits import Limits
 from slm.server.openapi import description
+from slm.server.requests import ServedModel
 from slm.tokenizer.byte_level import BytesTokenizer
 
 LIMITS = Limits(max_tokens=77, choices=3, prompts=5)
@@ -14,7 +14,7 @@ LIMITS = Limits(max_tokens=77, choices=3, prompts=5)
 
 @pytest.fixture
 def document():
-    return description(Model.of("tiny", BytesTokenizer(), 32), LIMITS, with_key=False)
+    return description(ServedModel.of("tiny", BytesTokenizer(), 32), LIMITS, with_key=False)
 
 
 def references(node):
@@ -58,14 +58,14 @@ def test_fields_are_described_and_others_ask_for_nothing(document):
 
 
 def test_bounds_of_one_server_are_not_those_of_the_next(document):
-    other = description(Model.of("b", BytesTokenizer(), 9), Limits(prompts=1), with_key=True)
+    other = description(ServedModel.of("b", BytesTokenizer(), 9), Limits(prompts=1), with_key=True)
     assert document["components"] != other["components"]
-    again = description(Model.of("tiny", BytesTokenizer(), 32), LIMITS, with_key=False)
+    again = description(ServedModel.of("tiny", BytesTokenizer(), 32), LIMITS, with_key=False)
     assert again == document
 
 
 def test_a_key_is_asked_for_where_there_is_one(document):
     assert "security" not in document
-    with_key = description(Model.of("tiny", BytesTokenizer(), 32), LIMITS, with_key=True)
+    with_key = description(ServedModel.of("tiny", BytesTokenizer(), 32), LIMITS, with_key=True)
     assert with_key["security"] == [{"key": []}]
     assert with_key["paths"]["/healthz"]["get"]["security"] == []

@@ -100,7 +100,7 @@ def test_a_file_that_is_read_in_pieces(run, monkeypatch):
     monkeypatch.setattr(module, "MOST_BYTES", 100)
     found, place = [], None
     for _ in range(20):
-        answer = new_records(run, module.Place.parse(place))
+        answer = new_records(run, module.Cursor.parse(place))
         found += answer["records"]
         place = answer["place"]
         if not answer["more"]:

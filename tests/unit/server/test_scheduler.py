@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 
-from slm.server.tickets import BusyError, ClosedError, ModelError
+from slm.server.request_queue import BusyError, ClosedError, ModelError
 
 
 def run(scheduler, clients=(), steps=10_000):
@@ -45,7 +45,7 @@ def test_company_changes_nothing(make_scheduler, fake_slots, stream, client, alo
             scheduler.step()
     run(scheduler, clients)
     for each, served in zip(settings, clients, strict=True):
-        assert served.pieces() == alone(stream(**each))
+        assert served.deltas() == alone(stream(**each))
     assert slots.most_taken == 5
     assert slots.texts == {}
 
@@ -118,7 +118,7 @@ def test_a_slot_is_taken_over_in_the_step_in_which_it_becomes_free(
     assert scheduler.waiting_requests == 1
     scheduler.step()
     assert first.done
-    assert second.pieces()
+    assert second.deltas()
     assert scheduler.waiting_requests == 0
 
 
@@ -129,7 +129,7 @@ def test_choices_of_a_request_share_the_slots(make_scheduler, fake_slots, stream
     one = client(scheduler, stream(seed=9))
     run(scheduler, [many, one])
     for index in range(7):
-        assert many.pieces(index) == alone(stream(index=index, max_new_tokens=6))
+        assert many.deltas(index) == alone(stream(index=index, max_new_tokens=6))
 
 
 def test_what_is_too_much_is_refused_at_once(make_scheduler, fake_slots, stream, client):
@@ -169,9 +169,9 @@ def test_a_request_that_takes_too_long_is_cut(make_scheduler, fake_slots, stream
     scheduler.step()
     assert late.text(0) == "HiAA"
     assert late.text(1) == "Hi"
-    assert [late.pieces(i)[-1].finish for i in range(2)] == ["length", "length"]
+    assert [late.deltas(i)[-1].finish for i in range(2)] == ["length", "length"]
     assert late.done
-    assert next_one.pieces()
+    assert next_one.deltas()
 
 
 @pytest.mark.parametrize("steps", range(5))
@@ -185,14 +185,14 @@ def test_a_cancelled_request_is_gone_within_a_step(
     for _ in range(steps):
         scheduler.step()
     stays = client(scheduler, stream(max_new_tokens=1000))
-    scheduler.cancel(gone.ticket)
+    scheduler.cancel(gone.queued)
     count = len(gone.events)
     scheduler.step()
     assert len(slots.texts) == 1
-    assert len(stays.pieces()) == 1
+    assert len(stays.deltas()) == 1
     assert len(gone.events) == count
-    scheduler.cancel(gone.ticket)
-    scheduler.cancel(stays.ticket)
+    scheduler.cancel(gone.queued)
+    scheduler.cancel(stays.queued)
     scheduler.step()
     assert slots.texts == {}
     assert scheduler.busy_slots == 0
@@ -212,19 +212,19 @@ def test_cancelling_at_random_leaves_nothing_behind(
         ]
         clients.append(client(scheduler, *texts))
         if chance.random() < 0.7:
-            scheduler.cancel(chance.choice(clients).ticket)
+            scheduler.cancel(chance.choice(clients).queued)
         if chance.random() < 0.7:
             scheduler.step()
-    kept = [each for each in clients if not each.ticket.cancelled]
+    kept = [each for each in clients if not each.queued.cancelled]
     assert len(kept) > 20
     run(scheduler, kept)
     scheduler.step()
     assert slots.texts == {}
     for each in kept[:30]:
         seed = clients.index(each)
-        for index in range(len(each.streams)):
+        for index in range(len(each.sequences)):
             expected = alone(stream(seed=seed, index=index, max_new_tokens=6))
-            assert each.pieces(index) == expected
+            assert each.deltas(index) == expected
 
 
 def test_a_failing_read_ends_its_request_only(make_scheduler, fake_slots, stream, client):
@@ -314,7 +314,7 @@ def test_a_thread_of_its_own(make_scheduler, fake_slots, stream, client, alone):
             break
         done.wait(0.01)
     for number, each in enumerate(clients):
-        assert each.pieces() == alone(stream(seed=number, max_new_tokens=30))
+        assert each.deltas() == alone(stream(seed=number, max_new_tokens=30))
     scheduler.close()
     assert delivered_by == {"scheduler"}
     assert threading.active_count() == threads_left
@@ -349,7 +349,7 @@ def test_draining_takes_no_more_and_comes_to_an_end(
     clock.now = 6.0
     scheduler.step()
     assert runs.done
-    assert runs.pieces()[-1].finish == "length"
+    assert runs.deltas()[-1].finish == "length"
     assert isinstance(waits.error, ClosedError)
 
 
@@ -393,7 +393,7 @@ def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
         almost_full(stream),
         stream(other, index=1, temperature=0.0, max_new_tokens=40),
     )
-    while siblings.streams[0].next_id is not None or not siblings.pieces():
+    while siblings.sequences[0].next_id is not None or not siblings.deltas():
         scheduler.step()
     slots.fail = failing_from(failing)
     scheduler.step()
@@ -417,7 +417,7 @@ def test_texts_that_are_not_finite_while_a_sibling_starts_over(
         almost_full(stream),
         stream("y", index=1, temperature=0.0, max_new_tokens=40),
     )
-    while siblings.streams[0].next_id is not None or not siblings.pieces():
+    while siblings.sequences[0].next_id is not None or not siblings.deltas():
         scheduler.step()
     whole = slots.logits_of
     slots.logits_of = lambda ids: whole(ids) * (math.nan if ids[1] == ord("y") else 1.0)
@@ -443,14 +443,14 @@ def test_a_step_that_fails_ends_its_requests_and_not_the_thread(
     monkeypatch.setattr(scheduler, "_end_late", failing_step := FailsOnce(scheduler._end_late))
     scheduler.start(lambda call: call())
     clients = [client(scheduler, stream(seed=i, max_new_tokens=10_000)) for i in range(3)]
-    wait_for(lambda: clients[0].pieces())
+    wait_for(lambda: clients[0].deltas())
     failing_step.is_due = True
     wait_for(lambda: all(each.error for each in clients))
     assert [type(each.error) for each in clients] == [ModelError] * 3
     assert scheduler.is_well
     again = client(scheduler, stream(max_new_tokens=9))
     wait_for(lambda: again.done)
-    assert again.pieces()[-1].new_tokens == 9
+    assert again.deltas()[-1].new_tokens == 9
     scheduler.close()
     assert slots.texts == {}
 
@@ -475,13 +475,13 @@ def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_slots, strea
     scheduler = make_scheduler(slots, queue=10)
     scheduler.start(lambda call: call())
     runs, waits = (client(scheduler, stream(max_new_tokens=10_000)) for _ in range(2))
-    wait_for(lambda: runs.pieces())
+    wait_for(lambda: runs.deltas())
 
     def release(slot):
         raise RuntimeError("the native code is in no known state")
 
     slots.release = release
-    scheduler.cancel(runs.ticket)
+    scheduler.cancel(runs.queued)
     wait_for(lambda: not scheduler.is_well)
     wait_for(lambda: waits.error)
     assert isinstance(waits.error, ClosedError)
@@ -520,13 +520,13 @@ def test_a_request_of_many_texts_leaves_slots_to_others(make_scheduler, fake_slo
     # Of different lengths, so that slots become free one by one.
     many = client(scheduler, *(stream(index=i, max_new_tokens=3 + i) for i in range(40)))
     scheduler.step()
-    assert many.ticket.in_slots == 4
+    assert many.queued.in_slots == 4
     singles = [client(scheduler, stream(seed=i, max_new_tokens=20)) for i in range(2)]
-    while not all(single.ticket.started for single in singles):
+    while not all(single.queued.started for single in singles):
         scheduler.step()
     # Each took the first slot that became free: of the 40, none has started meanwhile.
-    assert len(many.ticket.unread) == 36
-    assert [many.ticket.in_slots, *(single.ticket.in_slots for single in singles)] == [2, 1, 1]
+    assert len(many.queued.unread) == 36
+    assert [many.queued.in_slots, *(single.queued.in_slots for single in singles)] == [2, 1, 1]
 
 
 def test_requests_of_many_texts_share_the_slots_alike(make_scheduler, fake_slots, stream, client):
@@ -546,6 +546,6 @@ def test_requests_of_many_texts_share_the_slots_alike(make_scheduler, fake_slots
     shares = []
     for _ in range(10):
         scheduler.step()
-        shares.append([each.ticket.in_slots for each in clients])
+        shares.append([each.queued.in_slots for each in clients])
     assert shares == [[2, 2, 2]] * 10
     run(scheduler, clients)

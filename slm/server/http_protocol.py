@@ -1,7 +1,7 @@
 """HTTP/1.1 with deadlines, for clients that send or read slowly, or not at all.
 
 uvicorn has a deadline between two requests only. This adds one for the head of a request, one for
-unread answers, and a bound on the number of connections. (Bodies: `slm.server.bodies`.)
+unread answers, and a bound on the number of connections. (Bodies: `slm.server.request_bodies`.)
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import h11
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
+from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
-from slm.server.problems import ProblemError
 
 HARD_FACTOR = 2
 """Connections above this multiple of the limit are closed without an answer."""
 
 
 async def _answer_full(scope: Scope, receive: Receive, send: Send) -> None:
-    problem = ProblemError(
+    problem = HttpError(
         503,
         "too many connections are open",
         code="busy",
@@ -96,7 +96,7 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
 
         def send_400_response(self, msg: str) -> None:
             """Answer what is no HTTP, in our form."""
-            body = json.dumps(ProblemError(400, msg).to_json()).encode("ascii")
+            body = json.dumps(HttpError(400, msg).to_json()).encode("ascii")
             headers = [
                 (b"content-type", b"application/json"),
                 (b"content-length", str(len(body)).encode("ascii")),

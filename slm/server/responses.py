@@ -13,18 +13,18 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slm.server.asking import Job, Model
-from slm.server.streams import Finish, Piece, ScoredToken
+from slm.server.requests import GenerationJob, ServedModel
+from slm.server.served_sequence import FinishReason, ScoredToken, TextDelta
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     """Any object of an answer."""
 
     model_config = ConfigDict(protected_namespaces=(), use_attribute_docstrings=True)
 
 
-class Usage(Answer):
+class Usage(ResponseBody):
     """Numbers of tokens."""
 
     prompt_tokens: int
@@ -32,7 +32,7 @@ class Usage(Answer):
     total_tokens: int
 
 
-class CompletionLogprobs(Answer):
+class CompletionLogprobs(ResponseBody):
     """Log-probabilities of the model itself, before temperature and filters."""
 
     tokens: list[str]
@@ -47,16 +47,16 @@ class CompletionLogprobs(Answer):
     """Characters of the text before each token."""
 
 
-class CompletionChoice(Answer):
+class CompletionChoice(ResponseBody):
     """One continuation."""
 
     index: int
     text: str
     logprobs: CompletionLogprobs | None
-    finish_reason: Finish | None
+    finish_reason: FinishReason | None
 
 
-class Completion(Answer):
+class Completion(ResponseBody):
     """The answer to `POST /v1/completions`, or an event of its stream."""
 
     id: str
@@ -68,7 +68,7 @@ class Completion(Answer):
     usage: Usage | None = None
 
 
-class LikelyToken(Answer):
+class LikelyToken(ResponseBody):
     """A token that could have come, and its log-probability."""
 
     token: str
@@ -82,29 +82,29 @@ class ChatToken(LikelyToken):
     top_logprobs: list[LikelyToken]
 
 
-class ChatLogprobs(Answer):
+class ChatLogprobs(ResponseBody):
     """Log-probabilities of the model itself, before temperature and filters."""
 
     content: list[ChatToken]
 
 
-class ChatMessage(Answer):
+class ChatMessage(ResponseBody):
     """What the model says."""
 
     role: Literal["assistant"] = "assistant"
     content: str
 
 
-class ChatChoice(Answer):
+class ChatChoice(ResponseBody):
     """One answer."""
 
     index: int
     message: ChatMessage
     logprobs: ChatLogprobs | None
-    finish_reason: Finish | None
+    finish_reason: FinishReason | None
 
 
-class ChatCompletion(Answer):
+class ChatCompletion(ResponseBody):
     """The answer to `POST /v1/chat/completions`."""
 
     id: str
@@ -116,23 +116,23 @@ class ChatCompletion(Answer):
     usage: Usage
 
 
-class ChatDelta(Answer):
+class ChatDelta(ResponseBody):
     """What an event adds to a message."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
 
 
-class ChatChunkChoice(Answer):
+class ChatChunkChoice(ResponseBody):
     """What an event adds to an answer."""
 
     index: int
     delta: ChatDelta
     logprobs: ChatLogprobs | None
-    finish_reason: Finish | None
+    finish_reason: FinishReason | None
 
 
-class ChatChunk(Answer):
+class ChatChunk(ResponseBody):
     """An event of a stream of `POST /v1/chat/completions`."""
 
     id: str
@@ -144,15 +144,15 @@ class ChatChunk(Answer):
     usage: Usage | None = None
 
 
-class Writer(ABC):
+class ResponseWriter(ABC):
     """Fills the objects of one kind of answer."""
 
     kind: ClassVar[str]
     """The beginning of the answers' ids."""
-    whole_form: ClassVar[type[Answer]]
-    event_form: ClassVar[type[Answer]]
+    whole_form: ClassVar[type[ResponseBody]]
+    event_form: ClassVar[type[ResponseBody]]
 
-    def __init__(self, job: Job, model: Model) -> None:
+    def __init__(self, job: GenerationJob, model: ServedModel) -> None:
         self._job = job
         self._tokenizer = model.tokenizer
         self._common = {
@@ -162,23 +162,23 @@ class Writer(ABC):
             "seed": job.seed,
         }
 
-    def opening(self) -> list[Answer]:
+    def opening(self) -> list[ResponseBody]:
         """The events with which a stream begins."""
         return []
 
-    def event(self, index: int, piece: Piece) -> Answer | None:
-        """The event for a piece of a choice; None where there is nothing to tell."""
-        if not (piece.text or piece.tokens or piece.finish):
+    def event(self, index: int, delta: TextDelta) -> ResponseBody | None:
+        """The event for a delta of a choice; None where there is nothing to tell."""
+        if not (delta.text or delta.tokens or delta.finish):
             return None
-        return self._event([self._part(index, piece)])
+        return self._event([self._part(index, delta)])
 
-    def usage_event(self, usage: Usage) -> Answer:
+    def usage_event(self, usage: Usage) -> ResponseBody:
         """The event with the numbers of tokens."""
         return self._event([], usage)
 
-    def whole(self, pieces: Sequence[Sequence[Piece]], usage: Usage) -> Answer:
-        """The answer in one, from all pieces of each choice."""
-        choices = [self._choice(index, joined(each)) for index, each in enumerate(pieces)]
+    def whole(self, deltas: Sequence[Sequence[TextDelta]], usage: Usage) -> ResponseBody:
+        """The answer in one, from all deltas of each choice."""
+        choices = [self._choice(index, joined(each)) for index, each in enumerate(deltas)]
         return self.whole_form(**self._common, choices=choices, usage=usage)
 
     def _text(self, token: ScoredToken) -> str:
@@ -187,30 +187,30 @@ class Writer(ABC):
             return token_text(self._tokenizer, token.token_id)
         return bytes_text(token.content)
 
-    def _event(self, choices: Sequence[Answer], usage: Usage | None = None) -> Answer:
+    def _event(self, choices: Sequence[ResponseBody], usage: Usage | None = None) -> ResponseBody:
         return self.event_form(**self._common, choices=choices, usage=usage)
 
     @abstractmethod
-    def _choice(self, index: int, piece: Piece) -> Answer:
-        """A choice of the whole answer, of which `piece` is all."""
+    def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
+        """A choice of the whole answer, of which `delta` is all."""
 
     @abstractmethod
-    def _part(self, index: int, piece: Piece) -> Answer:
-        """What a piece adds to a choice."""
+    def _part(self, index: int, delta: TextDelta) -> ResponseBody:
+        """What a delta adds to a choice."""
 
 
-class CompletionWriter(Writer):
+class CompletionWriter(ResponseWriter):
     """Fills `Completion`."""
 
     kind = "cmpl"
     whole_form = event_form = Completion
 
-    def _choice(self, index: int, piece: Piece) -> Answer:
+    def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
         return CompletionChoice(
             index=index,
-            text=piece.text,
-            logprobs=self._logprobs(piece.tokens),
-            finish_reason=piece.finish,
+            text=delta.text,
+            logprobs=self._logprobs(delta.tokens),
+            finish_reason=delta.finish,
         )
 
     _part = _choice
@@ -232,35 +232,35 @@ class CompletionWriter(Writer):
         )
 
 
-class ChatWriter(Writer):
+class ChatWriter(ResponseWriter):
     """Fills `ChatCompletion` and `ChatChunk`."""
 
     kind = "chatcmpl"
     whole_form = ChatCompletion
     event_form = ChatChunk
 
-    def opening(self) -> list[Answer]:
-        """See `Writer`."""
+    def opening(self) -> list[ResponseBody]:
+        """See `ResponseWriter`."""
         delta = ChatDelta(role="assistant", content="")
         return [
             self._event([ChatChunkChoice(index=i, delta=delta, logprobs=None, finish_reason=None)])
-            for i in range(len(self._job.streams))
+            for i in range(len(self._job.sequences))
         ]
 
-    def _choice(self, index: int, piece: Piece) -> Answer:
+    def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
         return ChatChoice(
             index=index,
-            message=ChatMessage(content=piece.text),
-            logprobs=self._logprobs(piece.tokens),
-            finish_reason=piece.finish,
+            message=ChatMessage(content=delta.text),
+            logprobs=self._logprobs(delta.tokens),
+            finish_reason=delta.finish,
         )
 
-    def _part(self, index: int, piece: Piece) -> Answer:
+    def _part(self, index: int, delta: TextDelta) -> ResponseBody:
         return ChatChunkChoice(
             index=index,
-            delta=ChatDelta(content=piece.text) if piece.text else ChatDelta(),
-            logprobs=self._logprobs(piece.tokens),
-            finish_reason=piece.finish,
+            delta=ChatDelta(content=delta.text) if delta.text else ChatDelta(),
+            logprobs=self._logprobs(delta.tokens),
+            finish_reason=delta.finish,
         )
 
     def _logprobs(self, tokens: Sequence[ScoredToken]) -> ChatLogprobs | None:
@@ -291,13 +291,13 @@ class ChatWriter(Writer):
         )
 
 
-def joined(pieces: Sequence[Piece]) -> Piece:
-    """All pieces of a text as one."""
-    return Piece(
-        text="".join(piece.text for piece in pieces),
-        tokens=tuple(token for piece in pieces for token in piece.tokens),
-        finish=pieces[-1].finish,
-        new_tokens=pieces[-1].new_tokens,
+def joined(deltas: Sequence[TextDelta]) -> TextDelta:
+    """All deltas of a text as one."""
+    return TextDelta(
+        text="".join(delta.text for delta in deltas),
+        tokens=tuple(token for delta in deltas for token in delta.tokens),
+        finish=deltas[-1].finish,
+        new_tokens=deltas[-1].new_tokens,
     )
 
 
@@ -316,7 +316,7 @@ def bytes_text(content: bytes) -> str:
         return "bytes:" + "".join(f"\\x{byte:02x}" for byte in content)
 
 
-class ModelCard(Answer):
+class ModelCard(ResponseBody):
     """A model that is served."""
 
     id: str
@@ -325,21 +325,21 @@ class ModelCard(Answer):
     owned_by: str = "slm"
 
 
-class ModelList(Answer):
+class ModelList(ResponseBody):
     """The answer to `GET /v1/models`."""
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
 
 
-class Health(Answer):
+class Health(ResponseBody):
     """The answer to `GET /healthz`."""
 
     status: Literal["ok"] = "ok"
     model: str
 
 
-class Problem(Answer):
+class ErrorDetail(ResponseBody):
     """Why a request was refused."""
 
     message: str
@@ -349,7 +349,7 @@ class Problem(Answer):
     code: str | None
 
 
-class ProblemAnswer(Answer):
+class ErrorResponse(ResponseBody):
     """The answer to a request that was refused."""
 
-    error: Problem
+    error: ErrorDetail

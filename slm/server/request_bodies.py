@@ -13,9 +13,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from slm.errors import did_you_mean, shown
+from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.neutral import FOREIGN_FIELDS, UNSUPPORTED
-from slm.server.problems import ProblemError
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -38,7 +38,7 @@ class BodyReader:
         """Read, parse and check the body of a request.
 
         Raises:
-            ProblemError: it is not JSON, too large, too slow, or asks for what cannot be.
+            HttpError: it is not JSON, too large, too slow, or asks for what cannot be.
             ClientDisconnect: the client went away meanwhile.
         """
         _check_headers(request.headers)
@@ -53,7 +53,7 @@ class BodyReader:
                     body += chunk
                     self._check_size(len(body))
         except TimeoutError:
-            raise ProblemError(
+            raise HttpError(
                 408,
                 f"the body did not arrive within {self._limits.body_seconds:g} s",
                 headers={"Connection": "close"},
@@ -66,7 +66,7 @@ class BodyReader:
         if body_bytes > self._limits.body_bytes:
             raise _too_large(self._limits)
         if self._held_bytes > self._limits.all_bodies_bytes:
-            raise ProblemError(503, "too much is being sent at once", code="busy", retry_after=1)
+            raise HttpError(503, "too much is being sent at once", code="busy", retry_after=1)
 
 
 def _check_headers(headers: Headers) -> None:
@@ -74,43 +74,43 @@ def _check_headers(headers: Headers) -> None:
     given = email.message.Message()  # whose rules of quoting are those of HTTP, too
     given["Content-Type"] = headers.get("content-type", "")
     if given.get_content_type() != "application/json":
-        raise ProblemError(
+        raise HttpError(
             415, "the body must be JSON, sent with the header Content-Type: application/json"
         )
     charset = given.get_content_charset("utf-8")
     if charset not in CHARSETS:
-        raise ProblemError(415, f"the body must be in UTF-8, found the charset {shown(charset)}")
+        raise HttpError(415, f"the body must be in UTF-8, found the charset {shown(charset)}")
     encoding = headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):
-        raise ProblemError(
+        raise HttpError(
             415, f"the body must be sent as it is, found the Content-Encoding {shown(encoding)}"
         )
 
 
-def _too_large(limits: Limits) -> ProblemError:
-    return ProblemError(413, f"the body is larger than {limits.body_bytes:,} bytes")
+def _too_large(limits: Limits) -> HttpError:
+    return HttpError(413, f"the body is larger than {limits.body_bytes:,} bytes")
 
 
 def parsed(body: bytes) -> dict[str, Any]:
     """The JSON object that a body holds.
 
     Raises:
-        ProblemError: it holds none.
+        HttpError: it holds none.
     """
     try:
         # A byte order mark may be there, which some editors and shells put before any UTF-8.
         text = body.decode("utf-8-sig")
         data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise ProblemError(400, f"the body is not UTF-8: {error.reason}") from None
+        raise HttpError(400, f"the body is not UTF-8: {error.reason}") from None
     except json.JSONDecodeError as error:
-        raise ProblemError(400, f"the body is not JSON: {error}") from None
+        raise HttpError(400, f"the body is not JSON: {error}") from None
     except ValueError:
-        raise ProblemError(400, "the body has a number with more digits than is sensible") from None
+        raise HttpError(400, "the body has a number with more digits than is sensible") from None
     except RecursionError:
-        raise ProblemError(400, "the body is nested too deeply") from None
+        raise HttpError(400, "the body is nested too deeply") from None
     if not isinstance(data, dict):
-        raise ProblemError(400, f"the body must be a JSON object, found {shown(data)}")
+        raise HttpError(400, f"the body must be a JSON object, found {shown(data)}")
     return data
 
 
@@ -118,12 +118,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these names and values; which of two values was meant, nobody can know.
 
     Raises:
-        ProblemError: a name is there twice.
+        HttpError: a name is there twice.
     """
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ProblemError(
+            raise HttpError(
                 400, f"the field {shown(name)} is there twice", param=name, code="duplicate_field"
             )
         found[name] = value
@@ -131,26 +131,24 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ProblemError(400, f"the body is not JSON: {name} is no number there")
+    raise HttpError(400, f"the body is not JSON: {name} is no number there")
 
 
 def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
     """A request from JSON data.
 
     Raises:
-        ProblemError: a field is unknown, missing or impossible.
+        HttpError: a field is unknown, missing or impossible.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise _explained(model, data, error) from None
     except RecursionError:
-        raise ProblemError(400, "the body is nested too deeply") from None
+        raise HttpError(400, "the body is nested too deeply") from None
 
 
-def _explained(
-    model: type[BaseModel], data: dict[str, Any], error: ValidationError
-) -> ProblemError:
+def _explained(model: type[BaseModel], data: dict[str, Any], error: ValidationError) -> HttpError:
     """One thing that is wrong, with its field's name: of several the one deepest in the data."""
     found = error.errors(include_url=False)
     # Of a missing field and an unknown one, the unknown one may be the other's name mistyped.
@@ -160,11 +158,11 @@ def _explained(
         name = str(first["loc"][-1]) if first["loc"] else next(map(shown, data))
         return _unknown(name, param or name, model if len(first["loc"]) == 1 else None)
     if first["type"] == "missing":
-        return ProblemError(400, f"{param} is missing", param=param, code="missing_parameter")
+        return HttpError(400, f"{param} is missing", param=param, code="missing_parameter")
     # A value that may be of several kinds has an error for each of them.
     same = [item["msg"] for item in found if _place(item, data) == _place(first, data)]
     problem = " or ".join(dict.fromkeys(message[0].lower() + message[1:] for message in same))
-    return ProblemError(
+    return HttpError(
         400,
         f"{param}: {problem}, found {shown(first['input'])}",
         param=param,
@@ -172,14 +170,14 @@ def _explained(
     )
 
 
-def _unknown(name: str, param: str, model: type[BaseModel] | None) -> ProblemError:
+def _unknown(name: str, param: str, model: type[BaseModel] | None) -> HttpError:
     """The refusal of a field that is not known; `model` has those that may have been meant."""
     if name in FOREIGN_FIELDS:
         message = f"{name} is not a field here: {FOREIGN_FIELDS[name].advice}"
     else:
         known = did_you_mean(name, model.model_fields) if model is not None else None
         message = f"{shown(name)} is not a known field" + (f": {known}" if known else "")
-    return ProblemError(400, message, param=param, code="unknown_parameter")
+    return HttpError(400, message, param=param, code="unknown_parameter")
 
 
 def _place(item: ErrorDetails, data: Any) -> tuple[int | str, ...]:

@@ -25,7 +25,7 @@ TYPES = {
 }
 
 
-class ProblemError(Exception):
+class HttpError(Exception):
     """A request that is refused.
 
     Args:
@@ -72,10 +72,10 @@ class ProblemError(Exception):
         return JSONResponse(self.to_json(), self.status, self.headers)
 
 
-def no_such_model(name: str, served: Iterable[str]) -> ProblemError:
+def no_such_model(name: str, served: Iterable[str]) -> HttpError:
     """The refusal of a request for a model that is not served."""
     names = " and ".join(map(shown, served))
-    return ProblemError(
+    return HttpError(
         404,
         f"there is no model {shown(name)}, " + (f"only {names}" if names else "nor any other"),
         param="model",

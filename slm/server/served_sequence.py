@@ -17,7 +17,7 @@ from slm.generation.sampler import next_ids
 from slm.generation.sequence import Row
 from slm.tokenizer.base import Tokenizer
 
-Finish = Literal["stop", "length"]
+FinishReason = Literal["stop", "length"]
 """OpenAI's words: the story ended or a stop string was met; or it was cut."""
 
 LOWEST_LOGPROB = -9999.0
@@ -41,19 +41,19 @@ class ScoredToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextDelta:
     """What a step has added to a text."""
 
     text: str
     tokens: tuple[ScoredToken, ...] = ()
     """The tokens read or written, where log-probabilities are wanted."""
-    finish: Finish | None = None
-    """With the last piece."""
+    finish: FinishReason | None = None
+    """With the last delta."""
     new_tokens: int = 0
-    """With the last piece: tokens written in all."""
+    """With the last delta: tokens written in all."""
 
 
-class Stream:
+class ServedSequence:
     """A `Row` that a server writes.
 
     To be written, it is read in (`context`) or goes on by one id (`next_id`); of the logits that
@@ -114,10 +114,10 @@ class Stream:
 
     @property
     def finished(self) -> bool:
-        """Whether the last piece was given."""
+        """Whether the last delta was given."""
         return self._row.finish_reason is not None
 
-    def begin(self) -> Piece | None:
+    def begin(self) -> TextDelta | None:
         """What can be told before anything is computed; called once, before the first `take`."""
         assert not self._has_begun
         self._has_begun = True
@@ -125,7 +125,7 @@ class Stream:
             return None
         if self._silent:
             return self._end(self._echo)
-        return Piece(self._echo) if self._echo else None
+        return TextDelta(self._echo) if self._echo else None
 
     @property
     def seen(self) -> Collection[int]:
@@ -146,12 +146,12 @@ class Stream:
         """The random number for its next draw."""
         return 1.0 if self._unread else self._row.uniform()
 
-    def take(self, token_id: int, logits: Tensor | None = None) -> Piece:
+    def take(self, token_id: int, logits: Tensor | None = None) -> TextDelta:
         """Go on by the id that was drawn, and say what that adds.
 
         Args:
             token_id: is not looked at where the prompt itself is still to be scored.
-            logits: [V], where the stream `looks_at_logits`.
+            logits: [V], where the sequence `looks_at_logits`.
         """
         if self._unread:
             return self._score_prompt(logits)
@@ -162,34 +162,34 @@ class Stream:
         tokens: tuple[ScoredToken, ...] = ()
         if self._logprobs is not None and self._row.newest is not None:
             tokens = (self._scored(token_id, drawn_by, self._row.newest),)
-        return self._piece(self._row.take_text(), tokens)
+        return self._delta(self._row.take_text(), tokens)
 
-    def cut(self) -> Piece:
+    def cut(self) -> TextDelta:
         """End the text here."""
         is_echoed = self._has_begun and not self._unread
         return self._end("" if is_echoed else self._echo)
 
-    def _score_prompt(self, logits: Tensor | None) -> Piece:
+    def _score_prompt(self, logits: Tensor | None) -> TextDelta:
         token_id = self._unread.popleft()
         itself = NewToken(self._tokenizer.token_bytes(token_id))
         self._read.append(self._scored(token_id, logits, itself))
         self.next_id = token_id
         if self._unread:
-            return Piece("")
+            return TextDelta("")
         if self._row.prompt_end is not None:
             self.next_id = None  # what is written may replace the last tokens
         tokens = tuple(self._read)
-        return self._end(self._echo, tokens) if self._silent else Piece(self._echo, tokens)
+        return self._end(self._echo, tokens) if self._silent else TextDelta(self._echo, tokens)
 
-    def _end(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> Piece:
+    def _end(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> TextDelta:
         self._row.cut()
-        return self._piece(text + self._row.take_text(), tokens)
+        return self._delta(text + self._row.take_text(), tokens)
 
-    def _piece(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> Piece:
+    def _delta(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> TextDelta:
         if self._row.finish_reason is None:
-            return Piece(text, tokens)
-        finish: Finish = "length" if self._row.finish_reason == "length" else "stop"
-        return Piece(text, tokens, finish, len(self._row.ids))
+            return TextDelta(text, tokens)
+        finish: FinishReason = "length" if self._row.finish_reason == "length" else "stop"
+        return TextDelta(text, tokens, finish, len(self._row.ids))
 
     def _scored(self, token_id: int, logits: Tensor | None, new: NewToken) -> ScoredToken:
         assert self._logprobs is not None
@@ -209,10 +209,10 @@ class Stream:
         )
 
 
-def draw_ids(streams: Sequence[Stream], logits: Tensor, draw: Draw) -> list[int]:
-    """The next id of each stream, from its row of the logits [B, V]; see `next_ids`.
+def draw_ids(sequences: Sequence[ServedSequence], logits: Tensor, draw: Draw) -> list[int]:
+    """The next id of each sequence, from its row of the logits [B, V]; see `next_ids`.
 
     Args:
-        streams: all of one tokenizer, which may have fewer than V ids.
+        sequences: all of one tokenizer, which may have fewer than V ids.
     """
-    return next_ids(streams, logits[:, : streams[0].vocab_size], draw)
+    return next_ids(sequences, logits[:, : sequences[0].vocab_size], draw)

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from slm.server.answers import ChatWriter, CompletionWriter, Usage, token_text
-from slm.server.asking import Job, Model
-from slm.server.streams import Piece, ScoredToken
+from slm.server.requests import GenerationJob, ServedModel
+from slm.server.responses import ChatWriter, CompletionWriter, Usage, token_text
+from slm.server.served_sequence import ScoredToken, TextDelta
 from slm.tokenizer.byte_level import BytesTokenizer
 
-PIECES = [
-    Piece("", (ScoredToken(0xC3, -1.0, ((0xC3, -1.0), (256, -2.0)), 3),)),
-    Piece("é", (ScoredToken(0xA9, -0.5, ((0xA9, -0.5), (65, -3.0)), 3),)),
-    Piece("", (), "stop", 2),
+DELTAS = [
+    TextDelta("", (ScoredToken(0xC3, -1.0, ((0xC3, -1.0), (256, -2.0)), 3),)),
+    TextDelta("é", (ScoredToken(0xA9, -0.5, ((0xA9, -0.5), (65, -3.0)), 3),)),
+    TextDelta("", (), "stop", 2),
 ]
 USAGE = Usage(prompt_tokens=3, completion_tokens=2, total_tokens=5)
 
 
 @pytest.fixture
 def model():
-    return Model.of("tiny", BytesTokenizer(), 32)
+    return ServedModel.of("tiny", BytesTokenizer(), 32)
 
 
 def job(logprobs):
-    return Job(streams=[None, None], seed=7, prompt_tokens=3, logprobs=logprobs)
+    return GenerationJob(sequences=[None, None], seed=7, prompt_tokens=3, logprobs=logprobs)
 
 
 def test_parts_of_characters_are_written_as_bytes():
@@ -34,7 +34,9 @@ def test_parts_of_characters_are_written_as_bytes():
 
 
 def test_a_whole_completion(model):
-    answer = CompletionWriter(job(2), model).whole([PIECES, [Piece("x", (), "length", 1)]], USAGE)
+    answer = CompletionWriter(job(2), model).whole(
+        [DELTAS, [TextDelta("x", (), "length", 1)]], USAGE
+    )
     data = answer.model_dump()
     assert data["object"] == "text_completion"
     assert (data["model"], data["seed"], data["usage"]["total_tokens"]) == ("tiny", 7, 5)
@@ -55,13 +57,13 @@ def test_a_whole_completion(model):
 
 def test_logprobs_are_null_unless_asked_for(model):
     for writer in (CompletionWriter(job(None), model), ChatWriter(job(None), model)):
-        assert writer.whole([PIECES], USAGE).model_dump()["choices"][0]["logprobs"] is None
-    none = CompletionWriter(job(0), model).whole([PIECES], USAGE)
+        assert writer.whole([DELTAS], USAGE).model_dump()["choices"][0]["logprobs"] is None
+    none = CompletionWriter(job(0), model).whole([DELTAS], USAGE)
     assert none.model_dump()["choices"][0]["logprobs"]["top_logprobs"] is None
 
 
 def test_a_whole_chat(model):
-    (choice,) = ChatWriter(job(1), model).whole([PIECES], USAGE).model_dump()["choices"]
+    (choice,) = ChatWriter(job(1), model).whole([DELTAS], USAGE).model_dump()["choices"]
     assert choice["message"] == {"role": "assistant", "content": "é"}
     assert choice["finish_reason"] == "stop"
     first = choice["logprobs"]["content"][0]
@@ -71,11 +73,11 @@ def test_a_whole_chat(model):
 
 def test_events_add_up_to_the_whole(model):
     writer = CompletionWriter(job(None), model)
-    events = [event for piece in PIECES if (event := writer.event(1, Piece(piece.text)))]
+    events = [event for delta in DELTAS if (event := writer.event(1, TextDelta(delta.text)))]
     assert [event.choices[0].text for event in events] == ["é"]
-    events = [writer.event(1, piece) for piece in PIECES]
+    events = [writer.event(1, delta) for delta in DELTAS]
     assert [event.choices[0].finish_reason for event in events] == [None, None, "stop"]
-    assert writer.event(0, Piece("")) is None
+    assert writer.event(0, TextDelta("")) is None
     assert len({event.id for event in events}) == 1
     assert writer.usage_event(USAGE).choices == []
 
@@ -87,5 +89,5 @@ def test_a_chat_begins_with_its_role(model):
         (0, "assistant"),
         (1, "assistant"),
     ]
-    assert writer.event(0, PIECES[1]).choices[0].delta.content == "é"
-    assert writer.event(0, PIECES[2]).choices[0].delta.content is None
+    assert writer.event(0, DELTAS[1]).choices[0].delta.content == "é"
+    assert writer.event(0, DELTAS[2]).choices[0].delta.content is None

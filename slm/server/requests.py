@@ -9,8 +9,8 @@ from slm.errors import TokenizerError, shown
 from slm.generation.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
 from slm.generation.sequence import Row
 from slm.generation.text import whole_characters
+from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
-from slm.server.problems import ProblemError
 from slm.server.schemas import (
     ChatRequest,
     CompletionRequest,
@@ -18,7 +18,7 @@ from slm.server.schemas import (
     Message,
     PromptItem,
 )
-from slm.server.streams import Stream
+from slm.server.served_sequence import ServedSequence
 from slm.tokenizer.base import Tokenizer
 
 COMPLETION_TOKENS = 16
@@ -30,7 +30,7 @@ COUNTED_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Model:
+class ServedModel:
     """What a request is measured by.
 
     Args:
@@ -46,7 +46,7 @@ class Model:
     longest_token: int
 
     @classmethod
-    def of(cls, name: str, tokenizer: Tokenizer, block_size: int) -> Model:
+    def of(cls, name: str, tokenizer: Tokenizer, block_size: int) -> ServedModel:
         """With what follows from the tokenizer."""
         longest = max(len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size))
         return cls(name, tokenizer, block_size, longest)
@@ -58,21 +58,21 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Job:
-    """The texts that a request asks for, and how their tokens are told."""
+class GenerationJob:
+    """The sequences that a request asks for, and how their tokens are reported."""
 
-    streams: list[Stream]
+    sequences: list[ServedSequence]
     seed: int
     prompt_tokens: int
     logprobs: int | None
-    """How many likeliest tokens are told with each token; None: nothing of the kind."""
+    """How many alternatives are reported with each token; None: no log-probabilities."""
 
 
-def completion_job(asked: CompletionRequest, model: Model, limits: Limits) -> Job:
+def completion_job(asked: CompletionRequest, model: ServedModel, limits: Limits) -> GenerationJob:
     """The texts of a completion request: the choices of the first prompt, then of the second, ...
 
     Raises:
-        ProblemError: it goes beyond the model or the limits.
+        HttpError: it goes beyond the model or the limits.
     """
     if len(asked.prompt) > limits.prompts:
         raise _beyond("prompt", f"must be at most {limits.prompts} prompts", len(asked.prompt))
@@ -88,11 +88,11 @@ def completion_job(asked: CompletionRequest, model: Model, limits: Limits) -> Jo
     )
 
 
-def chat_job(asked: ChatRequest, model: Model, limits: Limits) -> Job:
+def chat_job(asked: ChatRequest, model: ServedModel, limits: Limits) -> GenerationJob:
     """The texts of a chat request; see `as_one_text`.
 
     Raises:
-        ProblemError: it goes beyond the model or the limits.
+        HttpError: it goes beyond the model or the limits.
     """
     return _job(
         asked,
@@ -131,13 +131,13 @@ def _job(
     asked: GenerationRequest,
     prompts: Sequence[PromptItem],
     field: str,
-    model: Model,
+    model: ServedModel,
     limits: Limits,
     *,
     max_tokens: int,
     logprobs: int | None,
     echo: bool,
-) -> Job:
+) -> GenerationJob:
     choices = 1 if asked.n is None else asked.n
     if choices > limits.choices:
         raise _beyond("n", f"must be at most {limits.choices}", choices)
@@ -148,9 +148,12 @@ def _job(
         for index, prompt in enumerate(prompts)
     ]
     echoed = sum(len(ids) for _, ids in texts_and_ids) if echo else 0
-    told = choices * (len(prompts) * max_tokens + echoed) * (1 + (logprobs or 0))
-    if told > limits.told:
-        bound = f"with n, prompts and logprobs asks for {told:,} tokens, at most {limits.told:,}"
+    response_tokens = choices * (len(prompts) * max_tokens + echoed) * (1 + (logprobs or 0))
+    if response_tokens > limits.max_response_tokens:
+        bound = (
+            f"with n, prompts and logprobs requests {response_tokens:,} tokens, "
+            f"more than {limits.max_response_tokens:,}"
+        )
         raise _beyond(_tokens_field(asked), bound, max_tokens)
     options = _options(asked, max_tokens)
     seed = options.chosen_seed()
@@ -167,9 +170,9 @@ def _job(
         for prompt, (text, ids) in zip(prompts, texts_and_ids, strict=True)
         for index in range(choices)
     ]
-    return Job(
-        streams=[
-            Stream(
+    return GenerationJob(
+        sequences=[
+            ServedSequence(
                 row, options, model.tokenizer, logprobs=logprobs, echo=echo, silent=max_tokens == 0
             )
             for row in rows
@@ -200,7 +203,7 @@ def _tokens_field(asked: GenerationRequest) -> str:
 
 
 def _as_ids(
-    prompt: PromptItem, field: str, model: Model, *, number: int | None
+    prompt: PromptItem, field: str, model: ServedModel, *, number: int | None
 ) -> tuple[str, list[int]]:
     """A prompt's text and ids; `number` is given where it is one of several."""
     if isinstance(prompt, str):
@@ -212,7 +215,7 @@ def _as_ids(
         try:
             text, ids = prompt, model.tokenizer.encode(prompt)
         except TokenizerError as error:
-            raise ProblemError(400, f"{field}: {error.message}", param=field) from None
+            raise HttpError(400, f"{field}: {error.message}", param=field) from None
     else:
         highest = max(prompt)
         if min(prompt) < 0 or highest >= model.tokenizer.vocab_size:
@@ -227,12 +230,12 @@ def _as_ids(
 
 
 def _too_long(
-    field: str, model: Model, length: str, at_least: int, number: int | None
-) -> ProblemError:
+    field: str, model: ServedModel, length: str, at_least: int, number: int | None
+) -> HttpError:
     """The refusal of a prompt by its length; `at_least` so many tokens where that is not known."""
     place = field if number is None else f"{field}[{number}]"
     found = f"{length}, which are at least {at_least:,} tokens" if at_least else length
-    return ProblemError(
+    return HttpError(
         400,
         f"{place}: must have at most {model.longest_prompt:,} tokens, which with the end-of-text "
         f"token before them fill the model's context, found {found}",
@@ -241,7 +244,7 @@ def _too_long(
     )
 
 
-def _beyond(field: str, bound: str, found: int) -> ProblemError:
-    return ProblemError(
+def _beyond(field: str, bound: str, found: int) -> HttpError:
+    return HttpError(
         400, f"{field}: {bound}, found {shown(found)}", param=field, code="invalid_value"
     )

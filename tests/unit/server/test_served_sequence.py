@@ -1,4 +1,4 @@
-"""One text: its pieces, its echo, its log-probabilities, and its ends."""
+"""One text: its deltas, its echo, its log-probabilities, and its ends."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from slm.tokenizer.byte_level import BytesTokenizer
 from tests.unit.server.fakes import VOCAB_SIZE, logits_of, scripted, take
 
 
-def joined(pieces):
-    return "".join(piece.text for piece in pieces)
+def joined(deltas):
+    return "".join(delta.text for delta in deltas)
 
 
 def test_the_same_seed_gives_the_same_text(stream, alone):
@@ -22,30 +22,30 @@ def test_the_same_seed_gives_the_same_text(stream, alone):
 
 
 def test_only_the_last_piece_has_an_end(stream, alone):
-    pieces = alone(stream(max_new_tokens=7))
-    assert [piece.finish for piece in pieces[:-1]] == [None] * (len(pieces) - 1)
-    assert pieces[-1].finish in ("stop", "length")
-    assert pieces[-1].new_tokens <= 7
+    deltas = alone(stream(max_new_tokens=7))
+    assert [delta.finish for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
+    assert deltas[-1].finish in ("stop", "length")
+    assert deltas[-1].new_tokens <= 7
 
 
 def test_an_end_of_text_and_a_stop_string_both_stop(stream):
-    pieces = scripted(stream(), [*b"ab", 256])
-    assert joined(pieces) == "ab"
-    assert (pieces[-1].finish, pieces[-1].new_tokens) == ("stop", 2)
-    pieces = scripted(stream(stop="b."), b"ab.")
-    assert joined(pieces) == "a"
-    assert (pieces[-1].finish, pieces[-1].new_tokens) == ("stop", 3)
+    deltas = scripted(stream(), [*b"ab", 256])
+    assert joined(deltas) == "ab"
+    assert (deltas[-1].finish, deltas[-1].new_tokens) == ("stop", 2)
+    deltas = scripted(stream(stop="b."), b"ab.")
+    assert joined(deltas) == "a"
+    assert (deltas[-1].finish, deltas[-1].new_tokens) == ("stop", 3)
     assert scripted(stream(max_new_tokens=2), b"ab")[-1].finish == "length"
 
 
 @pytest.mark.parametrize("n_bytes", [1, 2, 3])
 def test_a_text_that_is_cut_inside_a_character_ends_before_it(stream, n_bytes):
     ids = "a😀".encode()[: 1 + n_bytes]
-    pieces = scripted(stream(max_new_tokens=len(ids), logprobs=0), ids)
-    assert joined(pieces) == "a"
+    deltas = scripted(stream(max_new_tokens=len(ids), logprobs=0), ids)
+    assert joined(deltas) == "a"
     # Its tokens are counted and scored all the same.
-    assert (pieces[-1].finish, pieces[-1].new_tokens) == ("length", len(ids))
-    tokens = [token for piece in pieces for token in piece.tokens]
+    assert (deltas[-1].finish, deltas[-1].new_tokens) == ("length", len(ids))
+    tokens = [token for delta in deltas for token in delta.tokens]
     assert bytes(token.token_id for token in tokens) == ids
     assert [token.offset for token in tokens] == [0, *[1] * n_bytes]
     late = stream(max_new_tokens=9)
@@ -67,8 +67,8 @@ def test_ids_that_the_tokenizer_lacks_are_never_chosen(stream):
 
 def test_a_full_context_is_read_again_without_its_older_half(stream, alone):
     one = stream("a" * 30, max_new_tokens=40, logprobs=0)
-    pieces = alone(one)
-    assert pieces[-1].new_tokens == 40 or pieces[-1].finish == "stop"
+    deltas = alone(one)
+    assert deltas[-1].new_tokens == 40 or deltas[-1].finish == "stop"
     beyond = scripted(stream("a" * 30, max_new_tokens=9), b"xy")
     assert joined(beyond) == "xy"
     one = stream("a" * 30, max_new_tokens=9)
@@ -81,15 +81,15 @@ def test_a_full_context_is_read_again_without_its_older_half(stream, alone):
 
 def test_echo_comes_first(stream, alone):
     plain = joined(alone(stream("Ö!")))
-    pieces = alone(stream("Ö!", echo=True))
-    assert pieces[0].text == "Ö!"
-    assert joined(pieces) == "Ö!" + plain
+    deltas = alone(stream("Ö!", echo=True))
+    assert deltas[0].text == "Ö!"
+    assert joined(deltas) == "Ö!" + plain
 
 
 def test_silent_streams_need_no_logits(stream):
     one = stream("Hello", silent=True)
-    piece = one.begin()
-    assert (piece.text, piece.finish, piece.new_tokens) == ("", "length", 0)
+    delta = one.begin()
+    assert (delta.text, delta.finish, delta.new_tokens) == ("", "length", 0)
     one = stream("Hello", silent=True, echo=True)
     assert one.begin().text == "Hello"
     assert one.finished
@@ -109,26 +109,26 @@ def test_logprobs_are_those_of_the_model(stream):
 
 def test_offsets_count_characters(stream):
     text = "aé€b".encode()
-    pieces = scripted(stream(max_new_tokens=len(text), logprobs=0), text)
-    assert joined(pieces) == "aé€b"
-    offsets = [token.offset for piece in pieces for token in piece.tokens]
+    deltas = scripted(stream(max_new_tokens=len(text), logprobs=0), text)
+    assert joined(deltas) == "aé€b"
+    offsets = [token.offset for delta in deltas for token in delta.tokens]
     assert offsets == [0, 1, 1, 2, 2, 2, 3]
-    pieces = scripted(stream("xyz", echo=True, logprobs=None), b"ab")
-    assert joined(pieces) == "xyzab"
+    deltas = scripted(stream("xyz", echo=True, logprobs=None), b"ab")
+    assert joined(deltas) == "xyzab"
 
 
 def test_a_prompt_is_scored_token_by_token(stream, alone):
     one = stream("abc", echo=True, silent=True, logprobs=1)
-    pieces = alone(one)
-    tokens = [token for piece in pieces for token in piece.tokens]
-    assert joined(pieces) == "abc"
+    deltas = alone(one)
+    tokens = [token for delta in deltas for token in delta.tokens]
+    assert joined(deltas) == "abc"
     assert bytes(token.token_id for token in tokens) == b"abc"
     context = [BytesTokenizer().eot_id]
     for token in tokens:
         expected = logits_of(context)[:257].log_softmax(dim=-1)
         assert token.logprob == pytest.approx(float(expected[token.token_id]))
         context.append(token.token_id)
-    assert pieces[-1].finish == "length"
+    assert deltas[-1].finish == "length"
     assert [token.offset for token in tokens] == [0, 1, 2]
 
 
@@ -136,9 +136,9 @@ def test_scoring_goes_over_into_writing(stream, alone):
     written = alone(stream("abc", max_new_tokens=4, logprobs=0))
     scored = alone(stream("abc", max_new_tokens=4, logprobs=0, echo=True))
     assert joined(scored) == "abc" + joined(written)
-    new = [token.token_id for piece in scored for token in piece.tokens][3:]
-    assert new == [token.token_id for piece in written for token in piece.tokens]
-    assert [token.offset for piece in scored for token in piece.tokens][:4] == [0, 1, 2, 3]
+    new = [token.token_id for delta in scored for token in delta.tokens][3:]
+    assert new == [token.token_id for delta in written for token in delta.tokens]
+    assert [token.offset for delta in scored for token in delta.tokens][:4] == [0, 1, 2, 3]
 
 
 def test_no_logprob_is_infinite(stream):
@@ -152,9 +152,9 @@ def test_no_logprob_is_infinite(stream):
 
 def test_a_text_can_be_cut_at_any_time(stream):
     one = stream("ab", echo=True, stop="!!")
-    piece = one.cut()
-    assert (piece.text, piece.finish) == ("ab", "length")
+    delta = one.cut()
+    assert (delta.text, delta.finish) == ("ab", "length")
     one = stream(stop="!!")
     assert joined(scripted(one, b"x!")) == "x"
-    piece = one.cut()
-    assert (piece.text, piece.finish, piece.new_tokens) == ("!", "length", 2)
+    delta = one.cut()
+    assert (delta.text, delta.finish, delta.new_tokens) == ("!", "length", 2)

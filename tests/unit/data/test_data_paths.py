@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from slm.config import DataConfig
-from slm.data.place import default_data_dir
+from slm.data.data_paths import default_data_dir
 
 
 def test_it_can_be_read():

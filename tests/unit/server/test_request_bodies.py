@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from slm.server.bodies import checked, parsed, place_in
-from slm.server.problems import ProblemError
+from slm.server.http_errors import HttpError
+from slm.server.request_bodies import checked, parsed, place_in
 from slm.server.schemas import ChatRequest, CompletionRequest
 
 PROMPT = {"prompt": "Once"}
@@ -15,7 +15,7 @@ CHAT = {"messages": [{"role": "user", "content": "Once"}]}
 
 
 def refused(model, data):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(model, parsed(json.dumps(data).encode()))
     json.dumps(problem.value.to_json(), ensure_ascii=False).encode("utf-8")
     assert problem.value.status == 400
@@ -121,7 +121,7 @@ def test_unknown_fields_get_a_suggestion():
     ],
 )
 def test_what_is_no_json_object_is_refused(body):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         checked(CompletionRequest, parsed(body))
     assert problem.value.status == 400
     assert len(problem.value.to_json()["error"]["message"]) < 1500
@@ -183,7 +183,7 @@ def test_a_byte_order_mark_before_the_body_is_no_part_of_it():
     ],
 )
 def test_a_field_that_is_there_twice_is_blamed(body, name):
-    with pytest.raises(ProblemError, match="is there twice") as problem:
+    with pytest.raises(HttpError, match="is there twice") as problem:
         parsed(body)
     answer = problem.value.to_json()["error"]
     assert (answer["param"], answer["code"]) == (name, "duplicate_field")

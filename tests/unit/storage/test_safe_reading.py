@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from slm.storage.reading import (
+from slm.storage.safe_reading import (
     bounded_lines,
     is_sealed,
     kind_by_magic,

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from slm.server.streams import Piece, Stream
+from slm.server.served_sequence import ServedSequence, TextDelta
 
 
 class BusyError(Exception):
@@ -41,17 +41,17 @@ class ModelError(Exception):
     """The model failed: a fault of ours, or of its weights."""
 
 
-Event = tuple[int, Piece] | BusyError | ClosedError | ModelError
+Event = tuple[int, TextDelta] | BusyError | ClosedError | ModelError
 """What a step has added to one of a request's texts, or why the request has ended."""
 
 Deliver = Callable[[Sequence[Event]], None]
 
 
-class Ticket:
+class QueuedRequest:
     """A request, and the events that are not delivered yet.
 
     Args:
-        streams: its texts.
+        sequences: its texts.
         deliver: is given events in their order, by way of the `post` that `Scheduler.start` was
             given.
         submitted_at: when it came, by the scheduler's clock.
@@ -61,22 +61,22 @@ class Ticket:
 
     def __init__(
         self,
-        streams: Sequence[Stream],
+        sequences: Sequence[ServedSequence],
         deliver: Deliver,
         submitted_at: float,
         pace: float = 0.0,
     ) -> None:
-        self.streams = streams
+        self.sequences = sequences
         self.deliver = deliver
         self.submitted_at = submitted_at
         self.cancelled = False
         self.started = False
         """Whether a text of it has been in a slot."""
-        self.unread = deque(range(len(streams)))
+        self.unread = deque(range(len(sequences)))
         """Its texts that wait for a slot."""
         self.in_slots = 0
         """How many of its texts are in slots."""
-        self.unfinished = len(streams)
+        self.unfinished = len(sequences)
         """Its texts that have not ended."""
         self._pace = pace
         self._told: list[Event] = []

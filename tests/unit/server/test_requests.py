@@ -6,12 +6,12 @@ import pytest
 
 from slm.generation.options import GenerationOptions
 from slm.generation.sequence import Row
-from slm.server.asking import Model, as_one_text, chat_job, completion_job
-from slm.server.bodies import checked
+from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
-from slm.server.problems import ProblemError
+from slm.server.request_bodies import checked
+from slm.server.requests import ServedModel, as_one_text, chat_job, completion_job
 from slm.server.schemas import ChatRequest, CompletionRequest, Message
-from slm.server.streams import Stream
+from slm.server.served_sequence import ServedSequence
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.unit.server.fakes import BLOCK_SIZE, run_alone, scripted
 
@@ -20,7 +20,7 @@ LIMITS = Limits(max_tokens=500, choices=3, prompts=2)
 
 @pytest.fixture
 def model():
-    return Model.of("tiny", BytesTokenizer(), BLOCK_SIZE)
+    return ServedModel.of("tiny", BytesTokenizer(), BLOCK_SIZE)
 
 
 def completion(served, /, limits=LIMITS, **fields):
@@ -33,7 +33,7 @@ def chat(served, /, *texts, limits=LIMITS, **fields):
 
 
 def texts(job):
-    return ["".join(piece.text for piece in run_alone(stream)) for stream in job.streams]
+    return ["".join(delta.text for delta in run_alone(stream)) for stream in job.sequences]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def texts(job):
     ],
 )
 def test_bounds_are_kept_and_named(model, field, value, code):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         completion(model, **{field: value})
     assert (problem.value.param, problem.value.code) == (field, code)
     assert problem.value.status == 400
@@ -72,7 +72,7 @@ def test_bounds_are_kept_and_named(model, field, value, code):
     ],
 )
 def test_the_refusal_of_a_long_prompt_names_its_length(model, prompt, found):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         completion(model, prompt=prompt)
     beginning, end = found.split("*")
     assert problem.value.message.startswith(beginning)
@@ -86,25 +86,25 @@ def test_minus_one_is_as_many_tokens_as_the_server_allows(model):
         chat(model, limits=few, seed=1, max_tokens=-1),
         chat(model, limits=few, seed=1, max_completion_tokens=-1, max_tokens=2),
     ):
-        assert run_alone(job.streams[0])[-1].new_tokens == 7
+        assert run_alone(job.sequences[0])[-1].new_tokens == 7
 
 
 def test_ids_that_end_inside_a_character_are_continued_with_the_rest_of_it(model):
     first, second = "é".encode()
     for echo, whole, offset in ((False, "é!", 0), (True, "aé!", 1)):
         job = completion(model, prompt=[ord("a"), first], max_tokens=2, echo=echo)
-        pieces = scripted(job.streams[0], [second, ord("!")])
-        assert "".join(piece.text for piece in pieces) == whole
+        deltas = scripted(job.sequences[0], [second, ord("!")])
+        assert "".join(delta.text for delta in deltas) == whole
         job = completion(model, prompt=[ord("a"), first], max_tokens=2, echo=echo, logprobs=0)
         prompt = [ord("a"), first] if echo else []
-        pieces = scripted(job.streams[0], [*prompt, second, ord("!")])
-        assert "".join(piece.text for piece in pieces) == whole
-        tokens = [token for piece in pieces for token in piece.tokens]
+        deltas = scripted(job.sequences[0], [*prompt, second, ord("!")])
+        assert "".join(delta.text for delta in deltas) == whole
+        tokens = [token for delta in deltas for token in delta.tokens]
         assert [token.offset for token in tokens[-2:]] == [offset, offset + 1]
 
 
 def test_the_newer_name_of_max_tokens_is_the_stronger(model):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         chat(model, max_completion_tokens=501, max_tokens=1)
     assert problem.value.param == "max_completion_tokens"
     job = chat(model, max_completion_tokens=0, max_tokens=501)
@@ -112,12 +112,12 @@ def test_the_newer_name_of_max_tokens_is_the_stronger(model):
 
 
 def test_an_answer_has_a_largest_size(model):
-    few = Limits(max_tokens=500, told=600)
+    few = Limits(max_tokens=500, max_response_tokens=600)
     completion(model, limits=few, max_tokens=100, logprobs=5)
     completion(model, limits=few, max_tokens=100, n=3, prompt=["a", "b"], echo=False)
     echoed = {"n": 3, "prompt": ["a", "b"], "echo": True}
     for fields in ({"logprobs": 6}, {"n": 3, "logprobs": 2}, echoed):
-        with pytest.raises(ProblemError) as problem:
+        with pytest.raises(HttpError) as problem:
             completion(model, limits=few, max_tokens=100, **fields)
         assert problem.value.param == "max_tokens"
 
@@ -125,7 +125,7 @@ def test_an_answer_has_a_largest_size(model):
 def test_the_longest_prompt_fits(model):
     job = completion(model, prompt="x" * (BLOCK_SIZE - 1), max_tokens=3)
     assert job.prompt_tokens == BLOCK_SIZE - 1
-    assert len(job.streams[0].context) == BLOCK_SIZE
+    assert len(job.sequences[0].context) == BLOCK_SIZE
     texts(job)
 
 
@@ -159,7 +159,9 @@ def test_options_are_those_of_the_request(model):
         stop=("q",),
     )
     row = Row("Hi", model.tokenizer, options, seed=77, index=0, block_size=BLOCK_SIZE)
-    expected = "".join(piece.text for piece in run_alone(Stream(row, options, model.tokenizer)))
+    expected = "".join(
+        delta.text for delta in run_alone(ServedSequence(row, options, model.tokenizer))
+    )
     assert texts(completion(model, **fields)) == [expected]
     assert texts(chat(model, **fields)) == [expected]
 
@@ -174,7 +176,7 @@ def test_nothing_asked_for_is_openais_default(model):
 def test_where_no_number_is_asked_for_the_limit_is_kept(model):
     few = Limits(max_tokens=4)
     for job in (completion(model, limits=few, seed=1), chat(model, limits=few, seed=1)):
-        assert run_alone(job.streams[0])[-1].new_tokens <= 4
+        assert run_alone(job.sequences[0])[-1].new_tokens <= 4
 
 
 def test_tiny_temperatures_and_top_p_take_the_likeliest(model):
@@ -207,6 +209,6 @@ def test_logprobs_of_a_chat_are_two_fields(model):
 
 
 def test_a_long_conversation_is_too_long_as_a_whole(model):
-    with pytest.raises(ProblemError) as problem:
+    with pytest.raises(HttpError) as problem:
         chat(model, "x" * 20, "y" * 20)
     assert (problem.value.param, problem.value.code) == ("messages", "context_length_exceeded")

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from slm.server.problems import ProblemError, printable
+from slm.server.http_errors import HttpError, printable
 
 
 def test_a_message_is_utf8_whatever_it_repeats():
-    response = ProblemError(400, "found \ud800", param="\udfff" * 500).response()
+    response = HttpError(400, "found \ud800", param="\udfff" * 500).response()
     error = json.loads(response.body.decode("utf-8"))["error"]
     assert error["message"] == "found \\ud800"
     assert len(error["param"]) < 1000
@@ -23,12 +23,12 @@ def test_a_message_is_utf8_whatever_it_repeats():
     [(400, "invalid_request_error"), (401, "authentication_error"), (503, "server_error")],
 )
 def test_kinds_are_openais(status, kind):
-    assert ProblemError(status, "x").to_json()["error"]["type"] == kind
+    assert HttpError(status, "x").to_json()["error"]["type"] == kind
 
 
 @pytest.mark.parametrize(("seconds", "header"), [(0.1, "1"), (1.0, "1"), (2.2, "3")])
 def test_waiting_is_told_in_whole_seconds(seconds, header):
-    problem = ProblemError(429, "x", retry_after=seconds, headers={"Connection": "close"})
+    problem = HttpError(429, "x", retry_after=seconds, headers={"Connection": "close"})
     assert problem.response().headers["retry-after"] == header
     assert problem.response().headers["connection"] == "close"
-    assert "retry-after" not in ProblemError(429, "x").response().headers
+    assert "retry-after" not in HttpError(429, "x").response().headers
