@@ -208,3 +208,23 @@ def _named_back(name: str, ours: Mapping[str, str], block: str) -> str:
     if (match := re.fullmatch(block, module)) and match[2] in ours:
         return f"blocks.{match[1]}.{ours[match[2]]}.{kind}"
     return f"{ours[module]}.{kind}" if module in ours else name
+
+
+def interleaved_rotary(values: Floats, head_dim: int) -> Floats:
+    """Rows of a query or key matrix in the order of Llama's original code.
+
+    There a rotary pair is two neighbors (2i, 2i + 1); here and in transformers it is two halves
+    (i, i + D/2).
+
+    Args:
+        values: [heads * D, C], or a bias [heads * D].
+        head_dim: D.
+    """
+    heads = values.reshape(-1, 2, head_dim // 2, *values.shape[1:])
+    return heads.swapaxes(1, 2).reshape(values.shape)
+
+
+def halved_rotary(values: Floats, head_dim: int) -> Floats:
+    """The inverse of `interleaved_rotary`."""
+    heads = values.reshape(-1, head_dim // 2, 2, *values.shape[1:])
+    return heads.swapaxes(1, 2).reshape(values.shape)

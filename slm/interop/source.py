@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from slm.checkpoint.run import BEST, CHECKPOINTS
 from slm.config import GPTConfig, RunConfig
 from slm.interop.architectures import Floats
 from slm.tokenizer.base import Tokenizer
@@ -37,6 +38,12 @@ class ExportSource:
     def config(self) -> GPTConfig:
         """The shape."""
         return self.settings.model
+
+    @property
+    def name(self) -> str:
+        """What the model is called: its run's name."""
+        places = [part for part in self.path.absolute().parts if part not in (BEST, CHECKPOINTS)]
+        return next((part for part in reversed(places) if not part.startswith("step-")), "model")
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> ExportSource:
