@@ -103,7 +103,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     ids = torch.randint(settings.model.vocab_size, size)
     batch = [(ids[:, :-1], ids[:, 1:])]
     n_tokens = ids[:, 1:].numel()
-    if settings.train.attend_within == "story":  # of random ids, any ends one
+    if settings.train.document_masking:  # of random ids, any ends one
         stepper.eot_id = settings.model.vocab_size - 1
     record = StepRecord(0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)  # all but the rate is not read
     watch = ContentionWatch(lambda sentence: print(sentence, file=sys.stderr))

@@ -34,7 +34,7 @@ MODEL = {
 TRAINING = {
     **{"batch_size": 16, "gradient_accumulation_steps": 2, "max_steps": 200, "warmup_steps": 10},
     **{"optimizer": "muon", "learning_rate": 1e-2, "schedule": "wsd", "eval_interval": 50},
-    **{"attend_within": "window"},
+    **{"document_masking": False},
 }
 
 Batch = tuple[torch.Tensor, torch.Tensor]

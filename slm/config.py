@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from slm.errors import CheckpointError, ConfigError, did_you_mean, shown
-from slm.settings_group import PathText, SettingsGroup
+from slm.settings_group import PathText, Renamed, SettingsGroup
 
 CONFIG_FORMAT = "slm-config"
-CONFIG_VERSION = 1
+CONFIG_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 has old names of settings, and origins as sentences."""
 DEFAULT_SOURCE = "roneneldan/TinyStories"
 
 ORIGIN_PREPARED = "--data"
@@ -138,6 +140,13 @@ ModelConfig = GPTConfig
 class TrainingConfig(SettingsGroup):
     """How a model is trained. Its `__dict__` is the mapping that `Trainer` takes."""
 
+    old_names: ClassVar = {
+        "attend_within": Renamed("document_masking", {"window": False, "story": True}),
+        "short_context": Renamed("seq_len_warmup"),
+        "short_context_fraction": Renamed("seq_len_warmup_fraction"),
+        "muon_steps": Renamed("muon_ns_steps"),
+    }
+
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1337
     """Decides the initial weights, the order of the data, dropout, and the sample stories."""
     batch_size: Positive = 16
@@ -156,8 +165,8 @@ class TrainingConfig(SettingsGroup):
     """Peak learning rate of Muon."""
     muon_momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     """Momentum of Muon."""
-    muon_steps: Annotated[int, Field(ge=1, le=20)] = 4
-    """Iterations of Muon's orthogonalization; fewer are cheaper and less exact."""
+    muon_ns_steps: Annotated[int, Field(ge=1, le=20)] = 4
+    """Newton-Schulz iterations in Muon; fewer are cheaper and less exact."""
     weight_decay: Rate = 0.1
     """Decoupled weight decay, applied to matrices only."""
     beta1: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.9
@@ -174,12 +183,12 @@ class TrainingConfig(SettingsGroup):
     """Share of the run in which wsd decays."""
     min_lr_fraction: Fraction = 0.1
     """Learning rate at the end, as a share of the peak."""
-    attend_within: Literal["window", "story"] = "window"
-    """What a token sees while training: all of its window before it, or its own story only."""
-    short_context: Positive | None = None
-    """Context length at the start of a run, each window cut into parts of it; none: block_size."""
-    short_context_fraction: Fraction = 0.6
-    """Share of the run in which short_context holds."""
+    document_masking: bool = False
+    """In training, a token attends only to its own document, not to the whole window."""
+    seq_len_warmup: Positive | None = None
+    """Context length at the start of a run; each window is split into parts. none: block_size."""
+    seq_len_warmup_fraction: Fraction = 0.6
+    """Share of the run that uses seq_len_warmup."""
     eval_interval: Positive = 200
     """Steps between two evaluations on the validation split."""
     eval_tokens: Positive | None = 131_072
@@ -316,10 +325,10 @@ class RunConfig:
         """
         if not isinstance(data, dict) or data.get("format") != CONFIG_FORMAT:
             raise CheckpointError(f"{where} does not hold the settings of a run")
-        if data.get("version") != CONFIG_VERSION:
+        if not is_readable_version(data.get("version")):
             raise CheckpointError(
                 f"{where} has settings of version {shown(data.get('version'))}, "
-                f"this program reads version {CONFIG_VERSION}",
+                f"this program reads versions up to {CONFIG_VERSION}",
                 hint="use the version of slm that wrote it",
             )
         groups = {name: data.get(name) for name in GROUPS}
@@ -347,6 +356,11 @@ class RunConfig:
             origins=dict(origins),
             started_in=started_in,
         )
+
+
+def is_readable_version(version: Any) -> bool:
+    """Whether settings of this format version can be read."""
+    return type(version) is int and version in READABLE_VERSIONS
 
 
 def are_origins(data: Any) -> bool:

@@ -1,10 +1,11 @@
-"""Groups of settings that are frozen and validated, and what is said of a wrong value."""
+"""Groups of settings that are frozen and validated, and the errors for invalid values."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +22,7 @@ LONGEST_PATH = 4096
 
 
 def _usable_in_a_path(text: str) -> str:
-    """Refuse what no system takes as the name of a file, folder or data set."""
+    """Reject text that no system accepts as the name of a file, folder or dataset."""
     if not text.strip():
         raise ValueError("must not be empty")
     if "\0" in text:
@@ -34,16 +35,32 @@ def _usable_in_a_path(text: str) -> str:
 PathText = Annotated[str, AfterValidator(_usable_in_a_path)]
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """The current spelling of a setting that had another name."""
+
+    name: str
+    values: Mapping[Any, Any] = field(default_factory=dict)
+    """Old values and what they are now; all others are unchanged."""
+
+
 class SettingsGroup(BaseModel):
-    """A frozen group of settings whose mistakes are `ConfigError`s with a hint."""
+    """A frozen group of settings. Invalid values raise `ConfigError` with a hint."""
+
+    old_names: ClassVar[Mapping[str, Renamed]] = {}
+    """Names that settings had in earlier versions. They are read forever and never written."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
 
     @field_validator("*", mode="before")
     @classmethod
-    def _booleans_are_no_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+    def _booleans_are_not_numbers(cls, value: Any, info: ValidationInfo) -> Any:
         assert info.field_name is not None
         if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
             raise ValueError("must not be true or false")
@@ -51,14 +68,29 @@ class SettingsGroup(BaseModel):
 
     @classmethod
     def setting_names(cls) -> list[str]:
-        """The names of the group's settings; a field that is not saved repeats another group's."""
-        return [key for key, field in cls.model_fields.items() if not field.exclude]
+        """Names of the group's settings; a field that is not saved repeats another group's."""
+        return [key for key, info in cls.model_fields.items() if not info.exclude]
+
+    @classmethod
+    def current(cls, key: str, value: Any) -> tuple[str, Any]:
+        """A setting and its value in the current spelling."""
+        renamed = cls.old_names.get(key)
+        if renamed is None:
+            return key, value
+        is_old_value = isinstance(value, str) and value in renamed.values
+        return renamed.name, renamed.values[value] if is_old_value else value
 
     if not TYPE_CHECKING:  # type checkers see the precise signature that pydantic makes
 
         def __init__(self, **values: Any) -> None:
+            current: dict[str, Any] = {}
+            for old, old_value in values.items():
+                key, value = self.current(old, old_value)
+                if key in current:
+                    raise ConfigError(f"{type(self).__name__} has {key} under two names")
+                current[key] = value
             try:
-                super().__init__(**values)
+                super().__init__(**current)
             except ValidationError as error:
                 raise _explain(type(self), error) from None
 
@@ -92,11 +124,13 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
             setting=f"{group.__name__}.{key}",
         )
     problem, hint = first["msg"][0].lower() + first["msg"][1:], None
-    if not first["loc"]:  # a name that is no valid Unicode
+    if not first["loc"]:  # a name that is invalid Unicode
         return ConfigError(f"{group.__name__}: {problem}, found {shown(first['input'])}")
     rules = _rules(group, str(first["loc"][0]))
     if first["type"] in _BEYOND_BOUNDS:
         problem = f"must be {_bounds(rules)}"
+    elif first["type"].startswith("bool_"):
+        problem = "must be true or false"
     elif first["type"] == "tuple_type":
         problem = "input should be a list"
         hint = f"""for example {key}=["one", "two"], on a command line within '...'"""
@@ -109,12 +143,12 @@ def _explain(group: type[BaseModel], error: ValidationError) -> ConfigError:
     )
 
 
-_WHAT_IT_TAKES = "`slm presets --settings` tells what every setting takes"
+_WHAT_IT_TAKES = "`slm presets --settings` lists the values of every setting"
 _BEYOND_BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 
 
 def _rules(group: type[BaseModel], key: str) -> dict[str, Any]:
-    """What JSON Schema says of a setting's values, but that there may be none."""
+    """The JSON Schema of a setting's values, without the alternative `none`."""
     rules: dict[str, Any] = _schema(group)["properties"][key]
     return next((rule for rule in rules.get("anyOf", []) if rule.get("type") != "null"), rules)
 

@@ -100,7 +100,7 @@ def measure_training(
     if compiled:
         compile_blocks(model)
     stepper = GuardedStep(model, config, device=device, dtype=dtype, process=Process())
-    if config.attend_within == "story":  # among random ids, any id serves as the separator
+    if config.document_masking:  # among random ids, any id serves as the separator
         stepper.eot_id = settings.model.vocab_size - 1
     numbers = count()
     seconds = step_seconds(

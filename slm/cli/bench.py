@@ -30,8 +30,8 @@ MEASURED = (
     "model.",
     *("train.batch_size", "train.gradient_accumulation_steps", "train.optimizer", "train.seed"),
     *("train.learning_rate", "train.muon_", "train.weight_decay", "train.beta", "train.grad_clip"),
-    *("train.attend_within", "train.on_nonfinite", "train.device", "train.dtype", "train.sharding"),
-    *("train.compile", "train.threads", "train.max_steps", "train.max_minutes"),
+    *("train.document_masking", "train.on_nonfinite", "train.device", "train.dtype"),
+    *("train.sharding", "train.compile", "train.threads", "train.max_steps", "train.max_minutes"),
 )
 """Prefixes of the settings that matter for a step; a long run is worth compiling."""
 

@@ -13,9 +13,11 @@ import typer
 from typer.core import TyperCommand
 
 from slm.cli.output import say
+from slm.cli.settings_help import as_toml
 from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.parallel.processes import Process
+from slm.presets import old_names, parse_assignment
 
 
 class Command(TyperCommand):
@@ -69,6 +71,16 @@ def say_idle(words: Iterable[str], reason: str) -> None:
         say(f"note: {' and '.join(words)} {has} no effect: {reason}")
 
 
+def note_old_names(assignments: Iterable[str]) -> None:
+    """Print the current names of settings that are given as `key=value` by an old name."""
+    for text in assignments:
+        name = text.partition("=")[0].strip()
+        now = old_names().get(name)
+        if now is not None and Process.from_environment_or_alone().is_main:
+            key, value = now.rpartition(".")[2], parse_assignment(text)[1]
+            say(f"note: {name} is now called {key}: use --set {key}={as_toml(value)}")
+
+
 _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], ...] = (
     (
         ("train.max_steps",),
@@ -76,7 +88,7 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
         "the clock ends the run (max_minutes)",
     ),
     (
-        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_steps"),
+        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
         lambda run: run.train.optimizer != "muon",
         "the optimizer is not muon",
     ),
@@ -86,14 +98,14 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
         "the schedule is not wsd",
     ),
     (
-        ("train.short_context",),
-        lambda run: (run.train.short_context or 0) >= run.model.block_size,
+        ("train.seq_len_warmup",),
+        lambda run: (run.train.seq_len_warmup or 0) >= run.model.block_size,
         "it is not shorter than block_size",
     ),
     (
-        ("train.short_context_fraction",),
-        lambda run: run.train.short_context is None,
-        "there is no short_context",
+        ("train.seq_len_warmup_fraction",),
+        lambda run: run.train.seq_len_warmup is None,
+        "seq_len_warmup is none",
     ),
     (
         ("train.sample_tokens",),

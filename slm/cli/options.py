@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from slm.cli.no_effect import note_old_names
 from slm.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
@@ -146,7 +147,9 @@ def assignments(settings: list[str] | None, more: list[str] | None) -> list[str]
                 f"unexpected word {word!r}",
                 hint="settings are given as --set KEY=VALUE, without blanks around the =",
             )
-    return [_typed(word) for word in (*(settings or []), *(more or []))]
+    words = [_typed(word) for word in (*(settings or []), *(more or []))]
+    note_old_names(words)
+    return words
 
 
 def _typed(assignment: str) -> str:

@@ -55,7 +55,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     seconds_left = 60.0 * plan.minutes - seconds_used
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
-    short = config.short_context
+    short = config.seq_len_warmup
     tokens = counted(model.block_size, "token")
     return [
         ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),

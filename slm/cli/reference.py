@@ -14,7 +14,7 @@ import typer
 
 from slm.cli import original
 from slm.cli.app import app
-from slm.cli.settings_help import all_settings
+from slm.cli.settings_help import all_settings, as_toml
 from slm.config import GROUPS
 from slm.storage.files import atomic_write, make_directory
 
@@ -35,6 +35,11 @@ EXIT_CODES = """\
 OUTPUT = """\
 Results go to stdout, progress and comments to stderr. With `--json` the result is one JSON object.
 Errors are two lines on stderr, `error:` and `hint:`; `SLM_DEBUG=1` adds where they came from.
+"""
+
+EARLIER_NAMES = """\
+Files and command lines with these names are read like those with the current ones. They are no
+longer written: an older version of `slm` cannot read the settings of a new run.
 """
 
 
@@ -73,7 +78,20 @@ def settings_page() -> str:
         ]
         header = ["| setting | meaning | default | kind |", "|---|---|---|---|"]
         parts += [f"## `[{group}]`: {title}", "\n".join([*header, *rows])]
+    parts += ["## Earlier names", EARLIER_NAMES.strip(), "\n".join(_earlier_names())]
     return "\n\n".join(parts) + "\n"
+
+
+def _earlier_names() -> Iterator[str]:
+    yield "| earlier | now |"
+    yield "|---|---|"
+    for group in GROUPS.values():
+        for old, now in group.old_names.items():
+            values = "; ".join(
+                f"`{old}={as_toml(before)}` is `{now.name}={as_toml(value)}`"
+                for before, value in now.values.items()
+            )
+            yield f"| `{old}` | {values or f'`{now.name}`'} |"
 
 
 def all_commands() -> Iterator[tuple[str, Any]]:

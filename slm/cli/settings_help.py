@@ -1,20 +1,18 @@
-"""Name, kind, default and meaning of every setting, as `slm.config` has them."""
+"""Name, type, default and meaning of every setting, read from `slm.config`."""
 
 from __future__ import annotations
 
-import ast
-import inspect
 import types
 import typing
 from dataclasses import dataclass
 from typing import Any
 
-from slm import config
+from slm.config import GROUPS
 
 
 @dataclass(frozen=True)
 class SettingHelp:
-    """What there is to know about one setting."""
+    """The description of one setting."""
 
     group: str
     key: str
@@ -24,23 +22,22 @@ class SettingHelp:
 
 
 def all_settings() -> list[SettingHelp]:
-    """Every setting, in the order of definition."""
-    meanings = _meanings()
+    """All settings, in the order of their definition."""
     return [
         SettingHelp(
             group=group,
             key=key,
             kind=_kind(kind.model_fields[key].annotation),
             default=as_toml(kind.model_fields[key].default),
-            meaning=meanings[kind.__name__, key],
+            meaning=" ".join(str(kind.model_fields[key].description).split()),
         )
-        for group, kind in config.GROUPS.items()
+        for group, kind in GROUPS.items()
         for key in kind.setting_names()
     ]
 
 
 def as_toml(value: Any) -> str:
-    """A value as it is written after `key=`."""
+    """A value as it is written after `key=` on a command line."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -60,25 +57,7 @@ def _kind(annotation: Any) -> str:
         return " or ".join(str(choice) for choice in arguments)
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_kind(part) for part in arguments)
-    names = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+    names = {int: "integer", float: "number", bool: "true or false", str: "text"}
     if annotation is type(None):
         return "none"
     return names.get(annotation, "list of texts")
-
-
-def _meanings() -> dict[tuple[str, str], str]:
-    """(class, setting) to the sentence that stands below it in the source."""
-    meanings = {}
-    for item in ast.parse(inspect.getsource(config)).body:
-        if not isinstance(item, ast.ClassDef):
-            continue
-        for setting, below in zip(item.body, item.body[1:], strict=False):
-            if (
-                isinstance(setting, ast.AnnAssign)
-                and isinstance(setting.target, ast.Name)
-                and isinstance(below, ast.Expr)
-                and isinstance(below.value, ast.Constant)
-            ):
-                text = inspect.cleandoc(str(below.value.value))
-                meanings[item.name, setting.target.id] = " ".join(text.split())
-    return meanings

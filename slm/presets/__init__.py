@@ -28,6 +28,7 @@ from slm.config import (
     RunConfig,
     TrainingConfig,
     are_origins,
+    is_readable_version,
 )
 from slm.errors import ConfigError, UsageError, did_you_mean, shown
 from slm.run_paths import located, run_of, started_at
@@ -44,13 +45,14 @@ def setting_names() -> list[str]:
 
 
 def full_name(name: str) -> str:
-    """The `group.key` name of a setting that may be given as `key`.
+    """The `group.key` name of a setting that may be given as `key`, or by a name it had before.
 
     Raises:
         ConfigError: no setting has that name, or several groups have it.
     """
     names = setting_names()
     name = SAME_SETTING.get(name, name)
+    name = old_names().get(name, name)
     if name in names:
         return name
     if name in GROUPS:
@@ -89,6 +91,26 @@ def full_name(name: str) -> str:
     )
 
 
+def old_names() -> dict[str, str]:
+    """Names that settings had before, as `group.key` and as `key`, and their names now."""
+    found = {}
+    for group, kind in GROUPS.items():
+        for old, renamed in kind.old_names.items():
+            found[old] = found[f"{group}.{old}"] = f"{group}.{renamed.name}"
+    return found
+
+
+def named_setting(name: str, value: Any) -> tuple[str, Any]:
+    """The `group.key` name of a setting and its value, both in the current spelling.
+
+    Raises:
+        ConfigError: see `full_name`.
+    """
+    full = full_name(name)
+    _, current = GROUPS[full.partition(".")[0]].current(name.rpartition(".")[2], value)
+    return full, current
+
+
 def _named_after(group: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(f"{group}.")]
 
@@ -107,15 +129,16 @@ def parse_assignment(text: str) -> tuple[str, Any]:
             f"--set takes key=value, found {shown(text)}", hint="for example n_layer=4"
         )
     value_text = value_text.strip()
+    name = name.strip()
     if _is_none(value_text):
-        return full_name(name.strip()), None
+        return full_name(name), None
     try:
         table = strict_toml(f"value = {value_text}")
     except (ValueError, RecursionError):  # ValueError: also of a number with thousands of digits
         table = {}
     # More than one entry: a text of several lines that happens to look like TOML.
     value: Any = table["value"] if table.keys() == {"value"} else value_text
-    return full_name(name.strip()), value
+    return named_setting(name, value)
 
 
 def preset_names() -> list[str]:
@@ -181,10 +204,10 @@ def settings_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} holds no table of settings")
     if table.get("format", CONFIG_FORMAT) != CONFIG_FORMAT:
         raise ConfigError(f"{path} has the format {shown(table['format'])}, not {CONFIG_FORMAT}")
-    if table.get("version", CONFIG_VERSION) != CONFIG_VERSION:
+    if not is_readable_version(table.get("version", CONFIG_VERSION)):
         raise ConfigError(
             f"{path} has settings of version {shown(table['version'])}, "
-            f"this program reads version {CONFIG_VERSION}",
+            f"this program reads versions up to {CONFIG_VERSION}",
             hint="use the version of slm that wrote it",
         )
     return table
@@ -218,7 +241,7 @@ def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
             continue
         for short, item in _members(name, value, where):
             try:
-                full = full_name(short)
+                full, current = named_setting(short, item)
             except ConfigError as error:
                 hint = error.hint if name in GROUPS else did_you_mean(name, _TABLE_EXTRAS)
                 raise ConfigError(f"{where}: {error.message}", hint=hint or error.hint) from None
@@ -227,8 +250,8 @@ def _flatten(table: Mapping[str, Any], where: str) -> dict[str, Any]:
                     f"{where}: {written[full]} and {short} are the same setting",
                     hint="leave out one of them",
                 )
-            is_none = _is_none(item) and _takes_none(full)  # for which TOML has no word
-            values[full], written[full] = None if is_none else item, short
+            is_none = _is_none(item) and _takes_none(full)  # TOML has no word for it
+            values[full], written[full] = None if is_none else current, short
     return values
 
 

@@ -91,7 +91,7 @@ def check_context_length(config: TrainingConfig, block_size: int, model_block_si
     """Refuse context lengths that do not fit the windows.
 
     Args:
-        config: `short_context`, and `block_size`, which has no effect of its own: a default that
+        config: `seq_len_warmup`, and `block_size`, which has no effect of its own: a default that
             nobody chose may differ.
         block_size: of the windows of the data loader.
         model_block_size: the model's context length.
@@ -105,10 +105,10 @@ def check_context_length(config: TrainingConfig, block_size: int, model_block_si
             f"loader and {model_block_size} in the model",
             hint=f"set block_size={block_size} in the training settings",
         )
-    short = config.short_context
+    short = config.seq_len_warmup
     if short is not None and short < block_size and block_size % short:
         half = block_size // 2
         raise ConfigError(
-            f"block_size {block_size} is not a multiple of train.short_context {short}",
-            hint=f"try short_context={half if block_size % 2 == 0 else 'none'}",
+            f"block_size {block_size} is not a multiple of train.seq_len_warmup {short}",
+            hint=f"try seq_len_warmup={half if block_size % 2 == 0 else 'none'}",
         )

@@ -309,7 +309,7 @@ class RunTrainer:
     @property
     def eot_id(self) -> int | None:
         """The end-of-text token, where a token sees its own document only; None: its window."""
-        if self.config.attend_within == "window":
+        if not self.config.document_masking:
             return None
         return self.data_loader.meta.tokenizer.eot_id
 

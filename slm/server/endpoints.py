@@ -92,7 +92,7 @@ class Endpoints:
         """`GET /healthz`."""
         for service in self._services.values():
             if not service.scheduler.is_well:
-                raise as_http_error(ClosedError(by_fault=True))
+                raise as_http_error(ClosedError(after_failure=True))
         return as_json(Health(model=self._service.model.name))
 
     async def metrics(self, request: Request) -> Response:
@@ -195,7 +195,7 @@ def as_http_error(error: BusyError | ClosedError | ModelError) -> HttpError:
     if isinstance(error, BusyError):
         status = 429 if error.refused_at_once else 503
         return HttpError(status, error.message, code="busy", retry_after=error.retry_after)
-    if isinstance(error, ClosedError) and error.by_fault:
+    if isinstance(error, ClosedError) and error.after_failure:
         return HttpError(
             503, "the model stopped working; the server must be restarted", code="model_failed"
         )

@@ -1,4 +1,4 @@
-"""A request in the scheduler's hands: its texts, and what is told of them, when."""
+"""A request that the scheduler works on: its sequences, and its events until they are delivered."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from slm.server.served_sequence import ServedSequence, TextDelta
 
 
 class BusyError(Exception):
-    """There is no room for a request, or none came in time.
+    """There is no room for a request, or none became free in time.
 
     Args:
         message: what was full.
-        retry_after: seconds after which another try has a chance.
-        refused_at_once: it never waited.
+        retry_after: seconds after which a retry may succeed.
+        refused_at_once: the request never waited.
     """
 
     def __init__(self, message: str, *, retry_after: float, refused_at_once: bool) -> None:
@@ -29,34 +29,33 @@ class ClosedError(Exception):
     """The scheduler has ended.
 
     Args:
-        by_fault: nobody asked it to.
+        after_failure: because of an internal error, and not because it was closed.
     """
 
-    def __init__(self, *, by_fault: bool = False) -> None:
+    def __init__(self, *, after_failure: bool = False) -> None:
         super().__init__()
-        self.by_fault = by_fault
+        self.after_failure = after_failure
 
 
 class ModelError(Exception):
-    """The model failed: a fault of ours, or of its weights."""
+    """The model failed: a bug in slm, or damaged weights."""
 
 
 Event = tuple[int, TextDelta] | BusyError | ClosedError | ModelError
-"""What a step has added to one of a request's texts, or why the request has ended."""
+"""What a step has added to one of a request's sequences, or why the request has ended."""
 
 Deliver = Callable[[Sequence[Event]], None]
 
 
 class QueuedRequest:
-    """A request, and the events that are not delivered yet.
+    """A request and its undelivered events.
 
     Args:
-        sequences: its texts.
-        deliver: is given events in their order, by way of the `post` that `Scheduler.start` was
-            given.
-        submitted_at: when it came, by the scheduler's clock.
-        pace: seconds between two deliveries at least. The first one is not kept waiting, nor the
-            end of a text.
+        sequences: the sequences to generate.
+        deliver: is called with events in their order, through the `post` of `Scheduler.start`.
+        submitted_at: the time of the scheduler's clock when the request arrived.
+        pace: minimum seconds between two deliveries. The first delivery and the end of a sequence
+            do not wait.
     """
 
     def __init__(
@@ -71,21 +70,21 @@ class QueuedRequest:
         self.submitted_at = submitted_at
         self.cancelled = False
         self.started = False
-        """Whether a text of it has been in a slot."""
+        """Whether one of its sequences has been in a slot."""
         self.unread = deque(range(len(sequences)))
-        """Its texts that wait for a slot."""
+        """The sequences that wait for a slot, by index."""
         self.in_slots = 0
-        """How many of its texts are in slots."""
+        """The number of its sequences in slots."""
         self.unfinished = len(sequences)
-        """Its texts that have not ended."""
+        """The number of its sequences that have not ended."""
         self._pace = pace
-        self._told: list[Event] = []
+        self._events: list[Event] = []
         self._ends = False
         self._next_at = -math.inf
 
-    def tell(self, event: Event) -> None:
-        """Note an event for the next delivery."""
-        self._told.append(event)
+    def add_event(self, event: Event) -> None:
+        """Keep an event for the next delivery."""
+        self._events.append(event)
         if isinstance(event, Exception) or event[1].finish is not None:
             self._ends = True
 
@@ -93,9 +92,9 @@ class QueuedRequest:
         """Whether its events are to be delivered now."""
         return self._ends or now >= self._next_at
 
-    def take(self, now: float) -> Sequence[Event]:
-        """The events to deliver now."""
-        told, self._told = self._told, []
+    def take_events(self, now: float) -> Sequence[Event]:
+        """Return the events to deliver now, and keep none of them."""
+        events, self._events = self._events, []
         self._ends = False
         self._next_at = now + self._pace
-        return told
+        return events

@@ -188,7 +188,7 @@ def build_optimizers(
             momentum=config.muon_momentum,
             weight_decay=config.weight_decay,
             dtype=muon_dtype,
-            steps=config.muon_steps,
+            steps=config.muon_ns_steps,
             sharding=sharding,
         )
     groups = [

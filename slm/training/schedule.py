@@ -49,12 +49,12 @@ def context_length_at(progress: float, config: TrainingConfig, block_size: int) 
 
     Args:
         progress: share of the run done before the step, 0 to 1.
-        config: `short_context` and `short_context_fraction`.
+        config: `seq_len_warmup` and `seq_len_warmup_fraction`.
         block_size: of the model and of the windows.
     """
-    if config.short_context is None or progress >= config.short_context_fraction:
+    if config.seq_len_warmup is None or progress >= config.seq_len_warmup_fraction:
         return block_size
-    return min(config.short_context, block_size)
+    return min(config.seq_len_warmup, block_size)
 
 
 def split_windows(batch: tuple[Tensor, Tensor], length: int) -> tuple[Tensor, Tensor]:

@@ -74,7 +74,7 @@ MORE = {
     "--set validation_fraction": ["--set", "validation_fraction=0.2"],
     "--set out_dir": ["--set", "out_dir=another"],
     "--set seed": ["--set", "seed=6"],
-    "--set muon_steps": ["--set", "muon_steps=3"],
+    "--set muon_ns_steps": ["--set", "muon_ns_steps=3"],
     "--set optimizer": ["--set", "optimizer=adamw"],
     "--set decay_fraction": ["--set", "decay_fraction=0.3"],
     "--set schedule": ["--set", "schedule=cosine"],
@@ -82,7 +82,7 @@ MORE = {
     "--set position": ["--set", "position=learned"],
     "--set sample_tokens": ["--set", "sample_tokens=7"],
     "--set sample_prompts": ["--set", "sample_prompts=['Hm']"],
-    "--set short_context_fraction": ["--set", "short_context_fraction=0.3"],
+    "--set seq_len_warmup_fraction": ["--set", "seq_len_warmup_fraction=0.3"],
 }
 """Settings that another word may leave without effect."""
 
@@ -152,10 +152,10 @@ def effective(settings: RunConfig) -> str:
         values["data"] = {key: values["data"][key] for key in ("data_dir", "tokenizer")}
     for name, is_idle in (
         ("max_steps", settings.train.max_minutes is not None),
-        ("muon_steps", settings.train.optimizer != "muon"),
+        ("muon_ns_steps", settings.train.optimizer != "muon"),
         ("decay_fraction", settings.train.schedule != "wsd"),
         ("sample_tokens", not settings.train.sample_prompts),
-        ("short_context_fraction", settings.train.short_context is None),
+        ("seq_len_warmup_fraction", settings.train.seq_len_warmup is None),
     ):
         if is_idle:
             del values["train"][name]

@@ -151,7 +151,7 @@ class Files:
         elif what == "origins":
             wrong = {"origins": {name: chance.choice([[], {}, None, 3])}}
         elif what == "version":
-            wrong = {"version": chance.choice([0, 2, 99, "1", None, [], 10**400])}
+            wrong = {"version": chance.choice([0, 3, 99, "1", True, None, [], 10**400])}
         elif what == "format":
             wrong = {"format": chance.choice(["slm-data", "", 3, None, {}])}
         file = self._folder / f"{next(self._numbers)}.json"

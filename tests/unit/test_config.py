@@ -324,6 +324,24 @@ def test_settings_that_came_later_have_their_defaults() -> None:
     assert RunConfig.from_json(older, where="config.json") == run_config()
 
 
+def test_old_names_of_settings_are_read() -> None:
+    older = run_config(**{"train.seed": "--seed"}).to_json()
+    for name in ("document_masking", "seq_len_warmup", "seq_len_warmup_fraction", "muon_ns_steps"):
+        del older["train"][name]
+    older["train"] |= {"attend_within": "story", "short_context": 64}
+    older["train"] |= {"short_context_fraction": 0.5, "muon_steps": 3}
+    train = RunConfig.from_json(older | {"version": 1}, where="config.json").train
+    assert train == TrainingConfig(
+        document_masking=True, seq_len_warmup=64, seq_len_warmup_fraction=0.5, muon_ns_steps=3
+    )
+    older["train"]["attend_within"] = "window"
+    assert not RunConfig.from_json(older, where="config.json").train.document_masking
+    with pytest.raises(ConfigError, match="has muon_ns_steps under two names"):
+        TrainingConfig(**{"muon_steps": 3, "muon_ns_steps": 3})
+    with pytest.raises(ConfigError, match="document_masking: must be true or false"):
+        TrainingConfig(**{"attend_within": "sentence"})
+
+
 def spoilt(**changes: Any) -> Any:
     return run_config(**{"model.n_layer": "--set"}).to_json() | changes
 
@@ -335,7 +353,7 @@ def spoilt(**changes: Any) -> Any:
         ([], "does not hold the settings"),
         ({}, "does not hold the settings"),
         (spoilt(format="x"), "does not hold the settings"),
-        (spoilt(version=2), "version 2, this program reads version 1"),
+        (spoilt(version=3), "version 3, this program reads versions up to 2"),
         (spoilt(model=None), "lacks the settings of 'model'"),
         (spoilt(train=[1]), "lacks the settings of 'train'"),
         (spoilt(origins=[]), "origins"),

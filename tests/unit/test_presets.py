@@ -219,12 +219,13 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
         ("a.json", '{"train": {"seed": 1, "seed": 1}}', "the key 'seed' is there twice"),
         ("a.json", '{"train": {"seed": 1}, "train": {}}', "the key 'train' is there twice"),
         ("a.json", '{"n_layer": 2, "model": {"n_layer": 3}}', "are the same setting"),
+        ("a.toml", "muon_steps = 3\nmuon_ns_steps = 3", "are the same setting"),
         ("a.toml", "[model]\nn_layer = 'x'", "n_layer"),
         ("a.toml", "preset = 3", "no preset 3"),
         ("a.toml", "preset = ['tiny']", "no preset"),
         ("a.toml", f"preset = 0x{'f' * 5000}", "no preset a int too long"),
         ("a.toml", "#" * 1_100_000, "larger than"),
-        ("a.toml", "version = 2", "version 2, this program reads version 1"),
+        ("a.toml", "version = 3", "version 3, this program reads versions up to 2"),
         ("a.json", "[1]", "no table"),
         ("a.json", '{"format": "slm-config", "version": 99}', "version 99, this program reads"),
         ("a.json", '{"version": null}', "version None"),
@@ -273,6 +274,17 @@ def test_a_settings_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "iconv -f UTF-16 -t UTF-8" in str(caught.value.hint)
     with pytest.raises(UsageError, match="null"):
         settings_file(Path("a\0.toml"))
+
+
+def test_old_names_of_settings(tmp_path: Path) -> None:
+    text = 'attend_within = "story"\n[train]\nshort_context = 64\nmuon_steps = 3\n'
+    train = resolve(config_file=write(tmp_path / "a.toml", text)).train
+    assert (train.document_masking, train.seq_len_warmup, train.muon_ns_steps) == (True, 64, 3)
+    changed = resolve("demo", assignments=["attend_within=window", "train.short_context=none"])
+    assert (changed.train.document_masking, changed.train.seq_len_warmup) == (False, None)
+    assert changed.origins["train.document_masking"] == "--set"
+    with pytest.raises(ConfigError, match="contradict"):
+        resolve(assignments=["attend_within=story", "document_masking=false"])
 
 
 def test_mistakes_name_the_file(tmp_path: Path) -> None:

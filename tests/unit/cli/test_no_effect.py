@@ -12,13 +12,14 @@ from slm.presets import command_line_words, resolve, setting_names
     [
         (["max_steps=5", "max_minutes=1"], ["max_steps=5"]),
         (["max_steps=5"], []),
-        (["optimizer=adamw", "muon_steps=3", "muon_momentum=0.5"], ["muon_momentum", "muon_steps"]),
-        (["optimizer=muon", "muon_steps=3"], []),
+        (["optimizer=adamw", "muon_ns_steps=3"], ["muon_ns_steps"]),
+        (["optimizer=adamw", "muon_momentum=0.5"], ["muon_momentum"]),
+        (["optimizer=muon", "muon_ns_steps=3"], []),
         (["schedule=cosine", "decay_fraction=0.3"], ["decay_fraction"]),
         (["schedule=wsd", "decay_fraction=0.3"], []),
-        (["short_context=64"], ["short_context=64"]),
-        (["short_context=32"], []),
-        (["short_context=none", "short_context_fraction=0.3"], ["short_context_fraction"]),
+        (["seq_len_warmup=64"], ["seq_len_warmup=64"]),
+        (["seq_len_warmup=32"], []),
+        (["seq_len_warmup=none", "seq_len_warmup_fraction=0.3"], ["seq_len_warmup_fraction"]),
         (["sample_prompts=[]", "sample_tokens=5"], ["sample_tokens"]),
         (["position=learned", "rope_theta=500"], ["rope_theta"]),
         (["rope_theta=500"], []),
@@ -40,16 +41,16 @@ def test_settings_of_a_preset_are_nobody_s_words() -> None:
 def test_every_idle_setting_is_a_setting() -> None:
     everything = {name: name for name in setting_names()}
     settings = resolve(
-        "gpt2", assignments=["max_minutes=1", "sample_prompts=[]", "short_context=none"]
+        "gpt2", assignments=["max_minutes=1", "sample_prompts=[]", "seq_len_warmup=none"]
     )
     found = {word for word, _ in idle_settings(settings, everything)}
     assert found == {
         "train.max_steps",
         "train.muon_learning_rate",
         "train.muon_momentum",
-        "train.muon_steps",
+        "train.muon_ns_steps",
         "train.decay_fraction",
-        "train.short_context_fraction",
+        "train.seq_len_warmup_fraction",
         "train.sample_tokens",
         "model.rope_theta",
     }

@@ -79,3 +79,12 @@ def test_other_words_are_what_they_are(word):
 )
 def test_escapes_of_a_typed_text(typed, meant):
     assert unescaped(typed) == meant
+
+
+def test_old_names_of_settings_are_noted(capsys):
+    assert assignments(["attend_within=story", "train.short_context=none", "seed=3"], None)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "note: attend_within is now called document_masking: use --set document_masking=true",
+        "note: train.short_context is now called seq_len_warmup: use --set seq_len_warmup=none",
+    ]

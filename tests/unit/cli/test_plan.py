@@ -80,7 +80,7 @@ def test_minutes_that_cannot_be(minutes: str, capsys: pytest.CaptureFixture[str]
     [
         (["--tokenizer", "bpe:12"], "bpe:12"),
         (["--tokenizer", "nowhere"], "nowhere"),
-        (["--set", "attend_within=sentence"], "'window' or 'story'"),
+        (["--set", "document_masking=sentence"], "must be true or false"),
         (["--source", "nowhere.txt"], "nowhere.txt"),
         (["--resume"], "--plan needs --minutes"),
         (["--config", "nowhere.toml"], "nowhere.toml"),
@@ -130,7 +130,7 @@ def test_a_length_that_is_set_alone_is_no_plan(capsys: pytest.CaptureFixture[str
 
 @pytest.mark.slow
 def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
-    small = ["n_embd=32", "n_head=1", "n_layer=1", "block_size=64", "short_context=32"]
+    small = ["n_embd=32", "n_head=1", "n_layer=1", "block_size=64", "seq_len_warmup=32"]
     words = ["train", "--minutes", "0.1", "--source", "stories.txt", "--json", "--set", *small]
     assert main([*words, "sample_prompts=[]"]) == 0
     out, err = capsys.readouterr()
@@ -164,7 +164,7 @@ def test_a_run_that_turns_out_otherwise_says_so(
         "n_layer=1",
         "block_size=64",
         "compile=off",
-        "short_context=none",
+        "seq_len_warmup=none",
     ]
     words = ["train", "--minutes", "20", "--source", "stories.txt", "--out", "run"]
     assert main([*words, "--set", *small, "sample_prompts=[]", "--stop-after", "3", "--json"]) == 0

@@ -15,7 +15,7 @@ def test_every_setting_is_described():
 def test_kinds_are_in_plain_words():
     kinds = {f"{item.group}.{item.key}": item.kind for item in all_settings()}
 
-    assert kinds["model.n_layer"] == "whole number"
+    assert kinds["model.n_layer"] == "integer"
     assert kinds["model.norm"] == "layernorm or rmsnorm"
     assert kinds["train.max_minutes"] == "number or none"
     assert kinds["train.sample_prompts"] == "list of texts"

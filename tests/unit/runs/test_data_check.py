@@ -10,12 +10,12 @@ from slm.runs.data_check import check_context_length
 
 
 def test_a_short_context_must_divide_the_windows() -> None:
-    check_context_length(TrainingConfig(short_context=64), 256, 256)
-    check_context_length(TrainingConfig(short_context=300), 256, 256)
+    check_context_length(TrainingConfig(seq_len_warmup=64), 256, 256)
+    check_context_length(TrainingConfig(seq_len_warmup=300), 256, 256)
     check_context_length(TrainingConfig(), 7, 7)
     with pytest.raises(ConfigError, match="block_size 256 is not a multiple of .* 100") as caught:
-        check_context_length(TrainingConfig(short_context=100), 256, 256)
-    assert caught.value.hint == "try short_context=128"
+        check_context_length(TrainingConfig(seq_len_warmup=100), 256, 256)
+    assert caught.value.hint == "try seq_len_warmup=128"
 
 
 def test_a_block_size_that_was_chosen_must_have_an_effect() -> None:

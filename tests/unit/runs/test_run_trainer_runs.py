@@ -298,7 +298,7 @@ def test_without_settings_a_run_says_what_its_data_are(
 
 
 def test_stories_and_short_contexts_reach_the_model(make_trainer: MakeTrainer) -> None:
-    trainer = make_trainer(attend_within="story", short_context=8, short_context_fraction=0.5)
+    trainer = make_trainer(document_masking=True, seq_len_warmup=8, seq_len_warmup_fraction=0.5)
     seen: list[tuple[int, bool]] = []
     forward = trainer.model.forward
 
@@ -315,5 +315,5 @@ def test_stories_and_short_contexts_reach_the_model(make_trainer: MakeTrainer) -
 
 
 def test_a_short_context_that_does_not_fit_is_refused(make_trainer: MakeTrainer) -> None:
-    with pytest.raises(ConfigError, match="not a multiple of train.short_context 7"):
-        make_trainer(short_context=7)
+    with pytest.raises(ConfigError, match="not a multiple of train.seq_len_warmup 7"):
+        make_trainer(seq_len_warmup=7)

@@ -135,7 +135,7 @@ def test_choices_of_a_request_share_the_slots(make_scheduler, fake_slots, stream
 def test_what_is_too_much_is_refused_at_once(make_scheduler, fake_slots, stream, client):
     scheduler = make_scheduler(fake_slots(2), queue=3)
     clients = [client(scheduler, stream()) for _ in range(5)]
-    with pytest.raises(BusyError, match="2 slots are taken and 3 requests wait") as refused:
+    with pytest.raises(BusyError, match="2 slots are in use and 3 requests wait") as refused:
         client(scheduler, stream())
     assert refused.value.refused_at_once
     assert 1 <= refused.value.retry_after <= 60
@@ -485,11 +485,11 @@ def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_slots, strea
     wait_for(lambda: not scheduler.is_well)
     wait_for(lambda: waits.error)
     assert isinstance(waits.error, ClosedError)
-    assert waits.error.by_fault
+    assert waits.error.after_failure
     for refused in (scheduler.check_room, lambda: client(scheduler, stream())):
         with pytest.raises(ClosedError) as error:
             refused()
-        assert error.value.by_fault
+        assert error.value.after_failure
     scheduler.close()
 
 

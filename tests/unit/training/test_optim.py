@@ -50,7 +50,7 @@ def test_settings_reach_the_optimizers(tiny_model: MakeModel) -> None:
         learning_rate=0.5,
         muon_learning_rate=0.25,
         muon_momentum=0.8,
-        muon_steps=4,
+        muon_ns_steps=4,
         beta1=0.7,
         beta2=0.6,
     )

@@ -85,7 +85,7 @@ def test_by_the_clock_it_depends_on_progress_and_not_on_steps() -> None:
 
 
 def test_the_context_is_short_at_first() -> None:
-    config = TrainingConfig(short_context=64, short_context_fraction=0.5)
+    config = TrainingConfig(seq_len_warmup=64, seq_len_warmup_fraction=0.5)
     assert [context_length_at(p, config, 256) for p in (0.0, 0.49, 0.5, 1.0)] == [64, 64, 256, 256]
     assert context_length_at(0.0, config, 32) == 32
 
