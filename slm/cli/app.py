@@ -20,6 +20,7 @@ import typer
 
 from slm.cli import bench
 from slm.cli.evaluate import evaluate
+from slm.cli.export import export
 from slm.cli.generate import generate
 from slm.cli.info import info
 from slm.cli.inspect import inspect
@@ -74,6 +75,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("generate", generate, "Continue prompts with a trained model."),
     ("serve", serve, "Serve a model over HTTP, in the form of OpenAI's API."),
     ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
+    ("export", export, "A trained model for another program."),
     ("info", info, "All about a run, a checkpoint, data, or this machine."),
     ("inspect", inspect, "What a model does inside while it reads a text."),
     ("presets", presets, "Presets, and all settings."),
