@@ -18,7 +18,7 @@ from slm.insight.next_token import Weighed
 from slm.insight.score import ScoredToken
 from slm.quantities import counted
 
-SURPRISE_STYLES = (
+SURPRISAL_STYLES = (
     (0.5, ""),
     (2.0, "yellow"),
     (5.0, "dark_orange"),
@@ -34,19 +34,19 @@ Token = TokenText | ScoredToken | Candidate | Weighed
 
 
 def tokens(scored: ScoredText) -> RenderableType:
-    """The text in colours of surprise, and a row for each token."""
+    """The text in colours of surprisal, and a row for each token."""
     coloured = Text()
     table = Table("token", "probability", "bits", "rank", "the model's guesses", box=None)
     for column in (1, 2, 3):
         table.columns[column].justify = "right"
     for token in scored.tokens:
-        style = next(style for bits, style in SURPRISE_STYLES if token.surprise <= bits)
+        style = next(style for bits, style in SURPRISAL_STYLES if token.surprisal <= bits)
         coloured.append(token.text, style)
         guesses = (f"{shown(c)} {percent(c.probability)}" for c in token.alternatives)
         table.add_row(
             Text(shown(token), style),
             percent(token.probability),
-            f"{token.surprise:.1f}",
+            f"{token.surprisal:.1f}",
             f"{token.rank + 1:,}",
             Text("  ".join(guesses), "dim"),
         )
@@ -72,21 +72,21 @@ def lens(found: Lens) -> RenderableType:
             cells.append(Text(label, "bold green" if is_right else strength(best.probability)))
         coming = found.tokens[place + 1 : place + 2]
         table.add_row(Text(shown(token)), *cells, Text(shown(coming[0]) if coming else "?", "bold"))
-    bits = [depth.surprise for depth in found.depths if depth.surprise is not None]
+    bits = [depth.surprisal for depth in found.depths if depth.surprisal is not None]
     foot = "  ".join(f"{name} {value:.2f}" for name, value in zip(names, bits, strict=False))
-    return Group(table, "", f"bits of surprise a token: {foot}" if bits else "", "* right")
+    return Group(table, "", f"bits of surprisal a token: {foot}" if bits else "", "* right")
 
 
 def attention(patterns: AttentionPatterns) -> RenderableType:
-    """Each head's habits, and what it takes most from at each token."""
+    """Each head's statistics, and what it takes most from at each token."""
     parts: list[RenderableType] = []
     for layer in patterns.layers:
-        for number, (rows, habits) in enumerate(zip(layer.heads, layer.habits, strict=True)):
+        for number, (rows, means) in enumerate(zip(layer.heads, layer.statistics, strict=True)):
             parts.append(
                 Text(
-                    f"layer {layer.layer} head {number}: {percent(habits.previous)} on the token "
-                    f"before, {percent(habits.itself)} on itself, {percent(habits.start)} on the "
-                    f"start; {habits.distance:.1f} tokens back",
+                    f"layer {layer.layer} head {number}: {percent(means.previous)} on the token "
+                    f"before, {percent(means.itself)} on itself, {percent(means.start)} on the "
+                    f"start; {means.distance:.1f} tokens back",
                     "bold",
                 )
             )

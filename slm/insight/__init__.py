@@ -4,7 +4,12 @@ Every function is pure, takes a model, its tokenizer and a text, and gives datac
 values that become JSON by `as_json`.
 """
 
-from slm.insight.attention import AttentionPatterns, HeadHabits, LayerPatterns, attention_patterns
+from slm.insight.attention import (
+    AttentionPatterns,
+    HeadStatistics,
+    LayerPatterns,
+    attention_patterns,
+)
 from slm.insight.lens import Depth, Guess, Lens, logit_lens
 from slm.insight.next_token import Candidate, NextToken, next_logits, next_token, weigh_options
 from slm.insight.score import ScoredText, ScoredToken, score_text
@@ -17,7 +22,7 @@ __all__ = [
     "Candidate",
     "Depth",
     "Guess",
-    "HeadHabits",
+    "HeadStatistics",
     "LayerPatterns",
     "Lens",
     "NextToken",

@@ -1,4 +1,4 @@
-"""What every head looks at: attention weights over the tokens of a text, and each head's habits."""
+"""What every head attends to: attention weights over a text, and statistics of each head."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
-class HeadHabits:
+class HeadStatistics:
     """What a head does on average, over all tokens of the text but the first."""
 
     start: float
@@ -38,7 +38,7 @@ class LayerPatterns:
     layer: int
     """From 0."""
     heads: tuple[Rows, ...]
-    habits: tuple[HeadHabits, ...]
+    statistics: tuple[HeadStatistics, ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def attention_patterns(
             LayerPatterns(
                 layer=layer,
                 heads=tuple(_rows(head) for head in of_layer),
-                habits=tuple(_habits(head) for head in of_layer),
+                statistics=tuple(_statistics(head) for head in of_layer),
             )
             for layer, of_layer in zip(wanted, weights, strict=True)
         ),
@@ -93,14 +93,14 @@ def _rows(weights_tt: Tensor) -> Rows:
     return tuple(tuple(row[: t + 1]) for t, row in enumerate(weights_tt.tolist()))
 
 
-def _habits(weights_tt: Tensor) -> HeadHabits:
+def _statistics(weights_tt: Tensor) -> HeadStatistics:
     n_tokens = len(weights_tt)
     if n_tokens == 1:
-        return HeadHabits(start=1.0, itself=1.0, previous=0.0, distance=0.0)
+        return HeadStatistics(start=1.0, itself=1.0, previous=0.0, distance=0.0)
     later = weights_tt[1:].double()
     places = torch.arange(n_tokens, device=later.device)
     distances = (places[1:, None] - places[None, :]).clamp(min=0)
-    return HeadHabits(
+    return HeadStatistics(
         start=float(later[:, 0].mean()),
         itself=float(later.diagonal(1).mean()),
         previous=float(later.diagonal(0).mean()),

@@ -40,7 +40,7 @@ class Depth:
     """0: the embedding alone; l: after l blocks."""
     guesses: tuple[Guess, ...]
     """One for each token read."""
-    surprise: float | None
+    surprisal: float | None
     """Mean surprisal in bits of the next tokens; None where there is no next token."""
 
 
@@ -91,5 +91,5 @@ def _depth(
         )
         for place, row in enumerate(logprobs_tv)
     )
-    surprise = -math.fsum(nats) / len(nats) / math.log(2.0) if nats else None
-    return Depth(depth, guesses, surprise)
+    surprisal = -math.fsum(nats) / len(nats) / math.log(2.0) if nats else None
+    return Depth(depth, guesses, surprisal)

@@ -31,7 +31,7 @@ class ScoredToken:
     kind: TokenKind
     probability: float
     """That the model assigned to it."""
-    surprise: float
+    surprisal: float
     """In bits."""
     rank: int
     """Number of tokens that the model considered more likely."""
@@ -88,7 +88,7 @@ def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -
                     text=token.text,
                     kind=token.kind,
                     probability=math.exp(float(own)),
-                    surprise=-float(own) / math.log(2.0),
+                    surprisal=-float(own) / math.log(2.0),
                     rank=int((log_probabilities > own).sum()),
                     entropy=entropy_bits(log_probabilities),
                     alternatives=likeliest(
@@ -96,7 +96,7 @@ def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -
                     ),
                 )
             )
-    bits = math.fsum(token.surprise for token in scored)
+    bits = math.fsum(token.surprisal for token in scored)
     loss = bits * math.log(2.0) / len(scored)
     n_bytes = len(tokenizer.decode_bytes(ids))
     return ScoredText(

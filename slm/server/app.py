@@ -1,4 +1,4 @@
-"""The web application: routes, and what stands before them."""
+"""The web application: routes and middleware."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def create_app(
 
     Args:
         service: the model; its scheduler runs as long as the application does.
-        beside: further models, with other names, that are served as well.
+        beside: more models to serve, under other names.
         names, origins: see `Guard`.
         api_key: see `Guard`.
-        routes: further paths, behind the key as those of the API are.
-        open_routes: further paths that need no key, each with a fixed path: a page and its parts.
+        routes: additional routes that need the key, like those of the API.
+        open_routes: additional routes that need no key, with fixed paths: the web page.
     """
     services = (service, *beside)
     metrics = Metrics({each.model.name: each.scheduler for each in services})
@@ -76,7 +76,7 @@ def create_app(
             HttpError: error_response,
             HTTPException: _http_problem,
             ClientDisconnect: gone_response,
-            Exception: _fault,
+            Exception: _internal_error,
         },
     )
     app.router.redirect_slashes = False
@@ -84,7 +84,7 @@ def create_app(
 
 
 def api_routes(endpoints: Endpoints, document: dict[str, Any]) -> list[Route]:
-    """The paths of the API, and its description."""
+    """The routes of the API, and its OpenAPI document."""
 
     async def openapi(request: Request) -> Response:
         return JSONResponse(document)
@@ -100,17 +100,17 @@ def api_routes(endpoints: Endpoints, document: dict[str, Any]) -> list[Route]:
 
 
 def _http_problem(request: Request, error: Exception) -> Response:
-    """What Starlette itself refuses: unknown paths and methods."""
+    """The response for errors of Starlette: unknown paths and methods."""
     assert isinstance(error, HTTPException)
-    messages = {404: "there is no such path", 405: "the path knows other methods"}
-    problem = HttpError(
+    messages = {404: "path not found", 405: "method not allowed"}
+    response = HttpError(
         error.status_code,
         messages.get(error.status_code, error.detail),
         headers=dict(error.headers or {}),
     )
-    return problem.response()
+    return response.response()
 
 
-def _fault(request: Request, error: Exception) -> Response:
-    """A fault of ours; what it was is for the log alone, and uvicorn writes it there."""
-    return HttpError(500, "a fault of the server").response()
+def _internal_error(request: Request, error: Exception) -> Response:
+    """The response after an unexpected exception, whose traceback uvicorn writes to the log."""
+    return HttpError(500, "internal server error").response()

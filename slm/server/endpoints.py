@@ -1,4 +1,4 @@
-"""The API's paths: what each one does with a request."""
+"""The API's endpoints."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Service:
-    """A model and all that it is served with."""
+    """A model, its scheduler and its limits."""
 
     model: ServedModel
     scheduler: Scheduler
     limits: Limits
     created: int
-    """When the model became available, in seconds since 1970."""
+    """When the model became available: Unix time in seconds."""
 
 
 class Endpoints:
-    """One coroutine a path.
+    """One coroutine per path.
 
     Args:
-        services: the models, each of another name; the first is meant where a request names none.
-        metrics: what has been counted of them.
+        services: the models, under distinct names; the first is the default of a request.
+        metrics: the counters of `GET /metrics`.
     """
 
     def __init__(self, services: Sequence[Service], metrics: Metrics) -> None:
@@ -65,20 +65,20 @@ class Endpoints:
     async def completions(self, request: Request) -> Response:
         """`POST /v1/completions`."""
         self._check_room()
-        asked = await self._bodies.read(request, CompletionRequest)
-        meant = self._meant(request, asked)
-        job = await asyncio.to_thread(completion_job, asked, meant.model, meant.limits)
+        body = await self._bodies.read(request, CompletionRequest)
+        meant = self._meant(request, body)
+        job = await asyncio.to_thread(completion_job, body, meant.model, meant.limits)
         writer = CompletionWriter(job, meant.model)
-        return await self._answer(request, asked, job, writer, meant.scheduler)
+        return await self._answer(request, body, job, writer, meant.scheduler)
 
     async def chat_completions(self, request: Request) -> Response:
         """`POST /v1/chat/completions`."""
         self._check_room()
-        asked = await self._bodies.read(request, ChatRequest)
-        meant = self._meant(request, asked)
-        job = await asyncio.to_thread(chat_job, asked, meant.model, meant.limits)
+        body = await self._bodies.read(request, ChatRequest)
+        meant = self._meant(request, body)
+        job = await asyncio.to_thread(chat_job, body, meant.model, meant.limits)
         writer = ChatWriter(job, meant.model)
-        return await self._answer(request, asked, job, writer, meant.scheduler)
+        return await self._answer(request, body, job, writer, meant.scheduler)
 
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`."""
@@ -100,7 +100,7 @@ class Endpoints:
         return Response(self._metrics.text(), media_type=self._metrics.MEDIA_TYPE)
 
     def _check_room(self) -> None:
-        """Refuse before anything is read, where no model has room."""
+        """Refuse a request before its body is read if no model has room."""
         refusals = []
         for service in self._services.values():
             try:
@@ -110,14 +110,12 @@ class Endpoints:
         if len(refusals) == len(self._services):
             raise as_http_error(refusals[0])
 
-    def _meant(self, request: Request, asked: GenerationRequest) -> Service:
-        """The model that a request for texts is about: the first where it names none."""
-        return self._named(
-            request, self._service.model.name if asked.model is None else asked.model
-        )
+    def _meant(self, request: Request, body: GenerationRequest) -> Service:
+        """The model that a generation request names; default: the first."""
+        return self._named(request, self._service.model.name if body.model is None else body.model)
 
     def _named(self, request: Request, name: str) -> Service:
-        """The model of a name.
+        """The model with this name.
 
         Raises:
             HttpError: there is none.
@@ -130,20 +128,20 @@ class Endpoints:
     async def _answer(
         self,
         request: Request,
-        asked: GenerationRequest,
+        body: GenerationRequest,
         job: GenerationJob,
         writer: ResponseWriter,
         scheduler: Scheduler,
     ) -> Response:
-        pace = STREAM_PACE if asked.stream else math.inf
+        pace = STREAM_PACE if body.stream else math.inf
         events = deltas_of(scheduler, job.sequences, pace=pace)
-        if not asked.stream:
+        if not body.stream:
             async with aclosing(events):
                 deltas = await unless_gone(request, _collected(events, len(job.sequences)))
             return as_json(writer.whole(deltas, _usage(job, [each[-1] for each in deltas])))
-        # The head of the answer waits for the first deltas: until then it can be a refusal.
+        # The response's head is sent with the first deltas: until then it can be an error.
         first = await unless_gone(request, _first(events))
-        return EventStream(_sent(first, events, job, writer, usage=asked.includes_usage))
+        return EventStream(_sent(first, events, job, writer, usage=body.includes_usage))
 
 
 def _card(service: Service) -> ModelCard:
@@ -151,23 +149,23 @@ def _card(service: Service) -> ModelCard:
 
 
 TextDeltas = Sequence[tuple[int, TextDelta]]
-"""What has been added to a request's texts: the number of a text, and its next delta."""
+"""Text added to a request's sequences: the index of a sequence, and its next delta."""
 
 STREAM_PACE = 1 / 60
-"""Seconds between two writes to a client at least: a screen shows no more, and each takes about
-as long as the arithmetic of a token."""
+"""Minimum seconds between two writes to a client: a screen shows no more, and a write takes about
+as long as computing a token."""
 
 
 async def deltas_of(
     scheduler: Scheduler, sequences: Sequence[ServedSequence], *, pace: float
 ) -> AsyncGenerator[TextDeltas]:
-    """All deltas of a request's texts; whoever stops listening gives the slots back.
+    """All deltas of a request's sequences; closing the generator frees the slots.
 
     Yields:
-        What has come since the last time, at the `pace` of a `QueuedRequest`.
+        The deltas since the last time, at the `pace` of a `QueuedRequest`.
 
     Raises:
-        HttpError: it was refused, or has failed.
+        HttpError: the request was refused or failed.
     """
     queue: asyncio.Queue[Sequence[Event]] = asyncio.Queue()
     try:
@@ -178,29 +176,27 @@ async def deltas_of(
     try:
         while unfinished:
             events = [*await queue.get()]
-            while not queue.empty():  # where the listener is slow
+            while not queue.empty():  # if the client is slow
                 events += queue.get_nowait()
             deltas = [event for event in events if not isinstance(event, Exception)]
             unfinished -= sum(delta.finish is not None for _, delta in deltas)
             if deltas:
                 yield deltas
-            if isinstance(events[-1], Exception):  # after which none comes
+            if isinstance(events[-1], Exception):  # always the last event
                 raise as_http_error(events[-1])
     finally:
         scheduler.cancel(queued)
 
 
 def as_http_error(error: BusyError | ClosedError | ModelError) -> HttpError:
-    """What a client is told of it."""
+    """The scheduler's error as a response for the client."""
     if isinstance(error, BusyError):
         status = 429 if error.refused_at_once else 503
         return HttpError(status, error.message, code="busy", retry_after=error.retry_after)
     if isinstance(error, ClosedError) and error.after_failure:
-        return HttpError(
-            503, "the model stopped working; the server must be restarted", code="model_failed"
-        )
+        return HttpError(503, "the model failed; restart the server", code="model_failed")
     if isinstance(error, ClosedError):
-        return HttpError(503, "the server is about to end", code="ending", retry_after=5)
+        return HttpError(503, "the server is shutting down", code="ending", retry_after=5)
     return HttpError(500, str(error), code="model_failed")
 
 
@@ -224,7 +220,7 @@ async def _sent(
     *,
     usage: bool,
 ) -> AsyncGenerator[bytes]:
-    """The server-sent events of a stream, those of the same moment together."""
+    """The server-sent events of a stream; events of one delivery are sent together."""
     last: list[TextDelta] = []
 
     def written(deltas: TextDeltas) -> bytes:
@@ -239,15 +235,15 @@ async def _sent(
             async for deltas in events:
                 if content := written(deltas):
                     yield content
-        except HttpError as problem:
-            yield b"data: " + problem.response().body + b"\n\n"
+        except HttpError as error:
+            yield b"data: " + error.response().body + b"\n\n"
             return
         end = as_event(writer.usage_event(_usage(job, last))) if usage else b""
         yield end + b"data: [DONE]\n\n"
 
 
 class EventStream(StreamingResponse):
-    """A stream of server-sent events, whose source is closed whatever becomes of the client."""
+    """A stream of server-sent events whose source is always closed, even if the client is gone."""
 
     media_type = "text/event-stream"
 
@@ -261,10 +257,10 @@ class EventStream(StreamingResponse):
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of `work`, which is given up when the client goes away.
+    """The result of `work`, which is cancelled if the client disconnects.
 
     Raises:
-        ClientDisconnect: the client went away.
+        ClientDisconnect: the client disconnected.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnection(request))
@@ -294,21 +290,21 @@ def _usage(job: GenerationJob, last_deltas: Sequence[TextDelta]) -> Usage:
 
 
 def as_json(answer: ResponseBody) -> Response:
-    """A response that holds the answer."""
+    """A response with this body as JSON."""
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
 def as_event(answer: ResponseBody) -> bytes:
-    """A server-sent event that holds the answer, whose JSON is on one line."""
+    """A server-sent event with this body as one line of JSON."""
     return b"data: " + answer.model_dump_json().encode("utf-8") + b"\n\n"
 
 
 def error_response(request: Request, error: Exception) -> JSONResponse:
-    """For Starlette: the response to a `HttpError`."""
+    """For Starlette: the response for an `HttpError`."""
     assert isinstance(error, HttpError)
     return error.response()
 
 
 def gone_response(request: Request, error: Exception) -> Response:
-    """For Starlette: what is answered to nobody. The status is nginx's word for it."""
+    """For Starlette: the response for a client that has disconnected; nginx's status code."""
     return Response(status_code=499)

@@ -1,4 +1,4 @@
-"""What is said to a client whose request cannot be served, in the form that OpenAI's clients read.
+"""Error responses in OpenAI's format.
 
 {"error": {"message": "...", "type": "invalid_request_error", "param": "top_p", "code": null}}
 """
@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 
 from slm.errors import shown
 
-LONGEST_ECHO = 100
-"""Characters of a client's own text that a message repeats."""
+MAX_PARAM_CHARACTERS = 100
+"""How many characters of a client's text an error repeats."""
 
 TYPES = {
     401: "authentication_error",
@@ -26,15 +26,15 @@ TYPES = {
 
 
 class HttpError(Exception):
-    """A request that is refused.
+    """A request is refused.
 
     Args:
-        status: of HTTP.
+        status: the HTTP status code.
         message: what was found and what was expected.
-        param: the field of the request that it is about.
-        code: a word for programs.
-        retry_after: seconds after which it may be worth another try.
-        headers: further ones of the response.
+        param: the field of the request that is wrong.
+        code: an identifier for programs.
+        retry_after: seconds after which a retry may succeed.
+        headers: additional headers of the response.
     """
 
     def __init__(
@@ -62,7 +62,9 @@ class HttpError(Exception):
             "error": {
                 "message": printable(self.message),
                 "type": TYPES.get(self.status, "invalid_request_error"),
-                "param": None if self.param is None else printable(self.param, LONGEST_ECHO),
+                "param": None
+                if self.param is None
+                else printable(self.param, MAX_PARAM_CHARACTERS),
                 "code": self.code,
             }
         }
@@ -73,17 +75,17 @@ class HttpError(Exception):
 
 
 def no_such_model(name: str, served: Iterable[str]) -> HttpError:
-    """The refusal of a request for a model that is not served."""
+    """The error for a request that names an unknown model."""
     names = " and ".join(map(shown, served))
     return HttpError(
         404,
-        f"there is no model {shown(name)}, " + (f"only {names}" if names else "nor any other"),
+        f"unknown model {shown(name)}; " + (f"served: {names}" if names else "no model is served"),
         param="model",
         code="model_not_found",
     )
 
 
 def printable(text: str, longest: int = 1000) -> str:
-    """A text that UTF-8 can hold, with lone surrogates escaped, and cut where it is long."""
+    """A text that UTF-8 can represent: lone surrogates are escaped, and long texts are cut."""
     text = text if len(text) <= longest else text[: longest - 3] + "..."
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

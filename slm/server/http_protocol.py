@@ -1,7 +1,8 @@
 """HTTP/1.1 with deadlines, for clients that send or read slowly, or not at all.
 
-uvicorn has a deadline between two requests only. This adds one for the head of a request, one for
-unread answers, and a bound on the number of connections. (Bodies: `slm.server.request_bodies`.)
+uvicorn only limits the time between two requests. This module adds a deadline for the head of a
+request, one for unread responses, and a maximum number of connections. The deadline for bodies is
+in `slm.server.request_bodies`.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 
 HARD_FACTOR = 2
-"""Connections above this multiple of the limit are closed without an answer."""
+"""Connections above this multiple of the limit are closed without a response."""
 
 
 async def _answer_full(scope: Scope, receive: Receive, send: Send) -> None:
-    problem = HttpError(
+    error = HttpError(
         503,
         "too many connections are open",
         code="busy",
         retry_after=1,
         headers={"Connection": "close"},
     )
-    await problem.response()(scope, receive, send)
+    await error.response()(scope, receive, send)
 
 
 def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
@@ -50,7 +51,7 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
                 return
             if len(self.connections) > limits.connections:
                 self.app = _answer_full
-            # So that `pause_writing` tells of any byte that the client has not taken yet.
+            # `pause_writing` is then called as soon as the client leaves a byte unread.
             transport.set_write_buffer_limits(high=0)
             self._watch_head()
 
@@ -78,9 +79,9 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
             super().resume_writing()
 
         def _watch_head(self) -> None:
-            """Give the client time for a whole head, unless a request is being answered.
+            """Start the deadline for a request's head, unless a request is being answered.
 
-            Whatever follows an answer is the next head, or the rest of a body that nobody reads.
+            The bytes after a response are the next head, or the rest of an unread body.
             """
             if self.cycle is not None and not self.cycle.response_complete:
                 self._head_timer = _cancelled(self._head_timer)
@@ -95,7 +96,7 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
             super().on_response_complete()
 
         def send_400_response(self, msg: str) -> None:
-            """Answer what is no HTTP, in our form."""
+            """Respond to invalid HTTP with an error in our format."""
             body = json.dumps(HttpError(400, msg).to_json()).encode("ascii")
             headers = [
                 (b"content-type", b"application/json"),
@@ -106,7 +107,7 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
             try:
                 for event in (response, h11.Data(data=body), h11.EndOfMessage()):
                     self.transport.write(self.conn.send(event) or b"")
-            except h11.LocalProtocolError:  # an answer has begun already
+            except h11.LocalProtocolError:  # a response has already begun
                 self.transport.abort()
             self.transport.close()
 
@@ -114,9 +115,10 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
 
 
 def with_ascii_target(data: bytes, *, is_first_line: bool) -> bytes:
-    """A part of a request's head, with the target in its first line as h11 takes it.
+    """A part of a request's head, with the target in its first line percent-encoded.
 
-    Programs send letters beyond ASCII in a path as they were typed; browsers percent-encode them.
+    Browsers percent-encode non-ASCII characters of a path; other programs may not, and h11 would
+    reject them.
     """
     if not is_first_line or data.isascii():
         return data

@@ -1,7 +1,7 @@
-"""`/insight/...`: what a model does inside, for the web page and for notebooks.
+"""`/insight/...`: a model's predictions and attention, for the web page.
 
-Each takes a JSON object with a `text` or its `ids`, and answers with what a function of
-`slm.insight` gives. The work is done in a thread, one request at a time; a few may wait.
+Each endpoint takes a JSON object with a `text` or its `ids`, and returns the result of a function
+of `slm.insight`. The work is done in a thread, one request at a time; a few requests may wait.
 """
 
 from __future__ import annotations
@@ -41,51 +41,51 @@ from slm.server.request_bodies import BodyReader
 from slm.server.schemas import valid_unicode
 from slm.tokenizer.base import Tokenizer
 
-MOST_WAITING = 16
-"""Requests that may wait for their turn; more are refused at once."""
-MOST_CHARACTERS = 20_000
-MOST_IDS = 8_192
-MOST_LOOKED_INTO = 1_024
-"""Tokens over which attention and the lens are shown, as what they need grows with the square."""
+MAX_WAITING = 16
+"""How many requests may wait for their turn; more are refused at once."""
+MAX_CHARACTERS = 20_000
+MAX_IDS = 8_192
+MAX_INSPECTED_TOKENS = 1_024
+"""Tokens that attention and the lens are computed for; their cost grows with the square."""
 LOGITS_KEPT = 64
-"""Distributions that are remembered, so that a moved slider costs no pass through the model."""
+"""Size of the cache of logits, so that moving a slider needs no forward pass."""
 DIGITS = 5
-"""Decimals of every figure in an answer."""
+"""Decimals of every number in a response."""
 
 
 @dataclass(frozen=True)
 class InspectedModel:
-    """A model that can be looked into, and its tokenizer."""
+    """A model to inspect, and its tokenizer."""
 
     model: GPT
     tokenizer: Tokenizer
     text_dtype: str = "float32"
-    """The dtype in which the server generates texts with it, perhaps by other code."""
+    """The dtype in which the server generates text with this model."""
 
     @property
     def dtype(self) -> str:
-        """The dtype of what is answered about it."""
+        """The dtype of the inspected model."""
         return str(next(self.model.parameters()).dtype).removeprefix("torch.")
 
     @property
     def dtypes(self) -> dict[str, str]:
-        """Both, as every answer has them: a text's own probabilities differ where they do."""
+        """Both dtypes, for every response: if they differ, so do the probabilities."""
         return {"dtype": self.dtype, "text_dtype": self.text_dtype}
 
 
-class TextQuestion(BaseModel):
-    """What every question has: a model and a text."""
+class InspectionRequest(BaseModel):
+    """The fields of every request: a model and a text."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
     )
 
     model: str | None = None
-    """A name of `/insight/models`; none: the first."""
-    text: (
-        Annotated[str, Field(max_length=MOST_CHARACTERS), AfterValidator(valid_unicode)] | None
-    ) = None
-    ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=MOST_IDS)] | None = None
+    """A name of `/insight/models`; default: the first."""
+    text: Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(valid_unicode)] | None = (
+        None
+    )
+    ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=MAX_IDS)] | None = None
     """The text as token ids."""
 
     @property
@@ -93,24 +93,24 @@ class TextQuestion(BaseModel):
         """The text, or its ids.
 
         Raises:
-            HttpError: both are there, or neither is.
+            HttpError: both are given, or neither is.
         """
         if self.text is not None and self.ids is None:
             return self.text
         if self.ids is not None and self.text is None:
             return self.ids
-        raise HttpError(400, "give a text or its ids, and not both", param="text")
+        raise HttpError(400, "give either text or ids", param="text")
 
 
-class TokensQuestion(TextQuestion):
-    """`/insight/tokens`: the surprise at each token."""
+class TokensRequest(InspectionRequest):
+    """`/insight/tokens`: the surprisal at each token."""
 
     top: Annotated[int, Field(ge=0, le=50)] = 10
-    """How many alternatives each place lists."""
+    """The number of alternatives at each position."""
 
 
-class NextQuestion(TextQuestion):
-    """`/insight/next`: what may come, before and after the filters; see `GenerationOptions`."""
+class NextTokenRequest(InspectionRequest):
+    """`/insight/next`: the next token, before and after the filters; see `GenerationOptions`."""
 
     temperature: float = 1.0
     top_k: int = 0
@@ -118,7 +118,7 @@ class NextQuestion(TextQuestion):
     min_p: float = 0.0
     repetition_penalty: float = 1.0
     top: Annotated[int, Field(ge=1, le=200)] = 20
-    """How many candidates are listed."""
+    """The number of candidates."""
 
     @property
     def options(self) -> GenerationOptions:
@@ -136,30 +136,29 @@ class NextQuestion(TextQuestion):
         )
 
 
-class AttentionQuestion(TextQuestion):
-    """`/insight/attention`: what every head looks at."""
+class AttentionRequest(InspectionRequest):
+    """`/insight/attention`: the attention weights of every head."""
 
     layers: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=1024)] | None = None
-    """The layers that are wanted, from 0; none: all."""
+    """The layers, from 0; default: all."""
 
 
-class LensQuestion(TextQuestion):
-    """`/insight/lens`: the guess after each layer."""
+class LensRequest(InspectionRequest):
+    """`/insight/lens`: the prediction after each layer."""
 
     top: Annotated[int, Field(ge=1, le=20)] = 5
-    """How many candidates each guess lists."""
+    """The number of candidates of each prediction."""
 
 
-Asked = TypeVar("Asked", bound=TextQuestion)
+RequestModel = TypeVar("RequestModel", bound=InspectionRequest)
 
 
 class Insight:
-    """Answers questions about models, one at a time.
+    """The endpoints; requests are handled one at a time.
 
     Args:
-        models: by the names that `/v1/models` gives; the first is the one that is meant when a
-            question names none.
-        limits: of the body of a request.
+        models: by the names of `/v1/models`; the first is the default of a request.
+        limits: of a request's body.
     """
 
     def __init__(self, models: Mapping[str, InspectedModel], limits: Limits) -> None:
@@ -172,39 +171,42 @@ class Insight:
         """The endpoints."""
         return [
             Route("/insight/models", self._models, methods=["GET"]),
-            self._route("/insight/tokens", TokensQuestion, self._tokens),
-            self._route("/insight/next", NextQuestion, self._next),
-            self._route("/insight/attention", AttentionQuestion, self._attention),
-            self._route("/insight/lens", LensQuestion, self._lens),
+            self._route("/insight/tokens", TokensRequest, self._tokens),
+            self._route("/insight/next", NextTokenRequest, self._next),
+            self._route("/insight/attention", AttentionRequest, self._attention),
+            self._route("/insight/lens", LensRequest, self._lens),
         ]
 
     def _route(
-        self, path: str, question: type[Asked], answer: Callable[[str, InspectedModel, Asked], Any]
+        self,
+        path: str,
+        query_type: type[RequestModel],
+        answer: Callable[[str, InspectedModel, RequestModel], Any],
     ) -> Route:
         async def endpoint(request: Request) -> Response:
-            asked = await self._bodies.read(request, question)
-            name = self._name(asked)
+            query = await self._bodies.read(request, query_type)
+            name = self._name(query)
             is_about(request, name)
-            work = partial(answer, name, self.models[name], asked)
+            work = partial(answer, name, self.models[name], query)
             return Response(await self._in_turn(work), media_type="application/json")
 
         return Route(path, endpoint, methods=["POST"], name=path)
 
     async def _in_turn(self, work: Callable[[], Any]) -> bytes:
-        """The JSON of what `work` gives, made in a thread when it is this request's turn.
+        """The result of `work` as JSON, computed in a thread when it is this request's turn.
 
         Raises:
-            HttpError: too many wait, or the question cannot be answered.
+            HttpError: too many requests wait, or `work` raised an `SlmError`.
         """
-        if self._turn.statistics().tasks_waiting >= MOST_WAITING:
-            raise HttpError(429, "too many questions wait for their turn", retry_after=1)
+        if self._turn.statistics().tasks_waiting >= MAX_WAITING:
+            raise HttpError(429, "too many requests wait for their turn", retry_after=1)
         try:
             return await anyio.to_thread.run_sync(lambda: _encoded(work()), limiter=self._turn)
         except SlmError as error:
             raise HttpError(400, str(error)) from None
 
-    def _name(self, asked: TextQuestion) -> str:
-        name = next(iter(self.models), "") if asked.model is None else asked.model
+    def _name(self, query: InspectionRequest) -> str:
+        name = next(iter(self.models), "") if query.model is None else query.model
         if name not in self.models:
             raise no_such_model(name, self.models)
         return name
@@ -222,7 +224,7 @@ class Insight:
                     "vocab_size": inspected.tokenizer.vocab_size,
                     "end_id": inspected.tokenizer.eot_id,
                     "block_size": config.block_size,
-                    "most_looked_into": min(config.block_size - 1, MOST_LOOKED_INTO),
+                    "max_inspected_tokens": min(config.block_size - 1, MAX_INSPECTED_TOKENS),
                     "n_layer": config.n_layer,
                     "n_head": config.n_head,
                     "n_embd": config.n_embd,
@@ -230,17 +232,17 @@ class Insight:
             )
         return JSONResponse({"models": listed})
 
-    def _tokens(self, name: str, of: InspectedModel, asked: TokensQuestion) -> Any:
-        ids = token_ids(of.tokenizer, asked.content)
-        if len(ids) > MOST_IDS:
-            raise HttpError(400, f"the text has more than {MOST_IDS:,} tokens", param="text")
-        scored = score_text(of.model, of.tokenizer, ids, top=asked.top)
+    def _tokens(self, name: str, of: InspectedModel, query: TokensRequest) -> Any:
+        ids = token_ids(of.tokenizer, query.content)
+        if len(ids) > MAX_IDS:
+            raise HttpError(400, f"the text has more than {MAX_IDS:,} tokens", param="text")
+        scored = score_text(of.model, of.tokenizer, ids, top=query.top)
         return {"model": name, **of.dtypes, **as_json(scored, digits=DIGITS)}
 
-    def _next(self, name: str, of: InspectedModel, asked: NextQuestion) -> Any:
-        options = asked.options
-        ids = token_ids(of.tokenizer, asked.content)
-        content = asked.content if isinstance(asked.content, str) else ids
+    def _next(self, name: str, of: InspectedModel, query: NextTokenRequest) -> Any:
+        options = query.options
+        ids = token_ids(of.tokenizer, query.content)
+        content = query.content if isinstance(query.content, str) else ids
         key = (name, content if isinstance(content, str) else tuple(content))
         logits = self._logits.pop(key, None)
         if logits is None:
@@ -248,16 +250,16 @@ class Insight:
         self._logits[key] = logits  # the newest last
         while len(self._logits) > LOGITS_KEPT:
             self._logits.popitem(last=False)
-        weighed = weigh_options(logits, of.tokenizer, options, seen=ids, top=asked.top)
+        weighed = weigh_options(logits, of.tokenizer, options, seen=ids, top=query.top)
         return {"model": name, **of.dtypes, **as_json(weighed, digits=DIGITS)}
 
-    def _attention(self, name: str, of: InspectedModel, asked: AttentionQuestion) -> Any:
-        ids = _few_ids(of, asked)
-        patterns = attention_patterns(of.model, of.tokenizer, ids, layers=asked.layers)
+    def _attention(self, name: str, of: InspectedModel, query: AttentionRequest) -> Any:
+        ids = _few_ids(of, query)
+        patterns = attention_patterns(of.model, of.tokenizer, ids, layers=query.layers)
         return {"model": name, **of.dtypes, **as_json(patterns, digits=DIGITS - 1)}
 
-    def _lens(self, name: str, of: InspectedModel, asked: LensQuestion) -> Any:
-        lens = logit_lens(of.model, of.tokenizer, _few_ids(of, asked), top=asked.top)
+    def _lens(self, name: str, of: InspectedModel, query: LensRequest) -> Any:
+        lens = logit_lens(of.model, of.tokenizer, _few_ids(of, query), top=query.top)
         return {"model": name, **of.dtypes, **as_json(lens, digits=DIGITS)}
 
 
@@ -265,16 +267,18 @@ def _encoded(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _few_ids(of: InspectedModel, asked: TextQuestion) -> list[int]:
-    """The ids of a text that is not too long to be looked into.
+def _few_ids(of: InspectedModel, query: InspectionRequest) -> list[int]:
+    """The ids of a text.
 
     Raises:
-        HttpError: it is.
+        HttpError: the text is too long to be inspected.
     """
-    ids = token_ids(of.tokenizer, asked.content)
-    if len(ids) > MOST_LOOKED_INTO:
+    ids = token_ids(of.tokenizer, query.content)
+    if len(ids) > MAX_INSPECTED_TOKENS:
         raise HttpError(
-            400, f"the text has {len(ids):,} tokens, more than {MOST_LOOKED_INTO:,}", param="text"
+            400,
+            f"the text has {len(ids):,} tokens, more than {MAX_INSPECTED_TOKENS:,}",
+            param="text",
         )
     return ids
 

@@ -1,4 +1,4 @@
-"""What a server has done, for Prometheus."""
+"""Metrics of the server, in Prometheus's format."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Metrics:
-    """Counts of requests, and of what each model's scheduler does.
+    """Counts of requests and of each model's scheduler.
 
     Args:
-        schedulers: those of all models that are served, by the models' names; they are asked for
-            their counts when the metrics are read.
+        schedulers: the schedulers by model name. Their counts are read when the metrics are.
     """
 
     MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -35,20 +34,20 @@ class Metrics:
         self._registry.register(_SchedulerCollector(schedulers))
         self.requests = Counter(
             "slm_requests",
-            "Requests by model (none where it is about no model), path and status of the answer.",
+            "Requests by model (empty if they name none), path and status of the response.",
             ["model", "path", "status"],
             registry=self._registry,
         )
         self.first_byte = Histogram(
             "slm_time_to_answer_seconds",
-            "From a request's head to the head of its answer.",
+            "Seconds from a request's head to the head of its response.",
             ["model", "path"],
             buckets=SECONDS,
             registry=self._registry,
         )
         self.whole = Histogram(
             "slm_request_seconds",
-            "From a request's head to the end of its answer.",
+            "Seconds from a request's head to the end of its response.",
             ["model", "path"],
             buckets=SECONDS,
             registry=self._registry,
@@ -64,18 +63,18 @@ class _SchedulerCollector(Collector):
         self._schedulers = schedulers
 
     def collect(self) -> Iterator[Metric]:
-        """What the schedulers have counted so far."""
+        """The current counts of the schedulers."""
         gauges: dict[str, tuple[str, Callable[[Scheduler], int]]] = {
-            "slm_slots": ("Texts that can be written at once.", lambda s: s.n_slots),
-            "slm_slots_busy": ("Texts that are being written.", lambda s: s.busy_slots),
+            "slm_slots": ("Sequences that can be generated at once.", lambda s: s.n_slots),
+            "slm_slots_busy": ("Sequences that are being generated.", lambda s: s.busy_slots),
             "slm_requests_waiting": ("Requests without a slot.", lambda s: s.waiting_requests),
         }
         counters: dict[str, tuple[str, Callable[[Counts], int]]] = {
             "slm_steps": ("Steps of the model.", lambda c: c.steps),
-            "slm_prompt_tokens": ("Tokens of prompts, for each text.", lambda c: c.prompt_tokens),
-            "slm_new_tokens": ("Tokens of texts that have ended.", lambda c: c.new_tokens),
-            "slm_requests_given_up": ("Requests whose client went away.", lambda c: c.cancelled),
-            "slm_requests_failed": ("Requests that the model failed.", lambda c: c.failed),
+            "slm_prompt_tokens": ("Prompt tokens of all sequences.", lambda c: c.prompt_tokens),
+            "slm_new_tokens": ("Generated tokens of finished sequences.", lambda c: c.new_tokens),
+            "slm_requests_given_up": ("Requests whose client left.", lambda c: c.cancelled),
+            "slm_requests_failed": ("Requests that failed in the model.", lambda c: c.failed),
         }
         for name, (meaning, number) in gauges.items():
             gauge = GaugeMetricFamily(name, meaning, labels=["model"])
@@ -90,7 +89,7 @@ class _SchedulerCollector(Collector):
 
 
 def is_about(request: Request, model: str) -> None:
-    """Say which model a request is counted for; the name must be one of those that are served."""
+    """Set the model that a request is counted for; it must be one that is served."""
     request.state.model = model
 
 
@@ -98,9 +97,9 @@ class CountRequests:
     """ASGI middleware: counts and times every request.
 
     Args:
-        app: what answers.
-        metrics: where it is counted.
-        routes: those whose paths are distinguished; all others are `other`.
+        app: the wrapped application.
+        metrics: where requests are counted.
+        routes: the routes that are counted separately; all other paths count as `other`.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[Route]) -> None:
@@ -134,7 +133,7 @@ class CountRequests:
             self._metrics.whole.labels(model, path).observe(time.monotonic() - began_at)
 
     def _path(self, scope: Scope) -> str:
-        """The path of the route that a request is about, as `/v1/models/{model}`."""
+        """The path of a request's route, such as `/v1/models/{model}`."""
         for route in self._routes:
             if route.matches(scope)[0] is not Match.NONE:
                 return route.path_format

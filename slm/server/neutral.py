@@ -1,7 +1,7 @@
-"""Fields that have no effect here: which of their values ask for nothing, and why others cannot be.
+"""Fields that have no effect here: their neutral values, and why other values are unsupported.
 
 `Neutral` is for the fields of OpenAI's schema, which are declared in `slm.server.schemas`.
-`FOREIGN_FIELDS` is for those of other servers, and of the other path, that many clients send along.
+`FOREIGN_FIELDS` is for fields of other servers and of the other endpoint that many clients send.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 UNSUPPORTED = "not_supported"
-"""The type of pydantic's error for a field or value that is known and cannot be served."""
+"""The type of pydantic's error for a known field or value that is unsupported."""
 
-TEXT_ALONE = "the model reads and writes text alone"
+TEXT_ALONE = "the model reads and writes text only"
 
 
 class Neutral:
-    """Marks a field that takes null and the given values, none of which asks for anything.
+    """Marks a field that accepts only null and the given values, which have no effect.
 
     Args:
-        values: in JSON's types; 0 also takes 0.0, and false is not 0.
-        because: why no other value can be taken.
+        values: the values in JSON's types; 0 also accepts 0.0, but not false.
+        because: why other values are unsupported.
     """
 
     def __init__(self, *values: Any, because: str) -> None:
@@ -33,22 +33,22 @@ class Neutral:
         self.because = because
 
     def check(self, value: Any) -> None:
-        """Let a neutral value pass.
+        """Accept a neutral value.
 
         Raises:
-            PydanticCustomError: the value asks for something.
+            PydanticCustomError: the value is not neutral.
         """
         if not _is_one_of(value, (None, *self.values)):
             neutral = " or ".join(map(json.dumps, self.values))
             raise unsupported(
-                f"is not supported, as {self.because}: leave it out"
+                f"is not supported because {self.because}: leave it out"
                 + (f" or send {neutral}" if neutral else "")
             )
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        """For pydantic: how the field is checked. Whatever neutral value it was, None remains."""
+        """For pydantic: how the field is validated. Every neutral value becomes None."""
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(
@@ -59,8 +59,8 @@ class Neutral:
 
 
 def unsupported(message: str) -> PydanticCustomError:
-    """The error for what is known and cannot be served."""
-    # The message is given as a value, so that no brace in it is taken for a placeholder.
+    """The error for a known field or value that is unsupported."""
+    # The message is passed as a value, so that braces in it are not taken for placeholders.
     return PydanticCustomError(UNSUPPORTED, "{message}", {"message": message})
 
 
@@ -70,7 +70,7 @@ class ForeignField:
 
     Args:
         advice: what to do instead.
-        neutral: the values that ask for nothing; None: no value changes the text.
+        neutral: the values without effect; None: no value changes the text.
     """
 
     advice: str
@@ -78,31 +78,28 @@ class ForeignField:
 
 
 def without_neutral_fields(data: Mapping[str, Any], *, own: Container[str]) -> dict[str, Any]:
-    """The data without the fields that are not our `own` and ask for nothing.
+    """The data without the fields that are not our `own` and have a neutral value.
 
-    Clients of all kinds dump their objects with every field that they know, so null is as good as
-    nothing in a field that nobody here has heard of.
+    Many clients send every field of their objects, so null is neutral in unknown fields too.
     """
     return {
-        name: value
-        for name, value in data.items()
-        if name in own or not _asks_for_nothing(name, value)
+        name: value for name, value in data.items() if name in own or not _is_neutral(name, value)
     }
 
 
-def _asks_for_nothing(name: str, value: Any) -> bool:
-    field = FOREIGN_FIELDS.get(name, _UNHEARD_OF)
+def _is_neutral(name: str, value: Any) -> bool:
+    field = FOREIGN_FIELDS.get(name, _UNKNOWN_FIELD)
     return field.neutral is None or _is_one_of(value, (None, *field.neutral))
 
 
 def _is_one_of(value: Any, values: tuple[Any, ...]) -> bool:
-    # To Python, True is 1; to JSON it is not.
+    # True == 1 in Python, but not in JSON.
     return any(
         value == each and isinstance(value, bool) == isinstance(each, bool) for each in values
     )
 
 
-_UNHEARD_OF = ForeignField("leave it out")
+_UNKNOWN_FIELD = ForeignField("leave it out")
 
 
 def _fields(advice: str, **neutral: tuple[Any, ...] | None) -> dict[str, ForeignField]:
@@ -110,7 +107,7 @@ def _fields(advice: str, **neutral: tuple[Any, ...] | None) -> dict[str, Foreign
 
 
 FOREIGN_FIELDS: dict[str, ForeignField] = {
-    # Of the other one of our paths.
+    # Fields of our other endpoint.
     **_fields("prompts are for /v1/completions, and messages for this path", prompt=()),
     **_fields("messages are for /v1/chat/completions, and a prompt for this path", messages=()),
     **_fields("/v1/completions has it", best_of=(1,), echo=(False,), suffix=("",)),
@@ -125,14 +122,14 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
     ),
     **_fields("use repetition_penalty", repeat_penalty=(1,)),
     **_fields(
-        "a text ends where the model ends it, at a stop text, or after max_tokens",
+        "a text ends at the end-of-text token, at a stop string, or after max_tokens",
         min_tokens=(0,),
         min_new_tokens=(0,),
         min_length=(0,),
         ignore_eos=(False,),
     ),
-    **_fields("use stop, which takes texts", stop_token_ids=([],)),
-    **_fields("a stop text is never part of the answer", include_stop_str_in_output=(False,)),
+    **_fields("use stop, which takes strings", stop_token_ids=([],)),
+    **_fields("a stop string is never part of the answer", include_stop_str_in_output=(False,)),
     **_fields(
         "this server filters by top_k, top_p and min_p",
         typical_p=(1,),
@@ -149,7 +146,7 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         logits_processors=([],),
         samplers=(),
     ),
-    # Settings of what is off, as the fields above hold.
+    # Settings of features that are off in the fields above.
     **_fields(
         "leave it out",
         mirostat_tau=None,
@@ -162,8 +159,8 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         xtc_threshold=None,
         min_keep=None,
     ),
-    **_fields("repetition_penalty counts the whole text", repeat_last_n=(-1,)),
-    **_fields("temperature 0 takes the likeliest token", do_sample=(True,)),
+    **_fields("repetition_penalty applies to the whole text", repeat_last_n=(-1,)),
+    **_fields("temperature 0 is greedy decoding", do_sample=(True,)),
     **_fields(
         "this server samples and has no beam search",
         use_beam_search=(False,),
@@ -172,7 +169,7 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         length_penalty=(1,),
     ),
     **_fields(
-        "this server writes free text, which follows no grammar",
+        "this server generates free text and supports no grammars",
         grammar=("",),
         json_schema=(),
         guided_json=(),
@@ -197,23 +194,23 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         add_generation_prompt=(True, False),
         continue_final_message=(True, False),
     ),
-    **_fields("the end-of-text token is always put before a prompt", add_special_tokens=(True,)),
+    **_fields("every prompt begins with the end-of-text token", add_special_tokens=(True,)),
     **_fields("special tokens are never part of the text", skip_special_tokens=(True,)),
     **_fields("send a message with the role system", system=("",)),
     **_fields("put its fields into the request itself", options=({},), extra_body=({},)),
     **_fields("the context length is the model's own", num_ctx=()),
     **_fields("a prompt that is too long is refused", truncate_prompt_tokens=()),
     **_fields("use logprobs", n_probs=(0,)),
-    **_fields("logprobs are the model's own", post_sampling_probs=(False,)),
+    **_fields("logprobs are from before the filters", post_sampling_probs=(False,)),
     **_fields("use echo with logprobs", prompt_logprobs=(0,)),
     **_fields(
-        "use logprobs, which hold the token_ids",
+        "use logprobs, which contain the token_ids",
         return_token_ids=(False,),
         return_tokens=(False,),
         return_tokens_as_token_ids=(False,),
     ),
     **_fields("use echo", return_full_text=(False,)),
-    **_fields("the numbers of tokens come in the last event", continuous_usage_stats=(False,)),
+    **_fields("the last event contains the token counts", continuous_usage_stats=(False,)),
     **_fields("GET /metrics has the timings", timings_per_token=(False,), return_progress=(False,)),
     **_fields(
         "the model does not reason",
@@ -226,12 +223,12 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         include_reasoning=(True, False),
         separate_reasoning=(True, False),
     ),
-    **_fields("the older half of a full context is forgotten", n_keep=(0,), n_discard=(0,)),
+    **_fields("the older half of a full context is dropped", n_keep=(0,), n_discard=(0,)),
     **_fields(TEXT_ALONE, images=([],), image_data=([],)),
     **_fields("the model is served as it is", lora=([],)),
     **_fields("leave it out", priority=(0,), provider_specific_fields=({},), watermark=(False,)),
-    **_fields("this server passes nothing on", transforms=([],), plugins=([],)),
-    # Of the other server's workings alone.
+    **_fields("this server forwards no requests", transforms=([],), plugins=([],)),
+    # Internals of other servers.
     **_fields(
         "leave it out",
         cache_prompt=None,
@@ -247,4 +244,4 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         spaces_between_special_tokens=None,
     ),
 }
-"""Fields of llama.cpp, vLLM, Ollama and others, and of our other path, that clients send."""
+"""Fields of llama.cpp, vLLM, Ollama and others, and of our other endpoint, that clients send."""

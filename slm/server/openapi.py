@@ -1,4 +1,4 @@
-"""The description of the API at `/openapi.json`, made from the models that check and fill it."""
+"""The OpenAPI document at `/openapi.json`, made from the pydantic models of the API."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from slm.server.schemas import ChatRequest, CompletionRequest
 from slm.version import __version__
 
 ERRORS = {
-    400: "The request is no HTTP or no JSON, or a field is wrong; `param` names it.",
+    400: "The request is not HTTP or not JSON, or a field is invalid; `param` names it.",
     401: "The API key is missing or wrong.",
-    403: "A page of another origin asks.",
-    404: "There is no such model or path.",
-    405: "The path knows other methods.",
+    403: "The request comes from a page of another origin.",
+    404: "Unknown model or path.",
+    405: "Method not allowed.",
     408: "The body took too long.",
     413: "The body is too large.",
     415: "The body is not sent as JSON.",
     421: "The Host header names another server.",
-    429: "All slots are taken and the queue is full.",
+    429: "All slots are in use and the queue is full.",
     500: "The model failed.",
-    503: "No slot became free in time, the server is about to end, or the model stopped working.",
+    503: "No slot became free in time, the server is shutting down, or the model failed for good.",
 }
 
 READING = (401, 403, 404, 405, 421, 503)
-"""What a request without a body can be answered."""
+"""Error codes of requests without a body."""
 
 RETRIED = (429, 503)
 
@@ -46,9 +46,9 @@ RETRIED = (429, 503)
 def description(
     model: ServedModel, limits: Limits, *, with_key: bool, others: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The whole document, OpenAPI 3.1, with the bounds of this model and these limits.
+    """The whole document (OpenAPI 3.1), with the bounds of this model and these limits.
 
-    `others` are the names of models that are served as well.
+    `others`: the names of the other served models.
     """
     written = (Completion, ChatCompletion, ChatChunk, Health, ModelList, ModelCard, ErrorResponse)
     _, schemas = models_json_schema(
@@ -65,7 +65,7 @@ def description(
         "info": {
             "title": "slm",
             "version": __version__,
-            "description": "A small language model, in the form of OpenAI's API.",
+            "description": "A small language model behind OpenAI's API.",
         },
         "paths": {
             "/v1/models": {"get": _get("The served model", ModelList)},
@@ -76,8 +76,8 @@ def description(
             "/v1/chat/completions": {
                 "post": _post("Continue a conversation", ChatRequest, ChatCompletion, ChatChunk)
             },
-            "/healthz": {"get": {**_get("Whether the server is well", Health), "security": []}},
-            "/metrics": {"get": _get_text("Counts for Prometheus", "text/plain")},
+            "/healthz": {"get": {**_get("The server's health", Health), "security": []}},
+            "/metrics": {"get": _get_text("Metrics for Prometheus", "text/plain")},
             "/openapi.json": {"get": _get_text("This document", "application/json")},
         },
         "components": {"schemas": components},
@@ -100,7 +100,7 @@ def _set_bounds(
     forms = components["CompletionRequest"]["properties"]["prompt"]["anyOf"]
     text, texts, ids, several, nothing = ({**form} for form in forms)
     ids["items"] = {**ids["items"], "maximum": model.tokenizer.vocab_size - 1}
-    ids["maxItems"] = model.longest_prompt
+    ids["maxItems"] = model.max_prompt_tokens
     several["items"] = ids
     texts["maxItems"] = several["maxItems"] = limits.prompts
     bounded = [text, texts, ids, several, nothing]

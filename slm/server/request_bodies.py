@@ -1,4 +1,4 @@
-"""From the bytes of a request to a checked request, or to a problem that names the field."""
+"""From the bytes of a request's body to a validated request, or an error that names the field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.neutral import FOREIGN_FIELDS, UNSUPPORTED
 
-Asked = TypeVar("Asked", bound=BaseModel)
+RequestModel = TypeVar("RequestModel", bound=BaseModel)
 
 CHARSETS = ("utf-8", "utf8", "us-ascii")
 """Names of UTF-8, and of a part of it."""
@@ -27,19 +27,19 @@ class BodyReader:
     """Reads the bodies of requests, in bounded memory and time.
 
     Args:
-        limits: of one body, and of all at once.
+        limits: the size of one body, and of all bodies together.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._held_bytes = 0
 
-    async def read(self, request: Request, model: type[Asked]) -> Asked:
-        """Read, parse and check the body of a request.
+    async def read(self, request: Request, model: type[RequestModel]) -> RequestModel:
+        """Read, parse and validate the body of a request.
 
         Raises:
-            HttpError: it is not JSON, too large, too slow, or asks for what cannot be.
-            ClientDisconnect: the client went away meanwhile.
+            HttpError: it is not JSON, is too large or too slow, or has an invalid field.
+            ClientDisconnect: the client disconnected.
         """
         _check_headers(request.headers)
         declared = request.headers.get("content-length", "0")
@@ -66,16 +66,16 @@ class BodyReader:
         if body_bytes > self._limits.body_bytes:
             raise _too_large(self._limits)
         if self._held_bytes > self._limits.all_bodies_bytes:
-            raise HttpError(503, "too much is being sent at once", code="busy", retry_after=1)
+            raise HttpError(503, "too many large requests at once", code="busy", retry_after=1)
 
 
 def _check_headers(headers: Headers) -> None:
-    """Let JSON through only: a page of another site can send other types without being asked."""
-    given = email.message.Message()  # whose rules of quoting are those of HTTP, too
+    """Accept JSON only: browsers let pages of other sites send other types without a preflight."""
+    given = email.message.Message()  # has the same quoting rules as HTTP
     given["Content-Type"] = headers.get("content-type", "")
     if given.get_content_type() != "application/json":
         raise HttpError(
-            415, "the body must be JSON, sent with the header Content-Type: application/json"
+            415, "the body must be JSON, with the header Content-Type: application/json"
         )
     charset = given.get_content_charset("utf-8")
     if charset not in CHARSETS:
@@ -83,7 +83,7 @@ def _check_headers(headers: Headers) -> None:
     encoding = headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):
         raise HttpError(
-            415, f"the body must be sent as it is, found the Content-Encoding {shown(encoding)}"
+            415, f"the body must not be encoded, found the Content-Encoding {shown(encoding)}"
         )
 
 
@@ -92,13 +92,13 @@ def _too_large(limits: Limits) -> HttpError:
 
 
 def parsed(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body holds.
+    """Parse the JSON object in a body.
 
     Raises:
-        HttpError: it holds none.
+        HttpError: it is not a JSON object.
     """
     try:
-        # A byte order mark may be there, which some editors and shells put before any UTF-8.
+        # Some editors and shells write a byte order mark.
         text = body.decode("utf-8-sig")
         data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
@@ -106,7 +106,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise HttpError(400, f"the body is not JSON: {error}") from None
     except ValueError:
-        raise HttpError(400, "the body has a number with more digits than is sensible") from None
+        raise HttpError(400, "the body contains a number with too many digits") from None
     except RecursionError:
         raise HttpError(400, "the body is nested too deeply") from None
     if not isinstance(data, dict):
@@ -115,30 +115,30 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these names and values; which of two values was meant, nobody can know.
+    """The object with these names and values.
 
     Raises:
-        HttpError: a name is there twice.
+        HttpError: a name occurs twice, so that the intended value is unknown.
     """
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
             raise HttpError(
-                400, f"the field {shown(name)} is there twice", param=name, code="duplicate_field"
+                400, f"the field {shown(name)} occurs twice", param=name, code="duplicate_field"
             )
         found[name] = value
     return found
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise HttpError(400, f"the body is not JSON: {name} is no number there")
+    raise HttpError(400, f"the body is not JSON: {name} is not a valid number")
 
 
-def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
-    """A request from JSON data.
+def checked(model: type[RequestModel], data: dict[str, Any]) -> RequestModel:
+    """Validate a request.
 
     Raises:
-        HttpError: a field is unknown, missing or impossible.
+        HttpError: a field is unknown, missing or invalid.
     """
     try:
         return model.model_validate(data)
@@ -149,9 +149,9 @@ def checked(model: type[Asked], data: dict[str, Any]) -> Asked:
 
 
 def _explained(model: type[BaseModel], data: dict[str, Any], error: ValidationError) -> HttpError:
-    """One thing that is wrong, with its field's name: of several the one deepest in the data."""
+    """An error with its field's name; among several, the one deepest in the data."""
     found = error.errors(include_url=False)
-    # Of a missing field and an unknown one, the unknown one may be the other's name mistyped.
+    # An unknown field comes before a missing one: it may be the missing one's name, misspelled.
     first = max(found, key=lambda item: (len(_place(item, data)), item["type"] != "missing"))
     param = _written(_place(first, data)) or None
     if first["type"] in ("extra_forbidden", "string_unicode"):
@@ -159,7 +159,7 @@ def _explained(model: type[BaseModel], data: dict[str, Any], error: ValidationEr
         return _unknown(name, param or name, model if len(first["loc"]) == 1 else None)
     if first["type"] == "missing":
         return HttpError(400, f"{param} is missing", param=param, code="missing_parameter")
-    # A value that may be of several kinds has an error for each of them.
+    # A value of a union type has an error for each member.
     same = [item["msg"] for item in found if _place(item, data) == _place(first, data)]
     problem = " or ".join(dict.fromkeys(message[0].lower() + message[1:] for message in same))
     return HttpError(
@@ -171,7 +171,7 @@ def _explained(model: type[BaseModel], data: dict[str, Any], error: ValidationEr
 
 
 def _unknown(name: str, param: str, model: type[BaseModel] | None) -> HttpError:
-    """The refusal of a field that is not known; `model` has those that may have been meant."""
+    """The error for an unknown field; `model`: whose fields are suggested."""
     if name in FOREIGN_FIELDS:
         message = f"{name} is not a field here: {FOREIGN_FIELDS[name].advice}"
     else:
@@ -181,7 +181,7 @@ def _unknown(name: str, param: str, model: type[BaseModel] | None) -> HttpError:
 
 
 def _place(item: ErrorDetails, data: Any) -> tuple[int | str, ...]:
-    """Where an error is, a missing field included."""
+    """The keys and indices that lead to an error, a missing field included."""
     location = item["loc"]
     place = place_in(location, data)
     if item["type"] == "missing" and place_in(location[:-1], data) == place:
@@ -190,9 +190,9 @@ def _place(item: ErrorDetails, data: Any) -> tuple[int | str, ...]:
 
 
 def place_in(location: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:
-    """The keys and indices of a location that are in the data.
+    """The keys and indices of a location that exist in the data.
 
-    pydantic's locations also name the kinds that it tried, and fields that are missing.
+    pydantic's locations also contain the union members that it tried, and missing fields.
     """
     place: list[int | str] = []
     for part in location:
@@ -205,6 +205,6 @@ def place_in(location: tuple[int | str, ...], data: Any) -> tuple[int | str, ...
 
 
 def _written(place: tuple[int | str, ...]) -> str:
-    """A place in JSON data as `messages[0].content`."""
+    """A location in JSON data, such as `messages[0].content`."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return "".join(parts).removeprefix(".")

@@ -1,4 +1,4 @@
-"""What a checked request means to the model: prompts as ids, options, and the model's bounds."""
+"""From a validated request to a generation job: prompt ids, options, and the model's bounds."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ from slm.server.served_sequence import ServedSequence
 from slm.tokenizer.base import Tokenizer
 
 COMPLETION_TOKENS = 16
-"""New tokens of a completion that asks for no number: OpenAI's."""
+"""Default of `max_tokens` for completions; it is OpenAI's."""
 CHAT_TOKENS = 200
-"""New tokens of an answer that asks for no number."""
-COUNTED_BYTES = 1 << 16
-"""A text up to this size is tokenized even where it must be too long, to say how long it is."""
+"""Default of `max_tokens` for chat completions."""
+ALWAYS_TOKENIZED_BYTES = 1 << 16
+"""A prompt up to this size is tokenized even if it must be too long, to report its length."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What a request is measured by.
+    """The properties of a model that requests are validated against.
 
     Args:
-        name: as clients call it.
-        tokenizer: its own.
-        block_size: its context length.
-        longest_token: bytes of the longest token.
+        name: the name that clients send.
+        tokenizer: the model's tokenizer.
+        block_size: the context length in tokens.
+        max_token_bytes: the length of the longest token in bytes.
     """
 
     name: str
     tokenizer: Tokenizer
     block_size: int
-    longest_token: int
+    max_token_bytes: int
 
     @classmethod
     def of(cls, name: str, tokenizer: Tokenizer, block_size: int) -> ServedModel:
-        """With what follows from the tokenizer."""
+        """Make one; `max_token_bytes` follows from the tokenizer."""
         longest = max(len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size))
         return cls(name, tokenizer, block_size, longest)
 
     @property
-    def longest_prompt(self) -> int:
-        """Tokens of the longest prompt: before it stands the end-of-text token."""
+    def max_prompt_tokens(self) -> int:
+        """The maximum prompt length in tokens; one position is for the end-of-text token."""
         return self.block_size - 1
 
 
@@ -68,57 +68,57 @@ class GenerationJob:
     """How many alternatives are reported with each token; None: no log-probabilities."""
 
 
-def completion_job(asked: CompletionRequest, model: ServedModel, limits: Limits) -> GenerationJob:
-    """The texts of a completion request: the choices of the first prompt, then of the second, ...
+def completion_job(body: CompletionRequest, model: ServedModel, limits: Limits) -> GenerationJob:
+    """The sequences of a completion request: all choices of the first prompt, then of the next.
 
     Raises:
-        HttpError: it goes beyond the model or the limits.
+        HttpError: the request exceeds the model or the limits.
     """
-    if len(asked.prompt) > limits.prompts:
-        raise _beyond("prompt", f"must be at most {limits.prompts} prompts", len(asked.prompt))
+    if len(body.prompt) > limits.prompts:
+        raise _invalid("prompt", f"must be at most {limits.prompts} prompts", len(body.prompt))
     return _job(
-        asked,
-        asked.prompt,
+        body,
+        body.prompt,
         "prompt",
         model,
         limits,
-        max_tokens=_most_tokens(limits, COMPLETION_TOKENS, asked.max_tokens),
-        logprobs=asked.logprobs,
-        echo=bool(asked.echo),
+        max_tokens=_max_tokens(limits, COMPLETION_TOKENS, body.max_tokens),
+        logprobs=body.logprobs,
+        echo=bool(body.echo),
     )
 
 
-def chat_job(asked: ChatRequest, model: ServedModel, limits: Limits) -> GenerationJob:
-    """The texts of a chat request; see `as_one_text`.
+def chat_job(body: ChatRequest, model: ServedModel, limits: Limits) -> GenerationJob:
+    """The sequences of a chat request; see `conversation_text`.
 
     Raises:
-        HttpError: it goes beyond the model or the limits.
+        HttpError: the request exceeds the model or the limits.
     """
     return _job(
-        asked,
-        [as_one_text(asked.messages)],
+        body,
+        [conversation_text(body.messages)],
         "messages",
         model,
         limits,
-        max_tokens=_most_tokens(limits, CHAT_TOKENS, asked.max_completion_tokens, asked.max_tokens),
-        logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,
+        max_tokens=_max_tokens(limits, CHAT_TOKENS, body.max_completion_tokens, body.max_tokens),
+        logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         echo=False,
     )
 
 
-def _most_tokens(limits: Limits, by_itself: int, *asked: int | None) -> int:
-    """New tokens at most: the first number that is given, where -1 is all that may be."""
-    number = next((number for number in asked if number is not None), None)
+def _max_tokens(limits: Limits, default: int, *fields: int | None) -> int:
+    """The first of the fields that is present; -1 means the limit of the server."""
+    number = next((number for number in fields if number is not None), None)
     if number is None:
-        return min(by_itself, limits.max_tokens)
+        return min(default, limits.max_tokens)
     return limits.max_tokens if number == -1 else number
 
 
-def as_one_text(messages: Sequence[Message]) -> str:
-    """A conversation as a base model reads it: one text that goes on.
+def conversation_text(messages: Sequence[Message]) -> str:
+    """A conversation as one text, which a base model continues.
 
-    An assistant's message follows what is before it without a gap, as it was written. Every other
-    message begins a new paragraph.
+    An assistant's message follows the text before it without a gap, because that is how it was
+    generated. Every other message begins a new paragraph.
     """
     text = ""
     for message in messages:
@@ -128,7 +128,7 @@ def as_one_text(messages: Sequence[Message]) -> str:
 
 
 def _job(
-    asked: GenerationRequest,
+    body: GenerationRequest,
     prompts: Sequence[PromptItem],
     field: str,
     model: ServedModel,
@@ -138,11 +138,11 @@ def _job(
     logprobs: int | None,
     echo: bool,
 ) -> GenerationJob:
-    choices = 1 if asked.n is None else asked.n
+    choices = 1 if body.n is None else body.n
     if choices > limits.choices:
-        raise _beyond("n", f"must be at most {limits.choices}", choices)
+        raise _invalid("n", f"must be at most {limits.choices}", choices)
     if max_tokens > limits.max_tokens:
-        raise _beyond(_tokens_field(asked), f"must be at most {limits.max_tokens:,}", max_tokens)
+        raise _invalid(_tokens_field(body), f"must be at most {limits.max_tokens:,}", max_tokens)
     texts_and_ids = [
         _as_ids(prompt, field, model, number=index if len(prompts) > 1 else None)
         for index, prompt in enumerate(prompts)
@@ -154,8 +154,8 @@ def _job(
             f"with n, prompts and logprobs requests {response_tokens:,} tokens, "
             f"more than {limits.max_response_tokens:,}"
         )
-        raise _beyond(_tokens_field(asked), bound, max_tokens)
-    options = _options(asked, max_tokens)
+        raise _invalid(_tokens_field(body), bound, max_tokens)
+    options = _options(body, max_tokens)
     seed = options.chosen_seed()
     rows = [
         Row(
@@ -183,34 +183,34 @@ def _job(
     )
 
 
-def _options(asked: GenerationRequest, max_tokens: int) -> GenerationOptions:
-    temperature = 1.0 if asked.temperature is None else asked.temperature
+def _options(body: GenerationRequest, max_tokens: int) -> GenerationOptions:
+    temperature = 1.0 if body.temperature is None else body.temperature
     return GenerationOptions(
         max_new_tokens=max(1, max_tokens),
         temperature=0.0 if temperature < MIN_TEMPERATURE else temperature,
-        top_k=asked.top_k,
-        top_p=1.0 if asked.top_p is None else max(asked.top_p, MIN_TOP_P),
-        min_p=asked.min_p or 0.0,
-        repetition_penalty=1.0 if asked.repetition_penalty is None else asked.repetition_penalty,
-        seed=asked.seed,
-        stop=asked.stops,
+        top_k=body.top_k,
+        top_p=1.0 if body.top_p is None else max(body.top_p, MIN_TOP_P),
+        min_p=body.min_p or 0.0,
+        repetition_penalty=1.0 if body.repetition_penalty is None else body.repetition_penalty,
+        seed=body.seed,
+        stop=body.stops,
     )
 
 
-def _tokens_field(asked: GenerationRequest) -> str:
-    newer = isinstance(asked, ChatRequest) and asked.max_completion_tokens is not None
+def _tokens_field(body: GenerationRequest) -> str:
+    newer = isinstance(body, ChatRequest) and body.max_completion_tokens is not None
     return "max_completion_tokens" if newer else "max_tokens"
 
 
 def _as_ids(
     prompt: PromptItem, field: str, model: ServedModel, *, number: int | None
 ) -> tuple[str, list[int]]:
-    """A prompt's text and ids; `number` is given where it is one of several."""
+    """A prompt's text and ids; `number` is its index if there are several."""
     if isinstance(prompt, str):
         n_bytes = len(prompt.encode("utf-8"))
-        # Before they are counted, so that no text takes long: a token has at most so many bytes.
-        if n_bytes > max(COUNTED_BYTES, model.longest_prompt * model.longest_token):
-            at_least = -(-n_bytes // model.longest_token)
+        # Checked before tokenizing, so that no prompt takes long.
+        if n_bytes > max(ALWAYS_TOKENIZED_BYTES, model.max_prompt_tokens * model.max_token_bytes):
+            at_least = -(-n_bytes // model.max_token_bytes)
             raise _too_long(field, model, f"{len(prompt):,} characters", at_least, number)
         try:
             text, ids = prompt, model.tokenizer.encode(prompt)
@@ -220,11 +220,13 @@ def _as_ids(
         highest = max(prompt)
         if min(prompt) < 0 or highest >= model.tokenizer.vocab_size:
             bad = highest if highest >= model.tokenizer.vocab_size else min(prompt)
-            raise _beyond(field, f"must hold ids from 0 to {model.tokenizer.vocab_size - 1}", bad)
-        # Of a character that the ids end in, the answer's first bytes are the rest.
+            raise _invalid(
+                field, f"must contain ids from 0 to {model.tokenizer.vocab_size - 1}", bad
+            )
+        # If the ids end inside a character, the answer begins with its remaining bytes.
         text, _ = whole_characters(model.tokenizer.decode_bytes(prompt))
         ids = list(prompt)
-    if len(ids) > model.longest_prompt:
+    if len(ids) > model.max_prompt_tokens:
         raise _too_long(field, model, f"{len(ids):,} tokens", 0, number)
     return text, ids
 
@@ -232,19 +234,19 @@ def _as_ids(
 def _too_long(
     field: str, model: ServedModel, length: str, at_least: int, number: int | None
 ) -> HttpError:
-    """The refusal of a prompt by its length; `at_least` so many tokens where that is not known."""
-    place = field if number is None else f"{field}[{number}]"
+    """The error for a prompt that is too long; `at_least`: a lower bound of its tokens, or 0."""
+    location = field if number is None else f"{field}[{number}]"
     found = f"{length}, which are at least {at_least:,} tokens" if at_least else length
     return HttpError(
         400,
-        f"{place}: must have at most {model.longest_prompt:,} tokens, which with the end-of-text "
-        f"token before them fill the model's context, found {found}",
+        f"{location}: must have at most {model.max_prompt_tokens:,} tokens (the model's context "
+        f"without the end-of-text token), found {found}",
         param=field,
         code="context_length_exceeded",
     )
 
 
-def _beyond(field: str, bound: str, found: int) -> HttpError:
+def _invalid(field: str, bound: str, found: int) -> HttpError:
     return HttpError(
         400, f"{field}: {bound}, found {shown(found)}", param=field, code="invalid_value"
     )

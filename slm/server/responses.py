@@ -1,6 +1,6 @@
-"""What is answered: the objects of OpenAI's API, and the two ways to fill them.
+"""The response objects of OpenAI's API, and the two writers that fill them.
 
-Both kinds of answer hold the `seed` besides, with which the same text comes again.
+Both kinds also contain the `seed`, with which the same text can be generated again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from slm.tokenizer.base import EOT_TEXT, Tokenizer
 
 
 class ResponseBody(BaseModel):
-    """Any object of an answer."""
+    """Base class of all response objects."""
 
     model_config = ConfigDict(protected_namespaces=(), use_attribute_docstrings=True)
 
 
 class Usage(ResponseBody):
-    """Numbers of tokens."""
+    """Token counts."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -33,14 +33,14 @@ class Usage(ResponseBody):
 
 
 class CompletionLogprobs(ResponseBody):
-    """Log-probabilities of the model itself, before temperature and filters."""
+    """Log-probabilities from the model's distribution, before temperature and filters."""
 
     tokens: list[str]
     token_ids: list[int]
-    """What `tokens` are to the model; not of OpenAI's API. A prompt may consist of them."""
+    """The ids of `tokens`, which a prompt may consist of. Not part of OpenAI's API."""
     replaced: str | None = Field(default=None, exclude_if=lambda value: value is None)
-    """The end of the prompt, where the first of these tokens stand for it as well, in place of the
-    prompt's own; else left out. Not of OpenAI's API."""
+    """The end of the prompt that the first of these tokens contain, in place of the prompt's own
+    tokens; left out if they contain none. Not part of OpenAI's API."""
     token_logprobs: list[float]
     top_logprobs: list[dict[str, float]] | None
     text_offset: list[int]
@@ -57,7 +57,7 @@ class CompletionChoice(ResponseBody):
 
 
 class Completion(ResponseBody):
-    """The answer to `POST /v1/completions`, or an event of its stream."""
+    """The response to `POST /v1/completions`, or an event of its stream."""
 
     id: str
     object: Literal["text_completion"] = "text_completion"
@@ -69,7 +69,7 @@ class Completion(ResponseBody):
 
 
 class LikelyToken(ResponseBody):
-    """A token that could have come, and its log-probability."""
+    """An alternative token and its log-probability."""
 
     token: str
     logprob: float
@@ -83,20 +83,20 @@ class ChatToken(LikelyToken):
 
 
 class ChatLogprobs(ResponseBody):
-    """Log-probabilities of the model itself, before temperature and filters."""
+    """Log-probabilities from the model's distribution, before temperature and filters."""
 
     content: list[ChatToken]
 
 
 class ChatMessage(ResponseBody):
-    """What the model says."""
+    """The generated message."""
 
     role: Literal["assistant"] = "assistant"
     content: str
 
 
 class ChatChoice(ResponseBody):
-    """One answer."""
+    """One continuation of the conversation."""
 
     index: int
     message: ChatMessage
@@ -105,7 +105,7 @@ class ChatChoice(ResponseBody):
 
 
 class ChatCompletion(ResponseBody):
-    """The answer to `POST /v1/chat/completions`."""
+    """The response to `POST /v1/chat/completions`."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -117,14 +117,14 @@ class ChatCompletion(ResponseBody):
 
 
 class ChatDelta(ResponseBody):
-    """What an event adds to a message."""
+    """The text that an event adds to a message."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
 
 
 class ChatChunkChoice(ResponseBody):
-    """What an event adds to an answer."""
+    """The part of a choice that an event adds."""
 
     index: int
     delta: ChatDelta
@@ -145,10 +145,10 @@ class ChatChunk(ResponseBody):
 
 
 class ResponseWriter(ABC):
-    """Fills the objects of one kind of answer."""
+    """Builds the response objects of one endpoint."""
 
     kind: ClassVar[str]
-    """The beginning of the answers' ids."""
+    """The prefix of the responses' ids."""
     whole_form: ClassVar[type[ResponseBody]]
     event_form: ClassVar[type[ResponseBody]]
 
@@ -163,26 +163,26 @@ class ResponseWriter(ABC):
         }
 
     def opening(self) -> list[ResponseBody]:
-        """The events with which a stream begins."""
+        """The first events of a stream."""
         return []
 
     def event(self, index: int, delta: TextDelta) -> ResponseBody | None:
-        """The event for a delta of a choice; None where there is nothing to tell."""
+        """The event for a delta of a choice; None if the delta is empty."""
         if not (delta.text or delta.tokens or delta.finish):
             return None
         return self._event([self._part(index, delta)])
 
     def usage_event(self, usage: Usage) -> ResponseBody:
-        """The event with the numbers of tokens."""
+        """The event with the token counts."""
         return self._event([], usage)
 
     def whole(self, deltas: Sequence[Sequence[TextDelta]], usage: Usage) -> ResponseBody:
-        """The answer in one, from all deltas of each choice."""
+        """The whole response, from all deltas of each choice."""
         choices = [self._choice(index, joined(each)) for index, each in enumerate(deltas)]
         return self.whole_form(**self._common, choices=choices, usage=usage)
 
     def _text(self, token: ScoredToken) -> str:
-        """What a token adds to the answer; see `token_text`."""
+        """The text that a token adds; see `token_text`."""
         if token.content is None:
             return token_text(self._tokenizer, token.token_id)
         return bytes_text(token.content)
@@ -192,15 +192,15 @@ class ResponseWriter(ABC):
 
     @abstractmethod
     def _choice(self, index: int, delta: TextDelta) -> ResponseBody:
-        """A choice of the whole answer, of which `delta` is all."""
+        """A choice of the whole response, where `delta` is its whole text."""
 
     @abstractmethod
     def _part(self, index: int, delta: TextDelta) -> ResponseBody:
-        """What a delta adds to a choice."""
+        """The part of a choice that an event contains."""
 
 
 class CompletionWriter(ResponseWriter):
-    """Fills `Completion`."""
+    """Builds `Completion`."""
 
     kind = "cmpl"
     whole_form = event_form = Completion
@@ -233,7 +233,7 @@ class CompletionWriter(ResponseWriter):
 
 
 class ChatWriter(ResponseWriter):
-    """Fills `ChatCompletion` and `ChatChunk`."""
+    """Builds `ChatCompletion` and `ChatChunk`."""
 
     kind = "chatcmpl"
     whole_form = ChatCompletion
@@ -292,7 +292,7 @@ class ChatWriter(ResponseWriter):
 
 
 def joined(deltas: Sequence[TextDelta]) -> TextDelta:
-    """All deltas of a text as one."""
+    """All deltas of a sequence as one."""
     return TextDelta(
         text="".join(delta.text for delta in deltas),
         tokens=tuple(token for delta in deltas for token in delta.tokens),
@@ -309,7 +309,7 @@ def token_text(tokenizer: Tokenizer, token_id: int) -> str:
 
 
 def bytes_text(content: bytes) -> str:
-    r"""Bytes as text: `bytes:\xe2\x80` where they are a part of a character, as OpenAI has it."""
+    r"""Bytes as text; a part of a character in OpenAI's notation, such as `bytes:\xe2\x80`."""
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
@@ -317,7 +317,7 @@ def bytes_text(content: bytes) -> str:
 
 
 class ModelCard(ResponseBody):
-    """A model that is served."""
+    """A served model."""
 
     id: str
     object: Literal["model"] = "model"
@@ -326,30 +326,30 @@ class ModelCard(ResponseBody):
 
 
 class ModelList(ResponseBody):
-    """The answer to `GET /v1/models`."""
+    """The response to `GET /v1/models`."""
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
 
 
 class Health(ResponseBody):
-    """The answer to `GET /healthz`."""
+    """The response to `GET /healthz`."""
 
     status: Literal["ok"] = "ok"
     model: str
 
 
 class ErrorDetail(ResponseBody):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     message: str
     type: str
     param: str | None
-    """The field of the request that it is about."""
+    """The field of the request that is wrong."""
     code: str | None
 
 
 class ErrorResponse(ResponseBody):
-    """The answer to a request that was refused."""
+    """The response to a refused request."""
 
     error: ErrorDetail

@@ -1,7 +1,7 @@
-"""`/run`: a training run as it goes on, read from its directory.
+"""`/run`: the progress of a training run, read from its directory.
 
-The page asks for the records of `metrics.jsonl` that it has not seen yet, by the place up to which
-it has. A run that is resumed writes the file anew; then everything is told again.
+The page requests the records of `metrics.jsonl` after a cursor. A run that is resumed rewrites the
+file; then all records are sent again.
 """
 
 from __future__ import annotations
@@ -24,42 +24,42 @@ from slm.storage.safe_reading import open_regular, read_bounded, status_of, stri
 
 METRICS_FILE = "metrics.jsonl"
 CONFIG_FILE = "config.json"
-MOST_CONFIG_BYTES = 1 << 20
-MOST_BYTES = 32 << 20
-"""Bytes of metrics read for one answer."""
-MOST_POINTS = 1500
-"""Training steps in one answer; of more, neighbours are put together."""
-MOST_STORIES = 200
-"""Sample stories in one answer, the newest ones."""
-TOLD_SETTINGS = {
+MAX_CONFIG_BYTES = 1 << 20
+MAX_BYTES = 32 << 20
+"""Bytes of metrics read for one response."""
+MAX_POINTS = 1500
+"""Training steps in one response; if there are more, neighboring steps are merged."""
+MAX_STORIES = 200
+"""Sample stories in one response: the newest ones."""
+SHOWN_SETTINGS = {
     "model": ("n_layer", "n_head", "n_embd", "block_size", "vocab_size", "norm", "position", "mlp"),
     "train": ("max_steps", "max_minutes", "optimizer", "batch_size", "eval_interval"),
     "data": ("source", "tokenizer"),
 }
-"""What is told of the settings; no path of this machine is."""
+"""The settings that are shown; paths of this machine are not."""
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a reader has come: in which file, and up to which byte."""
+    """How far a client has read: the file's inode number and the byte offset."""
 
     file: int
     offset: int
 
     @classmethod
     def parse(cls, text: str | None) -> Cursor | None:
-        """What `str` gave; None: from the beginning.
+        """The inverse of `str`; None: from the beginning.
 
         Raises:
-            HttpError: it is nothing that we have given.
+            HttpError: it is not a cursor.
         """
         if not text:
             return None
         file, dash, offset = text.partition("-")
         if not (dash and len(text) < 50 and _is_number(file) and _is_number(offset)):
-            raise HttpError(400, "after is not a place that an answer has named", param="after")
+            raise HttpError(400, "after must be the cursor of a response", param="after")
         return cls(int(file), int(offset))
 
     def __str__(self) -> str:
@@ -71,10 +71,10 @@ def _is_number(text: str) -> bool:
 
 
 def run_routes(run: Path | None) -> list[Route]:
-    """`GET /run` and `GET /run/records?after=PLACE`.
+    """`GET /run` and `GET /run/records?after=CURSOR`.
 
     Args:
-        run: the directory of a run, which need not have begun; None: there is none to show.
+        run: a run directory, which may not exist yet; None: no run is shown.
     """
 
     async def describe(request: Request) -> Response:
@@ -84,7 +84,7 @@ def run_routes(run: Path | None) -> list[Route]:
 
     async def records(request: Request) -> Response:
         if run is None:
-            raise HttpError(404, "no run is shown here")
+            raise HttpError(404, "this server shows no run")
         after = Cursor.parse(request.query_params.get("after"))
         return JSONResponse(await anyio.to_thread.run_sync(new_records, run, after))
 
@@ -95,9 +95,9 @@ def run_routes(run: Path | None) -> list[Route]:
 
 
 def describe_run(run: Path) -> Record:
-    """The run's name and the settings that matter to a reader; none while it has not begun."""
+    """The run's name and its most important settings; None before the run has begun."""
     try:
-        config = strict_json(read_bounded(run / CONFIG_FILE, MOST_CONFIG_BYTES))
+        config = strict_json(read_bounded(run / CONFIG_FILE, MAX_CONFIG_BYTES))
     except (OSError, ValueError):
         config = None
     settings: Record | None = None
@@ -108,19 +108,19 @@ def describe_run(run: Path) -> Record:
                 for name, value in config.get(group, {}).items()
                 if name in names
             }
-            for group, names in TOLD_SETTINGS.items()
+            for group, names in SHOWN_SETTINGS.items()
             if isinstance(config.get(group, {}), dict)
         }
     return {"name": run.resolve().name, "settings": settings}
 
 
 def new_records(run: Path, after: Cursor | None) -> Record:
-    """The records that were written after a place.
+    """The records after a cursor.
 
     Returns:
-        `records`; `place`, to ask for those that come next; `restarted`, whether what was told
-        before no longer counts; `more`, whether there are others already; `seconds_ago`, when the
-        run last wrote anything.
+        `records`; `cursor`, to request the next records; `restarted`, whether earlier records are
+        no longer valid; `more`, whether there are more records already; `seconds_ago`, the time
+        since the run last wrote a record.
     """
     path = run / METRICS_FILE
     status = status_of(path)
@@ -131,12 +131,12 @@ def new_records(run: Path, after: Cursor | None) -> Record:
     try:
         with open_regular(path) as stream:
             stream.seek(start)
-            content = stream.read(MOST_BYTES)
+            content = stream.read(MAX_BYTES)
     except OSError:
         content = b""
-    whole = content[: content.rfind(b"\n") + 1]  # the last line may be half written
-    if not whole and len(content) == MOST_BYTES:
-        whole = content  # a line that no run writes
+    whole = content[: content.rfind(b"\n") + 1]  # the last line may be incomplete
+    if not whole and len(content) == MAX_BYTES:
+        whole = content  # no run writes such a long line: skip it
     return _answer(
         thinned(parsed(whole)),
         Cursor(status.st_ino, start + len(whole)),
@@ -147,11 +147,11 @@ def new_records(run: Path, after: Cursor | None) -> Record:
 
 
 def _answer(
-    records: list[Record], place: Cursor, *, restarted: bool, more: bool, seconds_ago: float | None
+    records: list[Record], cursor: Cursor, *, restarted: bool, more: bool, seconds_ago: float | None
 ) -> Record:
     return {
         "records": records,
-        "place": str(place),
+        "cursor": str(cursor),
         "restarted": restarted,
         "more": more,
         "seconds_ago": seconds_ago,
@@ -159,7 +159,7 @@ def _answer(
 
 
 def parsed(lines: bytes) -> list[Record]:
-    """The records in whole lines of a metrics file; what is none is passed over."""
+    """The records in whole lines of a metrics file; invalid lines are skipped."""
     records = []
     for line in lines.split(b"\n"):
         try:
@@ -172,14 +172,14 @@ def parsed(lines: bytes) -> list[Record]:
 
 
 def thinned(records: Sequence[Record]) -> list[Record]:
-    """All evaluations, the newest stories, and no more training steps than a curve can show.
+    """All evaluations, the newest stories, and at most `MAX_POINTS` training steps.
 
-    Steps that are put together stand as the last of them, with the mean of their losses.
+    Merged steps become the last of them, with the mean of their losses.
     """
     steps = [record for record in records if record.get("kind") == "train"]
     stories = [record for record in records if record.get("kind") == "sample"]
-    old_stories = {id(record) for record in stories[:-MOST_STORIES]}
-    size = max(1, math.ceil(len(steps) / MOST_POINTS))
+    old_stories = {id(record) for record in stories[:-MAX_STORIES]}
+    size = max(1, math.ceil(len(steps) / MAX_POINTS))
     together = {
         id(group[-1]): group[0]
         if len(group) == 1

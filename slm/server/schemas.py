@@ -1,8 +1,8 @@
-"""What a client may ask: the requests of OpenAI's API, checked strictly, and three more fields.
+"""The requests of OpenAI's API, strictly validated, with three additional fields.
 
-Every field of OpenAI's schema is known, and null is as good as nothing in each. Fields without an
-effect here are taken where their value asks for nothing (see `slm.server.neutral`). Bounds that
-depend on the model or on `Limits` are checked in `slm.server.requests`.
+Every field of OpenAI's schema is known, and null means that it is absent. A field without effect
+here is accepted if its value is neutral (see `slm.server.neutral`). Bounds that depend on the model
+or on `Limits` are checked in `slm.server.requests`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from slm.errors import shown
 from slm.generation.options import LARGEST_SEED
 from slm.server.neutral import TEXT_ALONE, Neutral, unsupported, without_neutral_fields
 
-MOST_STOPS = 4
-LONGEST_STOP = 256
-MOST_MESSAGES = 1024
-MOST_TOP_LOGPROBS = 20
+MAX_STOPS = 4
+MAX_STOP_CHARACTERS = 256
+MAX_MESSAGES = 1024
+MAX_TOP_LOGPROBS = 20
 
 STRICT = ConfigDict(
     strict=True,
@@ -41,16 +41,16 @@ STRICT = ConfigDict(
 )
 
 
-def _whole_number(value: Any) -> Any:
-    """JSON knows one kind of number: 2.0 is the integer 2."""
+def _integral(value: Any) -> Any:
+    """JSON has one type of number: 2.0 is the integer 2."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def valid_unicode(text: str) -> str:
-    """Refuse half a surrogate pair, which JSON can write and UTF-8 cannot.
+    """Refuse a lone surrogate, which JSON can represent and UTF-8 cannot.
 
     Raises:
-        PydanticCustomError: there is one.
+        PydanticCustomError: the text contains one.
     """
     if not text.isascii():
         try:
@@ -64,10 +64,10 @@ def valid_unicode(text: str) -> str:
     return text
 
 
-Whole = BeforeValidator(_whole_number)
+AsInt = BeforeValidator(_integral)
 Text = Annotated[str, AfterValidator(valid_unicode)]
 StopText = Annotated[
-    str, Field(min_length=1, max_length=LONGEST_STOP), AfterValidator(valid_unicode)
+    str, Field(min_length=1, max_length=MAX_STOP_CHARACTERS), AfterValidator(valid_unicode)
 ]
 
 PromptItem = str | tuple[int, ...]
@@ -75,7 +75,7 @@ PromptItem = str | tuple[int, ...]
 
 _IDS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}
 PROMPT_SCHEMA: dict[str, Any] = {
-    "description": "A text, token ids, or several of either; null: the beginning of a new text.",
+    "description": "A text, token ids, or a list of either; null: start a new text.",
     "anyOf": [
         {"type": "string"},
         {"type": "array", "minItems": 1, "items": {"type": "string"}},
@@ -90,7 +90,7 @@ def _prompts(value: Any) -> tuple[PromptItem, ...]:
     """All prompts of the field, each a text or a tuple of ids.
 
     Raises:
-        PydanticCustomError: it is none of the forms.
+        PydanticCustomError: the value has another type.
     """
     if value is None:
         return ("",)
@@ -112,19 +112,19 @@ def _prompts(value: Any) -> tuple[PromptItem, ...]:
 
 
 def _ids(values: list[Any]) -> tuple[int, ...] | None:
-    ids = [_whole_number(value) for value in values]
+    ids = [_integral(value) for value in values]
     if all(isinstance(token_id, int) and not isinstance(token_id, bool) for token_id in ids):
         return tuple(ids)
     return None
 
 
 def _absent_if_minus_one(value: int) -> int | None:
-    """Many clients write -1 for "not given"."""
+    """Many clients send -1 for "not given"."""
     return None if value == -1 else value
 
 
 def _seed(value: int) -> int | None:
-    """A seed as the generator takes it: OpenAI's schema has negative ones, too."""
+    """Map OpenAI's seeds, which may be negative, to the generator's."""
     return None if value == -1 else value & LARGEST_SEED
 
 
@@ -133,7 +133,7 @@ NOT_STORED = "this server stores no answers"
 
 
 class Checked(BaseModel):
-    """JSON data of a request: strict, but for other fields that ask for nothing."""
+    """JSON data of a request: strict, except that unknown fields may be neutral."""
 
     model_config = STRICT
 
@@ -148,23 +148,23 @@ class Checked(BaseModel):
     def __get_pydantic_json_schema__(
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        """For pydantic: other fields are described as what may be there."""
+        """For pydantic: describe that unknown fields may be null."""
         described = handler.resolve_ref_schema(handler(schema))
         described["additionalProperties"] = {"type": "null"}
         return described
 
 
 class StreamOptions(Checked):
-    """What a stream holds besides the text."""
+    """Options of a stream."""
 
     include_usage: bool | None = None
-    """Send the numbers of tokens in a last event."""
+    """Send the token counts in a last event."""
     include_obfuscation: bool | None = None
     """Has no effect."""
 
 
 class PromptCacheOptions(Checked):
-    """Has no effect: every prompt is read in full."""
+    """Has no effect: every prompt is computed in full."""
 
     mode: Text | None = None
     ttl: Text | None = None
@@ -197,49 +197,49 @@ class FieldsWithoutEffect(Checked):
     metadata: Annotated[Any, Neutral({}, because=NOT_STORED)] = None
     modalities: Annotated[Any, Neutral(["text"], because=TEXT_ALONE)] = None
     audio: Annotated[Any, Neutral(because=TEXT_ALONE)] = None
-    prediction: Annotated[Any, Neutral(because="every token is written by the model itself")] = None
+    prediction: Annotated[Any, Neutral(because="every token is generated by the model")] = None
     reasoning_effort: Annotated[Any, Neutral("none", because="the model does not reason")] = None
-    verbosity: Annotated[Any, Neutral("medium", because="the model has one way of writing")] = None
+    verbosity: Annotated[Any, Neutral("medium", because="the model has a single style")] = None
     service_tier: Annotated[
-        Any, Neutral("auto", "default", because="all requests are served alike")
+        Any, Neutral("auto", "default", because="all requests are treated alike")
     ] = None
-    moderation: Annotated[Any, Neutral(because="this server moderates nothing")] = None
-    web_search_options: Annotated[Any, Neutral(because="this server searches nothing")] = None
+    moderation: Annotated[Any, Neutral(because="this server has no moderation")] = None
+    web_search_options: Annotated[Any, Neutral(because="this server has no web search")] = None
 
 
 class GenerationRequest(FieldsWithoutEffect):
-    """What both kinds of requests have in common."""
+    """The fields that both endpoints have in common."""
 
     model: Text | None = None
-    """The served model's name, as `/v1/models` gives it."""
-    max_tokens: Annotated[int, Field(ge=-1), Whole] | None = None
-    """New tokens at most; -1: as many as this server allows."""
-    n: Annotated[int, Field(ge=1), Whole] | None = None
-    """Continuations of each prompt; none: 1."""
+    """A model's name from `/v1/models`."""
+    max_tokens: Annotated[int, Field(ge=-1), AsInt] | None = None
+    """Maximum number of new tokens; -1: the server's limit."""
+    n: Annotated[int, Field(ge=1), AsInt] | None = None
+    """Number of continuations of each prompt; default: 1."""
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] | None = None
-    """Divides the logits; 0 (and below 0.0001) takes the likeliest token; none: 1."""
+    """Sampling temperature, by which logits are divided; below 0.0001: greedy; default: 1."""
     top_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    """Sample among the likeliest tokens that together reach this probability; none: all."""
+    """Sample from the most likely tokens that together reach this probability; default: all."""
     top_k: (
-        Annotated[int, Field(ge=-1, le=2**24), Whole, AfterValidator(_absent_if_minus_one)] | None
+        Annotated[int, Field(ge=-1, le=2**24), AsInt, AfterValidator(_absent_if_minus_one)] | None
     ) = None
-    """Sample among the k likeliest tokens; 0, -1 or none: among all."""
+    """Sample from the k most likely tokens; 0, -1 or null: all."""
     min_p: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-    """Drop tokens less likely than this share of the likeliest one's probability; none: 0."""
+    """Drop tokens whose probability is below this fraction of the highest one; default: 0."""
     repetition_penalty: Annotated[float, Field(ge=0.01, le=100.0)] | None = None
-    """Above 1, tokens that are in the text become less likely; none: 1."""
+    """Above 1, tokens that are already in the text become less likely; default: 1."""
     seed: (
-        Annotated[int, Field(ge=-LARGEST_SEED - 1, le=LARGEST_SEED), Whole, AfterValidator(_seed)]
+        Annotated[int, Field(ge=-LARGEST_SEED - 1, le=LARGEST_SEED), AsInt, AfterValidator(_seed)]
         | None
     ) = None
-    """Equal requests with equal seeds give equal texts; -1 or none: a fresh one, which is answered.
-    Another negative one is answered as the positive one that stands for it."""
-    stop: StopText | Annotated[list[StopText], Field(max_length=MOST_STOPS)] | None = None
-    """The text ends before this text, or the first of these."""
+    """Equal requests with equal seeds give equal texts; -1 or null: a random one. The response
+    contains the seed; a negative one is returned as the equivalent positive one."""
+    stop: StopText | Annotated[list[StopText], Field(max_length=MAX_STOPS)] | None = None
+    """The text ends before this string, or before the first of these strings."""
     stream: bool | None = None
-    """Send the text as it is written, as server-sent events."""
+    """Send the text while it is generated, as server-sent events."""
     stream_options: StreamOptions | None = None
-    """Of a stream."""
+    """Options of a stream."""
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -248,7 +248,7 @@ class GenerationRequest(FieldsWithoutEffect):
 
     @property
     def includes_usage(self) -> bool:
-        """Whether a stream ends with the numbers of tokens."""
+        """Whether a stream ends with the token counts."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
@@ -258,12 +258,12 @@ class CompletionRequest(GenerationRequest):
     prompt: Annotated[
         tuple[PromptItem, ...], BeforeValidator(_prompts), WithJsonSchema(PROMPT_SCHEMA)
     ] = ("",)
-    """None: the beginning of a new text."""
+    """Default: start a new text."""
     echo: bool | None = None
-    """Begin the answer with the prompt; with `logprobs`, those of the prompt are there, too."""
-    logprobs: Annotated[int, Field(ge=0, le=MOST_TOP_LOGPROBS), Whole] | None = None
-    """Tell each token's log-probability, and those of this many likeliest ones."""
-    best_of: Annotated[Any, Neutral(1, because="every continuation is answered")] = None
+    """Begin the answer with the prompt; with `logprobs`, include those of the prompt."""
+    logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS), AsInt] | None = None
+    """Return each token's log-probability, and this many most likely alternatives."""
+    best_of: Annotated[Any, Neutral(1, because="every continuation is returned")] = None
     suffix: Annotated[Any, Neutral("", because="the model continues a text and fills no gaps")] = (
         None
     )
@@ -271,13 +271,13 @@ class CompletionRequest(GenerationRequest):
 
 def _text_type(value: Any) -> Any:
     if value in ("image_url", "input_audio", "file", "refusal"):
-        raise unsupported(f"a part of the type {shown(value)} is not supported, as {TEXT_ALONE}")
+        raise unsupported(f"the type {shown(value)} is not supported because {TEXT_ALONE}")
     return value
 
 
 def _speaking_role(value: Any) -> Any:
     if value in ("tool", "function"):
-        raise unsupported(f"the role {shown(value)} is not supported, as {NO_TOOLS}")
+        raise unsupported(f"the role {shown(value)} is not supported because {NO_TOOLS}")
     return value
 
 
@@ -290,7 +290,7 @@ class TextPart(Checked):
 
 
 class Message(Checked):
-    """One message of a conversation; that of an assistant may be one that a client was answered."""
+    """One message of a conversation. An assistant's message may be an earlier response."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -305,14 +305,12 @@ class Message(Checked):
         Literal["system", "developer", "user", "assistant"], BeforeValidator(_speaking_role)
     ]
     content: Annotated[Text | list[TextPart] | None, Field(validate_default=True)] = None
-    """What was said; an assistant may have said nothing."""
+    """The text; only an assistant's message may have none."""
     name: Text | None = None
     """Has no effect."""
-    refusal: Annotated[Any, Neutral("", because="content is all that is read of a message")] = None
-    annotations: Annotated[Any, Neutral([], because="content is all that is read of a message")] = (
-        None
-    )
-    parsed: Annotated[Any, Neutral(because="content is all that is read of a message")] = None
+    refusal: Annotated[Any, Neutral("", because="only a message's content is read")] = None
+    annotations: Annotated[Any, Neutral([], because="only a message's content is read")] = None
+    parsed: Annotated[Any, Neutral(because="only a message's content is read")] = None
     audio: Annotated[Any, Neutral(because=TEXT_ALONE)] = None
     function_call: Annotated[Any, Neutral(because=NO_TOOLS)] = None
     tool_calls: Annotated[Any, Neutral([], because=NO_TOOLS)] = None
@@ -320,7 +318,7 @@ class Message(Checked):
 
     @field_validator("content")
     @classmethod
-    def _is_there(cls, content: Any, info: ValidationInfo) -> Any:
+    def _check_content(cls, content: Any, info: ValidationInfo) -> Any:
         if content is None and info.data.get("role", "assistant") != "assistant":
             raise PydanticCustomError("missing", "is missing")
         return content
@@ -334,12 +332,12 @@ class Message(Checked):
 
 
 class ChatRequest(GenerationRequest):
-    """`POST /v1/chat/completions`: continue a conversation, which a base model reads as a text."""
+    """`POST /v1/chat/completions`: continue a conversation, which is read as one text."""
 
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MOST_MESSAGES)]
-    max_completion_tokens: Annotated[int, Field(ge=-1), Whole] | None = None
-    """The newer name of `max_tokens`, and the stronger where both are there."""
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+    max_completion_tokens: Annotated[int, Field(ge=-1), AsInt] | None = None
+    """The newer name of `max_tokens`; takes precedence if both are given."""
     logprobs: bool | None = None
-    """Tell each token's log-probability."""
-    top_logprobs: Annotated[int, Field(ge=0, le=MOST_TOP_LOGPROBS), Whole] | None = None
-    """With `logprobs`: tell those of this many likeliest tokens, too."""
+    """Return each token's log-probability."""
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS), AsInt] | None = None
+    """With `logprobs`: return this many most likely alternatives too."""

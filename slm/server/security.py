@@ -1,10 +1,10 @@
-"""Who may ask: the right host, no other site's pages, and the key where there is one.
+"""Access control: the `Host` header, the origin of pages, and the API key.
 
-A server on loopback is within reach of every web page that its user looks at. Three things keep
-those out. A page may not read our answers, as no CORS header allows it. Its requests name their
-origin, and are refused. And a name of the attacker's own that suddenly resolves to 127.0.0.1 (DNS
-rebinding) is in the `Host` header, where only addresses and known names are taken. Pages of chosen
-origins can be let in: they then get the CORS headers of the Fetch standard.
+A server on loopback can be reached by every web page that its user opens. Three measures keep those
+pages out. No CORS header lets them read responses. Their requests carry an origin and are refused.
+And a name of the attacker's own that suddenly resolves to 127.0.0.1 (DNS rebinding) shows up in the
+`Host` header, which must contain an address or a known name. Chosen origins can be allowed: their
+pages get the CORS headers of the Fetch standard.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:\[\]@/?#]+)(:[0-9]{1,5})?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 PREFLIGHT_SECONDS = 600
-"""How long a browser may remember what an origin is allowed."""
+"""How long a browser may cache the response to a preflight request."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -39,18 +39,18 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-"""Sent with every answer that does not set them itself."""
+"""Headers of every response that does not set them itself."""
 
 
 class Guard:
-    """ASGI middleware: refuses who may not ask, and adds `HEADERS`.
+    """ASGI middleware: refuses requests without access, and adds `HEADERS`.
 
     Args:
-        app: what answers the others.
-        names: host names that are ours, besides `localhost` and all addresses.
-        origins: those whose pages may ask, besides our own; see `checked_origin`.
-        api_key: what `Authorization: Bearer` must hold; None: nothing.
-        open_paths: what is answered without the key.
+        app: the wrapped application.
+        names: this server's host names, in addition to `localhost` and all addresses.
+        origins: origins with access, in addition to our own; see `checked_origin`.
+        api_key: the key that `Authorization: Bearer` must contain; None: no key is required.
+        open_paths: paths that need no key.
     """
 
     def __init__(
@@ -74,33 +74,33 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        asked = Headers(scope=scope)
-        origin = asked.get("origin", "").lower()
+        headers = Headers(scope=scope)
+        origin = headers.get("origin", "").lower()
         is_allowed = origin in self._origins
 
         async def guarded_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                sent = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                    sent.setdefault(name, value)
                 if is_allowed:
-                    headers["Access-Control-Allow-Origin"] = asked["origin"]
-                    headers["Access-Control-Expose-Headers"] = "Retry-After"
+                    sent["Access-Control-Allow-Origin"] = headers["origin"]
+                    sent["Access-Control-Expose-Headers"] = "Retry-After"
                 if self._origins:
-                    headers.add_vary_header("Origin")
+                    sent.add_vary_header("Origin")
             await send(message)
 
         answer = self._app
         try:
-            self._check_host(asked)
+            self._check_host(headers)
             if not is_allowed:
-                check_origin(asked)
-            if is_allowed and is_preflight(scope["method"], asked):  # which has no key
-                answer = preflight_response(asked)
+                check_origin(headers)
+            if is_allowed and is_preflight(scope["method"], headers):  # preflights have no key
+                answer = preflight_response(headers)
             elif scope["path"] not in self._open_paths:
-                self._check_key(asked)
-        except HttpError as problem:
-            answer = problem.response()
+                self._check_key(headers)
+        except HttpError as error:
+            answer = error.response()
         await answer(scope, receive, guarded_send)
 
     def _check_host(self, headers: Headers) -> None:
@@ -108,8 +108,8 @@ class Guard:
         if not is_known_host(host, self._names):
             raise HttpError(
                 421,
-                f"the Host header holds {shown(host)}, neither an address nor a known name of this "
-                "server; its option --allow-host NAME makes a name known",
+                f"the Host header is {shown(host)}, which is neither an address nor a known name "
+                "of this server; start the server with --allow-host NAME to add a name",
                 param="Host",
                 code="unknown_host",
             )
@@ -120,9 +120,9 @@ class Guard:
 
 
 def is_known_host(host: str, names: Iterable[str]) -> bool:
-    """Whether a `Host` header holds an address, or one of the names, with any port.
+    """Whether a `Host` header contains an address or one of the names, with any port.
 
-    An address is never the result of a foreign name server, so it cannot be rebound.
+    An address does not come from a name server, so it cannot be rebound.
     """
     match = _HOST.fullmatch(host)
     if match is None:
@@ -136,10 +136,10 @@ def is_known_host(host: str, names: Iterable[str]) -> bool:
 
 
 def check_origin(headers: Headers) -> None:
-    """Let pass what comes from no page, or from our own.
+    """Accept requests that come from no page, or from a page of this server.
 
     Raises:
-        HttpError: a page of another origin asks.
+        HttpError: the request comes from a page of another origin.
     """
     origin, host = headers.get("origin"), headers.get("host", "")
     if origin is not None and origin.lower() not in {
@@ -148,31 +148,31 @@ def check_origin(headers: Headers) -> None:
         raise HttpError(
             403,
             f"pages of the origin {shown(origin)} may not use this server; "
-            "its option --allow-origin ORIGIN lets those of an origin in",
+            "start the server with --allow-origin ORIGIN to allow an origin",
             param="Origin",
             code="origin",
         )
-    # Pictures and scripts are fetched without an origin, but browsers say where from.
+    # Images and scripts are fetched without an origin, but with Sec-Fetch-Site.
     site, mode = headers.get("sec-fetch-site"), headers.get("sec-fetch-mode")
     if site in ("cross-site", "same-site") and mode != "navigate":
         raise HttpError(
             403,
-            "pages of other sites may not use this server; its option --allow-origin ORIGIN lets "
-            "those of an origin in, for requests that name it (CORS)",
+            "pages of other sites may not use this server; start the server with --allow-origin "
+            "ORIGIN to allow CORS requests of an origin",
             param="Sec-Fetch-Site",
             code="origin",
         )
 
 
 def checked_origin(text: str) -> str:
-    """An origin as browsers send it, from what a user has typed.
+    """Normalize an origin that a user has typed to the form that browsers send.
 
     Raises:
-        UsageError: it is none, or stands for all.
+        UsageError: it is not an origin, or means every origin.
     """
     if text in ("*", "null"):
         raise UsageError(
-            f"the origin {text!r} would let in pages of every site",
+            f"the origin {text!r} would allow pages of every site",
             hint="name each origin, such as --allow-origin https://example.com",
         )
     origin = text.strip().rstrip("/").lower()
@@ -182,8 +182,8 @@ def checked_origin(text: str) -> str:
         origin, port = "", None
     if not _ORIGIN.fullmatch(origin):
         raise UsageError(
-            f"{shown(text)} is not an origin as browsers send it",
-            hint="an origin is a scheme, a host in ASCII (xn--...), and maybe a port: "
+            f"{shown(text)} is not a valid origin",
+            hint="an origin is a scheme, a host in ASCII (xn--...), and an optional port: "
             "--allow-origin https://example.com",
         )
     scheme = origin.partition(":")[0]
@@ -191,39 +191,40 @@ def checked_origin(text: str) -> str:
 
 
 def checked_name(text: str) -> str:
-    """A host name as `is_known_host` compares it, from what a user has typed.
+    """Normalize a host name that a user has typed for `is_known_host`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a host name.
     """
     match = _HOST.fullmatch(text)
     if match is None:
         raise UsageError(
-            f"{shown(text)} is not a host name", hint="a name such as --allow-host my-laptop.local"
+            f"{shown(text)} is not a host name",
+            hint="give a name, for example --allow-host my-laptop.local",
         )
     return match[1].lower().rstrip(".")
 
 
 def is_preflight(method: str, headers: Headers) -> bool:
-    """Whether a browser asks what a page of another origin may do."""
+    """Whether a request is a CORS preflight."""
     return method == "OPTIONS" and "access-control-request-method" in headers
 
 
 def preflight_response(headers: Headers) -> Response:
-    """What a page of an allowed origin may do: all that others may."""
+    """The response to a preflight of an allowed origin: all methods and headers."""
     allowed = {
         "Access-Control-Allow-Methods": "GET, POST",
         "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
     }
-    if wanted := headers.get("access-control-request-headers"):
-        allowed["Access-Control-Allow-Headers"] = wanted
+    if requested := headers.get("access-control-request-headers"):
+        allowed["Access-Control-Allow-Headers"] = requested
     if headers.get("access-control-request-private-network") == "true":
         allowed["Access-Control-Allow-Private-Network"] = "true"
     return Response(status_code=204, headers=allowed)
 
 
 def check_key(headers: Headers, digest: bytes) -> None:
-    """Compare the key of a request, in a time that tells nothing.
+    """Compare the key of a request in constant time.
 
     Raises:
         HttpError: it is missing or wrong.

@@ -1,4 +1,4 @@
-"""One text on its way: which id comes next, and what may be told of it. No threads, no HTTP."""
+"""One sequence while it is generated: its next input, and the text to send. No threads, no HTTP."""
 
 from __future__ import annotations
 
@@ -18,54 +18,54 @@ from slm.generation.sequence import Row
 from slm.tokenizer.base import Tokenizer
 
 FinishReason = Literal["stop", "length"]
-"""OpenAI's words: the story ended or a stop string was met; or it was cut."""
+"""OpenAI's terms: `stop` at the end of the story or a stop string, `length` at a limit."""
 
 LOWEST_LOGPROB = -9999.0
-"""Stands for minus infinity, which JSON does not have."""
+"""Replaces minus infinity, which JSON cannot represent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredToken:
-    """A token of the answer, with log-probabilities of the model itself, before any filter."""
+    """A token of the answer, with log-probabilities from the model's unfiltered distribution."""
 
     token_id: int
     logprob: float
     likeliest: tuple[tuple[int, float], ...]
-    """The ids that were likeliest in its place, and their log-probabilities."""
+    """The most likely ids at its position, and their log-probabilities."""
     offset: int
     """Characters of the answer before it."""
     content: bytes | None = None
-    """What it adds to the answer, where that is not all its bytes."""
+    """The bytes that it adds to the answer, if these are not all its bytes."""
     replaced: bytes = b""
     """See `NewToken`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """What a step has added to a text."""
+    """The text that a step has added to a sequence."""
 
     text: str
     tokens: tuple[ScoredToken, ...] = ()
-    """The tokens read or written, where log-probabilities are wanted."""
+    """The tokens that were added, if log-probabilities were requested."""
     finish: FinishReason | None = None
-    """With the last delta."""
+    """In the last delta only."""
     new_tokens: int = 0
-    """With the last delta: tokens written in all."""
+    """In the last delta: the number of tokens generated in all."""
 
 
 class ServedSequence:
-    """A `Row` that a server writes.
+    """A sequence that a server generates.
 
-    To be written, it is read in (`context`) or goes on by one id (`next_id`); of the logits that
-    come of it an id is drawn (`draw_ids`), which it is given (`take`), until it is `finished`.
+    In each step the model reads its `context`, or is extended by its `next_id`. An id is sampled
+    from the resulting logits (`draw_ids`) and handed back (`take`), until it is `finished`.
 
     Args:
-        row: the text and its randomness.
+        row: the sequence and its random numbers.
         options: how to sample.
-        tokenizer: the model's.
-        logprobs: how many likeliest tokens are told with each token; None: nothing of the kind.
-        echo: the answer begins with the prompt; with `logprobs`, its tokens are scored, too.
-        silent: nothing new is written.
+        tokenizer: the model's tokenizer.
+        logprobs: the number of alternatives reported with each token; None: no log-probabilities.
+        echo: the answer begins with the prompt; with `logprobs`, its tokens are scored too.
+        silent: generate no new tokens.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class ServedSequence:
         self._logprobs = logprobs
         self._silent = silent
         self.next_id: int | None = None
-        """The id to go on with; None: `context` is to be read (again)."""
-        # To be scored, a prompt is read id by id.
+        """The id to continue with; None: the model has to read `context` (again)."""
+        # A prompt that is scored is read token by token.
         self._unread: deque[int] = deque()
         if echo and logprobs is not None:
             self._unread.extend(row.prompt_ids)
@@ -99,26 +99,26 @@ class ServedSequence:
 
     @property
     def context(self) -> Sequence[int]:
-        """The ids to read where there is no `next_id`."""
+        """The ids to read if `next_id` is None."""
         return self._row.context[:1] if self._unread else self._row.context
 
     @property
     def prompt_tokens(self) -> int:
-        """Tokens of the prompt."""
+        """The number of tokens of the prompt."""
         return len(self._row.prompt_ids)
 
     @property
     def vocab_size(self) -> int:
-        """How many ids its tokenizer has."""
+        """The size of its tokenizer's vocabulary."""
         return self._tokenizer.vocab_size
 
     @property
     def finished(self) -> bool:
-        """Whether the last delta was given."""
+        """Whether the last delta was returned."""
         return self._row.finish_reason is not None
 
     def begin(self) -> TextDelta | None:
-        """What can be told before anything is computed; called once, before the first `take`."""
+        """The text that is known before any computation; call once, before the first `take`."""
         assert not self._has_begun
         self._has_begun = True
         if self._unread:
@@ -129,29 +129,29 @@ class ServedSequence:
 
     @property
     def seen(self) -> Collection[int]:
-        """The ids in its text, where a penalty is on them."""
+        """The ids in its text, if a repetition penalty applies to them."""
         return self._row.seen
 
     @property
     def prompt_end(self) -> PromptEnd | None:
-        """See `Row`; while the prompt is scored, its own tokens are read."""
+        """See `Row`; None while the prompt is scored, since its own tokens are read."""
         return None if self._unread else self._row.prompt_end
 
     @property
     def looks_at_logits(self) -> bool:
-        """Whether `take` needs more than the id that was drawn."""
+        """Whether `take` needs the logits."""
         return self._logprobs is not None
 
     def uniform(self) -> float:
-        """The random number for its next draw."""
+        """The random number in [0, 1] for the next sampling step."""
         return 1.0 if self._unread else self._row.uniform()
 
     def take(self, token_id: int, logits: Tensor | None = None) -> TextDelta:
-        """Go on by the id that was drawn, and say what that adds.
+        """Append a sampled id, and return the text that it adds.
 
         Args:
-            token_id: is not looked at where the prompt itself is still to be scored.
-            logits: [V], where the sequence `looks_at_logits`.
+            token_id: is ignored while the prompt itself is scored.
+            logits: [V], if the sequence `looks_at_logits`.
         """
         if self._unread:
             return self._score_prompt(logits)
@@ -165,7 +165,7 @@ class ServedSequence:
         return self._delta(self._row.take_text(), tokens)
 
     def cut(self) -> TextDelta:
-        """End the text here."""
+        """End the sequence here."""
         is_echoed = self._has_begun and not self._unread
         return self._end("" if is_echoed else self._echo)
 
@@ -177,7 +177,7 @@ class ServedSequence:
         if self._unread:
             return TextDelta("")
         if self._row.prompt_end is not None:
-            self.next_id = None  # what is written may replace the last tokens
+            self.next_id = None  # the generated text may replace the prompt's last tokens
         tokens = tuple(self._read)
         return self._end(self._echo, tokens) if self._silent else TextDelta(self._echo, tokens)
 
@@ -210,9 +210,9 @@ class ServedSequence:
 
 
 def draw_ids(sequences: Sequence[ServedSequence], logits: Tensor, draw: Draw) -> list[int]:
-    """The next id of each sequence, from its row of the logits [B, V]; see `next_ids`.
+    """Sample the next id of each of the B sequences from logits [B, V]; see `next_ids`.
 
     Args:
-        sequences: all of one tokenizer, which may have fewer than V ids.
+        sequences: all have the same tokenizer, whose vocabulary may be smaller than V.
     """
     return next_ids(sequences, logits[:, : sequences[0].vocab_size], draw)

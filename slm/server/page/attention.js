@@ -71,7 +71,7 @@ export class Attention {
       const canvas = h("canvas", { width: PICTURE_SIZE, height: PICTURE_SIZE, "aria-hidden": "true" });
       const at = { layer: layer.layer, head };
       const button = h("button", { type: "button", class: "head", role: "radio", tabindex: -1,
-        "aria-label": `Layer ${layer.layer + 1}, head ${head + 1}: ${describe(layer.habits[head])}`,
+        "aria-label": `Layer ${layer.layer + 1}, head ${head + 1}: ${describe(layer.statistics[head])}`,
         onclick: () => this.choose(at) }, canvas);
       this.pictures.push({ ...at, canvas, button, weights });
       this.grid.append(button);
@@ -86,7 +86,7 @@ export class Attention {
   /** The head that attends most to the previous token and least to the start of the text. */
   mostInformative() {
     const score = ({ layer, head }) => {
-      const statistics = this.layers[layer].habits[head];
+      const statistics = this.layers[layer].statistics[head];
       return statistics.previous - statistics.start;
     };
     return [...this.pictures].sort((a, b) => score(b) - score(a))[0];
@@ -99,7 +99,7 @@ export class Attention {
       picture.button.setAttribute("aria-checked", on);
       picture.button.tabIndex = on ? 0 : -1;
     }
-    const statistics = this.layers[layer].habits[head];
+    const statistics = this.layers[layer].statistics[head];
     this.title.textContent = `Layer ${layer + 1}, head ${head + 1}`;
     this.statistics.textContent = `This head ${describe(statistics)}. Mean distance: ${
       statistics.distance.toFixed(1)} tokens.`;

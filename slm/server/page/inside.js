@@ -52,8 +52,8 @@ export class InsideView {
       if (this.request !== request) return; // another text was submitted
       let ids = scored.tokens.map((token) => token.id);
       drawSurprisal(byId("surprisal"), byId("surprisal-lead"), scored);
-      const fits = ids.length <= info.most_looked_into;
-      if (!fits) ids = ids.slice(0, info.most_looked_into);
+      const fits = ids.length <= info.max_inspected_tokens;
+      if (!fits) ids = ids.slice(0, info.max_inspected_tokens);
       const lens = await requestJson("/insight/lens", { model, ids, top: 5 });
       if (this.request !== request) return;
       drawLens(byId("lens"), lens);

@@ -43,10 +43,10 @@ function row(lens, depth, detail) {
 }
 
 function summary(lens) {
-  const known = lens.depths.filter((depth) => depth.surprise !== null);
+  const known = lens.depths.filter((depth) => depth.surprisal !== null);
   if (!known.length) return "";
   return h("p", { class: "hint" }, `Mean surprisal of the actual next token, from the embedding to the last layer: ${
-    known.map((depth) => depth.surprise.toFixed(1)).join(" → ")} bits.`);
+    known.map((depth) => depth.surprisal.toFixed(1)).join(" → ")} bits.`);
 }
 
 function move(event, table) {

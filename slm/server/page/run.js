@@ -11,7 +11,7 @@ const STALLED_AFTER = 120; // seconds of silence after which an unfinished run m
 
 export class RunView {
   constructor() {
-    this.place = "";
+    this.cursor = "";
     this.reset();
     this.timer = 0;
   }
@@ -51,9 +51,9 @@ export class RunView {
       if (!this.settings) this.setRun((await requestJson("/run")).run);
       let answer;
       do {
-        answer = await requestJson(`/run/records?after=${encodeURIComponent(this.place)}`);
+        answer = await requestJson(`/run/records?after=${encodeURIComponent(this.cursor)}`);
         if (answer.restarted) this.reset();
-        this.place = answer.place;
+        this.cursor = answer.cursor;
         answer.records.forEach((record) => this.add(record));
       } while (answer.more);
       this.secondsAgo = answer.seconds_ago;
@@ -92,7 +92,7 @@ export class RunView {
   draw() {
     const { lastStep, lastEvaluation } = this;
     byId("run-status").textContent = this.status();
-    const state = `${this.isFinished} ${this.place}`;
+    const state = `${this.isFinished} ${this.cursor}`;
     if (state === this.drawnState) return;
     this.drawnState = state;
     const secondsLeft = lastStep && lastStep.progress > 0 && !this.isFinished

@@ -6,7 +6,7 @@ import { h, percent, spokenToken, tokenText } from "./dom.js";
 const MAX_BITS = 12; // the surprisal of the tallest bar
 
 export function drawSurprisal(container, lead, scored) {
-  const highest = [...scored.tokens].sort((a, b) => b.surprise - a.surprise).slice(0, 3);
+  const highest = [...scored.tokens].sort((a, b) => b.surprisal - a.surprisal).slice(0, 3);
   lead.replaceChildren(
     h("b", {}, scored.bits_per_byte === null ? "–" : scored.bits_per_byte.toFixed(2)), " bits per byte, ",
     h("b", {}, scored.loss.toFixed(2)), " nats per token, perplexity ",
@@ -24,8 +24,8 @@ export function drawSurprisal(container, lead, scored) {
 
 function cell(token, index, detail) {
   const bar = h("span", { class: "surprisal-bar", "aria-hidden": "true" });
-  bar.style.height = `${(100 * Math.min(token.surprise, MAX_BITS)) / MAX_BITS}%`;
-  const figures = `probability ${percent(token.probability)}, surprisal ${token.surprise.toFixed(1)} bits`;
+  bar.style.height = `${(100 * Math.min(token.surprisal, MAX_BITS)) / MAX_BITS}%`;
+  const figures = `probability ${percent(token.probability)}, surprisal ${token.surprisal.toFixed(1)} bits`;
   const element = h("span", { class: `bar-token tint-${tintOf(token.probability, "surprisal")}`, role: "img",
     tabindex: index === 0 ? 0 : -1, "aria-label": `${spokenToken(token)}: ${figures}` },
     h("span", { class: "bar-track", "aria-hidden": "true" }, bar),

@@ -26,10 +26,10 @@ def refused(capsys, *words: object) -> str:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["--host", "0.0.0.0"], "there is no key"),
+        (["--host", "0.0.0.0"], "without an API key"),
         (["--api-key", "short"], "5 characters"),
         (["--port", "65536"], "65535"),
-        (["--host", "no.such.host.invalid"], "no address"),
+        (["--host", "no.such.host.invalid"], "unknown host"),
         (["--slots", "0"], "error: --slots: must be from 1 to 4,096, found 0"),
         (["--queue", "-1"], "error: --queue: "),
         (["--max-tokens", "0"], "error: --max-tokens: "),
@@ -37,7 +37,7 @@ def refused(capsys, *words: object) -> str:
         (["--model-name", "a\udcff"], "clients cannot send"),
         (["--model-name", ""], "clients cannot send"),
         (["--allow-origin", "*"], "pages of every site"),
-        (["--allow-origin", "example.com"], "not an origin"),
+        (["--allow-origin", "example.com"], "not a valid origin"),
         (["--allow-host", "http://my-laptop.local"], "not a host name"),
     ],
 )

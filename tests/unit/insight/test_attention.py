@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from slm.errors import DataError
-from slm.insight import HeadHabits, attention_patterns, trace
-from slm.insight.attention import _habits, _rows
+from slm.insight import HeadStatistics, attention_patterns, trace
+from slm.insight.attention import _rows, _statistics
 
 
 def test_every_head_of_every_layer(model, tokenizer):
@@ -16,7 +16,7 @@ def test_every_head_of_every_layer(model, tokenizer):
     assert [layer.layer for layer in found.layers] == [0, 1]
     kept = trace(model, [tokenizer.eot_id, *b"a fox"])
     for layer, weights in zip(found.layers, kept.attention, strict=True):
-        assert len(layer.heads) == len(layer.habits) == 4
+        assert len(layer.heads) == len(layer.statistics) == 4
         for head, expected in zip(layer.heads, weights, strict=True):
             for t, row in enumerate(head):
                 assert len(row) == t + 1
@@ -40,19 +40,19 @@ def test_too_long_a_text(model, tokenizer):
         attention_patterns(model, tokenizer, "x" * 16)
 
 
-def test_habits_by_hand():
+def test_statistics_by_hand():
     weights = torch.tensor([[1.0, 0.0, 0.0], [0.25, 0.75, 0.0], [0.5, 0.3, 0.2]])
 
     assert _rows(weights.double().round(decimals=4)) == ((1.0,), (0.25, 0.75), (0.5, 0.3, 0.2))
-    habits = _habits(weights)
-    assert habits.start == pytest.approx((0.25 + 0.5) / 2)
-    assert habits.itself == pytest.approx((0.75 + 0.2) / 2)
-    assert habits.previous == pytest.approx((0.25 + 0.3) / 2)
-    assert habits.distance == pytest.approx((0.25 * 1 + 0.5 * 2 + 0.3 * 1) / 2)
+    statistics = _statistics(weights)
+    assert statistics.start == pytest.approx((0.25 + 0.5) / 2)
+    assert statistics.itself == pytest.approx((0.75 + 0.2) / 2)
+    assert statistics.previous == pytest.approx((0.25 + 0.3) / 2)
+    assert statistics.distance == pytest.approx((0.25 * 1 + 0.5 * 2 + 0.3 * 1) / 2)
 
 
 def test_a_text_without_words(model, tokenizer):
     found = attention_patterns(model, tokenizer, "")
 
     assert found.layers[0].heads[0] == ((1.0,),)
-    assert found.layers[0].habits[0] == HeadHabits(1.0, 1.0, 0.0, 0.0)
+    assert found.layers[0].statistics[0] == HeadStatistics(1.0, 1.0, 0.0, 0.0)

@@ -46,8 +46,8 @@ def test_the_last_depth_is_the_model_s_answer(model, tokenizer):
     for guess, token in zip(last.guesses, scored.tokens, strict=False):
         assert guess.next_probability == pytest.approx(token.probability, rel=1e-3, abs=1e-9)
         assert [c.id for c in guess.candidates] == [c.id for c in token.alternatives]
-    bits = [token.surprise for token in scored.tokens]
-    assert last.surprise == pytest.approx(sum(bits) / len(bits), rel=1e-4)
+    bits = [token.surprisal for token in scored.tokens]
+    assert last.surprisal == pytest.approx(sum(bits) / len(bits), rel=1e-4)
     assert last.guesses[-1].next_probability is None
     assert last.guesses[-1].next_rank is None
 
@@ -56,7 +56,7 @@ def test_a_text_without_words(model, tokenizer):
     found = logit_lens(model, tokenizer, "")
 
     assert [len(depth.guesses) for depth in found.depths] == [1, 1, 1]
-    assert found.depths[0].surprise is None
+    assert found.depths[0].surprisal is None
 
 
 def test_too_long_a_text(model, tokenizer):

@@ -29,7 +29,9 @@ def test_by_hand(model, tokenizer):
         if place < 7:
             assert (token.text, token.kind) == (TEXT[place], "text")
         assert token.probability == pytest.approx(float(probabilities[token_id]), rel=1e-4)
-        assert token.surprise == pytest.approx(-math.log2(float(probabilities[token_id])), rel=1e-4)
+        assert token.surprisal == pytest.approx(
+            -math.log2(float(probabilities[token_id])), rel=1e-4
+        )
         assert token.rank == sum(p > probabilities[token_id] for p in probabilities)
         entropy = -sum(float(p) * math.log2(float(p)) for p in probabilities if p > 0)
         assert token.entropy == pytest.approx(entropy, rel=1e-3, abs=1e-5)
@@ -73,7 +75,7 @@ def test_a_text_longer_than_the_context(model, tokenizer):
             logits, _ = model(torch.tensor([window]))
         row = logits[0, place - end].log_softmax(-1)
         expected = -float(row[ids[place + 1]]) / math.log(2)
-        assert scored.tokens[place].surprise == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert scored.tokens[place].surprisal == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 def test_nothing_to_score(model, tokenizer):

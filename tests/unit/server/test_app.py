@@ -55,7 +55,7 @@ def test_models(http):
     for name in ("other", "", "tiny/", "a/b"):
         refused = problem(http.get(f"/v1/models/{name}"), 404, "model")
         assert refused["code"] == "model_not_found"
-        assert refused["message"] == f"there is no model {name!r}, only 'tiny'"
+        assert refused["message"] == f"unknown model {name!r}; served: 'tiny'"
 
 
 def test_health_and_metrics(http):
@@ -260,7 +260,7 @@ def test_a_scheduler_that_stopped_is_not_healthy():
         assert problem(post(client, max_tokens=1), 503)["code"] == "model_failed"
         answer = client.get("/healthz")
         assert problem(answer, 503)["code"] == "model_failed"
-        assert "restarted" in answer.json()["error"]["message"]
+        assert "restart the server" in answer.json()["error"]["message"]
         assert "secret" not in answer.text
         for stream in (False, True):
             assert problem(post(client, stream=stream), 503)["code"] == "model_failed"

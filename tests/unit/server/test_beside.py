@@ -76,7 +76,7 @@ def test_no_other_name_is_taken(http):
         assert response.status_code == 404
         error = response.json()["error"]
         assert (error["param"], error["code"]) == ("model", "model_not_found")
-        assert error["message"] == "there is no model 'third', only 'tiny' and 'other'"
+        assert error["message"] == "unknown model 'third'; served: 'tiny' and 'other'"
 
 
 def counted(http, name, **labels):

@@ -39,7 +39,7 @@ def test_models(client, inspected):
     assert [model["name"] for model in found] == ["tiny", "other"]
     assert found[0]["n_layer"] == 2
     assert found[0]["end_id"] == 256
-    assert found[0]["most_looked_into"] == 15
+    assert found[0]["max_inspected_tokens"] == 15
     assert found[0]["parameters"] == sum(p.numel() for p in inspected.model.parameters())
 
 
@@ -146,7 +146,7 @@ def test_an_unknown_model(client, client_of):
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "model_not_found"
     assert response.json()["error"]["message"] == (
-        "there is no model 'tinny', only 'tiny' and 'other'"
+        "unknown model 'tinny'; served: 'tiny' and 'other'"
     )
     nothing = client_of(insight_routes({}, Limits()))
     assert nothing.post("/insight/tokens", json={"text": "a"}).status_code == 404
@@ -155,7 +155,7 @@ def test_an_unknown_model(client, client_of):
 
 @pytest.mark.parametrize("path", ["attention", "lens"])
 def test_what_grows_with_the_square_is_bounded(client, monkeypatch, path):
-    monkeypatch.setattr(module, "MOST_LOOKED_INTO", 4)
+    monkeypatch.setattr(module, "MAX_INSPECTED_TOKENS", 4)
 
     assert client.post(f"/insight/{path}", json={"text": "abcd"}).status_code == 200
     response = client.post(f"/insight/{path}", json={"text": "abcde"})
@@ -164,8 +164,8 @@ def test_what_grows_with_the_square_is_bounded(client, monkeypatch, path):
 
 
 def test_only_so_many_wait(inspected, monkeypatch):
-    """While one is answered, MOST_WAITING wait, and the next is refused at once."""
-    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    """While one is answered, MAX_WAITING wait, and the next is refused at once."""
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
     going, may_end = threading.Event(), threading.Event()
 
     def slow(*args, **kwargs):

@@ -86,7 +86,7 @@ def test_what_cannot_be_done_is_refused_by_name_and_reason(model, data, field, v
         checked(model, {**data, field: value})
     assert (problem.value.status, problem.value.param) == (400, field)
     assert problem.value.code == "unsupported_value"
-    assert problem.value.message.startswith(f"{field}: is not supported, as ")
+    assert problem.value.message.startswith(f"{field}: is not supported because ")
     assert "leave it out" in problem.value.message
 
 
@@ -160,8 +160,8 @@ def test_fields_of_the_other_path_are_refused_with_advice(model, field, value, a
         ("n_predict", 5, "use max_tokens"),
         ("max_new_tokens", 5, "use max_tokens"),
         ("repeat_penalty", 1.1, "use repetition_penalty"),
-        ("min_tokens", 3, "a text ends where the model ends it"),
-        ("ignore_eos", True, "a text ends where the model ends it"),
+        ("min_tokens", 3, "a text ends at the end-of-text token"),
+        ("ignore_eos", True, "a text ends at the end-of-text token"),
         ("mirostat", 2, "top_k, top_p and min_p"),
         ("guided_json", {"type": "object"}, "free text"),
         ("stop_token_ids", [1], "use stop"),

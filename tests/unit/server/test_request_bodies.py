@@ -183,7 +183,7 @@ def test_a_byte_order_mark_before_the_body_is_no_part_of_it():
     ],
 )
 def test_a_field_that_is_there_twice_is_blamed(body, name):
-    with pytest.raises(HttpError, match="is there twice") as problem:
+    with pytest.raises(HttpError, match="occurs twice") as problem:
         parsed(body)
     answer = problem.value.to_json()["error"]
     assert (answer["param"], answer["code"]) == (name, "duplicate_field")
@@ -262,22 +262,22 @@ def test_others_must_say_something(role, silent):
             "function_call",
             "calls no tools",
         ),
-        ({"role": "assistant", "audio": {"id": "1"}}, "audio", "text alone"),
-        ({"role": "assistant", "refusal": "I will not."}, "refusal", "content is all"),
+        ({"role": "assistant", "audio": {"id": "1"}}, "audio", "text only"),
+        ({"role": "assistant", "refusal": "I will not."}, "refusal", "only a message"),
         (
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
             "content[0].type",
-            "text alone",
+            "text only",
         ),
         (
             {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "file"}]},
             "content[1].type",
-            "text alone",
+            "text only",
         ),
         (
             {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
             "content[0].type",
-            "text alone",
+            "text only",
         ),
     ],
 )

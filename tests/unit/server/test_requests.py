@@ -9,7 +9,7 @@ from slm.generation.sequence import Row
 from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.request_bodies import checked
-from slm.server.requests import ServedModel, as_one_text, chat_job, completion_job
+from slm.server.requests import ServedModel, chat_job, completion_job, conversation_text
 from slm.server.schemas import ChatRequest, CompletionRequest, Message
 from slm.server.served_sequence import ServedSequence
 from slm.tokenizer.byte_level import BytesTokenizer
@@ -61,12 +61,12 @@ def test_bounds_are_kept_and_named(model, field, value, code):
 @pytest.mark.parametrize(
     ("prompt", "found"),
     [
-        ("x" * 40, "prompt: must have at most 31 tokens, * found 40 tokens"),
-        ([1] * 50, "prompt: must have at most 31 tokens, * found 50 tokens"),
-        (["ok", "é" * 20], "prompt[1]: must have at most 31 tokens, * found 40 tokens"),
+        ("x" * 40, "prompt: must have at most 31 tokens * found 40 tokens"),
+        ([1] * 50, "prompt: must have at most 31 tokens * found 50 tokens"),
+        (["ok", "é" * 20], "prompt[1]: must have at most 31 tokens * found 40 tokens"),
         (
             "é" * 50_000,
-            "prompt: must have at most 31 tokens, * "
+            "prompt: must have at most 31 tokens * "
             "found 50,000 characters, which are at least 100,000 tokens",
         ),
     ],
@@ -197,8 +197,10 @@ def test_a_conversation_is_a_text_that_goes_on():
         Message(role="assistant", content=" there was a fox."),
         Message(role="user", content="One day"),
     ]
-    assert as_one_text(conversation) == ("A story.\n\nOnce upon a time there was a fox.\n\nOne day")
-    assert as_one_text(conversation[2:3]) == " there was a fox."
+    assert conversation_text(conversation) == (
+        "A story.\n\nOnce upon a time there was a fox.\n\nOne day"
+    )
+    assert conversation_text(conversation[2:3]) == " there was a fox."
 
 
 def test_logprobs_of_a_chat_are_two_fields(model):

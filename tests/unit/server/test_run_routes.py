@@ -44,27 +44,27 @@ def test_only_what_is_new(ask, run):
 
     with metrics.open("ab") as stream:
         stream.write(lines(step(3)) + b'{"kind": "train", "st')
-    second = ask(first["place"]).json()
+    second = ask(first["cursor"]).json()
     assert second["records"] == [step(3)]
     with metrics.open("ab") as stream:
         stream.write(b'ep": 4}\n')
-    third = ask(second["place"]).json()
+    third = ask(second["cursor"]).json()
     assert third["records"] == [{"kind": "train", "step": 4}]
-    assert ask(third["place"]).json()["records"] == []
+    assert ask(third["cursor"]).json()["records"] == []
 
 
 @pytest.mark.parametrize("way", ["replaced", "shorter"])
 def test_a_file_that_is_written_anew(ask, run, way):
     metrics = run / "metrics.jsonl"
     metrics.write_bytes(lines(step(1), step(2)))
-    place = ask().json()["place"]
+    cursor = ask().json()["cursor"]
     if way == "replaced":
         (run / "new").write_bytes(lines(step(1), step(2, 0.5)))
         (run / "new").replace(metrics)
     else:
         metrics.write_bytes(lines(step(1)))
 
-    again = ask(place).json()
+    again = ask(cursor).json()
     assert again["restarted"]
     assert again["records"][0] == step(1)
 
@@ -75,14 +75,16 @@ def test_before_the_first_step(ask, run):
     assert answer["records"] == []
     assert answer["seconds_ago"] is None
     (run / "metrics.jsonl").write_bytes(lines(step(1)))
-    later = ask(answer["place"]).json()
+    later = ask(answer["cursor"]).json()
     assert later["records"] == [step(1)]
     assert not later["restarted"]
 
 
-@pytest.mark.parametrize("place", ["x", "1", "1-", "-1-2", "1-2-3", "1-²", "9" * 60 + "-1", "1--1"])
-def test_places_that_nobody_has_named(ask, place):
-    response = ask(place)
+@pytest.mark.parametrize(
+    "cursor", ["x", "1", "1-", "-1-2", "1-2-3", "1-²", "9" * 60 + "-1", "1--1"]
+)
+def test_invalid_cursors(ask, cursor):
+    response = ask(cursor)
 
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "after"
@@ -97,12 +99,12 @@ def test_lines_that_are_no_records(run):
 
 def test_a_file_that_is_read_in_pieces(run, monkeypatch):
     (run / "metrics.jsonl").write_bytes(lines(*map(step, range(1, 9))))
-    monkeypatch.setattr(module, "MOST_BYTES", 100)
-    found, place = [], None
+    monkeypatch.setattr(module, "MAX_BYTES", 100)
+    found, cursor = [], None
     for _ in range(20):
-        answer = new_records(run, module.Cursor.parse(place))
+        answer = new_records(run, module.Cursor.parse(cursor))
         found += answer["records"]
-        place = answer["place"]
+        cursor = answer["cursor"]
         if not answer["more"]:
             break
 
@@ -116,8 +118,8 @@ def test_what_is_no_file(run):
 
 
 def test_a_long_run_is_thinned(monkeypatch):
-    monkeypatch.setattr(module, "MOST_POINTS", 3)
-    monkeypatch.setattr(module, "MOST_STORIES", 1)
+    monkeypatch.setattr(module, "MAX_POINTS", 3)
+    monkeypatch.setattr(module, "MAX_STORIES", 1)
     check = {"kind": "validation", "step": 2, "loss": 0.5}
     told = [{"kind": "sample", "step": n, "text": "x"} for n in (2, 4)]
     records = [
