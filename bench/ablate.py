@@ -39,10 +39,10 @@ from paired import against, draw, order_of_runs
 
 import slm
 from slm.cli.output import print_table, say
-from slm.cli.settings import from_preset
 from slm.config import RunConfig
 from slm.errors import SlmError, UsageError
 from slm.presets import full_name
+from slm.runs.settings import from_preset
 
 BASELINE = "A"
 

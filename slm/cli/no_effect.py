@@ -6,7 +6,7 @@ as a command line is easily kept while one flag is added to it, is named in a no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
@@ -18,6 +18,7 @@ from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.parallel.processes import Process
 from slm.presets import old_names, parse_assignment
+from slm.runs.settings import idle_settings, no_effect
 
 
 class Command(TyperCommand):
@@ -66,9 +67,14 @@ def note_idle(context: typer.Context, names: Iterable[str], reason: str) -> None
 def say_idle(words: Iterable[str], reason: str) -> None:
     """Say of words on the command line that they have no effect."""
     words = list(words)
-    if words and Process.from_environment_or_alone().is_main:
-        has = "has" if len(words) == 1 else "have"
-        say(f"note: {' and '.join(words)} {has} no effect: {reason}")
+    if words:
+        note(no_effect(words, reason))
+
+
+def note(sentence: str) -> None:
+    """Say something that a user should know, in the main process only."""
+    if Process.from_environment_or_alone().is_main:
+        say(f"note: {sentence}")
 
 
 def note_old_names(assignments: Iterable[str]) -> None:
@@ -76,61 +82,9 @@ def note_old_names(assignments: Iterable[str]) -> None:
     for text in assignments:
         name = text.partition("=")[0].strip()
         now = old_names().get(name)
-        if now is not None and Process.from_environment_or_alone().is_main:
+        if now is not None:
             key, value = now.rpartition(".")[2], parse_assignment(text)[1]
-            say(f"note: {name} is now called {key}: use --set {key}={as_toml(value)}")
-
-
-_IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], ...] = (
-    (
-        ("train.max_steps",),
-        lambda run: run.train.max_minutes is not None,
-        "the clock ends the run (max_minutes)",
-    ),
-    (
-        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
-        lambda run: run.train.optimizer != "muon",
-        "the optimizer is not muon",
-    ),
-    (
-        ("train.decay_fraction",),
-        lambda run: run.train.schedule != "wsd",
-        "the schedule is not wsd",
-    ),
-    (
-        ("train.seq_len_warmup",),
-        lambda run: (run.train.seq_len_warmup or 0) >= run.model.block_size,
-        "it is not shorter than block_size",
-    ),
-    (
-        ("train.seq_len_warmup_fraction",),
-        lambda run: run.train.seq_len_warmup is None,
-        "seq_len_warmup is none",
-    ),
-    (
-        ("train.sample_tokens",),
-        lambda run: not run.train.sample_prompts,
-        "there are no sample_prompts",
-    ),
-    (
-        ("model.rope_theta",),
-        lambda run: run.model.position != "rope",
-        "the positions are not rotary",
-    ),
-)
-
-
-def idle_settings(settings: RunConfig, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Words on the command line whose settings have no effect because of others, and why.
-
-    Args:
-        settings: of a run.
-        words: settings of the command line, and how each is given there.
-    """
-    for names, is_idle, reason in _IDLE_SETTINGS:
-        for name in names:
-            if name in words and is_idle(settings):
-                yield words[name], reason
+            note(f"{name} is now called {key}: use --set {key}={as_toml(value)}")
 
 
 def note_idle_settings(settings: RunConfig, words: Mapping[str, str]) -> None:

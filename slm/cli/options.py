@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from slm.cli.no_effect import note_old_names
 from slm.errors import UsageError
+from slm.runs.settings import Flags
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -91,8 +92,6 @@ Settings = Annotated[
 
 MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", hidden=True)]
 
-Flags = dict[str, tuple[Any, str]]
-
 
 def typed_text(word: str) -> str:
     """A word of the command line that is text, which is UTF-8 also where the locale is ASCII.
@@ -118,21 +117,6 @@ def unescaped(text: str) -> str:
 def given(flags: Flags) -> Flags:
     """Those flags that have a value; settings to (value, name of the flag)."""
     return {name: (value, flag) for name, (value, flag) in flags.items() if value is not None}
-
-
-def length_flags(steps: int | None, minutes: float | None) -> Flags:
-    """The settings that `--steps` or `--minutes` means.
-
-    Raises:
-        UsageError: both are there.
-    """
-    if steps is not None and minutes is not None:
-        raise UsageError(
-            "--steps and --minutes are both given", hint="a run ends by steps or by the clock"
-        )
-    if steps is not None:
-        return {"train.max_steps": (steps, "--steps"), "train.max_minutes": (None, "--steps")}
-    return {} if minutes is None else {"train.max_minutes": (minutes, "--minutes")}
 
 
 def assignments(settings: list[str] | None, more: list[str] | None) -> list[str]:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.app import PLAIN, run
-from slm.cli.no_effect import Command, note_idle, note_idle_settings, say_idle
+from slm.cli.no_effect import Command, note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
-    Flags,
     Minutes,
     MoreSettings,
     Settings,
@@ -22,10 +21,8 @@ from slm.cli.options import (
     Tokenizer,
     assignments,
     given,
-    length_flags,
 )
 from slm.cli.output import say
-from slm.cli.settings import from_preset, named_place, no_run_in, resumed_run
 from slm.cli.train import (
     preparation_progress,
     run_lock,
@@ -36,6 +33,14 @@ from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
+from slm.runs.settings import (
+    Flags,
+    from_preset,
+    length_flags,
+    named_place,
+    no_run_in,
+    resumed_run,
+)
 
 if TYPE_CHECKING:
     from slm.runs.run_trainer import RunTrainer
@@ -112,7 +117,7 @@ def train(
         return
     out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
     resume = resume or started_again(out_dir)
-    saved = resumed_run(out_dir, preset, None, flags, changes) if resume else None
+    saved = resumed_run(out_dir, preset, None, flags, changes, note) if resume else None
     if resume and saved is None and not any((preset, source, data_dir)):
         raise no_run_in(out_dir, "--output-dir")
     chosen = saved or _new_run(preset, flags, changes)
@@ -132,6 +137,7 @@ def train(
             progress=preparation_progress(),
             note=say,
             began_at=context.obj,
+            owns_process=True,
         ) as trainer:
             add_default_callbacks(trainer)
             trainer.callbacks.callbacks.append(ContentionWatch(trainer.callbacks.note))
@@ -204,7 +210,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
-        return build_trainer(settings, Process())
+        return build_trainer(settings, Process(), owns_process=True)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
@@ -217,7 +223,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"the model in {model_path} has its own shape",
         )
         settings = settings.with_values(shape, f"saved in {model_path}")
-    trainer = build_trainer(settings, Process())
+    trainer = build_trainer(settings, Process(), owns_process=True)
     trainer.load_best_model(model_path)
     return trainer
 

@@ -21,7 +21,7 @@ def print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: 
     """Print a plan as the result of the command; see `slm.planning.dataset_size.plan_run`."""
     from slm.planning.dataset_size import plan_run
 
-    plan = plan_run(settings, minutes)
+    plan = plan_run(settings, minutes, owns_process=True)
     if as_json:
         print_json(plan.to_json())
         return
@@ -34,7 +34,7 @@ def tell_plan(settings: RunConfig, minutes: float, *, began_at: float) -> Plan:
     """Make a plan and say what is in it."""
     from slm.planning.dataset_size import plan_run
 
-    plan = plan_run(settings, minutes)
+    plan = plan_run(settings, minutes, owns_process=True)
     rows = plan_rows(plan, seconds_used=time.monotonic() - began_at)
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

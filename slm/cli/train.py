@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slm.cli.no_effect import note_idle_settings, refuse_idle
+from slm.cli.no_effect import note, note_idle_settings, refuse_idle
 from slm.cli.options import (
     Device,
     Json,
@@ -24,22 +24,22 @@ from slm.cli.options import (
     Tokenizer,
     assignments,
     given,
-    length_flags,
 )
 from slm.cli.output import Display, print_json, print_table, say
 from slm.cli.plan import print_plan, tell_plan
-from slm.cli.settings import (
+from slm.config import ORIGIN_PREPARED, RunConfig
+from slm.errors import UsageError, command_line
+from slm.parallel.processes import Process
+from slm.presets import command_line_words
+from slm.quantities import counted
+from slm.runs.settings import (
+    length_flags,
     named_place,
     new_run,
     no_run_in,
     refuse_beside_prepared,
     resumed_run,
 )
-from slm.config import ORIGIN_PREPARED, RunConfig
-from slm.errors import UsageError, command_line
-from slm.parallel.processes import Process
-from slm.presets import command_line_words
-from slm.quantities import counted
 from slm.storage.files import directory_lock
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def train(
     if out_dir is None:
         out_dir = Path(new_run(preset, config, {}, [], name=name).train.out_dir)
     resume = resume or started_again(out_dir)
-    saved = resumed_run(out_dir, preset, config, flags, changes) if resume else None
+    saved = resumed_run(out_dir, preset, config, flags, changes, note) if resume else None
     if resume and saved is None and not any((preset, config, data, source)):
         raise no_run_in(out_dir, "--out")
     chosen = saved or new_run(preset, config, flags, changes, name=name)
@@ -215,6 +215,7 @@ def _train(
             progress=preparation_progress(),
             note=say,
             began_at=began_at,
+            owns_process=True,
         ) as trainer:
             result = trainer.train(existing=existing, stop_after=stop_after)
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")

@@ -19,18 +19,20 @@ SAMPLED_STORIES = 200
 """Their mean length tells how long all stories of a file are, where only their number is known."""
 
 
-def plan_run(settings: RunConfig, minutes: float) -> Plan:
+def plan_run(settings: RunConfig, minutes: float, *, owns_process: bool = False) -> Plan:
     """Choose what the user has left open for a run of so many minutes on this machine.
 
     Args:
         settings: of a preset, and over them the user's own.
         minutes: from the command's start to its end.
+        owns_process: see `slm.runs.run_trainer.RunTrainer`.
 
     Raises:
         SlmError: the data are not there, or the device is not.
     """
     settings, text = with_text(settings, minutes)
-    return make_plan(settings, minutes, probe_machine(settings, minutes), text)
+    machine = probe_machine(settings, minutes, owns_process=owns_process)
+    return make_plan(settings, minutes, machine, text)
 
 
 def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, Text]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 
 from slm.config import RunConfig
@@ -19,6 +21,7 @@ from slm.planning.plan import Machine
 from slm.planning.scaling_law import seconds_per_token
 from slm.planning.timing import step_seconds
 from slm.presets import resolve
+from slm.runs.borrowed import restored_torch
 from slm.runs.guarded_step import GuardedStep
 from slm.training.compiling import compile_blocks, compiles
 
@@ -32,20 +35,26 @@ COMPILED_FROM_MINUTES = 15.0
 processors, and costs some seconds the first time."""
 
 
-def probe_machine(settings: RunConfig, minutes: float) -> Machine:
+def probe_machine(settings: RunConfig, minutes: float, *, owns_process: bool = False) -> Machine:
     """Time some training steps of a small model, as the run will make them.
 
     Args:
         settings: device, number format, threads, and whether blocks are compiled.
         minutes: the length of the run.
+        owns_process: see `slm.runs.run_trainer.RunTrainer`.
 
     Raises:
         DeviceError: the device is not there, or a compiler that the settings demand.
     """
+    with contextlib.nullcontext() if owns_process else restored_torch():
+        return _probe(settings, minutes, keeps_memory=owns_process)
+
+
+def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machine:
     set_threads(settings.train.threads)
     device = resolve_device(settings.train.device)
     dtype = resolve_dtype(settings.train.dtype, device)
-    if device == "cpu":
+    if keeps_memory and device == "cpu":
         keep_freed_memory()
     probe = resolve("modern-12m", assignments=PROBE)
     with torch.random.fork_rng():

@@ -42,6 +42,7 @@ class Checkpointer:
         settings: saved with each checkpoint.
         data_loader: its tokenizer is saved with each checkpoint; on resuming its data must be the
             same.
+        threads: of the run; on a busy machine it may use fewer for a while.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Checkpointer:
         step: GuardedStep,
         settings: RunConfig,
         data_loader: DataLoader,
+        *,
+        threads: int,
     ) -> None:
         self.out_dir = out_dir
         self.model = model
@@ -59,7 +62,7 @@ class Checkpointer:
         self.data_loader = data_loader
         self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
         self._saved: tuple[int, Path] | None = None
-        self._threads = torch.get_num_threads()  # a busy machine may lend fewer for a while
+        self._threads = threads
 
     def start_new_run(self) -> None:
         """Begin a run of which nothing is saved yet."""

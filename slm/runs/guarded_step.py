@@ -7,7 +7,7 @@ and what was found is named.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -111,9 +111,11 @@ class GuardedStep:
 
     Attributes:
         eot_id: the end-of-text token, where documents do not see each other; None: they do.
+        before_update: called when the weights and the optimizer state are about to change.
     """
 
     eot_id: int | None = None
+    before_update: Callable[[], None] | None = None
 
     def __init__(
         self, model: GPT, config: TrainingConfig, *, device: str, dtype: str, process: Process
@@ -136,14 +138,17 @@ class GuardedStep:
     ) -> StepOutcome:
         """Make one step; see `slm.training.step.train_step`."""
         fault: NonFinite | None = None
-        before: list[_Copy] | None = None
+        before: list[WeightsCopy] | None = None
 
         def may_update(found: Gradients) -> bool:
             nonlocal fault, before
             if not (math.isfinite(found.loss) and math.isfinite(found.grad_norm)):
                 fault = self._fault_of(found)
-            elif self.config.on_nonfinite == "skip":
-                before = self._copies()
+            else:
+                if self.config.on_nonfinite == "skip":
+                    before = self.weights_copies()
+                if self.before_update is not None:
+                    self.before_update()
             return fault is None
 
         gradients = train_step(
@@ -165,8 +170,15 @@ class GuardedStep:
         if fault is None and not self._weights_are_finite():
             fault = NonFinite("update", self._first_not_finite(self.parameters))
             if before is not None:
-                _restore(before)
+                restore_weights(before)
         return StepOutcome(gradients.loss, gradients.grad_norm, fault is None, overflowed, fault)
+
+    def renew_scaler(self, state: dict[str, Any]) -> None:
+        """Use a new gradient scaler with the state of an earlier one."""
+        kind = self.device.partition(":")[0]
+        scaler = torch.amp.GradScaler(kind, enabled=self.execution.scaler.is_enabled())
+        scaler.load_state_dict(state)
+        self.execution.scaler = scaler
 
     def reset_optimizers(self) -> None:
         """Drop all optimizer state."""
@@ -180,10 +192,10 @@ class GuardedStep:
         is_bad = [float(not torch.stack(extremes).isfinite().all())]
         return not any(sum_over_processes(is_bad, self.process, self.device))
 
-    def _copies(self) -> list[_Copy]:
+    def weights_copies(self) -> list[WeightsCopy]:
         """All weights and all optimizer state as they are now."""
         return [
-            _Copy.of(optimizer, parameter)
+            WeightsCopy.of(optimizer, parameter)
             for optimizer in self.optimizers.values()
             for group in optimizer.param_groups
             for parameter in group["params"]
@@ -214,7 +226,7 @@ class GuardedStep:
 
 
 @dataclass(frozen=True)
-class _Copy:
+class WeightsCopy:
     """A parameter's weights and optimizer state at one time."""
 
     optimizer: torch.optim.Optimizer
@@ -223,7 +235,8 @@ class _Copy:
     state: dict[str, Any]
 
     @classmethod
-    def of(cls, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> _Copy:
+    def of(cls, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> WeightsCopy:
+        """Copy what a parameter and its optimizer hold now."""
         state = {
             key: value.clone() if isinstance(value, Tensor) else value
             for key, value in optimizer.state.get(parameter, {}).items()
@@ -231,7 +244,8 @@ class _Copy:
         return cls(optimizer, parameter, parameter.detach().clone(), state)
 
 
-def _restore(copies: list[_Copy]) -> None:
+def restore_weights(copies: Iterable[WeightsCopy]) -> None:
+    """Give parameters and optimizers back what they held when they were copied."""
     for copy in copies:
         copy.parameter.detach().copy_(copy.weights)
         if copy.state:

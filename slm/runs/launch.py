@@ -24,6 +24,7 @@ from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
 from slm.parallel.processes import Process, device_of_process, process_group
 from slm.quantities import counted, gigabytes
+from slm.runs.borrowed import restored_torch
 from slm.runs.data import (
     CHOSEN_BY_US,
     Note,
@@ -50,6 +51,7 @@ def ready_trainer(
     progress: contextlib.AbstractContextManager[Progress] | None = None,
     note: Note = lambda sentence: None,
     began_at: float | None = None,
+    owns_process: bool = False,
 ) -> Iterator[RunTrainer]:
     """A trainer whose data are prepared and whose processes are connected for the block.
 
@@ -63,7 +65,7 @@ def ready_trainer(
         callbacks: for the trainer.
         progress: entered while the data are prepared.
         note: told what a user should know.
-        began_at: see `RunTrainer`.
+        began_at, owns_process: see `RunTrainer`.
 
     Raises:
         UsageError: there is a run already and `existing` is "refuse".
@@ -81,7 +83,8 @@ def ready_trainer(
         settings = share_micro_batches(settings, process, note if process.is_main else None)
     if "data.data_dir" not in settings.origins:
         settings = place_data(settings)  # those of a run that goes on are where they were
-    with process_group(process, device):
+    restored = contextlib.nullcontext() if owns_process else restored_torch()
+    with restored, process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
             # Whoever goes on with a run, or is not the main process, finds the data as they are.
@@ -100,7 +103,14 @@ def ready_trainer(
         settings = describe_source(settings, directory, note if process.is_main else _unheard)
         settings = fit_vocabulary(settings, directory.tokenizer)
         settings = agree_on_dtype(settings, process, device)
-        yield build_trainer(settings, process, callbacks, locked=True, began_at=began_at)
+        yield build_trainer(
+            settings,
+            process,
+            callbacks,
+            locked=True,
+            began_at=began_at,
+            owns_process=owns_process,
+        )
 
 
 def _lost(settings: RunConfig, error: UsageError) -> DataError:
@@ -186,6 +196,7 @@ def build_trainer(
     *,
     locked: bool = False,
     began_at: float | None = None,
+    owns_process: bool = False,
 ) -> RunTrainer:
     """A new model with its initial weights, the loader of its data, and their trainer; see there.
 
@@ -215,6 +226,7 @@ def build_trainer(
         callbacks=callbacks,
         locked=locked,
         began_at=began_at,
+        owns_process=owns_process,
     )
 
 

@@ -1,4 +1,4 @@
-"""A training run with its directory: checkpoints, config.json, lock, signals, and the best model.
+"""A training run with its directory: checkpoints, config.json, lock, interrupts, the best model.
 
 `slm.training.trainer.Trainer` is the loop; `RunTrainer` gives it all that a long run needs.
 """
@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from slm.generation import GenerationOptions, Generator
 from slm.generation.cached_decoder import CachedDecoder
 from slm.hardware.devices import (
     autocast,
+    cpu_threads,
     keep_freed_memory,
     resolve_device,
     resolve_dtype,
@@ -41,6 +44,7 @@ from slm.parallel.collectives import (
 from slm.parallel.fsdp import place_model
 from slm.parallel.processes import Process, device_of_process
 from slm.run_paths import settings_to_save
+from slm.runs.borrowed import RevocableStep, borrowed_process
 from slm.runs.checkpointer import Checkpointer
 from slm.runs.data_check import check_context_length, check_data, describe_data
 from slm.runs.disk_space import require_space_for
@@ -56,7 +60,7 @@ from slm.training.callbacks import CallbackList
 from slm.training.compiling import compile_blocks, eagerly, worth_compiling
 from slm.training.evaluate import validation_loss
 from slm.training.events import Callback, RunStart, TrainingResult
-from slm.training.trainer import Item, StopRequested, Trainer
+from slm.training.trainer import Item, Stop, StopRequested, Trainer
 
 
 class RunTrainer:
@@ -64,8 +68,8 @@ class RunTrainer:
 
     Args:
         model: the model; it is moved to the device of the settings, or this process's share of it.
-        data_loader: provides the batches, from now on on that device; its `batch_size` and
-            `block_size` count.
+        data_loader: provides the batches; its `batch_size` and `block_size` count. It is not
+            changed: where its device is another one, a copy is used.
         config: the training settings as a mapping, such as `training_config.__dict__`.
         settings: all settings with their origins, to be saved; None: made from the three above.
         process: this process among those that train together; None: alone.
@@ -73,6 +77,9 @@ class RunTrainer:
         locked: the caller holds the lock of the run directory, so that `train` does not take it.
         began_at: when the command began, by `time.monotonic`, for a time budget; None: when `train`
             is called.
+        owns_process: the process is this program's own, as that of a command is: signals end a run
+            in good order, freed memory is kept, and threads and random numbers stay as the run sets
+            them. False: all of this is left alone or restored; see `slm.runs.borrowed`.
 
     Raises:
         ConfigError: a training setting is unknown or invalid.
@@ -90,15 +97,20 @@ class RunTrainer:
         callbacks: Sequence[Callback] = (),
         locked: bool = False,
         began_at: float | None = None,
+        owns_process: bool = False,
     ) -> None:
         self.config = TrainingConfig(**config)
         self.process = process or Process()
         check_context_length(self.config, data_loader.block_size, model.config.block_size)
-        self.threads = set_threads(self.config.threads)
+        self.owns_process = owns_process
         self.device = device_of_process(resolve_device(self.config.device), self.process)
         self.dtype = resolve_dtype(self.config.dtype, self.device)
-        if self.device == "cpu":
-            keep_freed_memory()
+        if owns_process:
+            self.threads = set_threads(self.config.threads)
+            if self.device == "cpu":
+                keep_freed_memory()
+        else:
+            self.threads = self.config.threads or cpu_threads()
         self.model = place_model(
             model,
             self.device,
@@ -107,8 +119,10 @@ class RunTrainer:
             process=self.process,
         )
         self.is_sharded = is_sharded(self.model.head_weight)
+        if data_loader.device != self.device:
+            data_loader = copy.copy(data_loader)
+            data_loader.device = self.device
         self.data_loader = data_loader
-        data_loader.device = self.device
         self.out_dir = Path(self.config.out_dir)
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         sequences = data_loader.batch_size * self.micro_batches * self.process.world_size
@@ -120,14 +134,19 @@ class RunTrainer:
             self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
         )
         self.checkpointer = Checkpointer(
-            self.out_dir, self.model, self.guarded_step, self.settings, data_loader
+            self.out_dir,
+            self.model,
+            self.guarded_step,
+            self.settings,
+            data_loader,
+            threads=self.threads,
         )
         self.guard = RunGuard(self.guarded_step, data_loader, self.micro_batches, self.checkpointer)
         self.state = TrainState()
         self.callbacks = CallbackList(callbacks, is_main=self.process.is_main)
         self._began_at = began_at
         self._locks = self.process.is_main and not locked
-        self._stop: StopSignals | None = None
+        self._stop: Stop | None = None
         self._tokenizer: Tokenizer | None = None
         self._has_trained = False
 
@@ -151,13 +170,19 @@ class RunTrainer:
     ) -> TrainingResult:
         """Train until the budget is used up or the validation loss stops falling.
 
+        Ctrl-C, or a notebook's stop button, ends the run in good order: a command that owns its
+        process finishes the current micro-batch; elsewhere the current step is dropped. Then the
+        state before it is saved.
+
         Args:
             existing: what to do with a run that is already in the directory.
             stop_after: save and return after this many steps of this call; the learning rate
                 follows the whole budget all the same.
 
         Raises:
-            Interrupted: a signal came; the current step is saved.
+            Interrupted: a signal came, and the process is this program's own.
+            KeyboardInterrupt: elsewhere; its message names what is saved. A second interrupt raises
+                it at once.
             NoSpaceError: the disk does not have the space that the run needs.
             TrainingError: losses, gradients or weights are not finite; the last good weights are
                 saved.
@@ -174,8 +199,7 @@ class RunTrainer:
             self.settings = describe_data(self.settings, self.data_loader)
         self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)
         lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
-        alone = self.process.world_size == 1
-        with lock, StopSignals(between_items=alone) as self._stop:
+        with lock, self._running() as self._stop:
             trainer, start = self._start(existing)
             try:
                 self.callbacks.emit("on_start", start)
@@ -188,6 +212,10 @@ class RunTrainer:
                 )
                 self.callbacks.emit("on_end", None, failed=True)
                 raise interrupted from None
+            except KeyboardInterrupt:
+                stopped = self._keyboard_interrupt(trainer)
+                self.callbacks.emit("on_end", None, failed=True)
+                raise stopped from None
             except BaseException:
                 self.callbacks.emit("on_end", None, failed=True)
                 raise
@@ -196,13 +224,26 @@ class RunTrainer:
                 raise self._interrupted(trainer, "finished", "the signal came after the last step")
         return result
 
+    def _running(self) -> contextlib.AbstractContextManager[Stop]:
+        """Entered for a run; what ends it early."""
+        if not self.owns_process:
+            return borrowed_process(self.threads)
+        return StopSignals(between_items=self.process.world_size == 1)
+
+    def _keyboard_interrupt(self, trainer: Trainer) -> KeyboardInterrupt:
+        """Save the state before the step that was broken off, and return what says so."""
+        if not isinstance(trainer.stepper, RevocableStep):  # the other processes know nothing of it
+            return KeyboardInterrupt()
+        trainer.stepper.revoke()
+        path = trainer.save(self.state)
+        return KeyboardInterrupt(f"stopped at step {self.state.step}, saved in {path}")
+
     def _interrupted(self, trainer: Trainer, what: str, hint: str) -> Interrupted:
         """Save, unless that is done, and return the error that says so."""
         assert self._stop is not None
-        assert self._stop.signal_number is not None
         return Interrupted(
             f"{what} at step {self.state.step}, saved in {trainer.save(self.state)}",
-            signal_number=self._stop.signal_number,
+            signal_number=self._stop.signal_number or signal.SIGINT,
             hint=hint,
         )
 
@@ -228,8 +269,11 @@ class RunTrainer:
         if self.state.step == 0:
             budget.require_time()
         assert self._stop is not None
+        alone = self.process.world_size == 1
         trainer = Trainer(
-            self.guarded_step,
+            self.guarded_step
+            if self.owns_process or not alone
+            else RevocableStep(self.guarded_step, self.state),
             self.data_loader,
             self.config,
             evaluate=self.evaluate,

@@ -12,9 +12,9 @@ import typer
 
 from slm.cli import original
 from slm.cli.app import app
-from slm.cli.options import assignments, given, length_flags
-from slm.cli.settings import from_preset, new_run
+from slm.cli.options import assignments, given
 from slm.presets import resolve
+from slm.runs.settings import from_preset, length_flags, new_run
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]

@@ -118,7 +118,14 @@ def run(job: dict[str, Any], process: Process) -> None:
     )
     metrics = MetricsFile(Path(config.out_dir) / METRICS_FILE, config.log_interval)
     callbacks = None if job.get("default_callbacks") else [metrics, StepsOnStdout()]
-    trainer = Trainer(model, loader, config.__dict__, process=process, callbacks=callbacks)
+    trainer = Trainer(
+        model,
+        loader,
+        config.__dict__,
+        process=process,
+        callbacks=callbacks,
+        owns_process=True,
+    )
     if job.get("poison") == process.rank:
         poison(trainer)
     with noting_messages() as sizes:

@@ -203,7 +203,8 @@ def trainer_in(folder: Path, callbacks: list[Callback], **settings: Any) -> Trai
         **settings,
     }
     loader = DataLoader(2, 8, data_dir=folder / "data")
-    return Trainer(GPT(GPTConfig(**shape)), loader, config, callbacks=callbacks)
+    model = GPT(GPTConfig(**shape))
+    return Trainer(model, loader, config, callbacks=callbacks, owns_process=True)
 
 
 class After(Callback):

@@ -139,7 +139,7 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
         stepper = GuardedStep(
             model, trainer.config, device="cpu", dtype="float32", process=Process()
         )
-        saver = Checkpointer(run, model, stepper, trainer.settings, loader)
+        saver = Checkpointer(run, model, stepper, trainer.settings, loader, threads=1)
         state = saver.restore(warn=lambda text: None)
         if state is not None:  # as the next steps use it
             Budget(trainer.config, time_state=state.time).progress(state.step)
@@ -211,11 +211,11 @@ def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 @contextlib.contextmanager
 def _settings(place: Path) -> Iterator[tuple[list[bytes], Read]]:
-    from slm.cli.settings import new_run, resumed_run
     from slm.config import RunConfig
     from slm.data.data_paths import default_data_dir
     from slm.presets import preset_table, resolve
     from slm.runs.launch import check_memory
+    from slm.runs.settings import new_run, resumed_run
 
     run = resolve("tiny", assignments=["sample_prompts=['a']"])
     toml = ['preset = "tiny"\nlog_interval = 3']

@@ -62,6 +62,7 @@ def make_trainer(
         callbacks: list[Callback] | None = None,
         loader: DataLoader | None = None,
         default_callbacks: bool = False,
+        owns_process: bool = False,
         **settings: Any,
     ) -> Trainer:
         config = {**SETTINGS, "out_dir": str(tmp_path / "run"), **settings}
@@ -70,6 +71,6 @@ def make_trainer(
             config["batch_size"], model.config.block_size, data_dir=data_dir
         )
         heard = None if default_callbacks else [listener] if callbacks is None else callbacks
-        return Trainer(model, loader, config, callbacks=heard)
+        return Trainer(model, loader, config, callbacks=heard, owns_process=owns_process)
 
     return make

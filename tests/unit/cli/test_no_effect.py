@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from slm.cli.no_effect import idle_settings, say_idle
+from slm.cli.no_effect import say_idle
 from slm.cli.options import assignments
 from slm.presets import command_line_words, resolve, setting_names
+from slm.runs.settings import idle_settings
 
 
 @pytest.mark.parametrize(

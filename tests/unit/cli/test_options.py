@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from slm.cli.options import assignments, given, length_flags, typed_text, unescaped
+from slm.cli.options import assignments, given, typed_text, unescaped
 from slm.errors import UsageError
 
 
@@ -12,17 +12,6 @@ def test_flags_without_a_value_are_left_out():
     flags = {"train.seed": (0, "--seed"), "train.device": (None, "--device")}
 
     assert given(flags) == {"train.seed": (0, "--seed")}
-
-
-def test_steps_clear_the_clock_and_minutes_leave_the_steps():
-    assert length_flags(5, None) == {
-        "train.max_steps": (5, "--steps"),
-        "train.max_minutes": (None, "--steps"),
-    }
-    assert length_flags(None, 1.5) == {"train.max_minutes": (1.5, "--minutes")}
-    assert length_flags(None, None) == {}
-    with pytest.raises(UsageError, match="--minutes"):
-        length_flags(5, 1.5)
 
 
 def test_settings_may_follow_one_set_or_several():

@@ -297,7 +297,7 @@ def test_a_signal_saves_and_ends(
     make_trainer: MakeTrainer, listener: Any, number: signal.Signals
 ) -> None:
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    trainer = make_trainer(max_steps=50)
+    trainer = make_trainer(owns_process=True, max_steps=50)
     trainer.callbacks.callbacks = [listener, At(4, lambda: os.kill(os.getpid(), number))]
     with pytest.raises(Interrupted, match="step 4") as caught:
         trainer.train()
@@ -306,7 +306,7 @@ def test_a_signal_saves_and_ends(
     assert listener.of("on_end") == [None]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
     assert trainer.evaluate()[1] == 256  # the trainer is still of use
-    assert make_trainer(max_steps=5).train(existing="resume").step == 5
+    assert make_trainer(owns_process=True, max_steps=5).train(existing="resume").step == 5
 
 
 class Failing(Callback):
@@ -344,7 +344,8 @@ def test_a_failure_at_the_end_does_not_hide_an_interruption(
     make_trainer: MakeTrainer, listener: Any
 ) -> None:
     trainer = make_trainer(
-        callbacks=[Failing(), listener, At(2, lambda: os.kill(os.getpid(), signal.SIGTERM))]
+        owns_process=True,
+        callbacks=[Failing(), listener, At(2, lambda: os.kill(os.getpid(), signal.SIGTERM))],
     )
     with pytest.raises(Interrupted, match="step 2"):
         trainer.train()
@@ -371,7 +372,7 @@ def test_a_plot_that_fails_ends_no_run(
 def test_a_signal_in_the_last_save_is_not_lost(
     make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = make_trainer(max_steps=3)
+    trainer = make_trainer(owns_process=True, max_steps=3)
     save = trainer.checkpointer.save
 
     def slow_save(state: Any) -> Path:
@@ -410,7 +411,9 @@ def test_samples_are_interrupted_and_told_once(
         path = tmp_path / name / "metrics.jsonl"
         callbacks = [MetricsFile(path, 1), *more]
         out_dir = str(tmp_path / name)
-        make_trainer(callbacks=callbacks, out_dir=out_dir, **settings).train(existing=existing)
+        make_trainer(owns_process=True, callbacks=callbacks, out_dir=out_dir, **settings).train(
+            existing=existing
+        )
         return path
 
     def told(path: Path) -> list[dict[str, Any]]:
@@ -444,7 +447,7 @@ def test_a_sample_that_is_long_is_broken_off(
         return step(self, next_ids)
 
     monkeypatch.setattr(CachedDecoder, "step", counting)
-    trainer = make_trainer(sample_prompts=("Tom",), sample_tokens=100_000)
+    trainer = make_trainer(owns_process=True, sample_prompts=("Tom",), sample_tokens=100_000)
     with pytest.raises(Interrupted, match="step 3"):
         trainer.train()
     assert steps < 10
@@ -477,7 +480,7 @@ def test_a_signal_breaks_off_compiling(
         went_on.append(True)
 
     compiling_with(monkeypatch, compile_long)
-    trainer = make_trainer()
+    trainer = make_trainer(owns_process=True)
     with pytest.raises(Interrupted, match="step 0"):
         trainer.train()
     assert went_on == []
@@ -496,7 +499,7 @@ def test_a_compiler_that_the_signal_ends_is_no_error(
 
     compiling_with(monkeypatch, compiler_dies)
     with pytest.raises(Interrupted, match="step 0"):
-        make_trainer().train()
+        make_trainer(owns_process=True).train()
 
 
 def test_a_compiler_that_dies_of_itself_is_one(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.cli.settings import from_preset, named_place, new_run, resumed_run
 from slm.errors import CheckpointError, UsageError
+from slm.runs.settings import from_preset, length_flags, named_place, new_run, resumed_run
 
 
 def test_a_new_run_takes_the_default_preset():
@@ -122,3 +122,14 @@ def test_settings_that_cannot_be_any(tmp_path, content):
     (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(CheckpointError, match="config.json"):
         resumed_run(tmp_path, None, None, {}, [])
+
+
+def test_steps_clear_the_clock_and_minutes_leave_the_steps():
+    assert length_flags(5, None) == {
+        "train.max_steps": (5, "--steps"),
+        "train.max_minutes": (None, "--steps"),
+    }
+    assert length_flags(None, 1.5) == {"train.max_minutes": (1.5, "--minutes")}
+    assert length_flags(None, None) == {}
+    with pytest.raises(UsageError, match="--minutes"):
+        length_flags(5, 1.5)

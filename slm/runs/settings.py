@@ -1,14 +1,12 @@
-"""From the flags of a command to the settings of a run, new or going on."""
+"""From what a user gives, by flags or from Python, to the settings of a run, new or resumed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slm.cli.no_effect import say_idle
-from slm.cli.options import Flags
 from slm.config import DEFAULT_SOURCE, ORIGIN_OF_SOURCE, ORIGIN_PREPARED, RunConfig
 from slm.errors import CheckpointError, DataError, UsageError
 from slm.presets import (
@@ -26,6 +24,26 @@ from slm.storage.safe_reading import read_bounded, strict_json
 RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20
+
+Flags = dict[str, tuple[Any, str]]
+"""Settings, named `group.key`, to their values and the word with which the user gave each."""
+Note = Callable[[str], None]
+"""Called with a sentence that a user should know."""
+
+
+def length_flags(steps: int | None, minutes: float | None) -> Flags:
+    """The settings that a number of steps or minutes means.
+
+    Raises:
+        UsageError: both are given.
+    """
+    if steps is not None and minutes is not None:
+        raise UsageError(
+            "--steps and --minutes are both given", hint="a run ends by steps or by the clock"
+        )
+    if steps is not None:
+        return {"train.max_steps": (steps, "--steps"), "train.max_minutes": (None, "--steps")}
+    return {} if minutes is None else {"train.max_minutes": (minutes, "--minutes")}
 
 
 def from_preset(
@@ -103,6 +121,7 @@ def resumed_run(
     config_file: Path | None,
     flags: Flags,
     assignments: Sequence[str],
+    note: Note = lambda sentence: None,
 ) -> RunConfig | None:
     """The settings that a run was started with, the given ones over them; None: no run is there.
 
@@ -132,16 +151,19 @@ def resumed_run(
         None, config_file=config_file, flags=flags, assignments=assignments, base=saved
     )
     words = command_line_words(flags, assignments)
-    return _with_data_of(saved, settings, words)
+    return _with_data_of(saved, settings, words, note)
 
 
-def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str]) -> RunConfig:
+def _with_data_of(
+    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
+) -> RunConfig:
     """Settings of a run that goes on, with its own data.
 
     Args:
         saved: as the run was started.
         settings: with what is given now.
         words: settings of the command line, and how each is given there.
+        note: called where a setting has no effect.
 
     Raises:
         UsageError: they name other data than those that are there.
@@ -154,7 +176,10 @@ def _with_data_of(saved: RunConfig, settings: RunConfig, words: Mapping[str, str
     # A settings file may be given again, though flags had the last word when the run began.
     kept = {name: _value(saved, name) for name in DECISIVE if name not in words}
     idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
-    say_idle((f"{name} of the settings file" for name in idle), "the run has its own data")
+    if idle:
+        note(
+            no_effect((f"{name} of the settings file" for name in idle), "the run has its own data")
+        )
     origins = {k: v for k, v in settings.origins.items() if k not in kept}
     origins |= {name: saved.origins[name] for name in kept if name in saved.origins}
     settings = replace(settings.with_values(kept, ""), origins=origins)
@@ -244,3 +269,64 @@ def _saved_settings(out_dir: Path) -> RunConfig | None:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the settings {file}: {error}") from None
     return RunConfig.from_json(data, where=str(file))
+
+
+# -- what has no effect ----------------------------------------------------------------------------
+
+
+def no_effect(words: Iterable[str], reason: str) -> str:
+    """The sentence that some of what the user gave has no effect."""
+    words = list(words)
+    return f"{' and '.join(words)} {'has' if len(words) == 1 else 'have'} no effect: {reason}"
+
+
+_IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], ...] = (
+    (
+        ("train.max_steps",),
+        lambda run: run.train.max_minutes is not None,
+        "the clock ends the run (max_minutes)",
+    ),
+    (
+        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
+        lambda run: run.train.optimizer != "muon",
+        "the optimizer is not muon",
+    ),
+    (
+        ("train.decay_fraction",),
+        lambda run: run.train.schedule != "wsd",
+        "the schedule is not wsd",
+    ),
+    (
+        ("train.seq_len_warmup",),
+        lambda run: (run.train.seq_len_warmup or 0) >= run.model.block_size,
+        "it is not shorter than block_size",
+    ),
+    (
+        ("train.seq_len_warmup_fraction",),
+        lambda run: run.train.seq_len_warmup is None,
+        "seq_len_warmup is none",
+    ),
+    (
+        ("train.sample_tokens",),
+        lambda run: not run.train.sample_prompts,
+        "there are no sample_prompts",
+    ),
+    (
+        ("model.rope_theta",),
+        lambda run: run.model.position != "rope",
+        "the positions are not rotary",
+    ),
+)
+
+
+def idle_settings(settings: RunConfig, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Words on the command line whose settings have no effect because of others, and why.
+
+    Args:
+        settings: of a run.
+        words: settings of the command line, and how each is given there.
+    """
+    for names, is_idle, reason in _IDLE_SETTINGS:
+        for name in names:
+            if name in words and is_idle(settings):
+                yield words[name], reason
