@@ -80,7 +80,7 @@ class Row:
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         # In training, every story begins after an end-of-text token.
-        whole = [tokenizer.eot_id, *self.prompt_ids]
+        whole = [tokenizer.bos_id, *self.prompt_ids]
         self.context = whole[-block_size:]
         """What the model sees: ends with the newest id, never more than block_size ids."""
         self.prompt_truncated = len(whole) > block_size

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from slm.config import GPTConfig
-from slm.errors import ConfigError
+from slm.errors import CheckpointError, ConfigError, shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Architecture = Literal["gpt2", "qwen3", "llama"]
 Floats = npt.NDArray[np.float32]
@@ -91,12 +94,13 @@ def require(config: GPTConfig, target: str, architecture: Architecture) -> None:
             "norm": "layernorm",
             "position": "learned",
             "mlp": "gelu",
+            "local_window": None,
             "qk_norm": False,
             "n_kv_head": config.n_head,
             "head_dim": config.n_embd // config.n_head,
         }
     else:
-        needed = {"norm": "rmsnorm", "position": "rope", "mlp": "swiglu"}
+        needed = {"norm": "rmsnorm", "position": "rope", "mlp": "swiglu", "local_window": None}
         needed["qk_norm"] = architecture == "qwen3"
         if architecture == "qwen3":
             needed["bias"] = False
@@ -177,26 +181,29 @@ def _has_bias(name: str) -> bool:
     return not name.startswith(("transformer.wte", "transformer.wpe", "lm_head"))
 
 
-def from_llama(weights: Weights) -> dict[str, Floats]:
+def from_llama(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The inverse of `to_llama`; unknown names stay as they are."""
     ours = {theirs: our for our, theirs in LLAMA_NAMES.items()}
     return {_named_back(n, ours, r"model\.layers\.(\d+)\.(.+)"): w for n, w in weights.items()}
 
 
-def from_gpt2(weights: Weights, *, transposed: bool) -> dict[str, Floats]:
+def from_gpt2(weights: Mapping[str, Tensor], *, transposed: bool) -> dict[str, Tensor]:
     """The inverse of `to_gpt2`; unknown names stay as they are.
 
     Raises:
-        ValueError: a joined matrix of query, key and value cannot be cut into three.
+        CheckpointError: a joined matrix of query, key and value cannot be cut into three.
     """
     ours = {theirs: our for our, theirs in GPT2_NAMES.items()}
-    result: dict[str, Floats] = {}
+    result: dict[str, Tensor] = {}
     for name, values in weights.items():
         block = re.fullmatch(r"transformer\.h\.(\d+)\.(.+)\.(weight|bias)", name)
         if block and values.ndim == 2 and transposed:
             values = values.T
         if block and block[2] == GPT2_QKV:
-            for part, third in zip("qkv", np.split(values, 3), strict=True):
+            if values.ndim == 0 or len(values) % 3:
+                raise CheckpointError(f"{shown(name)} is not query, key and value together")
+            thirds = values.split(len(values) // 3)
+            for part, third in zip("qkv", thirds, strict=True):
                 result[f"blocks.{block[1]}.attention.{part}_proj.{block[3]}"] = third
         else:
             result[_named_back(name, ours, r"transformer\.h\.(\d+)\.(.+)")] = values

@@ -97,9 +97,7 @@ def check(source: ExportSource, dtype: GGUFDtype) -> None:
         )
 
 
-def write(
-    source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[str], None]
-) -> None:
+def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[str], None]) -> None:
     """Write a model and its tokenizer as one file, which is complete or absent.
 
     Args:
@@ -144,7 +142,7 @@ def gguf_weights(
     """
     result: dict[str, Floats] = {}
     for name, values in weights.items():
-        module, _, kind = name.rpartition(".")
+        module = name.rpartition(".")[0]
         if architecture == "gpt2" and module.endswith(("q_proj", "k_proj", "v_proj")):
             if not module.endswith("q_proj"):
                 continue

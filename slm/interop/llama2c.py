@@ -23,7 +23,7 @@ from slm.interop.architectures import Floats, Weights, interleaved_rotary, requi
 from slm.interop.source import ExportSource
 from slm.interop.tokenizer_json import token_bytes
 from slm.storage.files import atomic_directory
-from slm.tokenizer.base import EOT_TEXT, Tokenizer
+from slm.tokenizer.base import Tokenizer
 
 TARGET = "llama2c"
 BOS_ID = 1
@@ -50,9 +50,7 @@ def check(source: ExportSource) -> None:
     require_settings(config, TARGET, needed)
 
 
-def write(
-    source: ExportSource, out: Path, *, version: int = 0, log: Callable[[str], None]
-) -> None:
+def write(source: ExportSource, out: Path, *, version: int = 0, log: Callable[[str], None]) -> None:
     """Write a folder with model.bin and tokenizer.bin; it is complete or absent.
 
     Args:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from slm.config import GPTConfig
 from slm.errors import MissingExtraError
-from slm.interop.architectures import Architecture, architecture_of
-from slm.interop.hugging_face import transformers_config, write_json
+from slm.interop.architectures import architecture_of
+from slm.interop.hugging_face import write_json
+from slm.interop.hugging_face_config import transformers_config
 from slm.interop.source import ExportDtype, ExportSource, stored
 from slm.interop.tokenizer_json import to_tokenizers, tokenizer_config
 from slm.model import GPT, KVCache
@@ -163,9 +163,7 @@ def export_graph(model: GPT) -> onnx.ModelProto:
     tokens = torch.export.Dim("sequence", min=1, max=config.block_size)
     past = torch.export.Dim("past_sequence", min=0, max=config.block_size)
     keys = torch.export.Dim("total_sequence", min=1)
-    names = [
-        f"{number}.{kind}" for number in range(config.n_layer) for kind in ("key", "value")
-    ]
+    names = [f"{number}.{kind}" for number in range(config.n_layer) for kind in ("key", "value")]
     with _quiet():
         program = torch.onnx.export(
             GraphDecoder(model),
