@@ -46,7 +46,7 @@ _QUANTIZED_GROUP = 32
 _FILE_TYPES = {"float32": 0, "float16": 1, "q8_0": 7, "bfloat16": 32}
 """llama.cpp's numbers for the dtype of most tensors."""
 
-_NAMES = {
+NAMES = {
     "token_embedding": "token_embd",
     "position_embedding": "position_embd",
     "final_norm": "output_norm",
@@ -150,7 +150,7 @@ def gguf_weights(
             values, name = np.concatenate(parts), name.replace("q_proj", "qkv_proj")
         elif architecture == "llama" and module.endswith(("q_proj", "k_proj")):
             values = interleaved_rotary(values, config.head_width)
-        target = renamed(name, _NAMES, "blk.{}")
+        target = renamed(name, NAMES, "blk.{}")
         result[target] = values
         is_module_with_bias = module.startswith("blocks.") or module == "final_norm"
         if architecture == "gpt2" and not config.bias and is_module_with_bias:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.config import GPTConfig
-from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
+from slm.errors import CheckpointError, TokenizerError
 from slm.interop.architectures import (
-    Architecture,
     architecture_of,
     from_gpt2,
     from_llama,
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TARGET = "hf"
+
+
 def check(source: ExportSource) -> None:
     """Refuse what transformers cannot hold.
 

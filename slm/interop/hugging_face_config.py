@@ -221,5 +221,3 @@ def _llama_shape(given: _Settings) -> dict[str, Any]:
         "bias": True in biases,
         "tie_embeddings": bool(given.get("tie_word_embeddings", False)),
     }
-
-

@@ -11,19 +11,36 @@ renumbered, with 0 and 2 unused. It also puts a space in front of every prompt.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+import torch
 
 from slm.config import GPTConfig
-from slm.interop.architectures import Floats, Weights, interleaved_rotary, require_settings
+from slm.errors import CheckpointError, ConfigError, TokenizerError
+from slm.interop.architectures import (
+    Floats,
+    Weights,
+    halved_rotary,
+    interleaved_rotary,
+    require_settings,
+)
+from slm.interop.imported import ImportedModel, fitted
+from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.interop.source import ExportSource
 from slm.interop.tokenizer_json import token_bytes
+from slm.model.costs import parameter_shapes
 from slm.storage.files import atomic_directory
+from slm.storage.safe_reading import read_bounded
 from slm.tokenizer.base import Tokenizer
+from slm.tokenizer.imported import ImportedTokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TARGET = "llama2c"
 BOS_ID = 1
@@ -31,6 +48,7 @@ EOS_ID = 2
 FIRST_BYTE_ID = 3
 MAGIC = 0x616B3432  # "ak42"
 HEADER_BYTES = 256
+LARGEST_TOKENIZER_BYTES = 64 << 20
 RARE_BYTE = 0xFF
 """A byte that no text holds, so that the model never writes its token."""
 
@@ -145,3 +163,168 @@ def _write_tokenizer(stream: BinaryIO, tokens: Sequence[bytes]) -> None:
         # Pairs are joined in the order of their scores.
         score = float(FIRST_BYTE_ID + 255 - token_id) if token_id > FIRST_BYTE_ID + 255 else 0.0
         stream.write(struct.pack("<fi", score, len(token)) + token)
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def is_model(path: Path) -> bool:
+    """Whether a file begins as version 0 or 1 of `model.bin` does."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(36)
+    except OSError:
+        return False
+    if len(head) < 36:
+        return False
+    magic, version = struct.unpack("<Ii", head[:8])
+    if magic == MAGIC:
+        return bool(version == 1)
+    dim, hidden_dim, n_layers, n_heads, n_kv_heads, _, seq_len = struct.unpack("<7i", head[:28])
+    sizes = (dim, hidden_dim, n_layers, n_heads, n_kv_heads, seq_len)
+    return all(0 < size < 1 << 20 for size in sizes) and dim % n_heads == 0
+
+
+def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> ImportedModel:
+    """Read `model.bin` of version 0 or 1, and `tokenizer.bin`.
+
+    Args:
+        path: the model.
+        name: what it is called.
+        tokenizer_path: the tokenizer; None: `tokenizer.bin` or `tok*.bin` next to the model.
+
+    Raises:
+        CheckpointError: the file is damaged: its size is not what its header says.
+        TokenizerError: the tokenizer is missing or damaged.
+    """
+    try:
+        content = np.memmap(path, dtype=np.uint8, mode="r")
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from None
+    config, start, version = _read_header(bytes(content[:HEADER_BYTES]), path)
+    shapes = parameter_shapes(config)
+    n_floats = sum(math.prod(shape) for shape in shapes.values())
+    skipped = 0 if version else config.block_size * config.head_width
+    needed = start + 4 * (n_floats + skipped)
+    if len(content) != needed:
+        raise CheckpointError(
+            f"{path} has {len(content):,} bytes; its header says {needed:,}",
+            hint="it is damaged, or not a model of llama2.c",
+        )
+    floats = content[start:].view("<f4")
+    weights: dict[str, Tensor] = {}
+    at = 0
+
+    def take(names: Sequence[str]) -> None:
+        nonlocal at
+        for weight in names:
+            size = math.prod(shapes[weight])
+            values = floats[at : at + size].reshape(shapes[weight]).astype(np.float32)
+            at += size
+            if weight.endswith(("q_proj.weight", "k_proj.weight")):
+                values = halved_rotary(values, config.head_width)
+            weights[weight] = torch.from_numpy(np.ascontiguousarray(values))
+
+    def layers(module: str) -> list[str]:
+        return [f"blocks.{layer}.{module}.weight" for layer in range(config.n_layer)]
+
+    attention = [f"attention.{part}_proj" for part in "qkvo"]
+    mlp = [f"mlp.{part}_proj" for part in ("gate", "down", "up")]
+    if version:
+        take([*layers("attention_norm"), *layers("mlp_norm"), "final_norm.weight"])
+        order = ["token_embedding.weight"]
+        order += [weight for module in (*attention, *mlp) for weight in layers(module)]
+    else:
+        modules = ("attention_norm", *attention, "mlp_norm", *mlp)
+        order = ["token_embedding.weight"]
+        order += [weight for module in modules for weight in layers(module)]
+        order.append("final_norm.weight")
+    take(order)
+    at += skipped
+    if not config.tie_embeddings:
+        take(["lm_head.weight"])
+    tokenizer = read_tokenizer(tokenizer_path or _tokenizer_near(path), name, config.vocab_size)
+    return ImportedModel(name, config, fitted(weights, config, path), tokenizer)
+
+
+def _read_header(head: bytes, path: Path) -> tuple[GPTConfig, int, int]:
+    """The shape, where the weights begin, and the version."""
+    version, is_tied, start, sizes_at = 0, True, 28, 0
+    if struct.unpack("<I", head[:4])[0] == MAGIC:
+        version, start, sizes_at = struct.unpack("<i", head[4:8])[0], HEADER_BYTES, 8
+    sizes = struct.unpack("<7i", head[sizes_at : sizes_at + 28])
+    dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, seq_len = sizes
+    if version == 0:
+        is_tied, vocab_size = vocab_size > 0, abs(vocab_size)
+    elif version == 1:
+        is_tied = bool(head[36])
+    else:
+        raise CheckpointError(
+            f"{path} has version {version} of llama2.c's format", hint="versions 0 and 1 are read"
+        )
+    try:
+        config = GPTConfig(
+            vocab_size=vocab_size,
+            block_size=seq_len,
+            n_layer=n_layers,
+            n_head=n_heads,
+            n_kv_head=n_kv_heads,
+            n_embd=dim,
+            mlp_dim=hidden_dim,
+            dropout=0.0,
+            bias=False,
+            norm="rmsnorm",
+            norm_eps=1e-5,
+            position="rope",
+            mlp="swiglu",
+            tie_embeddings=is_tied,
+        )
+    except ConfigError as error:
+        raise CheckpointError(f"{path} has an impossible header: {error.message}") from None
+    return config, start, version
+
+
+def _tokenizer_near(path: Path) -> Path:
+    """The tokenizer that is next to a model.
+
+    Raises:
+        TokenizerError: there is none, or more than one.
+    """
+    folder = path.parent
+    found = [folder / "tokenizer.bin"] if (folder / "tokenizer.bin").is_file() else []
+    found = found or sorted(folder.glob("tok*.bin"))
+    if len(found) == 1:
+        return found[0]
+    problem = "no tokenizer.bin" if not found else "several tokenizers"
+    raise TokenizerError(f"{folder} holds {problem}", hint="name it with --tokenizer PATH")
+
+
+def read_tokenizer(path: Path, name: str, vocab_size: int) -> ImportedTokenizer:
+    """Read `tokenizer.bin`.
+
+    Args:
+        path: the file.
+        name: what the tokenizer is called.
+        vocab_size: number of tokens in the file.
+
+    Raises:
+        TokenizerError: it is missing or damaged, or has another number of tokens.
+    """
+    try:
+        content = read_bounded(path, LARGEST_TOKENIZER_BYTES)
+    except (OSError, ValueError) as error:
+        raise TokenizerError(f"cannot read the tokenizer {path}: {error}") from None
+    tokens: list[tuple[str, float]] = []
+    at = 4
+    while at < len(content):
+        if at + 8 > len(content):
+            raise TokenizerError(f"{path} is damaged: it ends within a token")
+        score, length = struct.unpack_from("<fi", content, at)
+        at += 8
+        if not 0 <= length <= len(content) - at:
+            raise TokenizerError(f"{path} is damaged: token {len(tokens)} has {length} bytes")
+        tokens.append((content[at : at + length].decode("utf-8", "replace"), score))
+        at += length
+    if len(tokens) != vocab_size:
+        raise TokenizerError(f"{path} has {len(tokens)} tokens, and the model {vocab_size}")
+    return sentencepiece_tokenizer(name, tokens, eot_id=BOS_ID)

@@ -6,21 +6,31 @@ from the folder of a data set, which is written next to the model.
 
 from __future__ import annotations
 
+import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from slm.errors import ConfigError
-from slm.interop.architectures import require_settings, to_gpt2
+from slm.config import GPTConfig
+from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
+from slm.interop.architectures import from_gpt2, require_settings, to_gpt2
+from slm.interop.imported import ImportedModel, fitted
+from slm.interop.model_file import load_plain
 from slm.interop.source import ExportSource
+from slm.model import GPT
 from slm.storage.files import atomic_directory
+from slm.storage.safe_reading import read_bounded
 from slm.tokenizer.chars import CharsTokenizer
+from slm.tokenizer.gpt2 import gpt2_tokenizer
 
 TARGET = "nanogpt"
 CHECKPOINT = "ckpt.pt"
 META = "meta.pkl"
+LARGEST_META_BYTES = 16 << 20
 
 
 def check(source: ExportSource) -> None:
@@ -100,3 +110,107 @@ def _meta(tokenizer: CharsTokenizer) -> bytes:
         },
         protocol=2,
     )
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> ImportedModel:
+    """Read `ckpt.pt`, and `meta.pkl` next to it for characters.
+
+    A character vocabulary of nanoGPT has neither bytes nor an end-of-text token. They are added,
+    with the embedding of the line break and with the output of the least probable character.
+
+    Args:
+        path: the checkpoint.
+        name: what the model is called.
+        tokenizer_path: `meta.pkl`; None: next to the checkpoint, or else GPT-2's vocabulary.
+
+    Raises:
+        CheckpointError: the file is damaged, holds anything but plain values, or is not nanoGPT's.
+        TokenizerError: the vocabulary is damaged, or does not fit.
+    """
+    content = load_plain(path)
+    found = isinstance(content, dict) and {"model", "model_args"} <= content.keys()
+    if not found or not all(isinstance(content[key], dict) for key in ("model", "model_args")):
+        raise CheckpointError(f"{path} is not a checkpoint of nanoGPT")
+    config = _shape(content["model_args"], path)
+    stored = {
+        str(key).removeprefix("_orig_mod."): values
+        for key, values in content["model"].items()
+        if isinstance(values, Tensor) and not str(key).endswith(".attn.bias")
+    }
+    stored.pop("lm_head.weight", None)
+    weights = from_gpt2(stored, transposed=False)
+    meta = tokenizer_path or path.with_name(META)
+    fitting = fitted(weights, config, path)
+    if meta.is_file():
+        return _with_characters(name, config, fitting, _read_meta(meta))
+    tokenizer = gpt2_tokenizer()
+    if tokenizer.vocab_size > config.vocab_size:
+        raise TokenizerError(
+            f"{path} has {config.vocab_size} ids, fewer than GPT-2's vocabulary",
+            hint="name the meta.pkl of its data set with --tokenizer PATH",
+        )
+    return ImportedModel(name, config, fitting, tokenizer)
+
+
+def _shape(arguments: Mapping[str, Any], path: Path) -> GPTConfig:
+    names = ("n_layer", "n_head", "n_embd", "block_size", "bias", "vocab_size", "dropout")
+    try:
+        return GPTConfig(**{key: arguments[key] for key in names}, mlp="gelu_exact")
+    except (KeyError, ConfigError) as error:
+        raise CheckpointError(f"{path} has impossible model_args: {error}") from None
+
+
+def _with_characters(
+    name: str, config: GPTConfig, weights: Mapping[str, Tensor], characters: str
+) -> ImportedModel:
+    """The model with our character vocabulary, which has bytes and an end-of-text token besides."""
+    if len(characters) != config.vocab_size or list(characters) != sorted(set(characters)):
+        raise TokenizerError(
+            f"{META} has {len(characters)} characters, and the model {config.vocab_size} ids, "
+            "or they are not in the order of their code points"
+        )
+    tokenizer = CharsTokenizer(characters)
+    model = GPT(config).eval()
+    model.load_state_dict(dict(weights))
+    begin = max(0, characters.find("\n"))
+    with torch.inference_mode():
+        logits, _ = model(torch.tensor([[begin]]))
+    assert logits is not None
+    embedding = weights["token_embedding.weight"]
+    n_new = tokenizer.vocab_size - len(characters)
+    larger = config.changed(vocab_size=tokenizer.vocab_size, tie_embeddings=False)
+    extended = {
+        **weights,
+        "token_embedding.weight": _extended(embedding, begin, n_new),
+        "lm_head.weight": _extended(embedding, int(logits[0, -1].argmin()), n_new),
+    }
+    note = f"{n_new} ids were added: the bytes of other characters, and the end-of-text token"
+    return ImportedModel(name, larger, extended, tokenizer, (note,))
+
+
+def _extended(rows: Tensor, repeated: int, times: int) -> Tensor:
+    return torch.cat((rows, rows[repeated].expand(times, -1)))
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Reads plain containers, numbers and text; refuses every class and function."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
+
+
+def _read_meta(path: Path) -> str:
+    """The characters of `meta.pkl` in the order of their ids."""
+    try:
+        content = read_bounded(path, LARGEST_META_BYTES)
+        data = _PlainUnpickler(io.BytesIO(content)).load()
+        ids = data["stoi"]
+        characters = "".join(sorted(ids, key=ids.__getitem__))
+        if sorted(ids.values()) != list(range(len(ids))) or len(characters) != len(ids):
+            raise ValueError("its ids are not 0, 1, 2, ... for one character each")
+    except Exception as error:  # damage makes the reader fail in all kinds of ways
+        raise TokenizerError(f"cannot use {path}: {shown(str(error))}") from None
+    return characters

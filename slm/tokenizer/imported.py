@@ -7,7 +7,6 @@ WordPiece. The last one is not lossless.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -177,31 +176,3 @@ def _loaded(definition: Mapping[str, Any]) -> tokenizers.Tokenizer:
     fast.no_padding()
     fast.encode_special_tokens = True
     return fast
-
-
-@functools.cache
-def sentencepiece_definition_parts() -> dict[str, Any]:
-    """What every `tokenizer.json` of Llama's kind has besides its vocabulary."""
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Prepend", "prepend": SPACE},
-                {"type": "Replace", "pattern": {"String": " "}, "content": SPACE},
-            ],
-        },
-        "pre_tokenizer": None,
-        "post_processor": None,
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-            ],
-        },
-    }
