@@ -22,12 +22,14 @@ from slm.cli import bench
 from slm.cli.evaluate import evaluate
 from slm.cli.export import export
 from slm.cli.generate import generate
+from slm.cli.import_ import import_
 from slm.cli.info import info
 from slm.cli.inspect import inspect
 from slm.cli.no_effect import Command
 from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
+from slm.cli.push import push
 from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
@@ -76,6 +78,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("serve", serve, "Serve a model over HTTP, in the form of OpenAI's API."),
     ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
     ("export", export, "A trained model for another program."),
+    ("import", import_, "A model of another project as a checkpoint."),
+    ("push", push, "A trained model to the Hugging Face hub."),
     ("info", info, "All about a run, a checkpoint, data, or this machine."),
     ("inspect", inspect, "What a model does inside while it reads a text."),
     ("presets", presets, "Presets, and all settings."),

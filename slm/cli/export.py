@@ -13,6 +13,7 @@ from slm.quantities import megabytes
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
+    from slm.interop.source import ExportSource
 
 TARGET_HELP = "hf, gguf, ollama, onnx, llama2c or nanogpt."
 
@@ -54,15 +55,11 @@ def export(
     The exported tokenizer gives the same ids. A model that the target cannot hold is refused before
     anything is written.
     """
-    from slm.checkpoint import open_checkpoint
     from slm.interop.export import export as export_model
     from slm.interop.export import target_named
-    from slm.interop.source import ExportSource
 
     target_named(target)
-    opened = open_checkpoint(checkpoint, warn=note)
-    source = ExportSource.of(opened)
-    sample = _sample(opened) if target == "hf" else ""
+    source, sample = read_source(checkpoint, sample=target == "hf")
     written = export_model(
         source,
         target,
@@ -93,10 +90,19 @@ def note(text: str) -> None:
     say(f"note: {text}")
 
 
+def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
+    """The model of a checkpoint, and a text that it writes by itself; empty without `sample`."""
+    from slm.checkpoint import open_checkpoint
+    from slm.interop.hub import local_checkpoint
+    from slm.interop.source import ExportSource
+
+    checkpoint = open_checkpoint(local_checkpoint(path, log=note), warn=note)
+    return ExportSource.of(checkpoint), _sample(checkpoint) if sample else ""
+
+
 def _sample(checkpoint: Checkpoint) -> str:
-    """A text that the model writes by itself, for the model card."""
     from slm.generation import GenerationOptions, load_generator
 
     generator = load_generator(checkpoint, device="cpu", say=note)
     options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
-    return generator.generate([""], options)[0].text
+    return generator.complete([""], options)[0].text

@@ -30,6 +30,8 @@ from slm.tokenizer.gpt2 import gpt2_tokenizer
 TARGET = "nanogpt"
 CHECKPOINT = "ckpt.pt"
 META = "meta.pkl"
+_NAMELESS = (*(chr(0xE000 + byte) for byte in range(256)), "\n\n")
+"""What `meta.pkl` calls the ids of a character vocabulary of ours that are not characters."""
 LARGEST_META_BYTES = 16 << 20
 
 
@@ -99,9 +101,7 @@ def write(source: ExportSource, out: Path, *, log: Callable[[str], None]) -> Non
 
 def _meta(tokenizer: CharsTokenizer) -> bytes:
     """Characters and ids; nanoGPT has no name for the bytes and the end of a text."""
-    characters = tokenizer.characters
-    other = [chr(0xE000 + n) for n in range(tokenizer.vocab_size - len(characters) - 1)]
-    names = [*characters, *other, "\n\n"]
+    names = [*tokenizer.characters, *_NAMELESS]
     return pickle.dumps(
         {
             "vocab_size": len(names),
@@ -164,18 +164,23 @@ def _shape(arguments: Mapping[str, Any], path: Path) -> GPTConfig:
 
 
 def _with_characters(
-    name: str, config: GPTConfig, weights: Mapping[str, Tensor], characters: str
+    name: str, config: GPTConfig, weights: Mapping[str, Tensor], characters: list[str]
 ) -> ImportedModel:
     """The model with our character vocabulary, which has bytes and an end-of-text token besides."""
+    ours = "".join(characters).removesuffix("".join(_NAMELESS))
+    if len(ours) < len(characters) == config.vocab_size:
+        return ImportedModel(name, config, weights, CharsTokenizer(ours))
     if len(characters) != config.vocab_size or list(characters) != sorted(set(characters)):
         raise TokenizerError(
             f"{META} has {len(characters)} characters, and the model {config.vocab_size} ids, "
             "or they are not in the order of their code points"
         )
     tokenizer = CharsTokenizer(characters)
+    if len(tokenizer.characters) != len(characters):
+        raise TokenizerError(f"{META} has tokens of several characters")
     model = GPT(config).eval()
     model.load_state_dict(dict(weights))
-    begin = max(0, characters.find("\n"))
+    begin = characters.index("\n") if "\n" in characters else 0
     with torch.inference_mode():
         logits, _ = model(torch.tensor([[begin]]))
     assert logits is not None
@@ -202,15 +207,16 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
 
 
-def _read_meta(path: Path) -> str:
+def _read_meta(path: Path) -> list[str]:
     """The characters of `meta.pkl` in the order of their ids."""
     try:
         content = read_bounded(path, LARGEST_META_BYTES)
         data = _PlainUnpickler(io.BytesIO(content)).load()
         ids = data["stoi"]
-        characters = "".join(sorted(ids, key=ids.__getitem__))
-        if sorted(ids.values()) != list(range(len(ids))) or len(characters) != len(ids):
-            raise ValueError("its ids are not 0, 1, 2, ... for one character each")
+        characters = sorted(ids, key=ids.__getitem__)
+        if sorted(ids.values()) != list(range(len(ids))):
+            raise ValueError("its ids are not 0, 1, 2, ...")
+        "".join(characters).encode("utf-8")
     except Exception as error:  # damage makes the reader fail in all kinds of ways
         raise TokenizerError(f"cannot use {path}: {shown(str(error))}") from None
     return characters
