@@ -284,7 +284,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
     for name, settings in chosen.items():
         data = settings.data
         directory = prepare(
-            source_of(data, note=say), data.tokenizer, default_data_dir(data), note=say
+            source_of(data, log=say), data.tokenizer, default_data_dir(data), log=say
         )
         identity = identity_of(settings, directory.fingerprint, length_words(args), args.eval_dtype)
         twin = next((other for other, (_, known) in found.items() if known == identity), None)

@@ -84,6 +84,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
 
     from slm.hardware.devices import keep_freed_memory, resolve_dtype, set_threads
     from slm.model import GPT, model_costs
+    from slm.origins import SET
     from slm.parallel.processes import Process
     from slm.presets import resolve
     from slm.runs.contention import ContentionWatch
@@ -92,7 +93,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
 
     settings = resolve(preset, assignments=list(assignments))
     if way == "as-run":
-        settings = settings.with_values({"train.max_minutes": 1.0}, "bench")
+        settings = settings.with_values({"train.max_minutes": 1.0}, SET)
     threads = set_threads(settings.train.threads)
     keep_freed_memory()
     dtype = resolve_dtype(settings.train.dtype, "cpu")

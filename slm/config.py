@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from slm.errors import CheckpointError, ConfigError, did_you_mean, shown
+from slm.origins import DEFAULT, Origin, OriginKind
 from slm.settings_group import PathText, Renamed, SettingsGroup
 
 CONFIG_FORMAT = "slm-config"
@@ -22,21 +23,6 @@ CONFIG_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 """Version 1 has old names of settings, and origins as sentences."""
 DEFAULT_SOURCE = "roneneldan/TinyStories"
-
-ORIGIN_PREPARED = "--data"
-"""Origin of a data directory that is taken as it is, whatever `source` and `tokenizer` say."""
-ORIGIN_OF_SOURCE = "made from source and tokenizer"
-"""Origin of a data directory that nobody named."""
-ORIGIN_TOKENIZER = "tokenizer"
-"""Origin of a vocabulary size that is the tokenizer's."""
-ORIGIN_AUTO = "auto, as found on this machine"
-"""Origin of a choice that was left to the machine."""
-ORIGIN_PLAN = "plan for "
-"""How the origin of a choice begins that was made for so many minutes."""
-ORIGIN_SHARED = "shared by the processes"
-"""Origin of a number of micro-batches that was fitted to the number of processes."""
-DERIVED_ORIGINS = {ORIGIN_OF_SOURCE, ORIGIN_TOKENIZER, ORIGIN_AUTO, ORIGIN_SHARED}
-"""Origins of values that belong to one run and are found anew for another."""
 
 Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -266,30 +252,48 @@ GROUPS: dict[str, type[SettingsGroup]] = {
 class RunConfig:
     """All settings of a run, and where each one came from.
 
-    `origins` maps `group.key` to a text such as `preset demo` or `--set`; a missing key is a
-    built-in default. `train.block_size` always is `model.block_size`, and is not saved.
+    `origins` maps `group.key` to an origin; a missing key is a built-in default. `train.block_size`
+    always equals `model.block_size` and is not saved.
     """
 
     model: GPTConfig
     train: TrainingConfig
     data: DataConfig
-    origins: Mapping[str, str]
+    origins: Mapping[str, Origin]
     started_in: str | None = None
-    """Where the relative paths of a saved run begin, as seen from its folder."""
+    """The directory that the relative paths of a saved run refer to, as seen from the run's."""
 
     def __post_init__(self) -> None:
         if self.train.block_size != self.model.block_size:
             agreeing = self.train.changed(block_size=self.model.block_size)
             object.__setattr__(self, "train", agreeing)
 
-    def with_values(self, values: Mapping[str, Any], origin: str) -> RunConfig:
-        """A copy with settings changed, named `group.key`, and their origin noted.
+    def origin_of(self, name: str) -> Origin:
+        """Where the value of a setting, named `group.key`, came from."""
+        return self.origins.get(name, DEFAULT)
+
+    def value_of(self, name: str) -> Any:
+        """The value of a setting, named `group.key`."""
+        group, _, key = name.partition(".")
+        return getattr(getattr(self, group), key)
+
+    def with_values(
+        self, values: Mapping[str, Any], origin: Origin | Mapping[str, Origin]
+    ) -> RunConfig:
+        """A copy with other values of some settings.
+
+        Args:
+            values: `group.key` to value.
+            origin: of all these values, or of each by its name.
 
         Raises:
-            ConfigError: a value is impossible.
+            ConfigError: a value is invalid.
         """
         if not values:
             return self
+        given = dict.fromkeys(values, origin) if isinstance(origin, Origin) else origin
+        origins = {k: v for k, v in self.origins.items() if k not in values}
+        origins |= {k: given[k] for k in values if k in given}
         groups: dict[str, dict[str, Any]] = {
             name: dict(getattr(self, name).__dict__) for name in GROUPS
         }
@@ -301,29 +305,29 @@ class RunConfig:
             model=GPTConfig(**groups["model"]),
             train=TrainingConfig(**groups["train"]),
             data=DataConfig(**groups["data"]),
-            origins={**self.origins, **dict.fromkeys(values, origin)},
+            origins={k: v for k, v in origins.items() if v.kind is not OriginKind.DEFAULT},
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The resolved settings and their origins as JSON data."""
+        """The settings and their origins as JSON data."""
         return {
             "format": CONFIG_FORMAT,
             "version": CONFIG_VERSION,
             **{name: getattr(self, name).model_dump(mode="json") for name in GROUPS},
-            "origins": dict(sorted(self.origins.items())),
+            "origins": {name: origin.to_text() for name, origin in sorted(self.origins.items())},
             **({} if self.started_in is None else {"started_in": self.started_in}),
         }
 
     @classmethod
     def from_json(cls, data: Any, *, where: str) -> RunConfig:
-        """Read back what `to_json` gave.
+        """Read the data that `to_json` returned.
 
         Args:
             data: parsed JSON.
             where: the file it came from, for error messages.
 
         Raises:
-            CheckpointError: not a configuration, another version, or an impossible value.
+            CheckpointError: not a configuration, an unknown version, or an invalid value.
         """
         if not isinstance(data, dict) or data.get("format") != CONFIG_FORMAT:
             raise CheckpointError(f"{where} does not hold the settings of a run")
@@ -334,9 +338,9 @@ class RunConfig:
                 hint="use the version of slm that wrote it",
             )
         groups = {name: data.get(name) for name in GROUPS}
-        origins = data.get("origins", {})
-        if not are_origins(origins):
-            raise CheckpointError(f"{where}: origins are no mapping from names to texts")
+        origins = read_origins(data.get("origins", {}))
+        if origins is None:
+            raise CheckpointError(f"{where}: {BAD_ORIGINS}")
         started_in = data.get("started_in")
         if not isinstance(started_in, str | None):
             raise CheckpointError(f"{where}: started_in is not a path")
@@ -355,7 +359,7 @@ class RunConfig:
             model=built.get("model", GPTConfig()),  # type: ignore[arg-type]
             train=built.get("train", TrainingConfig()),  # type: ignore[arg-type]
             data=built.get("data", DataConfig()),  # type: ignore[arg-type]
-            origins=dict(origins),
+            origins=origins,
             started_in=started_in,
         )
 
@@ -365,9 +369,27 @@ def is_readable_version(version: Any) -> bool:
     return type(version) is int and version in READABLE_VERSIONS
 
 
-def are_origins(data: Any) -> bool:
-    """Whether JSON data can be the origins of a `RunConfig`."""
-    return isinstance(data, Mapping) and all(isinstance(origin, str) for origin in data.values())
+BAD_ORIGINS = "origins must map names of settings to strings"
+
+
+def read_origins(data: Any) -> dict[str, Origin] | None:
+    """The origins of a `RunConfig` in JSON data; None if they are invalid.
+
+    Names of settings are those of today, also where the data have older ones.
+    """
+    if not isinstance(data, Mapping) or not all(isinstance(text, str) for text in data.values()):
+        return None
+    now = old_names()
+    return {now.get(str(name), str(name)): Origin.from_text(text) for name, text in data.items()}
+
+
+def old_names() -> dict[str, str]:
+    """Earlier names of settings, as `group.key`, and their names now."""
+    return {
+        f"{group}.{old}": f"{group}.{renamed.name}"
+        for group, kind in GROUPS.items()
+        for old, renamed in kind.old_names.items()
+    }
 
 
 def get_default_configs() -> tuple[GPTConfig, TrainingConfig]:

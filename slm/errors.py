@@ -1,21 +1,21 @@
-"""Every error that `slm` raises on purpose, as one tree.
+"""The exceptions of `slm`.
 
     SlmError                     exit code 1
-    ├── UsageError               2   a command, flag or path that cannot be right
-    │   └── ConfigError          2   a setting with an unknown name or a bad value
-    ├── DataError                1   text or token files that cannot be used
-    │   └── HubError             1   a data set that could not be fetched
-    ├── TokenizerError           1
-    ├── CheckpointError          1
-    ├── TrainingError            1   training cannot go on (a loss that is not finite, ...)
-    ├── DeviceError              2   a device or number format that this machine does not have
+    ├── UsageError               2   an invalid command, flag or path
+    │   └── ConfigError          2   an unknown setting or an invalid value
+    ├── DataError                1   text or token files cannot be used
+    │   └── HubError             1   a data set could not be downloaded
+    ├── TokenizerError           1   a tokenizer cannot be made, loaded or used
+    ├── CheckpointError          1   a checkpoint is missing, damaged or of another format
+    ├── TrainingError            1   training cannot continue, for example with a non-finite loss
+    ├── DeviceError              2   this machine does not have the device or dtype
     ├── MissingExtraError        1   an optional dependency is not installed
-    ├── WriteError               1   a file or folder that cannot be written
+    ├── WriteError               1   a file or folder cannot be written
     │   └── NoSpaceError         4   the disk is full
     ├── RunLockedError           3   another process writes to the same directory
     └── Interrupted              130, 143 or 129, after the work was saved
 
-The message names the thing, what was found and what was expected; the hint says what to do next.
+The message says what was found and what was expected; the hint says what to do next.
 The command line prints both as `error:` and `hint:` lines and exits with `exit_code`.
 """
 
@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 LONGEST_MESSAGE = 1500
-"""Characters of a message; of what is longer the middle is left out."""
+"""Maximum characters of a message; the middle of a longer one is left out."""
 
 
 class SlmError(Exception):
-    """The root of all errors that a user can cause or mend.
+    """Base class of all errors that a user can cause or fix.
 
     Args:
         message: what was found and what was expected, in one sentence.
@@ -43,10 +43,10 @@ class SlmError(Exception):
 
     exit_code: int = 1
     default_hint: str | None = None
-    """What the command line prints for an error that brings no hint of its own."""
+    """The hint of the command line for errors without one."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        # Names and values in it may come from any file.
+        # A message may contain names and values from files.
         if len(message) > LONGEST_MESSAGE:
             half = LONGEST_MESSAGE // 2
             message = f"{message[:half]}...{message[-half:]}"
@@ -58,8 +58,7 @@ class SlmError(Exception):
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Worker processes send their errors by pickle, which would call __init__ with the message
-        # alone.
+        # Worker processes send errors by pickle, which would call __init__ with the message only.
         return _restored, (type(self), self.__dict__)
 
 
@@ -70,17 +69,17 @@ def _restored(kind: type[SlmError], attributes: dict[str, Any]) -> SlmError:
 
 
 class UsageError(SlmError):
-    """A command, flag or path that cannot be right."""
+    """A command, flag or path is invalid."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A setting with an unknown name or an impossible value.
+    """A setting has an unknown name or an invalid value.
 
     Args:
-        setting: the name of the one setting whose value is impossible, where it is one; the
-            message then begins with it and a colon.
+        setting: the name of the setting, if the error is about a single one; the message then
+            begins with the name and a colon.
     """
 
     def __init__(
@@ -91,35 +90,33 @@ class ConfigError(UsageError):
 
 
 class DataError(SlmError):
-    """Text or token files that cannot be used."""
+    """Text or token files cannot be used."""
 
-    default_hint = "is the file whole, and of the kind that its name says? Fetch or make it again"
+    default_hint = "the file may be damaged, or of another type than its name says: replace it"
 
 
 class HubError(DataError):
-    """A data set that could not be fetched from the hub."""
+    """A data set could not be downloaded from the Hugging Face hub."""
 
 
 class TokenizerError(SlmError):
-    """A tokenizer that cannot be made, loaded, or used with what it was given."""
+    """A tokenizer cannot be made, loaded, or used with the given text or ids."""
 
-    default_hint = "give the path of a tokenizer that is whole, or one to make, such as bpe:4096"
+    default_hint = "give the path of a saved tokenizer, or one to make, such as bpe:4096"
 
 
 class CheckpointError(SlmError):
-    """A checkpoint that is missing, damaged, or of another format."""
+    """A checkpoint is missing, damaged or of another format."""
 
-    default_hint = (
-        "give a checkpoint that is whole: a run keeps several, in its folder checkpoints/"
-    )
+    default_hint = "use another checkpoint: a run keeps several in its folder checkpoints/"
 
 
 class TrainingError(SlmError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class DeviceError(SlmError):
-    """A device or number format that this machine does not have."""
+    """This machine does not have the device or dtype."""
 
     exit_code = 2
 
@@ -128,9 +125,9 @@ class MissingExtraError(SlmError):
     """An optional dependency is not installed.
 
     Args:
-        package: the distribution that is missing.
-        extra: the extra of `slm` that brings it.
-        purpose: what it is needed for.
+        package: the missing distribution.
+        extra: the extra of `slm` that contains it.
+        purpose: the feature that needs it.
     """
 
     def __init__(self, package: str, *, extra: str, purpose: str) -> None:
@@ -147,17 +144,17 @@ class RunLockedError(SlmError):
 
 
 class WriteError(SlmError):
-    """A file or folder that cannot be written; what was there before is untouched."""
+    """A file or folder cannot be written; its previous content is unchanged."""
 
 
 class NoSpaceError(WriteError):
-    """The disk is full; what was there before is untouched."""
+    """The disk is full; the previous content of the file is unchanged."""
 
     exit_code = 4
 
 
-class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
-    """The user or the system asked us to stop; the work up to here is saved.
+class Interrupted(SlmError):  # noqa: N818 - not an error
+    """A signal stopped the program; the work so far is saved.
 
     Args:
         signal_number: 2 (SIGINT), 15 (SIGTERM) or 1 (SIGHUP).
@@ -169,14 +166,14 @@ class Interrupted(SlmError):  # noqa: N818 - not an error of anybody's
 
 
 def command_line(*words: object) -> str:
-    """A command that can be pasted into a shell as it is: words with blanks or signs are quoted."""
+    """A command that can be pasted into a shell: special characters are quoted."""
     return " ".join(
         shell_path(word) if isinstance(word, Path) else _shell_word(str(word)) for word in words
     )
 
 
 def shell_path(path: Path) -> str:
-    """A path as a shell takes it; a leading dash would be taken for an option."""
+    """A path quoted for a shell; a leading dash is kept from looking like an option."""
     text = str(path)
     return _shell_word(f"./{text}" if text.startswith("-") else text)
 
@@ -188,8 +185,8 @@ def _shell_word(text: str) -> str:
 def install_command(extra: str, *packages: str) -> str:
     """The command that installs an extra of `slm` into this environment.
 
-    Only the project's own folder surely holds this project: an index may have another one of its
-    name. Without that folder the command names the packages themselves.
+    In a checkout it installs the checkout's extra: an index may have another project of this name.
+    Otherwise it names the packages themselves.
     """
     pip = (sys.executable or "python", "-m", "pip", "install")
     project = Path(__file__).resolve().parents[1]
@@ -199,12 +196,12 @@ def install_command(extra: str, *packages: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str | None:
-    """A sentence naming the known words nearest to a mistyped one, or None.
+    """A sentence that names the known words nearest to a misspelled one, or None.
 
     Args:
-        word: as it was typed.
-        known: what it can be.
-        prefix: what comes before each of them in the sentence.
+        word: the misspelled word.
+        known: all valid words.
+        prefix: is put before each word in the sentence.
     """
     forms = {_plain(name): prefix + name for name in known}
     plain = _plain(word[:100])
@@ -218,16 +215,16 @@ def _plain(word: str) -> str:
 
 
 def shown(value: object, longest: int = 80) -> str:
-    """A value as a message shows it: on one line, quoted if it is text, and cut where it is long.
+    """A value formatted for a message: on one line, quoted if it is text, cut if it is long.
 
-    It may be anything that a file or a command line can hold, as a number of a million digits.
+    The value may come from any file or command line, for example a number of a million digits.
     """
     if isinstance(value, str) and len(value) > longest:
-        value = value[:longest]  # its escapes may be long; what is cut is seen below
+        value = value[:longest]  # before escaping, which makes it longer
         text = repr(value) + "..."
     else:
         try:
             text = repr(value)
         except (ValueError, RecursionError):  # more digits, or more nesting, than Python shows
-            text = f"a {type(value).__name__} too long to show"
+            text = f"a very long {type(value).__name__}"
     return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -21,6 +21,7 @@ from slm.generation.backend import native_generator, plain_generator
 from slm.generation.generator import Generator
 from slm.generation.options import GenerationOptions
 from slm.model.costs import parameter_shapes
+from slm.origins import FROM_TOKENIZER
 from slm.tokenizer.base import Ids, fingerprint_of
 
 PROMPT_TOKENS = 7
@@ -165,7 +166,7 @@ def seconds_to_first_token(settings: RunConfig, starts: int) -> float:
 
     tokenizer = BytesTokenizer()
     size = max(settings.model.vocab_size, tokenizer.vocab_size)
-    settings = settings.with_values({"model.vocab_size": size}, "slm bench")
+    settings = settings.with_values({"model.vocab_size": size}, FROM_TOKENIZER)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "random")

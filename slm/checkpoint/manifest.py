@@ -1,13 +1,13 @@
-"""`MANIFEST.json`: which files belong to a checkpoint, and how to know that they are whole.
+"""`MANIFEST.json`: the files of a checkpoint with their sizes and checksums.
 
     {"format": "slm-checkpoint", "version": 1,
      "files": {"config.json": {"bytes": 1234, "sha256": "...", "crc32": [5678]}, ...},
      "checksum": "..."}
 
-It is written last and names every other file with its size, its SHA-256, and the CRC-32 of each
-MiB, which tells where a file is damaged. Its own checksum covers all that stands before it, so no
-change to a checkpoint goes unseen. Files that it does not name are ignored. Checksums find damage,
-not forgery, so nothing that is read here is trusted for its size or depth either.
+It is written last and lists every other file with its size, its SHA-256, and the CRC-32 of each
+MiB, which shows where a file is damaged. Its own checksum covers everything before it, so every
+change to a checkpoint is detected. Files that it does not list are ignored. Checksums detect
+damage, not forgery, so sizes and nesting depths are checked as well.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_MANIFEST_BYTES = 1 << 21
 _MAX_JSON_BYTES = 24 << 20
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_DAMAGED = "it is damaged: use another checkpoint, or a copy of this one"
+_DAMAGED = "the checkpoint is damaged: use another one, or a copy of it"
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class FileRecord:
 
 
 def parse_json(raw: bytes, where: Path) -> Any:
-    """Parse JSON strictly, as `strict_json` does.
+    """Parse JSON; see `strict_json`.
 
     Raises:
-        CheckpointError: it is not such JSON; the message names `where`.
+        CheckpointError: it is not valid; the message names `where`.
     """
     try:
         return strict_json(raw)
@@ -62,7 +62,7 @@ def parse_json(raw: bytes, where: Path) -> Any:
 
 @contextlib.contextmanager
 def read_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to read into errors that name the path.
+    """Turn `OSError` into errors that name the path.
 
     Raises:
         CheckpointError: the file is missing or cannot be read.
@@ -76,7 +76,7 @@ def read_errors(path: Path) -> Iterator[None]:
 
 
 def _regular_size(path: Path) -> int:
-    """Size of a real file: links may lead outside, and a pipe would block."""
+    """The size of a regular file: links may lead outside, and a pipe would block."""
     with read_errors(path):
         status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
@@ -87,7 +87,7 @@ def _regular_size(path: Path) -> int:
 
 
 class HashingReader:
-    """A stream that hands nothing on before the checksum of its MiB was right."""
+    """A stream that returns no byte before the checksum of its MiB is verified."""
 
     def __init__(self, stream: BinaryIO, path: Path, record: FileRecord) -> None:
         self.path = path
@@ -96,13 +96,13 @@ class HashingReader:
         self._stream = stream
         self._hash = hashlib.sha256()
         self._chunks = 0
-        self._checked = memoryview(b"")  # what was read and is not handed on yet
+        self._checked = memoryview(b"")  # verified bytes that are not returned yet
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes.
 
         Raises:
-            CheckpointError: the file ends before, or is damaged here.
+            CheckpointError: the file is too short or is damaged here.
         """
         content = bytearray(size)
         self.read_into(memoryview(content))
@@ -112,7 +112,7 @@ class HashingReader:
         """Fill `target` with the next bytes.
 
         Raises:
-            CheckpointError: the file ends before, or is damaged here.
+            CheckpointError: the file is too short or is damaged here.
         """
         while target:
             if not self._checked:
@@ -128,7 +128,7 @@ class HashingReader:
             raise CheckpointError(f"{self.path} ends too early", hint=_DAMAGED)
         if zlib.crc32(content) != self._record.crc32[self._chunks]:
             raise CheckpointError(
-                f"{self.path} is not what was written: the checksum of "
+                f"{self.path} is damaged: the checksum of "
                 f"{chunk_name(self._chunks, self.size)} is wrong",
                 hint=_DAMAGED,
             )
@@ -137,23 +137,23 @@ class HashingReader:
         return content
 
     def verify(self) -> None:
-        """Say whether the whole file was as it was written.
+        """Check the SHA-256 of the whole file.
 
         Raises:
-            CheckpointError: it was not, or is not read to its end yet.
+            CheckpointError: it is wrong, or the file was not read to its end.
         """
         if self._checked or self._chunks * CHUNK_BYTES < self.size:
-            raise CheckpointError(f"{self.path} holds more than was expected", hint=_DAMAGED)
+            raise CheckpointError(f"{self.path} has unexpected bytes at its end", hint=_DAMAGED)
         if self._hash.hexdigest() != self._record.sha256:
             raise CheckpointError(
-                f"{self.path} is not what was written: its SHA-256 differs from the manifest's",
+                f"{self.path} is damaged: its SHA-256 differs from the manifest's",
                 hint=_DAMAGED,
             )
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The files of a checkpoint directory; all are there, regular, and of the right size."""
+    """The files of a checkpoint directory; all exist, are regular, and have the right size."""
 
     directory: Path
     files: Mapping[str, FileRecord]
@@ -163,8 +163,8 @@ class Manifest:
         """Read and check a directory's manifest, without reading the other files.
 
         Raises:
-            CheckpointError: it is missing, malformed or of another version, or a file that it names
-                is missing or of another size.
+            CheckpointError: it is missing, malformed or of another version, or a file that it lists
+                is missing or has another size.
         """
         path = directory / MANIFEST_NAME
         if _regular_size(path) > _MAX_MANIFEST_BYTES:
@@ -181,10 +181,10 @@ class Manifest:
         return manifest
 
     def require(self, name: str) -> FileRecord:
-        """The record of a file that must be there.
+        """The record of a required file.
 
         Raises:
-            CheckpointError: the manifest does not name it.
+            CheckpointError: the manifest does not list it.
         """
         if name not in self.files:
             raise CheckpointError(f"{self.directory / MANIFEST_NAME} lists no {name}")
@@ -192,10 +192,10 @@ class Manifest:
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[HashingReader]:
-        """Open a file to be read once, from front to back, and verified at the end.
+        """Open a file to read it once from start to end; it is verified at the end.
 
         Raises:
-            CheckpointError: the file is missing, unreadable, or not what was written.
+            CheckpointError: the file is missing, unreadable or damaged.
         """
         path, record = self.directory / name, self.require(name)
         with read_errors(path), open_regular(path, follow_links=False) as stream:
@@ -207,7 +207,7 @@ class Manifest:
         """The verified content of a JSON file.
 
         Raises:
-            CheckpointError: the file is missing, unreadable, too large, or not what was written.
+            CheckpointError: the file is missing, unreadable, too large or damaged.
         """
         path, record = self.directory / name, self.require(name)
         if record.size > _MAX_JSON_BYTES:
@@ -259,7 +259,7 @@ def _is_count(value: Any, *, below: int) -> bool:
 
 
 class HashingWriter:
-    """A stream that hashes and counts what is written to it."""
+    """A stream that hashes and counts the bytes that are written to it."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -282,7 +282,7 @@ class HashingWriter:
 
     @property
     def record(self) -> FileRecord:
-        """Size and checksums of what was written so far."""
+        """Size and checksums of the bytes so far."""
         return FileRecord(self._size, self._hash.hexdigest(), tuple(self._crc32))
 
 
@@ -305,13 +305,13 @@ class ManifestWriter:
         """Write a JSON file.
 
         Raises:
-            CheckpointError: it would be too large to be read again.
+            CheckpointError: it would be too large to read again.
         """
         raw = _json_bytes(content)
         if len(raw) > _MAX_JSON_BYTES:
             raise CheckpointError(
                 f"{self._directory / name} would have {len(raw):,} bytes, "
-                f"more than the {_MAX_JSON_BYTES:,} that are ever read"
+                f"more than the maximum of {_MAX_JSON_BYTES:,}"
             )
         with self.open(name) as writer:
             writer.write(raw)

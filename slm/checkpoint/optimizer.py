@@ -1,9 +1,9 @@
 """An optimizer's state as flat named tensors, and back, bit for bit.
 
-A tensor is named `<optimizer>.<parameter>.<key>`, as in `adamw.token_embedding.weight.exp_avg`;
-the optimizer's name is its class's in lower case. Plain numbers become tensors of no dimensions
-whose key tells the type, as `step:int`. Learning rates and other settings of the parameter groups
-are not state: the configuration decides them.
+A tensor is named `<optimizer>.<parameter>.<key>`, for example
+`adamw.token_embedding.weight.exp_avg`; the optimizer's name is its class name in lower case. Python
+numbers become tensors without dimensions whose key names the type, for example `step:int`. Learning
+rates and other settings of the parameter groups are not saved: they come from the configuration.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NUMBER_TYPES = {kind.__name__: kind for kind in _NUMBER_DTYPES}
 
 
 def optimizer_name(optimizer: torch.optim.Optimizer) -> str:
-    """The name that an optimizer's entries begin with."""
+    """The prefix of an optimizer's entries."""
     return type(optimizer).__name__.lower()
 
 
@@ -36,10 +36,10 @@ def flatten_optimizer_state(
 
     Args:
         optimizer: any whose state is tensors or plain numbers for each parameter.
-        parameter_names: the names of its parameters; other parameters may be there too.
+        parameter_names: the names of its parameters; may contain other parameters too.
 
     Raises:
-        CheckpointError: the state holds something else.
+        CheckpointError: the state contains something else.
     """
     flat: dict[str, Tensor] = {}
     for _, parameter in _parameters(optimizer):
@@ -62,17 +62,17 @@ def restore_optimizer_state(
     parameter_names: Mapping[Tensor, str],
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """Give an optimizer the state that `flatten_optimizer_state` took from one like it.
+    """Restore an optimizer's state from the result of `flatten_optimizer_state`.
 
-    The state is replaced as a whole, or not at all where something does not fit.
+    The state is replaced as a whole, or not at all if an entry does not fit.
 
     Args:
         optimizer: built for the same parameters with the same settings.
-        parameter_names: the names of its parameters; other parameters may be there too.
-        tensors: the flat state; entries of other optimizers are left alone.
+        parameter_names: the names of its parameters; may contain other parameters too.
+        tensors: the flat state; entries of other optimizers are ignored.
 
     Raises:
-        CheckpointError: entries are missing, are left over, or have an impossible shape.
+        CheckpointError: entries are missing or left over, or have a wrong shape.
     """
     prefix = optimizer_name(optimizer) + "."
     left = {
@@ -107,30 +107,30 @@ def _parameters(
 def _take(
     left: dict[str, Tensor], name: str, parameter: Tensor, group: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Move a parameter's entries out of `left` into a state of its own."""
+    """Move a parameter's entries from `left` into a state dictionary."""
     state: dict[str, Any] = {}
-    # A key has no dots, so the parameter `a.b` does not take what belongs to `a.b.c`.
+    # A key has no dots, so the parameter `a.b` does not take entries of `a.b.c`.
     for entry in [entry for entry in left if entry.rpartition(".")[0] == name]:
         key, _, kind = entry.rpartition(".")[2].partition(":")
         tensor = left.pop(entry)
         if not _fits(tensor, parameter):
             raise CheckpointError(
-                f"the optimizer state {shown(entry)} has the shape {list(tensor.shape)}, "
+                f"the optimizer state {shown(entry)} has shape {list(tensor.shape)}, "
                 f"its parameter {list(parameter.shape)}"
             )
         if kind:
             if kind not in _NUMBER_TYPES or tensor.dim():
-                raise CheckpointError(f"the optimizer state {shown(entry)} is no plain number")
+                raise CheckpointError(f"the optimizer state {shown(entry)} is not a number")
             state[key] = _NUMBER_TYPES[kind](tensor.item())
         else:
-            # Step counts live on the CPU, except where the update reads them on the device.
+            # Step counts are on the CPU, unless the update reads them on the device.
             on_device = tensor.dim() or group.get("capturable") or group.get("fused")
             state[key] = tensor.to(parameter.device if on_device else "cpu", copy=True)
     return state
 
 
 def _fits(tensor: Tensor, parameter: Tensor) -> bool:
-    """Whether a state's shape is the parameter's, or that of a statistic over its dimensions."""
+    """Whether a state has the parameter's shape, or that of a reduction over its dimensions."""
     sizes = zip(reversed(tensor.shape), reversed(parameter.shape), strict=False)
     return tensor.dim() <= parameter.dim() and all(size in {1, whole} for size, whole in sizes)
 
@@ -140,7 +140,7 @@ def _check_complete(
     parameter_names: Mapping[Tensor, str],
     states: Mapping[Tensor, Mapping[str, Any]],
 ) -> None:
-    """Parameters of one group and number of dimensions have the same keys, as one step gives."""
+    """Check that parameters of one group and number of dimensions have the same keys."""
     prefix = optimizer_name(optimizer)
     for group in optimizer.param_groups:
         for dimensions in {parameter.dim() for parameter in group["params"]}:

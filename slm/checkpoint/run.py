@@ -1,9 +1,9 @@
-"""The checkpoints of a run directory: which there are, which one counts, which may go.
+"""The checkpoints of a run directory: listing, choosing, writing and pruning them.
 
-    RUN/checkpoints/step-000500/    full checkpoints, the newest valid one counts
+    RUN/checkpoints/step-000500/    full checkpoints; the newest valid one is used
     RUN/best/                       the best by validation loss, without optimizer state
 
-Only the holder of the run's lock (`files.directory_lock`) writes here; anyone may read meanwhile.
+Only the holder of the run's lock (`files.directory_lock`) may write; others may read meanwhile.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _STEP_NAME = re.compile(r"step-(\d{6,18})")
 
 
 def step_directory(run: Path, step: int) -> Path:
-    """Where a run's checkpoint of a step is."""
+    """The path of a run's checkpoint of a step."""
     return run / CHECKPOINTS / f"step-{step:06d}"
 
 
 def step_directories(run: Path) -> list[Path]:
-    """Where a run's checkpoints are, valid or not, the newest first; see `standing_directory`."""
+    """The paths of a run's checkpoints, valid or not, newest first; see `standing_directory`."""
     try:
         entries = {without_aside(entry) for entry in (run / CHECKPOINTS).iterdir()}
     except OSError:
@@ -61,9 +61,9 @@ def _step_of(directory: Path) -> int:
 
 
 def clean_run(run: Path) -> None:
-    """Remove what a dead writer left in a run directory, and finish what it could not.
+    """Remove what an interrupted process left in a run directory, and finish its replacements.
 
-    Call it once, when the run's lock is held and nothing is written yet.
+    Call it once, with the run's lock held, before anything is written.
 
     Raises:
         WriteError: a checkpoint that was being replaced cannot be put back.
@@ -83,11 +83,11 @@ def write_run_checkpoint(
     optimizer_state: Mapping[str, Tensor],
     keep: int = 2,
 ) -> Path:
-    """Write the checkpoint of a step, then remove all but the newest `keep`; returns its place.
+    """Write the checkpoint of a step, remove all but the newest `keep`, and return its path.
 
     Raises:
-        CheckpointError: the weights do not fit the config or are not finite; nothing is written.
-        WriteError, NoSpaceError: nothing is left behind, and the older checkpoints stay.
+        CheckpointError: the weights do not fit the config or are non-finite; nothing is written.
+        WriteError, NoSpaceError: nothing is left behind, and the older checkpoints are kept.
     """
     path = step_directory(run, state.step)
     save_checkpoint(
@@ -110,11 +110,11 @@ def write_best(
     tokenizer: Tokenizer | None,
     state: TrainState,
 ) -> Path:
-    """Write or replace the best model of a run, without optimizer state; returns its place.
+    """Write or replace the best model of a run, without optimizer state, and return its path.
 
     Raises:
-        CheckpointError: the weights do not fit the config or are not finite; nothing is written.
-        WriteError, NoSpaceError: nothing is left behind, and the older best model stays.
+        CheckpointError: the weights do not fit the config or are non-finite; nothing is written.
+        WriteError, NoSpaceError: nothing is left behind, and the older best model is kept.
     """
     path = run / BEST
     save_checkpoint(path, model_state=model_state, config=config, tokenizer=tokenizer, state=state)
@@ -122,15 +122,15 @@ def write_best(
 
 
 def prune(run: Path, keep: int, *, newest: int | None = None) -> None:
-    """Remove a run's oldest checkpoints, except the newest `keep` that look whole.
+    """Remove a run's oldest checkpoints, except the newest `keep` with a readable manifest.
 
-    Before anything goes, one of those that stay is read and verified: a valid one always remains.
+    Before anything is removed, one that is kept is read and verified: a valid one always remains.
 
     Args:
         run: the run directory.
-        keep: how many stay.
-        newest: the step just saved. Those above it were passed over as damaged when the run went
-            on from an earlier one, so they go too.
+        keep: the number of checkpoints to keep.
+        newest: the step just saved. Checkpoints of later steps were skipped as damaged when the
+            run was resumed, so they are removed too.
 
     Raises:
         WriteError: a checkpoint cannot be removed.
@@ -165,15 +165,15 @@ def _is_valid(directory: Path) -> bool:
     return True
 
 
-def newest_checkpoint(run: Path, *, warn: Callable[[str], None] | None = None) -> Checkpoint | None:
-    """The newest valid full checkpoint of a run, verified to the last byte; None if none is there.
+def newest_checkpoint(run: Path, *, log: Callable[[str], None] | None = None) -> Checkpoint | None:
+    """The newest valid full checkpoint of a run, fully verified; None if there is none.
 
     Args:
         run: the run directory.
-        warn: is told of every newer checkpoint that is damaged.
+        log: is called with a sentence about each newer checkpoint that is damaged.
 
     Raises:
-        CheckpointError: there are checkpoints, but every one of them is damaged.
+        CheckpointError: there are checkpoints, but all of them are damaged.
     """
     damage: CheckpointError | None = None
     for directory in step_directories(run):
@@ -181,32 +181,32 @@ def newest_checkpoint(run: Path, *, warn: Callable[[str], None] | None = None) -
             checkpoint = load_checkpoint(directory)
             if checkpoint.state.step != _step_of(directory):
                 raise CheckpointError(
-                    f"{directory} holds the checkpoint of step {checkpoint.state.step}"
+                    f"{directory} contains the checkpoint of step {checkpoint.state.step}"
                 )
             _ = checkpoint.optimizer_state
         except CheckpointError as error:
             damage = damage or error
-            if warn is not None:
-                warn(f"passing over a damaged checkpoint: {error.message}")
+            if log is not None:
+                log(f"skipping a damaged checkpoint: {error.message}")
         else:
             return checkpoint
     if damage is not None:
         raise CheckpointError(
             f"{run} has no valid checkpoint: {damage.message}",
-            hint="start the run anew in another folder",
+            hint="start a new run in another folder",
         )
     return None
 
 
-def open_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = None) -> Checkpoint:
-    """Read and verify the checkpoint that a user means by a path; see `resolve_checkpoint`.
+def open_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = None) -> Checkpoint:
+    """Read and verify the checkpoint at a user's path; see `resolve_checkpoint`.
 
     Raises:
-        UsageError: nothing is there.
-        CheckpointError: it is damaged or of another version; of a run's damaged `best` the hint
-            names the run's other checkpoints.
+        UsageError: there is none.
+        CheckpointError: it is damaged or has another version. If a run's `best` is damaged, the
+            hint names the run's other checkpoints.
     """
-    directory = resolve_checkpoint(path, warn=warn)
+    directory = resolve_checkpoint(path, log=log)
     try:
         return load_checkpoint(directory)
     except CheckpointError as error:
@@ -215,40 +215,40 @@ def open_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = No
             raise
         raise CheckpointError(
             error.message,
-            hint="the newest checkpoint of the run may be whole: give "
+            hint="the newest checkpoint of the run may be undamaged: give "
             + command_line(run / CHECKPOINTS),
         ) from error
 
 
-def resolve_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None = None) -> Path:
-    """The checkpoint directory that a user means by a path.
+def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = None) -> Path:
+    """The checkpoint directory that a user's path refers to.
 
-    A run directory means its `best`, else its newest valid step; `RUN/checkpoints` means the newest
-    valid step; a checkpoint, or a file in one, means that checkpoint.
+    A run directory refers to its `best`, or else to its newest valid step; `RUN/checkpoints` to the
+    newest valid step; a checkpoint, or a file in one, to that checkpoint.
 
     Args:
-        path: what the user gave.
-        warn: is told of everything better that is damaged.
+        path: a user's path.
+        log: is called with a sentence about each preferred checkpoint that is damaged.
 
     Raises:
-        UsageError: nothing is there; the message says what was looked for.
-        CheckpointError: something else is there, or no checkpoint in it is valid.
+        UsageError: there is no checkpoint; the message names the files that were looked for.
+        CheckpointError: the path is something else, or contains no valid checkpoint.
     """
     path = Path(path)
-    if path.name in ("", ".."):  # `.` and the like: whatever its name is, it may be `checkpoints`
+    if path.name in ("", ".."):  # `.` and similar: the real name may be `checkpoints`
         path = path.resolve()
     standing = standing_directory(path)
     if status_of(standing) is None:
         raise UsageError(
             f"there is no checkpoint at {path}",
             hint=did_you_mean(path.name, _names_beside(path))
-            or "give a run directory, as `models`",
+            or "give a run directory, for example runs/demo",
         )
     if not standing.is_dir():
         if (path.parent / MANIFEST_NAME).is_file():
             return path.parent
         raise CheckpointError(
-            f"{path} is {_kind_of_file(path)}, not a checkpoint of slm",
+            f"{path} is {_kind_of_file(path)}, not an slm checkpoint",
             hint="give a run directory or a checkpoint directory in it",
         )
     if (standing / MANIFEST_NAME).is_file():
@@ -256,15 +256,15 @@ def resolve_checkpoint(path: Path | str, *, warn: Callable[[str], None] | None =
     best = standing_directory(path / BEST)
     if (best / MANIFEST_NAME).is_file():
         return path / BEST
-    if best.is_dir() and warn is not None:
-        warn(f"passing over {path / BEST}: its {MANIFEST_NAME} is missing")
+    if best.is_dir() and log is not None:
+        log(f"skipping {path / BEST}: its {MANIFEST_NAME} is missing")
     run = path.parent if path.name == CHECKPOINTS else path
-    newest = newest_checkpoint(run, warn=warn)
+    newest = newest_checkpoint(run, log=log)
     if newest is None:
         raise UsageError(
             f"there is no checkpoint in {path}: looked for {MANIFEST_NAME}, "
             f"{BEST}/{MANIFEST_NAME} and {CHECKPOINTS}/step-*/{MANIFEST_NAME}",
-            hint="give a run's folder, which --out named when it was trained",
+            hint="give a run directory: the --out of the training",
         )
     return newest.path
 
@@ -277,13 +277,13 @@ def _names_beside(path: Path) -> list[str]:
 
 
 def _holds_checkpoint(path: Path) -> bool:
-    """Whether a folder looks like a checkpoint or a run that has one."""
+    """Whether a folder looks like a checkpoint, or like a run with checkpoints."""
     is_one = (path / MANIFEST_NAME).is_file() or (path / BEST / MANIFEST_NAME).is_file()
     return is_one or bool(step_directories(path))
 
 
 def _kind_of_file(path: Path) -> str:
-    """What a file is by its first bytes, whatever its name says."""
+    """The type of a file by its first bytes, in words."""
     try:
         with open_regular(path) as stream:
             return kind_by_magic(stream.read(16)) or "a file"

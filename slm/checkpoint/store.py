@@ -1,14 +1,14 @@
-"""One checkpoint: a directory that holds a model and all that belongs to it.
+"""One checkpoint: a directory with a model and everything that belongs to it.
 
     model.safetensors        the weights
-    config.json              all settings of the run, the model's shape among them
-    tokenizer.json           the tokenizer, so that a model never meets the wrong one
-    state.json               where training stood
-    optimizer.safetensors    only where training may go on from here
-    MANIFEST.json            size and checksums of each
+    config.json              all settings of the run, including the model's shape
+    tokenizer.json           the tokenizer, so that a model is never used with the wrong one
+    state.json               the state of the training
+    optimizer.safetensors    only in checkpoints that training can resume from
+    MANIFEST.json            size and checksums of each file
 
-It is written beside its place, flushed to the disk and renamed, so it is whole or absent. Reading
-verifies every file in the pass that reads it, and nothing is ever unpickled.
+It is written to a temporary directory, flushed to the disk and renamed, so it is complete or
+absent. Each file is verified while it is read, and nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -50,11 +50,10 @@ CONFIG_NAME = "config.json"
 TOKENIZER_NAME = "tokenizer.json"
 STATE_NAME = "state.json"
 
-_FIRST_BLOCK = "blocks.0."
 _READ_ATTEMPTS = 200
-"""Writers that a reader may meet in a row; each needs longer than a small model's reading."""
-_OPTIMIZER_TIMES_MODEL = 32
-"""AdamW keeps 2 numbers a weight; anything above this many bytes a byte is no optimizer's state."""
+"""How often a read is repeated because the checkpoint was replaced meanwhile."""
+_MAX_OPTIMIZER_RATIO = 32
+"""AdamW stores 2 numbers per weight; a file above this ratio is not an optimizer state."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Checkpoint:
     _weights: Mapping[str, StoredTensor] = field(repr=False)
     _manifest: Manifest = field(repr=False)
     _tokenizer_description: Any = field(repr=False)
-    """The tokenizer's JSON data, read with the weights as a later writer may replace them all."""
+    """The tokenizer's JSON data, read with the weights, since the files may be replaced later."""
 
     @functools.cached_property
     def model_state(self) -> Mapping[str, Tensor]:
@@ -75,9 +74,9 @@ class Checkpoint:
         return {name: stored.tensor() for name, stored in self._weights.items()}
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Name to weights in float32, for programs that compute without PyTorch.
+        """Name to weights in float32, for the engine that computes without PyTorch.
 
-        They share the memory of `model_state` where that is in float32.
+        Weights that are stored in float32 share the memory of `model_state`.
         """
         return {name: stored.float32() for name, stored in self._weights.items()}
 
@@ -86,7 +85,7 @@ class Checkpoint:
         """The model's tokenizer.
 
         Raises:
-            CheckpointError: the checkpoint has none, or it is damaged or has too many ids.
+            CheckpointError: the checkpoint has none, or it is damaged or its vocabulary too large.
         """
         from slm.tokenizer import tokenizer_from_json
 
@@ -102,7 +101,7 @@ class Checkpoint:
 
     @property
     def has_optimizer_state(self) -> bool:
-        """Whether training can go on from here."""
+        """Whether training can resume from this checkpoint."""
         return OPTIMIZER_NAME in self._manifest.files
 
     @functools.cached_property
@@ -114,22 +113,22 @@ class Checkpoint:
         """
         if not self.has_optimizer_state:
             raise CheckpointError(
-                f"{self.path} has no optimizer state, so training cannot go on from it",
-                hint="resume from the run directory, which takes its newest full checkpoint",
+                f"{self.path} has no optimizer state, so training cannot resume from it",
+                hint="resume from the run directory, whose newest full checkpoint is used",
             )
-        limit = _OPTIMIZER_TIMES_MODEL * self._manifest.require(MODEL_NAME).size
+        limit = _MAX_OPTIMIZER_RATIO * self._manifest.require(MODEL_NAME).size
         if self._manifest.files[OPTIMIZER_NAME].size > limit:
             raise CheckpointError(f"{self.path / OPTIMIZER_NAME} is too large for this model")
         with self._manifest.open(OPTIMIZER_NAME) as reader:
             return read_tensors(reader, check=lambda header: None)
 
     def build_model(self, device: torch.device | str = "cpu") -> GPT:
-        """The model with these weights, ready to generate (in eval mode)."""
+        """The model with these weights, in eval mode."""
         import torch
 
         from slm.model import GPT
 
-        # The initial values are overwritten; drawing them must not move the caller's generator.
+        # The initial values are overwritten; drawing them must not advance the caller's generator.
         with torch.random.fork_rng(devices=[]):
             model = GPT(self.config.model)
         model.load_state_dict(dict(self.model_state))
@@ -145,19 +144,19 @@ def save_checkpoint(
     state: TrainState,
     optimizer_state: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write a checkpoint directory; an older one of that name is replaced when this one is whole.
+    """Write a checkpoint directory; an older one of that name is replaced once this is complete.
 
     Args:
         path: the directory.
-        model_state: name to weights, as `GPT.state_dict()` gives; from any device.
+        model_state: name to weights, from `GPT.state_dict()`, on any device.
         config: all settings of the run; `config.model` is the shape of the weights.
-        tokenizer: what the model was trained with; None: the model reads ids only.
-        state: where training stands.
-        optimizer_state: flat, as `flatten_optimizer_state` gives; None: only for generating.
+        tokenizer: the model's tokenizer; None: the model is used with token ids only.
+        state: the state of the training.
+        optimizer_state: from `flatten_optimizer_state`; None: training cannot resume from it.
 
     Raises:
-        CheckpointError: the weights do not fit the config or are not finite; nothing is written.
-        WriteError, NoSpaceError: nothing is left behind, and an older checkpoint stays.
+        CheckpointError: the weights do not fit the config or are non-finite; nothing is written.
+        WriteError, NoSpaceError: nothing is left behind, and an older checkpoint is kept.
     """
     _check_shapes({name: tuple(w.shape) for name, w in model_state.items()}, config.model, path)
     _check_finite(model_state, path)
@@ -183,15 +182,16 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
-    """Read and verify a checkpoint directory; it may be replaced by a writer meanwhile.
+    """Read and verify a checkpoint directory; it may be replaced meanwhile.
 
-    All is verified at once but the optimizer state, which is when it is asked for.
+    The optimizer state is read and verified later, when it is used.
 
     Args:
         path: the directory itself; see `resolve_checkpoint` for run directories.
 
     Raises:
-        CheckpointError: a file is missing, damaged, of another version, or does not fit the others.
+        CheckpointError: a file is missing or damaged, has another version, or does not fit the
+            others.
     """
     path = Path(path)
     for _ in range(_READ_ATTEMPTS - 1):
@@ -205,13 +205,13 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 
 
 def _identity(path: Path) -> tuple[Path, int, int] | None:
-    """What changes when a directory is set aside or replaced by another one."""
-    place = standing_directory(path)
+    """A value that changes when a directory is replaced or moved aside."""
+    directory = standing_directory(path)
     try:
-        status = place.stat()
+        status = directory.stat()
     except OSError:
         return None
-    return place, status.st_ino, status.st_mtime_ns
+    return directory, status.st_ino, status.st_mtime_ns
 
 
 def _load(path: Path) -> Checkpoint:
@@ -240,10 +240,10 @@ def _load(path: Path) -> Checkpoint:
 
 
 def verify_checkpoint(path: Path | str) -> None:
-    """Read and verify all of a checkpoint, the optimizer state included where there is one.
+    """Read and verify a whole checkpoint, including the optimizer state if it has one.
 
     Raises:
-        CheckpointError: the first thing that is not as it should be.
+        CheckpointError: the first error found.
     """
     checkpoint = load_checkpoint(path)
     if checkpoint.has_optimizer_state:
@@ -261,20 +261,20 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, wher
     for name, shape in shapes.items():
         if shape != expected[name]:
             raise CheckpointError(
-                f"{where}: {name} has the shape {list(shape)}, "
-                f"the settings say {list(expected[name])}"
+                f"{where}: {name} has shape {list(shape)}, "
+                f"expected {list(expected[name])} from the settings"
             )
 
 
 def _check_finite(tensors: Mapping[str, Tensor], where: Path) -> None:
     for name, tensor in tensors.items():
-        # One pass without a temporary: NaN and infinities show in the extremes.
+        # Minimum and maximum show NaN and infinities, without a temporary array.
         if tensor.numel() and not all(e.isfinite() for e in tensor.detach().aminmax()):
             raise _not_finite(name, where)
 
 
 def _not_finite(name: str, where: Path) -> CheckpointError:
-    return CheckpointError(f"{where}: {name} has values that are not finite")
+    return CheckpointError(f"{where}: {name} has non-finite values")
 
 
 def _check_vocabulary(tokenizer: Tokenizer, config: GPTConfig, where: Path) -> None:

@@ -1,10 +1,10 @@
-"""Tensors in files of the safetensors format, written and read in one pass, with their checksum.
+"""Reads and writes safetensors files in one pass, together with their checksums.
 
 The format (https://huggingface.co/docs/safetensors): the header's length as 8 little-endian bytes;
-the header, JSON that gives each tensor's dtype, shape and place; the tensors' bytes without gaps.
-The library of that name reads these files; here they are read and written tensor by tensor, so
-that the checksum is made on the way, a full disk is an ordinary error, memory holds the tensors
-once, and a hostile header is refused before anything is allocated for it.
+the header, JSON with each tensor's dtype, shape and byte range; the tensors' bytes without gaps.
+The safetensors library reads these files too; decision 0010 has the measured reasons for this
+module: checksums are computed in the same pass, memory holds the tensors once, a full disk is an
+ordinary error, and a malicious header is refused before anything is allocated for it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dtype:
-    """A number format."""
+    """A dtype of the format."""
 
     name: str
-    """As PyTorch calls it."""
+    """PyTorch's name."""
     stored: np.dtype[Any]
-    """How NumPy holds it: itself, or integers of its size."""
+    """The NumPy dtype of the bytes; bfloat16 is stored as unsigned integers."""
     is_floating_point: bool = False
 
 
@@ -49,19 +49,19 @@ DTYPES = {
     "U8": Dtype("uint8", np.dtype("u1")),
     "BOOL": Dtype("bool", np.dtype("?")),
 }
-"""Name in the format to what it is."""
+"""The format's names of dtypes."""
 _CODES = {dtype.name: code for code, dtype in DTYPES.items()}
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 1 << 23
 _MAX_TENSORS = 50_000
 _MAX_DIMENSIONS = 8
 _MAX_ELEMENTS = 2**59
-"""With dimensions of size zero left out: PyTorch's strides must not overflow for them either."""
+"""Not counting dimensions of size zero: PyTorch's strides must not overflow for them either."""
 
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """What a header says of one tensor; `begin` counts bytes from the end of the header."""
+    """The header's entry of one tensor; `begin` counts bytes from the end of the header."""
 
     dtype: Dtype
     shape: tuple[int, ...]
@@ -69,12 +69,12 @@ class TensorEntry:
 
     @property
     def size(self) -> int:
-        """Number of bytes."""
+        """The number of bytes."""
         return math.prod(self.shape) * self.dtype.stored.itemsize
 
     @property
     def end(self) -> int:
-        """Where the tensor's bytes end."""
+        """The offset after the tensor's last byte."""
         return self.begin + self.size
 
 
@@ -83,11 +83,11 @@ Header = Mapping[str, TensorEntry]
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor as it was read; PyTorch is needed only to have it as one of its own."""
+    """The bytes of a tensor; only `tensor` needs PyTorch."""
 
     entry: TensorEntry
     content: npt.NDArray[np.uint8]
-    """Its bytes."""
+    """The tensor's bytes."""
 
     def tensor(self) -> Tensor:
         """The tensor, on the CPU; it shares this memory."""
@@ -103,28 +103,28 @@ class StoredTensor:
         numbers = self.content.view(self.entry.dtype.stored)
         if self.entry.dtype.name == "bfloat16":  # the upper half of a float32
             numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
-        with np.errstate(over="ignore"):  # of numbers in float64
+        with np.errstate(over="ignore"):  # from float64
             return numbers.astype(np.float32, copy=False).reshape(self.entry.shape)
 
     def is_finite(self) -> bool:
-        """Whether no value of a floating-point tensor is infinite or none."""
+        """Whether a floating-point tensor has neither NaN nor infinities."""
         if not self.entry.size:
             return True
         numbers = self.content.view(self.entry.dtype.stored)
-        if self.entry.dtype.name == "bfloat16":  # whose exponents are all ones then
+        if self.entry.dtype.name == "bfloat16":  # NaN and infinities have an exponent of all ones
             return not bool(((numbers & 0x7F80) == 0x7F80).any())
-        # Passes without a temporary: NaN and infinities show in the extremes.
+        # Minimum and maximum show NaN and infinities, without a temporary array.
         with np.errstate(invalid="ignore"):
             return bool(np.isfinite(numbers.min()) and np.isfinite(numbers.max()))
 
 
 def write_tensors(writer: HashingWriter, tensors: Mapping[str, Tensor]) -> None:
-    """Write named tensors, from whatever device they are on, one at a time.
+    """Write named tensors from any device, one at a time.
 
     Raises:
-        CheckpointError: a tensor's dtype has no name in the format.
+        CheckpointError: the format does not have a tensor's dtype.
     """
-    # Wide numbers first, so that every tensor starts at a multiple of its item size.
+    # Large items first, so that every tensor starts at a multiple of its item size.
     ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     begin = 0
@@ -155,14 +155,14 @@ def read_tensors(reader: HashingReader, check: Callable[[Header], None]) -> dict
 
 
 def read_stored(reader: HashingReader, check: Callable[[Header], None]) -> dict[str, StoredTensor]:
-    """Read named tensors; they share one block of memory.
+    """Read named tensors into one block of memory.
 
     Args:
         reader: a file at its beginning.
-        check: sees the header before anything is allocated, and raises if it is not as expected.
+        check: is called with the header before anything is allocated, and raises if it is wrong.
 
     Raises:
-        CheckpointError: the header is malformed, or the file too short.
+        CheckpointError: the header is malformed, or the file is too short.
     """
     header, header_size = _read_header(reader)
     check(header)
@@ -170,7 +170,7 @@ def read_stored(reader: HashingReader, check: Callable[[Header], None]) -> dict[
         block = np.empty(reader.size - header_size, dtype=np.uint8)
     except (ValueError, MemoryError):
         raise CheckpointError(
-            f"{reader.path} needs {reader.size:,} bytes of memory, more than there is"
+            f"{reader.path} needs {reader.size:,} bytes of memory, more than are available"
         ) from None
     reader.read_into(block.data)
     return {
@@ -179,19 +179,19 @@ def read_stored(reader: HashingReader, check: Callable[[Header], None]) -> dict[
 
 
 def _bytes_of(flat: Tensor) -> memoryview:
-    """The memory of a contiguous tensor of one dimension."""
+    """The memory of a contiguous one-dimensional tensor."""
     import torch
 
     return flat.view(torch.uint8).numpy().data
 
 
 def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
-    """The entries in the order of their bytes, and the number of bytes before the first one's."""
+    """The entries in the order of their bytes, and the size of the header in bytes."""
     length = int.from_bytes(reader.read(_LENGTH_BYTES), "little")
     if length > min(_MAX_HEADER_BYTES, reader.size - _LENGTH_BYTES):
-        raise CheckpointError(f"{reader.path} has an impossible header of {length} bytes")
+        raise CheckpointError(f"{reader.path} has an invalid header length of {length} bytes")
     text = reader.read(length)
-    if text.count(b'"data_offsets"') > _MAX_TENSORS:  # told before half a million objects are made
+    if text.count(b'"data_offsets"') > _MAX_TENSORS:  # before parsing makes as many objects
         raise CheckpointError(f"{reader.path} has more than {_MAX_TENSORS:,} tensors")
     table = parse_json(text, reader.path)
     if not isinstance(table, dict):
@@ -206,7 +206,8 @@ def _read_header(reader: HashingReader) -> tuple[dict[str, TensorEntry], int]:
     for name, entry in entries:
         if entry.begin != end or entry.begin % entry.dtype.stored.itemsize:
             raise CheckpointError(
-                f"{reader.path}: the bytes of {shown(name)} overlap, gape or lie askew"
+                f"{reader.path}: the bytes of {shown(name)} overlap others, or leave a gap, or are "
+                "misaligned"
             )
         end = entry.end
     header_size = _LENGTH_BYTES + length

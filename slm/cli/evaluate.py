@@ -98,11 +98,11 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
 
     limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
     meant = held_out.model_copy(update={"source": source, "limit": limit})
-    opened = source_of(meant, note=say)
+    opened = source_of(meant, log=say)
     path = existing_path(source)
     if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
         say(f"scoring the whole of {source}")
-        return read_documents(path, note=say), "all"
+        return read_documents(path, log=say), "all"
     if split == "all":
         both = itertools.chain(opened.pieces("train"), opened.pieces("validation"))
         return both, "all"

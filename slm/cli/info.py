@@ -133,7 +133,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     """
     from slm.checkpoint import newest_checkpoint, open_checkpoint
 
-    checkpoint = open_checkpoint(path, warn=lambda text: say(f"note: {text}"))
+    checkpoint = open_checkpoint(path, log=lambda text: say(f"note: {text}"))
     directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     stands_at: Checkpoint | None = checkpoint
@@ -208,7 +208,7 @@ def _settings(config: RunConfig) -> dict[str, dict[str, Any]]:
     for name in setting_names():
         group, _, key = name.partition(".")
         value = getattr(getattr(config, group), key)
-        described[name] = {"value": value, "origin": config.origins.get(name, "default")}
+        described[name] = {"value": value, "origin": str(config.origin_of(name))}
     return described
 
 

@@ -46,7 +46,7 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
     from slm.checkpoint import open_checkpoint
 
     device = resolve_device(device or "auto")
-    checkpoint = open_checkpoint(path, warn=lambda text: say(f"note: {text}"))
+    checkpoint = open_checkpoint(path, log=lambda text: say(f"note: {text}"))
     return LoadedModel(
         path=checkpoint.path,
         model=checkpoint.build_model(device),
@@ -82,11 +82,11 @@ def load_checkpoint_generator(
     from slm.checkpoint import open_checkpoint
     from slm.generation import load_generator
 
-    def note(text: str) -> None:
+    def log(text: str) -> None:
         say(f"note: {text}")
 
-    checkpoint = open_checkpoint(path, warn=note)
-    generator = load_generator(checkpoint, device=device, dtype=dtype, say=note)
+    checkpoint = open_checkpoint(path, log=log)
+    generator = load_generator(checkpoint, device=device, dtype=dtype, say=log)
     return checkpoint.path, generator
 
 

@@ -17,7 +17,7 @@ from slm.cli.settings_help import as_toml
 from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.parallel.processes import Process
-from slm.presets import old_names, parse_assignment
+from slm.presets import current_name, parse_assignment
 from slm.runs.settings import idle_settings, no_effect
 
 
@@ -81,7 +81,7 @@ def note_old_names(assignments: Iterable[str]) -> None:
     """Print the current names of settings that are given as `key=value` by an old name."""
     for text in assignments:
         name = text.partition("=")[0].strip()
-        now = old_names().get(name)
+        now = current_name(name)
         if now is not None:
             key, value = now.rpartition(".")[2], parse_assignment(text)[1]
             note(f"{name} is now called {key}: use --set {key}={as_toml(value)}")

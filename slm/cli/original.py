@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +30,7 @@ from slm.cli.train import (
 )
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
+from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.runs.settings import (
@@ -135,7 +135,7 @@ def train(
             existing="resume" if resume else "set-aside",
             force_reload=force_reload,
             progress=preparation_progress(),
-            note=say,
+            log=say,
             began_at=context.obj,
             owns_process=True,
         ) as trainer:
@@ -156,7 +156,7 @@ def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunCon
     chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
     for name, (place, flag) in DEFAULT_PLACES.items():
         if name not in chosen.origins:
-            chosen = chosen.with_values({name: place}, flag)
+            chosen = chosen.with_values({name: place}, Origin(OriginKind.FLAG, flag))
     return chosen if preset is None else _with_its_data(chosen)
 
 
@@ -170,12 +170,12 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
 
     So other data that are in the data directory already are not taken in their place.
     """
-    chosen = {
-        name: "--preset"
+    values = {
+        name: settings.value_of(name)
         for name in ("data.source", "data.tokenizer")
-        if settings.origins.get(name, "preset ").startswith("preset ")
+        if settings.origin_of(name).is_open
     }
-    return replace(settings, origins={**settings.origins, **chosen})
+    return settings.with_values(values, Origin(OriginKind.FLAG, "--preset"))
 
 
 def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool) -> RunTrainer:
@@ -195,7 +195,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
     try:
         with preparation_progress() as progress:
             directory = obtain_data(
-                settings, as_they_are=True, force=force_reload, progress=progress, note=say
+                settings, as_they_are=True, force=force_reload, progress=progress, log=say
             )
         settings = fit_vocabulary(settings, directory.tokenizer)
         say_idle(
@@ -222,7 +222,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             ),
             f"the model in {model_path} has its own shape",
         )
-        settings = settings.with_values(shape, f"saved in {model_path}")
+        settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
     trainer = build_trainer(settings, Process(), owns_process=True)
     trainer.load_best_model(model_path)
     return trainer

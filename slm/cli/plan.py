@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from slm.cli.output import print_json, print_table, say
-from slm.config import ORIGIN_PLAN, RunConfig
+from slm.config import RunConfig
+from slm.origins import OriginKind
 from slm.quantities import counted, gigabytes, megabytes, parameters
 
 if TYPE_CHECKING:
@@ -76,6 +77,6 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
 
 def _of_how_much(plan: Plan) -> str:
     data = plan.settings.data
-    if plan.settings.origins.get("data.limit", "").startswith(ORIGIN_PLAN):
+    if plan.settings.origin_of("data.limit").kind is OriginKind.PLAN:
         return f", from the first {counted(data.limit or 0, 'story')} of {data.source}"
     return "" if plan.epochs is None else f", {plan.epochs:,.1f} times all there is"

@@ -77,7 +77,7 @@ def prepare(
         }
     )
     data = resolve(flags=flags).data
-    text = source_of(data, note=say)
+    text = source_of(data, log=say)
     with Display() as display:
         directory = prepare_data(
             text,
@@ -85,7 +85,7 @@ def prepare(
             default_data_dir(data) if out is None else out,
             force=force_reload,
             progress=display.show_preparation,
-            note=say,
+            log=say,
         )
     if has_own_validation(text):
         note_idle(context, ["validation_fraction", "seed"], f"{text.name} has a validation split")

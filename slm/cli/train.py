@@ -27,8 +27,9 @@ from slm.cli.options import (
 )
 from slm.cli.output import Display, print_json, print_table, say
 from slm.cli.plan import print_plan, tell_plan
-from slm.config import ORIGIN_PREPARED, RunConfig
+from slm.config import RunConfig
 from slm.errors import UsageError, command_line
+from slm.origins import PREPARED
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted
@@ -107,7 +108,7 @@ def train(
     """
     flags = given(
         {
-            "data.data_dir": (_text(data), ORIGIN_PREPARED),
+            "data.data_dir": (_text(data), PREPARED),
             "data.source": (source, "--source"),
             "data.tokenizer": (tokenizer, "--tokenizer"),
             "data.limit": (limit, "--limit"),
@@ -213,7 +214,7 @@ def _train(
                 ContentionWatch(display.on_note),
             ],
             progress=preparation_progress(),
-            note=say,
+            log=say,
             began_at=began_at,
             owns_process=True,
         ) as trainer:

@@ -9,7 +9,7 @@ from typing import Any
 
 from slm.data.documents import Piece
 from slm.data.readers import (
-    Note,
+    Log,
     check_file,
     read_documents,
     rows_of,
@@ -41,7 +41,7 @@ class FileSource:
         limit: int | None,
         fraction: float,
         seed: int,
-        note: Note | None = None,
+        log: Log | None = None,
     ) -> None:
         check_file(path)
         self._path = path
@@ -49,7 +49,7 @@ class FileSource:
         self._fraction = fraction
         self._seed = seed
         self._held_out = HeldOut(
-            lambda: read_documents(path, note=note),
+            lambda: read_documents(path, log=log),
             name=str(path),
             seed=seed,
             fraction=fraction,

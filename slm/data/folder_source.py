@@ -14,7 +14,7 @@ from slm.data.file_source import FileSource, file_identity, file_status
 from slm.data.folder import FolderFiles, find_files
 from slm.data.readers import (
     READABLE,
-    Note,
+    Log,
     is_readable,
     kind_of,
     read_documents,
@@ -41,14 +41,14 @@ class FolderSource:
         limit: int | None,
         fraction: float,
         seed: int,
-        note: Note | None = None,
+        log: Log | None = None,
     ) -> None:
         self._folder = folder
         self._files = files
         self._limit = limit
         self._fraction = fraction
         self._seed = seed
-        self._note = None if note is None else _few(note, folder)
+        self._log = None if log is None else _few(log, folder)
         self._held_out = HeldOut(
             lambda: self._documents(files.train),
             name=str(folder),
@@ -126,7 +126,7 @@ class FolderSource:
 
     def _documents(self, paths: list[Path]) -> Iterator[Piece]:
         for path in paths:
-            yield from read_documents(path, note=self._note)
+            yield from read_documents(path, log=self._log)
 
 
 def open_folder(
@@ -135,28 +135,28 @@ def open_folder(
     limit: int | None,
     fraction: float,
     seed: int,
-    note: Note | None = None,
+    log: Log | None = None,
 ) -> FileSource | FolderSource:
     """The source that the files of a folder make.
 
     Args:
         folder: is there.
         limit, fraction, seed: as for `open_source`.
-        note: called with a sentence on what is not read.
+        log: called with a sentence on what is not read.
 
     Raises:
         DataError: there is no training text, it cannot be said which it is, or shards are missing.
     """
     files = find_files(folder, _kind_of, expected=READABLE)
-    if note is not None:
+    if log is not None:
         for sentence in files.notes(folder):
-            note(sentence)
+            log(sentence)
     if len(files.train) == 1 and not files.validation:
-        return FileSource(files.train[0], limit=limit, fraction=fraction, seed=seed, note=note)
-    return FolderSource(folder, files, limit=limit, fraction=fraction, seed=seed, note=note)
+        return FileSource(files.train[0], limit=limit, fraction=fraction, seed=seed, log=log)
+    return FolderSource(folder, files, limit=limit, fraction=fraction, seed=seed, log=log)
 
 
-def _few(note: Note, folder: Path) -> Note:
+def _few(log: Log, folder: Path) -> Log:
     """A note of which the first few sentences are passed on: there may be thousands of files."""
     said: set[str] = set()
 
@@ -165,7 +165,7 @@ def _few(note: Note, folder: Path) -> Note:
             return
         said.add(sentence)
         is_over = len(said) > _NOTES_ABOUT_FILES
-        note(f"note: {folder}: notes about further files are left out" if is_over else sentence)
+        log(f"note: {folder}: notes about further files are left out" if is_over else sentence)
 
     return say
 

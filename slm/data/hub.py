@@ -59,10 +59,10 @@ class HubSource:
         limit: int | None,
         fraction: float,
         seed: int,
-        note: Callable[[str], None] | None = None,
+        log: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
-        self._note = note or (lambda sentence: None)
+        self._log = log or (lambda sentence: None)
         self._limit = limit
         self._fraction = fraction
         self._seed = seed
@@ -122,7 +122,7 @@ class HubSource:
             known = kind_of(path.name).format
             format = known or _FORMATS[str((self._listing or {})["kind"])]
             yield from read_documents(
-                path, name=f"{self.name}/{file}", format=format, note=self._note
+                path, name=f"{self.name}/{file}", format=format, log=self._log
             )
 
     def _files(self) -> dict[str, list[str]]:
@@ -142,7 +142,7 @@ class HubSource:
             problem = unreachable(constants.ENDPOINT)
         if problem is not None:
             if known is not None and not self._again:
-                self._note(f"{problem}: using the cached copy of {self.name}")
+                self._log(f"{problem}: using the cached copy of {self.name}")
                 return known
             raise HubError(
                 f"cannot fetch the data set {self.name}: {problem}", hint=_NO_NETWORK_HINT
@@ -165,7 +165,7 @@ class HubSource:
             commit = str((self._listing or {})["commit"])
             cached = try_to_load_from_cache(self.name, file, revision=commit, repo_type="dataset")
             if self._online and (file in self._again or not isinstance(cached, str)):
-                self._note(f"downloading {file} of {self.name}")
+                self._log(f"downloading {file} of {self.name}")
             local = hf_hub_download(
                 self.name,
                 file,

@@ -329,7 +329,7 @@ def _last_piece(text: str, begun: bool) -> Iterator[Piece]:
 
 
 def without_markers(
-    documents: Iterable[Piece], *, name: str, note: Callable[[str], None] | None = None
+    documents: Iterable[Piece], *, name: str, log: Callable[[str], None] | None = None
 ) -> Iterator[Piece]:
     """Documents without the markers at their starts and ends, as other programs' rows have them.
 
@@ -337,9 +337,9 @@ def without_markers(
         documents: in pieces; each is one text already, so that markers within it are text, of which
             a note is made.
         name: what to call them in notes.
-        note: called with a sentence when a marker is left out, and when one is kept.
+        log: called with a sentence when a marker is left out, and when one is kept.
     """
-    begins, is_said, is_said_inside = True, note is None, note is None
+    begins, is_said, is_said_inside = True, log is None, log is None
     for piece in documents:
         text = piece.text
         found: list[str] = []
@@ -351,17 +351,17 @@ def without_markers(
             while (marker := _marker_at(text.rstrip(), str.endswith)) is not None:
                 found.append(marker)
                 text = text.rstrip()[: -len(marker)].rstrip()
-        if found and note is not None and not is_said:
+        if found and log is not None and not is_said:
             is_said = True
-            note(
+            log(
                 f"note: {name}: markers at the start or end of a text, such as {found[-1]}, are "
                 "left out"
             )
         inside = None if is_said_inside else special_token_in(text)
-        if inside is not None and note is not None:
+        if inside is not None and log is not None:
             is_said_inside = True
             elsewhere = " (in a .txt file it would separate)" if inside in USUAL.markers else ""
-            note(
+            log(
                 f"note: {name}: {inside} inside a text is learned as text, since each row is one "
                 f"document{elsewhere}"
             )

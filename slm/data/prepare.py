@@ -81,7 +81,7 @@ def prepare(
     validation_fraction: float = 0.05,
     seed: int = 0,
     progress: Callable[[PrepareProgress], None] | None = None,
-    note: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> DataDirectory:
     """Make a prepared data directory, or open it at once when it is there already.
 
@@ -92,7 +92,7 @@ def prepare(
         force: do it again even if nothing changed, and fetch data sets again.
         limit, validation_fraction, seed: for `open_source`, when `source` is a specification.
         progress: called a few times a second or less, from this thread.
-        note: called with a sentence when there is something to tell.
+        log: called with a sentence when there is something to tell.
 
     Raises:
         UsageError, DataError, HubError: the source cannot be used, or the directory has files of
@@ -105,11 +105,11 @@ def prepare(
 
     if isinstance(source, str):
         source = open_source(
-            source, limit=limit, validation_fraction=validation_fraction, seed=seed, note=note
+            source, limit=limit, validation_fraction=validation_fraction, seed=seed, log=log
         )
     parse_tokenizer(tokenizer_spec)
     out_dir = Path(out_dir)
-    tell = note or (lambda sentence: None)
+    log = log or (lambda sentence: None)
     if not force:
         ready = _up_to_date(out_dir, source, tokenizer_spec)
         if ready is not None:
@@ -119,7 +119,7 @@ def prepare(
     with directory_lock(out_dir):
         remove_partials(out_dir)
         if (out_dir / META_FILE).exists():
-            tell(f"replacing the data in {out_dir}" + _what_was_there(out_dir))
+            log(f"replacing the data in {out_dir}" + _what_was_there(out_dir))
         if force:
             source.forget()
         _write(source, tokenizer_spec, out_dir, progress)

@@ -68,7 +68,7 @@ def open_source(
     limit: int | None = None,
     validation_fraction: float = 0.05,
     seed: int = 0,
-    note: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Source:
     """Find the source that a specification means; reads no text yet.
 
@@ -77,25 +77,23 @@ def open_source(
         limit: use only this many training stories; none: all (builtin: 20,000).
         validation_fraction: share held out where the source has no validation split.
         seed: decides what is held out, and the text of the built-in corpus.
-        note: called with a sentence when there is something to tell, as a download that begins.
+        log: called with a sentence when there is something to tell, as a download that begins.
 
     Raises:
         UsageError: there is no such file, or the specification means nothing.
         DataError: a folder without training text, or a file of an unknown kind.
     """
-    note = None if note is None else _each_once(note)
+    log = None if log is None else _each_once(log)
     if spec == "builtin":
         return BuiltinSource(limit=limit, fraction=validation_fraction, seed=seed)
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
-            return open_folder(
-                path, limit=limit, fraction=validation_fraction, seed=seed, note=note
-            )
+            return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
         sentence = shard_note(path)
-        if note is not None and sentence is not None:  # it is meant, but may be a slip
-            note(sentence)
-        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, note=note)
+        if log is not None and sentence is not None:  # it is meant, but may be a slip
+            log(sentence)
+        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
     if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
@@ -107,30 +105,30 @@ def open_source(
             hint=did_you_mean(spec, ["builtin"])
             or "data sets are named owner/name, as roneneldan/TinyStories; or use --source builtin",
         )
-    return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, note=note)
+    return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, log=log)
 
 
-def source_of(data: DataConfig, *, note: Callable[[str], None] | None = None) -> Source:
+def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> Source:
     """The source that the settings of a run mean; see `open_source`."""
     return open_source(
         data.source,
         limit=data.limit,
         validation_fraction=data.validation_fraction,
         seed=data.corpus_seed,
-        note=note,
+        log=log,
     )
 
 
-def _each_once(note: Callable[[str], None]) -> Callable[[str], None]:
+def _each_once(log: Callable[[str], None]) -> Callable[[str], None]:
     """A source is read several times, and what it notes is worth saying once."""
     said: set[str] = set()
 
-    def tell(sentence: str) -> None:
+    def log_once(sentence: str) -> None:
         if sentence not in said:
             said.add(sentence)
-            note(sentence)
+            log(sentence)
 
-    return tell
+    return log_once
 
 
 def has_own_validation(source: Source) -> bool:

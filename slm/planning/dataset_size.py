@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import statistics
 
-from slm.config import ORIGIN_PREPARED, DataConfig, RunConfig
+from slm.config import DataConfig, RunConfig
 from slm.data.documents import whole_stories
 from slm.data.shards import DataDirectory
 from slm.data.sources import Source, source_of
+from slm.origins import OriginKind
 from slm.planning.machine import probe_machine
 from slm.planning.plan import READING_BYTES_PER_SECOND, Plan, Text, make_plan, with_vocabulary
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
@@ -41,9 +42,9 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, Text]:
     Raises:
         SlmError: the text is not there, or cannot be read.
     """
-    if settings.origins.get("data.data_dir") == ORIGIN_PREPARED:
+    if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
         directory = DataDirectory.open(settings.data.data_dir)
-        settings = describe_source(settings, directory, note=lambda sentence: None)
+        settings = describe_source(settings, directory, log=lambda sentence: None)
     else:
         text = text_of(settings.data)
         settings = with_vocabulary(settings, minutes, text)

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from slm.config import ORIGIN_PLAN, RunConfig
+from slm.config import RunConfig
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
+from slm.origins import Origin, OriginKind
 from slm.planning.scaling_law import LAW, seconds_per_token
 from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size
@@ -166,9 +167,9 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
     free = {
         name: value
         for name, value in values.items()
-        if base.origins.get(name, "preset ").startswith("preset ")
+        if base.origin_of(name).kind in (OriginKind.DEFAULT, OriginKind.PRESET)
     }
-    return base.with_values(free, f"{ORIGIN_PLAN}{counted(minutes, 'minute')}")
+    return base.with_values(free, Origin(OriginKind.PLAN, counted(minutes, "minute")))
 
 
 def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:

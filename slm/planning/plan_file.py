@@ -31,17 +31,17 @@ class PlanFile(Callback):
 
     Args:
         plan: as `Plan.to_json` gives it, or as it was saved.
-        note: is called with a sentence for the user.
+        log: is called with a sentence for the user.
     """
 
-    def __init__(self, plan: Mapping[str, Any], note: Callable[[str], None]) -> None:
+    def __init__(self, plan: Mapping[str, Any], log: Callable[[str], None]) -> None:
         self.plan = dict(plan)
         said = plan.get("restatements")
         self._said: list[Any] = said if isinstance(said, list) else []
         promise = Promise.from_json(plan)
         last = Restatement.from_json(self._said[-1]) if self._said else None
         self.outlook = None if promise is None else Outlook(promise, last)
-        self._note = note
+        self._log = log
         self._path = Path(PLAN_FILE)
         self._tokens_per_step = 0
 
@@ -64,7 +64,7 @@ class PlanFile(Callback):
         self._said.append(asdict(now))
         self._write()
         left = 60.0 * self.outlook.promise.minutes - now.elapsed_seconds
-        self._note(
+        self._log(
             f"a step takes {_time(now.seconds_per_step)} instead of "
             f"{_time(before.seconds_per_step)}, and {left:,.0f} s are left: expect about "
             f"{now.steps:,} steps instead of {before.steps:,}, and "

@@ -133,11 +133,11 @@ class Checkpointer:
                 hint=error.hint or "continue from there: --resume",
             ) from error
 
-    def restore(self, warn: Callable[[str], None]) -> TrainState | None:
+    def restore(self, log: Callable[[str], None]) -> TrainState | None:
         """Load the newest valid checkpoint into model and optimizers.
 
         Args:
-            warn: called with a sentence for each newer checkpoint that is damaged, and for
+            log: called with a sentence for each newer checkpoint that is damaged, and for
                 conditions under which the last bits of the results may differ.
 
         Returns:
@@ -147,7 +147,7 @@ class Checkpointer:
             CheckpointError: every checkpoint is damaged, or is of another model.
             DataError: the run was trained on other data.
         """
-        checkpoint = newest_checkpoint(self.out_dir, warn=warn)
+        checkpoint = newest_checkpoint(self.out_dir, log=log)
         if checkpoint is None:
             return None
         if checkpoint.config.model != self.model.config:
@@ -173,7 +173,7 @@ class Checkpointer:
         if state.gradient_scaler:
             self.step.execution.scaler.load_state_dict(state.gradient_scaler)
         self._saved = state.step, checkpoint.path
-        self._compare_conditions(checkpoint, warn)
+        self._compare_conditions(checkpoint, log)
         return state
 
     def _conditions(self) -> dict[str, Any]:
@@ -187,7 +187,7 @@ class Checkpointer:
             "CPU": torch.backends.cpu.get_cpu_capability(),
         }
 
-    def _compare_conditions(self, checkpoint: Checkpoint, warn: Callable[[str], None]) -> None:
+    def _compare_conditions(self, checkpoint: Checkpoint, log: Callable[[str], None]) -> None:
         before = checkpoint.state.conditions
         changes = [
             f"{name} {value} instead of {before.get(name)}"
@@ -195,13 +195,13 @@ class Checkpointer:
             if before.get(name) != value
         ]
         if changes:
-            warn(f"this run resumes with {', '.join(changes)}: the last bits may differ")
+            log(f"this run resumes with {', '.join(changes)}: the last bits may differ")
         there, here = checkpoint.config.train, self.settings.train
         sequences_there, sequences_here = (
             config.batch_size * config.gradient_accumulation_steps for config in (there, here)
         )
         if sequences_there != sequences_here or there.seed != here.seed:
-            warn(
+            log(
                 f"a step takes {sequences_here} sequences from seed {here.seed} instead of "
                 f"{sequences_there} from seed {there.seed}: some text of this epoch is repeated or "
                 "left out"

@@ -181,7 +181,7 @@ class ContentionWatch(Callback):
     chose, stay as they are.
 
     Args:
-        note: is called with a sentence for the user.
+        log: is called with a sentence for the user.
         others: how much other programs use; None: found when the run starts.
         clock: seconds that never go back.
     """
@@ -190,12 +190,12 @@ class ContentionWatch(Callback):
 
     def __init__(
         self,
-        note: Callable[[str], None],
+        log: Callable[[str], None],
         *,
         others: OtherPrograms | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._note, self._others, self._clock = note, others, clock
+        self._log, self._others, self._clock = log, others, clock
         self._ways: list[Way] = []
         self._trial: Trial | None = None
         self._free = FreeProcessors(1, 1)
@@ -247,9 +247,9 @@ class ContentionWatch(Callback):
             return
         self._noted_at = now
         if self._trial is None:
-            self._note("other programs leave the CPUs free again")
+            self._log("other programs leave the CPUs free again")
         else:
-            self._note(
+            self._log(
                 f"other programs keep {others:.1f} CPUs busy: training is slower until they end"
             )
 

@@ -6,35 +6,31 @@ import contextlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from slm.config import (
-    ORIGIN_OF_SOURCE,
-    ORIGIN_PLAN,
-    ORIGIN_PREPARED,
-    ORIGIN_TOKENIZER,
-    DataConfig,
-    RunConfig,
-)
+from slm.config import DataConfig, RunConfig
 from slm.data.data_paths import DECISIVE, default_data_dir
 from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
 from slm.data.sources import has_own_validation, source_of
 from slm.errors import ConfigError, DataError, UsageError, WriteError
+from slm.origins import FROM_SOURCE, FROM_TOKENIZER, Origin, OriginKind
 from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
 
-CHOSEN_BY_US = ("preset ", ORIGIN_PLAN, ORIGIN_TOKENIZER)
-"""How the origins of settings begin that the user has left open."""
-
 Progress = Callable[[PrepareProgress], None]
-Note = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def place_data(settings: RunConfig) -> RunConfig:
     """Choose the data directory, where nobody has: see `default_data_dir`."""
-    if settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE) != ORIGIN_OF_SOURCE:
+    if not _place_is_open(settings):
         return settings
     place = default_data_dir(settings.data)
-    return settings.with_values({"data.data_dir": str(place)}, ORIGIN_OF_SOURCE)
+    return settings.with_values({"data.data_dir": str(place)}, FROM_SOURCE)
+
+
+def _place_is_open(settings: RunConfig) -> bool:
+    """Whether nobody has named a data directory."""
+    return settings.origin_of("data.data_dir").kind in (OriginKind.DEFAULT, OriginKind.DERIVED)
 
 
 def obtain_data(
@@ -43,7 +39,7 @@ def obtain_data(
     as_they_are: bool = False,
     force: bool = False,
     progress: Progress | None = None,
-    note: Note | None = None,
+    log: Log | None = None,
 ) -> DataDirectory:
     """Open the data directory of the settings, and prepare it first where that is needed.
 
@@ -55,29 +51,29 @@ def obtain_data(
     Raises:
         SlmError: the data cannot be had.
     """
-    data, place = settings.data, settings.origins.get("data.data_dir")
-    if place == ORIGIN_PREPARED:
+    data = settings.data
+    if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
         return DataDirectory.open(data.data_dir)
     as_they_are = as_they_are or _only_the_place_is_chosen(settings)
     if as_they_are and not force:
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
-    source = source_of(data, note=note)
+    source = source_of(data, log=log)
     try:
         directory = prepare(
-            source, data.tokenizer, data.data_dir, force=force, progress=progress, note=note
+            source, data.tokenizer, data.data_dir, force=force, progress=progress, log=log
         )
     except WriteError as error:
-        if type(error) is WriteError and place == ORIGIN_OF_SOURCE:  # a place that nobody named
+        if type(error) is WriteError and _place_is_open(settings):
             error.hint = "name a folder for the prepared text with --set data_dir=FOLDER"
         raise
     chosen = [
         key
         for key in ("validation_fraction", "corpus_seed")
-        if settings.origins.get(f"data.{key}", "").startswith("--")
+        if settings.origin_of(f"data.{key}").is_on_command_line
     ]
-    if note is not None and chosen and has_own_validation(source):
-        note(f"note: {source.name} has a validation split: no effect of {' and '.join(chosen)}")
+    if log is not None and chosen and has_own_validation(source):
+        log(f"note: {source.name} has a validation split: no effect of {' and '.join(chosen)}")
     return directory
 
 
@@ -92,32 +88,31 @@ def ready_data(settings: RunConfig) -> DataDirectory | None:
 
 def _only_the_place_is_chosen(settings: RunConfig) -> bool:
     """Whether somebody named a data directory but nothing of what should be in it."""
-    place = settings.origins.get("data.data_dir", ORIGIN_OF_SOURCE)
-    origins = [settings.origins.get(name, CHOSEN_BY_US[0]) for name in DECISIVE]
-    return place != ORIGIN_OF_SOURCE and all(origin.startswith(CHOSEN_BY_US) for origin in origins)
+    return not _place_is_open(settings) and all(
+        settings.origin_of(name).is_open for name in DECISIVE
+    )
 
 
-def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -> RunConfig:
+def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> RunConfig:
     """Say in the settings where prepared data that were taken as they are came from.
 
     Args:
         settings: of the run.
         directory: the data.
-        note: told where they are others than the settings say.
+        log: told where they are others than the settings say.
 
     Raises:
         UsageError: another tokenizer was asked for than the one that made the data.
         DataError: the description of the data makes no sense.
     """
-    is_given = settings.origins.get("data.data_dir") == ORIGIN_PREPARED
+    is_given = settings.origin_of("data.data_dir").kind is OriginKind.PREPARED
     if not is_given and not (
         _only_the_place_is_chosen(settings) and _are_others(settings.data, directory)
     ):
         return settings
     name, source = directory.meta.tokenizer.name, directory.meta.source
     asked = settings.data.tokenizer
-    chosen = settings.origins.get("data.tokenizer", "").startswith("--")
-    if chosen and not _made(asked, directory):
+    if settings.origin_of("data.tokenizer").is_on_command_line and not _made(asked, directory):
         raise UsageError(
             f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
             hint="leave out the tokenizer; for another one give the text, with --source",
@@ -127,16 +122,21 @@ def describe_source(settings: RunConfig, directory: DataDirectory, note: Note) -
         if known_as in source:
             values[f"data.{key}"] = source[known_as]
     try:
-        described = settings.with_values(values, f"data in {directory.path}")
+        described = settings.with_values(values, described_by(directory))
     except ConfigError as error:
         raise DataError(f"{directory.path / META_FILE}: {error.message}") from None
     if not is_given:
-        note(
+        log(
             f"note: {directory.path} holds {described.data.source} with the tokenizer {name}, not "
             f"{settings.data.source} with {asked}: training on what is there "
             "(name --source, --tokenizer or --preset to replace it)"
         )
     return described
+
+
+def described_by(directory: DataDirectory) -> Origin:
+    """The origin of settings that the description of prepared data gives."""
+    return Origin(OriginKind.FILE, str(directory.path / META_FILE))
 
 
 _KNOWN_AS = {
@@ -191,7 +191,6 @@ def _made(spec: str, directory: DataDirectory) -> bool:
 
 def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
     """Give the model as many ids as the tokenizer has, unless the user chose a number."""
-    origin = settings.origins.get("model.vocab_size", CHOSEN_BY_US[0])
-    if not origin.startswith(CHOSEN_BY_US):
+    if not settings.origin_of("model.vocab_size").is_open:
         return settings
-    return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, ORIGIN_TOKENIZER)
+    return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, FROM_TOKENIZER)

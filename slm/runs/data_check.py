@@ -8,6 +8,7 @@ from slm.data.shards import META_FILE, DataDirectory
 from slm.errors import ConfigError, DataError
 from slm.parallel.processes import Process
 from slm.quantities import counted
+from slm.runs.data import described_by
 from slm.storage.files import CHUNK_BYTES
 
 
@@ -60,7 +61,7 @@ def describe_data(settings: RunConfig, loader: DataLoader) -> RunConfig:
         "data.tokenizer": loader.meta.tokenizer.name,
     }
     try:
-        return settings.with_values(values, f"data in {loader.data_dir}")
+        return settings.with_values(values, described_by(loader.directory))
     except ConfigError as error:
         raise DataError(f"{loader.data_dir / META_FILE}: {error.message}") from None
 

@@ -15,19 +15,19 @@ import torch
 import torch.distributed
 
 from slm.checkpoint import step_directories
-from slm.config import ORIGIN_AUTO, ORIGIN_SHARED, RunConfig
+from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError, DataError, UsageError
 from slm.hardware.devices import DTYPES, memory_bytes, memory_limit, resolve_device, resolve_dtype
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
+from slm.origins import FROM_HARDWARE, FROM_PROCESSES
 from slm.parallel.processes import Process, device_of_process, process_group
 from slm.quantities import counted, gigabytes
 from slm.runs.borrowed import restored_torch
 from slm.runs.data import (
-    CHOSEN_BY_US,
-    Note,
+    Log,
     Progress,
     describe_source,
     fit_vocabulary,
@@ -49,7 +49,7 @@ def ready_trainer(
     force_reload: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: contextlib.AbstractContextManager[Progress] | None = None,
-    note: Note = lambda sentence: None,
+    log: Log = lambda sentence: None,
     began_at: float | None = None,
     owns_process: bool = False,
 ) -> Iterator[RunTrainer]:
@@ -64,7 +64,7 @@ def ready_trainer(
         force_reload: fetch and tokenize again.
         callbacks: for the trainer.
         progress: entered while the data are prepared.
-        note: told what a user should know.
+        log: told what a user should know.
         began_at, owns_process: see `RunTrainer`.
 
     Raises:
@@ -80,7 +80,7 @@ def ready_trainer(
         make_room(out_dir, existing)
     # A run that goes on keeps its micro-batches, and with them the order of its samples.
     if existing != "resume" or not step_directories(out_dir):
-        settings = share_micro_batches(settings, process, note if process.is_main else None)
+        settings = share_micro_batches(settings, process, log if process.is_main else None)
     if "data.data_dir" not in settings.origins:
         settings = place_data(settings)  # those of a run that goes on are where they were
     restored = contextlib.nullcontext() if owns_process else restored_torch()
@@ -94,13 +94,13 @@ def ready_trainer(
                     as_they_are=existing == "resume" or not process.is_main,
                     force=force_reload and process.is_main,
                     progress=report,
-                    note=note,
+                    log=log,
                 )
             except UsageError as error:
                 if existing != "resume" or not step_directories(out_dir):
                     raise
                 raise _lost(settings, error) from None
-        settings = describe_source(settings, directory, note if process.is_main else _unheard)
+        settings = describe_source(settings, directory, log if process.is_main else _unheard)
         settings = fit_vocabulary(settings, directory.tokenizer)
         settings = agree_on_dtype(settings, process, device)
         yield build_trainer(
@@ -160,22 +160,21 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
     )
 
 
-def share_micro_batches(settings: RunConfig, process: Process, note: Note | None) -> RunConfig:
+def share_micro_batches(settings: RunConfig, process: Process, log: Log | None) -> RunConfig:
     """Give every process at least one micro-batch of a step, unless the user chose their number.
 
     A number that the user chose and that cannot be divided is refused by the trainer.
     """
     name, total = "gradient_accumulation_steps", settings.train.gradient_accumulation_steps
-    origin = settings.origins.get(f"train.{name}", CHOSEN_BY_US[0])
     missing = -total % process.world_size
-    if not missing or not origin.startswith(CHOSEN_BY_US):
+    if not missing or not settings.origin_of(f"train.{name}").is_open:
         return settings
-    if note is not None:
-        note(
+    if log is not None:
+        log(
             f"note: {name} is {total + missing} instead of {total}, "
             f"so that {counted(process.world_size, 'process')} share each step evenly"
         )
-    return settings.with_values({f"train.{name}": total + missing}, ORIGIN_SHARED)
+    return settings.with_values({f"train.{name}": total + missing}, FROM_PROCESSES)
 
 
 def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunConfig:
@@ -186,7 +185,7 @@ def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunCon
     number = DTYPES.index(resolve_dtype("auto", device)) if process.is_main else 0
     found = torch.tensor(number, device=device)
     torch.distributed.broadcast(found, src=0)
-    return settings.with_values({"train.dtype": DTYPES[int(found)]}, ORIGIN_AUTO)
+    return settings.with_values({"train.dtype": DTYPES[int(found)]}, FROM_HARDWARE)
 
 
 def build_trainer(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import clean_run, open_checkpoint
-from slm.config import ORIGIN_AUTO, ORIGIN_PREPARED, DataConfig, RunConfig, TrainingConfig
+from slm.config import DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
 from slm.generation import GenerationOptions, Generator
@@ -32,6 +32,7 @@ from slm.hardware.devices import (
 )
 from slm.interop.model_file import load_model_file, load_weights
 from slm.model import GPT, model_costs
+from slm.origins import FROM_HARDWARE, Origin, OriginKind
 from slm.parallel.collectives import (
     copy_from_main,
     in_step,
@@ -157,11 +158,11 @@ class RunTrainer:
         """
         if settings is None:
             data = DataConfig(data_dir=str(self.data_loader.data_dir))
-            origins = {"data.data_dir": ORIGIN_PREPARED}
+            origins = {"data.data_dir": Origin(OriginKind.PREPARED, "data_loader")}
             settings = RunConfig(self.model.config, self.config, data, origins)
         choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
         found = {f"train.{k}": v for k, v in choices.items() if getattr(self.config, k) == "auto"}
-        return settings.with_values(found, ORIGIN_AUTO)
+        return settings.with_values(found, FROM_HARDWARE)
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -311,7 +312,7 @@ class RunTrainer:
         self.checkpointer.start_new_run()
         self.model.train()
         if existing == "resume":
-            restored = self.checkpointer.restore(warn=self.callbacks.note)
+            restored = self.checkpointer.restore(log=self.callbacks.note)
             if restored is None:
                 self._require_initial_weights()
                 self.callbacks.note(f"{self.out_dir} holds no checkpoint yet: starting a new run")
@@ -380,7 +381,7 @@ class RunTrainer:
         """
         path = Path(path)
         if path.is_dir():
-            checkpoint = open_checkpoint(path, warn=self.callbacks.note)
+            checkpoint = open_checkpoint(path, log=self.callbacks.note)
             weights, config = dict(checkpoint.model_state), checkpoint.config.model
             load_weights(self.model, weights, where=path, config=config)
             self._tokenizer = checkpoint.tokenizer

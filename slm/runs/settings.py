@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slm.config import DEFAULT_SOURCE, ORIGIN_OF_SOURCE, ORIGIN_PREPARED, RunConfig
+from slm.config import DEFAULT_SOURCE, RunConfig
 from slm.errors import CheckpointError, DataError, UsageError
+from slm.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
 from slm.presets import (
     DEFAULT_PRESET,
     command_line_words,
@@ -25,7 +25,7 @@ RUNS = Path("runs")
 SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20
 
-Flags = dict[str, tuple[Any, str]]
+Flags = dict[str, tuple[Any, str | Origin]]
 """Settings, named `group.key`, to their values and the word with which the user gave each."""
 Note = Callable[[str], None]
 """Called with a sentence that a user should know."""
@@ -58,10 +58,10 @@ def from_preset(
         UsageError, ConfigError: something is unknown or impossible.
     """
     settings = resolve(preset, config_file=config_file, flags=flags, assignments=assignments)
-    of_preset = f"preset {preset}"
+    of_preset = Origin(OriginKind.PRESET, preset)
     own_source = preset_table(preset).get("data", {}).get("source", DEFAULT_SOURCE)
-    if settings.data.source != own_source and settings.origins.get("data.limit") == of_preset:
-        settings = settings.with_values({"data.limit": None}, "another source than the preset's")
+    if settings.data.source != own_source and settings.origin_of("data.limit") == of_preset:
+        settings = settings.with_values({"data.limit": None}, FROM_OTHER_SOURCE)
     return settings
 
 
@@ -88,7 +88,7 @@ def new_run(
     settings = from_preset(preset, config_file, flags, assignments)
     if "train.out_dir" not in settings.origins:
         out_dir = RUNS / (name or (preset if config_file is None else config_file.stem))
-        settings = settings.with_values({"train.out_dir": str(out_dir)}, "where runs go")
+        settings = settings.with_values({"train.out_dir": str(out_dir)}, FROM_NAME)
     return settings
 
 
@@ -141,8 +141,8 @@ def resumed_run(
         return None
     # The folder may have been moved or renamed since.
     saved = located_settings(saved, out_dir)
-    saved = saved.with_values({"train.out_dir": str(out_dir)}, "--out")
-    if preset is not None and f"preset {preset}" not in saved.origins.values():
+    saved = saved.with_values({"train.out_dir": str(out_dir)}, Origin(OriginKind.FLAG, "--out"))
+    if preset is not None and Origin(OriginKind.PRESET, preset) not in saved.origins.values():
         raise UsageError(
             f"the run in {out_dir} was not started with the preset {preset}",
             hint="leave out --preset: a run goes on with its own settings",
@@ -174,15 +174,13 @@ def _with_data_of(
 
     refuse_beside_prepared(settings, words)
     # A settings file may be given again, though flags had the last word when the run began.
-    kept = {name: _value(saved, name) for name in DECISIVE if name not in words}
+    kept = {name: saved.value_of(name) for name in DECISIVE if name not in words}
     idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
     if idle:
         note(
             no_effect((f"{name} of the settings file" for name in idle), "the run has its own data")
         )
-    origins = {k: v for k, v in settings.origins.items() if k not in kept}
-    origins |= {name: saved.origins[name] for name in kept if name in saved.origins}
-    settings = replace(settings.with_values(kept, ""), origins=origins)
+    settings = settings.with_values(kept, saved.origins)
     changed = [
         name
         for name in DECISIVE
@@ -193,9 +191,8 @@ def _with_data_of(
     try:
         directory = DataDirectory.open(settings.data.data_dir)
     except DataError:  # they are prepared again, and compared with what the run has seen
-        if settings.origins.get("data.data_dir") == ORIGIN_OF_SOURCE:
-            others = {k: v for k, v in settings.origins.items() if k != "data.data_dir"}
-            settings = replace(settings, origins=others)
+        if settings.origin_of("data.data_dir").kind is OriginKind.DERIVED:
+            settings = settings.with_values({"data.data_dir": settings.data.data_dir}, DEFAULT)
         return settings
     differing = others_than_named(settings, directory, changed)
     if differing:
@@ -217,7 +214,7 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     """
     from slm.data.data_paths import DECISIVE
 
-    if settings.origins.get("data.data_dir") != ORIGIN_PREPARED:
+    if settings.origin_of("data.data_dir").kind is not OriginKind.PREPARED:
         return
     idle = [words[name] for name in DECISIVE if name in words and name != "data.tokenizer"]
     if not idle:
@@ -234,16 +231,11 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     )
 
 
-def _value(settings: RunConfig, name: str) -> Any:
-    group, _, key = name.partition(".")
-    return getattr(getattr(settings, group), key)
-
-
 def _identity(settings: RunConfig, name: str) -> Any:
     """A setting's value; of a path, the file that it means."""
     from slm.data.data_paths import identity_of
 
-    value = _value(settings, name)
+    value = settings.value_of(name)
     return identity_of(value) if isinstance(value, str) else value
 
 

@@ -18,9 +18,10 @@ import typer
 from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names
-from slm.config import ORIGIN_PREPARED, RunConfig
+from slm.config import RunConfig
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
+from slm.origins import OriginKind
 from tests.conftest import tell_stories
 
 QUICK = ["--preset", "tiny", "--steps", "2", "--set", "threads=1", "eval_tokens=128"]
@@ -148,7 +149,7 @@ def attempt(
 def effective(settings: RunConfig) -> str:
     """The settings as far as they have an effect: prepared data are what they are."""
     values = settings.to_json()
-    if settings.origins.get("data.data_dir") == ORIGIN_PREPARED:
+    if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
         values["data"] = {key: values["data"][key] for key in ("data_dir", "tokenizer")}
     for name, is_idle in (
         ("max_steps", settings.train.max_minutes is not None),

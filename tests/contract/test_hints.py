@@ -51,7 +51,6 @@ GIVEN_BELOW = {
 }
 NAMED_ONLY = {
     ("cli", "slm generate"): "what is measured",
-    ("bench", "slm bench"): "the origin of a setting",
     ("cli", "slm serve"): "what needs the extra",
     ("cli", "slm eval"): "how a figure is measured",
     ("cli", "slm presets"): "in the reference",

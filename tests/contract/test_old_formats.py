@@ -67,7 +67,7 @@ def test_checkpoints_give_the_same_logits(version: str, expected: dict[str, Any]
     run = HERE / version / "run"
     for place, values in expected["logits"].items():
         assert logits(HERE / version / place) == pytest.approx(values, abs=1e-4)
-    newest = newest_checkpoint(run, warn=pytest.fail)
+    newest = newest_checkpoint(run, log=pytest.fail)
     assert newest is not None
     assert newest.optimizer_state
     best = load_checkpoint(resolve_checkpoint(run))
@@ -97,7 +97,7 @@ def test_a_run_goes_on(copy: Path, version: str) -> None:
     assert records
     command = ["train", "--resume", "--out", str(copy / "run"), "--data", str(copy / "data")]
     assert slm([*command, "--steps", str(step + 1)]) == 0
-    after = newest_checkpoint(copy / "run", warn=pytest.fail)
+    after = newest_checkpoint(copy / "run", log=pytest.fail)
     assert after is not None
     assert after.state.step == step + 1
     assert len(read_metrics(copy / "run" / "metrics.jsonl")) > records

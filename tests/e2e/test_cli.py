@@ -77,9 +77,9 @@ def test_data_that_prepare_placed_are_found_by_train(slm):
     settings = json.loads(Path("found/config.json").read_text("utf-8"))
     assert settings["data"]["data_dir"] == placed
     assert settings["model"]["vocab_size"] == 257
-    assert settings["origins"]["model.vocab_size"] == "tokenizer"
-    assert settings["origins"]["train.max_steps"] == "--steps"
-    assert settings["origins"]["train.threads"] == "--set"
+    assert settings["origins"]["model.vocab_size"] == "derived:tokenizer"
+    assert settings["origins"]["train.max_steps"] == "flag:--steps"
+    assert settings["origins"]["train.threads"] == "set:"
 
 
 def test_a_run_leaves_all_its_files(trained):

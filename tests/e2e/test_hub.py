@@ -42,7 +42,7 @@ try:
     data = prepare(
         sys.argv[1], "bytes", sys.argv[2], force="--force" in sys.argv,
         limit=5 if "--limit" in sys.argv else None,
-        note=lambda sentence: print("note:", sentence),
+        log=lambda sentence: print("note:", sentence),
     )
 except SlmError as error:
     print(f"{type(error).__name__}: {error.message}")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.errors import DataError
+from slm.origins import PREPARED
 from tests.conftest import MODERN, TINY, tell_stories
 from tests.packing import PACK, PACKINGS
 
@@ -76,7 +77,7 @@ def _data(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     source.write_text(STORIES, encoding="utf-8", newline="\n")
     folder = prepare(str(source), "bytes", place / "data", validation_fraction=0.3).path
     good = {name: (folder / name).read_bytes() for name in ("meta.json", "train.bin")}
-    flags = {"data.data_dir": (str(folder), "--data")}
+    flags = {"data.data_dir": (str(folder), PREPARED)}
     settings = resolve("tiny", flags=flags)
 
     def read(content: bytes) -> None:
@@ -140,7 +141,7 @@ def _run(place: Path) -> Iterator[tuple[Path, Any]]:
             model, trainer.config, device="cpu", dtype="float32", process=Process()
         )
         saver = Checkpointer(run, model, stepper, trainer.settings, loader, threads=1)
-        state = saver.restore(warn=lambda text: None)
+        state = saver.restore(log=lambda text: None)
         if state is not None:  # as the next steps use it
             Budget(trainer.config, time_state=state.time).progress(state.step)
             for loss in (3.0, 2.5):

@@ -57,7 +57,7 @@ def assert_stopped(outcome: Outcome, number: int, folder: Path) -> None:
 
 
 def assert_saved(folder: Path, step: int) -> None:
-    checkpoint = newest_checkpoint(folder / "run", warn=pytest.fail)
+    checkpoint = newest_checkpoint(folder / "run", log=pytest.fail)
     assert checkpoint is not None
     assert checkpoint.state.step == step
 
@@ -200,7 +200,7 @@ def test_at_random_moments_nothing_is_lost(children: Nursery, tmp_path: Path, so
         assert leftovers(folder) == []
         if "error: stopped" in outcome.errors:
             found.append("in training")
-            assert newest_checkpoint(folder / "run", warn=pytest.fail) is not None
+            assert newest_checkpoint(folder / "run", log=pytest.fail) is not None
         else:
             found.append("too late" if code == 0 else "at the end or before training")
         again = run(folder)

@@ -69,7 +69,7 @@ def write_best_of(run: Path, step: int) -> None:
 def newest_step(run: Path, warnings: list[str] | None = None) -> int:
     """The step of the newest valid checkpoint; damaged newer ones are an error unless listed."""
     found: list[str] = [] if warnings is None else warnings
-    newest = newest_checkpoint(run, warn=found.append)
+    newest = newest_checkpoint(run, log=found.append)
     assert newest is not None, f"{run} has no checkpoint"
     if warnings is None:
         assert found == []

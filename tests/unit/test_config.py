@@ -23,12 +23,14 @@ from slm.config import (
     get_default_configs,
 )
 from slm.errors import CheckpointError, ConfigError
+from slm.origins import SET, Origin, OriginKind
 
 SETTINGS = [(group, key) for group, kind in GROUPS.items() for key in kind.setting_names()]
 
 
 def run_config(**origins: str) -> RunConfig:
-    return RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins=origins)
+    found = {name: Origin.from_text(text) for name, text in origins.items()}
+    return RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins=found)
 
 
 # -- the original's names and values -------------------------------------------------------------
@@ -60,7 +62,7 @@ def test_both_groups_of_the_original_have_the_block_size() -> None:
 def test_the_model_s_block_size_is_the_one_that_counts() -> None:
     config = RunConfig(GPTConfig(block_size=64), TrainingConfig(), DataConfig(), origins={})
     assert config.train.block_size == 64
-    config = config.with_values({"model.block_size": 128}, "--set")
+    config = config.with_values({"model.block_size": 128}, SET)
     assert config.train.block_size == 128
     saved = config.to_json()
     assert "block_size" not in saved["train"]
@@ -296,22 +298,23 @@ def test_any_unknown_name_is_a_config_error(group: str, key: str, value: Any) ->
 
 
 def test_values_and_their_origins_go_together() -> None:
-    config = run_config().with_values({"model.n_layer": 2, "train.seed": 3}, "--set")
+    config = run_config().with_values({"model.n_layer": 2, "train.seed": 3}, SET)
     assert (config.model.n_layer, config.train.seed) == (2, 3)
-    assert config.origins == {"model.n_layer": "--set", "train.seed": "--set"}
-    assert run_config().with_values({}, "--set") == run_config()
+    assert config.origins == {"model.n_layer": SET, "train.seed": SET}
+    assert run_config().with_values({}, SET) == run_config()
     with pytest.raises(ConfigError):
-        run_config().with_values({"model.n_layer": 0}, "--set")
+        run_config().with_values({"model.n_layer": 0}, SET)
 
 
 def test_values_that_depend_on_each_other_change_together() -> None:
-    config = run_config().with_values({"model.n_embd": 35, "model.n_head": 5}, "--set")
+    config = run_config().with_values({"model.n_embd": 35, "model.n_head": 5}, SET)
     assert config.model.head_width == 7
 
 
 def test_a_run_comes_back_from_json() -> None:
     config = run_config().with_values(
-        {"train.sample_prompts": ["ä", "\n"], "train.max_minutes": 0.1, "data.limit": 7}, "file"
+        {"train.sample_prompts": ["ä", "\n"], "train.max_minutes": 0.1, "data.limit": 7},
+        Origin(OriginKind.FILE, "file"),
     )
     text = json.dumps(config.to_json(), allow_nan=False)
     assert RunConfig.from_json(json.loads(text), where="config.json") == config

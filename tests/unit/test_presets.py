@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.errors import ConfigError, UsageError
+from slm.origins import SET
 from slm.presets import (
     DEFAULT_PRESET,
     full_name,
@@ -76,7 +77,7 @@ def test_a_group_is_not_a_setting() -> None:
 def test_the_original_s_second_name_of_a_setting_means_the_first() -> None:
     config = resolve(assignments=["train.block_size=64"])
     assert config.model.block_size == config.train.block_size == 64
-    assert config.origins == {"model.block_size": "--set"}
+    assert config.origins == {"model.block_size": SET}
     assert full_name("block_size") == "model.block_size"
 
 
@@ -128,7 +129,7 @@ def test_every_preset_resolves_and_says_what_it_is(name: str) -> None:
         for key, value in table.get(group, {}).items():
             found = getattr(getattr(config, group), key)
             assert found == (tuple(value) if isinstance(value, list) else value)
-            assert config.origins[f"{group}.{key}"] == f"preset {name}"
+            assert str(config.origins[f"{group}.{key}"]) == f"preset {name}"
 
 
 def test_the_promised_presets_are_there() -> None:
@@ -158,7 +159,7 @@ def test_a_settings_file_with_and_without_groups(tmp_path: Path) -> None:
     path = write(tmp_path / "a.toml", 'n_layer = 2\n[train]\nseed = 7\n[data]\nsource = "x"\n')
     config = resolve(config_file=path)
     assert (config.model.n_layer, config.train.seed, config.data.source) == (2, 7, "x")
-    assert config.origins["model.n_layer"] == f"file {path}"
+    assert str(config.origins["model.n_layer"]) == f"file {path}"
 
 
 def test_a_settings_file_may_name_its_preset(tmp_path: Path) -> None:
@@ -230,8 +231,8 @@ def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
         ("a.json", '{"format": "slm-config", "version": 99}', "version 99, this program reads"),
         ("a.json", '{"version": null}', "version None"),
         ("a.json", '{"format": "slm-data", "version": 1}', "format 'slm-data', not slm-config"),
-        ("a.json", '{"origins": {"model.n_layer": []}}', "origins are no mapping"),
-        ("a.json", '{"origins": []}', "origins are no mapping"),
+        ("a.json", '{"origins": {"model.n_layer": []}}', "origins must map names"),
+        ("a.json", '{"origins": []}', "origins must map names"),
         ("a.json", "{", "not valid"),
         ("a.json", "[" * 100_000, "not valid"),
         ("a.json", '{"train": {"learning_rate": NaN}}', "learning_rate"),
@@ -282,7 +283,7 @@ def test_old_names_of_settings(tmp_path: Path) -> None:
     assert (train.document_masking, train.seq_len_warmup, train.muon_ns_steps) == (True, 64, 3)
     changed = resolve("demo", assignments=["attend_within=window", "train.short_context=none"])
     assert (changed.train.document_masking, changed.train.seq_len_warmup) == (False, None)
-    assert changed.origins["train.document_masking"] == "--set"
+    assert str(changed.origins["train.document_masking"]) == "--set"
     with pytest.raises(ConfigError, match="contradict"):
         resolve(assignments=["attend_within=story", "document_masking=false"])
 
@@ -306,10 +307,10 @@ def test_later_layers_win_and_sign(tmp_path: Path) -> None:
         assignments=["batch_size=41"],
     )
     assert (config.train.max_steps, config.train.seed, config.train.batch_size) == (20, 30, 41)
-    assert config.origins["train.max_steps"] == f"file {path}"
-    assert config.origins["train.seed"] == "--seed"
-    assert config.origins["train.batch_size"] == "--set"
-    assert config.origins["model.n_embd"] == "preset tiny"
+    assert str(config.origins["train.max_steps"]) == f"file {path}"
+    assert str(config.origins["train.seed"]) == "--seed"
+    assert str(config.origins["train.batch_size"]) == "--set"
+    assert str(config.origins["model.n_embd"]) == "preset tiny"
     assert "model.head_dim" not in config.origins
 
 
@@ -340,7 +341,7 @@ def test_words_of_a_command_line_may_agree() -> None:
         flags={"train.seed": (3, "--seed")}, assignments=["seed=3", "n_layer=2", "model.n_layer=2"]
     )
     assert (config.train.seed, config.model.n_layer) == (3, 2)
-    assert config.origins == {"train.seed": "--set", "model.n_layer": "--set"}
+    assert config.origins == {"train.seed": SET, "model.n_layer": SET}
 
 
 def test_layers_are_checked_together() -> None:

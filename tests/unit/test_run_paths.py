@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.origins import PREPARED, Origin, OriginKind
 from slm.run_paths import located, located_settings, run_of, settings_to_save, started_at
 
 
@@ -47,11 +48,13 @@ def test_a_run_that_goes_on_elsewhere_says_what_it_said(
     settings = saved(Path("runs/first"), "../..", **DATA)
     monkeypatch.chdir(project / "elsewhere")
     run = Path("../runs/first")
-    here = located_settings(settings, run).with_values({"train.out_dir": str(run)}, "--out")
+    here = located_settings(settings, run).with_values(
+        {"train.out_dir": str(run)}, Origin(OriginKind.FLAG, "--out")
+    )
     assert here.data != settings.data
     again = settings_to_save(here, run)
     assert (again.data, again.train, again.started_in) == (settings.data, settings.train, "../..")
-    moved = here.with_values({"data.data_dir": str(project / "data/one")}, "--data")
+    moved = here.with_values({"data.data_dir": str(project / "data/one")}, PREPARED)
     assert settings_to_save(moved, run).data.data_dir == str(project / "data/one")
 
 

@@ -5,14 +5,14 @@ every reader gets its text from a `DataFile`, which unpacks, decodes and words t
 """
 
 from slm.data.readers.kinds import EXTENSIONS, READABLE, Format, Kind, is_readable, kind_of
-from slm.data.readers.reading import Note, check_file, read_documents, rows_of, text_bytes_of
+from slm.data.readers.reading import Log, check_file, read_documents, rows_of, text_bytes_of
 
 __all__ = [
     "EXTENSIONS",
     "READABLE",
     "Format",
     "Kind",
-    "Note",
+    "Log",
     "check_file",
     "is_readable",
     "kind_of",

@@ -30,12 +30,12 @@ _NULL = "\\N"
 _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
-def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) -> Iterator[Piece]:
+def read_csv_file(file: DataFile, *, log: Callable[[str], None] | None = None) -> Iterator[Piece]:
     """The documents of a CSV file; rows of white space are left out.
 
     Args:
         file: the file.
-        note: called with how the file is understood, where it could mean something else.
+        log: called with how the file is understood, where it could mean something else.
 
     Raises:
         DataError: the file cannot be read, a row does not fit the first, or no column holds the
@@ -43,7 +43,7 @@ def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) 
     """
     # A limit of the module for every reader of the process: stories may be longer than it has.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE_BYTES))
-    tell = note or (lambda sentence: None)
+    log = log or (lambda sentence: None)
     lines = decoded_lines(file)
     sample, whole = _sample(lines)
     dialect = find_dialect(sample, _PREFERRED.get(file.kind.extension, ","), whole=whole)
@@ -59,17 +59,17 @@ def read_csv_file(file: DataFile, *, note: Callable[[str], None] | None = None) 
         column = _text_column(first, below, file)
         named = text_name(first)
         if named is None or first[column].strip().lower() != named.strip().lower():
-            tell(
+            log(
                 f"note: {file.name}: the first row is read as names of columns, and the column "
                 f"{first[column][:40]!r} as the text"
             )
     else:
         column = _column_without_names(first_rows, file, dialect.delimiter)
-        tell(f"note: {file.name}: no names of columns; the first row is read as a story too")
+        log(f"note: {file.name}: no names of columns; the first row is read as a story too")
         below = first_rows
     for row in itertools.chain(below, rows):
         if has_names and row == first:
-            tell(f"note: {file.name}: rows that repeat the names of columns are left out")
+            log(f"note: {file.name}: rows that repeat the names of columns are left out")
             continue
         text = row[column].replace("\r\n", "\n")
         if dialect.skip_spaces:

@@ -16,12 +16,12 @@ from slm.data.readers.parquet import parquet_rows, read_table
 from slm.data.readers.text import read_text_file
 from slm.errors import DataError
 
-Note = Callable[[str], None]
+Log = Callable[[str], None]
 """Called with a sentence about how a file is understood, where that is a guess."""
 
 
 def read_documents(
-    path: Path, *, name: str | None = None, format: Format | None = None, note: Note | None = None
+    path: Path, *, name: str | None = None, format: Format | None = None, log: Log | None = None
 ) -> Iterator[Piece]:
     """The documents of one file, in pieces, by the kind that its name says.
 
@@ -29,7 +29,7 @@ def read_documents(
         path: the file.
         name: what errors call it; None: its path. Give one for a file that is not the user's own.
         format: what it holds, where its name does not say it.
-        note: called with what is worth knowing about the file; the same again at each reading.
+        log: called with what is worth knowing about the file; the same again at each reading.
 
     Raises:
         DataError: at once, if the file is of another kind than its name says; later, if it cannot
@@ -38,14 +38,14 @@ def read_documents(
     file = DataFile(path, name=name, format=format)
     check_content(file)
     if file.format == "text":
-        return read_text_file(file, note=note)
+        return read_text_file(file, log=log)
     if file.format == "json":
         rows = read_json_file(file)
     elif file.format == "csv":
-        rows = read_csv_file(file, note=note)
+        rows = read_csv_file(file, log=log)
     else:
         rows = read_table(file)
-    return without_markers(rows, name=file.name, note=note)
+    return without_markers(rows, name=file.name, log=log)
 
 
 def check_file(path: Path) -> None:

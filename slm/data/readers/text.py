@@ -19,7 +19,7 @@ BLOCK_BYTES = 1 << 20
 def read_text_file(
     file: DataFile,
     *,
-    note: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
     block_bytes: int = BLOCK_BYTES,
     piece_chars: int = PIECE_CHARS,
 ) -> Iterator[Piece]:
@@ -27,7 +27,7 @@ def read_text_file(
 
     Args:
         file: the file.
-        note: called with sentences on its markers, and on what is probably not meant as text.
+        log: called with sentences on its markers, and on what is probably not meant as text.
         block_bytes, piece_chars: how much is read and handed on at once.
 
     Raises:
@@ -35,11 +35,11 @@ def read_text_file(
     """
     suspects = Suspects()
     separators = find_separators(suspects.watched(decoded_blocks(file, block_bytes)))
-    if note is not None:
+    if log is not None:
         judged = {*USUAL.markers, *separators.family.markers}
         for sentence in (separators.note(file.name), *suspects.notes(file.name, judged)):
             if sentence is not None:
-                note(sentence)
+                log(sentence)
     yield from split_documents(
         decoded_blocks(file, block_bytes), separators, piece_chars=piece_chars
     )

@@ -20,6 +20,7 @@ from slm.checkpoint import (
 )
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.model import GPT
+from slm.origins import SET
 from slm.tokenizer import Tokenizer, build_tokenizer
 from slm.train_state import TimeState, TrainState
 
@@ -76,7 +77,7 @@ def tiny_run() -> Run:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = GPT(SHAPE)
-    config = RunConfig(SHAPE, TrainingConfig(), DataConfig(), origins={"model.n_layer": "--set"})
+    config = RunConfig(SHAPE, TrainingConfig(), DataConfig(), origins={"model.n_layer": SET})
     optimizer = torch.optim.AdamW(model.parameters())
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)

@@ -105,7 +105,7 @@ def save(tiny_run: Run, run: Path, step: int) -> None:
 def standing(run: Path) -> tuple[int, int]:
     """The steps of the newest checkpoint and of the best model, as any reader finds them."""
     warnings: list[str] = []
-    newest = newest_checkpoint(run, warn=warnings.append)
+    newest = newest_checkpoint(run, log=warnings.append)
     assert newest is not None
     assert warnings == []
     best = load_checkpoint(resolve_checkpoint(run))

@@ -194,7 +194,7 @@ def spoil_number_type(flat: dict[str, Tensor]) -> None:
         (spoil_missing, "adamw.a.exp_avg"),
         (spoil_missing_parameter, "adamw.norm.bias"),
         (spoil_extra, "adamw.other.exp_avg"),
-        (spoil_shape, "a.exp_avg' has the shape [4, 3]"),
+        (spoil_shape, "a.exp_avg' has shape [4, 3]"),
         (spoil_dimensions, "norm.bias.exp_avg"),
         (spoil_number, "a.step:int"),
         (spoil_number_type, "a.step:eval"),

@@ -86,7 +86,7 @@ def test_steps_above_the_one_just_saved_do_not_count_and_go(
     flip(run / "checkpoints" / "step-001000" / "model.safetensors", 4000)
     tiny_run.write_step(run, 600)
     assert steps(run) == ["step-000500", "step-000600"]
-    newest = newest_checkpoint(run, warn=pytest.fail)
+    newest = newest_checkpoint(run, log=pytest.fail)
     assert newest is not None
     assert newest.state.step == 600
 
@@ -131,7 +131,7 @@ def test_a_damaged_newest_falls_back_and_says_so(
 ) -> None:
     flip(run / "checkpoints" / "step-001000" / name, 11)
     notes: list[str] = []
-    newest = newest_checkpoint(run, warn=notes.append)
+    newest = newest_checkpoint(run, log=notes.append)
     assert newest is not None
     assert newest.state.step == 500
     assert len(notes) == 1
@@ -142,10 +142,10 @@ def test_a_damaged_newest_falls_back_and_says_so(
 def test_a_checkpoint_under_the_wrong_name_does_not_count(run: Path) -> None:
     shutil.copytree(run / "checkpoints" / "step-000500", run / "checkpoints" / "step-002000")
     notes: list[str] = []
-    newest = newest_checkpoint(run, warn=notes.append)
+    newest = newest_checkpoint(run, log=notes.append)
     assert newest is not None
     assert newest.state.step == 1000
-    assert "holds the checkpoint of step 500" in notes[0]
+    assert "contains the checkpoint of step 500" in notes[0]
 
 
 def test_a_checkpoint_without_optimizer_state_does_not_count(run: Path) -> None:
@@ -203,10 +203,10 @@ def test_a_run_without_a_best_means_its_newest_valid_step(
 def test_falling_back_is_said(run: Path, flip: Callable[[Path, int], None]) -> None:
     flip(run / "checkpoints" / "step-001000" / "model.safetensors", 4000)
     notes: list[str] = []
-    assert resolve_checkpoint(run, warn=notes.append) == run / "best"
+    assert resolve_checkpoint(run, log=notes.append) == run / "best"
     assert notes == []
     (run / "best" / "MANIFEST.json").unlink()
-    assert open_checkpoint(run, warn=notes.append).state.step == 500
+    assert open_checkpoint(run, log=notes.append).state.step == 500
     assert ["best" in notes[0], "step-001000" in notes[1]] == [True, True]
 
 

@@ -45,11 +45,11 @@ def test_a_fall_back_to_an_older_checkpoint_is_said(
     assert load_model(run, device="cpu", dtype="float32").state.step == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("note: passing over a damaged checkpoint")
+    assert captured.err.startswith("note: skipping a damaged checkpoint")
     assert "step-000002" in captured.err
     assert main(["info", str(run), "--json"]) == 0
     captured = capsys.readouterr()
-    assert "note: passing over" in captured.err
+    assert "note: skipping" in captured.err
     assert json.loads(captured.out)["model_step"] == 1
 
 

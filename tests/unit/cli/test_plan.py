@@ -19,7 +19,7 @@ SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10*
 
 @pytest.fixture(autouse=True)
 def _on_a_slow_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes: SLOW)
+    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes, **more: SLOW)
     monkeypatch.chdir(tmp_path)
     stories = "\n<|endoftext|>\n".join(f"Story {n} of a cat and a dog." for n in range(4000))
     Path("stories.txt").write_text(stories)
@@ -141,7 +141,7 @@ def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert result["step"] >= 1
     saved = json.loads((run / "config.json").read_text())
     assert saved["model"]["n_embd"] == 32
-    assert saved["origins"]["train.eval_interval"] == "plan for 0.1 minutes"
+    assert saved["origins"]["train.eval_interval"] == "plan:0.1 minutes"
     # The same plan by steps is the same run every time.
     again = ["train", "--config", str(run / "config.json"), "--steps", "3", "--json"]
     losses = []
@@ -156,7 +156,7 @@ def test_a_run_that_turns_out_otherwise_says_so(
 ) -> None:
     """The probe promised a machine that makes a step in hours; this one is faster."""
     promised = replace(SLOW, speed=1e-6)
-    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes: promised)
+    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes, **more: promised)
     monkeypatch.setattr(restating, "WINDOW_SHARE", 0.0)
     small = [
         "n_embd=32",

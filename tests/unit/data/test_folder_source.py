@@ -58,9 +58,7 @@ def test_books_are_one_document_each_and_a_share_is_held_out(tmp_path: Path) -> 
     write(tmp_path / "books" / "b7.txt", "  \n")
     write(tmp_path / "books" / "sub" / "two.txt", f"One.\n{EOT}\nTwo.\n{EOT}\n")
     notes: list[str] = []
-    source = open_source(
-        str(tmp_path / "books"), validation_fraction=0.3, seed=5, note=notes.append
-    )
+    source = open_source(str(tmp_path / "books"), validation_fraction=0.3, seed=5, log=notes.append)
     train, validation = splits(source)
     assert len(notes) == 1
     assert 4 <= len(validation) <= 20
@@ -133,11 +131,11 @@ def test_prepared_data_are_found_again(tmp_path: Path, layout: str) -> None:
     data = prepare(str(folder), "bytes", tmp_path / "out")
     assert Path(data.meta.source_name) == folder.resolve()
     notes: list[str] = []
-    again = prepare(data.meta.source_name, "bytes", tmp_path / "out", note=notes.append)
+    again = prepare(data.meta.source_name, "bytes", tmp_path / "out", log=notes.append)
     assert again.meta == data.meta
     assert not [note for note in notes if "replacing" in note]
     write(folder / names[-1], "another\n")
-    prepare(str(folder), "bytes", tmp_path / "out", note=notes.append)
+    prepare(str(folder), "bytes", tmp_path / "out", log=notes.append)
     assert [note for note in notes if "replacing" in note]
 
 
@@ -164,7 +162,7 @@ def test_thousands_of_files_say_a_few_things(tmp_path: Path) -> None:
     for i in range(12):
         write(tmp_path / f"b{i}.txt", f"one{EOT}Two")
     notes: list[str] = []
-    source = open_source(str(tmp_path), note=notes.append)
+    source = open_source(str(tmp_path), log=notes.append)
     train, validation = splits(source)
     assert len(train) + len(validation) == 24
     assert [f"b{i}.txt" in note for i, note in enumerate(notes[1:4])] == [True] * 3

@@ -223,7 +223,7 @@ def test_places(before: str, after: str, place: Place) -> None:
 def test_rows_lose_the_markers_at_their_ends(text: str, expected: list[str]) -> None:
     notes: list[str] = []
     rows = [Piece(text, ends_story=True), Piece("last", ends_story=True), Piece(text, True)]
-    found = list(whole_stories(without_markers(rows, name="a.csv", note=notes.append)))
+    found = list(whole_stories(without_markers(rows, name="a.csv", log=notes.append)))
     assert found == [*expected, "last", *expected]
     assert len(notes) == (expected != [text])
 
@@ -246,7 +246,7 @@ def test_rows_lose_the_markers_at_their_ends(text: str, expected: list[str]) -> 
 def test_special_tokens_inside_rows_are_kept_and_said_once(text: str, said: str | None) -> None:
     notes: list[str] = []
     rows = [Piece(text, ends_story=True)] * 3
-    found = list(whole_stories(without_markers(rows, name="a.csv", note=notes.append)))
+    found = list(whole_stories(without_markers(rows, name="a.csv", log=notes.append)))
     assert found == [text] * 3
     assert len(notes) == (said is not None)
     if said is not None:

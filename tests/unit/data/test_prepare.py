@@ -200,11 +200,11 @@ def test_another_request_replaces_and_tells(
 ) -> None:
     out = tmp_path / "out"
     notes: list[str] = []
-    prepare(str(folder), "bytes", out, note=notes.append)
+    prepare(str(folder), "bytes", out, log=notes.append)
     (out / "my notes.txt").write_text("keep", encoding="utf-8")
     assert len(notes) == 1
     assert "1 marker <|endoftext|> inside lines is kept as text" in notes.pop()
-    data = prepare(str(folder), "chars", out, note=notes.append)
+    data = prepare(str(folder), "chars", out, log=notes.append)
     assert data.meta.tokenizer.name == "chars"
     assert "bytes" in notes[0]
     assert len(notes) == 2

@@ -12,6 +12,7 @@ from slm.config import DataConfig, RunConfig
 from slm.data.prepare import prepare
 from slm.data.sources import source_of
 from slm.errors import DataError, UsageError
+from slm.origins import PREPARED
 from slm.planning.dataset_size import text_of, with_text
 from slm.presets import resolve
 from slm.runs.data import place_data
@@ -28,7 +29,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(**flags: str) -> RunConfig:
-    named = {"data_dir": "--data", "source": "--source", "tokenizer": "--tokenizer"}
+    named = {"data_dir": PREPARED, "source": "--source", "tokenizer": "--tokenizer"}
     given = {f"data.{name}": (value, named[name]) for name, value in flags.items()}
     return resolve("modern-12m", flags=given)
 

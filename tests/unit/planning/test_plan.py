@@ -74,8 +74,8 @@ def test_what_the_user_sets_stays() -> None:
     assert (chosen.model.n_embd, chosen.model.n_head) == (64, 1)
     assert (chosen.train.batch_size, chosen.train.eval_interval) == (3, 7)
     assert chosen.data.tokenizer == "bytes"
-    assert chosen.origins["model.n_embd"] == "--set"
-    assert chosen.origins["model.n_layer"] == "plan for 10 minutes"
+    assert str(chosen.origins["model.n_embd"]) == "--set"
+    assert str(chosen.origins["model.n_layer"]) == "plan for 10 minutes"
 
 
 def test_the_steps_of_a_plan_fill_its_time() -> None:
@@ -111,7 +111,7 @@ def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
     # Text that is there already costs no time, and is otherwise the same.
     ready = plan(minutes)
     assert chosen.steps <= ready.steps
-    assert chosen.settings.origins["data.limit"] == f"plan for {minutes:g} minutes"
+    assert str(chosen.settings.origins["data.limit"]) == f"plan for {minutes:g} minutes"
 
 
 def test_a_number_of_stories_that_is_set_stays() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from slm.api import Trainer
+from slm.origins import Origin, OriginKind
 from slm.planning.plan import Machine, Text, make_plan
 from slm.planning.plan_file import PLAN_FILE, PlanFile, read_plan
 from slm.presets import resolve
@@ -29,7 +30,9 @@ def start(tmp_path: Path, make_trainer: Callable[..., Trainer], listener: Any) -
     """Of a run of three minutes."""
     make_trainer().train(stop_after=1)
     (found,) = listener.of("on_start")
-    settings = found.settings.with_values({"train.max_minutes": 3.0}, "--minutes")
+    settings = found.settings.with_values(
+        {"train.max_minutes": 3.0}, Origin(OriginKind.FLAG, "--minutes")
+    )
     return replace(found, settings=settings, out_dir=tmp_path, tokens_per_step=4096)
 
 
@@ -80,7 +83,9 @@ def test_a_run_of_another_length_is_not_held_against_it(
 ) -> None:
     notes: list[str] = []
     file = PlanFile(plan, notes.append)
-    settings = start.settings.with_values({"train.max_minutes": minutes}, "--minutes")
+    settings = start.settings.with_values(
+        {"train.max_minutes": minutes}, Origin(OriginKind.FLAG, "--minutes")
+    )
     file.on_start(replace(start, settings=settings))
     for number in range(1, 8):
         file.on_step(step(number, 6.0 + 5.0 * number, 5.0))

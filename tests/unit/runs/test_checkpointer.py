@@ -46,7 +46,7 @@ def test_the_standing_comes_back_exactly(make_trainer: MakeTrainer, tiny_model: 
     other = make_trainer(
         optimizer="muon", model=tiny_model("modern", vocab_size=257, dropout=0.1, seed=9)
     )
-    restored = other.checkpointer.restore(warn=pytest.fail)
+    restored = other.checkpointer.restore(log=pytest.fail)
     assert restored is not None
     assert numbers(restored) == STATE
     for name, weights in trainer.model.state_dict().items():
@@ -66,7 +66,7 @@ def test_the_standing_comes_back_exactly(make_trainer: MakeTrainer, tiny_model: 
 def test_before_the_first_evaluation(make_trainer: MakeTrainer, best: float | None) -> None:
     state = dataclasses.replace(STATE, best_validation_loss=best, evaluated_at=0)
     make_trainer().checkpointer.save(state)
-    restored = make_trainer().checkpointer.restore(warn=pytest.fail)
+    restored = make_trainer().checkpointer.restore(log=pytest.fail)
     assert restored is not None
     assert numbers(restored) == numbers(state)
 
@@ -89,11 +89,11 @@ def test_a_standing_that_no_run_has(
 ) -> None:
     make_trainer().checkpointer.save(dataclasses.replace(STATE, **changes))
     with pytest.raises(CheckpointError, match=f"{name} has an invalid value"):
-        make_trainer().checkpointer.restore(warn=lambda text: None)
+        make_trainer().checkpointer.restore(log=lambda text: None)
 
 
 def test_nothing_to_restore(make_trainer: MakeTrainer) -> None:
-    assert make_trainer().checkpointer.restore(warn=pytest.fail) is None
+    assert make_trainer().checkpointer.restore(log=pytest.fail) is None
 
 
 def test_the_same_step_is_saved_once(make_trainer: MakeTrainer) -> None:
@@ -111,7 +111,7 @@ def test_the_scale_of_float16_comes_back(make_trainer: MakeTrainer) -> None:
         t.guarded_step.execution.scaler = torch.amp.GradScaler("cpu")
     trainer.guarded_step.execution.scaler = torch.amp.GradScaler("cpu", init_scale=123.0)
     trainer.checkpointer.save(STATE)
-    other.checkpointer.restore(warn=pytest.fail)
+    other.checkpointer.restore(log=pytest.fail)
     assert other.guarded_step.execution.scaler.get_scale() == 123.0
 
 
@@ -124,14 +124,14 @@ def test_a_damaged_checkpoint_is_passed_over_and_said(make_trainer: MakeTrainer)
     content[-5] ^= 1
     weights.write_bytes(content)
     warnings: list[str] = []
-    restored = make_trainer().checkpointer.restore(warn=warnings.append)
+    restored = make_trainer().checkpointer.restore(log=warnings.append)
     assert restored is not None
     assert restored.step == 12
     assert "step-000013" in warnings[0]
     damaged = trainer.out_dir / "checkpoints/step-000012/model.safetensors"
     damaged.write_bytes(content)
     with pytest.raises(CheckpointError):
-        make_trainer().checkpointer.restore(warn=warnings.append)
+        make_trainer().checkpointer.restore(log=warnings.append)
 
 
 def test_weights_that_are_not_finite_are_never_saved(
@@ -178,7 +178,7 @@ def test_other_conditions_are_told(
     make_trainer().checkpointer.save(STATE)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX1024")
     notes: list[str] = []
-    make_trainer(threads=2, dtype="bfloat16").checkpointer.restore(warn=notes.append)
+    make_trainer(threads=2, dtype="bfloat16").checkpointer.restore(log=notes.append)
     torch.set_num_threads(1)
     assert len(notes) == 1
     for change in ("threads 2 instead of 1", "dtype bfloat16 instead of float32", "AVX1024"):
@@ -199,5 +199,5 @@ def test_another_order_of_samples_is_told(
 ) -> None:
     make_trainer().checkpointer.save(STATE)
     notes: list[str] = []
-    make_trainer(**changes).checkpointer.restore(warn=notes.append)
+    make_trainer(**changes).checkpointer.restore(log=notes.append)
     assert len(notes) == is_told

@@ -14,6 +14,7 @@ import torch
 from slm.api import Trainer
 from slm.config import RunConfig
 from slm.hardware.resources import Cpus
+from slm.origins import Origin, OriginKind
 from slm.runs import contention
 from slm.runs.contention import (
     ContentionWatch,
@@ -142,12 +143,14 @@ def start(make_trainer: Callable[..., Trainer], listener: Any) -> RunStart:
     """Of a run that ends by the clock, with two threads."""
     make_trainer().train(stop_after=1)
     (found,) = listener.of("on_start")
-    settings = found.settings.with_values({"train.max_minutes": 3.0, "train.threads": None}, "test")
+    settings = found.settings.with_values(
+        {"train.max_minutes": 3.0, "train.threads": None}, Origin(OriginKind.FILE, "test")
+    )
     return replace(found, settings=settings, threads=2)
 
 
 def with_value(start: RunStart, name: str, value: object) -> RunStart:
-    settings: RunConfig = start.settings.with_values({name: value}, "test")
+    settings: RunConfig = start.settings.with_values({name: value}, Origin(OriginKind.FILE, "test"))
     return replace(start, settings=settings)
 
 

@@ -10,6 +10,7 @@ from slm.config import RunConfig
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.errors import DataError, UsageError, WriteError
+from slm.origins import PREPARED, SET, Origin, OriginKind
 from slm.presets import resolve
 from slm.runs.data import describe_source, fit_vocabulary, obtain_data, place_data
 from slm.tokenizer.byte_level import BytesTokenizer
@@ -19,7 +20,7 @@ from tests.conftest import tell_stories
 def test_the_tokenizer_decides_the_vocabulary_unless_the_user_does():
     fitted = fit_vocabulary(resolve("tiny"), BytesTokenizer())
     assert fitted.model.vocab_size == 257
-    assert fitted.origins["model.vocab_size"] == "tokenizer"
+    assert str(fitted.origins["model.vocab_size"]) == "derived from the tokenizer"
     assert fit_vocabulary(fitted, BytesTokenizer()) == fitted
 
     chosen = resolve("tiny", assignments=["vocab_size=320"])
@@ -30,7 +31,7 @@ def test_data_go_where_the_user_says_or_where_their_source_belongs():
     placed = place_data(resolve("tiny"))
     assert "builtin-bpe-512" in placed.data.data_dir
 
-    other = placed.with_values({"data.limit": 7}, "--limit")
+    other = placed.with_values({"data.limit": 7}, Origin(OriginKind.FLAG, "--limit"))
     assert place_data(other).data.data_dir != placed.data.data_dir
 
     chosen = resolve("tiny", assignments=["data_dir=here"])
@@ -48,9 +49,9 @@ def test_a_place_for_data_that_nobody_named_may_not_be_written(
     with pytest.raises(WriteError) as caught:
         obtain_data(place_data(settings))
     assert caught.value.hint == "name a folder for the prepared text with --set data_dir=FOLDER"
-    elsewhere = settings.with_values({"data.data_dir": "elsewhere"}, "--set")
+    elsewhere = settings.with_values({"data.data_dir": "elsewhere"}, SET)
     assert obtain_data(place_data(elsewhere)).path == Path("elsewhere")
-    named = settings.with_values({"data.data_dir": "data/x"}, "--set")
+    named = settings.with_values({"data.data_dir": "data/x"}, SET)
     with pytest.raises(WriteError) as caught:
         obtain_data(place_data(named))
     assert "--set" not in str(caught.value.hint)
@@ -70,7 +71,7 @@ def own_data(tmp_path: Path) -> DataDirectory:
 
 
 def given_data(directory: DataDirectory, tokenizer: str | None = None) -> RunConfig:
-    flags = {"data.data_dir": (str(directory.path), "--data")}
+    flags = {"data.data_dir": (str(directory.path), PREPARED)}
     if tokenizer is not None:
         flags["data.tokenizer"] = (tokenizer, "--tokenizer")
     return resolve("tiny", flags=flags)
@@ -141,6 +142,6 @@ def test_the_same_data_in_the_place_need_no_words(own_data: DataDirectory, tmp_p
         "data.corpus_seed": 7,
     }
     settings = resolve("gpt2", flags={"data.data_dir": (str(own_data.path), "--data-dir")})
-    settings = settings.with_values(values, "preset of a test")
+    settings = settings.with_values(values, Origin(OriginKind.PRESET, "of a test"))
 
     assert describe_source(settings, own_data, silent) == settings

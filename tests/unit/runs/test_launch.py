@@ -11,6 +11,7 @@ from slm.data.prepare import prepare
 from slm.errors import ConfigError, DeviceError, UsageError
 from slm.hardware.devices import DTYPES, memory_bytes
 from slm.hardware.resources import Memory
+from slm.origins import PREPARED, Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import resolve
 from slm.runs import launch as run
@@ -44,7 +45,9 @@ def test_a_number_that_the_user_chose_stays():
 def test_an_existing_run_is_refused_before_any_work(tmp_path):
     (tmp_path / "best").mkdir()
     settings = resolve("tiny", assignments=["source=no/such-set"])
-    settings = settings.with_values({"train.out_dir": str(tmp_path)}, "--out")
+    settings = settings.with_values(
+        {"train.out_dir": str(tmp_path)}, Origin(OriginKind.FLAG, "--out")
+    )
 
     with (
         pytest.raises(UsageError, match="already holds a run"),
@@ -144,9 +147,13 @@ def test_a_run_that_goes_on_keeps_its_micro_batches(
     prepare(str(tmp_path / "stories.txt"), "bytes", tmp_path / "data")
     out_dir = tmp_path / "run"
     settings = resolve("tiny", assignments=["dtype=float32", "device=cpu", "compile=off"])
-    settings = settings.with_values({"data.data_dir": str(tmp_path / "data")}, "--data")
-    settings = settings.with_values({"train.out_dir": str(out_dir)}, "--out")
-    settings = settings.with_values({"train.gradient_accumulation_steps": 3}, "preset tiny")
+    settings = settings.with_values({"data.data_dir": str(tmp_path / "data")}, PREPARED)
+    settings = settings.with_values(
+        {"train.out_dir": str(out_dir)}, Origin(OriginKind.FLAG, "--out")
+    )
+    settings = settings.with_values(
+        {"train.gradient_accumulation_steps": 3}, Origin(OriginKind.PRESET, "tiny")
+    )
     with ready_trainer(settings, TWO, existing="resume") as trainer:
         assert trainer.micro_batches == 2  # nothing to go on with: four in all
     (out_dir / "checkpoints/step-000002").mkdir(parents=True)

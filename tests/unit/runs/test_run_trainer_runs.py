@@ -280,7 +280,7 @@ def test_what_auto_came_to_is_saved(make_trainer: MakeTrainer) -> None:
     trainer.train()
     config = json.loads((trainer.out_dir / "config.json").read_text("utf-8"))
     assert config["train"]["compile"] == "off"
-    assert "auto" in config["origins"]["train.compile"]
+    assert config["origins"]["train.compile"] == "derived:hardware"
     assert "train.dtype" not in config["origins"]
 
 
@@ -294,7 +294,7 @@ def test_without_settings_a_run_says_what_its_data_are(
     for data in (json.loads(text)["data"], trainer.settings.data.__dict__):
         assert data["source"] == trainer.data_loader.meta.source["path"]
         assert data["tokenizer"] == "bytes"
-    assert str(data_dir) in trainer.settings.origins["data.source"]
+    assert str(data_dir) in trainer.settings.origins["data.source"].detail
 
 
 def test_stories_and_short_contexts_reach_the_model(make_trainer: MakeTrainer) -> None:

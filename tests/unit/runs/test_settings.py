@@ -15,7 +15,7 @@ def test_a_new_run_takes_the_default_preset():
     settings = new_run(None, None, {}, [])
 
     assert settings.model.n_embd == 384
-    assert settings.origins["model.norm"] == "preset modern-12m"
+    assert str(settings.origins["model.norm"]) == "preset modern-12m"
     assert Path(settings.train.out_dir) == Path("runs/modern-12m")
 
 
@@ -56,8 +56,8 @@ def test_a_run_goes_on_with_its_own_settings(run_dir):
 
     assert resumed is not None
     assert (resumed.model.n_embd, resumed.model.n_head, resumed.train.seed) == (40, 5, 9)
-    assert resumed.origins["model.n_embd"] == "--set"
-    assert resumed.origins["train.seed"] == "--seed"
+    assert str(resumed.origins["model.n_embd"]) == "--set"
+    assert str(resumed.origins["train.seed"]) == "--seed"
     assert resumed.train.out_dir == str(run_dir)
 
 

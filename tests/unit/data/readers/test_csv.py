@@ -149,7 +149,7 @@ def test_tables_one_after_the_other(tmp_path: Path) -> None:
     notes: list[str] = []
     path = tmp_path / "text.csv"
     path.write_text("\ufeffid,text\n1,one\n\ufeffid,text\n2,two\n", encoding="utf-8")
-    found = list(whole_stories(read_csv_file(DataFile(path), note=notes.append)))
+    found = list(whole_stories(read_csv_file(DataFile(path), log=notes.append)))
     assert found == ["one", "two"]
     assert notes == [f"note: {path}: rows that repeat the names of columns are left out"]
 
@@ -199,7 +199,7 @@ def test_the_first_row_of_a_file_without_names_is_a_story(
     path = tmp_path / "text.csv"
     path.write_text(content, encoding="utf-8")
     notes: list[str] = []
-    found = list(whole_stories(read_csv_file(DataFile(path), note=notes.append)))
+    found = list(whole_stories(read_csv_file(DataFile(path), log=notes.append)))
     assert found == (expected or content.splitlines())
     assert notes == [f"note: {path}: no names of columns; the first row is read as a story too"]
 
@@ -208,13 +208,13 @@ def test_which_column_is_text_is_noted_where_it_is_a_guess(tmp_path: Path) -> No
     path = tmp_path / "text.csv"
     notes: list[str] = []
     path.write_text("id,body\n1,Mia ran.\n", encoding="utf-8")
-    assert len(list(read_csv_file(DataFile(path), note=notes.append))) == 1
+    assert len(list(read_csv_file(DataFile(path), log=notes.append))) == 1
     assert notes == [
         f"note: {path}: the first row is read as names of columns, and the column 'body' "
         "as the text"
     ]
     path.write_text("id,TEXT\n1,Mia ran.\n", encoding="utf-8")
-    assert len(list(read_csv_file(DataFile(path), note=notes.append))) == 1
+    assert len(list(read_csv_file(DataFile(path), log=notes.append))) == 1
     assert len(notes) == 1
 
 

@@ -324,7 +324,7 @@ def test_notes_are_given_once(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text('"Mia ran home."\n"Tom ran home."\n"Sam sat."\n', encoding="utf-8")
     notes: list[str] = []
-    source = open_source(str(path), note=notes.append)
+    source = open_source(str(path), log=notes.append)
     both = [*whole_stories(source.pieces("train")), *whole_stories(source.pieces("validation"))]
     assert sorted(both) == ["Mia ran home.", "Sam sat.", "Tom ran home."]
     assert notes == [f"note: {path}: no names of columns; the first row is read as a story too"]
