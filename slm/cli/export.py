@@ -96,7 +96,7 @@ def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
     from slm.interop.hub import local_checkpoint
     from slm.interop.source import ExportSource
 
-    checkpoint = open_checkpoint(local_checkpoint(path, log=note), warn=note)
+    checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)
     return ExportSource.of(checkpoint), _sample(checkpoint) if sample else ""
 
 

@@ -88,10 +88,9 @@ def _shape(fields: dict[str, Any], architecture: str, tensors: dict[str, Any]) -
     }
     if architecture == "gpt2":
         return GPTConfig(**common, norm_eps=get("attention.layer_norm_epsilon"))
-    if any(f"{architecture}.rope.scaling.type" in fields for _ in (0,)):
-        kind = fields[f"{architecture}.rope.scaling.type"]
-        if kind != "none":
-            raise ConfigError(f"rope.scaling.type={kind}")
+    scaling = fields.get(f"{architecture}.rope.scaling.type", "none")
+    if scaling != "none":
+        raise ConfigError(f"rope.scaling.type, which is {shown(scaling)}")
     return GPTConfig(
         **common,
         n_kv_head=get("attention.head_count_kv", n_head),
@@ -129,10 +128,9 @@ def _named(name: str, values: Tensor, config: GPTConfig, architecture: str) -> d
     if parts[0] == "blk" and len(parts) == 3:
         prefix, module = f"blocks.{parts[1]}.", parts[2]
     if module == "attn_qkv" and len(values) % 3 == 0:
-        thirds = values.split(len(values) // 3)
         return {
             f"{prefix}attention.{part}_proj.{kind}": third
-            for part, third in zip("qkv", thirds, strict=True)
+            for part, third in zip("qkv", values.chunk(3), strict=True)
         }
     if architecture == "llama" and module in ("attn_q", "attn_k"):
         values = torch.from_numpy(halved_rotary(values.numpy(), config.head_width))

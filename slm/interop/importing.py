@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slm.checkpoint import save_checkpoint
-from slm.config import DataConfig, RunConfig, TrainingConfig
+from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.errors import UsageError, command_line
 from slm.interop import gguf_import, hugging_face, llama2c, nanogpt
 from slm.interop.hub import HUB_PREFIX, download_model
 from slm.interop.imported import ImportedModel
+from slm.origins import Origin, OriginKind
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.spec import build_tokenizer, needs_corpus
 from slm.train_state import TrainState
@@ -107,7 +108,8 @@ def write_checkpoint(model: ImportedModel, out: Path) -> None:
         CheckpointError: its weights are not finite.
         WriteError, NoSpaceError: nothing is left behind.
     """
-    origins = {"model.vocab_size": f"imported from {model.name}"}
+    origin = Origin(OriginKind.FILE, model.name)
+    origins = {f"model.{name}": origin for name in GPTConfig.setting_names()}
     settings = RunConfig(model.config, TrainingConfig(), DataConfig(source=model.name), origins)
     save_checkpoint(
         out,

@@ -6,8 +6,6 @@ from the folder of a data set, which is written next to the model.
 
 from __future__ import annotations
 
-import io
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.interop.architectures import from_gpt2, require_settings, to_gpt2
 from slm.interop.imported import ImportedModel, fitted
 from slm.interop.model_file import load_plain
+from slm.interop.plain_pickle import dumps, loads
 from slm.interop.source import ExportSource
 from slm.model import GPT
 from slm.storage.files import atomic_directory
@@ -102,14 +101,8 @@ def write(source: ExportSource, out: Path, *, log: Callable[[str], None]) -> Non
 def _meta(tokenizer: CharsTokenizer) -> bytes:
     """Characters and ids; nanoGPT has no name for the bytes and the end of a text."""
     names = [*tokenizer.characters, *_NAMELESS]
-    return pickle.dumps(
-        {
-            "vocab_size": len(names),
-            "itos": dict(enumerate(names)),
-            "stoi": {name: token_id for token_id, name in enumerate(names)},
-        },
-        protocol=2,
-    )
+    stoi = {name: token_id for token_id, name in enumerate(names)}
+    return dumps({"vocab_size": len(names), "itos": dict(enumerate(names)), "stoi": stoi})
 
 
 # -- reading ---------------------------------------------------------------------------------------
@@ -200,18 +193,11 @@ def _extended(rows: Tensor, repeated: int, times: int) -> Tensor:
     return torch.cat((rows, rows[repeated].expand(times, -1)))
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain containers, numbers and text; refuses every class and function."""
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
-
-
 def _read_meta(path: Path) -> list[str]:
     """The characters of `meta.pkl` in the order of their ids."""
     try:
         content = read_bounded(path, LARGEST_META_BYTES)
-        data = _PlainUnpickler(io.BytesIO(content)).load()
+        data = loads(content)
         ids = data["stoi"]
         characters = sorted(ids, key=ids.__getitem__)
         if sorted(ids.values()) != list(range(len(ids))):

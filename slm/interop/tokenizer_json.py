@@ -68,7 +68,7 @@ def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
         fast.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     elif isinstance(tokenizer, BytesTokenizer | BytePairTokenizer):
         is_bytes = isinstance(tokenizer, BytesTokenizer)
-        merges = [] if is_bytes else byte_level_merges(tokenizer)
+        merges = [] if isinstance(tokenizer, BytesTokenizer) else byte_level_merges(tokenizer)
         fast = Fast(models.BPE(_ids(byte_level_symbols(token_bytes(tokenizer))), merges))
         fast.pre_tokenizer = pre_tokenizers.ByteLevel(
             add_prefix_space=False, use_regex=not is_bytes

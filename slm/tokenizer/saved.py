@@ -146,12 +146,11 @@ def _byte_pair(name: str, data: dict[str, Any]) -> Tokenizer:
 def _imported(name: str, data: dict[str, Any]) -> Tokenizer:
     from slm.tokenizer.imported import ImportedTokenizer
 
-    definition, ids = data.get("definition"), [data.get("eot_id"), data.get("bos_id")]
+    definition, eot_id, bos_id = data.get("definition"), data.get("eot_id"), data.get("bos_id")
     if not isinstance(definition, dict):
         raise TokenizerError(f'its "definition" is {_shown(definition)}, not an object')
-    if not all(type(token_id) is int for token_id in ids):
+    if type(eot_id) is not int or type(bos_id) is not int:
         raise TokenizerError('its "eot_id" or "bos_id" is not an integer')
-    eot_id, bos_id = ids
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos_id)
 
 
