@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from slm.checkpoint import load_checkpoint, resolve_checkpoint
 from slm.generation import GenerationOptions, Generator, healing, load_generator
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 
 KINDS = (
     "after a space",
@@ -32,14 +32,16 @@ KINDS = (
 class Unhealed(Generator):
     """Continues the prompt's own ids as they are."""
 
-    def _row(self, prompt: str, options: GenerationOptions, seed: int, index: int) -> Row:
-        return Row(
+    def _sequence(
+        self, prompt: str, options: GenerationOptions, seed: int, index: int
+    ) -> TokenSequence:
+        return TokenSequence(
             prompt,
             self.tokenizer,
             options,
             seed=seed,
             index=index,
-            block_size=self.model.config.block_size,
+            block_size=self.engine.block_size,
             prompt_ids=self.tokenizer.encode(prompt),
         )
 

@@ -19,15 +19,11 @@ import socket
 import statistics
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import Any, cast
 
 from slm.bench.generation import EndlessTokenizer
 from slm.generation import Engine, GenerationOptions, build_engine, build_generator
-from slm.generation.decoder import Draw
-from slm.generation.sequence import Row
-from slm.generation.slots import Slots
+from slm.generation.sequence import TokenSequence
 from slm.model import GPT
 from slm.server.app import create_app
 from slm.server.endpoints import Service, as_event
@@ -58,7 +54,7 @@ def serve(preset: str, dtype: str, slots: int, listener: socket.socket) -> None:
     limits = Limits(slots=slots)
     model = random_model(preset)
     engine = build_engine(model, slots, dtype=dtype)
-    scheduler = Scheduler(engine.slots, limits, draw=engine.draw)
+    scheduler = Scheduler(engine, limits)
     served = ServedModel.of(
         "bench", EndlessTokenizer(model.config.vocab_size), model.config.block_size
     )
@@ -106,27 +102,25 @@ async def crowd(port: int, clients: int, tokens: int, top_k: int) -> tuple[float
 
 
 class Timed:
-    """Slots and a draw that add up the seconds they take."""
+    """An engine that adds up the seconds its calls take."""
 
     def __init__(self, engine: Engine) -> None:
-        self._slots, self._draw = engine.slots, engine.draw
-        self.seconds = {"model": 0.0, "draw": 0.0}
-        self.slots: Slots = self
-        self.draw: Draw = self._timed_draw
+        self._engine = engine
+        self.seconds = {"model": 0.0, "sampling": 0.0}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._slots, name)
+        return getattr(self._engine, name)
 
-    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
-        began_at = time.perf_counter()
-        logits = self._slots.advance(slots, ids)
-        self.seconds["model"] += time.perf_counter() - began_at
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> Any:
+        started_at = time.perf_counter()
+        logits = self._engine.decode(slots, ids)
+        self.seconds["model"] += time.perf_counter() - started_at
         return logits
 
-    def _timed_draw(self, *arguments: Any) -> list[int]:
-        began_at = time.perf_counter()
-        ids = self._draw(*arguments)
-        self.seconds["draw"] += time.perf_counter() - began_at
+    def sample(self, *arguments: Any) -> list[int]:
+        started_at = time.perf_counter()
+        ids = self._engine.sample(*arguments)
+        self.seconds["sampling"] += time.perf_counter() - started_at
         return ids
 
 
@@ -135,11 +129,11 @@ def parts(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> dict[
     model = random_model(preset)
     tokenizer = EndlessTokenizer(model.config.vocab_size)
     timed = Timed(build_engine(model, texts, dtype=dtype))
-    scheduler = Scheduler(timed.slots, Limits(slots=texts), draw=timed.draw)
+    scheduler = Scheduler(cast(Engine, timed), Limits(slots=texts))
     options = GenerationOptions(max_new_tokens=tokens, seed=1, temperature=TEMPERATURE, top_k=top_k)
     block_size = model.config.block_size
     rows = [
-        Row(PROMPT, tokenizer, options, seed=1, index=index, block_size=block_size)
+        TokenSequence(PROMPT, tokenizer, options, seed=1, index=index, block_size=block_size)
         for index in range(texts)
     ]
     sequences = [ServedSequence(row, options, tokenizer) for row in rows]

@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from slm.generation.batch_sampling import draw
-from slm.generation.decoder import Draw
-from slm.generation.slots import Slots
+from slm.generation import Engine
 from slm.server.app import create_app
 from slm.server.endpoints import Service
 from slm.server.limits import Limits
@@ -39,9 +37,8 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    slots: Slots,
+    engine: Engine,
     *,
-    draw: Draw = draw,
     tokenizer: Tokenizer | None = None,
     name: str = "tiny",
     send_buffer: int | None = None,
@@ -49,12 +46,12 @@ def running(
 ) -> Iterator[Running]:
     """Serve while the block runs; further settings are those of `Limits` or of `create_app`."""
     limits = Limits(
-        **{"slots": slots.n_slots}
+        **{"slots": engine.n_slots}
         | {name: settings.pop(name) for name in [*settings] if name in Limits.model_fields}
     )
-    scheduler = Scheduler(slots, limits, draw=draw)
+    scheduler = Scheduler(engine, limits)
     service = Service(
-        model=ServedModel.of(name, tokenizer or BytesTokenizer(), slots.block_size),
+        model=ServedModel.of(name, tokenizer or BytesTokenizer(), engine.block_size),
         scheduler=scheduler,
         limits=limits,
         created=1_700_000_000,

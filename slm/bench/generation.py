@@ -11,18 +11,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from slm.config import GPTConfig, RunConfig
-from slm.generation.backend import native_generator, plain_generator
+from slm.generation.backend import generator_from_weights
 from slm.generation.generator import Generator
 from slm.generation.options import GenerationOptions
 from slm.model.costs import parameter_shapes
 from slm.origins import FROM_TOKENIZER
 from slm.tokenizer.base import Ids, fingerprint_of
+
+if TYPE_CHECKING:
+    from slm.model import GPT
 
 PROMPT_TOKENS = 7
 """8 with the end-of-text token before them."""
@@ -142,15 +145,20 @@ def random_generator(
             for name, shape in parameter_shapes(config).items()
         }
 
-    tokenizer = EndlessTokenizer(config.vocab_size)
-    native = native_generator(
-        config, weights, tokenizer, dtype=dtype, batch_size=batch_size, say=say
-    )
-    if native is not None:
-        return native
-    from slm.model import GPT
+    def build_model() -> GPT:
+        from slm.model import GPT
 
-    return plain_generator(GPT(config), tokenizer, dtype, batch_size)
+        return GPT(config)
+
+    return generator_from_weights(
+        config,
+        weights,
+        build_model,
+        EndlessTokenizer(config.vocab_size),
+        dtype=dtype,
+        batch_size=batch_size,
+        say=say,
+    )
 
 
 def seconds_to_first_token(settings: RunConfig, starts: int) -> float:

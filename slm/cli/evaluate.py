@@ -121,7 +121,7 @@ def _score(
 ) -> EvalResult:
     from slm.data.shards import DataDirectory
     from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
-    from slm.generation.backend import int8_model
+    from slm.generation.backend import build_int8_engine
     from slm.hardware.devices import autocast
 
     total: int | None = None
@@ -131,7 +131,7 @@ def _score(
 
     how: dict[str, Any] = {"on_progress": on_progress}
     if loaded.dtype == "int8":
-        native = int8_model(loaded.model, 1, say=lambda text: say(f"note: {text}"))
+        native = build_int8_engine(loaded.model, 1, say=lambda text: say(f"note: {text}"))
         how["scorer"] = NativeScorer(native)
     else:
         how["autocast"] = autocast(loaded.device, loaded.dtype)

@@ -150,7 +150,7 @@ def generate(
         )
     elif len(completions) > 1:
         _print_separated(completions)
-    for sentence in _remarks(completions, generator.model.config.block_size):
+    for sentence in _remarks(completions, generator.engine.block_size):
         say(f"note: {sentence}")
     say(
         f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "

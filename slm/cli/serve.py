@@ -196,8 +196,8 @@ def _served(
         loaded.model, limits.slots, dtype=dtype, say=lambda text: say(f"note: {text}")
     )
     service = Service(
-        model=ServedModel.of(name, loaded.tokenizer, engine.slots.block_size),
-        scheduler=Scheduler(engine.slots, limits, draw=engine.draw),
+        model=ServedModel.of(name, loaded.tokenizer, engine.block_size),
+        scheduler=Scheduler(engine, limits),
         limits=limits,
         created=int(time.time()),
     )

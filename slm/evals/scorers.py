@@ -9,7 +9,7 @@ import numpy as np
 
 from slm.evals.scoring import Window, to_tensors
 from slm.model import GPT
-from slm.native.engine import NativeModel
+from slm.native.engine import NativeEngine
 
 
 class Scorer(Protocol):
@@ -44,7 +44,7 @@ class NativeScorer:
         native: its first slot has to be empty.
     """
 
-    def __init__(self, native: NativeModel) -> None:
+    def __init__(self, native: NativeEngine) -> None:
         self.native = native
 
     def nats(self, batch: Sequence[Window]) -> float:
@@ -52,6 +52,6 @@ class NativeScorer:
         total = 0.0
         for ids, n_context, _ in batch:
             seen = ids.tolist()
-            surprise = self.native.surprise(seen[:-1], seen[1:])
-            total += float(surprise[n_context:].sum(dtype=np.float64))
+            surprisal = self.native.surprisal(seen[:-1], seen[1:])
+            total += float(surprisal[n_context:].sum(dtype=np.float64))
         return total

@@ -1,84 +1,60 @@
-"""Which way a model is run: in native code on a CPU where it can be, else by PyTorch itself.
+"""The choice of an engine: native code on a CPU if it is available, else PyTorch.
 
-PyTorch is imported only where it computes: a checkpoint that native code runs needs none of it, and
-so its first word comes a second or two earlier.
+PyTorch is imported only where it computes: a checkpoint that native code can run does not need it,
+which saves a second or two before the first token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slm.config import GPTConfig
 from slm.errors import DeviceError
-from slm.generation.decoder import Draw
+from slm.generation.engine import Engine
 from slm.generation.generator import Generator
-from slm.generation.slot_decoder import SlotDecoder
 from slm.hardware import devices
 from slm.native.build import NativeUnavailableError
-from slm.native.engine import (
-    WEIGHT_FORMATS,
-    Floats,
-    NativeModel,
-    WeightFormat,
-    arrays_of,
-)
-from slm.native.sampling import native_draw
+from slm.native.engine import WEIGHT_DTYPES, FloatArray, NativeEngine, WeightDtype, arrays_of
 from slm.tokenizer.base import Tokenizer
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
-    from slm.generation.slots import Slots
     from slm.model import GPT
 
 GENERATION_DTYPES = (*devices.DTYPES, "int8")
-AUTO_WEIGHTS = "bfloat16"
-"""What `auto` takes in native code: the loss it costs is below what can be measured."""
+AUTO_DTYPE = "bfloat16"
+"""What `auto` means in native code: the loss increases by less than can be measured."""
 
 CACHE_BYTES = 160_000_000
-"""Room for the keys and values of texts that run together."""
-FEWEST_TOGETHER = 32
-"""So many run together whatever room they need: with fewer, reading the weights takes too long."""
+"""Memory for the keys and values of sequences that run together."""
+MIN_BATCH_SIZE = 32
+"""Runs together whatever memory it needs: smaller batches read the weights too often."""
 BATCH_SIZE = 64
-"""Texts that run together at most, where nobody says."""
+"""Default of the sequences that run together."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Engine:
-    """Slots, and the draw of ids from their logits."""
-
-    slots: Slots
-    draw: Draw
-    dtype: str = "float32"
-    """Of the weights in native code, or of PyTorch's matrix multiplications."""
 
 
 def build_engine(
     model: GPT, n_slots: int, *, dtype: str = "auto", say: Say | None = None
 ) -> Engine:
-    """The fastest slots for a model where it is, for texts that come and go.
+    """The fastest engine for a model on its device.
 
     Args:
-        model: in evaluation mode; on a CPU its weights are copied.
-        n_slots: how many texts can be in progress.
+        model: on a CPU its weights are copied.
+        n_slots: how many sequences can run at the same time.
         dtype: one of `GENERATION_DTYPES`, or auto.
-        say: is told what takes long, and why a slower way is taken.
+        say: called with what takes long, and why a slower engine is used.
 
     Raises:
-        DeviceError: the device cannot compute in the format that was asked for.
+        DeviceError: the device cannot compute in the dtype.
     """
-    from slm.generation.batch_sampling import draw
-    from slm.generation.native_slots import NativeSlots
-    from slm.generation.slots import PlainSlots
-
-    native = _native_of(model, n_slots, dtype, say)
-    if native is not None:
-        return Engine(NativeSlots(native), native_draw, native.weight_format)
-    dtype = _plain_dtype(model, dtype)
-    return Engine(PlainSlots(model, n_slots, dtype), draw, dtype)
+    if model.device.type == "cpu":
+        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, say)
+        if native is not None:
+            return native
+    return _torch_engine(model, n_slots, dtype)
 
 
 def build_generator(
@@ -89,31 +65,24 @@ def build_generator(
     batch_size: int = BATCH_SIZE,
     say: Say | None = None,
 ) -> Generator:
-    """The fastest generator for a model where it is, for texts that begin together.
+    """A generator with the fastest engine for a model on its device.
 
     Args:
         model, dtype, say: see `build_engine`.
         tokenizer: the one that the model was trained with.
-        batch_size: texts that run together at most; in native code fewer do where their keys and
-            values would need more than `CACHE_BYTES`, and the others follow.
+        batch_size: how many sequences run together at most. On a CPU fewer do if their keys and
+            values would need more than `CACHE_BYTES`; the others follow.
 
     Raises:
-        DeviceError: the device cannot compute in the format that was asked for.
+        DeviceError: the device cannot compute in the dtype.
         TokenizerError: the tokenizer has more ids than the model.
     """
-    native = None
     if model.device.type == "cpu":
-        native = native_generator(
-            model.config,
-            lambda: arrays_of(model),
-            tokenizer,
-            dtype=dtype,
-            batch_size=batch_size,
-            say=say,
-        )
-    if native is None:
-        return plain_generator(model, tokenizer, dtype, batch_size)
-    return native
+        n_slots = _fitting_batch_size(model.config, dtype, batch_size)
+        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, say)
+        if native is not None:
+            return Generator(native, tokenizer)
+    return Generator(_torch_engine(model, batch_size, dtype), tokenizer)
 
 
 def load_generator(
@@ -123,107 +92,97 @@ def load_generator(
     dtype: str = "auto",
     say: Say | None = None,
 ) -> Generator:
-    """The fastest generator for a checkpoint; without PyTorch where native code can run it.
+    """A generator for a checkpoint; without PyTorch if native code can run it.
 
     Args:
-        checkpoint: read and verified, with its weights on the CPU.
+        checkpoint: read and verified.
         device: where to compute, or auto.
         dtype, say: see `build_engine`.
 
     Raises:
-        DeviceError: the device is not there, or cannot compute in the format that was asked for.
-        CheckpointError: the checkpoint has no tokenizer, or it is damaged.
+        DeviceError: the device is not available, or cannot compute in the dtype.
+        CheckpointError: the checkpoint has no tokenizer, or is damaged.
     """
     if not devices.is_surely_cpu(device):
         model = checkpoint.build_model(devices.resolve_device(device))
         return build_generator(model, checkpoint.tokenizer, dtype=dtype, say=say)
-    config, tokenizer = checkpoint.config.model, checkpoint.tokenizer
-    native = native_generator(config, checkpoint.weights, tokenizer, dtype=dtype, say=say)
-    if native is not None:
-        return native
-    return plain_generator(checkpoint.build_model(), tokenizer, dtype, BATCH_SIZE)
+    return generator_from_weights(
+        checkpoint.config.model,
+        checkpoint.weights,
+        checkpoint.build_model,
+        checkpoint.tokenizer,
+        dtype=dtype,
+        say=say,
+    )
 
 
-def native_generator(
+def generator_from_weights(
     config: GPTConfig,
-    weights: Callable[[], Mapping[str, Floats]],
+    weights: Callable[[], Mapping[str, FloatArray]],
+    build_model: Callable[[], GPT],
     tokenizer: Tokenizer,
     *,
     dtype: str = "auto",
     batch_size: int = BATCH_SIZE,
     say: Say | None = None,
-) -> Generator | None:
-    """A generator in native code from weights alone; None: there is no such code here, or none for
-    the number format.
+) -> Generator:
+    """A generator on the CPU; the model itself is built only if native code cannot run it.
 
     Args:
-        config: the shape.
-        weights: gives name to values, as `GPT.state_dict()` has them; they are copied.
+        config: the shape of the model.
+        weights: returns the arrays of `GPT.state_dict()` by name; they are copied.
+        build_model: returns the model with these weights.
         tokenizer, dtype, batch_size, say: see `build_generator`.
 
     Raises:
-        DeviceError: int8 was asked for, and there is no native code.
+        DeviceError: the CPU cannot compute in the dtype.
     """
-    together = _most_together(config, dtype, batch_size)
-    native = _native(config, weights, together, dtype, say)
-    if native is None:
-        return None
-    return Generator(
-        native, tokenizer, batch_size=together, decoder=SlotDecoder(native), draw=native_draw
-    )
+    n_slots = _fitting_batch_size(config, dtype, batch_size)
+    native = _native_engine(config, weights, n_slots, dtype, say)
+    if native is not None:
+        return Generator(native, tokenizer)
+    return Generator(_torch_engine(build_model(), batch_size, dtype), tokenizer)
 
 
-def plain_generator(model: GPT, tokenizer: Tokenizer, dtype: str, batch_size: int) -> Generator:
-    """A generator by PyTorch alone; see `build_generator`."""
-    dtype = _plain_dtype(model, dtype)
-    return Generator(model, tokenizer, dtype=dtype, batch_size=batch_size)
-
-
-def int8_model(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeModel:
-    """The model with int8 weights.
+def build_int8_engine(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeEngine:
+    """The native engine with int8 weights.
 
     Raises:
-        DeviceError: it is not on a CPU, or there is no compiler for the native code.
+        DeviceError: the model is not on a CPU, or native code is not available.
     """
-    native = _native_of(model, n_slots, "int8", say)
-    if native is None:
+    if model.device.type != "cpu":
         raise _no_int8(model)
+    native = _native_engine(model.config, lambda: arrays_of(model), n_slots, "int8", say)
+    assert native is not None
     return native
 
 
-def _weight_format(dtype: str) -> WeightFormat | None:
-    """The number format of native code; None: it does not have it."""
-    wanted = AUTO_WEIGHTS if dtype == "auto" else dtype
-    return next((name for name in WEIGHT_FORMATS if name == wanted), None)
+def _native_dtype(dtype: str) -> WeightDtype | None:
+    """The dtype of native code; None: it does not have it."""
+    wanted = AUTO_DTYPE if dtype == "auto" else dtype
+    return next((name for name in WEIGHT_DTYPES if name == wanted), None)
 
 
-def _most_together(config: GPTConfig, dtype: str, batch_size: int) -> int:
-    """How many texts may run together in native code."""
-    item = {"float32": 4, "bfloat16": 2, "int8": 1, None: 1}[_weight_format(dtype)]
-    numbers = 2 * config.n_layer * config.kv_heads * config.head_width * config.block_size
-    return min(batch_size, max(FEWEST_TOGETHER, CACHE_BYTES // (numbers * item)))
+def _fitting_batch_size(config: GPTConfig, dtype: str, batch_size: int) -> int:
+    """How many sequences run together in native code."""
+    item_bytes = {"float32": 4, "bfloat16": 2, "int8": 1, None: 1}[_native_dtype(dtype)]
+    items = 2 * config.n_layer * config.kv_heads * config.head_width * config.block_size
+    return min(batch_size, max(MIN_BATCH_SIZE, CACHE_BYTES // (items * item_bytes)))
 
 
-def _native_of(model: GPT, n_slots: int, dtype: str, say: Say | None) -> NativeModel | None:
-    """A model in native code, where that can run it."""
-    if model.device.type != "cpu":
-        return None
-    return _native(model.config, lambda: arrays_of(model), n_slots, dtype, say)
-
-
-def _native(
+def _native_engine(
     config: GPTConfig,
-    weights: Callable[[], Mapping[str, Floats]],
+    weights: Callable[[], Mapping[str, FloatArray]],
     n_slots: int,
     dtype: str,
     say: Say | None,
-) -> NativeModel | None:
-    """Weights in native code, where there is such code for this number format."""
-    weight_format = _weight_format(dtype)
-    if weight_format is None:
+) -> NativeEngine | None:
+    """The native engine; None if it does not have the dtype or cannot be built here."""
+    native_dtype = _native_dtype(dtype)
+    if native_dtype is None:
         return None
     try:
-        return NativeModel(config, weights(), n_slots, weight_format, say=say)
+        return NativeEngine(config, weights(), n_slots, native_dtype, say=say)
     except NativeUnavailableError as error:
         if dtype == "int8":
             raise DeviceError(
@@ -234,18 +193,18 @@ def _native(
         return None
 
 
+def _torch_engine(model: GPT, n_slots: int, dtype: str) -> Engine:
+    from slm.generation.torch_engine import TorchEngine
+
+    device = model.device.type
+    if dtype == "int8":
+        raise _no_int8(model)
+    if dtype == "auto" and device == "cpu":
+        dtype = "float32"  # PyTorch multiplies single rows in bfloat16 slowly on a CPU
+    return TorchEngine(model, n_slots, devices.resolve_dtype(dtype, device))
+
+
 def _no_int8(model: GPT) -> DeviceError:
     return DeviceError(
         f"int8 is for CPUs, and the model is on {model.device.type}", hint="use --device cpu"
     )
-
-
-def _plain_dtype(model: GPT, dtype: str) -> str:
-    """The number format in which PyTorch computes."""
-    device = model.device.type
-    if dtype == "int8":
-        raise _no_int8(model)
-    # PyTorch is slow at single rows in bfloat16 on a CPU.
-    if dtype == "auto" and device == "cpu":
-        return "float32"
-    return devices.resolve_dtype(dtype, device)

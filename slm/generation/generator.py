@@ -1,10 +1,10 @@
-"""Prompts to continuations: many at once, or one as it is written.
+"""Prompts to continuations: many at once, or one as it is generated.
 
-Sequences (see `slm.generation.sequence`) run through the model together, in waves. A wave reads the
-contexts of up to `batch_size` sequences and then adds one token to each per step. A sequence leaves
-it when its text ends or its context has to be read again, for example because it was full and its
-older half is dropped; it then joins a later wave. So a sequence never depends on the others of its
-batch.
+Sequences (see `slm.generation.sequence`) run through the engine together, in waves. A wave prefills
+the contexts of up to `n_slots` sequences and then adds one token to each per step. A sequence
+leaves it when it has ended or when its context has to be read again, for example because the
+context was full and its older half is dropped; the sequence then joins a later wave. So a sequence
+never depends on the others of its wave.
 """
 
 from __future__ import annotations
@@ -12,195 +12,145 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from slm.config import GPTConfig
 from slm.errors import CheckpointError, TokenizerError
-from slm.generation.decoder import NO_ID, Decoder, Draw
+from slm.generation.engine import NO_ID, Engine
+from slm.generation.next_ids import next_ids
 from slm.generation.options import GenerationOptions
-from slm.generation.sampler import next_ids
-from slm.generation.sequence import Completion, Row
+from slm.generation.sequence import Completion, TokenSequence
 from slm.tokenizer.base import Tokenizer
-
-
-class Shaped(Protocol):
-    """A model as far as the generator itself looks at it."""
-
-    @property
-    def config(self) -> GPTConfig:
-        """Its shape."""
 
 
 @dataclass(frozen=True)
 class TokenEvent:
-    """One more token of a text that is being written.
+    """One more token of a continuation.
 
-    All events' `text` joined is the completion's text. It is often empty: an unfinished character
-    or a possible stop string is held back.
+    The `text` of all events joined is the completion's text. It is often empty: an incomplete
+    character or a possible stop string is held back.
     """
 
     text: str
     token_id: int
     """The sampled id; the end-of-text token's where the story ends. See `Completion.ids`."""
     completion: Completion | None = None
-    """With the last event: the whole."""
+    """The whole continuation, with its last event."""
 
 
 class Generator:
     """Continues prompts.
 
-    Not for several threads at once: while it works, the model is in evaluation mode.
+    Not thread-safe: while it works, the model is in evaluation mode.
 
     Args:
-        model: a `GPT`, which works where its parameters are; or what has a decoder of its own.
+        engine: runs the model; all of its slots belong to this generator.
         tokenizer: the one that the model was trained with.
-        dtype: number format of the products and of the cache, as in `slm.hardware.devices.DTYPES`.
-        batch_size: rows that run together at most.
-        decoder: what runs the model; None: `CachedDecoder`.
-        draw: samples ids from the decoder's logits; None: `slm.generation.batch_sampling.draw`.
 
     Raises:
         TokenizerError: the tokenizer has more ids than the model.
     """
 
-    def __init__(
-        self,
-        model: Shaped,
-        tokenizer: Tokenizer,
-        *,
-        dtype: str = "float32",
-        batch_size: int = 32,
-        decoder: Decoder | None = None,
-        draw: Draw | None = None,
-    ) -> None:
-        if tokenizer.vocab_size > model.config.vocab_size:
+    def __init__(self, engine: Engine, tokenizer: Tokenizer) -> None:
+        if tokenizer.vocab_size > engine.vocab_size:
             raise TokenizerError(
                 f"the tokenizer {tokenizer.name} has {tokenizer.vocab_size} ids, "
-                f"the model only {model.config.vocab_size}",
+                f"the model only {engine.vocab_size}",
                 hint="use the tokenizer that the model was trained with",
             )
-        assert batch_size >= 1
-        self.model = model
+        self.engine = engine
         self.tokenizer = tokenizer
-        self.batch_size = batch_size
-        self.decoder: Decoder = _plain_decoder(model, dtype) if decoder is None else decoder
-        self._draw = _plain_draw() if draw is None else draw
 
     def complete(
         self, prompts: Sequence[str], options: GenerationOptions | None = None
     ) -> list[Completion]:
         """Continue every prompt, `options.samples` times each.
 
-        A text depends on its prompt, the seed and its index among the prompt's samples only.
+        A continuation depends only on its prompt, the seed and its index among the prompt's
+        samples.
 
         Returns:
             The samples of the first prompt, then those of the second, and so on.
 
         Raises:
             TokenizerError: a prompt is not valid Unicode.
-            CheckpointError: the model's logits are not finite numbers.
+            CheckpointError: the model's logits are not finite.
         """
         options = options or GenerationOptions()
         seed = options.chosen_seed()
-        rows = [
-            self._row(prompt, options, seed, index)
+        sequences = [
+            self._sequence(prompt, options, seed, index)
             for prompt in prompts
             for index in range(options.samples)
         ]
-        with self.decoder.running():
-            for _ in self._run(rows):
+        with self.engine.running():
+            for _ in self._run(sequences):
                 pass
-        return [row.completion() for row in rows]
+        return [sequence.completion() for sequence in sequences]
 
     def stream(
         self, prompt: str, options: GenerationOptions | None = None
     ) -> abc.Generator[TokenEvent]:
-        """Continue a prompt and give the text token by token; several samples one after another.
+        """Continue a prompt token by token; several samples one after another.
 
         Yields:
-            An event for each new token; the last one of a sample holds its completion. The
+            An event for each new token; the last one of a sample has its completion. The
             texts are those that `complete` gives.
 
         Raises:
             TokenizerError: the prompt is not valid Unicode.
-            CheckpointError: the model's logits are not finite numbers.
+            CheckpointError: the model's logits are not finite.
         """
         options = options or GenerationOptions()
         seed = options.chosen_seed()
         for index in range(options.samples):
-            row = self._row(prompt, options, seed, index)
-            n_given = 0
-            with self.decoder.running():
-                for ids in self._run([row]):
-                    done = row.completion() if row.finish_reason is not None else None
-                    if len(row.ids) == n_given and done is None:
+            sequence = self._sequence(prompt, options, seed, index)
+            n_yielded = 0
+            with self.engine.running():
+                for ids in self._run([sequence]):
+                    done = None if sequence.finish_reason is None else sequence.completion()
+                    if len(sequence.ids) == n_yielded and done is None:
                         continue  # it was a token of the prompt
-                    n_given = len(row.ids)
-                    yield TokenEvent(row.take_text(), ids[0], done)
+                    n_yielded = len(sequence.ids)
+                    yield TokenEvent(sequence.take_text(), ids[0], done)
 
-    def _row(self, prompt: str, options: GenerationOptions, seed: int, index: int) -> Row:
-        return Row(
-            prompt,
-            self.tokenizer,
-            options,
-            seed=seed,
-            index=index,
-            block_size=self.model.config.block_size,
+    def _sequence(
+        self, prompt: str, options: GenerationOptions, seed: int, index: int
+    ) -> TokenSequence:
+        block_size = self.engine.block_size
+        return TokenSequence(
+            prompt, self.tokenizer, options, seed=seed, index=index, block_size=block_size
         )
 
-    def _run(self, rows: Sequence[Row]) -> Iterator[list[int]]:
-        """Write all rows to their ends; yields the ids of each step."""
-        # Rows of like length share a wave, so that little of it is padding.
-        waiting = sorted(rows, key=lambda row: len(row.context))
+    def _run(self, sequences: Sequence[TokenSequence]) -> Iterator[list[int]]:
+        """Generate all sequences to their ends; yields the ids of each step."""
+        # Sequences of similar length share a wave, so that little of it is padding.
+        waiting = sorted(sequences, key=lambda sequence: len(sequence.context))
         while waiting:
-            wave, waiting = waiting[: self.batch_size], waiting[self.batch_size :]
+            wave, waiting = waiting[: self.engine.n_slots], waiting[self.engine.n_slots :]
             yield from self._run_wave(wave)
-            waiting += [row for row in wave if row.finish_reason is None]
+            waiting += [sequence for sequence in wave if sequence.finish_reason is None]
 
-    def _run_wave(self, rows: Sequence[Row]) -> Iterator[list[int]]:
-        longest = max(len(row.context) for row in rows)
-        capacity = max(longest - len(row.context) + row.slots_needed for row in rows)
-        vocab_size = self.tokenizer.vocab_size  # a model's ids may be padded to a round number
-        logits = self.decoder.prefill([row.context for row in rows], capacity)[:, :vocab_size]
+    def _run_wave(self, sequences: Sequence[TokenSequence]) -> Iterator[list[int]]:
+        vocab_size = self.tokenizer.vocab_size  # a model's vocabulary may be padded
+        slots = list(range(len(sequences)))
+        self.engine.free(range(self.engine.n_slots))  # from a stream that was not read to its end
+        logits = self.engine.prefill(slots, [sequence.context for sequence in sequences])
         while True:
-            ids = next_ids(rows, logits, self._draw)
+            ids = next_ids(sequences, logits[:, :vocab_size], self.engine)
             if NO_ID in ids:
                 raise CheckpointError(
                     "the model's logits are not finite numbers",
                     hint="its training has diverged; use an earlier checkpoint or train again",
                 )
-            staying = [i for i, row in enumerate(rows) if row.accept(ids[i])]
+            is_running = [
+                each.accept(token_id) for each, token_id in zip(sequences, ids, strict=True)
+            ]
             yield ids
-            if not staying:
-                return
-            if len(staying) < len(rows):
-                staying = fill_gaps(staying)
-                self.decoder.keep_sequences(staying)
+            if not all(is_running):
+                self.engine.free([slots[i] for i, runs in enumerate(is_running) if not runs])
+                staying = [i for i, runs in enumerate(is_running) if runs]
+                sequences = [sequences[i] for i in staying]
+                slots = [slots[i] for i in staying]
                 ids = [ids[i] for i in staying]
-                rows = [rows[i] for i in staying]
-            logits = self.decoder.step(ids)[:, :vocab_size]
-
-
-def _plain_decoder(model: Shaped, dtype: str) -> Decoder:
-    from slm.generation.cached_decoder import CachedDecoder
-    from slm.model import GPT
-
-    assert isinstance(model, GPT), "only a GPT can do without a decoder of its own"
-    return CachedDecoder(model, dtype)
-
-
-def _plain_draw() -> Draw:
-    from slm.generation.batch_sampling import draw
-
-    return draw
-
-
-def fill_gaps(staying: list[int]) -> list[int]:
-    """Order the staying rows so that most keep their place and the last ones fill the gaps.
-
-    A cache then has to move as many rows as have left before others, and not all of them.
-    """
-    n_staying = len(staying)
-    movers = [row for row in staying if row >= n_staying]
-    at_their_place = set(staying)
-    return [row if row in at_their_place else movers.pop() for row in range(n_staying)]
+            if not sequences:
+                return
+            logits = self.engine.decode(slots, ids)

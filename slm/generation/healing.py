@@ -25,7 +25,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from slm.generation.decoder import Logits
+from slm.generation.engine import Logits
 from slm.tokenizer.base import Tokenizer
 
 FACTOR = 4.0

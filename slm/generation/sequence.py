@@ -1,4 +1,4 @@
-"""One text that is being written: its context, its own randomness, and why it ended."""
+"""A sequence that is being generated: its context, its random numbers, and why it ended."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from slm.seeds import mix_seed
 from slm.tokenizer.base import Tokenizer
 
 FinishReason = Literal["end", "stop", "length"]
-"""The model ended the story; a stop string was met; max_new_tokens were written."""
+"""The model ended the story; a stop string was found; max_new_tokens were generated."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A prompt's continuation and how it came about."""
+    """A prompt's continuation and how it was generated."""
 
     prompt: str
     text: str
     """The continuation, without the prompt and without a stop string."""
     ids: tuple[int, ...]
-    """Its tokens, those of a stop string included, the end-of-text token not.
+    """Its tokens: those of a stop string are included, the end-of-text token is not.
 
-    Where the end of the prompt was healed (`slm.generation.healing`), the first holds the last
-    characters of the prompt as well.
+    If the end of the prompt was healed (`slm.generation.healing`), the first token also contains
+    the last characters of the prompt.
     """
     finish_reason: FinishReason
     prompt_tokens: int
-    """Tokens of the whole prompt; the end-of-text token set before it is not counted."""
+    """Tokens of the whole prompt, without the end-of-text token before it."""
     prompt_truncated: bool
     """The prompt was longer than the context, and only its last part was read."""
     context_shifts: int
-    """How often the context was full and its older half was forgotten."""
+    """How often the context was full and its older half was dropped."""
     seed: int
-    """With this seed, and the same options and prompt, the same text comes again."""
+    """The same seed, options and prompt give the same text again."""
     index: int
     """Which of the prompt's samples this is, from 0."""
 
@@ -48,18 +48,17 @@ class Completion:
         return len(self.ids)
 
 
-class Row:
-    """A text in progress. Nothing in it depends on the other rows of its batch.
+class TokenSequence:
+    """A prompt and the tokens generated so far. It depends on no other sequence.
 
     Args:
-        prompt: what is continued.
+        prompt: the text to continue.
         tokenizer: the model's.
-        options: when to stop.
-        seed, index: decide the row's random numbers.
+        options: how to sample, and when to stop.
+        seed, index: determine the sequence's random numbers.
         block_size: the model's context length.
-        prompt_ids: the prompt's ids, where it was given as ids: these are continued as they are.
-            None: those that the tokenizer gives for its text, the last of which the model may
-            replace.
+        prompt_ids: the prompt's ids, if it was given as ids: these are continued as they are.
+            None: the tokenizer's ids of its text, the last of which the model may replace.
     """
 
     def __init__(
@@ -82,28 +81,28 @@ class Row:
         # In training, every story begins after an end-of-text token.
         whole = [tokenizer.bos_id, *self.prompt_ids]
         self.context = whole[-block_size:]
-        """What the model sees: ends with the newest id, never more than block_size ids."""
+        """What the model sees: at most block_size ids, the newest last."""
         self.prompt_truncated = len(whole) > block_size
         self.context_shifts = 0
         self.prompt_end: PromptEnd | None = None
         """The prompt's last ids, which are not in the context, until the model has read them."""
         self.newest: NewToken | None = None
-        """What the id accepted last has added; None where it was the prompt's own or the end."""
+        """What the last accepted id added; None if it was the prompt's own or the end of text."""
         self.unfinished = b""
-        """The first bytes of a character that the prompt's ids end in."""
+        """The first bytes of an incomplete character at the end of the prompt's ids."""
         if prompt_ids is None:
             self._set_prompt_end()
         else:
             self.unfinished = whole_characters(tokenizer.decode_bytes(self.prompt_ids))[1]
         self.seen: set[int] = set()
-        """The ids in its text, where a penalty is on them."""
+        """The ids in it, if a repetition penalty applies."""
         if options.repetition_penalty != 1.0:
             self.seen.update(self.prompt_ids)
         self._seed, self._index = seed, index
         self._random = random.Random(mix_seed(seed, index))
         self._block_size = block_size
         self._stream = TextStream(options.stop, self.unfinished)
-        self._pieces: list[str] = []
+        self._parts: list[str] = []
         self._n_taken = 0
 
     def _set_prompt_end(self) -> None:
@@ -115,26 +114,16 @@ class Row:
             del self.context[-n_last:]
 
     def uniform(self) -> float:
-        """The row's next random number, above 0 and at most 1."""
+        """The next random number, above 0 and at most 1."""
         return 1.0 - self._random.random()
 
-    @property
-    def slots_needed(self) -> int:
-        """Cache slots for the context and for what can follow before it is full or all is written.
-
-        The last id that is sampled is never fed to the model.
-        """
-        still_to_write = self.options.max_new_tokens - len(self.ids)
-        if self.prompt_end is not None:
-            still_to_write += len(self.prompt_end.rest)  # each id takes a byte of it at least
-        return min(self._block_size, len(self.context) + still_to_write - 1)
-
     def accept(self, token_id: int) -> bool:
-        """Add an id that was read or sampled; returns whether the running batch can go on.
+        """Append an id that was read or sampled.
 
-        It cannot go on with this row when the text has ended, or when the rest of the context has
-        to be read again: because it was full, and its older half is forgotten, or because the
-        prompt's end has been replaced by other ids.
+        Returns:
+            Whether this id is to be decoded next. False: the sequence has ended, or the context has
+            to be prefilled again, because it was full and its older half was dropped, or because
+            other ids have replaced the prompt's end.
         """
         self.newest, n_forgotten = None, 0
         if token_id == self._tokenizer.eot_id:
@@ -150,7 +139,7 @@ class Row:
             self.seen.add(token_id)
         if self.newest is not None and self.newest.content:
             self.ids.append(token_id)
-            self._pieces.append(self._stream.push(self.newest.content))
+            self._parts.append(self._stream.push(self.newest.content))
             if self._stream.stopped:
                 self._finish("stop")
                 return False
@@ -165,25 +154,25 @@ class Row:
         return n_forgotten == 0
 
     def _finish(self, reason: FinishReason) -> None:
-        self._pieces.append(self._stream.finish(cut=reason == "length"))
+        self._parts.append(self._stream.finish(cut=reason == "length"))
         self.finish_reason = "stop" if self._stream.stopped else reason
 
     def cut(self) -> None:
-        """End the text here, as if no more tokens had been asked for."""
+        """End the sequence here, as if no more tokens had been requested."""
         self._finish("length")
 
     def take_text(self) -> str:
-        """The text that was added since the last call."""
-        new_pieces = self._pieces[self._n_taken :]
-        self._n_taken = len(self._pieces)
-        return "".join(new_pieces)
+        """The text added since the last call."""
+        new_parts = self._parts[self._n_taken :]
+        self._n_taken = len(self._parts)
+        return "".join(new_parts)
 
     def completion(self) -> Completion:
-        """The finished text."""
+        """The continuation of a sequence that has ended."""
         assert self.finish_reason is not None
         return Completion(
             prompt=self.prompt,
-            text="".join(self._pieces),
+            text="".join(self._parts),
             ids=tuple(self.ids),
             finish_reason=self.finish_reason,
             prompt_tokens=len(self.prompt_ids),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions, filter_logits
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.insight.tokens import Text, TokenKind, token_ids, token_text
 from slm.model import GPT
 from slm.model.gpt import evaluating
@@ -76,7 +76,7 @@ def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:
         TokenizerError: it is no valid Unicode, or an id is not in the vocabulary.
     """
     prompt, ids = (text, None) if isinstance(text, str) else ("", token_ids(tokenizer, text))
-    row = Row(
+    row = TokenSequence(
         prompt,
         tokenizer,
         GenerationOptions(),

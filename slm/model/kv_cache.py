@@ -6,6 +6,7 @@ Shapes: L layers, B sequences, K key heads, S slots, D head width.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from slm.config import GPTConfig
@@ -55,10 +56,11 @@ class KVCache:
         """Number of sequences."""
         return self.keys.size(1)
 
-    def reset(self, pad: Tensor | None = None) -> None:
-        """Empty the cache; `pad` as at construction."""
-        self.length = 0
-        self.pad = pad
+    def grow(self, capacity: int) -> None:
+        """Extend the cache to `capacity` slots; what it holds stays."""
+        added = (0, 0, 0, capacity - self.capacity)
+        self.keys, self.values = F.pad(self.keys, added), F.pad(self.values, added)
+        self.capacity = capacity
 
     def keep_sequences(self, indices: Tensor) -> None:
         """Keep only the sequences with these indices ([N] integers, no duplicates), in this order.

@@ -31,15 +31,15 @@ NATIVE_FLAG = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else 
 
 _INT, _LONG, _POINTER = ctypes.c_int32, ctypes.c_int64, ctypes.c_void_p
 _SIGNATURES = {
-    "slm_decoder_new": (_POINTER, [_POINTER]),
-    "slm_decoder_delete": (None, [_POINTER]),
-    "slm_decoder_take": (_INT, [_POINTER, ctypes.c_char_p, _POINTER, _LONG]),
-    "slm_decoder_run": (_INT, [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER]),
-    "slm_decoder_score": (
+    "slm_engine_new": (_POINTER, [_POINTER]),
+    "slm_engine_delete": (None, [_POINTER]),
+    "slm_engine_load_tensor": (_INT, [_POINTER, ctypes.c_char_p, _POINTER, _LONG]),
+    "slm_engine_run": (_INT, [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER]),
+    "slm_engine_surprisal": (
         _INT,
         [_POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT, _POINTER, _POINTER],
     ),
-    "slm_decoder_release": (None, [_POINTER, _INT]),
+    "slm_engine_free": (None, [_POINTER, _INT]),
     "slm_sample": (_INT, [_POINTER, _INT, _LONG, _INT, _POINTER, _POINTER, _POINTER]),
 }
 """The functions of src/library.cpp: what they return and take."""

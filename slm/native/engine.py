@@ -1,16 +1,19 @@
-"""A model in native code: the fastest way to generate on a CPU, and one that needs no PyTorch.
+"""The native engine: the fastest way to generate on a CPU, without PyTorch.
 
-The arithmetic is that of `slm.model`, written again in C++ for one token a row
-(`slm/native/src`). With float32 weights it is the plain path up to rounding; bfloat16 and int8
-weights are smaller, and what they cost in quality is measured in docs/LOG.md. V ids.
+`slm/native/src` has the arithmetic of `slm.model` in C++, one token per row. With float32 weights
+the results equal PyTorch's up to rounding. bfloat16 and int8 weights are smaller; docs/LOG.md has
+what they cost in quality.
+
+Letters: n sequences, V ids of the model.
 """
 
 from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +21,18 @@ import numpy.typing as npt
 from slm.config import GPTConfig
 from slm.hardware.devices import cpu_threads
 from slm.native.build import NativeUnavailableError, native_library
+from slm.native.sampling import SamplingOptions, sample_ids
 
 if TYPE_CHECKING:
     from slm.model import GPT
 
-Floats = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float32]
 
-WeightFormat = Literal["float32", "bfloat16", "int8"]
-WEIGHT_FORMATS: tuple[WeightFormat, ...] = get_args(WeightFormat)
+WeightDtype = Literal["float32", "bfloat16", "int8"]
+WEIGHT_DTYPES: tuple[WeightDtype, ...] = get_args(WeightDtype)
 
 WEIGHTS_PER_THREAD = 500_000
-"""With fewer weights than this for each, threads spend their time waiting for each other."""
+"""With fewer weights each, threads spend their time waiting for each other."""
 
 
 class _Shape(ctypes.Structure):
@@ -41,36 +45,39 @@ class _Shape(ctypes.Structure):
                 *("vocab_size", "block_size", "n_layer", "n_head", "kv_heads"),
                 *("n_embd", "head_width", "mlp_width"),
                 *("rms_norm", "rotary", "gated", "qk_norm", "tied"),
-                *("format", "slots", "threads"),
+                *("dtype", "slots", "threads"),
             )
         ),
         ("norm_eps", ctypes.c_float),
     )
 
 
-class NativeModel:
-    """Slots as `slm.generation.slots.Slots` describes them, with logits as arrays.
+class NativeEngine:
+    """An engine as `slm.generation.engine.Engine` describes it, with logits as arrays.
+
+    A sequence has the same logits, bit for bit, whatever the other slots hold.
 
     Args:
         config: the shape.
-        weights: name to values, as `GPT.state_dict()` has them; they are copied.
-        n_slots: how many texts can be in progress.
-        weight_format: number format of the copy. bfloat16 halves and int8 quarters what each token
-            reads from memory; keys and values are kept in the same format.
-        threads: None: as many as there are for computing, but no more than the model is worth.
-        say: is told when a compiler has to run first.
+        weights: the arrays of `GPT.state_dict()` by name; they are copied.
+        n_slots: how many sequences can run at the same time.
+        dtype: of the copy, and of keys and values. bfloat16 halves and int8 quarters what each
+            token reads from memory.
+        threads: None: as many as there are for computing, but fewer for a small model.
+        say: called before a compiler runs.
 
     Raises:
         NativeUnavailableError: there is no compiler here, or it fails.
-        ValueError: there is no slot, or the weights are not those of this shape.
+        ValueError: n_slots is below 1, or the weights are not those of this shape.
+        MemoryError: the weights do not fit into memory.
     """
 
     def __init__(
         self,
         config: GPTConfig,
-        weights: Mapping[str, Floats],
+        weights: Mapping[str, FloatArray],
         n_slots: int,
-        weight_format: WeightFormat = "float32",
+        dtype: WeightDtype = "float32",
         *,
         threads: int | None = None,
         say: Callable[[str], None] | None = None,
@@ -83,7 +90,7 @@ class NativeModel:
         self.n_slots = n_slots
         self.block_size = config.block_size
         self.vocab_size = config.vocab_size
-        self.weight_format = weight_format
+        self.dtype = dtype
         if threads is None:
             n_weights = sum(values.size for values in weights.values())
             threads = max(1, min(cpu_threads(), n_weights // WEIGHTS_PER_THREAD))
@@ -104,64 +111,83 @@ class NativeModel:
             gated=config.mlp == "swiglu",
             qk_norm=config.qk_norm,
             tied=config.tie_embeddings,
-            format=WEIGHT_FORMATS.index(weight_format),
+            dtype=WEIGHT_DTYPES.index(dtype),
             slots=n_slots,
             threads=threads,
             norm_eps=config.norm_eps,
         )
-        self._decoder = self._library.slm_decoder_new(ctypes.byref(shape))
-        if not self._decoder:
+        self._handle = self._library.slm_engine_new(ctypes.byref(shape))
+        if not self._handle:
             raise MemoryError("there is too little memory for the model's weights")
-        weakref.finalize(self, self._library.slm_decoder_delete, self._decoder)
+        weakref.finalize(self, self._library.slm_engine_delete, self._handle)
         for name, values in {**weights, **_rotary_tables(config)}.items():
             values = np.ascontiguousarray(values, dtype=np.float32)
-            refused = self._library.slm_decoder_take(
-                self._decoder, name.encode(), values.ctypes.data, values.size
+            refused = self._library.slm_engine_load_tensor(
+                self._handle, name.encode(), values.ctypes.data, values.size
             )
             if refused:
                 raise ValueError(f"the native code does not know {name} {list(values.shape)}")
 
-    def admit(self, slot: int, ids: Sequence[int]) -> Floats:
-        """See `Slots`."""
-        logits: Floats = self._begin(slot, ids, n_logits=1)[0]
-        return logits
+    def running(self) -> AbstractContextManager[object]:
+        """See `Engine`; there is nothing to do."""
+        return nullcontext()
 
-    def score(self, slot: int, ids: Sequence[int]) -> Floats:
-        """As `admit`, with the logits after every one of the T ids: [T, V] in float32."""
-        return self._begin(slot, ids, n_logits=len(ids))
+    def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> FloatArray:
+        """See `Engine`."""
+        return np.concatenate(
+            [
+                self._prefill(slot, ids, n_logits=1)
+                for slot, ids in zip(slots, contexts, strict=True)
+            ]
+        )
 
-    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Floats:
-        """See `Slots`."""
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> FloatArray:
+        """See `Engine`."""
         self._check_slots(slots)
         if not len(set(slots)) == len(slots) == len(ids):
             raise ValueError(f"{len(ids)} ids for the slots {list(slots)}")
         positions = [self._lengths[slot] for slot in slots]
         if not all(positions):
             raise ValueError(f"one of the slots {list(slots)} is empty")
-        self._check(positions, ids)
+        self._check_ids(positions, ids)
         for slot in slots:
             self._lengths[slot] += 1
         return self._run(slots, positions, ids, len(ids))
 
-    def release(self, slot: int) -> None:
-        """See `Slots`; the memory is kept for the next texts, in whichever slots."""
-        self._check_slots([slot])
-        self._lengths[slot] = 0
-        self._library.slm_decoder_release(self._decoder, slot)
+    def free(self, slots: Sequence[int]) -> None:
+        """See `Engine`; the memory is kept for later sequences, in any slot."""
+        for slot in slots:
+            self._check_slots([slot])
+            self._lengths[slot] = 0
+            self._library.slm_engine_free(self._handle, slot)
 
-    def surprise(self, ids: Sequence[int], targets: Sequence[int]) -> Floats:
-        """-ln of the probability of a target after each of T ids, as [T] in float32.
+    def sample(
+        self,
+        logits: Any,
+        options: Sequence[SamplingOptions],
+        uniforms: Sequence[float],
+        seen: Sequence[Collection[int]] | None = None,
+    ) -> list[int]:
+        """See `Engine`."""
+        return sample_ids(logits, options, uniforms, seen)
 
-        Slot 0 has to be empty, and is so again afterwards.
+    def all_logits(self, slot: int, ids: Sequence[int]) -> FloatArray:
+        """Like `prefill` for one slot, with the logits after each of the T ids: [T, V]."""
+        return self._prefill(slot, ids, n_logits=len(ids))
+
+    def surprisal(self, ids: Sequence[int], targets: Sequence[int]) -> FloatArray:
+        """-ln of the probability of a target after each of T ids: [T] in float32, in nats.
+
+        Slot 0 has to be empty, and is empty again afterwards.
         """
         self._check_empty(0)
         if len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids and {len(targets)} targets")
-        self._check(range(len(ids)), [*ids, *targets])
+        self._check_ids(range(len(ids)), [*ids, *targets])
         nats = np.empty(len(ids), dtype=np.float32)
         integers = ctypes.c_int32 * len(ids)
-        failed = self._library.slm_decoder_score(
-            self._decoder,
+        failed = self._library.slm_engine_surprisal(
+            self._handle,
             len(ids),
             integers(),
             integers(*range(len(ids))),
@@ -170,25 +196,25 @@ class NativeModel:
             integers(*targets),
             nats.ctypes.data,
         )
-        self.release(0)
+        self.free([0])
         if failed:
-            raise MemoryError("there is too little memory to score a text")
+            raise MemoryError("there is too little memory to score a sequence")
         return nats
 
-    def _begin(self, slot: int, ids: Sequence[int], n_logits: int) -> Floats:
+    def _prefill(self, slot: int, ids: Sequence[int], n_logits: int) -> FloatArray:
         self._check_slots([slot])
         self._check_empty(slot)
-        self._check(range(len(ids)), ids)
+        self._check_ids(range(len(ids)), ids)
         self._lengths[slot] = len(ids)
         return self._run([slot] * len(ids), range(len(ids)), ids, n_logits)
 
     def _run(
         self, slots: Sequence[int], positions: Sequence[int], ids: Sequence[int], n_logits: int
-    ) -> Floats:
+    ) -> FloatArray:
         logits = np.empty((n_logits, self.vocab_size), dtype=np.float32)
         integers = ctypes.c_int32 * len(ids)
-        if self._library.slm_decoder_run(
-            self._decoder,
+        if self._library.slm_engine_run(
+            self._handle,
             len(ids),
             integers(*slots),
             integers(*positions),
@@ -196,10 +222,10 @@ class NativeModel:
             n_logits,
             logits.ctypes.data,
         ):
-            raise MemoryError("there is too little memory for another text's keys and values")
+            raise MemoryError("there is too little memory for the keys and values of a sequence")
         return logits
 
-    # Native code takes these numbers for addresses, hence no `assert`, which `python -O` removes.
+    # Native code uses these numbers as addresses, hence no `assert`, which `python -O` removes.
 
     def _check_slots(self, slots: Sequence[int]) -> None:
         if not slots or min(slots) < 0 or max(slots) >= self.n_slots:
@@ -209,24 +235,24 @@ class NativeModel:
         if self._lengths[slot]:
             raise ValueError(f"slot {slot} is taken")
 
-    def _check(self, positions: Sequence[int], ids: Sequence[int]) -> None:
+    def _check_ids(self, positions: Sequence[int], ids: Sequence[int]) -> None:
         if not len(ids):
-            raise ValueError("a text begins with at least one id")
+            raise ValueError("a sequence starts with at least one id")
         if max(positions) >= self.block_size:
             raise ValueError(f"the context of {self.block_size} ids is full")
         if min(ids) < 0 or max(ids) >= self.vocab_size:
             raise ValueError(f"ids are 0 to {self.vocab_size - 1}, found {min(ids)} to {max(ids)}")
 
 
-def arrays_of(model: GPT) -> dict[str, Floats]:
-    """A model's weights on the CPU, in float32; they share its memory where they can."""
+def arrays_of(model: GPT) -> dict[str, FloatArray]:
+    """A model's weights as float32 arrays; they share its memory if they can."""
     return {
         name: tensor.detach().cpu().float().numpy() for name, tensor in model.state_dict().items()
     }
 
 
-def _rotary_tables(config: GPTConfig) -> dict[str, Floats]:
-    """Cosines and sines of `slm.model.layers`, where the model has rotary positions."""
+def _rotary_tables(config: GPTConfig) -> dict[str, FloatArray]:
+    """Cosines and sines of `slm.model.layers`, if the model has rotary positions."""
     if config.position != "rope":
         return {}
     width = config.head_width

@@ -1,4 +1,4 @@
-"""Sampling in native code: the same ids as `slm.generation.batch_sampling.draw`."""
+"""Sampling in native code: the same ids as `slm.generation.torch_engine.sample_ids`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILTERS = struct.Struct("=ifff")
 
 
 class SamplingOptions(Protocol):
-    """The filters of one sequence; `GenerationOptions` has them."""
+    """The filters of one sequence, see `slm.generation.options.GenerationOptions`."""
 
     @property
     def temperature(self) -> float: ...
@@ -30,25 +30,26 @@ class SamplingOptions(Protocol):
     def repetition_penalty(self) -> float: ...
 
 
-def native_draw(
+def sample_ids(
     logits: Any,
     options: Sequence[SamplingOptions],
     uniforms: Sequence[float],
     seen: Sequence[Collection[int]] | None = None,
 ) -> list[int]:
-    """See `slm.generation.decoder.Draw`; the logits are in float32, in the memory of the CPU.
+    """See `slm.generation.engine.Engine.sample`; the logits are in float32, on the CPU.
 
-    An id differs from that of PyTorch only where a uniform number falls within rounding of the
-    border between two ids.
+    An id differs from PyTorch's only if the uniform number is within rounding of the border
+    between two ids.
 
     Raises:
         NativeUnavailableError: there is no compiler here, or it fails.
-        ValueError: the logits are not rows in float32, or not as many as options and numbers.
+        ValueError: the logits are not [n, V] in float32, or their number is not that of the options
+            and the uniform numbers.
     """
     rows: npt.NDArray[np.float32] = np.asarray(logits)
-    # Native code takes these for addresses and lengths, hence no `assert`, which -O removes.
+    # Native code uses these as addresses and lengths, hence no `assert`, which -O removes.
     if rows.dtype != np.float32 or rows.ndim != 2 or 0 in rows.shape:
-        raise ValueError(f"logits must be [B, V] in float32, found {rows.shape} in {rows.dtype}")
+        raise ValueError(f"logits must be [n, V] in float32, found {rows.shape} in {rows.dtype}")
     if not len(rows) == len(options) == len(uniforms):
         raise ValueError(
             f"{len(rows)} rows of logits, {len(options)} options, {len(uniforms)} numbers"
@@ -72,8 +73,8 @@ def native_draw(
     )
     if failed:
         raise MemoryError("there is too little memory to sample")
-    drawn: list[int] = ids.tolist()
-    return drawn
+    sampled: list[int] = ids.tolist()
+    return sampled
 
 
 def _penalized(
@@ -81,11 +82,11 @@ def _penalized(
     options: Sequence[SamplingOptions],
     seen: Sequence[Collection[int]],
 ) -> npt.NDArray[np.float32]:
-    """A copy, [B, V]; see `slm.generation.sampling.penalize_repetition`."""
+    """A copy [n, V]; see `slm.generation.sampling.penalize_repetition`."""
     logits = np.array(logits, order="C")
     for row, each, ids in zip(logits, options, seen, strict=True):
-        places = list(ids)
-        found = row[places]
+        columns = list(ids)
+        found = row[columns]
         penalty = np.float32(each.repetition_penalty)
-        row[places] = np.where(found > 0, found / penalty, found * penalty)
+        row[columns] = np.where(found > 0, found / penalty, found * penalty)
     return logits

@@ -21,7 +21,7 @@ from slm.config import DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
 from slm.generation import GenerationOptions, Generator
-from slm.generation.cached_decoder import CachedDecoder
+from slm.generation.torch_engine import TorchEngine
 from slm.hardware.devices import (
     autocast,
     cpu_threads,
@@ -31,7 +31,7 @@ from slm.hardware.devices import (
     set_threads,
 )
 from slm.interop.model_file import load_model_file, load_weights
-from slm.model import GPT, model_costs
+from slm.model import GPT, KVCache, model_costs
 from slm.origins import FROM_HARDWARE, Origin, OriginKind
 from slm.parallel.collectives import (
     copy_from_main,
@@ -369,8 +369,8 @@ class RunTrainer:
 
         With a sharded model all processes must generate the same texts, with the same seed.
         """
-        decoder = CollectiveDecoder(self.model, self.dtype) if self.is_sharded else None
-        return Generator(self.model, self.tokenizer, dtype=self.dtype, decoder=decoder)
+        engine = ShardedEngine if self.is_sharded else TorchEngine
+        return Generator(engine(self.model, dtype=self.dtype), self.tokenizer)
 
     def load_best_model(self, path: str | Path) -> None:
         """Load the weights of a model file (`best_model.pt`) or a checkpoint directory.
@@ -428,14 +428,14 @@ class RunTrainer:
         return items if self._stop is None else self._stop.watch(items)
 
 
-class CollectiveDecoder(CachedDecoder):
-    """Decodes with a sharded model: all processes do so together, and get the same logits."""
+class ShardedEngine(TorchEngine):
+    """Runs a sharded model: all processes make the same calls and get the same logits."""
 
-    def _logits(self, idx: Tensor) -> Tensor:
+    def _forward(self, idx: Tensor, cache: KVCache) -> Tensor:
         # Not inference_mode: the gathered weights could not be used for training any more.
         with torch.no_grad(), autocast(idx.device.type, self.dtype):
-            logits, _ = self.model(idx, cache=self._cache, last_only=True)
+            logits, _ = self.model(idx, cache=cache, last_only=True)
         assert isinstance(logits, Tensor)
-        last = logits[:, -1].contiguous()
+        last = logits[:, -1].float().contiguous()
         torch.distributed.broadcast(last, src=0)
         return last

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from slm.errors import TokenizerError, shown
 from slm.generation.options import MIN_TEMPERATURE, MIN_TOP_P, GenerationOptions
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.generation.text import whole_characters
 from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
@@ -158,7 +158,7 @@ def _job(
     options = _options(body, max_tokens)
     seed = options.chosen_seed()
     rows = [
-        Row(
+        TokenSequence(
             text,
             model.tokenizer,
             options,

@@ -17,9 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from slm.generation.batch_sampling import draw
-from slm.generation.decoder import Draw
-from slm.generation.slots import Slots
+from slm.generation.engine import Engine
 from slm.server.limits import Limits
 from slm.server.request_queue import (
     BusyError,
@@ -56,21 +54,20 @@ class Scheduler:
     """Shares the slots of a model among requests.
 
     Args:
-        slots: the model; from now on nothing else may use it.
+        engine: runs the model; from now on nothing else may use it.
         limits: bounds of the queue and of times.
-        draw: samples ids from logits.
         clock: returns seconds.
     """
 
     def __init__(
         self,
-        slots: Slots,
+        engine: Engine,
         limits: Limits,
         *,
-        draw: Draw = draw,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Counts()
+        self._engine = engine
         self._limits = limits
         self._post: Post = lambda call: call()
         self._clock = clock
@@ -82,7 +79,7 @@ class Scheduler:
         self._is_broken = False
         self._ends_at = math.inf
         # Used by the scheduler's thread only:
-        self._batch = SlotBatch(slots, draw, on_delta=self._add, on_error=self._end)
+        self._batch = SlotBatch(engine, on_delta=self._add, on_error=self._end)
         self._undelivered: dict[QueuedRequest, None] = {}  # an ordered set
         self._mean_seconds = 1.0
         self._step_began_at = math.inf  # finite during a step
@@ -195,11 +192,12 @@ class Scheduler:
         well, all requests are refused and `is_well` is false.
         """
         try:
-            while self._wait_for_work():
-                try:
-                    self.step()
-                except Exception:
-                    self._start_over()
+            with self._engine.running():
+                while self._wait_for_work():
+                    try:
+                        self.step()
+                    except Exception:
+                        self._start_over()
             for request in tuple(self._requests):
                 self._end(request, ClosedError())
             self._deliver()

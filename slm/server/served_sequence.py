@@ -10,11 +10,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from slm.generation.decoder import Draw
+from slm.generation.engine import Engine
 from slm.generation.healing import NewToken, PromptEnd
+from slm.generation.next_ids import next_ids
 from slm.generation.options import GenerationOptions
-from slm.generation.sampler import next_ids
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.tokenizer.base import Tokenizer
 
 FinishReason = Literal["stop", "length"]
@@ -57,7 +57,7 @@ class ServedSequence:
     """A sequence that a server generates.
 
     In each step the model reads its `context`, or is extended by its `next_id`. An id is sampled
-    from the resulting logits (`draw_ids`) and handed back (`take`), until it is `finished`.
+    from the resulting logits (`sampled_ids`) and handed back (`take`), until it is `finished`.
 
     Args:
         row: the sequence and its random numbers.
@@ -70,7 +70,7 @@ class ServedSequence:
 
     def __init__(
         self,
-        row: Row,
+        row: TokenSequence,
         options: GenerationOptions,
         tokenizer: Tokenizer,
         *,
@@ -134,7 +134,7 @@ class ServedSequence:
 
     @property
     def prompt_end(self) -> PromptEnd | None:
-        """See `Row`; None while the prompt is scored, since its own tokens are read."""
+        """See `TokenSequence`; None while the prompt is scored, since its own tokens are read."""
         return None if self._unread else self._row.prompt_end
 
     @property
@@ -156,12 +156,12 @@ class ServedSequence:
         if self._unread:
             return self._score_prompt(logits)
         end = self._row.prompt_end
-        drawn_by = logits if end is None else end.logits
+        sampled_from = logits if end is None else end.logits
         goes_on = self._row.accept(token_id)
         self.next_id = token_id if goes_on else None
         tokens: tuple[ScoredToken, ...] = ()
         if self._logprobs is not None and self._row.newest is not None:
-            tokens = (self._scored(token_id, drawn_by, self._row.newest),)
+            tokens = (self._scored(token_id, sampled_from, self._row.newest),)
         return self._delta(self._row.take_text(), tokens)
 
     def cut(self) -> TextDelta:
@@ -209,10 +209,11 @@ class ServedSequence:
         )
 
 
-def draw_ids(sequences: Sequence[ServedSequence], logits: Tensor, draw: Draw) -> list[int]:
+def sampled_ids(sequences: Sequence[ServedSequence], logits: Tensor, engine: Engine) -> list[int]:
     """Sample the next id of each of the B sequences from logits [B, V]; see `next_ids`.
 
     Args:
         sequences: all have the same tokenizer, whose vocabulary may be smaller than V.
+        engine: the one that made the logits.
     """
-    return next_ids(sequences, logits[:, : sequences[0].vocab_size], draw)
+    return next_ids(sequences, logits[:, : sequences[0].vocab_size], engine)

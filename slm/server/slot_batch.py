@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from torch import Tensor
 
-from slm.generation.decoder import NO_ID, Draw
-from slm.generation.slots import Slots
+from slm.generation.engine import NO_ID, Engine
 from slm.server.request_queue import ModelError, QueuedRequest
-from slm.server.served_sequence import ServedSequence, TextDelta, draw_ids
+from slm.server.served_sequence import ServedSequence, TextDelta, sampled_ids
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +19,7 @@ class SlotBatch:
     """Runs sequences of several requests in the slots of one model. One thread may use it.
 
     Args:
-        slots: the model; from now on nothing else may use it.
-        draw: samples ids from logits.
+        engine: runs the model; from now on nothing else may use it.
         on_delta: is called with a request, the index of its sequence, and the text that was added.
             It calls `remove` for a sequence that has ended.
         on_error: is called with a request that failed. It calls `remove` for that request.
@@ -28,26 +27,24 @@ class SlotBatch:
 
     def __init__(
         self,
-        slots: Slots,
-        draw: Draw,
+        engine: Engine,
         *,
         on_delta: Callable[[QueuedRequest, int, TextDelta], None],
         on_error: Callable[[QueuedRequest, ModelError], None],
     ) -> None:
-        self._slots = slots
-        self._draw = draw
+        self._engine = engine
         self._on_delta = on_delta
         self._on_error = on_error
         self._free = self._all_slots()
         self._running: dict[int, tuple[QueuedRequest, int]] = {}
 
     def _all_slots(self) -> list[int]:
-        return list(range(self._slots.n_slots - 1, -1, -1))
+        return list(range(self._engine.n_slots - 1, -1, -1))
 
     @property
     def n_slots(self) -> int:
         """The number of slots."""
-        return self._slots.n_slots
+        return self._engine.n_slots
 
     @property
     def busy_slots(self) -> int:
@@ -80,7 +77,7 @@ class SlotBatch:
         for slot in full:
             if slot in self._running:  # another sequence of its request may have failed just now
                 # The context was full: the older half is dropped and the rest is read again.
-                self._slots.release(slot)
+                self._engine.free([slot])
                 self._prefill(slot)
 
     def remove(self, request: QueuedRequest, index: int | None = None) -> None:
@@ -89,7 +86,7 @@ class SlotBatch:
             if holder is request and index in (None, place):
                 del self._running[slot]
                 request.in_slots -= 1
-                self._slots.release(slot)
+                self._engine.free([slot])
                 self._free.append(slot)
 
     def clear(self) -> None:
@@ -97,8 +94,7 @@ class SlotBatch:
         for request, _ in self._running.values():
             request.in_slots -= 1
         self._running.clear()
-        for slot in range(self._slots.n_slots):
-            self._slots.release(slot)
+        self._engine.free(range(self.n_slots))
         self._free = self._all_slots()
 
     def _sequence(self, slot: int) -> ServedSequence:
@@ -108,7 +104,8 @@ class SlotBatch:
     def _decode(self, slots: Sequence[int]) -> None:
         ids = [self._sequence(slot).next_id for slot in slots]
         try:
-            logits = self._slots.advance(slots, [i for i in ids if i is not None]).cpu()
+            found = self._engine.decode(slots, [i for i in ids if i is not None])
+            logits = torch.as_tensor(found).cpu()
         except Exception:
             # It is unknown which sequence caused this, and what state the slots are in.
             self._fail({self._running[slot][0] for slot in slots})
@@ -117,18 +114,19 @@ class SlotBatch:
 
     def _prefill(self, slot: int) -> None:
         try:
-            logits = self._slots.admit(slot, self._sequence(slot).context).cpu()
+            found = self._engine.prefill([slot], [self._sequence(slot).context])
+            logits = torch.as_tensor(found).cpu()
         except Exception:
             self._fail({self._running[slot][0]})
             return
-        self._sample([slot], logits[None])
+        self._sample([slot], logits)
 
     def _sample(self, slots: Sequence[int], logits: Tensor) -> None:
         """Extend the sequences in n slots by ids sampled from their logits [n, V]."""
         holders = [self._running[slot] for slot in slots]
         sequences = [self._sequence(slot) for slot in slots]
         try:
-            ids = draw_ids(sequences, logits, self._draw)
+            ids = sampled_ids(sequences, logits, self._engine)
         except Exception:
             self._fail({request for request, _ in holders})
             return

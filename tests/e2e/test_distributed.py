@@ -18,7 +18,7 @@ import torch.distributed
 from safetensors.torch import load_file
 
 from slm.checkpoint import open_checkpoint
-from slm.generation import GenerationOptions, Generator
+from slm.generation import GenerationOptions, Generator, TorchEngine
 from slm.interop.model_file import MODEL_FILE, load_model_file
 from slm.model import GPT
 
@@ -234,7 +234,7 @@ def test_its_best_model_tells_the_same_story_alone(folders: dict[str, Path]) -> 
     settings = checkpoint.config.train
     options = GenerationOptions(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     assert checkpoint.tokenizer is not None
-    (alone,) = Generator(model, checkpoint.tokenizer).complete([PROMPT], options)
+    (alone,) = Generator(TorchEngine(model), checkpoint.tokenizer).complete([PROMPT], options)
     lines = (run / "metrics.jsonl").read_text("utf-8").splitlines()
     told = [record for record in map(json.loads, lines) if record["kind"] == "sample"]
     assert [record["step"] for record in told] == [3, 6]

@@ -17,15 +17,12 @@ import openai
 import pytest
 
 from slm.generation import (
-    Engine,
     GenerationOptions,
     Generator,
-    PlainSlots,
+    TorchEngine,
     build_engine,
     build_generator,
 )
-from slm.generation.batch_sampling import draw
-from slm.generation.slot_decoder import SlotDecoder
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running
 
@@ -41,7 +38,7 @@ def model(tiny_model):
 def generator(request, model):
     """What `slm generate` uses: with native code, and without a compiler."""
     if request.param == "plain":
-        return Generator(model, BytesTokenizer(), batch_size=1)
+        return Generator(TorchEngine(model, 1), BytesTokenizer())
     if shutil.which("c++") is None:
         pytest.skip("there is no C++ compiler")
     return build_generator(model, BytesTokenizer(), batch_size=1)
@@ -49,12 +46,10 @@ def generator(request, model):
 
 @pytest.fixture(scope="module")
 def server(model, generator):
-    if isinstance(generator.decoder, SlotDecoder):
-        engine = build_engine(model, 4)
-    else:
-        engine = Engine(PlainSlots(model, 4), draw)
+    is_plain = isinstance(generator.engine, TorchEngine)
+    engine = TorchEngine(model, 4) if is_plain else build_engine(model, 4)
     limits = {"queue": 64, "max_tokens": 60_000}
-    with running(engine.slots, draw=engine.draw, api_key="a-long-key", **limits) as found:
+    with running(engine, api_key="a-long-key", **limits) as found:
         yield found
 
 

@@ -25,8 +25,8 @@ import torch._dynamo  # noqa: F401
 from slm.cli import main
 from slm.data import prepare as prepare_module
 from slm.data.loader import DataLoader
-from slm.generation.cached_decoder import CachedDecoder
-from slm.generation.slot_decoder import SlotDecoder
+from slm.generation.torch_engine import TorchEngine
+from slm.native.engine import NativeEngine
 from slm.runs import checkpointer as saving
 from slm.runs import run_trainer as trainer_module
 from slm.terminal.signals import EndOnSignal
@@ -115,9 +115,9 @@ PHASES: dict[str, Callable[[Pause], object]] = {
     "compile": in_compiling,
     "step": lambda pause: before(DataLoader, "batch_at", pause, nth=6),
     "evaluation": lambda pause: before_item(DataLoader, "validation_batches", pause),
-    "samples": lambda pause: before(CachedDecoder, "step", pause, nth=3),
+    "samples": lambda pause: before(TorchEngine, "decode", pause, nth=3),
     "generating": lambda pause: [  # whichever is at work on this machine
-        before(decoder, "step", pause, nth=3) for decoder in (CachedDecoder, SlotDecoder)
+        before(engine, "decode", pause, nth=3) for engine in (TorchEngine, NativeEngine)
     ],
     "save": lambda pause: before(saving, "flatten_optimizer_state", pause),
     "none": lambda pause: None,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from slm.generation.slots import PlainSlots
+from slm.generation import TorchEngine
 from tests.servers import Running, running
 from tests.unit.server.fakes import make_stream, take
 
@@ -65,16 +65,16 @@ def text_of(body: bytes) -> str:
 
 def told(model, **options) -> str:
     """What the model tells when nothing runs beside it."""
-    slots = PlainSlots(model, 1)
+    slots = TorchEngine(model, 1)
     stream = make_stream(**options)
     stream.begin()
     text = ""
     while not stream.finished:
         if stream.next_id is None:
-            slots.release(0)
-            text += take(stream, slots.admit(0, stream.context)).text
+            slots.free([0])
+            text += take(stream, slots.prefill([0], [stream.context])[0]).text
         else:
-            text += take(stream, slots.advance([0], [stream.next_id])[0]).text
+            text += take(stream, slots.decode([0], [stream.next_id])[0]).text
     return text
 
 
@@ -99,7 +99,7 @@ def test_a_crowd_is_served_or_refused_at_once(model):
         )
 
     n_slots, queue = 8, CROWD // 4
-    with running(PlainSlots(model, n_slots), queue=queue, queue_seconds=600.0) as server:
+    with running(TorchEngine(model, n_slots), queue=queue, queue_seconds=600.0) as server:
         asyncio.run(crowd(server.port))  # so that caches and buffers are there
         before = memory_bytes() if sys.platform == "linux" else 0
         answers = asyncio.run(crowd(server.port))
@@ -154,7 +154,7 @@ def test_clients_that_leave_at_any_stage_leave_nothing_behind(model):
 
         await asyncio.gather(*(one(number) for number in range(LEAVERS)))
 
-    with running(PlainSlots(model, 4), queue=500) as server:
+    with running(TorchEngine(model, 4), queue=500) as server:
         asyncio.run(all_leave(server.port))
         asyncio.run(settled(server))
         counts = server.scheduler.counts
@@ -191,7 +191,7 @@ def test_slow_clients_are_closed_and_keep_nobody_out(model):
         return status, await asyncio.gather(*drips)
 
     deadlines = {"header_seconds": 0.5, "body_seconds": 0.5}
-    with running(PlainSlots(model, 2), **deadlines) as server:
+    with running(TorchEngine(model, 2), **deadlines) as server:
         status, taken = asyncio.run(siege(server.port))
         asyncio.run(settled(server))
     assert status == 200
@@ -218,7 +218,7 @@ def test_random_bytes_are_answered_or_dropped(model):
     async def throw_all(port: int) -> list[bytes]:
         return [await throw(port, number) for number in range(2000 if SOAK else 150)]
 
-    with running(PlainSlots(model, 2)) as server:
+    with running(TorchEngine(model, 2)) as server:
         heads = Counter(asyncio.run(throw_all(server.port)))
         asyncio.run(settled(server))
     if SOAK:

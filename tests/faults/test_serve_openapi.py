@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from slm.generation.slots import PlainSlots
+from slm.generation import TorchEngine
 from tests.servers import running
 
 SOAK = bool(os.environ.get("SLM_SOAK"))
@@ -43,7 +43,7 @@ def test_the_server_does_what_its_description_says(tiny_model, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     model = tiny_model("modern", vocab_size=257, block_size=4096, n_layer=1)
     settings = {"max_tokens": 4, "choices": 2, "prompts": 2, "queue": 64}
-    with running(PlainSlots(model, 4), api_key=key, **settings) as server:
+    with running(TorchEngine(model, 4), api_key=key, **settings) as server:
         fuzz(server.address, key=key)
         assert server.scheduler.counts.new_tokens > 0
         assert server.scheduler.busy_slots == 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from slm.generation.slots import PlainSlots
+from slm.generation import TorchEngine
 from slm.server.app import create_app
 from slm.server.endpoints import Service
 from slm.server.insight_routes import InspectedModel, insight_routes
@@ -23,23 +23,23 @@ from slm.server.scheduler import Scheduler
 from slm.server.serve import address_of, build_server, listen
 
 
-class SlowSlots(PlainSlots):
-    """Slots that pause before each token."""
+class SlowEngine(TorchEngine):
+    """An engine that pauses before each token."""
 
     def __init__(self, *arguments: Any, pause: float) -> None:
         super().__init__(*arguments)
         self.pause = pause
 
-    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
         time.sleep(self.pause)
-        return super().advance(slots, ids)
+        return super().decode(slots, ids)
 
 
 def service_of(name: str, of: InspectedModel, limits: Limits, pause: float) -> Service:
-    slots = SlowSlots(of.model, limits.slots, pause=pause)
-    scheduler = Scheduler(slots, limits)
+    engine = SlowEngine(of.model, limits.slots, pause=pause)
+    scheduler = Scheduler(engine, limits)
     return Service(
-        model=ServedModel.of(name, of.tokenizer, slots.block_size),
+        model=ServedModel.of(name, of.tokenizer, engine.block_size),
         scheduler=scheduler,
         limits=limits,
         created=0,

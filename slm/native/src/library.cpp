@@ -6,7 +6,7 @@
 extern "C" {
 
 // Null where memory is short.
-Decoder* slm_decoder_new(const Shape* shape) {
+Decoder* slm_engine_new(const Shape* shape) {
   try {
     return new Decoder(*shape);
   } catch (const std::exception&) {
@@ -14,14 +14,14 @@ Decoder* slm_decoder_new(const Shape* shape) {
   }
 }
 
-void slm_decoder_delete(Decoder* decoder) { delete decoder; }
+void slm_engine_delete(Decoder* decoder) { delete decoder; }
 
-int slm_decoder_take(Decoder* decoder, const char* name, const float* values, int64_t count) {
+int slm_engine_load_tensor(Decoder* decoder, const char* name, const float* values, int64_t count) {
   return decoder->take(name, values, count) ? 0 : 1;
 }
 
 // 1 where memory is short.
-int slm_decoder_run(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
+int slm_engine_run(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
                     const int32_t* ids, int32_t n_logits, float* logits) {
   try {
     decoder->run(n, slots, positions, ids, n_logits, logits);
@@ -32,7 +32,7 @@ int slm_decoder_run(Decoder* decoder, int32_t n, const int32_t* slots, const int
 }
 
 // 1 where memory is short.
-int slm_decoder_score(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
+int slm_engine_surprisal(Decoder* decoder, int32_t n, const int32_t* slots, const int32_t* positions,
                       const int32_t* ids, int32_t n_scored, const int32_t* targets, float* nats) {
   try {
     decoder->score(n, slots, positions, ids, n_scored, targets, nats);
@@ -42,7 +42,7 @@ int slm_decoder_score(Decoder* decoder, int32_t n, const int32_t* slots, const i
   }
 }
 
-void slm_decoder_release(Decoder* decoder, int32_t slot) {
+void slm_engine_free(Decoder* decoder, int32_t slot) {
   try {
     decoder->release(slot);
   } catch (const std::exception&) {  // no memory to note the free ones: the slot keeps them

@@ -1,4 +1,4 @@
-"""Small random models of both families, a byte tokenizer, and a scripted decoder."""
+"""Small random models of both families, a byte tokenizer, and a scripted engine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from slm.config import GPTConfig
+from slm.generation.torch_engine import sample_ids
 from slm.model import GPT
 from slm.tokenizer.base import Ids, fingerprint_of
 
@@ -67,31 +68,36 @@ class ByteTokenizer:
         return {"tokens": [token.hex() for token in self._bytes]}
 
 
-class ScriptedDecoder:
-    """Makes one id by far the likeliest at each step: those of a script, the same in every row."""
+class ScriptedEngine:
+    """Makes one id by far the likeliest at each step: those of a script, for every sequence."""
+
+    n_slots = 32
+    block_size = 64
+    dtype = "float32"
 
     def __init__(self, script: Sequence[int], vocab_size: int) -> None:
         self.script = list(script)
         self.vocab_size = vocab_size
-        self.n_rows = 0
         self.n_given = 0
 
     def running(self) -> AbstractContextManager[object]:
         return nullcontext()
 
-    def prefill(self, contexts: Sequence[Sequence[int]], capacity: int) -> Tensor:
-        self.n_rows = len(contexts)
-        return self._logits()
+    def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Tensor:
+        return self._logits(len(slots))
 
-    def step(self, ids: Sequence[int]) -> Tensor:
-        assert ids == [self.script[self.n_given - 1]] * self.n_rows
-        return self._logits()
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+        assert ids == [self.script[self.n_given - 1]] * len(slots)
+        return self._logits(len(slots))
 
-    def keep_sequences(self, rows: Sequence[int]) -> None:
-        self.n_rows = len(rows)
+    def free(self, slots: Sequence[int]) -> None:
+        pass
 
-    def _logits(self) -> Tensor:
-        logits = torch.zeros(self.n_rows, self.vocab_size)
+    def sample(self, *arguments: Any) -> list[int]:
+        return sample_ids(*arguments)
+
+    def _logits(self, n_sequences: int) -> Tensor:
+        logits = torch.zeros(n_sequences, self.vocab_size)
         logits[:, self.script[self.n_given]] = 100.0
         self.n_given += 1
         return logits
@@ -140,4 +146,4 @@ def make_tokenizer() -> Any:
 
 @pytest.fixture
 def scripted() -> Any:
-    return ScriptedDecoder
+    return ScriptedEngine

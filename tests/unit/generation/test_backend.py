@@ -10,20 +10,17 @@ import torch
 from slm.checkpoint import Checkpoint, TrainState, load_checkpoint, save_checkpoint
 from slm.errors import CheckpointError, DeviceError
 from slm.generation import (
-    CachedDecoder,
     GenerationOptions,
     Generator,
+    TorchEngine,
     backend,
     build_engine,
     build_generator,
     load_generator,
 )
-from slm.generation.native_slots import NativeSlots
-from slm.generation.slot_decoder import SlotDecoder
-from slm.generation.slots import PlainSlots
 from slm.model import GPT
 from slm.native.build import NativeUnavailableError
-from slm.native.engine import NativeModel
+from slm.native.engine import NativeEngine
 from slm.presets import resolve
 from slm.tokenizer.byte_level import BytesTokenizer
 
@@ -33,10 +30,10 @@ needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ 
 
 
 @needs_compiler
-def test_greedy_texts_of_float32_are_those_of_the_plain_path(model: GPT, tokenizer: Any) -> None:
+def test_greedy_texts_of_float32_are_those_of_pytorch(model: GPT, tokenizer: Any) -> None:
     fast = build_generator(model, tokenizer, dtype="float32")
-    assert isinstance(fast.decoder, SlotDecoder)
-    expected = Generator(model, tokenizer).complete(PROMPTS, GREEDY)
+    assert isinstance(fast.engine, NativeEngine)
+    expected = Generator(TorchEngine(model), tokenizer).complete(PROMPTS, GREEDY)
     assert fast.complete(PROMPTS, GREEDY) == expected
     assert expected[0].context_shifts > 0
 
@@ -52,12 +49,6 @@ def test_a_text_does_not_depend_on_its_company(model: GPT, tokenizer: Any, dtype
     assert last.completion == together[5]
 
 
-def test_any_slots_make_a_decoder(model: GPT, tokenizer: Any) -> None:
-    decoder = SlotDecoder(PlainSlots(model, 8))
-    expected = Generator(model, tokenizer).complete(PROMPTS, GREEDY)
-    assert Generator(model, tokenizer, decoder=decoder).complete(PROMPTS, GREEDY) == expected
-
-
 def test_without_a_compiler(model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(say: object) -> None:
         raise NativeUnavailableError("there is no C++ compiler")
@@ -66,9 +57,9 @@ def test_without_a_compiler(model: GPT, tokenizer: Any, monkeypatch: pytest.Monk
     said: list[str] = []
     generator = build_generator(model, tokenizer, say=said.append)
     assert said == ["generating without native code: there is no C++ compiler"]
-    assert isinstance(generator.decoder, CachedDecoder)
-    assert generator.decoder.dtype == "float32"
-    assert isinstance(build_engine(model, 3, say=said.append).slots, PlainSlots)
+    assert isinstance(generator.engine, TorchEngine)
+    assert generator.engine.dtype == "float32"
+    assert isinstance(build_engine(model, 3, say=said.append), TorchEngine)
     assert len(said) == 2
     with pytest.raises(DeviceError, match="int8 needs native code"):
         build_generator(model, tokenizer, dtype="int8")
@@ -85,12 +76,9 @@ def test_engine_and_generator_run_the_same_way(
 ) -> None:
     engine = build_engine(model, 3, dtype=dtype)
     generator = build_generator(model, tokenizer, dtype=dtype, batch_size=3)
-    assert isinstance(generator.decoder, SlotDecoder)
-    assert isinstance(engine.slots, NativeSlots)
-    assert engine.dtype == weights
-    for native in (engine.slots.native, generator.decoder.slots):
-        assert isinstance(native, NativeModel)
-        assert (native.weight_format, native.n_slots) == (weights, 3)
+    for found in (engine, generator.engine):
+        assert isinstance(found, NativeEngine)
+        assert (found.dtype, found.n_slots) == (weights, 3)
 
 
 def test_float16_is_refused_on_a_cpu(model: GPT) -> None:
@@ -106,22 +94,22 @@ def test_a_gpu_is_left_to_pytorch(tokenizer: Any, make_model: Any) -> None:
 
 
 @needs_compiler
-def test_texts_with_much_to_remember_run_in_waves(
+def test_sequences_with_large_caches_run_in_waves(
     model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = GenerationOptions(max_new_tokens=5, seed=3, samples=70)
     at_once = build_generator(model, tokenizer, batch_size=70)
-    assert at_once.batch_size == 70
+    assert at_once.engine.n_slots == 70
     monkeypatch.setattr(backend, "CACHE_BYTES", 1)
     in_waves = build_generator(model, tokenizer, batch_size=70)
-    assert in_waves.batch_size == backend.FEWEST_TOGETHER
+    assert in_waves.engine.n_slots == backend.MIN_BATCH_SIZE
     assert in_waves.complete(["One"], options) == at_once.complete(["One"], options)
 
 
 @needs_compiler
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
 @pytest.mark.parametrize("spoilt", ["blocks.1.mlp.", "blocks.0.attention."])
-def test_numbers_that_grow_beyond_all_bounds_are_an_error(
+def test_numbers_that_overflow_are_an_error(
     model: GPT, tokenizer: Any, dtype: str, spoilt: str
 ) -> None:
     """All weights are finite, the logits are not."""
@@ -160,9 +148,12 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
 def test_a_checkpoints_texts_are_those_of_its_model(checkpoint: Checkpoint, dtype: str) -> None:
     options = GenerationOptions(max_new_tokens=80, seed=3, samples=3, repetition_penalty=1.2)
     direct = load_generator(checkpoint, dtype=dtype)
-    assert isinstance(direct.decoder, SlotDecoder)
+    assert isinstance(direct.engine, NativeEngine)
     through_pytorch = build_generator(
-        checkpoint.build_model(), checkpoint.tokenizer, dtype=dtype, batch_size=direct.batch_size
+        checkpoint.build_model(),
+        checkpoint.tokenizer,
+        dtype=dtype,
+        batch_size=direct.engine.n_slots,
     )
     expected = through_pytorch.complete(["One", "Two dogs"], options)
     assert direct.complete(["One", "Two dogs"], options) == expected
@@ -182,7 +173,7 @@ def test_a_checkpoint_without_a_compiler(
     generator = load_generator(checkpoint, say=said.append)
     assert said == ["generating without native code: there is no C++ compiler"]
     assert len(tries) == 1
-    assert isinstance(generator.decoder, CachedDecoder)
+    assert isinstance(generator.engine, TorchEngine)
     assert len(generator.complete(["One"], GREEDY)[0].ids) == 40
     with pytest.raises(DeviceError, match="int8 needs native code"):
         load_generator(checkpoint, dtype="int8")

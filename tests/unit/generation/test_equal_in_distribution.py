@@ -20,7 +20,7 @@ from slm.config import GPTConfig
 from slm.evals import EvalResult, NativeScorer, evaluate_texts
 from slm.generation import GenerationOptions, build_generator, filter_logits
 from slm.model import GPT
-from slm.native.engine import NativeModel, WeightFormat, arrays_of
+from slm.native.engine import NativeEngine, WeightDtype, arrays_of
 from slm.tokenizer.byte_level import BytesTokenizer
 from storyworld import generate_stories
 from tests.unit.native.native_tensors import NativeTensors
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler"),
 ]
 
-SMALLER: list[WeightFormat] = ["bfloat16", "int8"]
+SMALLER: list[WeightDtype] = ["bfloat16", "int8"]
 STEPS = 300
 TRAINING_STORIES, HELD_OUT_STORIES = 400, 30
 PROMPT = "Then the "
@@ -92,12 +92,12 @@ def plain_logits(model: GPT) -> Logits:
     return logits_of
 
 
-def native_logits(model: GPT, weights: WeightFormat) -> Logits:
+def native_logits(model: GPT, weights: WeightDtype) -> Logits:
     slots = NativeTensors(model, 1, weights)
 
     def logits_of(ids: list[int]) -> Tensor:
-        logits = slots.score(0, ids)
-        slots.release(0)
+        logits = slots.all_logits(0, ids)
+        slots.free(0)
         return logits
 
     return logits_of
@@ -153,7 +153,7 @@ def most_by_chance(odds: Odds) -> float:
 
 
 @pytest.mark.parametrize("weights", SMALLER)
-def test_texts_come_as_often_as_the_plain_path_says(trained: GPT, weights: WeightFormat) -> None:
+def test_texts_come_as_often_as_the_plain_path_says(trained: GPT, weights: WeightDtype) -> None:
     exact = odds_of(plain_logits(trained))
     rounding = total_variation(odds_of(native_logits(trained, weights)), exact)
     distance = total_variation(shares_of(trained, weights, OPTIONS), exact)
@@ -162,7 +162,7 @@ def test_texts_come_as_often_as_the_plain_path_says(trained: GPT, weights: Weigh
 
 @pytest.mark.parametrize("weights", SMALLER)
 def test_rounding_moves_little_of_the_odds(
-    trained: GPT, stories: list[str], weights: WeightFormat
+    trained: GPT, stories: list[str], weights: WeightDtype
 ) -> None:
     plain, native = plain_logits(trained), native_logits(trained, weights)
     ids = [list(story.encode()[:128]) for story in stories[TRAINING_STORIES:]]
@@ -188,13 +188,13 @@ def plain_result(trained: GPT, stories: list[str]) -> EvalResult:
     return evaluate_texts(trained, BytesTokenizer(), stories[TRAINING_STORIES:])
 
 
-def change(model: GPT, stories: list[str], plain: EvalResult, weights: WeightFormat) -> float:
+def change(model: GPT, stories: list[str], plain: EvalResult, weights: WeightDtype) -> float:
     """By which share native code finds more bits per byte."""
     result = evaluate_texts(
         model,
         BytesTokenizer(),
         stories[TRAINING_STORIES:],
-        scorer=NativeScorer(NativeModel(model.config, arrays_of(model), 1, weights)),
+        scorer=NativeScorer(NativeEngine(model.config, arrays_of(model), 1, weights)),
     )
     assert (result.tokens, result.bytes) == (plain.tokens, plain.bytes)
     return result.bits_per_byte / plain.bits_per_byte - 1
@@ -213,7 +213,7 @@ def test_float32_scores_as_the_model_does(
 
 @pytest.mark.parametrize("weights", SMALLER)
 def test_smaller_weights_cost_less_than_half_a_percent(
-    trained: GPT, stories: list[str], plain_result: EvalResult, weights: WeightFormat
+    trained: GPT, stories: list[str], plain_result: EvalResult, weights: WeightDtype
 ) -> None:
     assert abs(change(trained, stories, plain_result, weights)) < 0.005
 

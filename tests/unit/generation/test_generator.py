@@ -6,12 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from slm.errors import CheckpointError, TokenizerError
-from slm.generation import Completion, GenerationOptions, Generator
-from slm.generation.generator import fill_gaps
+from slm.generation import Completion, GenerationOptions, Generator, TorchEngine
 from slm.generation.sampling import penalize_repetition
 from slm.generation.text import whole_characters
 from slm.model import GPT
@@ -40,7 +37,7 @@ def streamed(generator: Generator, prompt: str, options: GenerationOptions) -> l
 
 
 def test_greedy_is_the_likeliest_token_of_the_uncached_model(model: GPT, tokenizer: Any) -> None:
-    (completion,) = Generator(model, tokenizer).complete(["One"], GREEDY)
+    (completion,) = Generator(TorchEngine(model), tokenizer).complete(["One"], GREEDY)
     start = torch.tensor([[tokenizer.eot_id, *b"One"]])
     expected = model.generate(start, 8, temperature=0.0)[0, 4:].tolist()
     assert len(set(expected)) > 1
@@ -57,23 +54,26 @@ def test_a_text_does_not_depend_on_its_batch(
     model: GPT, tokenizer: Any, temperature: float
 ) -> None:
     options = dataclasses.replace(SAMPLED, temperature=temperature, repetition_penalty=1.2)
-    together = Generator(model, tokenizer).complete(PROMPTS, options)
-    in_threes = Generator(model, tokenizer, batch_size=3).complete(PROMPTS, options)
-    alone = [Generator(model, tokenizer).complete([prompt], options)[0] for prompt in PROMPTS]
+    together = Generator(TorchEngine(model), tokenizer).complete(PROMPTS, options)
+    in_threes = Generator(TorchEngine(model, 3), tokenizer).complete(PROMPTS, options)
+    alone = [
+        Generator(TorchEngine(model), tokenizer).complete([prompt], options)[0]
+        for prompt in PROMPTS
+    ]
     assert [completion.prompt for completion in together] == PROMPTS
     assert together == in_threes == alone
     assert any(completion.context_shifts for completion in together)
 
 
 def test_streaming_gives_the_same_text(model: GPT, tokenizer: Any) -> None:
-    generator = Generator(model, tokenizer)
+    generator = Generator(TorchEngine(model), tokenizer)
     options = dataclasses.replace(SAMPLED, samples=2)
     for prompt in PROMPTS:
         assert streamed(generator, prompt, options) == generator.complete([prompt], options)
 
 
 def test_seeds_decide_the_text(make_model: Any, tokenizer: Any) -> None:
-    generator = Generator(make_model("modern"), tokenizer)
+    generator = Generator(TorchEngine(make_model("modern")), tokenizer)
     options = dataclasses.replace(SAMPLED, samples=3)
     one, again = (generator.complete(["One"], options) for _ in range(2))
     other = generator.complete(["One"], dataclasses.replace(options, seed=12))
@@ -85,14 +85,14 @@ def test_seeds_decide_the_text(make_model: Any, tokenizer: Any) -> None:
 
 
 def test_more_tokens_only_go_on_with_the_same_text(make_model: Any, tokenizer: Any) -> None:
-    generator = Generator(make_model("gpt2"), tokenizer)
+    generator = Generator(TorchEngine(make_model("gpt2")), tokenizer)
     long = generator.complete(["One"], SAMPLED)[0]
     short = generator.complete(["One"], dataclasses.replace(SAMPLED, max_new_tokens=25))[0]
     assert long.ids[:25] == short.ids
 
 
 def test_without_a_seed_the_one_used_is_reported(make_model: Any, tokenizer: Any) -> None:
-    generator = Generator(make_model("gpt2"), tokenizer)
+    generator = Generator(TorchEngine(make_model("gpt2")), tokenizer)
     options = dataclasses.replace(SAMPLED, seed=None)
     first = generator.complete(["One"], options)[0]
     again = generator.complete(["One"], dataclasses.replace(options, seed=first.seed))[0]
@@ -102,7 +102,7 @@ def test_without_a_seed_the_one_used_is_reported(make_model: Any, tokenizer: Any
 
 def test_the_older_half_is_forgotten_when_the_context_is_full(model: GPT, tokenizer: Any) -> None:
     options = dataclasses.replace(GREEDY, max_new_tokens=50)
-    (completion,) = Generator(model, tokenizer).complete(["Hello"], options)
+    (completion,) = Generator(TorchEngine(model), tokenizer).complete(["Hello"], options)
     ids, context, n_shifts = [], [tokenizer.eot_id, *b"Hello"], 0
     model.eval()
     for _ in range(50):
@@ -118,7 +118,7 @@ def test_the_older_half_is_forgotten_when_the_context_is_full(model: GPT, tokeni
 
 def test_the_repetition_penalty_looks_at_the_whole_text(model: GPT, tokenizer: Any) -> None:
     options = dataclasses.replace(GREEDY, max_new_tokens=30, repetition_penalty=1.7)
-    (completion,) = Generator(model, tokenizer).complete(["Hello"], options)
+    (completion,) = Generator(TorchEngine(model), tokenizer).complete(["Hello"], options)
     ids, context = [], [tokenizer.eot_id, *b"Hello"]
     seen = torch.zeros(1, tokenizer.vocab_size, dtype=torch.bool)
     seen[0, list(b"Hello")] = True  # not the end-of-text token, which stands for no text
@@ -138,7 +138,7 @@ def test_the_repetition_penalty_looks_at_the_whole_text(model: GPT, tokenizer: A
 
 @pytest.mark.parametrize("block_size", [1, 2, 3])
 def test_tiny_contexts_work(make_model: Any, tokenizer: Any, block_size: int) -> None:
-    generator = Generator(make_model("gpt2", block_size=block_size), tokenizer)
+    generator = Generator(TorchEngine(make_model("gpt2", block_size=block_size)), tokenizer)
     completions = generator.complete(["abcdef", ""], SAMPLED)
     assert all(completion.new_tokens >= 1 for completion in completions)
     assert streamed(generator, "abcdef", SAMPLED) == completions[:1]
@@ -146,7 +146,7 @@ def test_tiny_contexts_work(make_model: Any, tokenizer: Any, block_size: int) ->
 
 def test_a_prompt_longer_than_the_context_keeps_its_last_part(model: GPT, tokenizer: Any) -> None:
     prompt = "The beginning is lost: " + "x" * 16
-    one, other, fits = Generator(model, tokenizer).complete(
+    one, other, fits = Generator(TorchEngine(model), tokenizer).complete(
         [prompt, "x" * 16, "x" * 15], dataclasses.replace(GREEDY, max_new_tokens=20)
     )
     assert one.prompt_truncated
@@ -158,33 +158,28 @@ def test_a_prompt_longer_than_the_context_keeps_its_last_part(model: GPT, tokeni
 
 def test_ids_beyond_the_tokenizer_are_never_sampled(make_model: Any, tokenizer: Any) -> None:
     model = make_model("gpt2", vocab_size=400)
-    generator = Generator(model, tokenizer)
+    generator = Generator(TorchEngine(model), tokenizer)
     for options in (GREEDY, dataclasses.replace(SAMPLED, top_k=None, temperature=2.0, samples=4)):
         for completion in generator.complete(["One"], options):
             assert max(completion.ids) < tokenizer.vocab_size
 
 
-def scripted_generator(
-    make_model: Any, scripted: Any, tokenizer: Any, script: list[int]
-) -> Generator:
-    decoder = scripted(script, tokenizer.vocab_size)
-    return Generator(make_model("gpt2", block_size=64), tokenizer, decoder=decoder)
+def scripted_generator(scripted: Any, tokenizer: Any, script: list[int]) -> Generator:
+    return Generator(scripted(script, tokenizer.vocab_size), tokenizer)
 
 
-def test_the_end_of_text_token_ends_the_text(
-    make_model: Any, scripted: Any, tokenizer: Any
-) -> None:
+def test_the_end_of_text_token_ends_the_text(scripted: Any, tokenizer: Any) -> None:
     script = [*b"The end.", tokenizer.eot_id]
-    generator = scripted_generator(make_model, scripted, tokenizer, script)
+    generator = scripted_generator(scripted, tokenizer, script)
     (completion,) = streamed(generator, "Go", dataclasses.replace(GREEDY, max_new_tokens=20))
     assert completion.text == "The end."
     assert completion.finish_reason == "end"
     assert list(completion.ids) == script[:-1]
 
 
-def test_stop_strings_may_span_tokens(make_model: Any, scripted: Any, make_tokenizer: Any) -> None:
+def test_stop_strings_may_span_tokens(scripted: Any, make_tokenizer: Any) -> None:
     tokenizer = make_tokenizer([b"wood. The", b" en", b"d of"])
-    generator = scripted_generator(make_model, scripted, tokenizer, [ord(" "), 256, 257, 258])
+    generator = scripted_generator(scripted, tokenizer, [ord(" "), 256, 257, 258])
     options = dataclasses.replace(GREEDY, stop=("sleep", "The end"))
     (completion,) = streamed(generator, "Go", options)
     assert completion.text == " wood. "
@@ -193,10 +188,10 @@ def test_stop_strings_may_span_tokens(make_model: Any, scripted: Any, make_token
 
 
 def test_what_might_have_become_a_stop_string_is_shown_at_the_end(
-    make_model: Any, scripted: Any, tokenizer: Any
+    scripted: Any, tokenizer: Any
 ) -> None:
     script = [*b"on the", tokenizer.eot_id]
-    generator = scripted_generator(make_model, scripted, tokenizer, script)
+    generator = scripted_generator(scripted, tokenizer, script)
     (completion,) = streamed(generator, "Go", dataclasses.replace(GREEDY, stop=("there",)))
     assert completion.text == "on the"
     assert completion.finish_reason == "end"
@@ -204,10 +199,10 @@ def test_what_might_have_become_a_stop_string_is_shown_at_the_end(
 
 @pytest.mark.parametrize(("n_tokens", "text"), [(13, "a😀é漢字"), (9, "a😀é"), (2, "a"), (1, "a")])
 def test_streamed_text_is_whole_characters(
-    make_model: Any, scripted: Any, tokenizer: Any, n_tokens: int, text: str
+    scripted: Any, tokenizer: Any, n_tokens: int, text: str
 ) -> None:
     script = list("a😀é漢字".encode())
-    generator = scripted_generator(make_model, scripted, tokenizer, [*script, tokenizer.eot_id])
+    generator = scripted_generator(scripted, tokenizer, [*script, tokenizer.eot_id])
     options = dataclasses.replace(GREEDY, max_new_tokens=n_tokens)
     events = list(generator.stream("Go", options))
     assert "".join(event.text for event in events) == text
@@ -215,7 +210,7 @@ def test_streamed_text_is_whole_characters(
 
 
 def test_only_a_text_that_is_cut_lacks_its_unfinished_character(
-    make_model: Any, scripted: Any, tokenizer: Any
+    scripted: Any, tokenizer: Any
 ) -> None:
     genuine = "a\ufffd".encode()
     for script, n_tokens, text in (
@@ -223,18 +218,19 @@ def test_only_a_text_that_is_cut_lacks_its_unfinished_character(
         ([*genuine[:3], 0x62], 4, "a\ufffdb"),
         ([*b"a\xf0\x9f", 256], 9, "a\ufffd"),  # it has ended the text, and nothing can follow
     ):
-        generator = scripted_generator(make_model, scripted, tokenizer, script)
+        generator = scripted_generator(scripted, tokenizer, script)
         options = dataclasses.replace(GREEDY, max_new_tokens=n_tokens)
         (completion,) = streamed(generator, "Go", options)
         assert completion.text == text
 
 
-def test_a_batch_goes_on_without_the_rows_that_ended(make_model: Any, tokenizer: Any) -> None:
+def test_a_batch_goes_on_without_the_sequences_that_ended(make_model: Any, tokenizer: Any) -> None:
     model = make_model("modern")
     sizes = []
-    generator = Generator(model, tokenizer)
-    step = generator.decoder.step
-    generator.decoder.step = lambda ids: (sizes.append(len(ids)), step(ids))[1]  # type: ignore[method-assign]
+    engine = TorchEngine(model)
+    generator = Generator(engine, tokenizer)
+    decode = engine.decode
+    engine.decode = lambda slots, ids: (sizes.append(len(ids)), decode(slots, ids))[1]  # type: ignore[method-assign]
     options = dataclasses.replace(
         SAMPLED, max_new_tokens=10, samples=6, stop=tuple(map(chr, range(32, 96)))
     )
@@ -244,16 +240,9 @@ def test_a_batch_goes_on_without_the_rows_that_ended(make_model: Any, tokenizer:
     assert sizes == [sum(length > n for length in lengths) for n in range(1, max(lengths))]
 
 
-@given(st.sets(st.integers(0, 20), min_size=1))
-def test_gaps_are_filled_from_behind_and_no_row_is_lost(staying: set[int]) -> None:
-    order = fill_gaps(sorted(staying))
-    assert sorted(order) == sorted(staying)
-    assert all(row == place or row >= len(order) for place, row in enumerate(order))
-
-
 def test_training_goes_on_as_before(model: GPT, tokenizer: Any) -> None:
     model.train()
-    generator = Generator(model, tokenizer)
+    generator = Generator(TorchEngine(model), tokenizer)
     generator.complete(["One"], SAMPLED)
     assert model.training
     stream = generator.stream("One", SAMPLED)
@@ -269,14 +258,14 @@ def test_training_goes_on_as_before(model: GPT, tokenizer: Any) -> None:
 def test_between_two_tokens_of_a_stream_gradients_can_be_made(
     make_model: Any, tokenizer: Any
 ) -> None:
-    stream = Generator(make_model("gpt2"), tokenizer).stream("One", SAMPLED)
+    stream = Generator(TorchEngine(make_model("gpt2")), tokenizer).stream("One", SAMPLED)
     next(stream)
     assert not torch.is_inference_mode_enabled()
     assert torch.is_grad_enabled()
 
 
 def test_the_global_random_state_is_left_alone(make_model: Any, tokenizer: Any) -> None:
-    generator = Generator(make_model("gpt2"), tokenizer)
+    generator = Generator(TorchEngine(make_model("gpt2")), tokenizer)
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -285,14 +274,14 @@ def test_the_global_random_state_is_left_alone(make_model: Any, tokenizer: Any) 
 
 
 def test_no_prompts_have_no_completions(make_model: Any, tokenizer: Any) -> None:
-    assert Generator(make_model("gpt2"), tokenizer).complete([]) == []
+    assert Generator(TorchEngine(make_model("gpt2")), tokenizer).complete([]) == []
 
 
 def test_a_tokenizer_with_more_ids_than_the_model_is_an_error(
     make_model: Any, tokenizer: Any
 ) -> None:
     with pytest.raises(TokenizerError, match=r"257.*only 256"):
-        Generator(make_model("gpt2", vocab_size=256), tokenizer)
+        Generator(TorchEngine(make_model("gpt2", vocab_size=256)), tokenizer)
 
 
 def test_a_diverged_model_is_an_error(make_model: Any, tokenizer: Any) -> None:
@@ -300,5 +289,5 @@ def test_a_diverged_model_is_an_error(make_model: Any, tokenizer: Any) -> None:
     with torch.no_grad():
         model.final_norm.weight.fill_(math.nan)
     with pytest.raises(CheckpointError, match="finite"):
-        Generator(model, tokenizer).complete(["One"])
+        Generator(TorchEngine(model), tokenizer).complete(["One"])
     assert model.training

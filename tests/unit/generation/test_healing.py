@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from slm.errors import CheckpointError
 from slm.generation import Completion, GenerationOptions, Generator
 from slm.generation.healing import MOST_REPLACED, PromptEnd, TokenIndex, token_index
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.tokenizer.byte_level import ALL_BYTES, BytesTokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer
 from slm.tokenizer.chars import CharsTokenizer
 from tests.unit.generation.conftest import ByteTokenizer
-from tests.unit.generation.words import EXPECTED, WORDS, ReadingSlots, ids_of, word_generator
+from tests.unit.generation.words import EXPECTED, WORDS, WordEngine, ids_of, word_generator
 
 GREEDY = GenerationOptions(max_new_tokens=2, temperature=0.0)
 SAMPLED = GenerationOptions(max_new_tokens=20, temperature=1.0, top_k=None, seed=3)
-both_draws = pytest.mark.parametrize(
+both_samplers = pytest.mark.parametrize(
     "native",
     [
         False,
@@ -39,21 +39,21 @@ few_bytes = st.binary(min_size=1, max_size=4).map(lambda data: bytes(97 + b % 3 
 def unhealed(prompt: str, generator: Generator, options: GenerationOptions) -> list[Completion]:
     """The prompt's own ids continued as they are."""
     seed = options.chosen_seed()
-    rows = [
-        Row(
+    sequences = [
+        TokenSequence(
             prompt,
             generator.tokenizer,
             options,
             seed=seed,
             index=index,
-            block_size=generator.model.config.block_size,
+            block_size=generator.engine.block_size,
             prompt_ids=generator.tokenizer.encode(prompt),
         )
         for index in range(options.samples)
     ]
-    for _ in generator._run(rows):
+    for _ in generator._run(sequences):
         pass
-    return [row.completion() for row in rows]
+    return [sequence.completion() for sequence in sequences]
 
 
 # -- the vocabulary -------------------------------------------------------------------------------
@@ -111,14 +111,14 @@ def test_the_index_of_a_tokenizer_is_made_once() -> None:
 # -- texts ----------------------------------------------------------------------------------------
 
 
-@both_draws
+@both_samplers
 def test_a_space_at_the_end_becomes_the_next_word_s(native: bool) -> None:
-    slots = ReadingSlots()
-    (found,) = word_generator(slots, native=native).complete([" fox "], GREEDY)
+    engine = WordEngine(native=native)
+    (found,) = Generator(engine, WORDS).complete([" fox "], GREEDY)
     assert found.prompt + found.text == " fox ran."
     assert found.ids == (*ids_of(b" ran"), *ids_of(b"."))
     assert found.prompt_tokens == 2
-    assert slots.admitted == [ids_of(b"", b" fox")]
+    assert engine.prefilled == [ids_of(b"", b" fox")]
     (before,) = unhealed(" fox ", word_generator(native=native), GREEDY)
     assert before.text.startswith("x")
 
@@ -138,40 +138,42 @@ def test_words_after_white_space_are_weighed_together(own: float, is_kept: bool)
     assert end.own_next(logits) == (None if own == 1.7 else fox)
 
 
-@both_draws
+@both_samplers
 def test_a_word_that_was_begun_is_ended(native: bool) -> None:
     """` litt` is two tokens: to the model the first is likely, the second hardly possible."""
     assert WORDS.encode(" fox litt") == ids_of(b" fox", b" lit", b"t")
-    slots = ReadingSlots()
-    (found,) = word_generator(slots, native=native).complete([" fox litt"], GREEDY)
+    engine = WordEngine(native=native)
+    (found,) = Generator(engine, WORDS).complete([" fox litt"], GREEDY)
     assert found.prompt + found.text == " fox little fox"
-    assert slots.admitted == [ids_of(b"", b" fox")]
+    assert engine.prefilled == [ids_of(b"", b" fox")]
     # Where ` lit` is as likely as ` little`, the model has read it before it is replaced, and the
     # text is read again.
     fox = {**EXPECTED[b" fox"], b" ran": 0.0, b" lit": 8.5}
-    slots = ReadingSlots({**EXPECTED, b" fox": fox})
-    (found,) = word_generator(slots, native=native).complete([" fox litt"], GREEDY)
+    engine = WordEngine({**EXPECTED, b" fox": fox}, native=native)
+    (found,) = Generator(engine, WORDS).complete([" fox litt"], GREEDY)
     assert found.prompt + found.text == " fox little fox"
-    assert slots.admitted == [ids_of(b"", b" fox"), ids_of(b"", b" fox", b" little")]
+    assert engine.prefilled == [ids_of(b"", b" fox"), ids_of(b"", b" fox", b" little")]
 
 
-@both_draws
+@both_samplers
 def test_white_space_may_be_cut_elsewhere(native: bool) -> None:
     """Before a word two line breaks are two tokens; at the end of a text they are one."""
     assert WORDS.encode(" fox\n\n") == ids_of(b" fox", b"\n\n")
     assert WORDS.encode("\n\nx") == ids_of(b"\n", b"\n", b"x")
-    slots = ReadingSlots({b" fox": {b"\n": 9.0}, b"\n": {b"\n": 9.0}, b"\n\n": {b"": 9.0}})
-    generator = word_generator(slots, native=native)
+    engine = WordEngine(
+        {b" fox": {b"\n": 9.0}, b"\n": {b"\n": 9.0}, b"\n\n": {b"": 9.0}}, native=native
+    )
+    generator = Generator(engine, WORDS)
     (found,) = generator.complete([" fox\n\n"], dataclasses.replace(GREEDY, max_new_tokens=1))
     assert found.text == "\n"  # not the end
-    assert slots.admitted == [ids_of(b"", b" fox")]
-    slots = ReadingSlots({b" fox": {b"\n": 9.0}, b"\n": {b" fox": 9.0, b"\n": 8.9}})
-    (found,) = word_generator(slots, native=native).complete([" fox\n\n"], GREEDY)
+    assert engine.prefilled == [ids_of(b"", b" fox")]
+    engine = WordEngine({b" fox": {b"\n": 9.0}, b"\n": {b" fox": 9.0, b"\n": 8.9}}, native=native)
+    (found,) = Generator(engine, WORDS).complete([" fox\n\n"], GREEDY)
     assert found.prompt + found.text == " fox\n\n fox\n"
     assert found.ids == (*ids_of(b" fox"), *ids_of(b"\n"))
 
 
-@both_draws
+@both_samplers
 @pytest.mark.parametrize("prompt", [" fox", " fox ran", "a fox", " little", "", "x", " fox little"])
 def test_an_end_that_the_model_would_have_written_is_left_alone(native: bool, prompt: str) -> None:
     generator = word_generator(native=native)
@@ -183,10 +185,11 @@ def test_an_end_that_the_model_would_have_written_is_left_alone(native: bool, pr
 def test_a_likelier_token_that_is_not_much_likelier_replaces_nothing() -> None:
     """` fox` is the beginning of ` foxes`, and a word by itself."""
     for others, text in ((3.0 * 9, "."), (5.0 * 9, "es")):
-        slots = ReadingSlots(
-            {b"a": {b" fox": np.log(9.0), b" foxes": np.log(others)}, b" fox": {b".": 9.0}}
+        engine = WordEngine(
+            {b"a": {b" fox": np.log(9.0), b" foxes": np.log(others)}, b" fox": {b".": 9.0}},
+            native=False,
         )
-        generator = word_generator(slots, native=False)
+        generator = Generator(engine, WORDS)
         (found,) = generator.complete(["a fox"], dataclasses.replace(GREEDY, max_new_tokens=1))
         assert found.text == text
 
@@ -194,12 +197,12 @@ def test_a_likelier_token_that_is_not_much_likelier_replaces_nothing() -> None:
 PROMPTS = [" fox ", " fox litt", "a fox", " fox\n\n", "", " ", "a fox ran ", "  ", " foxe", "\n"]
 
 
-@both_draws
+@both_samplers
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_text_is_the_same_alone_and_in_company(native: bool, temperature: float) -> None:
     options = dataclasses.replace(SAMPLED, temperature=temperature, samples=2)
     together = word_generator(native=native).complete(PROMPTS, options)
-    in_threes = word_generator(native=native, batch_size=3).complete(PROMPTS, options)
+    in_threes = word_generator(native=native, n_slots=3).complete(PROMPTS, options)
     alone = [
         found for p in PROMPTS for found in word_generator(native=native).complete([p], options)
     ]
@@ -222,12 +225,12 @@ def test_contexts_that_are_full(block_size: int) -> None:
         assert 1 <= found.new_tokens <= 20 or found.finish_reason == "end"
         assert found.prompt_tokens == len(WORDS.encode(prompt))
     # As many ids as fit: what is stepped back over has been cut off its beginning.
-    slots = ReadingSlots()
-    generator = word_generator(slots, block_size=4, native=False)
+    engine = WordEngine(block_size=4, native=False)
+    generator = Generator(engine, WORDS)
     (found,) = generator.complete(["a fox ran fox "], GREEDY)
     assert found.text == "ran."
     assert found.prompt_truncated
-    assert slots.admitted[0] == ids_of(b" fox", b" ran", b" fox")
+    assert engine.prefilled[0] == ids_of(b" fox", b" ran", b" fox")
 
 
 def test_only_new_text_is_counted_and_looked_at() -> None:
@@ -264,26 +267,23 @@ def test_filters_choose_among_what_is_possible() -> None:
     )
 
 
-class Diverged(ReadingSlots):
-    """Gives one value for everything."""
+class Diverged(WordEngine):
+    """All logits have one value."""
 
-    def __init__(self, value: float) -> None:
-        super().__init__()
+    def __init__(self, value: float, *, native: bool) -> None:
+        super().__init__(native=native)
         self.value = np.float32(value)
 
-    def admit(self, slot: int, ids: Any) -> Any:
-        return np.full(WORDS.vocab_size, self.value)
-
-    def advance(self, slots: Any, ids: Any) -> Any:
+    def _logits(self, slots: Any) -> Any:
         return np.full((len(slots), WORDS.vocab_size), self.value)
 
 
-@both_draws
+@both_samplers
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("prompt", [" fox ", " fox litt", "a"])
 def test_a_diverged_model_is_an_error(native: bool, value: float, prompt: str) -> None:
     with pytest.raises(CheckpointError, match="finite"):
-        word_generator(Diverged(value), native=native).complete([prompt], GREEDY)
+        Generator(Diverged(value, native=native), WORDS).complete([prompt], GREEDY)
 
 
 def test_an_end_inside_a_character_is_healed_as_well() -> None:

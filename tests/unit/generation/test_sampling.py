@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from slm.generation import GenerationOptions, filter_logits, sample
-from slm.generation.batch_sampling import draw
 from slm.generation.sampling import (
     keep_min_p,
     keep_top_k,
     keep_top_p,
     penalize_repetition,
 )
+from slm.generation.torch_engine import sample_ids
 
 OFF = {"temperature": 1.0, "top_k": None}
 logit_rows = st.lists(
@@ -123,7 +123,7 @@ def test_sampling_follows_the_filtered_distribution(top_k: int | None, penalty: 
     rng = random.Random(0)
     uniforms = [1.0 - rng.random() for _ in range(n_draws)]
     text = [int(logits.argmax())]
-    ids = draw(logits.expand(n_draws, -1), [options] * n_draws, uniforms, [text] * n_draws)
+    ids = sample_ids(logits.expand(n_draws, -1), [options] * n_draws, uniforms, [text] * n_draws)
     counts = torch.tensor(ids).bincount(minlength=12).double()
     seen = torch.zeros(1, 12, dtype=torch.bool)
     seen[0, text] = True
@@ -142,10 +142,10 @@ def test_sampling_follows_the_filtered_distribution(top_k: int | None, penalty: 
     st.one_of(st.floats(0.0, 1.0, exclude_min=True), st.sampled_from([1.0, 5e-324, 1 - 2**-53])),
     st.integers(1, 12),
 )
-def test_a_filtered_token_is_never_drawn(logits: Tensor, uniform: float, k: int) -> None:
+def test_a_filtered_token_is_never_sampled(logits: Tensor, uniform: float, k: int) -> None:
     filtered = keep_top_k(logits, k)
-    drawn = int(sample(filtered, torch.tensor([uniform], dtype=torch.float64)))
-    assert drawn in kept(filtered)
+    sampled = int(sample(filtered, torch.tensor([uniform], dtype=torch.float64)))
+    assert sampled in kept(filtered)
 
 
 def test_a_row_does_not_depend_on_the_rows_beside_it() -> None:

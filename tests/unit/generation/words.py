@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from slm.config import GPTConfig
 from slm.generation import Generator
-from slm.generation.batch_sampling import draw
-from slm.generation.slot_decoder import SlotDecoder
-from slm.native.sampling import native_draw
+from slm.generation.torch_engine import sample_ids as torch_sample
+from slm.native.sampling import sample_ids as native_sample
 from slm.tokenizer.byte_level import ALL_BYTES
 from slm.tokenizer.byte_pair import BytePairTokenizer
 
@@ -48,46 +47,53 @@ def expected_logits(
     return logits
 
 
-class ReadingSlots:
-    """Slots that note what is in them."""
+class WordEngine:
+    """An engine without a model that records what it reads."""
 
-    def __init__(self, expected: Mapping[bytes, Mapping[bytes, float]] = EXPECTED) -> None:
+    vocab_size = WORDS.vocab_size
+    dtype = "float32"
+
+    def __init__(
+        self,
+        expected: Mapping[bytes, Mapping[bytes, float]] = EXPECTED,
+        *,
+        n_slots: int = 8,
+        block_size: int = 32,
+        native: bool,
+    ) -> None:
         self.expected = expected
-        self.texts: dict[int, list[int]] = {}
-        self.admitted: list[list[int]] = []
+        self.n_slots = n_slots
+        self.block_size = block_size
+        self.sample = native_sample if native else torch_sample
+        self.contexts: dict[int, list[int]] = {}
+        self.prefilled: list[list[int]] = []
 
-    def admit(self, slot: int, ids: Sequence[int]) -> Any:
-        self.texts[slot] = list(ids)
-        self.admitted.append(list(ids))
-        return expected_logits(ids, self.expected)
+    def running(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
-    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Any:
+    def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Any:
+        for slot, ids in zip(slots, contexts, strict=True):
+            assert slot not in self.contexts
+            self.contexts[slot] = list(ids)
+            self.prefilled.append(list(ids))
+        return self._logits(slots)
+
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> Any:
         for slot, token_id in zip(slots, ids, strict=True):
-            self.texts[slot].append(token_id)
-        return np.stack([expected_logits(self.texts[slot], self.expected) for slot in slots])
+            self.contexts[slot].append(token_id)
+        return self._logits(slots)
 
-    def release(self, slot: int) -> None:
-        self.texts.pop(slot, None)
+    def free(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self.contexts.pop(slot, None)
 
-
-class Shaped:
-    def __init__(self, block_size: int) -> None:
-        self.config = GPTConfig(
-            vocab_size=WORDS.vocab_size, block_size=block_size, n_layer=1, n_head=1, n_embd=4
-        )
+    def _logits(self, slots: Sequence[int]) -> npt.NDArray[np.float32]:
+        return np.stack([expected_logits(self.contexts[slot], self.expected) for slot in slots])
 
 
-def word_generator(
-    slots: ReadingSlots | None = None, *, block_size: int = 32, batch_size: int = 8, native: bool
-) -> Generator:
-    """Continues texts by what `EXPECTED` says."""
-    return Generator(
-        Shaped(block_size),
-        WORDS,
-        batch_size=batch_size,
-        decoder=SlotDecoder(slots or ReadingSlots()),
-        draw=native_draw if native else draw,
-    )
+def word_generator(*, native: bool, **settings: Any) -> Generator:
+    """Continues prompts as `EXPECTED` says."""
+    return Generator(WordEngine(native=native, **settings), WORDS)
 
 
 def ids_of(*tokens: bytes) -> list[int]:

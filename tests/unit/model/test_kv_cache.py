@@ -73,19 +73,16 @@ def test_kept_rows_go_on_as_if_alone(tiny_model: MakeModel, family: str, padded:
 
 
 @torch.no_grad()
-def test_after_reset_nothing_of_the_past_is_seen(tiny_model: MakeModel) -> None:
+def test_a_cache_that_grows_keeps_what_it_holds(tiny_model: MakeModel) -> None:
     model = tiny_model("modern", spread=8.0).eval()
-    cache = KVCache(model.config, 2)
-    model(ids(2, 16), cache=cache)
-    cache.reset(pad=torch.tensor([1, 0]))
-    assert cache.length == 0
-    logits, _ = model(ids(2, 5, seed=1), cache=cache)
-    first, _ = model(ids(2, 5, seed=1)[:1, 1:])
-    second, _ = model(ids(2, 5, seed=1)[1:])
-    torch.testing.assert_close(logits[0, 1:], first[0], atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(logits[1], second[0], atol=1e-4, rtol=1e-4)
-    cache.reset()
-    assert cache.pad is None
+    cache = KVCache(model.config, 2, capacity=5)
+    model(ids(2, 9)[:, :5], cache=cache)
+    assert cache.room == 0
+    cache.grow(9)
+    assert (cache.length, cache.room) == (5, 4)
+    logits, _ = model(ids(2, 9)[:, 5:], cache=cache)
+    expected, _ = model(ids(2, 9))
+    torch.testing.assert_close(logits, expected[:, 5:], atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

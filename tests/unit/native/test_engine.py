@@ -17,7 +17,7 @@ from slm.config import GPTConfig
 from slm.model import GPT
 from slm.model.layers import rotary_tables
 from slm.native import build as native_build
-from slm.native.engine import WEIGHT_FORMATS, WeightFormat, _rotary_tables
+from slm.native.engine import WEIGHT_DTYPES, WeightDtype, _rotary_tables
 from tests.unit.native.native_tensors import NativeTensors
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
@@ -67,40 +67,40 @@ def plain(model: GPT, ids: list[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
-def test_logits_are_those_of_the_model(shape: str, weights: WeightFormat) -> None:
+@pytest.mark.parametrize("weights", WEIGHT_DTYPES)
+def test_logits_are_those_of_the_model(shape: str, weights: WeightDtype) -> None:
     model = random_model(shape)
     ids = random_ids(model, model.config.block_size)
     expected = plain(model, ids)
-    logits = NativeTensors(model, 1, weights).score(0, ids)
+    logits = NativeTensors(model, 1, weights).all_logits(0, ids)
     assert (logits - expected).abs().mean() < TOLERANCE[weights] * expected.std()
 
 
-@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+@pytest.mark.parametrize("weights", WEIGHT_DTYPES)
 def test_a_text_has_the_same_bits_in_any_slot_and_company_and_by_any_threads(
-    weights: WeightFormat,
+    weights: WeightDtype,
 ) -> None:
     model = random_model("modern")
     ids = random_ids(model, 60)
-    whole = NativeTensors(model, 1, weights, threads=1).score(0, ids)
+    whole = NativeTensors(model, 1, weights, threads=1).all_logits(0, ids)
     slots = NativeTensors(model, 20, weights, threads=3)
-    alone = [slots.admit(7, ids[:5]), *(slots.advance([7], [i])[0] for i in ids[5:])]
+    alone = [slots.prefill(7, ids[:5]), *(slots.decode([7], [i])[0] for i in ids[5:])]
     assert torch.equal(torch.stack(alone), whole[4:])
-    slots.release(7)
+    slots.free(7)
     for slot in range(0, 20, 2):
-        slots.admit(slot, ids[slot : slot + 3])
-    beside = [slots.admit(7, ids[:5])]
+        slots.prefill(slot, ids[slot : slot + 3])
+    beside = [slots.prefill(7, ids[:5])]
     for step, token_id in enumerate(ids[5:]):
         others = list(range(0, 20, 2))[: 1 + step % 10]
-        logits = slots.advance([*others, 7], [*ids[: len(others)], token_id])
+        logits = slots.decode([*others, 7], [*ids[: len(others)], token_id])
         beside.append(logits[-1])
     assert torch.equal(torch.stack(beside), whole[4:])
 
 
-@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
+@pytest.mark.parametrize("weights", WEIGHT_DTYPES)
 @pytest.mark.parametrize("shape", ["modern", "odd widths"])
 def test_texts_that_come_and_go_have_the_bits_they_have_alone(
-    shape: str, weights: WeightFormat
+    shape: str, weights: WeightDtype
 ) -> None:
     """As in a server: long prompts are read while others are half told, in slots used before."""
     chance = random.Random(0)
@@ -111,18 +111,18 @@ def test_texts_that_come_and_go_have_the_bits_they_have_alone(
     for _ in range(25):
         start, length = chance.randrange(270), chance.choice([129, 100, 97, 96, 40, 7, 2])
         texts.append(ids[start : start + length])
-        expected.append(alone.score(0, texts[-1]))
-        alone.release(0)
+        expected.append(alone.all_logits(0, texts[-1]))
+        alone.free(0)
     slots = NativeTensors(model, 13, weights, threads=2)
     waiting, running = list(range(len(texts))), dict[int, tuple[int, int]]()
     while waiting or running:
         for slot, (text, read) in tuple(running.items()):
             if read == len(texts[text]):
                 del running[slot]
-                slots.release(slot)
+                slots.free(slot)
         if running:
             next_ids = [texts[text][read] for text, read in running.values()]
-            logits = slots.advance(list(running), next_ids)
+            logits = slots.decode(list(running), next_ids)
             for row, (slot, (text, read)) in zip(logits, tuple(running.items()), strict=True):
                 assert torch.equal(row, expected[text][read])
                 running[slot] = (text, read + 1)
@@ -130,18 +130,18 @@ def test_texts_that_come_and_go_have_the_bits_they_have_alone(
         if waiting and free and chance.random() < 0.4:
             text, slot = waiting.pop(), chance.choice(free)
             read = chance.randint(1, len(texts[text]))
-            assert torch.equal(slots.admit(slot, texts[text][:read]), expected[text][read - 1])
+            assert torch.equal(slots.prefill(slot, texts[text][:read]), expected[text][read - 1])
             running[slot] = (text, read)
 
 
 def test_a_slot_forgets_the_text_that_was_in_it(tmp_path: Path) -> None:
     model = random_model("gpt2")
     slots = NativeTensors(model, 2)
-    first = slots.admit(1, [5, 6, 7])
-    slots.release(1)
-    slots.admit(1, random_ids(model, 50))
-    slots.release(1)
-    assert torch.equal(slots.admit(1, [5, 6, 7]), first)
+    first = slots.prefill(1, [5, 6, 7])
+    slots.free(1)
+    slots.prefill(1, random_ids(model, 50))
+    slots.free(1)
+    assert torch.equal(slots.prefill(1, [5, 6, 7]), first)
 
 
 INSTRUCTIONS = {
@@ -179,35 +179,35 @@ def test_instructions_of_other_processors_give_the_same(
         model = random_model(shape)
         ids = random_ids(model, 70)
         expected = plain(model, ids)
-        for weights in WEIGHT_FORMATS:
+        for weights in WEIGHT_DTYPES:
             slots = NativeTensors(model, 2, weights)
-            logits = slots.score(0, ids)
+            logits = slots.all_logits(0, ids)
             assert (logits - expected).abs().mean() < TOLERANCE[weights] * expected.std()
-            alone = [slots.admit(1, ids[:60]), *(slots.advance([1], [i])[0] for i in ids[60:])]
+            alone = [slots.prefill(1, ids[:60]), *(slots.decode([1], [i])[0] for i in ids[60:])]
             assert torch.equal(torch.stack(alone), logits[59:])
 
 
-@pytest.mark.parametrize("weights", WEIGHT_FORMATS)
-def test_the_surprise_at_each_target(weights: WeightFormat) -> None:
+@pytest.mark.parametrize("weights", WEIGHT_DTYPES)
+def test_the_surprisal_of_each_target(weights: WeightDtype) -> None:
     model = random_model("odd widths")
     ids = random_ids(model, 130)
     targets = random_ids(model, 131)[1:]
     slots = NativeTensors(model, 2, weights, threads=2)
-    logits = slots.score(1, ids)
+    logits = slots.all_logits(1, ids)
     expected = F.cross_entropy(logits, torch.tensor(targets), reduction="none")
     for _ in range(2):  # the slot is empty again
-        torch.testing.assert_close(slots.surprise(ids, targets), expected, atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(slots.surprisal(ids, targets), expected, atol=1e-4, rtol=1e-5)
 
 
-def test_memory_of_released_texts_is_used_again() -> None:
+def test_memory_of_freed_sequences_is_used_again() -> None:
     slots = NativeTensors(random_model("modern"), 2, "float32")
     long = random_ids(random_model("modern"), 130)
-    first = slots.score(0, long)
-    slots.release(0)
-    second = slots.score(1, long)
-    slots.admit(0, long[:70])
+    first = slots.all_logits(0, long)
+    slots.free(0)
+    second = slots.all_logits(1, long)
+    slots.prefill(0, long[:70])
     assert torch.equal(first, second)
-    third = slots.advance([0], long[70:71])
+    third = slots.decode([0], long[70:71])
     assert torch.equal(third[0], first[70])
 
 
@@ -215,8 +215,8 @@ MISUSE = """
 import numpy as np
 from slm.config import GPTConfig
 from slm.generation import GenerationOptions
-from slm.native.engine import NativeModel, arrays_of
-from slm.native.sampling import native_draw
+from slm.native.engine import NativeEngine, arrays_of
+from slm.native.sampling import sample_ids
 from slm.model import GPT
 
 def refused(call, *words):
@@ -231,39 +231,40 @@ def refused(call, *words):
 
 config = GPTConfig(vocab_size=300, block_size=130, n_layer=1, n_head=1, n_embd=16, dropout=0.0)
 weights = arrays_of(GPT(config))
-slots = NativeModel(config, weights, 2)
-slots.admit(0, [1])
-refused(lambda: slots.admit(0, [1]), "taken")
-refused(lambda: slots.surprise([1], [1]), "taken")
-refused(lambda: slots.admit(1, []), "at least one")
+engine = NativeEngine(config, weights, 2)
+engine.prefill([0], [[1]])
+refused(lambda: engine.prefill([0], [[1]]), "taken")
+refused(lambda: engine.surprisal([1], [1]), "taken")
+refused(lambda: engine.prefill([1], [[]]), "at least one")
 for slot in (-1, 2, 2**32):
-    refused(lambda: slots.admit(slot, [1]), "slots are 0 to 1")
-    refused(lambda: slots.score(slot, [1]), "slots are 0 to 1")
-    refused(lambda: slots.advance([slot], [1]), "slots are 0 to 1")
-    refused(lambda: slots.release(slot), "slots are 0 to 1")
+    refused(lambda: engine.prefill([slot], [[1]]), "slots are 0 to 1")
+    refused(lambda: engine.all_logits(slot, [1]), "slots are 0 to 1")
+    refused(lambda: engine.decode([slot], [1]), "slots are 0 to 1")
+    refused(lambda: engine.free([slot]), "slots are 0 to 1")
 for token_id in (-1, 300, 2**32, -(2**32)):
-    refused(lambda: slots.admit(1, [1, token_id]), "ids are 0 to 299", str(token_id))
-    refused(lambda: slots.advance([0], [token_id]), "ids are 0 to 299")
-refused(lambda: slots.advance([1], [1]), "empty")
-refused(lambda: slots.advance([0, 0], [1, 1]), "2 ids for the slots [0, 0]")
-refused(lambda: slots.advance([0], [1, 1]), "2 ids")
-refused(lambda: slots.advance([0], []), "0 ids")
-refused(lambda: slots.advance([], []), "slots are")
-refused(lambda: slots.admit(1, [1] * 131), "full")
+    refused(lambda: engine.prefill([1], [[1, token_id]]), "ids are 0 to 299", str(token_id))
+    refused(lambda: engine.decode([0], [token_id]), "ids are 0 to 299")
+refused(lambda: engine.decode([1], [1]), "empty")
+refused(lambda: engine.decode([0, 0], [1, 1]), "2 ids for the slots [0, 0]")
+refused(lambda: engine.decode([0], [1, 1]), "2 ids")
+refused(lambda: engine.decode([0], []), "0 ids")
+refused(lambda: engine.decode([], []), "slots are")
+refused(lambda: engine.prefill([1], [[1] * 131]), "full")
 # What was refused has changed nothing.
-slots.admit(1, [1])
-unchanged = np.array_equal(slots.advance([0], [2]), slots.advance([1], [2]))
-slots.release(0)
-slots.release(1)
-slots.admit(0, [1] * 130)
-refused(lambda: slots.advance([0], [1]), "full")
-slots.release(0)
-refused(lambda: slots.surprise([], []), "at least one")
-refused(lambda: slots.surprise([1], [300]), "ids are 0 to 299")
-refused(lambda: slots.surprise([1], [1, 2]), "1 ids and 2 targets")
-refused(lambda: slots.surprise([1] * 131, [1] * 131), "full")
-refused(lambda: NativeModel(config, weights, 0), "n_slots")
-refused(lambda: NativeModel(config, {**weights, "other": weights["final_norm.weight"]}, 1), "other")
+engine.prefill([1], [[1]])
+unchanged = np.array_equal(engine.decode([0], [2]), engine.decode([1], [2]))
+engine.free([0])
+engine.free([1])
+engine.prefill([0], [[1] * 130])
+refused(lambda: engine.decode([0], [1]), "full")
+engine.free([0])
+refused(lambda: engine.surprisal([], []), "at least one")
+refused(lambda: engine.surprisal([1], [300]), "ids are 0 to 299")
+refused(lambda: engine.surprisal([1], [1, 2]), "1 ids and 2 targets")
+refused(lambda: engine.surprisal([1] * 131, [1] * 131), "full")
+refused(lambda: NativeEngine(config, weights, 0), "n_slots")
+more = {**weights, "other": weights["final_norm.weight"]}
+refused(lambda: NativeEngine(config, more, 1), "other")
 options, rows = GenerationOptions(), np.zeros((2, 300), np.float32)
 for logits, numbers in (
     (rows, [0.5]),
@@ -275,8 +276,8 @@ for logits, numbers in (
     (rows[:, :0], [0.5, 0.5]),
     (rows.astype(np.float64), [0.5, 0.5]),
 ):
-    refused(lambda: native_draw(logits, [options] * 2, numbers))
-refused(lambda: native_draw(rows, [options], [0.5, 0.5]))
+    refused(lambda: sample_ids(logits, [options] * 2, numbers))
+refused(lambda: sample_ids(rows, [options], [0.5, 0.5]))
 print("asserts are on" if __debug__ else "asserts are off", unchanged)
 """
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions
-from slm.generation.batch_sampling import draw
-from slm.generation.decoder import NO_ID
+from slm.generation.engine import NO_ID
 from slm.generation.sampling import filter_logits
-from slm.native.sampling import native_draw
+from slm.generation.torch_engine import sample_ids as torch_sample
+from slm.native.sampling import sample_ids as native_sample
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
 
@@ -53,8 +53,8 @@ def some_numbers(count: int) -> list[float]:
 def test_the_same_ids_as_pytorchs(options: GenerationOptions) -> None:
     logits = some_logits(3000, 700)[:, :650]
     uniforms = some_numbers(3000)
-    ours = native_draw(logits, [options] * 3000, uniforms)
-    theirs = draw(logits, [options] * 3000, uniforms)
+    ours = native_sample(logits, [options] * 3000, uniforms)
+    theirs = torch_sample(logits, [options] * 3000, uniforms)
     # A number within rounding of a border may fall on either side, if ever one does.
     assert sum(a == b for a, b in zip(ours, theirs, strict=True)) >= 2998
 
@@ -68,10 +68,10 @@ def test_the_same_ids_as_pytorchs_where_some_were_seen(options: GenerationOption
     each = [replace(options, repetition_penalty=penalties[row % 4]) for row in range(300)]
     seen = [set(range(row % 7, 70, 1 + row % 5)) for row in range(299)] + [set()]
     uniforms = some_numbers(300)
-    ours = native_draw(logits, each, uniforms, seen)
-    theirs = draw(logits, each, uniforms, seen)
+    ours = native_sample(logits, each, uniforms, seen)
+    theirs = torch_sample(logits, each, uniforms, seen)
     assert sum(a == b for a, b in zip(ours, theirs, strict=True)) >= 299
-    assert ours != native_draw(logits, each, uniforms)
+    assert ours != native_sample(logits, each, uniforms)
     assert torch.equal(logits, before)
 
 
@@ -79,7 +79,7 @@ def test_each_row_has_options_of_its_own() -> None:
     logits = some_logits(200, 300)
     options = [OPTIONS[row % len(OPTIONS)] for row in range(200)]
     uniforms = some_numbers(200)
-    for function in (native_draw, draw):
+    for function in (native_sample, torch_sample):
         together = function(logits, options, uniforms)
         alone = [
             function(logits[row : row + 1], [options[row]], [uniforms[row]])[0]
@@ -102,7 +102,7 @@ def test_how_often_an_id_comes_is_its_probability(settings: dict[str, Any]) -> N
     options = GenerationOptions(**settings)
     count = 50_000
     uniforms = (torch.arange(1, count + 1, dtype=torch.float64) / count).tolist()
-    ids = native_draw(logits.expand(count, -1).contiguous(), [options] * count, uniforms)
+    ids = native_sample(logits.expand(count, -1).contiguous(), [options] * count, uniforms)
     shares = torch.bincount(torch.tensor(ids), minlength=50) / count
     expected = filter_logits(logits, options).softmax(dim=-1)[0]
     torch.testing.assert_close(shares, expected, atol=2 / count, rtol=0)
@@ -111,35 +111,35 @@ def test_how_often_an_id_comes_is_its_probability(settings: dict[str, Any]) -> N
 def test_equal_logits_keep_exactly_k() -> None:
     logits = torch.zeros(200, 30)
     uniforms = [(i + 1) / 200 for i in range(200)]
-    ids = native_draw(logits, [GenerationOptions(top_k=5)] * 200, uniforms)
+    ids = native_sample(logits, [GenerationOptions(top_k=5)] * 200, uniforms)
     assert sorted(set(ids)) == [0, 1, 2, 3, 4]
-    assert native_draw(logits, [GenerationOptions(temperature=0.0)] * 200, uniforms) == [0] * 200
+    assert native_sample(logits, [GenerationOptions(temperature=0.0)] * 200, uniforms) == [0] * 200
 
 
 @pytest.mark.parametrize("top_k", [10, None])
 @pytest.mark.parametrize("top_p", [1.0, 0.5])
-def test_an_id_of_probability_zero_is_never_drawn(top_k: int | None, top_p: float) -> None:
+def test_an_id_of_probability_zero_is_never_sampled(top_k: int | None, top_p: float) -> None:
     logits = torch.full((4, 40), -math.inf)
     logits[:, 17] = 0.0
     options = GenerationOptions(top_k=top_k, top_p=top_p)
-    ids = native_draw(logits, [options] * 4, [5e-324, 1e-300, 0.5, 1.0])
+    ids = native_sample(logits, [options] * 4, [5e-324, 1e-300, 0.5, 1.0])
     assert ids == [17, 17, 17, 17]
 
 
 def test_the_ends_of_the_numbers() -> None:
     logits = some_logits(2, 100)
-    ids = native_draw(logits, [GenerationOptions(top_k=10)] * 2, [5e-324, 1.0])
+    ids = native_sample(logits, [GenerationOptions(top_k=10)] * 2, [5e-324, 1.0])
     assert ids[0] == logits[0].argmax()
     assert ids[1] == logits[1].topk(10).indices[-1]
     everything = [GenerationOptions(top_k=None)] * 2
-    assert native_draw(logits, everything, [5e-324, 1.0]) == [0, 99]
+    assert native_sample(logits, everything, [5e-324, 1.0]) == [0, 99]
 
 
-@pytest.mark.parametrize("function", [draw, native_draw])
+@pytest.mark.parametrize("function", [torch_sample, native_sample])
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("wrong", [math.nan, math.inf])
 @pytest.mark.parametrize("place", [0, 33, 36])
-def test_what_is_no_number_gives_no_id(
+def test_logits_that_are_not_finite_give_no_id(
     function: Any, options: GenerationOptions, wrong: float, place: int
 ) -> None:
     logits = some_logits(4, 37)

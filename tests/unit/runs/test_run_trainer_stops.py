@@ -27,7 +27,7 @@ from slm.errors import (
     TrainingError,
     UsageError,
 )
-from slm.generation.cached_decoder import CachedDecoder
+from slm.generation.torch_engine import TorchEngine
 from slm.model import GPT
 from slm.reporting.metrics import MetricsFile, read_metrics
 from slm.reporting.plots import LossPlot
@@ -437,16 +437,16 @@ def test_a_sample_that_is_long_is_broken_off(
     make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = 0
-    step = CachedDecoder.step
+    decode = TorchEngine.decode
 
-    def counting(self: CachedDecoder, next_ids: Sequence[int]) -> torch.Tensor:
+    def counting(self: TorchEngine, slots: Sequence[int], ids: Sequence[int]) -> torch.Tensor:
         nonlocal steps
         steps += 1
         if steps == 5:
             os.kill(os.getpid(), signal.SIGINT)
-        return step(self, next_ids)
+        return decode(self, slots, ids)
 
-    monkeypatch.setattr(CachedDecoder, "step", counting)
+    monkeypatch.setattr(TorchEngine, "decode", counting)
     trainer = make_trainer(owns_process=True, sample_prompts=("Tom",), sample_tokens=100_000)
     with pytest.raises(Interrupted, match="step 3"):
         trainer.train()

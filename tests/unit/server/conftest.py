@@ -1,4 +1,4 @@
-"""A scheduler whose steps the test makes, on slots without a model; and a model to look into."""
+"""A scheduler whose steps the test makes, an engine without a model, and a model to look into."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slm.model import GPT
 from slm.server.limits import Limits
 from slm.server.scheduler import Scheduler
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.unit.server.fakes import Client, Clock, FakeSlots, make_sequence, run_alone
+from tests.unit.server.fakes import Client, Clock, FakeEngine, make_sequence, run_alone
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def fake_slots() -> Callable[[int], FakeSlots]:
-    return FakeSlots
+def fake_engine() -> Callable[[int], FakeEngine]:
+    return FakeEngine
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def client() -> Any:
 
 @pytest.fixture
 def make_scheduler(clock: Clock) -> Any:
-    """`make_scheduler(slots, **limits)`: a scheduler whose steps the test makes."""
+    """`make_scheduler(engine, **limits)`: a scheduler whose steps the test makes."""
 
-    def make(slots: FakeSlots, **limits: Any) -> Scheduler:
-        return Scheduler(slots, Limits(slots=slots.n_slots, **limits), clock=clock)
+    def make(engine: FakeEngine, **limits: Any) -> Scheduler:
+        return Scheduler(engine, Limits(slots=engine.n_slots, **limits), clock=clock)
 
     return make
 

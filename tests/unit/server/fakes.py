@@ -1,20 +1,21 @@
-"""A model without a model: slots whose logits are a function of a text's ids, and nothing else."""
+"""An engine without a model: the logits are a function of a sequence's ids, and nothing else."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from slm.generation import GenerationOptions
-from slm.generation.batch_sampling import draw
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
+from slm.generation.torch_engine import sample_ids
 from slm.server.request_queue import Event, QueuedRequest
 from slm.server.scheduler import Scheduler
-from slm.server.served_sequence import ServedSequence, draw_ids
+from slm.server.served_sequence import ServedSequence, sampled_ids
 from slm.tokenizer.byte_level import BytesTokenizer
 
 BLOCK_SIZE = 32
@@ -22,11 +23,12 @@ VOCAB_SIZE = 260
 """A few ids more than the tokenizer has, as a model may."""
 
 
-class FakeSlots:
-    """Slots that keep watch on how they are used."""
+class FakeEngine:
+    """An engine that checks how its slots are used."""
 
     block_size = BLOCK_SIZE
     vocab_size = VOCAB_SIZE
+    dtype = "float32"
 
     def __init__(self, n_slots: int) -> None:
         self.n_slots = n_slots
@@ -36,27 +38,35 @@ class FakeSlots:
         self.fail: Callable[[str], None] = lambda call: None
         self.logits_of: Callable[[Sequence[int]], Tensor] = logits_of
 
-    def admit(self, slot: int, ids: Sequence[int]) -> Tensor:
+    def running(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Tensor:
+        (slot,), (ids,) = slots, contexts
         assert 0 <= slot < self.n_slots
         assert slot not in self.texts
         assert 1 <= len(ids) <= self.block_size
-        self.calls.append(f"admit {slot}")
+        self.calls.append(f"prefill {slot}")
         self.fail(self.calls[-1])
         self.texts[slot] = list(ids)
         self.most_taken = max(self.most_taken, len(self.texts))
-        return self.logits_of(self.texts[slot])
+        return self.logits_of(self.texts[slot])[None]
 
-    def advance(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
+    def decode(self, slots: Sequence[int], ids: Sequence[int]) -> Tensor:
         assert len(set(slots)) == len(slots) == len(ids) > 0
-        self.calls.append(f"advance {len(slots)}")
+        self.calls.append(f"decode {len(slots)}")
         self.fail(self.calls[-1])
         for slot, token_id in zip(slots, ids, strict=True):
             self.texts[slot].append(token_id)
             assert len(self.texts[slot]) <= self.block_size
         return torch.stack([self.logits_of(self.texts[slot]) for slot in slots])
 
-    def release(self, slot: int) -> None:
-        self.texts.pop(slot, None)
+    def free(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self.texts.pop(slot, None)
+
+    def sample(self, *arguments: Any) -> list[int]:
+        return sample_ids(*arguments)
 
 
 def logits_of(ids: Sequence[int]) -> Tensor:
@@ -75,7 +85,9 @@ def make_sequence(
 ) -> ServedSequence:
     chosen = GenerationOptions(**{"seed": 1, "max_new_tokens": 5, "top_k": None, **options})
     tokenizer = BytesTokenizer()
-    row = Row(prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE)
+    row = TokenSequence(
+        prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE
+    )
     return ServedSequence(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
 
 
@@ -115,7 +127,7 @@ class Clock:
 
 def take(sequence: ServedSequence, logits: Tensor) -> Any:
     """The delta that comes of logits [V]."""
-    (token_id,) = draw_ids([sequence], logits[None], draw)
+    (token_id,) = sampled_ids([sequence], logits[None], FakeEngine(1))
     return sequence.take(token_id, logits)
 
 
@@ -131,13 +143,13 @@ def scripted(sequence: ServedSequence, ids: Sequence[int]) -> list[Any]:
 
 def run_alone(sequence: ServedSequence) -> list[Any]:
     """All deltas of a sequence, with nothing beside it and no scheduler."""
-    slots = FakeSlots(1)
+    engine = FakeEngine(1)
     first = sequence.begin()
     deltas = [first] if first else []
     while not sequence.finished:
         if sequence.next_id is None:
-            slots.release(0)
-            deltas.append(take(sequence, slots.admit(0, sequence.context)))
+            engine.free([0])
+            deltas.append(take(sequence, engine.prefill([0], [sequence.context])[0]))
         else:
-            deltas.append(take(sequence, slots.advance([0], [sequence.next_id])[0]))
+            deltas.append(take(sequence, engine.decode([0], [sequence.next_id])[0]))
     return deltas

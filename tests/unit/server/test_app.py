@@ -1,4 +1,4 @@
-"""The application behind a real socket, on slots without a model: paths, refusals, streams."""
+"""The application behind a real socket, on an engine without a model: paths, refusals, streams."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from tests.servers import running
-from tests.unit.server.fakes import FakeSlots
+from tests.unit.server.fakes import FakeEngine
 
 
 @pytest.fixture(scope="module")
 def server():
-    with running(FakeSlots(4), queue=4, body_bytes=4096, max_tokens=100) as found:
+    with running(FakeEngine(4), queue=4, body_bytes=4096, max_tokens=100) as found:
         yield found
 
 
@@ -154,7 +154,7 @@ def test_json_in_utf8_is_taken_however_it_is_called(http, kind):
 
 
 def test_all_bodies_together_have_a_largest_size():
-    with running(FakeSlots(1), all_bodies_bytes=100_000) as server:
+    with running(FakeEngine(1), all_bodies_bytes=100_000) as server:
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
         for connection in held:
             connection.sendall(raw_request({"prompt": "", "user": "x" * 40_000})[:-1])
@@ -210,7 +210,7 @@ def raw_answer(server, head):
 @pytest.mark.parametrize("name", ["größe/x", "a b%2F?#", "狐/🦊"])
 def test_models_with_any_name(name):
     with (
-        running(FakeSlots(1), name=name) as server,
+        running(FakeEngine(1), name=name) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
     ):
         assert [card["id"] for card in client.get("/v1/models").json()["data"]] == [name]
@@ -226,34 +226,34 @@ def test_models_with_any_name(name):
 
 def test_choices_that_fail_when_their_context_is_full_end_alone():
     """Both start over in one step, and the first one's failure ends the second one's text."""
-    slots = SlowSlots(2, seconds=0.0)
+    engine = SlowEngine(2, seconds=0.0)
 
     def fail(call):
-        if call.startswith("admit") and len(slots.calls) > 2:
+        if call.startswith("prefill") and len(engine.calls) > 2:
             raise RuntimeError("secret detail")
 
-    slots.fail = fail
+    engine.fail = fail
     asked = {"prompt": "x" * 30, "n": 2, "max_tokens": 50}
     with (
-        running(slots, max_tokens=100) as server,
+        running(engine, max_tokens=100) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
     ):
         assert problem(post(client, **asked), 500)["code"] == "model_failed"
-        slots.fail = lambda call: None
+        engine.fail = lambda call: None
         assert client.get("/healthz").status_code == 200
         assert len(post(client, **asked).json()["choices"]) == 2
         assert server.scheduler.counts.failed == 1
 
 
 def test_a_scheduler_that_stopped_is_not_healthy():
-    slots = FakeSlots(1)
+    engine = FakeEngine(1)
 
     def fail(slot):
         raise RuntimeError("secret detail")
 
-    slots.release = fail
+    engine.free = fail
     with (
-        running(slots) as server,
+        running(engine) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
     ):
         assert client.get("/healthz").status_code == 200
@@ -273,7 +273,7 @@ ORIGIN = "https://pages.example"
 @pytest.fixture(scope="module")
 def cross_origin():
     with (
-        running(FakeSlots(2), origins=[ORIGIN], api_key="a-long-key") as server,
+        running(FakeEngine(2), origins=[ORIGIN], api_key="a-long-key") as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
     ):
         yield client
@@ -344,15 +344,15 @@ def test_what_is_no_http_is_answered_as_a_problem(server):
 
 
 def test_a_failing_model_is_a_500_and_ends_a_stream(http):
-    slots = FakeSlots(2)
+    engine = FakeEngine(2)
 
     def fail(call):
-        if call.startswith("advance") and len(slots.calls) > 3:
+        if call.startswith("decode") and len(engine.calls) > 3:
             raise RuntimeError("secret detail")
 
-    slots.fail = fail
+    engine.fail = fail
     with (
-        running(slots) as server,
+        running(engine) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
     ):
         response = post(client, max_tokens=50, temperature=0, stream=True)
@@ -364,9 +364,9 @@ def test_a_failing_model_is_a_500_and_ends_a_stream(http):
 
 
 def test_full_means_429_at_once():
-    slots = SlowSlots(1)
+    engine = SlowEngine(1)
     with (
-        running(slots, queue=0) as server,
+        running(engine, queue=0) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json=ENDLESS) as stream,
     ):
@@ -382,7 +382,7 @@ def test_full_means_429_at_once():
 
 def test_waiting_too_long_means_503():
     with (
-        running(SlowSlots(1), queue=5, queue_seconds=0.05) as server,
+        running(SlowEngine(1), queue=5, queue_seconds=0.05) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json=ENDLESS) as stream,
     ):
@@ -395,20 +395,20 @@ def test_waiting_too_long_means_503():
 
 
 def test_a_client_that_goes_away_frees_its_slot():
-    slots = SlowSlots(2)
-    with running(slots) as server:
+    engine = SlowEngine(2)
+    with running(engine) as server:
         for kind in (ENDLESS, {**ENDLESS, "stream": False}):
             with socket.create_connection(("127.0.0.1", server.port)) as connection:
                 connection.sendall(raw_request(kind))
                 wait_until(lambda: server.scheduler.busy_slots == 1)
             wait_until(lambda: server.scheduler.busy_slots == 0)
         assert server.scheduler.counts.cancelled == 2
-        assert slots.texts == {}
+        assert engine.texts == {}
 
 
 def test_draining_finishes_what_has_begun():
     with (
-        running(SlowSlots(1)) as server,
+        running(SlowEngine(1)) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 100}) as stream,
     ):
@@ -425,7 +425,7 @@ def test_draining_finishes_what_has_begun():
 
 def test_draining_has_an_end():
     with (
-        running(SlowSlots(1, seconds=0.02), drain_seconds=0.2) as server,
+        running(SlowEngine(1, seconds=0.02), drain_seconds=0.2) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 2048}) as stream,
     ):
@@ -440,7 +440,7 @@ def test_draining_has_an_end():
 
 
 def test_slow_heads_and_bodies_are_closed():
-    with running(FakeSlots(1), header_seconds=0.2, body_seconds=0.2) as server:
+    with running(FakeEngine(1), header_seconds=0.2, body_seconds=0.2) as server:
         head = raw_request(ENDLESS)
         for sent in (b"", b"POST /v1/comp", head[:-5]):
             with socket.create_connection(("127.0.0.1", server.port)) as connection:
@@ -461,12 +461,12 @@ def test_slow_heads_and_bodies_are_closed():
 
 
 def test_unread_answers_are_dropped():
-    slots = FakeSlots(1)
-    always = slots.logits_of([1]).masked_fill(torch.arange(260) == 256, -1e9)
-    slots.logits_of = lambda ids: always
+    engine = FakeEngine(1)
+    always = engine.logits_of([1]).masked_fill(torch.arange(260) == 256, -1e9)
+    engine.logits_of = lambda ids: always
     with (
         running(
-            slots, stall_seconds=0.2, max_tokens=2**20, max_response_tokens=2**30, send_buffer=4096
+            engine, stall_seconds=0.2, max_tokens=2**20, max_response_tokens=2**30, send_buffer=4096
         ) as server,
         socket.socket() as connection,
     ):
@@ -474,11 +474,11 @@ def test_unread_answers_are_dropped():
         connection.connect(("127.0.0.1", server.port))
         connection.sendall(raw_request({**ENDLESS, "max_tokens": 2**20, "logprobs": 20}))
         wait_until(lambda: server.scheduler.counts.cancelled == 1)
-        wait_until(lambda: slots.texts == {})
+        wait_until(lambda: engine.texts == {})
 
 
 def test_more_connections_than_allowed_are_told_so():
-    with running(FakeSlots(1), connections=3) as server:
+    with running(FakeEngine(1), connections=3) as server:
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
         wait_until(lambda: len(server.server.server_state.connections) == 3)
         with httpx2.Client(base_url=server.address, trust_env=False) as client:
@@ -494,7 +494,7 @@ def test_more_connections_than_allowed_are_told_so():
 
 def test_a_key_guards_all_but_the_health():
     with (
-        running(FakeSlots(1), api_key="a-long-key") as server,
+        running(FakeEngine(1), api_key="a-long-key") as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
     ):
         assert client.get("/healthz").status_code == 200
@@ -508,7 +508,7 @@ def test_a_key_guards_all_but_the_health():
 ENDLESS = {"prompt": "Once", "stream": True, "max_tokens": 2048, "temperature": 0}
 
 
-class SlowSlots(FakeSlots):
+class SlowEngine(FakeEngine):
     """Texts that never end by themselves, and take a moment for each token."""
 
     def __init__(self, n_slots, seconds=0.002):
@@ -523,9 +523,9 @@ class SlowSlots(FakeSlots):
 
         self.logits_of = never_ending
 
-    def advance(self, slots, ids):
+    def decode(self, slots, ids):
         time.sleep(self.seconds)
-        return super().advance(slots, ids)
+        return super().decode(slots, ids)
 
 
 def raw_request(fields):

@@ -13,24 +13,24 @@ from slm.server.requests import ServedModel
 from slm.server.scheduler import Scheduler
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.servers import running
-from tests.unit.server.fakes import FakeSlots
+from tests.unit.server.fakes import FakeEngine
 
 
 def always(letter):
     """Slots of a model that says one letter only."""
-    slots = FakeSlots(2)
-    logits = torch.full((slots.vocab_size,), -100.0)
+    engine = FakeEngine(2)
+    logits = torch.full((engine.vocab_size,), -100.0)
     logits[ord(letter)] = 100.0
-    slots.logits_of = lambda ids: logits
-    return slots
+    engine.logits_of = lambda ids: logits
+    return engine
 
 
 @pytest.fixture(scope="module")
 def http():
-    slots, limits = always("b"), Limits(slots=2)
-    scheduler = Scheduler(slots, limits)
+    engine, limits = always("b"), Limits(slots=2)
+    scheduler = Scheduler(engine, limits)
     beside = Service(
-        model=ServedModel.of("other", BytesTokenizer(), slots.block_size),
+        model=ServedModel.of("other", BytesTokenizer(), engine.block_size),
         scheduler=scheduler,
         limits=limits,
         created=0,

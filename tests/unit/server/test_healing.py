@@ -26,11 +26,11 @@ def model():
 
 
 @pytest.fixture
-def deltas_of(make_scheduler, fake_slots, client):
+def deltas_of(make_scheduler, fake_engine, client):
     """`deltas_of(*jobs)`: all deltas of each of their texts, the jobs in one scheduler."""
 
     def run(*jobs: Any) -> list[list[list[Any]]]:
-        slots = fake_slots(3)
+        slots = fake_engine(3)
         slots.logits_of = lambda ids: torch.from_numpy(expected_logits(ids))
         scheduler = make_scheduler(slots)
         clients = [client(scheduler, *job.sequences) for job in jobs]

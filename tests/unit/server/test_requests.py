@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slm.generation.options import GenerationOptions
-from slm.generation.sequence import Row
+from slm.generation.sequence import TokenSequence
 from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.request_bodies import checked
@@ -158,7 +158,7 @@ def test_options_are_those_of_the_request(model):
         **{name: value for name, value in fields.items() if name not in ("max_tokens", "stop")},
         stop=("q",),
     )
-    row = Row("Hi", model.tokenizer, options, seed=77, index=0, block_size=BLOCK_SIZE)
+    row = TokenSequence("Hi", model.tokenizer, options, seed=77, index=0, block_size=BLOCK_SIZE)
     expected = "".join(
         delta.text for delta in run_alone(ServedSequence(row, options, model.tokenizer))
     )

@@ -21,10 +21,10 @@ def run(scheduler, clients=(), steps=10_000):
     raise AssertionError("the clients are not served")
 
 
-def test_company_changes_nothing(make_scheduler, fake_slots, stream, client, alone):
+def test_company_changes_nothing(make_scheduler, fake_engine, stream, client, alone):
     chance = random.Random(0)
-    slots = fake_slots(5)
-    scheduler = make_scheduler(slots, queue=100)
+    engine = fake_engine(5)
+    scheduler = make_scheduler(engine, queue=100)
     settings = [
         {
             "prompt": chance.choice(["", "a", "Once upon", "x" * 31]),
@@ -46,41 +46,41 @@ def test_company_changes_nothing(make_scheduler, fake_slots, stream, client, alo
     run(scheduler, clients)
     for each, served in zip(settings, clients, strict=True):
         assert served.deltas() == alone(stream(**each))
-    assert slots.most_taken == 5
-    assert slots.texts == {}
+    assert engine.most_taken == 5
+    assert engine.texts == {}
 
 
-def test_a_step_advances_all_texts_in_one_call(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(3)
-    scheduler = make_scheduler(slots)
+def test_a_step_advances_all_texts_in_one_call(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(3)
+    scheduler = make_scheduler(engine)
     for number in range(3):
         client(scheduler, stream(seed=number, max_new_tokens=20, temperature=0.0))
     scheduler.step()
-    assert slots.calls == ["admit 0", "admit 1", "admit 2"]
+    assert engine.calls == ["prefill 0", "prefill 1", "prefill 2"]
     scheduler.step()
-    assert slots.calls[3:] == ["advance 3"]
+    assert engine.calls[3:] == ["decode 3"]
 
 
-def test_long_prompts_are_read_a_few_at_a_time(make_scheduler, fake_slots, stream, client):
+def test_long_prompts_are_read_a_few_at_a_time(make_scheduler, fake_engine, stream, client):
     # With the end of text before them, 16 tokens each and 2.
     for prompt, expected in (("x" * 15, [16, 20]), ("x", [20, 20])):
-        slots = fake_slots(20)
-        scheduler = make_scheduler(slots)
+        engine = fake_engine(20)
+        scheduler = make_scheduler(engine)
         for number in range(20):
             client(scheduler, stream(prompt, seed=number, max_new_tokens=100, temperature=0.0))
         read = []
         for _ in expected:
             scheduler.step()
-            read.append(sum(call.startswith("admit") for call in slots.calls))
+            read.append(sum(call.startswith("prefill") for call in engine.calls))
         assert read == expected
 
 
 def test_a_paced_client_is_told_at_once_then_now_and_then_and_of_the_end(
-    make_scheduler, fake_slots, stream, client, alone, clock
+    make_scheduler, fake_engine, stream, client, alone, clock
 ):
-    slots = fake_slots(2)
-    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(2)
+    engine.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(engine)
     paced = client(scheduler, stream(max_new_tokens=12), pace=0.5)
     other = client(scheduler, stream(max_new_tokens=12))
     told = []
@@ -95,24 +95,24 @@ def test_a_paced_client_is_told_at_once_then_now_and_then_and_of_the_end(
     assert paced.done
 
 
-def test_failures_are_told_at_once(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(1)
-    scheduler = make_scheduler(slots)
+def test_failures_are_told_at_once(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(1)
+    scheduler = make_scheduler(engine)
     paced = client(scheduler, stream(max_new_tokens=12, temperature=0.0), pace=1000.0)
     scheduler.step()
     scheduler.step()
     assert len(paced.events) == 1
-    slots.logits_of = lambda ids: torch.full((260,), math.nan)
+    engine.logits_of = lambda ids: torch.full((260,), math.nan)
     scheduler.step()
     assert len(paced.events) == 3
     assert isinstance(paced.error, ModelError)
 
 
 def test_a_slot_is_taken_over_in_the_step_in_which_it_becomes_free(
-    make_scheduler, fake_slots, stream, client
+    make_scheduler, fake_engine, stream, client
 ):
-    slots = fake_slots(1)
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(1)
+    scheduler = make_scheduler(engine)
     first, second = (client(scheduler, stream(max_new_tokens=2)) for _ in range(2))
     scheduler.step()
     assert scheduler.waiting_requests == 1
@@ -122,9 +122,9 @@ def test_a_slot_is_taken_over_in_the_step_in_which_it_becomes_free(
     assert scheduler.waiting_requests == 0
 
 
-def test_choices_of_a_request_share_the_slots(make_scheduler, fake_slots, stream, client, alone):
-    slots = fake_slots(2)
-    scheduler = make_scheduler(slots, queue=1)
+def test_choices_of_a_request_share_the_slots(make_scheduler, fake_engine, stream, client, alone):
+    engine = fake_engine(2)
+    scheduler = make_scheduler(engine, queue=1)
     many = client(scheduler, *(stream(index=i, max_new_tokens=6) for i in range(7)))
     one = client(scheduler, stream(seed=9))
     run(scheduler, [many, one])
@@ -132,8 +132,8 @@ def test_choices_of_a_request_share_the_slots(make_scheduler, fake_slots, stream
         assert many.deltas(index) == alone(stream(index=index, max_new_tokens=6))
 
 
-def test_what_is_too_much_is_refused_at_once(make_scheduler, fake_slots, stream, client):
-    scheduler = make_scheduler(fake_slots(2), queue=3)
+def test_what_is_too_much_is_refused_at_once(make_scheduler, fake_engine, stream, client):
+    scheduler = make_scheduler(fake_engine(2), queue=3)
     clients = [client(scheduler, stream()) for _ in range(5)]
     with pytest.raises(BusyError, match="2 slots are in use and 3 requests wait") as refused:
         client(scheduler, stream())
@@ -145,8 +145,8 @@ def test_what_is_too_much_is_refused_at_once(make_scheduler, fake_slots, stream,
     scheduler.check_room()
 
 
-def test_waiting_has_an_end(make_scheduler, fake_slots, stream, client, clock):
-    scheduler = make_scheduler(fake_slots(1), queue=3, queue_seconds=5, request_seconds=1000)
+def test_waiting_has_an_end(make_scheduler, fake_engine, stream, client, clock):
+    scheduler = make_scheduler(fake_engine(1), queue=3, queue_seconds=5, request_seconds=1000)
     holder = client(scheduler, stream(max_new_tokens=1000, temperature=0.0))
     waiting = client(scheduler, stream())
     scheduler.step()
@@ -157,10 +157,10 @@ def test_waiting_has_an_end(make_scheduler, fake_slots, stream, client, clock):
     assert holder.error is None
 
 
-def test_a_request_that_takes_too_long_is_cut(make_scheduler, fake_slots, stream, client, clock):
-    slots = fake_slots(1)
-    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
-    scheduler = make_scheduler(slots, request_seconds=5)
+def test_a_request_that_takes_too_long_is_cut(make_scheduler, fake_engine, stream, client, clock):
+    engine = fake_engine(1)
+    engine.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(engine, request_seconds=5)
     late = client(scheduler, *(stream("Hi", max_new_tokens=1000, echo=True) for _ in range(2)))
     next_one = client(scheduler, stream())
     scheduler.step()
@@ -176,11 +176,11 @@ def test_a_request_that_takes_too_long_is_cut(make_scheduler, fake_slots, stream
 
 @pytest.mark.parametrize("steps", range(5))
 def test_a_cancelled_request_is_gone_within_a_step(
-    make_scheduler, fake_slots, stream, client, steps
+    make_scheduler, fake_engine, stream, client, steps
 ):
-    slots = fake_slots(2)
-    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(2)
+    engine.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(engine)
     gone = client(scheduler, *(stream(max_new_tokens=1000) for _ in range(3)))
     for _ in range(steps):
         scheduler.step()
@@ -188,23 +188,23 @@ def test_a_cancelled_request_is_gone_within_a_step(
     scheduler.cancel(gone.queued)
     count = len(gone.events)
     scheduler.step()
-    assert len(slots.texts) == 1
+    assert len(engine.texts) == 1
     assert len(stays.deltas()) == 1
     assert len(gone.events) == count
     scheduler.cancel(gone.queued)
     scheduler.cancel(stays.queued)
     scheduler.step()
-    assert slots.texts == {}
+    assert engine.texts == {}
     assert scheduler.busy_slots == 0
     assert scheduler.counts.cancelled == 2
 
 
 def test_cancelling_at_random_leaves_nothing_behind(
-    make_scheduler, fake_slots, stream, client, alone
+    make_scheduler, fake_engine, stream, client, alone
 ):
     chance = random.Random(1)
-    slots = fake_slots(4)
-    scheduler = make_scheduler(slots, queue=1000)
+    engine = fake_engine(4)
+    scheduler = make_scheduler(engine, queue=1000)
     clients = []
     for number in range(200):
         texts = [
@@ -219,7 +219,7 @@ def test_cancelling_at_random_leaves_nothing_behind(
     assert len(kept) > 20
     run(scheduler, kept)
     scheduler.step()
-    assert slots.texts == {}
+    assert engine.texts == {}
     for each in kept[:30]:
         seed = clients.index(each)
         for index in range(len(each.sequences)):
@@ -227,43 +227,43 @@ def test_cancelling_at_random_leaves_nothing_behind(
             assert each.deltas(index) == expected
 
 
-def test_a_failing_read_ends_its_request_only(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(2)
-    scheduler = make_scheduler(slots)
+def test_a_failing_read_ends_its_request_only(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(2)
+    scheduler = make_scheduler(engine)
     good = client(scheduler, stream(max_new_tokens=9, temperature=0.0))
     scheduler.step()
 
     def fail(call):
-        if call == "admit 1":
+        if call == "prefill 1":
             raise RuntimeError("no memory")
 
-    slots.fail = fail
+    engine.fail = fail
     bad = client(scheduler, stream())
     scheduler.step()
     assert isinstance(bad.error, ModelError)
     run(scheduler, [good])
     assert good.done
-    slots.fail = lambda call: None
+    engine.fail = lambda call: None
     again = client(scheduler, stream())
     run(scheduler, [again])
     assert scheduler.counts.failed == 1
 
 
 def test_a_failing_step_ends_all_that_run_and_nothing_else(
-    make_scheduler, fake_slots, stream, client
+    make_scheduler, fake_engine, stream, client
 ):
-    slots = fake_slots(2)
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(2)
+    scheduler = make_scheduler(engine)
     clients = [client(scheduler, stream(max_new_tokens=9, seed=i)) for i in range(3)]
     scheduler.step()
 
     def fail(call):
-        if call.startswith("advance"):
+        if call.startswith("decode"):
             raise RuntimeError("broken")
 
-    slots.fail = fail
+    engine.fail = fail
     scheduler.step()
-    slots.fail = lambda call: None
+    engine.fail = lambda call: None
     assert [isinstance(each.error, ModelError) for each in clients] == [True, True, False]
     run(scheduler, clients)
     assert clients[2].done
@@ -271,31 +271,31 @@ def test_a_failing_step_ends_all_that_run_and_nothing_else(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_logits_that_are_no_numbers_fail_the_request(
-    make_scheduler, fake_slots, stream, client, value
+    make_scheduler, fake_engine, stream, client, value
 ):
-    slots = fake_slots(2)
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(2)
+    scheduler = make_scheduler(engine)
     good = client(scheduler, stream("good", max_new_tokens=3))
-    whole = slots.logits_of
-    slots.logits_of = lambda ids: whole(ids) if ids[1] == ord("g") else whole(ids) * value
+    whole = engine.logits_of
+    engine.logits_of = lambda ids: whole(ids) if ids[1] == ord("g") else whole(ids) * value
     bad = client(scheduler, stream("bad"))
     run(scheduler, [good, bad])
     assert isinstance(bad.error, ModelError)
     assert good.done
-    assert slots.texts == {}
+    assert engine.texts == {}
 
 
-def test_silent_texts_take_no_slot(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(1)
-    scheduler = make_scheduler(slots)
+def test_silent_texts_take_no_slot(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(1)
+    scheduler = make_scheduler(engine)
     silent = client(scheduler, stream("Hi", silent=True, echo=True))
     scheduler.step()
     assert silent.text() == "Hi"
-    assert slots.calls == []
+    assert engine.calls == []
 
 
-def test_a_thread_of_its_own(make_scheduler, fake_slots, stream, client, alone):
-    scheduler = make_scheduler(fake_slots(2), queue=10)
+def test_a_thread_of_its_own(make_scheduler, fake_engine, stream, client, alone):
+    scheduler = make_scheduler(fake_engine(2), queue=10)
     delivered_by = set()
     threads_left = threading.active_count()
 
@@ -322,23 +322,23 @@ def test_a_thread_of_its_own(make_scheduler, fake_slots, stream, client, alone):
         client(scheduler, stream())
 
 
-def test_closing_ends_what_is_unfinished(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(1)
-    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
-    scheduler = make_scheduler(slots)
+def test_closing_ends_what_is_unfinished(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(1)
+    engine.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(engine)
     endless = client(scheduler, stream(max_new_tokens=2**20))
     scheduler.start(lambda call: call())
     scheduler.close()
     assert isinstance(endless.error, ClosedError)
-    assert slots.texts == {}
+    assert engine.texts == {}
 
 
 def test_draining_takes_no_more_and_comes_to_an_end(
-    make_scheduler, fake_slots, stream, client, clock
+    make_scheduler, fake_engine, stream, client, clock
 ):
-    slots = fake_slots(1)
-    slots.logits_of = lambda ids: torch.eye(260)[65] * 1000
-    scheduler = make_scheduler(slots, drain_seconds=5)
+    engine = fake_engine(1)
+    engine.logits_of = lambda ids: torch.eye(260)[65] * 1000
+    scheduler = make_scheduler(engine, drain_seconds=5)
     runs, waits = (client(scheduler, stream(max_new_tokens=1000)) for _ in range(2))
     scheduler.step()
     scheduler.drain()
@@ -354,7 +354,7 @@ def test_draining_takes_no_more_and_comes_to_an_end(
 
 
 def failing_from(calls):
-    """What `FakeSlots.fail` may be: these calls raise."""
+    """What `FakeEngine.fail` may be: these calls raise."""
 
     def fail(call):
         if call.startswith(calls):
@@ -368,26 +368,26 @@ def almost_full(stream, max_new_tokens=40, **options):
     return stream("x" * 30, temperature=0.0, max_new_tokens=max_new_tokens, **options)
 
 
-def never_ending(slots):
-    whole = slots.logits_of
+def never_ending(engine):
+    whole = engine.logits_of
 
     def logits_of(ids):
         logits = whole(ids)
         logits[256] = -1e9
         return logits
 
-    slots.logits_of = logits_of
+    engine.logits_of = logits_of
 
 
-@pytest.mark.parametrize("failing", ["advance", "admit"])
+@pytest.mark.parametrize("failing", ["decode", "prefill"])
 def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
-    make_scheduler, fake_slots, stream, client, alone, failing
+    make_scheduler, fake_engine, stream, client, alone, failing
 ):
-    slots = fake_slots(4)
-    never_ending(slots)
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(4)
+    never_ending(engine)
+    scheduler = make_scheduler(engine)
     # Of two texts of a request, one starts over when the other goes on, or both do.
-    other = "x" if failing == "advance" else "x" * 30
+    other = "x" if failing == "decode" else "x" * 30
     siblings = client(
         scheduler,
         almost_full(stream),
@@ -395,11 +395,11 @@ def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
     )
     while siblings.sequences[0].next_id is not None or not siblings.deltas():
         scheduler.step()
-    slots.fail = failing_from(failing)
+    engine.fail = failing_from(failing)
     scheduler.step()
-    slots.fail = lambda call: None
+    engine.fail = lambda call: None
     assert isinstance(siblings.error, ModelError)
-    assert slots.texts == {}
+    assert engine.texts == {}
     assert scheduler.busy_slots == 0
     again = client(scheduler, stream(max_new_tokens=9))
     run(scheduler, [again])
@@ -407,11 +407,11 @@ def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
 
 
 def test_texts_that_are_not_finite_while_a_sibling_starts_over(
-    make_scheduler, fake_slots, stream, client
+    make_scheduler, fake_engine, stream, client
 ):
-    slots = fake_slots(2)
-    never_ending(slots)
-    scheduler = make_scheduler(slots)
+    engine = fake_engine(2)
+    never_ending(engine)
+    scheduler = make_scheduler(engine)
     siblings = client(
         scheduler,
         almost_full(stream),
@@ -419,11 +419,11 @@ def test_texts_that_are_not_finite_while_a_sibling_starts_over(
     )
     while siblings.sequences[0].next_id is not None or not siblings.deltas():
         scheduler.step()
-    whole = slots.logits_of
-    slots.logits_of = lambda ids: whole(ids) * (math.nan if ids[1] == ord("y") else 1.0)
+    whole = engine.logits_of
+    engine.logits_of = lambda ids: whole(ids) * (math.nan if ids[1] == ord("y") else 1.0)
     scheduler.step()
     assert isinstance(siblings.error, ModelError)
-    assert slots.texts == {}
+    assert engine.texts == {}
 
 
 def wait_for(condition):
@@ -435,11 +435,11 @@ def wait_for(condition):
 
 
 def test_a_step_that_fails_ends_its_requests_and_not_the_thread(
-    make_scheduler, fake_slots, stream, client, alone, monkeypatch
+    make_scheduler, fake_engine, stream, client, alone, monkeypatch
 ):
-    slots = fake_slots(2)
-    scheduler = make_scheduler(slots, queue=10)
-    never_ending(slots)
+    engine = fake_engine(2)
+    scheduler = make_scheduler(engine, queue=10)
+    never_ending(engine)
     monkeypatch.setattr(scheduler, "_end_late", failing_step := FailsOnce(scheduler._end_late))
     scheduler.start(lambda call: call())
     clients = [client(scheduler, stream(seed=i, max_new_tokens=10_000)) for i in range(3)]
@@ -452,7 +452,7 @@ def test_a_step_that_fails_ends_its_requests_and_not_the_thread(
     wait_for(lambda: again.done)
     assert again.deltas()[-1].new_tokens == 9
     scheduler.close()
-    assert slots.texts == {}
+    assert engine.texts == {}
 
 
 class FailsOnce:
@@ -469,18 +469,18 @@ class FailsOnce:
         return self.method()
 
 
-def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(1)
-    never_ending(slots)
-    scheduler = make_scheduler(slots, queue=10)
+def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(1)
+    never_ending(engine)
+    scheduler = make_scheduler(engine, queue=10)
     scheduler.start(lambda call: call())
     runs, waits = (client(scheduler, stream(max_new_tokens=10_000)) for _ in range(2))
     wait_for(lambda: runs.deltas())
 
-    def release(slot):
+    def free(engine):
         raise RuntimeError("the native code is in no known state")
 
-    slots.release = release
+    engine.free = free
     scheduler.cancel(runs.queued)
     wait_for(lambda: not scheduler.is_well)
     wait_for(lambda: waits.error)
@@ -493,9 +493,9 @@ def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_slots, strea
     scheduler.close()
 
 
-def test_a_step_that_hangs_is_not_well(make_scheduler, fake_slots, stream, client, clock):
-    slots = fake_slots(1)
-    scheduler = make_scheduler(slots, request_seconds=5)
+def test_a_step_that_hangs_is_not_well(make_scheduler, fake_engine, stream, client, clock):
+    engine = fake_engine(1)
+    scheduler = make_scheduler(engine, request_seconds=5)
     client(scheduler, stream())
     well = []
 
@@ -503,20 +503,22 @@ def test_a_step_that_hangs_is_not_well(make_scheduler, fake_slots, stream, clien
         clock.now += 4.0
         well.append(scheduler.is_well)
 
-    slots.fail = hang
+    engine.fail = hang
     scheduler.step()
     clock.now += 100.0
     assert scheduler.is_well
-    slots.fail = lambda call: hang(call) or hang(call)
+    engine.fail = lambda call: hang(call) or hang(call)
     client(scheduler, stream())
     scheduler.step()
     assert well[:3] == [True, True, False]
 
 
-def test_a_request_of_many_texts_leaves_slots_to_others(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(4)
-    never_ending(slots)
-    scheduler = make_scheduler(slots, queue=100)
+def test_a_request_of_many_texts_leaves_slots_to_others(
+    make_scheduler, fake_engine, stream, client
+):
+    engine = fake_engine(4)
+    never_ending(engine)
+    scheduler = make_scheduler(engine, queue=100)
     # Of different lengths, so that slots become free one by one.
     many = client(scheduler, *(stream(index=i, max_new_tokens=3 + i) for i in range(40)))
     scheduler.step()
@@ -529,10 +531,10 @@ def test_a_request_of_many_texts_leaves_slots_to_others(make_scheduler, fake_slo
     assert [many.queued.in_slots, *(single.queued.in_slots for single in singles)] == [2, 1, 1]
 
 
-def test_requests_of_many_texts_share_the_slots_alike(make_scheduler, fake_slots, stream, client):
-    slots = fake_slots(6)
-    never_ending(slots)
-    scheduler = make_scheduler(slots, queue=100)
+def test_requests_of_many_texts_share_the_slots_alike(make_scheduler, fake_engine, stream, client):
+    engine = fake_engine(6)
+    never_ending(engine)
+    scheduler = make_scheduler(engine, queue=100)
 
     def request(seed):
         texts = (stream(seed=seed, index=i, max_new_tokens=4 + i % 3) for i in range(30))
