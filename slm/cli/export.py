@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slm.cli.loading import note
 from slm.cli.options import Json
-from slm.cli.output import print_json, say
+from slm.cli.output import print_json
+from slm.interop.hub import local_checkpoint
 from slm.quantities import megabytes
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ TARGET_HELP = "hf, gguf, ollama, onnx, llama2c or nanogpt."
 
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A run's folder, or a checkpoint in it.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A run's folder, a checkpoint in it, or hf:owner/name."
+        ),
     ],
     target: Annotated[str, typer.Argument(metavar="TARGET", help=TARGET_HELP)],
     out: Annotated[
@@ -85,15 +90,9 @@ def export(
     print(f"{written.path}  ({written.target.description}, {written.dtype}, {size})")
 
 
-def note(text: str) -> None:
-    """A note on stderr."""
-    say(f"note: {text}")
-
-
 def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
     """The model of a checkpoint, and a text that it writes by itself; empty without `sample`."""
     from slm.checkpoint import open_checkpoint
-    from slm.interop.hub import local_checkpoint
     from slm.interop.source import ExportSource
 
     checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)

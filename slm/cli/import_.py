@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from slm.cli.loading import note
 from slm.cli.options import Json
 from slm.cli.output import print_json, say
 from slm.errors import UsageError, command_line
@@ -63,8 +64,3 @@ def import_(
     print(f"{out}  ({model.name}, {parameters(n_parameters)})")
     command = command_line("slm", "generate", "--checkpoint", out, "Once upon a time")
     say(f"try it with: {command}")
-
-
-def note(text: str) -> None:
-    """A note on stderr."""
-    say(f"note: {text}")

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slm.cli.loading import note
 from slm.cli.options import Json
-from slm.cli.output import print_json, say
+from slm.cli.output import print_json
 from slm.errors import UsageError
 from slm.hardware.resources import usable_cpus, usable_memory
+from slm.interop.hub import local_checkpoint
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
@@ -133,7 +135,8 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     """
     from slm.checkpoint import newest_checkpoint, open_checkpoint
 
-    checkpoint = open_checkpoint(path, log=lambda text: say(f"note: {text}"))
+    path = local_checkpoint(path, log=note)
+    checkpoint = open_checkpoint(path, log=note)
     directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     stands_at: Checkpoint | None = checkpoint

@@ -10,6 +10,7 @@ from slm.cli.output import say
 from slm.config import DataConfig
 from slm.errors import ConfigError, did_you_mean
 from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device, resolve_dtype
+from slm.interop.hub import local_checkpoint
 from slm.run_paths import located_settings, run_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def load_model(path: Path, *, device: str | None, dtype: str) -> LoadedModel:
     from slm.checkpoint import open_checkpoint
 
     device = resolve_device(device or "auto")
-    checkpoint = open_checkpoint(path, log=lambda text: say(f"note: {text}"))
+    checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)
     return LoadedModel(
         path=checkpoint.path,
         model=checkpoint.build_model(device),
@@ -82,12 +83,14 @@ def load_checkpoint_generator(
     from slm.checkpoint import open_checkpoint
     from slm.generation import load_generator
 
-    def log(text: str) -> None:
-        say(f"note: {text}")
-
-    checkpoint = open_checkpoint(path, log=log)
-    generator = load_generator(checkpoint, device=device, dtype=dtype, say=log)
+    checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)
+    generator = load_generator(checkpoint, device=device, dtype=dtype, say=note)
     return checkpoint.path, generator
+
+
+def note(text: str) -> None:
+    """A note on stderr."""
+    say(f"note: {text}")
 
 
 def _check_dtype(dtype: str) -> None:

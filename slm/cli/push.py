@@ -8,14 +8,18 @@ from typing import Annotated
 
 import typer
 
-from slm.cli.export import note, read_source
+from slm.cli.export import read_source
+from slm.cli.loading import note
 from slm.cli.options import Json
 from slm.cli.output import print_json
 
 
 def push(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A run's folder, or a checkpoint in it.")
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A run's folder, a checkpoint in it, or hf:owner/name."
+        ),
     ],
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/NAME", help="The model's name on the hub.")

@@ -128,7 +128,7 @@ def local_checkpoint(source: Path | str, *, log: Log) -> Path:
     Raises:
         HubError, ConfigError, CheckpointError, TokenizerError: see `slm.interop.importing`.
     """
-    text = str(source)
+    text = Path(source).as_posix()
     if not is_hub_name(text):
         return Path(source)
     from slm.interop.importing import import_model, write_checkpoint
