@@ -96,7 +96,7 @@ def measure_training(
     model = GPT(settings.model).to(device)
     micro_batches = config.gradient_accumulation_steps
     tokens_per_step = config.batch_size * micro_batches * settings.model.block_size
-    compiled = worth_compiling(config, model, device, tokens_per_step)
+    compiled = worth_compiling(config, model.config, device, tokens_per_step)
     if compiled:
         compile_blocks(model)
     stepper = GuardedStep(model, config, device=device, dtype=dtype, process=Process())

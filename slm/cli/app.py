@@ -1,6 +1,6 @@
-"""The program `slm`: its commands, and the way from any error to two lines and an exit code.
+"""The program `slm`: its commands, its error messages and its exit codes.
 
-Nothing here imports PyTorch; each command imports what it needs when it runs.
+This module does not import PyTorch; each command imports what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import Annotated, Any
 import typer
 
 from slm.cli import bench
+from slm.cli.command import Command
 from slm.cli.evaluate import evaluate
+from slm.cli.examples import epilog
 from slm.cli.export import export
 from slm.cli.generate import generate
 from slm.cli.import_ import import_
 from slm.cli.info import info
 from slm.cli.inspect import inspect
-from slm.cli.no_effect import Command
 from slm.cli.output import one_line, prepare_streams, say
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
@@ -48,18 +49,18 @@ PLAIN: dict[str, Any] = {
     "suggest_commands": False,  # slm.cli.usage does
     "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 100},
 }
-"""How every program here looks and behaves."""
+"""Typer's options for both programs."""
 
 app = typer.Typer(name="slm", **PLAIN)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"slm {__version__}")
         raise typer.Exit
 
 
-@app.callback(epilog="More about a command: slm COMMAND --help")
+@app.callback(epilog=f"Options of a command: slm COMMAND --help\n\n{epilog('slm')}")
 def _slm(
     version: Annotated[
         bool,
@@ -68,24 +69,26 @@ def _slm(
         ),
     ] = False,
 ) -> None:
-    """A small language model from scratch: from raw text to told stories."""
+    """Train a small language model from scratch, and generate text with it."""
 
 
 _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
-    ("prepare", prepare, "From text to token files."),
-    ("train", train, "Train a model, or go on with one."),
+    ("prepare", prepare, "Tokenize text into token files."),
+    ("train", train, "Train a model, or resume a run."),
     ("generate", generate, "Continue prompts with a trained model."),
-    ("serve", serve, "Serve a model over HTTP, in the form of OpenAI's API."),
+    ("serve", serve, "Serve a model: a web page and OpenAI's API."),
     ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
-    ("export", export, "A trained model for another program."),
-    ("import", import_, "A model of another project as a checkpoint."),
-    ("push", push, "A trained model to the Hugging Face hub."),
-    ("info", info, "All about a run, a checkpoint, data, or this machine."),
-    ("inspect", inspect, "What a model does inside while it reads a text."),
-    ("presets", presets, "Presets, and all settings."),
+    ("export", export, "Write a trained model for another program."),
+    ("import", import_, "Read a model of another project as a checkpoint."),
+    ("push", push, "Upload a trained model to the Hugging Face hub."),
+    ("info", info, "Details of a run, a checkpoint, data, or this machine."),
+    ("inspect", inspect, "Surprisal, attention and predictions for a text."),
+    ("presets", presets, "List presets and settings."),
 )
 for _name, _function, _short_help in _COMMANDS:
-    app.command(_name, cls=Command, short_help=_short_help)(_function)
+    app.command(_name, cls=Command, short_help=_short_help, epilog=epilog(f"slm {_name}"))(
+        _function
+    )
 app.add_typer(bench.app, name="bench")
 
 
@@ -99,11 +102,11 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
 
     Args:
         program: its commands.
-        arguments: what follows its name; None: those of the process, which ends here if a signal
-            says so while other threads are at work.
-        name: what it is called in help texts.
+        arguments: the arguments after its name; None: those of the process, which then ends here
+            after a signal if other threads are running.
+        name: its name in help texts.
 
-    Commands find in their context's `obj` when they began, by `time.monotonic`.
+    The context's `obj` is the start time, from `time.monotonic`.
     """
     prepare_streams()
     if arguments is None:  # the process is this program's own
@@ -127,7 +130,7 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
         code = _report(error if error.exit_code != 1 else find_no_space(error) or error, name)
     except Exception as error:
         known: SlmError | None = as_usage_error(error) or find_no_space(error)
-        known = known or _as_place_error(error) or _as_memory_error(error)
+        known = known or _as_path_error(error) or _as_memory_error(error)
         code = _report_unexpected(error) if known is None else _report(known, name)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library in Rust
@@ -135,8 +138,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
         code = _report_unexpected(error)
     if code:
         _drop_output()
-    # The interpreter would wait until compilers and encoders have done what nobody needs; and while
-    # it shuts down, the threads of several processes' group may abort it.
+    # The interpreter would wait for threads that compile or encode; and during its shutdown, the
+    # threads of a process group may abort it.
     is_held_up = code > 128 and threading.active_count() > 1
     is_held_up = is_held_up or Process.from_environment_or_alone().world_size > 1
     if arguments is None and is_held_up:
@@ -148,7 +151,7 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
 
 
 def _drop_output() -> None:
-    """Let go what stdout cannot take, or the interpreter would try to write it once more."""
+    """Discard output that stdout cannot take, or the interpreter would try to write it again."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -165,43 +168,42 @@ def _report_ended(number: int) -> int:
 def _report(error: SlmError, name: str) -> int:
     if os.environ.get(DEBUG_VARIABLE):
         say(traceback.format_exc().rstrip())
-    # What all processes of torchrun know alike, one of them says.
+    # Errors that occur in all processes of torchrun are reported by one of them.
     known_to_all = isinstance(error, UsageError | Interrupted | TrainingError)
     if not known_to_all or Process.from_environment_or_alone().is_main:
         say(f"error: {one_line(error.message)}")
-        # Where it happened in the program is no help with a fault in the user's own file.
         say(f"hint: {one_line(error.hint or error.default_hint or f'see: {name} --help')}")
     return error.exit_code
 
 
-def _as_place_error(error: Exception) -> UsageError | None:
-    """What is wrong with a file or folder of the user's, wherever it was met; None: nothing is."""
+def _as_path_error(error: Exception) -> UsageError | None:
+    """The error for a file or folder of the user that cannot be used; None: another error."""
     if isinstance(error, PermissionError) and error.filename is not None:
         return UsageError(
             f"cannot use {error.filename}: {error.strerror}",
-            hint="check who may read and write it, and the folders that it is in",
+            hint="check the permissions of it and of the folders that contain it",
         )
     if isinstance(error, FileNotFoundError):
         try:
             Path.cwd()
         except FileNotFoundError:
             return UsageError(
-                "the folder in which this was started is not there any more",
-                hint="change to a folder that is there",
+                "the current folder no longer exists",
+                hint="change to a folder that exists",
             )
     return None
 
 
 def _as_memory_error(error: Exception) -> SlmError | None:
-    """The error that there is too little memory, in which PyTorch says so in its own ways."""
+    """The error for too little memory, which PyTorch reports in several ways; None: another one."""
     is_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     if not (isinstance(error, MemoryError) or is_cpu or type(error).__name__ == "OutOfMemoryError"):
         return None
-    reason = (str(error).strip() or "no more can be had").splitlines()[0]
+    reason = (str(error).strip() or "an allocation failed").splitlines()[0]
     return SlmError(
-        f"the memory is used up: {reason}",
-        hint="end other programs, or choose a smaller batch_size, block_size or model; a limit of "
-        "the shell or container may be lower than the machine's memory",
+        f"out of memory: {reason}",
+        hint="close other programs, or choose a smaller batch_size, block_size or model; a limit "
+        "of the shell or container may be lower than the machine's memory",
     )
 
 
@@ -211,5 +213,5 @@ def _report_unexpected(error: BaseException) -> int:
         return 1
     first_line = (str(error).strip() or "no message").splitlines()[0]
     say(f"error: unexpected {type(error).__name__}: {one_line(first_line)}")
-    say(f"hint: this is a fault of the program; {DEBUG_VARIABLE}=1 shows where it happened")
+    say(f"hint: this is a bug in slm; please report it, with the output of {DEBUG_VARIABLE}=1")
     return 1

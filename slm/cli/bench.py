@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slm.cli.command import Command
+from slm.cli.examples import epilog
 from slm.cli.no_effect import note_idle_settings, say_idle
 from slm.cli.options import (
     Device,
@@ -33,17 +35,22 @@ MEASURED = (
     *("train.document_masking", "train.on_nonfinite", "train.device", "train.dtype"),
     *("train.sharding", "train.compile", "train.threads", "train.max_steps", "train.max_minutes"),
 )
-"""Prefixes of the settings that matter for a step; a long run is worth compiling."""
+"""Prefixes of the settings that affect a step; the run's length decides whether to compile."""
 
 app = typer.Typer(rich_markup_mode=None, help="Measure speed and memory.")
 
 
-@app.callback()
+@app.callback(epilog=epilog("slm bench"))
 def _bench() -> None:
     """Measure speed and memory."""
 
 
-@app.command("train", short_help="Speed and memory of whole optimizer steps.")
+@app.command(
+    "train",
+    cls=Command,
+    short_help="Speed and memory of whole optimizer steps.",
+    epilog=epilog("slm bench train"),
+)
 def bench_train(
     preset: Preset = DEFAULT_PRESET,
     steps: Annotated[
@@ -54,7 +61,8 @@ def bench_train(
         typer.Option("--data", metavar="DIR", help="Prepared data.  [random token ids]"),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Skip the machine's ceiling and the parts of a step.")
+        bool,
+        typer.Option("--quick", help="Skip the machine's peak speed and the parts of a step."),
     ] = False,
     device: Device = None,
     settings: Settings = None,
@@ -63,8 +71,8 @@ def bench_train(
 ) -> None:
     """Measure whole optimizer steps of a preset: tokens/s, GFLOP/s and peak memory.
 
-    Also reported: the machine's own ceiling, the share of it that the steps reach, and the time of
-    each part of a step.
+    Also reported: the machine's matrix multiplication speed, the fraction of it that the steps
+    reach, and the time of each part of a step.
     """
     if steps < 1:
         raise UsageError(f"--steps must be at least 1, found {steps}")
@@ -74,7 +82,7 @@ def bench_train(
     words = command_line_words(flags, changes)
     say_idle(
         (word for name, word in words.items() if not name.startswith(MEASURED)),
-        "a step is measured, not a run",
+        "single steps are measured, not a run",
     )
     note_idle_settings(chosen, words)
     from slm.bench.training import measure_training
@@ -100,7 +108,12 @@ def _rounded(value: object) -> str:
     return f"{value:,.1f}" if value >= 10 else f"{value:.2f}"
 
 
-@app.command("generate", short_help="Speed of generation, with llama.cpp and transformers.")
+@app.command(
+    "generate",
+    cls=Command,
+    short_help="Speed of generation, with llama.cpp and transformers.",
+    epilog=epilog("slm bench generate"),
+)
 def bench_generate(
     preset: Preset = DEFAULT_PRESET,
     dtype: Annotated[
@@ -108,7 +121,7 @@ def bench_generate(
         typer.Option(
             "--dtype",
             metavar="DTYPE",
-            help="Ours: float32, bfloat16 or int8; may be repeated.  [all three]",
+            help="slm's dtypes: float32, bfloat16 or int8; may be repeated.  [all three]",
         ),
     ] = None,
     streams: Annotated[
@@ -120,17 +133,16 @@ def bench_generate(
             "--rounds", metavar="N", help="Repetitions per program; the median is reported."
         ),
     ] = 3,
-    no_peers: Annotated[bool, typer.Option("--no-peers", help="Measure ours only.")] = False,
+    no_peers: Annotated[bool, typer.Option("--no-peers", help="Measure slm only.")] = False,
     settings: Settings = None,
     more_settings: MoreSettings = None,
     as_json: Json = False,
 ) -> None:
-    """Measure generation with a preset's shape: one sequence alone, and many together.
+    """Measure generation with a preset's shape: a single sequence, and many together.
 
-    The weights are random; sampling is at temperature 0.8 and top-k 50 up to the end of the
-    context, on the CPU. Where llama.cpp and transformers are installed, they do the same, in turn,
-    each in its own process. The time from the start of `slm generate` to its first token is
-    measured as well.
+    The weights are random; sampling uses temperature 0.8 and top-k 50 up to the end of the context,
+    on the CPU. If llama.cpp and transformers are installed, they do the same, in turn, each in its
+    own process. The time from the start of `slm generate` to its first token is measured as well.
     """
     for name, value in (("--streams", streams), ("--rounds", rounds)):
         if value < 1:
@@ -139,7 +151,7 @@ def bench_generate(
     chosen = resolve(preset, flags={}, assignments=changes)
     say_idle(
         (w for name, w in command_line_words({}, changes).items() if not name.startswith("model.")),
-        "generation depends on the model's shape alone",
+        "generation depends on the model's shape only",
     )
     from slm.bench.baselines import GenerationTask, measure_in_turn, speed_ratios
     from slm.bench.generation import seconds_to_first_token
@@ -171,14 +183,14 @@ def bench_generate(
 
 
 def _selected(dtypes: list[str] | None, *, ours_only: bool) -> list[Baseline]:
-    """Ours in the chosen dtypes, and the other programs."""
+    """slm in the chosen dtypes, and the other programs."""
     from slm.bench.baselines import BASELINES, OURS
 
     known = [baseline.format for baseline in BASELINES if baseline.program == OURS]
     for name in dtypes or []:
         if name not in known:
             raise UsageError(
-                f"--dtype {name!r} is not known",
+                f"unknown --dtype {name!r}",
                 hint=did_you_mean(name, known) or f"use {', '.join(known)}",
             )
     return [

@@ -1,4 +1,4 @@
-"""`slm eval`: how well a model predicts a text."""
+"""`slm eval`: loss, perplexity and bits per byte of a text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def evaluate(
     checkpoint: Checkpoint,
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="A directory that `slm prepare` made."),
+        typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
     ] = None,
     source: Source = None,
     split: Annotated[
@@ -36,7 +36,7 @@ def evaluate(
         typer.Option(
             "--split",
             metavar="SPLIT",
-            help="train, validation or all.  [validation; all of a single file]",
+            help="train, validation or all.  [validation; for a single file: all]",
         ),
     ] = None,
     device: Device = None,
@@ -44,33 +44,32 @@ def evaluate(
         str,
         typer.Option(
             "--dtype",
-            metavar="FORMAT",
-            help="Number format: float32, bfloat16, float16, int8 (as `slm generate` has it), or "
-            "auto.",
+            metavar="DTYPE",
+            help="float32, bfloat16, float16, int8 (that of `slm generate`), or auto.",
         ),
     ] = "float32",
     as_json: Json = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on prepared data or on any text.
 
-    Every token of every story is scored once, with the story's own start as context, and so is the
-    end-of-text token behind it. Of a single file the whole text is scored.
+    Every token of every story is scored once, including the end-of-text token, with the start of
+    the story as context. A single file is scored as a whole.
     """
     if (data is None) == (source is None):
         raise UsageError(
-            "give the text to evaluate on by --data or --source"
+            "give the text to evaluate on: --data or --source"
             if data is None
             else "--data and --source are both given",
-            hint="--data names prepared token files, --source any text",
+            hint="use --data for prepared token files, --source for any text",
         )
     if split is not None and split not in SPLITS:
         raise UsageError(
-            f"there is no split {split!r}",
+            f"unknown split {split!r}",
             hint=did_you_mean(split, SPLITS) or "use train, validation or all",
         )
     if data is not None and split == "all":
         raise UsageError("--split all needs --source", hint="evaluate train and validation in turn")
-    # int8 is the generator's own; the model itself is loaded as it is.
+    # The native engine makes int8 weights from the float32 model.
     loaded = load_model(checkpoint, device=device, dtype="float32" if dtype == "int8" else dtype)
     if dtype == "int8":
         loaded = replace(loaded, dtype=dtype)
@@ -81,15 +80,14 @@ def evaluate(
     with Display() as display:
         result = _score(loaded, data, pieces, scored, display)
     seconds = time.perf_counter() - started_at
-    _tell(result, loaded, str(data or source), scored, seconds, as_json=as_json)
+    _print(result, loaded, str(data or source), scored, seconds, as_json=as_json)
 
 
 def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterator[Piece], str]:
-    """The stories of a source that are to be scored, and what to call them.
+    """The stories of a source to score, and the name of the split.
 
-    A file that somebody names to evaluate on is meant as a whole. Folders, data sets and the
-    built-in corpus have a validation split; where it is a held-out share, it is the one that the
-    model did not see.
+    A single file is scored as a whole. Folders, data sets and the built-in corpus have a validation
+    split; if it is a held-out fraction, it is the one that the model did not see.
     """
     from slm.data.data_paths import identity_of
     from slm.data.file_source import existing_path
@@ -97,8 +95,7 @@ def _text(source: str, split: str | None, held_out: DataConfig) -> tuple[Iterato
     from slm.data.sources import source_of
 
     limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
-    meant = held_out.model_copy(update={"source": source, "limit": limit})
-    opened = source_of(meant, log=say)
+    opened = source_of(held_out.model_copy(update={"source": source, "limit": limit}), log=say)
     path = existing_path(source)
     if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
         say(f"scoring the whole of {source}")
@@ -143,7 +140,7 @@ def _score(
     return evaluate_split(loaded.model, loaded.tokenizer, directory, split, **how)
 
 
-def _tell(
+def _print(
     result: EvalResult,
     loaded: LoadedModel,
     text: str,
@@ -167,7 +164,7 @@ def _tell(
         return
     print_table(
         [
-            ("loss", f"{result.loss:.4f} nats a token"),
+            ("loss", f"{result.loss:.4f} nats per token"),
             ("perplexity", f"{result.perplexity:.3f}"),
             ("bits per byte", f"{result.bits_per_byte:.4f}"),
             ("tokens", f"{result.tokens:,}"),

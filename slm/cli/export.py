@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.loading import note
+from slm.cli.no_effect import note_idle
 from slm.cli.options import Json
 from slm.cli.output import print_json
 from slm.interop.hub import local_checkpoint
@@ -21,6 +22,7 @@ TARGET_HELP = "hf, gguf, ollama, onnx, llama2c or nanogpt."
 
 
 def export(
+    context: typer.Context,
     checkpoint: Annotated[
         Path,
         typer.Argument(
@@ -64,6 +66,8 @@ def export(
     from slm.interop.export import target_named
 
     target_named(target)
+    if target != "hf":
+        note_idle(context, ["license"], f"{target} holds no model card")
     source, sample = read_source(checkpoint, sample=target == "hf")
     written = export_model(
         source,

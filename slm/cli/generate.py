@@ -23,34 +23,36 @@ from slm.storage.safe_reading import read_at_most
 if TYPE_CHECKING:
     from slm.generation import Completion, GenerationOptions, Generator
 
-LARGEST_PROMPTS_BYTES = 16 << 20
-CHANCE = ("top_k", "top_p", "min_p", "seed")
+MAX_PROMPTS_BYTES = 16 << 20
+SAMPLING = ("top_k", "top_p", "min_p", "seed")
+"""Options without effect at temperature 0."""
 
 
 def generate(
     context: typer.Context,
     checkpoint: Checkpoint,
     prompt: Annotated[
-        str | None, typer.Argument(metavar="PROMPT", help="What the story begins with.")
+        str | None, typer.Argument(metavar="PROMPT", help="The text to continue.")
     ] = None,
     samples: Annotated[
         int, typer.Option("-n", "--samples", metavar="N", help="Continuations of each prompt.")
     ] = 1,
     max_new_tokens: Annotated[
-        int, typer.Option("--max-new-tokens", metavar="N", help="Tokens added at most.")
+        int, typer.Option("--max-new-tokens", metavar="N", help="Maximum number of new tokens.")
     ] = 200,
     temperature: Annotated[
         float,
         typer.Option(
             "--temperature",
             metavar="T",
-            help="0 always takes the likeliest token; 1 leaves the model's own odds.",
+            help="Sampling temperature; 0 is greedy decoding, 1 samples from the model's "
+            "unmodified distribution.",
         ),
     ] = 0.8,
     top_k: Annotated[
         int,
         typer.Option(
-            "--top-k", metavar="K", help="Sample among the K likeliest tokens only; 0: among all."
+            "--top-k", metavar="K", help="Sample from the K most likely tokens; 0: from all."
         ),
     ] = 50,
     top_p: Annotated[
@@ -58,7 +60,7 @@ def generate(
         typer.Option(
             "--top-p",
             metavar="P",
-            help="Sample among the likeliest tokens that together reach this probability.",
+            help="Sample from the most likely tokens that together reach this probability.",
         ),
     ] = 1.0,
     min_p: Annotated[
@@ -66,7 +68,7 @@ def generate(
         typer.Option(
             "--min-p",
             metavar="P",
-            help="Drop tokens less likely than this share of the likeliest one's probability.",
+            help="Drop tokens whose probability is below this fraction of the highest one.",
         ),
     ] = 0.0,
     repetition_penalty: Annotated[
@@ -74,7 +76,7 @@ def generate(
         typer.Option(
             "--repetition-penalty",
             metavar="R",
-            help="Above 1, tokens that are in the text already become less likely.",
+            help="Above 1, tokens that are already in the text become less likely.",
         ),
     ] = 1.0,
     stop: Annotated[
@@ -82,27 +84,27 @@ def generate(
         typer.Option(
             "--stop",
             metavar="TEXT",
-            help=r"End before this text; may be given several times. In it \n is a line break, "
+            help=r"End before this text; may be given several times. \n is a line break, "
             r"\t a tab, and \\ a backslash.",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="S", help="Equal seeds give equal texts.  [a fresh one]"),
+        typer.Option("--seed", metavar="S", help="Equal seeds give equal texts.  [random]"),
     ] = None,
     device: Device = None,
     dtype: WeightDtype = "auto",
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file", metavar="PROMPTS", help="A file with a prompt on each line; - is stdin."
+            "--file", metavar="PROMPTS", help="A file with one prompt per line; - is stdin."
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Continue a prompt, or several, with a trained model.
 
-    A single text is shown as it is written. Figures and the seed go to stderr.
+    A single continuation is printed while it is generated. Speed and seed go to stderr.
     """
     prompts = _prompts(prompt, file)
     from slm.generation import GenerationOptions
@@ -123,7 +125,7 @@ def generate(
         name, _, problem = error.message.partition(" ")
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
     if temperature == 0:
-        note_idle(context, CHANCE, "at temperature 0 the likeliest token is taken")
+        note_idle(context, SAMPLING, "temperature 0 is greedy decoding")
         if samples > 1:
             say(f"note: at temperature 0 all {samples:,} continuations of a prompt are equal")
     path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
@@ -150,7 +152,7 @@ def generate(
         )
     elif len(completions) > 1:
         _print_separated(completions)
-    for sentence in _remarks(completions, generator.engine.block_size):
+    for sentence in _notes(completions, generator.engine.block_size):
         say(f"note: {sentence}")
     say(
         f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "
@@ -159,7 +161,7 @@ def generate(
 
 
 def _prompts(prompt: str | None, file: Path | None) -> list[str]:
-    """The prompts of the command line or of a file, one a line; empty lines count for nothing.
+    """The prompt of the command line, or those of a file, one per line without empty lines.
 
     Raises:
         UsageError: there is none, or the file cannot be read.
@@ -167,31 +169,31 @@ def _prompts(prompt: str | None, file: Path | None) -> list[str]:
     if file is None:
         if prompt is None:
             raise UsageError(
-                "there is no prompt", hint='give one as "Once upon a time", or many with --file'
+                "a prompt is missing", hint='give one, such as "Once upon a time", or use --file'
             )
         return [typed_text(prompt)]
     if prompt is not None:
-        raise UsageError("a prompt and --file are both given", hint="give one of them")
+        raise UsageError("a prompt and --file are both given", hint="give one of the two")
     source = "standard input" if str(file) == "-" else f"the file {file}"
     try:
         if str(file) == "-":
-            content = read_at_most(sys.stdin.buffer, LARGEST_PROMPTS_BYTES)
+            content = read_at_most(sys.stdin.buffer, MAX_PROMPTS_BYTES)
         else:
-            with file.open("rb") as stream:  # which may be a pipe, as <(command) is
-                content = read_at_most(stream, LARGEST_PROMPTS_BYTES)
+            with file.open("rb") as stream:  # may be a pipe, such as <(command)
+                content = read_at_most(stream, MAX_PROMPTS_BYTES)
         text = content.decode("utf-8-sig")
         if "\0" in text:
-            raise _not_utf8(source, file, content, "it holds a zero byte")
+            raise _not_utf8(source, file, content, "it contains a zero byte")
     except OSError as error:
         raise UsageError(
             f"cannot read the prompts of {source}: {error.strerror or error}"
         ) from None
     except UnicodeDecodeError as error:
         raise _not_utf8(source, file, content, f"{error.reason} at byte {error.start:,}") from None
-    # Not splitlines(), which also splits at characters that may stand in a prompt.
+    # Not splitlines(), which also splits at characters that may be part of a prompt.
     prompts = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
     if not prompts:
-        raise UsageError(f"{source} holds no prompt", hint="write one prompt on each line")
+        raise UsageError(f"{source} contains no prompt", hint="write one prompt per line")
     return prompts
 
 
@@ -202,7 +204,7 @@ def _not_utf8(source: str, file: Path, content: bytes, reason: str) -> UsageErro
 
 
 def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:
-    """Print a text while it is written."""
+    """Print a text while it is generated."""
     print(prompt, end="", flush=True)
     for event in generator.stream(prompt, options):
         print(event.text, end="", flush=True)
@@ -234,16 +236,16 @@ def _described(completion: Completion) -> dict[str, object]:
     }
 
 
-def _remarks(completions: list[Completion], block_size: int) -> list[str]:
-    remarks = []
+def _notes(completions: list[Completion], block_size: int) -> list[str]:
+    notes = []
     if any(completion.prompt_truncated for completion in completions):
-        remarks.append(
+        notes.append(
             f"a prompt is longer than the context of {counted(block_size, 'token')}: "
             "only its end was read"
         )
     if any(completion.context_shifts for completion in completions):
-        remarks.append(
+        notes.append(
             f"a text grew beyond the context of {counted(block_size, 'token')}: "
-            "its older part was forgotten"
+            "its older part was dropped"
         )
-    return remarks
+    return notes

@@ -1,7 +1,4 @@
-"""`slm info`: what slm uses of this machine, or all about a run, a checkpoint or prepared data.
-
-The checksums of all files are verified.
-"""
+"""`slm info`: details of a run, a checkpoint, prepared data or this machine."""
 
 from __future__ import annotations
 
@@ -29,14 +26,14 @@ def info(
         Path | None,
         typer.Argument(
             metavar="PATH",
-            help="A run, a checkpoint, or a data directory.  [what slm uses of this machine]",
+            help="A run, a checkpoint, or a data directory.  [this machine]",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Describe a checkpoint, a run or a data directory, and verify its checksums.
+    """Show details of a run, a checkpoint or a data directory, and verify its checksums.
 
-    Without PATH: how many CPUs and how much memory slm uses on this machine, and why.
+    Without PATH: the CPUs and the memory that slm uses on this machine, and what limits them.
     """
     described = describe_machine() if path is None else _describe(path)
     if as_json:
@@ -46,7 +43,7 @@ def info(
 
 
 def describe_machine() -> dict[str, Any]:
-    """What slm uses of this machine's CPUs and memory, and what limits them."""
+    """The CPUs and the memory that slm uses on this machine, and what limits them."""
     from slm import __version__
 
     cpus, memory = usable_cpus(), usable_memory()
@@ -84,15 +81,15 @@ def _describe(path: Path) -> dict[str, Any]:
         return describe_checkpoint(path)
     except UsageError as error:
         if status_of(path) is None:
-            raise UsageError(f"there is nothing at {path}", hint=error.hint) from None
+            raise UsageError(f"{path} does not exist", hint=error.hint) from None
         raise UsageError(
-            f"{path} holds no prepared data ({META_FILE} is missing), and {error.message}",
-            hint="give a run's folder, a checkpoint, or a folder of prepared data",
+            f"{path} contains no prepared data ({META_FILE} is missing), and {error.message}",
+            hint="give a run directory, a checkpoint, or a directory of prepared data",
         ) from None
 
 
 def describe_data(path: Path) -> dict[str, Any]:
-    """What a data directory holds; every byte of it is verified.
+    """The contents of a data directory, which is fully verified.
 
     Raises:
         DataError: it is damaged or of another version.
@@ -127,10 +124,10 @@ def describe_data(path: Path) -> dict[str, Any]:
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds, or the one that counts in a run; every file is verified.
+    """The contents of a checkpoint, or of a run's; every file is verified.
 
     Raises:
-        UsageError: nothing is there.
+        UsageError: there is no checkpoint.
         CheckpointError: it is damaged or of another version.
     """
     from slm.checkpoint import newest_checkpoint, open_checkpoint
@@ -163,7 +160,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _saved_in(run: Path) -> dict[str, str]:
-    """The full checkpoints of a run, and whether each is valid."""
+    """The full checkpoints of a run: the name of each, and whether it is valid."""
     from slm.checkpoint import step_directories, verify_checkpoint
     from slm.errors import CheckpointError
 
@@ -225,7 +222,7 @@ def _files(directory: Path) -> dict[str, int]:
 
 
 def _print_sections(described: dict[str, Any]) -> None:
-    """One value a line, sections indented; a setting with its origin behind it."""
+    """Print one value per line, with indented sections; a setting is followed by its origin."""
     from slm.cli.settings_help import as_toml
 
     def show(name: str, value: Any, indent: str) -> None:

@@ -1,4 +1,4 @@
-"""`slm inspect`: what a model does inside while it reads a text."""
+"""`slm inspect`: surprisal, attention, layer predictions and next tokens of a text."""
 
 from __future__ import annotations
 
@@ -15,52 +15,47 @@ from slm.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-DRAWING = ("temperature", "top_k", "top_p", "min_p")
+SAMPLING = ("temperature", "top_k", "top_p", "min_p")
 VIEWS = ("tokens", "lens", "attention", "next")
+LIKE_GENERATE = "For --what next: same as in `slm generate`."
 
 
 def inspect(
     context: typer.Context,
     checkpoint: Checkpoint,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the model reads.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The text to inspect.")],
     what: Annotated[
         str,
         typer.Option(
             "--what",
             metavar="VIEW",
-            help="tokens: how surprised it was by each; lens: its guess after each layer; "
-            "attention: what each head looks at; next: what may come.",
+            help="tokens: the surprisal of each token; lens: the prediction after each layer; "
+            "attention: the weights of each head; next: the next token.",
         ),
     ] = "tokens",
     top: Annotated[
-        int, typer.Option("--top", metavar="N", help="Candidates shown at each place.")
+        int, typer.Option("--top", metavar="N", help="Candidates shown at each position.")
     ] = 5,
     layer: Annotated[
         int | None,
         typer.Option("--layer", metavar="L", help="Attention of this layer only, from 0.  [all]"),
     ] = None,
     temperature: Annotated[
-        float, typer.Option("--temperature", metavar="T", help="Of `next`: as in generating.")
+        float, typer.Option("--temperature", metavar="T", help=LIKE_GENERATE)
     ] = 0.8,
-    top_k: Annotated[
-        int, typer.Option("--top-k", metavar="K", help="Of `next`: as in generating.")
-    ] = 50,
-    top_p: Annotated[
-        float, typer.Option("--top-p", metavar="P", help="Of `next`: as in generating.")
-    ] = 1.0,
-    min_p: Annotated[
-        float, typer.Option("--min-p", metavar="P", help="Of `next`: as in generating.")
-    ] = 0.0,
+    top_k: Annotated[int, typer.Option("--top-k", metavar="K", help=LIKE_GENERATE)] = 50,
+    top_p: Annotated[float, typer.Option("--top-p", metavar="P", help=LIKE_GENERATE)] = 1.0,
+    min_p: Annotated[float, typer.Option("--min-p", metavar="P", help=LIKE_GENERATE)] = 0.0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
-    """Look inside a model while it reads a text.
+    """Show what a model computes for a text.
 
-    With `--json` all figures are there, as `slm.insight` gives them.
+    With `--json`, print all numbers: the result of the functions of `slm.insight`.
     """
     if what not in VIEWS:
         raise UsageError(
-            f"--what {what!r} is not known",
+            f"unknown --what {what!r}",
             hint=did_you_mean(what, VIEWS) or f"use {', '.join(VIEWS)}",
         )
     if what != "attention":
@@ -68,11 +63,11 @@ def inspect(
     else:
         refuse_idle(context, ["top"], "--what attention shows no candidates")
     if what != "next":
-        refuse_idle(context, DRAWING, "it is for --what next")
+        refuse_idle(context, SAMPLING, "it is for --what next")
     if temperature == 0:
-        note_idle(context, DRAWING[1:], "at temperature 0 the likeliest token is taken")
+        note_idle(context, SAMPLING[1:], "temperature 0 is greedy decoding")
     if not 1 <= top <= 1000:
-        raise UsageError(f"--top must be from 1 to 1,000, found {top}")
+        raise UsageError(f"--top must be between 1 and 1,000, found {top}")
     text = typed_text(text)
     from slm import insight
     from slm.cli import inspect_tables
@@ -97,7 +92,7 @@ def inspect(
 
 
 def _show(loaded: LoadedModel, as_json: bool, result: Any, table: Any) -> None:
-    """Print a result as JSON or, for people, as what `table()` makes of it."""
+    """Print a result as JSON, or the table that `table()` makes of it."""
     if as_json:
         from slm.insight import as_json as plain
 
@@ -105,5 +100,5 @@ def _show(loaded: LoadedModel, as_json: bool, result: Any, table: Any) -> None:
         return
     from rich.console import Console
 
-    shown: RenderableType = table()
-    Console(highlight=False).print(shown)
+    rendered: RenderableType = table()
+    Console(highlight=False).print(rendered)

@@ -1,4 +1,4 @@
-"""What `slm inspect` prints for people: coloured words, and tables; no figure is a colour alone."""
+"""The tables of `slm inspect`; every value that a color shows is also printed as a number."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from slm.cli.output import one_line
 from slm.insight import (
     AttentionPatterns,
     Candidate,
@@ -24,24 +25,24 @@ SURPRISAL_STYLES = (
     (5.0, "dark_orange"),
     (float("inf"), "bold red"),
 )
-"""Up to so many bits, a word has this style."""
+"""Maximum surprisal in bits, and the style of such a token."""
 BAR = 24
-LEAST_WEIGHT = 0.05
-"""Attention weights below this are not told."""
-MOST_LOOKED_AT = 4
+MIN_WEIGHT = 0.05
+"""Attention weights below this are not shown."""
+MAX_SHOWN_WEIGHTS = 4
 
 Token = TokenText | ScoredToken | Candidate | Weighed
 
 
 def tokens(scored: ScoredText) -> RenderableType:
-    """The text in colours of surprisal, and a row for each token."""
-    coloured = Text()
-    table = Table("token", "probability", "bits", "rank", "the model's guesses", box=None)
+    """The text, colored by surprisal, and a row for each token."""
+    colored = Text()
+    table = Table("token", "probability", "bits", "rank", "predicted", box=None)
     for column in (1, 2, 3):
         table.columns[column].justify = "right"
     for token in scored.tokens:
         style = next(style for bits, style in SURPRISAL_STYLES if token.surprisal <= bits)
-        coloured.append(token.text, style)
+        colored.append(token.text, style)
         guesses = (f"{shown(c)} {percent(c.probability)}" for c in token.alternatives)
         table.add_row(
             Text(shown(token), style),
@@ -51,62 +52,62 @@ def tokens(scored: ScoredText) -> RenderableType:
             Text("  ".join(guesses), "dim"),
         )
     figures = (
-        f"{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats a token, "
+        f"{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats per token, "
         f"perplexity {scored.perplexity:.1f}, {counted(len(scored.tokens), 'token')}"
     )
-    return Group(coloured, "", table, "", figures)
+    return Group(colored, "", table, "", figures)
 
 
 def lens(found: Lens) -> RenderableType:
-    """For each token a row: the guess after each layer, and what comes; right ones are marked."""
-    names = ["at first", *(f"layer {depth.depth}" for depth in found.depths[1:])]
-    table = Table("after", *names, "comes", box=None)
-    for place, token in enumerate(found.tokens):
+    """A row for each token: the prediction after each layer, and the next token."""
+    names = ["embedding", *(f"layer {depth.depth}" for depth in found.depths[1:])]
+    table = Table("token", *names, "next", box=None)
+    for position, token in enumerate(found.tokens):
         cells = []
         for depth in found.depths:
-            guess = depth.guesses[place]
+            guess = depth.guesses[position]
             best = guess.candidates[0]
             is_right = guess.next_rank == 0
             mark = "*" if is_right else " "
             label = f"{mark}{shown(best)} {percent(best.probability)}"
             cells.append(Text(label, "bold green" if is_right else strength(best.probability)))
-        coming = found.tokens[place + 1 : place + 2]
+        coming = found.tokens[position + 1 : position + 2]
         table.add_row(Text(shown(token)), *cells, Text(shown(coming[0]) if coming else "?", "bold"))
     bits = [depth.surprisal for depth in found.depths if depth.surprisal is not None]
     foot = "  ".join(f"{name} {value:.2f}" for name, value in zip(names, bits, strict=False))
-    return Group(table, "", f"bits of surprisal a token: {foot}" if bits else "", "* right")
+    return Group(table, "", f"mean surprisal in bits: {foot}" if bits else "", "* correct")
 
 
 def attention(patterns: AttentionPatterns) -> RenderableType:
-    """Each head's statistics, and what it takes most from at each token."""
+    """Each head's statistics, and its largest weights at each token."""
     parts: list[RenderableType] = []
     for layer in patterns.layers:
         for number, (rows, means) in enumerate(zip(layer.heads, layer.statistics, strict=True)):
             parts.append(
                 Text(
-                    f"layer {layer.layer} head {number}: {percent(means.previous)} on the token "
-                    f"before, {percent(means.itself)} on itself, {percent(means.start)} on the "
-                    f"start; {means.distance:.1f} tokens back",
+                    f"layer {layer.layer} head {number}: {percent(means.previous)} on the previous "
+                    f"token, {percent(means.itself)} on itself, {percent(means.start)} on the "
+                    f"start; mean distance {means.distance:.1f} tokens",
                     "bold",
                 )
             )
             table = Table.grid(padding=(0, 2))
-            for place, row in enumerate(rows):
-                looked_at = Text()
-                best = sorted(enumerate(row), key=lambda pair: -pair[1])[:MOST_LOOKED_AT]
+            for position, row in enumerate(rows):
+                cell = Text()
+                best = sorted(enumerate(row), key=lambda pair: -pair[1])[:MAX_SHOWN_WEIGHTS]
                 for at, weight in best:
-                    if weight >= LEAST_WEIGHT:
-                        name = "itself" if at == place else shown(patterns.tokens[at])
-                        looked_at.append(f"{name} {percent(weight)}  ", strength(weight))
-                table.add_row(Text(shown(patterns.tokens[place])), looked_at)
+                    if weight >= MIN_WEIGHT:
+                        name = "itself" if at == position else shown(patterns.tokens[at])
+                        cell.append(f"{name} {percent(weight)}  ", strength(weight))
+                table.add_row(Text(shown(patterns.tokens[position])), cell)
             parts += [table, ""]
     return Group(*parts[:-1])
 
 
 def next_token(found: NextToken) -> RenderableType:
-    """The candidates with the model's own odds, and how often each is drawn."""
+    """The candidates with their probabilities before and after temperature and filters."""
     most = max((max(c.probability, c.sampled) for c in found.candidates), default=1.0)
-    table = Table("token", "own", "drawn", "", box=None)
+    table = Table("token", "model", "sampled", "", box=None)
     for column in (1, 2):
         table.columns[column].justify = "right"
     for candidate in found.candidates:
@@ -123,27 +124,26 @@ def next_token(found: NextToken) -> RenderableType:
         Text("others", "dim"), percent(found.rest_probability), percent(found.rest_sampled), ""
     )
     figures = (
-        f"{found.kept:,} of {found.vocab_size:,} tokens can be drawn; doubt "
+        f"{found.kept:,} of {found.vocab_size:,} tokens can be sampled; entropy "
         f"{found.entropy:.2f} bits, {found.sampled_entropy:.2f} after the filters"
     )
     return Group(table, "", figures)
 
 
 def shown(token: Token) -> str:
-    """A token in a cell: its white space and control characters are seen."""
+    """A token in a table cell, with visible white space and control characters."""
     text = token.text
     if not text:
         return "<part>"
-    visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return visible.replace(" ", "·")
+    return one_line(text).replace(" ", "·")
 
 
 def percent(share: float) -> str:
-    """A share as people read it."""
+    """A probability as a percentage."""
     return f"{100 * share:.1f}%" if share >= 0.0005 else "<.1%" if share > 0 else "0%"
 
 
 def strength(share: float) -> str:
-    """A style: the less, the dimmer."""
+    """The style of a probability: the lower, the dimmer."""
     levels = ((0.3, "bold"), (0.1, ""), (0.0, "dim"))
     return next(style for least, style in levels if share >= least)

@@ -7,10 +7,8 @@ as a command line is easily kept while one flag is added to it, is named in a no
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
 from slm.cli.output import say
 from slm.cli.settings_help import as_toml
@@ -19,18 +17,6 @@ from slm.errors import UsageError
 from slm.parallel.processes import Process
 from slm.presets import current_name, parse_assignment
 from slm.runs.settings import idle_settings, no_effect
-
-
-class Command(TyperCommand):
-    """A command that says so where an option with one value is given twice: the last one counts."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-        for parameter in dict.fromkeys(order):
-            takes_one = not getattr(parameter, "multiple", True)
-            if takes_one and not getattr(parameter, "is_flag", True) and order.count(parameter) > 1:
-                say_idle([f"the earlier {parameter.opts[-1]}"], "the last one counts")
-        return super().parse_args(ctx, args)
 
 
 def given(context: typer.Context, names: Iterable[str]) -> list[str]:

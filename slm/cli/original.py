@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.app import PLAIN, run
-from slm.cli.no_effect import Command, note, note_idle, note_idle_settings, say_idle
+from slm.cli.command import Command
+from slm.cli.examples import epilog
+from slm.cli.no_effect import note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
     Minutes,
     MoreSettings,
@@ -61,7 +63,7 @@ EXAMPLE_PROMPTS = (
 app = typer.Typer(name="train.py", **PLAIN)
 
 
-@app.command(cls=Command)
+@app.command(cls=Command, epilog=epilog("python train.py"))
 def train(
     context: typer.Context,
     data_dir: Annotated[
@@ -188,7 +190,6 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
     """
     from slm.interop.model_file import MODEL_FILE, load_model_file
     from slm.runs.data import fit_vocabulary, obtain_data, others_than_named
-    from slm.runs.launch import build_trainer
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE
     is_saved = model_path.is_file()
@@ -210,7 +211,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
         say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
-        return build_trainer(settings, Process(), owns_process=True)
+        return _trainer_of(settings)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
         shape = {f"model.{key}": value for key, value in saved_shape.__dict__.items()}
@@ -223,9 +224,19 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"the model in {model_path} has its own shape",
         )
         settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
-    trainer = build_trainer(settings, Process(), owns_process=True)
+    trainer = _trainer_of(settings)
     trainer.load_best_model(model_path)
     return trainer
+
+
+def _trainer_of(settings: RunConfig) -> RunTrainer:
+    """A trainer that makes no step, in this process alone."""
+    from slm.hardware.devices import resolve_device
+    from slm.runs.final import finalize
+    from slm.runs.launch import build_trainer
+
+    final = finalize(settings, None, resolve_device(settings.train.device), Process())
+    return build_trainer(final, Process(), owns_process=True)
 
 
 def _tell_stories(trainer: RunTrainer) -> None:

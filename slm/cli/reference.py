@@ -14,6 +14,7 @@ import typer
 
 from slm.cli import original
 from slm.cli.app import app
+from slm.cli.examples import EXAMPLES
 from slm.cli.settings_help import all_settings, as_toml
 from slm.config import GROUPS
 from slm.storage.files import atomic_write, make_directory
@@ -55,6 +56,7 @@ def commands_page() -> str:
         parts += [f"## `{name}`", _usage(name, command), _paragraphs(command.help or "")]
         rows = [row for parameter in command.params if (row := _row(parameter)) is not None]
         parts.append("\n".join(["| option | meaning | default |", "|---|---|---|", *rows]))
+        parts.append("\n".join(["```sh", *EXAMPLES[name], "```"]))
     parts += ["## Exit codes", EXIT_CODES.strip()]
     return "\n\n".join(parts) + "\n"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from slm.config import DEFAULT_BLOCK_SIZE, GPTConfig, RunConfig, TrainingConfig
+from slm.config import DEFAULT_BLOCK_SIZE, GPTConfig, TrainingConfig
 from slm.data.loader import DataLoader
-from slm.data.shards import META_FILE, DataDirectory
+from slm.data.shards import DataDirectory
 from slm.errors import ConfigError, DataError
 from slm.parallel.processes import Process
 from slm.quantities import counted
-from slm.runs.data import described_by
 from slm.storage.files import CHUNK_BYTES
 
 
@@ -48,22 +47,6 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
     next(loader.validation_batches(1), None)  # a process may have no share of so few
     for split in ("train", "validation"):
         _check_split(loader.directory, split)
-
-
-def describe_data(settings: RunConfig, loader: DataLoader) -> RunConfig:
-    """Say in the settings which source and tokenizer the prepared data were made with.
-
-    Raises:
-        DataError: the description of the data makes no sense.
-    """
-    values = {
-        "data.source": loader.meta.source_name,
-        "data.tokenizer": loader.meta.tokenizer.name,
-    }
-    try:
-        return settings.with_values(values, described_by(loader.directory))
-    except ConfigError as error:
-        raise DataError(f"{loader.data_dir / META_FILE}: {error.message}") from None
 
 
 def _check_split(directory: DataDirectory, name: str) -> None:

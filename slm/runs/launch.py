@@ -1,7 +1,7 @@
-"""From settings to a trainer that is ready to run: data, vocabulary, model, processes.
+"""From settings to a trainer that is ready to run: data, final settings, model, processes.
 
-What `slm train` and `train.py` have in common. With several processes the main one alone prepares
-the data, writes files and speaks; the others wait for it.
+With several processes, only the main one prepares the data, writes files and logs; the others wait
+for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import datetime
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 import torch.distributed
 
 from slm.checkpoint import step_directories
@@ -19,21 +18,14 @@ from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError, DataError, UsageError
-from slm.hardware.devices import DTYPES, memory_bytes, memory_limit, resolve_device, resolve_dtype
+from slm.hardware.devices import memory_bytes, memory_limit, resolve_device
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
-from slm.origins import FROM_HARDWARE, FROM_PROCESSES
 from slm.parallel.processes import Process, device_of_process, process_group
-from slm.quantities import counted, gigabytes
+from slm.quantities import gigabytes
 from slm.runs.borrowed import restored_torch
-from slm.runs.data import (
-    Log,
-    Progress,
-    describe_source,
-    fit_vocabulary,
-    obtain_data,
-    place_data,
-)
+from slm.runs.data import Log, Progress, obtain_data, place_data
+from slm.runs.final import finalize
 from slm.runs.layout import Existing, make_room
 from slm.runs.run_trainer import RunTrainer
 from slm.seeds import seed_everything
@@ -53,41 +45,39 @@ def ready_trainer(
     began_at: float | None = None,
     owns_process: bool = False,
 ) -> Iterator[RunTrainer]:
-    """A trainer whose data are prepared and whose processes are connected for the block.
+    """A trainer with prepared data and connected processes, within the block.
 
     The caller holds the lock of the run directory, in the main process.
 
     Args:
-        settings: of the run; what depends on data or processes is fitted to them.
+        settings: what was chosen for the run; `slm.runs.final` makes the final settings.
         process: this process among those that train together.
-        existing: as for `RunTrainer.train`; a run that will be refused is refused before the work.
-        force_reload: fetch and tokenize again.
+        existing: as for `RunTrainer.train`; a run that will be refused is refused before any work.
+        force_reload: download and tokenize again.
         callbacks: for the trainer.
         progress: entered while the data are prepared.
-        log: told what a user should know.
+        log: called with a sentence for the user.
         began_at, owns_process: see `RunTrainer`.
 
     Raises:
         UsageError: there is a run already and `existing` is "refuse".
-        ConfigError: this machine has not the memory for it.
-        DeviceError: the device is not there.
-        SlmError: the data cannot be had, or the settings do not fit them.
+        ConfigError: this machine does not have enough memory.
+        DeviceError: the device is not available.
+        SlmError: the data cannot be obtained, or the settings do not fit them.
     """
     device = device_of_process(resolve_device(settings.train.device), process)
     check_memory(settings, device, process)
     out_dir = Path(settings.train.out_dir)
     if process.is_main and existing == "refuse":
         make_room(out_dir, existing)
-    # A run that goes on keeps its micro-batches, and with them the order of its samples.
-    if existing != "resume" or not step_directories(out_dir):
-        settings = share_micro_batches(settings, process, log if process.is_main else None)
+    is_resumed = existing == "resume" and bool(step_directories(out_dir))
     if "data.data_dir" not in settings.origins:
-        settings = place_data(settings)  # those of a run that goes on are where they were
+        settings = place_data(settings)  # the data of a resumed run are where they were
     restored = contextlib.nullcontext() if owns_process else restored_torch()
     with restored, process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
-            # Whoever goes on with a run, or is not the main process, finds the data as they are.
+            # A resumed run, and a process that is not the main one, takes the data as they are.
             try:
                 directory = obtain_data(
                     settings,
@@ -97,14 +87,19 @@ def ready_trainer(
                     log=log,
                 )
             except UsageError as error:
-                if existing != "resume" or not step_directories(out_dir):
+                if not is_resumed:
                     raise
                 raise _lost(settings, error) from None
-        settings = describe_source(settings, directory, log if process.is_main else _unheard)
-        settings = fit_vocabulary(settings, directory.tokenizer)
-        settings = agree_on_dtype(settings, process, device)
-        yield build_trainer(
+        final = finalize(
             settings,
+            directory,
+            device,
+            process,
+            keep_micro_batches=is_resumed,
+            log=log if process.is_main else _unheard,
+        )
+        yield build_trainer(
+            final,
             process,
             callbacks,
             locked=True,
@@ -114,7 +109,7 @@ def ready_trainer(
 
 
 def _lost(settings: RunConfig, error: UsageError) -> DataError:
-    """The error that the data of a run that goes on are gone, and cannot be prepared again."""
+    """The error that the data of a resumed run are gone and cannot be prepared again."""
     return DataError(
         f"the data of the run in {settings.train.out_dir} are not in {settings.data.data_dir}, "
         f"and cannot be prepared again: {error.message}",
@@ -132,10 +127,14 @@ def _unheard(sentence: str) -> None:
 
 
 def check_memory(settings: RunConfig, device: str, process: Process | None = None) -> None:
-    """Refuse a run that needs more memory than the device has in all, or this process may use.
+    """Refuse a run that needs more memory than the device has, or than this process may use.
 
-    The estimate is a lower bound, so that nothing is refused that could run. Of a sharded model
-    `process` (None: alone) has a share.
+    The estimate is a lower bound: nothing is refused that could run.
+
+    Args:
+        settings: of the run.
+        device: that holds the model.
+        process: it has a share of a sharded model; None: it is alone.
 
     Raises:
         ConfigError: the message names both numbers.
@@ -160,34 +159,6 @@ def check_memory(settings: RunConfig, device: str, process: Process | None = Non
     )
 
 
-def share_micro_batches(settings: RunConfig, process: Process, log: Log | None) -> RunConfig:
-    """Give every process at least one micro-batch of a step, unless the user chose their number.
-
-    A number that the user chose and that cannot be divided is refused by the trainer.
-    """
-    name, total = "gradient_accumulation_steps", settings.train.gradient_accumulation_steps
-    missing = -total % process.world_size
-    if not missing or not settings.origin_of(f"train.{name}").is_open:
-        return settings
-    if log is not None:
-        log(
-            f"note: {name} is {total + missing} instead of {total}, "
-            f"so that {counted(process.world_size, 'process')} share each step evenly"
-        )
-    return settings.with_values({f"train.{name}": total + missing}, FROM_PROCESSES)
-
-
-def agree_on_dtype(settings: RunConfig, process: Process, device: str) -> RunConfig:
-    """Let all processes compute in the number format that the main one finds fastest."""
-    if process.world_size == 1 or settings.train.dtype != "auto":
-        return settings
-    # A number, as objects would be pickled.
-    number = DTYPES.index(resolve_dtype("auto", device)) if process.is_main else 0
-    found = torch.tensor(number, device=device)
-    torch.distributed.broadcast(found, src=0)
-    return settings.with_values({"train.dtype": DTYPES[int(found)]}, FROM_HARDWARE)
-
-
 def build_trainer(
     settings: RunConfig,
     process: Process,
@@ -197,11 +168,15 @@ def build_trainer(
     began_at: float | None = None,
     owns_process: bool = False,
 ) -> RunTrainer:
-    """A new model with its initial weights, the loader of its data, and their trainer; see there.
+    """A trainer of a new model with its initial weights.
+
+    Args:
+        settings: final ones, see `slm.runs.final`.
+        process, callbacks, locked, began_at, owns_process: see `RunTrainer`.
 
     Raises:
-        ConfigError: this machine has not the memory for it.
-        DeviceError: the device is not there.
+        ConfigError: this machine does not have enough memory.
+        DeviceError: the device is not available.
     """
     config = settings.train
     device = device_of_process(resolve_device(config.device), process)
@@ -231,7 +206,7 @@ def build_trainer(
 
 @contextlib.contextmanager
 def main_first(process: Process) -> Iterator[None]:
-    """The main process does the block, then all others do; they wait however long it takes.
+    """The main process runs the block first; the others wait for it, however long it takes.
 
     If it fails, the others wait until `torchrun` ends them.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import json
 import signal
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import clean_run, open_checkpoint
-from slm.config import DataConfig, RunConfig, TrainingConfig
+from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
 from slm.generation import GenerationOptions, Generator
@@ -47,8 +48,9 @@ from slm.parallel.processes import Process, device_of_process
 from slm.run_paths import settings_to_save
 from slm.runs.borrowed import RevocableStep, borrowed_process
 from slm.runs.checkpointer import Checkpointer
-from slm.runs.data_check import check_context_length, check_data, describe_data
+from slm.runs.data_check import check_context_length, check_data
 from slm.runs.disk_space import require_space_for
+from slm.runs.final import finalize
 from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.layout import CONFIG_FILE, Existing, make_room, note_starter
@@ -72,7 +74,8 @@ class RunTrainer:
         data_loader: provides the batches; its `batch_size` and `block_size` count. It is not
             changed: where its device is another one, a copy is used.
         config: the training settings as a mapping, such as `training_config.__dict__`.
-        settings: all settings with their origins, to be saved; None: made from the three above.
+        settings: the final settings, see `slm.runs.final`; None: they are made from the arguments
+            above when training begins.
         process: this process among those that train together; None: alone.
         callbacks: called with every event.
         locked: the caller holds the lock of the run directory, so that `train` does not take it.
@@ -128,21 +131,14 @@ class RunTrainer:
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         sequences = data_loader.batch_size * self.micro_batches * self.process.world_size
         self.tokens_per_step = sequences * data_loader.block_size
-        self.compiled = worth_compiling(self.config, model, self.device, self.tokens_per_step)
-        self._describe_data = settings is None
-        self.settings = self._resolved(settings)
+        self.compiled = worth_compiling(
+            self.config, model.config, self.device, self.tokens_per_step
+        )
+        if settings is not None:
+            self.settings = settings
         self.guarded_step = GuardedStep(
             self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
         )
-        self.checkpointer = Checkpointer(
-            self.out_dir,
-            self.model,
-            self.guarded_step,
-            self.settings,
-            data_loader,
-            threads=self.threads,
-        )
-        self.guard = RunGuard(self.guarded_step, data_loader, self.micro_batches, self.checkpointer)
         self.state = TrainState()
         self.callbacks = CallbackList(callbacks, is_main=self.process.is_main)
         self._began_at = began_at
@@ -151,18 +147,40 @@ class RunTrainer:
         self._tokenizer: Tokenizer | None = None
         self._has_trained = False
 
-    def _resolved(self, settings: RunConfig | None) -> RunConfig:
-        """The settings with the values that `auto` stands for here.
+    @functools.cached_property
+    def settings(self) -> RunConfig:
+        """The final settings.
 
-        A resumed run computes as this one does, whatever `auto` would stand for then.
+        Where the caller gave none, they are made at first use: they describe the data, which a
+        trainer that only generates text does not need.
         """
-        if settings is None:
-            data = DataConfig(data_dir=str(self.data_loader.data_dir))
-            origins = {"data.data_dir": Origin(OriginKind.PREPARED, "data_loader")}
-            settings = RunConfig(self.model.config, self.config, data, origins)
+        loader = self.data_loader
         choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
-        found = {f"train.{k}": v for k, v in choices.items() if getattr(self.config, k) == "auto"}
-        return settings.with_values(found, FROM_HARDWARE)
+        found = {k: v for k, v in choices.items() if getattr(self.config, k) == "auto"}
+        origins = {
+            **{f"model.{k}": Origin(OriginKind.FLAG, "model") for k in GPTConfig.setting_names()},
+            **{
+                f"train.{k}": FROM_HARDWARE if k in found else Origin(OriginKind.FLAG, "config")
+                for k in TrainingConfig.setting_names()
+            },
+            "data.data_dir": Origin(OriginKind.PREPARED, "data_loader"),
+        }
+        train = self.config.changed(batch_size=loader.batch_size, **found)
+        data = DataConfig(data_dir=str(loader.data_dir))
+        chosen = RunConfig(self.model.config, train, data, origins)
+        return finalize(chosen, loader.directory, self.device, self.process)
+
+    @functools.cached_property
+    def checkpointer(self) -> Checkpointer:
+        """Saves and restores this trainer."""
+        return Checkpointer(
+            self.out_dir,
+            self.model,
+            self.guarded_step,
+            self.settings,
+            self.data_loader,
+            threads=self.threads,
+        )
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -196,8 +214,6 @@ class RunTrainer:
             self._require_initial_weights()
         check_data(self.data_loader, self.model.config, self.process)
         self.guarded_step.eot_id = self.eot_id
-        if self._describe_data:
-            self.settings = describe_data(self.settings, self.data_loader)
         self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)
         lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
         with lock, self._running() as self._stop:
@@ -279,7 +295,9 @@ class RunTrainer:
             self.config,
             evaluate=self.evaluate,
             checkpointer=self.checkpointer,
-            guard=self.guard,
+            guard=RunGuard(
+                self.guarded_step, self.data_loader, self.micro_batches, self.checkpointer
+            ),
             callbacks=self.callbacks,
             budget=budget,
             write_sample=self._write_sample if self._writes_samples else None,

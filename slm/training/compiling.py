@@ -10,7 +10,7 @@ import math
 
 import torch
 
-from slm.config import TrainingConfig
+from slm.config import GPTConfig, TrainingConfig
 from slm.errors import DeviceError
 from slm.hardware.devices import can_compile
 from slm.model import GPT, model_costs
@@ -21,7 +21,9 @@ WORTHWHILE_SECONDS = {"cpu": 300.0, "cuda": 60.0}
 """Planned lengths of a run from which compiling gives back more than it costs."""
 
 
-def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_step: int) -> bool:
+def worth_compiling(
+    config: TrainingConfig, shape: GPTConfig, device: str, tokens_per_step: int
+) -> bool:
     """Whether to compile the blocks of a run.
 
     Raises:
@@ -31,7 +33,7 @@ def worth_compiling(config: TrainingConfig, model: GPT, device: str, tokens_per_
     if config.max_minutes is not None:
         planned_seconds = 60.0 * config.max_minutes
     else:
-        flops = model_costs(model.config).training_flops_per_token * tokens_per_step
+        flops = model_costs(shape).training_flops_per_token * tokens_per_step
         planned_seconds = config.max_steps * flops / ASSUMED_FLOPS.get(kind, math.inf)
     return compiles(config.compile, device, planned_seconds, has_compiler=can_compile(device))
 

@@ -1,4 +1,4 @@
-"""Every shell command of the README and the guide is one that our parsers and settings take."""
+"""Every shell command of the README, the guide and the help texts is one that we accept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import typer
 
 from slm.cli import original
 from slm.cli.app import app
+from slm.cli.examples import EXAMPLES
 from slm.cli.options import assignments, given
+from slm.cli.reference import all_commands
 from slm.presets import resolve
 from slm.runs.settings import from_preset, length_flags, new_run
 
@@ -144,3 +146,21 @@ def test_bad_lines_do_not_pass(line):
     (words,) = our_commands(line)
     with pytest.raises(Exception, match=r"."):
         check(words)
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_examples_of_help_texts_are_accepted(line):
+    (words,) = our_commands(line)
+    check(words)
+
+
+def test_every_help_text_ends_with_two_examples_of_its_command():
+    for name, command in [*all_commands(), ("slm", None), ("slm bench", None)]:
+        lines = EXAMPLES[name]
+        assert len(lines) == 2
+        assert all(line.startswith(f"{name} ") for line in lines)
+        if command is not None:
+            context = command.make_context(name, [], resilient_parsing=True)
+            assert [line.strip() for line in command.get_help(context).splitlines()[-2:]] == [
+                *lines
+            ]

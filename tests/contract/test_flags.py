@@ -62,6 +62,9 @@ OTHERS = {
     "eval": "--checkpoint --data --source --split --device --dtype --json",
     "presets": "--settings --json",
     "info": "--json",
+    "export": "--dtype --version --license --force --json",
+    "import": "--tokenizer --json",
+    "push": "--private --license --json",
 }
 """Options whose pairs were thought through, and are tried below where one leaves another idle."""
 MORE = {
@@ -255,7 +258,7 @@ def test_an_option_that_is_given_twice(attempt: Try) -> None:
     outcome = attempt("train", "--steps", "3", "--json", "--steps", "4", "--json")
     assert outcome.code == 0
     assert outcome.said.splitlines() == [
-        "note: the earlier --steps has no effect: the last one counts"
+        "note: the earlier --steps has no effect: the last one is used"
     ]
     assert '"max_steps": 4' in str(outcome.done)
     assert attempt("train", "--set", "n_layer=1", "--set", "seed=2").said == ""
@@ -318,7 +321,7 @@ def test_chance_at_temperature_0(slm: Any, run_dir: Path, command: str) -> None:
     words += ["--max-new-tokens", "2"] if command == "generate" else ["--what", "next"]
     code, _, err = slm(*words)
     assert code == 0, err
-    assert "note: --top-k has no effect: at temperature 0" in err
+    assert "note: --top-k has no effect: temperature 0 is greedy" in err
     code, _, err = slm(*words[:-4], *words[-2:])
     assert code == 0
     assert "effect" not in err

@@ -76,7 +76,7 @@ MADE_BY = {
 def sources() -> Iterator[tuple[str, ast.Module]]:
     for file in sorted((ROOT / "slm").rglob("*.py")):
         parts = file.relative_to(ROOT / "slm").parts
-        if "stories" not in parts:
+        if parts != ("cli", "examples.py"):  # test_documented_commands parses those
             yield parts[0], ast.parse(file.read_text("utf-8"))
 
 

@@ -55,7 +55,7 @@ def test_a_run_without_any_stream_is_whole(data_dir: Path, run_dir: Path, tmp_pa
 def test_prompts_from_a_closed_stdin(run_dir: Path, tmp_path: Path) -> None:
     done = run("generate", "--checkpoint", run_dir, "--file", "-", closed="<&-", folder=tmp_path)
     assert done.returncode == 2
-    assert "holds no prompt" in done.stderr
+    assert "contains no prompt" in done.stderr
 
 
 def test_a_prompt_in_utf8_where_the_locale_is_ascii(run_dir: Path, tmp_path: Path) -> None:

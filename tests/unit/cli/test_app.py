@@ -215,7 +215,7 @@ def test_what_may_not_be_read_is_no_fault_of_the_program(capsys):
     assert run(fail(error), [], name="it") == 2
     assert capsys.readouterr().err.splitlines() == [
         "error: cannot use run/best/MANIFEST.json: Permission denied",
-        "hint: check who may read and write it, and the folders that it is in",
+        "hint: check the permissions of it and of the folders that contain it",
     ]
     assert run(fail(PermissionError("mine")), [], name="it") == 1
     assert "unexpected PermissionError: mine" in capsys.readouterr().err
@@ -228,8 +228,8 @@ def test_a_folder_that_was_removed_under_the_program(capsys, tmp_path, monkeypat
     (tmp_path / "gone").rmdir()
     assert main(["train", "--preset", "tiny", "--source", "builtin", "--steps", "1"]) == 2
     error, hint = capsys.readouterr().err.splitlines()
-    assert error == "error: the folder in which this was started is not there any more"
-    assert hint == "hint: change to a folder that is there"
+    assert error == "error: the current folder no longer exists"
+    assert hint == "hint: change to a folder that exists"
     monkeypatch.chdir(tmp_path)
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "x")
     assert run(fail(missing), [], name="it") == 1
@@ -243,7 +243,7 @@ class OutOfMemoryError(RuntimeError):
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (MemoryError(), "no more can be had"),
+        (MemoryError(), "an allocation failed"),
         (
             RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes"),
             "8 byt",
@@ -254,7 +254,7 @@ class OutOfMemoryError(RuntimeError):
 def test_too_little_memory_is_no_fault_of_the_program(capsys, error, reason):
     assert run(fail(error), [], name="it") == 1
     said, hint = capsys.readouterr().err.splitlines()
-    assert said.startswith("error: the memory is used up: ")
+    assert said.startswith("error: out of memory: ")
     assert reason in said
     assert "batch_size" in hint
     assert run(fail(RuntimeError("shapes")), [], name="it") == 1

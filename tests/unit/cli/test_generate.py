@@ -31,7 +31,7 @@ def test_prompts_of_stdin(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "mistake"),
     [
-        (b"\n", "standard input holds no prompt"),
+        (b"\n", "standard input contains no prompt"),
         (b"a\xff", "the prompts of standard input are not"),
     ],
 )

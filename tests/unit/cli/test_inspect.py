@@ -42,9 +42,9 @@ def test_tokens(inspect):
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("lens", ["at first", "layer 1", "comes", "<|endoftext|>"]),
-        ("attention", ["layer 0 head 0", "on the token before", "itself"]),
-        ("next", ["own", "drawn", "others", "tokens can be drawn"]),
+        ("lens", ["embedding", "layer 1", "next", "<|endoftext|>"]),
+        ("attention", ["layer 0 head 0", "on the previous token", "itself"]),
+        ("next", ["model", "sampled", "others", "tokens can be sampled"]),
     ],
 )
 def test_the_other_views(inspect, what, words):
@@ -86,7 +86,7 @@ def test_choices(inspect):
     [
         (["x", "--what", "lense"], "did you mean lens?"),
         (["x", "--what", "?"], "use tokens, lens, attention, next"),
-        (["x", "--top", "0"], "from 1 to 1,000"),
+        (["x", "--top", "0"], "between 1 and 1,000"),
         (["x", "--what", "next", "--top-p", "2"], "top_p"),
     ],
 )

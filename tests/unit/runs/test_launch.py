@@ -5,41 +5,19 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 
 from slm.data.prepare import prepare
 from slm.errors import ConfigError, DeviceError, UsageError
-from slm.hardware.devices import DTYPES, memory_bytes
+from slm.hardware.devices import memory_bytes
 from slm.hardware.resources import Memory
 from slm.origins import PREPARED, Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import resolve
 from slm.runs import launch as run
-from slm.runs.launch import (
-    agree_on_dtype,
-    check_memory,
-    ready_trainer,
-    share_micro_batches,
-)
+from slm.runs.launch import check_memory, ready_trainer
 from tests.conftest import tell_stories
 
 TWO = Process(rank=0, world_size=2)
-
-
-def test_micro_batches_are_rounded_up_for_several_processes():
-    notes: list[str] = []
-
-    assert share_micro_batches(resolve("tiny"), Process(), notes.append) == resolve("tiny")
-    assert notes == []
-    shared = share_micro_batches(resolve("tiny"), TWO, notes.append)
-    assert shared.train.gradient_accumulation_steps == 2
-    assert "2 instead of 1" in notes[0]
-
-
-def test_a_number_that_the_user_chose_stays():
-    chosen = resolve("tiny", assignments=["gradient_accumulation_steps=3"])
-
-    assert share_micro_batches(chosen, TWO, None) == chosen
 
 
 def test_an_existing_run_is_refused_before_any_work(tmp_path):
@@ -164,25 +142,3 @@ def test_a_run_that_goes_on_keeps_its_micro_batches(
         pass
     assert caught.value.hint is not None
     assert "processes that divides 3" in caught.value.hint
-
-
-@pytest.mark.parametrize("number", range(len(DTYPES)))
-def test_the_number_format_is_the_main_process_s(
-    monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    """It comes as a number: objects would be pickled."""
-    sent: list[int] = []
-
-    def broadcast(tensor: torch.Tensor, src: int) -> None:
-        if sent:
-            tensor.fill_(sent[0])
-        else:
-            sent.append(int(tensor))
-
-    monkeypatch.setattr(torch.distributed, "broadcast", broadcast)
-    monkeypatch.setattr(run, "resolve_dtype", lambda name, device: DTYPES[number])
-    main = agree_on_dtype(resolve("tiny"), TWO, "cpu")
-    monkeypatch.setattr(run, "resolve_dtype", lambda name, device: pytest.fail("asked, too"))
-    other = agree_on_dtype(resolve("tiny"), Process(rank=1, world_size=2), "cpu")
-    assert main.train.dtype == other.train.dtype == DTYPES[number]
-    assert agree_on_dtype(other, TWO, "cpu") == other

@@ -281,7 +281,7 @@ def test_what_auto_came_to_is_saved(make_trainer: MakeTrainer) -> None:
     config = json.loads((trainer.out_dir / "config.json").read_text("utf-8"))
     assert config["train"]["compile"] == "off"
     assert config["origins"]["train.compile"] == "derived:hardware"
-    assert "train.dtype" not in config["origins"]
+    assert config["origins"]["train.dtype"] == "flag:config"
 
 
 def test_without_settings_a_run_says_what_its_data_are(

@@ -26,7 +26,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
 
 def decide(model: GPT, device: str = "cpu", tokens_per_step: int = 4096, **settings: Any) -> bool:
-    return worth_compiling(TrainingConfig(**settings), model, device, tokens_per_step)
+    return worth_compiling(TrainingConfig(**settings), model.config, device, tokens_per_step)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1"])

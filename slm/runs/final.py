@@ -1,0 +1,89 @@
+"""From the choices of a run to its final settings.
+
+Until `finalize`, settings are choices: of a preset, of the user, of a plan. What depends on the
+data, the processes and the hardware is fitted here, once. Nothing changes the settings afterwards,
+so `config.json` describes the run that takes place, and a resumed run computes as the first did.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed
+
+from slm.config import RunConfig
+from slm.data.shards import DataDirectory
+from slm.hardware.devices import DTYPES, resolve_dtype
+from slm.origins import FROM_HARDWARE, FROM_PROCESSES
+from slm.parallel.processes import Process
+from slm.quantities import counted
+from slm.runs.data import Log, describe_source, fit_vocabulary
+from slm.training.compiling import worth_compiling
+
+
+def finalize(
+    settings: RunConfig,
+    directory: DataDirectory | None,
+    device: str,
+    process: Process,
+    *,
+    keep_micro_batches: bool = False,
+    log: Log = lambda sentence: None,
+) -> RunConfig:
+    """The final settings of a run.
+
+    Args:
+        settings: what was chosen.
+        directory: the prepared data; None: what depends on them stays as it is.
+        device: of this process, such as `cuda:0`.
+        process: this process among those that train together. All of them call this function.
+        keep_micro_batches: whether `gradient_accumulation_steps` stays as it is: a run that is
+            resumed keeps the order of its samples.
+        log: called with a sentence for each value that the user may not expect.
+
+    Raises:
+        UsageError: the data were made with another tokenizer than the user named.
+        DataError: the description of the data is invalid.
+        DeviceError: `compile=on`, and there is no compiler.
+    """
+    if directory is not None:
+        settings = describe_source(settings, directory, log)
+        settings = fit_vocabulary(settings, directory.tokenizer)
+    if not keep_micro_batches:
+        settings = share_micro_batches(settings, process, log)
+    if settings.train.dtype == "auto":
+        dtype = agreed_dtype(process, device)
+        settings = settings.with_values({"train.dtype": dtype}, FROM_HARDWARE)
+    config, shape = settings.train, settings.model
+    sequences = config.batch_size * config.gradient_accumulation_steps
+    compiled = worth_compiling(config, shape, device, sequences * shape.block_size)
+    if config.compile == "auto":
+        choice = "on" if compiled else "off"
+        settings = settings.with_values({"train.compile": choice}, FROM_HARDWARE)
+    return settings
+
+
+def share_micro_batches(settings: RunConfig, process: Process, log: Log) -> RunConfig:
+    """Give every process the same number of micro-batches per step, at least one.
+
+    A number that the user chose stays as it is; the trainer refuses one that cannot be divided.
+    """
+    name, total = "gradient_accumulation_steps", settings.train.gradient_accumulation_steps
+    missing = -total % process.world_size
+    if not missing or not settings.origin_of(f"train.{name}").is_open:
+        return settings
+    log(
+        f"note: {name} is {total + missing} instead of {total}, "
+        f"so that {counted(process.world_size, 'process')} share each step evenly"
+    )
+    return settings.with_values({f"train.{name}": total + missing}, FROM_PROCESSES)
+
+
+def agreed_dtype(process: Process, device: str) -> str:
+    """The dtype that `auto` means: in all processes the one that the main process finds fastest."""
+    if process.world_size == 1:
+        return resolve_dtype("auto", device)
+    # As a number, because objects would be pickled.
+    number = DTYPES.index(resolve_dtype("auto", device)) if process.is_main else 0
+    found = torch.tensor(number, device=device)
+    torch.distributed.broadcast(found, src=0)
+    return DTYPES[int(found)]
