@@ -72,8 +72,7 @@ class SelfAttention(nn.Module):
         v_bktd = self._split_heads(self.v_proj(x), None, None)
         if cache is not None:
             k_bktd, v_bktd = cache.append(layer, k_bktd, v_bktd)
-        if self.window is not None:
-            attn_mask = local_mask(self.window, q_bhtd, k_bktd, attn_mask)
+        attn_mask = local_mask(self.window, q_bhtd, k_bktd, attn_mask)
         mixed_bhtd = attend(
             q_bhtd,
             self._repeat_for_queries(k_bktd),
@@ -98,8 +97,8 @@ class SelfAttention(nn.Module):
         x = to_compute_dtype(x)
         q_bhtd = self._split_heads(self.q_proj(x), self.q_norm, rotation)
         k_bktd = self._split_heads(self.k_proj(x), self.k_norm, rotation)
-        mask = None if self.window is None else local_mask(self.window, q_bhtd, k_bktd, None)
-        return attention_weights(q_bhtd, self._repeat_for_queries(k_bktd), mask)
+        attn_mask = local_mask(self.window, q_bhtd, k_bktd, attn_mask=None)
+        return attention_weights(q_bhtd, self._repeat_for_queries(k_bktd), attn_mask)
 
     def _split_heads(self, x: Tensor, norm: RMSNorm | None, rotation: Rotation | None) -> Tensor:
         """[B, T, heads * D] -> [B, heads, T, D], normalized and rotated."""
@@ -192,10 +191,12 @@ def causal_mask(n_queries: int, n_keys: int, *, device: torch.device) -> Tensor:
     return everything.tril(diagonal=n_keys - n_queries)
 
 
-def local_mask(window: int, q_bhtd: Tensor, k_bksd: Tensor, attn_mask: Tensor | None) -> Tensor:
-    """Causal mask of the last `window` keys up to each query's own, and what `attn_mask` allows."""
-    n_queries, n_keys = q_bhtd.size(2), k_bksd.size(2)
-    local = causal_mask(n_queries, n_keys, device=q_bhtd.device)
+def local_mask(window: int | None, q: Tensor, k: Tensor, attn_mask: Tensor | None) -> Tensor | None:
+    """`attn_mask` without keys that are `window` or more positions before a query."""
+    if window is None:
+        return attn_mask
+    n_queries, n_keys = q.size(2), k.size(2)
+    local = causal_mask(n_queries, n_keys, device=q.device)
     local = local.triu(diagonal=n_keys - n_queries - window + 1)
     return local if attn_mask is None else local & attn_mask
 
