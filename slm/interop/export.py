@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from slm.errors import ConfigError, UsageError, command_line, did_you_mean
+from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
 from slm.interop.card import model_card
 from slm.interop.source import ExportSource
 
@@ -195,4 +195,4 @@ def _require_room(out: Path, target: Target, *, force: bool) -> None:
 def _other_place(out: Path, target: Target) -> str:
     name = target.name if target.files else "model.gguf"
     inside = out / name if out.is_dir() else out.with_name(f"{out.name}-{target.name}")
-    return f"choose another place, such as {command_line(inside)}"
+    return f"choose another place, such as {shell_path(inside)}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slm.checkpoint import save_checkpoint
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
-from slm.errors import UsageError, command_line
+from slm.errors import UsageError
 from slm.interop import gguf_import, hugging_face, llama2c, nanogpt
 from slm.interop.hub import HUB_PREFIX, download_model
 from slm.interop.imported import ImportedModel
@@ -51,7 +51,7 @@ def import_model(
             hint="name a folder with config.json and model.safetensors, or a file of a model",
         )
     if not path.is_file():
-        hint = f"for a model of the hub: {command_line('slm', 'import', HUB_PREFIX + source)}"
+        hint = f"a model of the hub is named {HUB_PREFIX}{source}"
         raise UsageError(
             f"there is no file or folder {path}", hint=hint if source.count("/") == 1 else None
         )
