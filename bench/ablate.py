@@ -1,7 +1,7 @@
 """What one change is worth: A against B for the same time, with several seeds and the noise stated.
 
     python bench/ablate.py --source FOLDER --preset modern-12m --minutes 2 --seeds 3 \\
-        --change "learning rate doubled: train.learning_rate=6e-3" --results ablate.jsonl
+        --change "learning rate halved: train.learning_rate=5e-3" --results ablate.jsonl
 
 A is the preset with the settings of `--set`; each `--change` is that with its own settings over it,
 which may name a tokenizer (`data.tokenizer=bpe:2048`). A run is a fresh process of `slm train`, as
@@ -38,10 +38,11 @@ from typing import Any
 from paired import against, draw, order_of_runs
 
 import slm
-from slm.cli.output import print_table, say
+from slm.cli.output import print_table
 from slm.config import RunConfig
 from slm.errors import SlmError, UsageError
 from slm.presets import full_name
+from slm.reporting.display import say
 from slm.runs.settings import from_preset
 
 BASELINE = "A"

@@ -2,12 +2,13 @@
 
     python bench/law.py run --source FOLDER --runs 2:128:4 5:192:4 10:192:4
     python bench/law.py add --source FOLDER runs/an-hour
-    python bench/law.py fit --plot docs/law.png
+    python bench/law.py fit --plot docs/pictures/law.png
 
 `run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
-the whole validation text, and adds it to `--results` (docs/law.json); `add` does that with runs of
-`slm train --minutes` that have ended. `fit` fits the numbers of `slm.planning.scaling_law` to these
-runs and prints them, with the speed of each machine. Nothing else may compute meanwhile.
+the whole validation text, and adds it to `--results` (docs/explanation/law.json); `add` does that
+with runs of `slm train --minutes` that have ended. `fit` fits the numbers of
+`slm.planning.scaling_law` to these runs and prints them, with the speed of each machine. Nothing
+else may compute meanwhile.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import numpy as np
 
 from slm.planning.scaling_law import LAW, Law, worth_of
 
-RESULTS = Path("docs/law.json")
+RESULTS = Path("docs/explanation/law.json")
 DATA_EXPONENTS = np.arange(0.20, 0.61, 0.01)
 Runs = Sequence[Mapping[str, Any]]
 

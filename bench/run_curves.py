@@ -1,6 +1,6 @@
 """How good runs were when: validation loss over the time, of runs that have ended.
 
-    python bench/run_curves.py runs/five-minutes runs/an-hour --plot docs/guide/recipes.png
+    python bench/run_curves.py runs/five-minutes runs/an-hour --plot docs/pictures/recipes.png
 
 Prints a table in Markdown, of the bits per byte that each run had told when a tenth, a quarter and
 more of its time was over, and draws the curves. A run that plans by the clock falls late: half of

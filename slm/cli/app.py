@@ -27,7 +27,7 @@ from slm.cli.generate import generate
 from slm.cli.import_ import import_
 from slm.cli.info import info
 from slm.cli.inspect import inspect
-from slm.cli.output import one_line, prepare_streams, say
+from slm.cli.output import one_line, prepare_streams
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
 from slm.cli.push import push
@@ -37,6 +37,7 @@ from slm.cli.usage import as_usage_error
 from slm.errors import Interrupted, SlmError, TrainingError, UsageError
 from slm.hardware.resources import limit_libraries
 from slm.parallel.processes import Process
+from slm.reporting.display import say
 from slm.storage.disk_space import find_no_space
 from slm.terminal.signals import Ended, EndOnSignal
 from slm.version import __version__

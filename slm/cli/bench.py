@@ -20,10 +20,11 @@ from slm.cli.options import (
     assignments,
     given,
 )
-from slm.cli.output import print_json, print_table, say
+from slm.cli.output import print_json, print_table
 from slm.errors import UsageError, did_you_mean
 from slm.presets import DEFAULT_PRESET, command_line_words, resolve
 from slm.quantities import counted
+from slm.reporting.display import say
 
 if TYPE_CHECKING:
     from slm.bench.baselines import Baseline, Comparison, GenerationTask, SpeedRatio

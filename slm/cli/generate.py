@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.loading import load_checkpoint_generator
+from slm.api.language_model import greedy_notes, remarks
+from slm.api.loading import load
 from slm.cli.no_effect import note_idle
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text, unescaped
-from slm.cli.output import print_json, say
+from slm.cli.output import print_json
 from slm.errors import ConfigError, UsageError
 from slm.quantities import counted
+from slm.reporting.display import say
 from slm.storage.encodings import conversion_hint, encoding_of
 from slm.storage.safe_reading import read_at_most
 
@@ -126,9 +128,10 @@ def generate(
         raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
     if temperature == 0:
         note_idle(context, SAMPLING, "temperature 0 is greedy decoding")
-        if samples > 1:
-            say(f"note: at temperature 0 all {samples:,} continuations of a prompt are equal")
-    path, generator = load_checkpoint_generator(checkpoint, device=device, dtype=dtype)
+        for sentence in greedy_notes([], samples):
+            say(f"note: {sentence}")
+    lm = load(checkpoint, device=device or "auto", dtype=dtype)
+    generator = lm.generator
     started_at = time.perf_counter()
     if len(prompts) == samples == 1 and not as_json:
         completions = [_stream(generator, prompts[0], options)]
@@ -139,7 +142,7 @@ def generate(
     if as_json:
         print_json(
             {
-                "checkpoint": str(path),
+                "checkpoint": str(lm.path),
                 "seed": completions[0].seed,
                 "options": asdict(options),
                 "prompts": prompts,
@@ -152,7 +155,7 @@ def generate(
         )
     elif len(completions) > 1:
         _print_separated(completions)
-    for sentence in _notes(completions, generator.engine.block_size):
+    for sentence in remarks(completions, lm.config.block_size):
         say(f"note: {sentence}")
     say(
         f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "
@@ -234,18 +237,3 @@ def _described(completion: Completion) -> dict[str, object]:
         "prompt_truncated": completion.prompt_truncated,
         "context_shifts": completion.context_shifts,
     }
-
-
-def _notes(completions: list[Completion], block_size: int) -> list[str]:
-    notes = []
-    if any(completion.prompt_truncated for completion in completions):
-        notes.append(
-            f"a prompt is longer than the context of {counted(block_size, 'token')}: "
-            "only its end was read"
-        )
-    if any(completion.context_shifts for completion in completions):
-        notes.append(
-            f"a text grew beyond the context of {counted(block_size, 'token')}: "
-            "its older part was dropped"
-        )
-    return notes

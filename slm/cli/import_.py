@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from slm.cli.loading import note
 from slm.cli.options import Json
-from slm.cli.output import print_json, say
+from slm.cli.output import print_json
 from slm.errors import UsageError, command_line
+from slm.reporting.display import say
 
 
 def import_(
@@ -45,10 +45,10 @@ def import_(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists already", hint="name a folder that does not exist")
-    model = import_model(source, tokenizer=tokenizer, log=note)
+    model = import_model(source, tokenizer=tokenizer, log=_note)
     write_checkpoint(model, out)
     for text in model.notes:
-        note(text)
+        _note(text)
     n_parameters = model_costs(model.config).parameters
     if as_json:
         print_json(
@@ -64,3 +64,7 @@ def import_(
     print(f"{out}  ({model.name}, {parameters(n_parameters)})")
     command = command_line("slm", "generate", "--checkpoint", out, "Once upon a time")
     say(f"try it with: {command}")
+
+
+def _note(text: str) -> None:
+    say(f"note: {text}")

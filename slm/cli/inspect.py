@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slm.cli.loading import LoadedModel, load_model
+from slm.api.language_model import LanguageModel
+from slm.api.loading import load
 from slm.cli.no_effect import note_idle, refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, typed_text
 from slm.cli.output import print_json
@@ -74,29 +75,29 @@ def inspect(
     from slm.generation import GenerationOptions
 
     options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    loaded = load_model(checkpoint, device=device, dtype="float32")
-    model, tokenizer = loaded.model, loaded.tokenizer
+    lm = load(checkpoint, device=device or "auto")
+    model, tokenizer = lm.model, lm.tokenizer
     if what == "tokens":
         scored = insight.score_text(model, tokenizer, text, top=top)
-        _show(loaded, as_json, scored, lambda: inspect_tables.tokens(scored))
+        _show(lm, as_json, scored, lambda: inspect_tables.tokens(scored))
     elif what == "lens":
         lens = insight.logit_lens(model, tokenizer, text, top=top)
-        _show(loaded, as_json, lens, lambda: inspect_tables.lens(lens))
+        _show(lm, as_json, lens, lambda: inspect_tables.lens(lens))
     elif what == "attention":
         layers = None if layer is None else [layer]
         patterns = insight.attention_patterns(model, tokenizer, text, layers=layers)
-        _show(loaded, as_json, patterns, lambda: inspect_tables.attention(patterns))
+        _show(lm, as_json, patterns, lambda: inspect_tables.attention(patterns))
     else:
         found = insight.next_token(model, tokenizer, text, options, top=top)
-        _show(loaded, as_json, found, lambda: inspect_tables.next_token(found))
+        _show(lm, as_json, found, lambda: inspect_tables.next_token(found))
 
 
-def _show(loaded: LoadedModel, as_json: bool, result: Any, table: Any) -> None:
-    """Print a result as JSON, or the table that `table()` makes of it."""
+def _show(lm: LanguageModel, as_json: bool, result: Any, table: Any) -> None:
+    """Print a result as JSON or, the table that `table()` makes of it."""
     if as_json:
         from slm.insight import as_json as plain
 
-        print_json({"checkpoint": str(loaded.path), **plain(result)})
+        print_json({"checkpoint": str(lm.path), **plain(result)})
         return
     from rich.console import Console
 

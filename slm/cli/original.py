@@ -23,18 +23,14 @@ from slm.cli.options import (
     assignments,
     given,
 )
-from slm.cli.output import say
-from slm.cli.train import (
-    preparation_progress,
-    run_lock,
-    say_if_finished_before,
-    started_again,
-)
+from slm.cli.train import say_if_finished_before
 from slm.config import RunConfig
 from slm.errors import HubError, TokenizerError
 from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
+from slm.reporting.display import preparation_progress, say
+from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
     Flags,
     from_preset,
@@ -118,7 +114,7 @@ def train(
         _tell_stories(_set_up(chosen, words, force_reload=force_reload))
         return
     out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
-    resume = resume or started_again(out_dir)
+    resume = resume or is_restart(out_dir)
     saved = resumed_run(out_dir, preset, None, flags, changes, note) if resume else None
     if resume and saved is None and not any((preset, source, data_dir)):
         raise no_run_in(out_dir, "--output-dir")
@@ -126,7 +122,7 @@ def train(
     note_idle_settings(chosen, words)
     process = Process.from_environment()
     with run_lock(chosen, process):
-        from slm.api import add_default_callbacks
+        from slm.api.trainer import add_default_callbacks
         from slm.interop.model_file import MODEL_FILE
         from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
@@ -146,7 +142,7 @@ def train(
             result = trainer.train(existing="resume" if resume else "set-aside")
             if process.is_main:
                 command = ("python", _script(), "--output-dir", result.out_dir)
-                say_if_finished_before(result, chosen, *command)
+                say_if_finished_before(result, chosen.train, *command)
             if process.is_main or trainer.is_sharded:  # by all processes together
                 model_path = trainer.out_dir / MODEL_FILE
                 trainer.load_best_model(model_path if model_path.is_file() else trainer.out_dir)

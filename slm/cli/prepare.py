@@ -8,15 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from slm.cli.no_effect import note_idle
+from slm.api.data import DEFAULT_TOKENIZER, prepare_data
+from slm.cli.no_effect import given as words_given
 from slm.cli.options import Json, Source, Tokenizer, given
-from slm.cli.output import Display, print_json, print_table, say
+from slm.cli.output import print_json, print_table
 from slm.config import DEFAULT_SOURCE
 from slm.errors import command_line
-from slm.presets import resolve
 from slm.quantities import counted, megabytes
-
-DEFAULT_TOKENIZER = "bpe:4096"
+from slm.reporting.display import say
 
 
 def prepare(
@@ -61,10 +60,6 @@ def prepare(
 
     Doing it again is instant when nothing has changed.
     """
-    from slm.data.data_paths import default_data_dir
-    from slm.data.prepare import prepare as prepare_data
-    from slm.data.sources import has_own_validation, source_of
-
     started_at = time.perf_counter()
     flags = given(
         {
@@ -72,23 +67,16 @@ def prepare(
             "data.tokenizer": (tokenizer, "--tokenizer"),
             "data.data_dir": (None if out is None else str(out), "--out"),
             "data.limit": (limit, "--limit"),
-            "data.validation_fraction": (validation_fraction, "--validation-fraction"),
-            "data.corpus_seed": (seed, "--seed"),
         }
     )
-    data = resolve(flags=flags).data
-    text = source_of(data, log=say)
-    with Display() as display:
-        directory = prepare_data(
-            text,
-            data.tokenizer,
-            default_data_dir(data) if out is None else out,
-            force=force_reload,
-            progress=display.show_preparation,
-            log=say,
-        )
-    if has_own_validation(text):
-        note_idle(context, ["validation_fraction", "seed"], f"{text.name} has a validation split")
+    held_out = {
+        "validation_fraction": ("data.validation_fraction", validation_fraction),
+        "seed": ("data.corpus_seed", seed),
+    }
+    for flag in words_given(context, held_out):
+        name, value = held_out[flag.removeprefix("--").replace("-", "_")]
+        flags[name] = (value, flag)
+    directory = prepare_data(flags, force_reload=force_reload, log=say)
     splits: dict[str, Any] = {
         name: {"stories": part.stories, "bytes": part.bytes, "tokens": part.tokens}
         for name, part in directory.meta.splits

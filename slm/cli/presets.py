@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from slm.cli.options import Json
-from slm.cli.output import print_json, print_table, say
+from slm.cli.output import print_json, print_table
 from slm.errors import UsageError
 from slm.quantities import parameters
+from slm.reporting.display import say
 
 
 def presets(

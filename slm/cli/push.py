@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from slm.cli.export import read_source
-from slm.cli.loading import note
 from slm.cli.options import Json
 from slm.cli.output import print_json
+from slm.reporting.display import say
 
 
 def push(
@@ -43,9 +43,13 @@ def push(
     source, sample = read_source(checkpoint, sample=True)
     with tempfile.TemporaryDirectory(prefix="slm-push-") as directory:
         folder = Path(directory, "model")
-        export(source, "hf", folder, license=license, sample=sample, log=note)
-        address = push_model(folder, repository, private=private, log=note)
+        export(source, "hf", folder, license=license, sample=sample, log=_note)
+        address = push_model(folder, repository, private=private, log=_note)
     if as_json:
         print_json({"repository": repository, "url": address})
     else:
         print(address)
+
+
+def _note(text: str) -> None:
+    say(f"note: {text}")

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.loading import load_to_generate
+from slm.api.loading import load
 from slm.cli.options import Device, WeightDtype
-from slm.cli.output import say
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
+from slm.reporting.display import say
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-    from slm.cli.loading import LoadedModel
+    from slm.api.language_model import LanguageModel
     from slm.server.endpoints import Service
     from slm.server.insight_routes import InspectedModel
     from slm.server.limits import Limits
@@ -157,7 +157,7 @@ def serve(
     with listen(host, port, with_key=key is not None) as listener:
         paths = [checkpoint, *(beside or [])]
         names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
-        loaded = [load_to_generate(path, device=device, dtype=dtype) for path in paths]
+        loaded = [load(path, device=device or "auto", dtype=dtype) for path in paths]
         served = [
             _served(model, name, limits, dtype) for model, name in zip(loaded, names, strict=True)
         ]
@@ -183,7 +183,7 @@ def serve(
 
 
 def _served(
-    loaded: LoadedModel, name: str, limits: Limits, dtype: str
+    loaded: LanguageModel, name: str, limits: Limits, dtype: str
 ) -> tuple[Service, InspectedModel]:
     """A model as it generates texts, and as it can be looked into."""
     from slm.generation import build_engine

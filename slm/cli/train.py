@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-from collections.abc import Iterator
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.no_effect import note, note_idle_settings, refuse_idle
+from slm.api.training import RunOutcome, finished_before, request_run, train_run
+from slm.cli.no_effect import note, refuse_idle
 from slm.cli.options import (
     Device,
     Json,
@@ -25,28 +23,24 @@ from slm.cli.options import (
     assignments,
     given,
 )
-from slm.cli.output import Display, print_json, print_table, say
-from slm.cli.plan import print_plan, tell_plan
-from slm.config import RunConfig
+from slm.cli.output import print_json, print_table
+from slm.config import RunConfig, TrainingConfig
 from slm.errors import UsageError, command_line
 from slm.origins import PREPARED
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted
+from slm.reporting.display import say
 from slm.runs.settings import (
     length_flags,
-    named_place,
     new_run,
-    no_run_in,
     refuse_beside_prepared,
-    resumed_run,
 )
-from slm.storage.files import directory_lock
 
 if TYPE_CHECKING:
-    from slm.planning.plan_file import PlanFile
-    from slm.runs.data import Progress
     from slm.training import TrainingResult
+
+    pass
 
 
 def train(
@@ -118,52 +112,57 @@ def train(
         }
     )
     _refuse_contradictions(resume=resume, fresh=fresh, stop_after=stop_after)
-    # With torchrun every process would find another plan.
-    is_open = preset is None and config is None and Process.from_environment().world_size == 1
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
-    words = command_line_words(flags, changes)
-    name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
-    to_plan = None if name is None else minutes
     if plan_only:
+        # With torchrun every process would find another plan.
+        is_open = preset is None and config is None and Process.from_environment().world_size == 1
+        name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
         chosen = new_run(preset, config, flags, changes, name=name)
-        if to_plan is None or resume:
+        if name is None or minutes is None or resume:
             raise UsageError(
                 "--plan needs --minutes, and neither --preset, --config nor --resume",
                 hint="for example: slm train --minutes 10 --source builtin --plan",
             )
         refuse_idle(context, ["fresh", "stop_after"], "--plan stops before there is a run")
-        refuse_beside_prepared(chosen, words)
-        print_plan(chosen, to_plan, as_json=as_json, began_at=context.obj)
+        refuse_beside_prepared(chosen, command_line_words(flags, changes))
+        _print_plan(chosen, minutes, as_json=as_json, began_at=context.obj)
         return
-    out_dir = named_place(flags, changes)
-    if out_dir is None:
-        out_dir = Path(new_run(preset, config, {}, [], name=name).train.out_dir)
-    resume = resume or started_again(out_dir)
-    saved = resumed_run(out_dir, preset, config, flags, changes, note) if resume else None
-    if resume and saved is None and not any((preset, config, data, source)):
-        raise no_run_in(out_dir, "--out")
-    chosen = saved or new_run(preset, config, flags, changes, name=name)
-    to_plan = None if saved is not None else to_plan
-    refuse_beside_prepared(chosen, words)
-    note_idle_settings(chosen, words)
-    _train(
-        chosen,
-        existing="resume" if resume else "set-aside" if fresh else "refuse",
-        stop_after=stop_after,
-        as_json=as_json,
-        began_at=context.obj,
-        to_plan=to_plan,
+    request = request_run(
+        preset=preset,
+        config_file=config,
+        flags=flags,
+        assignments=changes,
+        minutes=minutes,
+        resume=resume,
+        note=note,
+        dashes="--",
     )
+    outcome = train_run(
+        request,
+        existing="resume" if request.resume else "set-aside" if fresh else "refuse",
+        stop_after=stop_after,
+        began_at=context.obj,
+        owns_process=True,
+    )
+    if Process.from_environment().is_main:
+        result = outcome.result
+        trained_with = outcome.settings.train
+        say_if_finished_before(result, trained_with, "slm", "train", "--out", result.out_dir)
+        _print_result(outcome, as_json=as_json)
 
 
-def started_again(out_dir: Path) -> bool:
-    """Whether `torchrun` starts this run anew, as one of its processes has died."""
-    if "TORCHELASTIC_RESTART_COUNT" not in os.environ:  # and PyTorch may stay unloaded
-        return False
-    from slm.runs.layout import is_restart
+def _print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: float) -> None:
+    from slm.planning.dataset_size import plan_run
+    from slm.planning.describe import plan_rows
 
-    return is_restart(out_dir)
+    plan = plan_run(settings, minutes, owns_process=True)
+    if as_json:
+        print_json(plan.to_json())
+        return
+    print_table(plan_rows(plan, seconds_used=time.monotonic() - began_at))
+    for warning in plan.warnings:
+        say(f"note: {warning}")
 
 
 def _text(path: Path | None) -> str | None:
@@ -179,108 +178,34 @@ def _refuse_contradictions(*, resume: bool, fresh: bool, stop_after: int | None)
         raise UsageError(f"--stop-after must be at least 1, found {stop_after}")
 
 
-def _train(
-    settings: RunConfig,
-    *,
-    existing: Any,
-    stop_after: int | None,
-    as_json: bool,
-    began_at: float,
-    to_plan: float | None,
+def say_if_finished_before(
+    result: TrainingResult, config: TrainingConfig, *command: object
 ) -> None:
-    process = Process.from_environment()
-    with run_lock(settings, process):
-        plan = None if to_plan is None else tell_plan(settings, to_plan, began_at=began_at)
-        from slm.planning.plan_file import PlanFile, read_plan
-        from slm.reporting.callbacks import recording_callbacks
-        from slm.reporting.progress import ProgressDisplay
-        from slm.runs.contention import ContentionWatch
-        from slm.runs.launch import ready_trainer
-
-        display = ProgressDisplay()
-        figures = plan.to_json() if plan is not None else None
-        if existing == "resume":
-            figures = read_plan(Path(settings.train.out_dir))
-        planned = None if figures is None else PlanFile(figures, display.on_note)
-        settings = settings if plan is None else plan.settings
-        with ready_trainer(
-            settings,
-            process,
-            existing=existing,
-            callbacks=[
-                *([] if planned is None else [planned]),
-                *recording_callbacks(settings.train),
-                display,
-                ContentionWatch(display.on_note),
-            ],
-            progress=preparation_progress(),
-            log=say,
-            began_at=began_at,
-            owns_process=True,
-        ) as trainer:
-            result = trainer.train(existing=existing, stop_after=stop_after)
-            bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
-    if process.is_main:
-        say_if_finished_before(result, settings, "slm", "train", "--out", result.out_dir)
-        _tell(result, bytes_per_token, planned, as_json=as_json)
-
-
-def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContextManager[object]:
-    """The lock of the run directory, for the whole command.
-
-    It is taken before PyTorch is imported, so that a second run is refused at once.
-
-    Raises:
-        UsageError: the directory is of a checkpoint.
-        RunLockedError: another process has the lock.
-    """
-    from slm.runs.layout import refuse_checkpoint
-
-    out_dir = Path(settings.train.out_dir)
-    refuse_checkpoint(out_dir)
-    return directory_lock(out_dir) if process.is_main else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def preparation_progress() -> Iterator[Progress]:
-    """Shows on stderr how the preparation of data goes."""
-    with Display() as display:
-        yield display.show_preparation
-
-
-def say_if_finished_before(result: TrainingResult, settings: RunConfig, *command: object) -> None:
     """Say of a run that had nothing left to do that it is finished, and how to train it longer.
 
     Args:
-        result: of going on with it.
-        settings: with which it went on.
-        command: which goes on with it, without the length.
+        result: of resuming it.
+        config: with which it was resumed.
+        command: resumes it, without the length.
     """
-    if result.step > result.first_step:
+    finished = finished_before(result, config)
+    if finished is None:
         return
-    config, longer = settings.train, [*command, "--resume"]
-    if config.max_minutes is not None:
-        length = counted(config.max_minutes, "minute")
-        longer += ["--minutes", f"{2 * config.max_minutes:.10g}"]
-    else:
-        length = counted(config.max_steps, "step")
-        longer += ["--steps", 2 * max(config.max_steps, result.step)]
-    if result.stopped_early:
-        longer += ["--set", "early_stopping_patience=none"]
-    ended = "stopped early" if result.stopped_early else f"had its {length}"
-    say(
-        f"the run in {result.out_dir} was finished before, at step {result.step:,}: it {ended}; "
-        f"train it longer with: {command_line(*longer)}"
-    )
+    sentence, longer = finished
+    words: list[object] = [*command, "--resume"]
+    for name, value in longer.items():
+        if name == "early_stopping_patience":
+            words += ["--set", f"{name}=none"]
+        else:
+            words += [f"--{name}", f"{value:.10g}"]
+    say(f"{sentence}; train it longer with: {command_line(*words)}")
 
 
-def _tell(
-    result: TrainingResult, bytes_per_token: float, planned: PlanFile | None, *, as_json: bool
-) -> None:
-    outlook = None if planned is None else planned.outlook
+def _print_result(outcome: RunOutcome, *, as_json: bool) -> None:
+    result, outlook = outcome.result, outcome.outlook
     promise, restated = (outlook.promise, outlook.restated) if outlook else (None, None)
     best = result.best_validation_loss
-    bits_per_byte = None if best is None else best / math.log(2) / bytes_per_token
+    bits_per_byte = outcome.best_bits_per_byte
     if as_json:
         print_json(
             {

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from slm.data.batches import TokenArray
 from slm.errors import DataError, command_line, shown
+from slm.quantities import counted
 from slm.storage.files import CHUNK_BYTES, chunk_name
 from slm.storage.safe_reading import is_sealed, open_regular, read_bounded, status_of, strict_json
 from slm.tokenizer.base import Tokenizer, fingerprint_of
@@ -136,6 +137,13 @@ class DataDirectory:
         self.path = path
         self.meta = meta
         self._verified: dict[str, TokenArray] = {}
+
+    def __repr__(self) -> str:
+        train = self.meta.splits.train
+        return (
+            f"<DataDirectory {self.path}: {counted(train.stories, 'training document')}, "
+            f"{counted(train.tokens, 'token')}, tokenizer {self.meta.tokenizer.name}>"
+        )
 
     @classmethod
     def open(cls, path: Path | str) -> DataDirectory:

@@ -1,4 +1,7 @@
-"""How fast this machine trains, beside the one of docs/law.md: found in a few seconds."""
+"""Training speed of this machine, measured in a few seconds, relative to that of the scaling law.
+
+The machine of the law is described in docs/explanation/scaling-law.md.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Machine:
     device: str
     dtype: str
     speed: float
-    """How many times as fast it trains as the machine of docs/law.md."""
+    """How many times as fast it trains as the machine of docs/explanation/scaling-law.md."""
     has_compiler: bool
     memory_bytes: int | None
 
@@ -94,9 +94,9 @@ class Text:
         return self.n_bytes / self.bytes_per_second
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
-    """What a run will be, and what is expected of it."""
+    """What a run will be, and what is expected of it; printed, it is a table."""
 
     minutes: float
     settings: RunConfig
@@ -119,6 +119,11 @@ class Plan:
         """The figures by name, and the settings by group."""
         figures = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**figures, "settings": self.settings.to_json()}
+
+    def __repr__(self) -> str:
+        from slm.planning.describe import plan_lines
+
+        return "\n".join(plan_lines(self))
 
 
 def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:

@@ -5,8 +5,8 @@
 
 The form is that of Hoffmann et al. 2022 (https://arxiv.org/abs/2203.15556, section 3.3), with
 parameters counted inside the blocks, and text in bytes, so that the vocabulary may differ. Text
-seen again counts for less: see `worth_of`. `bench/law.py` makes the runs and the fit; its data and
-its picture stand in docs/law.md. It holds for stories like those of TinyStories.
+seen again counts for less: see `worth_of`. `bench/law.py` makes the runs and the fit. Its data and
+its picture are in docs/explanation/scaling-law.md. It holds for stories like those of TinyStories.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MOST_BITS = 8.0
 
 @dataclass(frozen=True)
 class Law:
-    """The numbers of the law; the defaults are fitted to the runs in docs/law.json."""
+    """The numbers of the law; the defaults are fitted to the runs in docs/explanation/law.json."""
 
     floor: float = 0.4664
     size_factor: float = 12.14
@@ -69,7 +69,7 @@ SECONDS_PER_TOKEN = {"eager": 0.3e-6, "compiled": 6.3e-6}
 
 
 def seconds_per_token(training_flops_per_token: float, *, compiled: bool) -> float:
-    """How long a token takes in training on the machine of docs/law.md.
+    """How long a token takes in training on the machine of docs/explanation/scaling-law.md.
 
     Args:
         training_flops_per_token: as `model_costs` counts them.

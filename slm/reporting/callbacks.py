@@ -10,6 +10,7 @@ from torch import Tensor
 from slm.config import TrainingConfig
 from slm.interop.model_file import MODEL_FILE
 from slm.model import GPT
+from slm.reporting.display import Log, in_notebook
 from slm.reporting.metrics import METRICS_FILE, MetricsFile
 from slm.reporting.model_file import BestModelFile
 from slm.reporting.plots import PLOT_FILE, LossPlot
@@ -42,6 +43,27 @@ def default_callbacks(
     model_path = Path(config.out_dir) / MODEL_FILE
     return [
         *recording_callbacks(config),
-        ProgressDisplay(),
+        progress_display(),
         BestModelFile(model_path, model, tokenizer, weights),
     ]
+
+
+def progress_display() -> Callback:
+    """What shows the progress of a run where it is: live in a notebook, or on stderr."""
+    if in_notebook():
+        from slm.reporting.notebook import NotebookDisplay
+
+        return NotebookDisplay()
+    return ProgressDisplay()
+
+
+class NoteLog(Callback):
+    """Passes each note on to a function."""
+
+    is_vital = False
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def on_note(self, text: str) -> None:
+        self.log(f"note: {text}")

@@ -7,11 +7,14 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slm.reporting.metrics import read_metrics
 from slm.storage.files import atomic_write
 from slm.training.events import Callback, EvaluationRecord, RunStart, TrainingResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PLOT_FILE = "losses.png"
 PLOT_SECONDS = 30.0
@@ -20,14 +23,29 @@ PLOT_SECONDS = 30.0
 
 def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
     """Training and validation loss over the steps, from records of `metrics.jsonl`, as a PNG."""
+    buffer = io.BytesIO()
+    loss_figure(records).savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
+
+
+def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
+    """Training and validation loss over the steps, from records of `metrics.jsonl`."""
     # A figure of its own, without pyplot: no window, no global state, safe in any thread.
     from matplotlib.figure import Figure
+
+    class ShownFigure(Figure):
+        """Notebooks ask for a picture; they know pyplot's figures only."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png", dpi=100)
+            return buffer.getvalue()
 
     def curve(kind: str) -> tuple[list[int], list[float]]:
         chosen = [r for r in records if r.get("kind") == kind and r.get("loss") is not None]
         return [record["step"] for record in chosen], [record["loss"] for record in chosen]
 
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = ShownFigure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     train_steps, train_losses = curve("train")
     axes.plot(train_steps, train_losses, color="#8fb3d9", linewidth=1, label="training")
@@ -44,13 +62,11 @@ def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
             color="#c1440e",
         )
     axes.set_xlabel("step")
-    axes.set_ylabel("loss (nats a token)")
+    axes.set_ylabel("loss (nats per token)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    return buffer.getvalue()
+    return figure
 
 
 class LossPlot(Callback):

@@ -26,12 +26,12 @@ LINE_SECONDS = 10.0
 """Least time between two plain lines."""
 
 
-def _printable(text: str) -> str:
+def one_line(text: str) -> str:
     """A text on one line; an untrained model may well write a terminal's control characters."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-class _RecentMean:
+class RecentMean:
     """A running mean of some ten values: a single step's figures jump about."""
 
     def __init__(self) -> None:
@@ -42,6 +42,31 @@ class _RecentMean:
         self._n_values += 1
         before = value if self._n_values == 1 else self.value
         self.value = before + max(0.1, 1.0 / self._n_values) * (value - before)
+
+
+def run_headline(start: RunStart) -> str:
+    """Size, length and device of a run, on one line."""
+    config = start.settings.train
+    length = (
+        counted(config.max_minutes, "minute")
+        if config.max_minutes is not None
+        else counted(config.max_steps, "step")
+    )
+    return (
+        f"{parameters(start.costs.parameters)}, {length} of "
+        f"{counted(start.tokens_per_step, 'token')} a step, {start.device} in {start.dtype}"
+        f"{', compiled' if start.compiled else ''}, {counted(start.threads, 'thread')}"
+        f"{f', {start.world_size} processes' if start.world_size > 1 else ''}"
+    )
+
+
+def validation_line(record: EvaluationRecord) -> str:
+    """The losses of an evaluation, on one line."""
+    return (
+        f"step {record.step:,}: training loss {record.train_loss:.4f}, "
+        f"validation loss {record.loss:.4f} ({record.bits_per_byte:.4f} bits per byte)"
+        f"{', best so far' if record.is_best else ''}, {duration(record.elapsed_seconds)}"
+    )
 
 
 class ProgressDisplay(Callback):
@@ -60,26 +85,15 @@ class ProgressDisplay(Callback):
         self._started_at = 0.0
         self._last_line_at = 0.0
         self._first_progress: float | None = None
-        self._rate, self._loss = _RecentMean(), _RecentMean()
+        self._rate, self._loss = RecentMean(), RecentMean()
 
     def on_start(self, start: RunStart) -> None:
-        config = start.settings.train
-        length = (
-            counted(config.max_minutes, "minute")
-            if config.max_minutes is not None
-            else counted(config.max_steps, "step")
-        )
-        self._say(
-            f"{parameters(start.costs.parameters)}, {length} of "
-            f"{counted(start.tokens_per_step, 'token')} a step, {start.device} in {start.dtype}"
-            f"{', compiled' if start.compiled else ''}, {counted(start.threads, 'thread')}"
-            f"{f', {start.world_size} processes' if start.world_size > 1 else ''}"
-        )
+        self._say(run_headline(start))
         if start.first_step:
             self._say(f"going on at step {start.first_step:,}")
         self._started_at = self._last_line_at = time.monotonic()
         self._first_progress = None
-        self._rate, self._loss = _RecentMean(), _RecentMean()
+        self._rate, self._loss = RecentMean(), RecentMean()
         if self.console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -121,16 +135,12 @@ class ProgressDisplay(Callback):
         return duration((1.0 - record.progress) * (now - self._started_at) / done)
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
-        self._say(
-            f"step {record.step:,}: training loss {record.train_loss:.4f}, "
-            f"validation loss {record.loss:.4f} ({record.bits_per_byte:.4f} bits per byte)"
-            f"{', best so far' if record.is_best else ''}, {duration(record.elapsed_seconds)}"
-        )
+        self._say(validation_line(record))
 
     def on_sample(self, record: SampleRecord) -> None:
         text = Text("  ")
-        text.append(_printable(record.prompt), style="bold")
-        text.append(_printable(record.text), style="dim")
+        text.append(one_line(record.prompt), style="bold")
+        text.append(one_line(record.text), style="dim")
         with self._or_silence():
             self.console.print(text, soft_wrap=True)
 

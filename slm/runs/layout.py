@@ -9,10 +9,17 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from slm.config import CONFIG_FORMAT
+from slm.config import CONFIG_FORMAT, RunConfig
 from slm.errors import UsageError, WriteError
+from slm.parallel.processes import Process
 from slm.run_paths import run_of
-from slm.storage.files import atomic_write, fsync_directory, make_directory, write_errors
+from slm.storage.files import (
+    atomic_write,
+    directory_lock,
+    fsync_directory,
+    make_directory,
+    write_errors,
+)
 from slm.storage.safe_reading import read_bounded, strict_json
 
 Existing = Literal["refuse", "resume", "set-aside"]
@@ -82,6 +89,20 @@ def refuse_checkpoint(directory: Path) -> None:
             if holds_run(run)
             else "give the folder of a run",
         )
+
+
+def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContextManager[object]:
+    """The lock of the run directory, for the whole command.
+
+    It is taken before PyTorch is imported, so that a second run is refused at once.
+
+    Raises:
+        UsageError: the directory is of a checkpoint.
+        RunLockedError: another process has the lock.
+    """
+    out_dir = Path(settings.train.out_dir)
+    refuse_checkpoint(out_dir)
+    return directory_lock(out_dir) if process.is_main else contextlib.nullcontext()
 
 
 def _refuse_foreign(directory: Path) -> None:

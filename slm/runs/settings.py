@@ -31,19 +31,25 @@ Note = Callable[[str], None]
 """Called with a sentence that a user should know."""
 
 
-def length_flags(steps: int | None, minutes: float | None) -> Flags:
+def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--") -> Flags:
     """The settings that a number of steps or minutes means.
+
+    Args:
+        steps, minutes: at most one of them.
+        dashes: what comes before these names where the user gives them.
 
     Raises:
         UsageError: both are given.
     """
     if steps is not None and minutes is not None:
         raise UsageError(
-            "--steps and --minutes are both given", hint="a run ends by steps or by the clock"
+            f"{dashes}steps and {dashes}minutes are both given",
+            hint="a run ends by steps or by the clock",
         )
     if steps is not None:
-        return {"train.max_steps": (steps, "--steps"), "train.max_minutes": (None, "--steps")}
-    return {} if minutes is None else {"train.max_minutes": (minutes, "--minutes")}
+        word = f"{dashes}steps"
+        return {"train.max_steps": (steps, word), "train.max_minutes": (None, word)}
+    return {} if minutes is None else {"train.max_minutes": (minutes, f"{dashes}minutes")}
 
 
 def from_preset(
@@ -107,11 +113,11 @@ def named_place(flags: Flags, assignments: Sequence[str]) -> Path | None:
     return None if place is None else Path(str(place))
 
 
-def no_run_in(out_dir: Path, flag: str) -> UsageError:
+def no_run_in(out_dir: Path, flag: str, *, resume: str = "--resume") -> UsageError:
     """The error that there is no run to go on with; `flag` names its folder."""
     return UsageError(
         f"there is no run in {out_dir} to go on with",
-        hint=f"name its folder with {flag}, or leave out --resume to start one",
+        hint=f"name its folder with {flag}, or leave out {resume} to start one",
     )
 
 
@@ -136,7 +142,7 @@ def resumed_run(
     from slm.runs.layout import refuse_checkpoint
 
     refuse_checkpoint(out_dir)
-    saved = _saved_settings(out_dir)
+    saved = saved_settings(out_dir)
     if saved is None:
         return None
     # The folder may have been moved or renamed since.
@@ -221,8 +227,8 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
         return
     if "data.data_dir" in words:
         raise UsageError(
-            f"--data and {idle[0]} are both given",
-            hint="--data names token files that are prepared already",
+            f"{words['data.data_dir']} and {idle[0]} are both given",
+            hint=f"{words['data.data_dir']} names token files that are prepared already",
         )
     raise UsageError(
         f"{idle[0]} has no effect: the settings take the prepared data in "
@@ -239,7 +245,7 @@ def _identity(settings: RunConfig, name: str) -> Any:
     return identity_of(value) if isinstance(value, str) else value
 
 
-def _saved_settings(out_dir: Path) -> RunConfig | None:
+def saved_settings(out_dir: Path) -> RunConfig | None:
     """The settings in a run's newest valid checkpoint, where they are verified, else in its file.
 
     Raises:

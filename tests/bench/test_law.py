@@ -56,7 +56,7 @@ def test_the_picture_is_drawn(tmp_path: Any) -> None:
 
 
 def test_the_numbers_in_the_code_are_those_of_the_recorded_runs() -> None:
-    runs = json.loads((DOCS / "law.json").read_text("utf-8"))
+    runs = json.loads((DOCS / "explanation" / "law.json").read_text("utf-8"))
     assert asdict(law.fit_quality(runs)) == pytest.approx(asdict(LAW), rel=1e-3)
     for how in ("eager", "compiled"):
         alike = law.timed(runs, "AMD Zen 4", how == "compiled")
@@ -69,4 +69,4 @@ def test_the_page_tells_the_same_numbers() -> None:
         f"{LAW.floor:g} + {LAW.size_factor:g} / parameters^{LAW.size_exponent:g} + "
         f"{LAW.data_factor:g} / bytes^{LAW.data_exponent:g}"
     )
-    assert formula in (DOCS / "law.md").read_text("utf-8")
+    assert formula in (DOCS / "explanation" / "scaling-law.md").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Every shell command of the README, the guide and the help texts is one that we accept."""
+"""Every shell command of the documentation and the help texts is one that we accept."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ from slm.presets import resolve
 from slm.runs.settings import from_preset, length_flags, new_run
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 SEPARATORS = {"|", "&&", "||", ";", "&", ">", ">>", "<", "2>"}
 
 
 def shell_lines(page: str) -> Iterator[str]:
-    """The lines of all ```sh blocks, continued ones joined."""
-    for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
-        yield from block.replace("\\\n", " ").splitlines()
+    """The lines of ```sh blocks and the commands of ```console blocks, continued ones joined."""
+    page = page.replace("\\\n", " ")
+    for kind, block in re.findall(r"^```(sh|console)\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        if kind == "sh":
+            yield from block.splitlines()
+        else:
+            yield from (line[2:] for line in block.splitlines() if line.startswith("$ "))
 
 
 def our_commands(line: str) -> Iterator[list[str]]:

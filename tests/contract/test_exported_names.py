@@ -9,6 +9,15 @@ import pytest
 import slm
 
 NAMES = {
+    "Callback",
+    "LanguageModel",
+    "Run",
+    "evaluate",
+    "load",
+    "open_run",
+    "plan",
+    "prepare",
+    "train",
     "DataLoader",
     "GPT",
     "GPTConfig",

@@ -9,13 +9,11 @@ import sys
 import pytest
 
 from slm.cli.output import (
-    Display,
     one_line,
     prepare_streams,
     print_json,
     print_table,
 )
-from slm.data.prepare import PrepareProgress
 
 
 def test_json_has_no_numbers_that_json_does_not_know(capsys):
@@ -69,32 +67,6 @@ def test_tables_are_aligned(capsys):
     print_table([])
 
     assert capsys.readouterr().out == " a       1\n longer  2\n"
-
-
-def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):
-    clock = iter([0.0, 0.0, 10.0, 11.0])
-    monkeypatch.setattr("slm.cli.output.time.monotonic", lambda: next(clock))
-    with Display() as display:
-        for stories in (1, 2, 3):
-            display.show_preparation(PrepareProgress("train", stories, 40_000_000, 9, 0.25))
-
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "encoding the training split  25%  40.0 MB  4.0 MB/s  30 s left\n"
-
-
-def test_progress_is_a_bar_on_a_terminal(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with Display() as display:
-        display.show("scoring", None, 1.0, "K tokens")
-        display.show("scoring", 0.5, 2.0, "K tokens")
-
-    assert "scoring" in terminal.getvalue()
 
 
 def test_the_name_of_a_file_cannot_write_on_the_screen():

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from slm.cli.train import _tell, say_if_finished_before
+from slm.api.training import RunOutcome
+from slm.cli.train import _print_result, say_if_finished_before
 from slm.presets import resolve
 from slm.training import TrainingResult
 
@@ -25,7 +26,7 @@ def test_the_best_model_is_named_only_where_there_is_one(capsys, best, named):
         out_dir=Path("run"),
     )
 
-    _tell(result, 2.0, None, as_json=True)
+    _print_result(RunOutcome(result, 2.0, None, resolve("tiny")), as_json=True)
 
     told = json.loads(capsys.readouterr().out)
     assert told["best"] == named
@@ -59,8 +60,8 @@ def test_a_finished_run_says_so_and_how_to_train_it_longer(capsys, settings, cha
     ended = result(**changes)
     chosen = resolve("tiny", assignments=settings)
 
-    say_if_finished_before(ended, chosen, "slm", "train", "--out", ended.out_dir)
-    _tell(ended, 2.0, None, as_json=False)
+    say_if_finished_before(ended, chosen.train, "slm", "train", "--out", ended.out_dir)
+    _print_result(RunOutcome(ended, 2.0, None, chosen), as_json=False)
 
     out, err = capsys.readouterr()
     said = err.splitlines()[0]
@@ -70,5 +71,5 @@ def test_a_finished_run_says_so_and_how_to_train_it_longer(capsys, settings, cha
 
 
 def test_a_run_that_made_steps_is_not_finished_before(capsys):
-    say_if_finished_before(result(first_step=8), resolve("tiny"), "slm")
+    say_if_finished_before(result(first_step=8), resolve("tiny").train, "slm")
     assert capsys.readouterr().err == ""

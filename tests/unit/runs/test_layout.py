@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from slm.cli.train import started_again
 from slm.errors import UsageError, WriteError
 from slm.runs import layout as run_directory
 from slm.runs.layout import (
@@ -270,11 +269,11 @@ def test_a_restart_is_one_of_the_same_torchrun(
 def test_the_command_line_goes_on_where_torchrun_starts_it_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not started_again(tmp_path)
+    assert not is_restart(tmp_path)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "evening")
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     note_starter(tmp_path)
-    assert not started_again(tmp_path)
+    assert not is_restart(tmp_path)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert started_again(tmp_path)
-    assert not started_again(tmp_path / "another")
+    assert is_restart(tmp_path)
+    assert not is_restart(tmp_path / "another")

@@ -1,0 +1,343 @@
+"""A trained model to use: it writes, scores and explains text.
+
+PyTorch is imported when it is needed first: native code that generates on a CPU needs none of it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slm.config import GPTConfig, RunConfig
+from slm.errors import ConfigError
+from slm.generation.options import GenerationOptions
+from slm.quantities import counted, parameters
+from slm.reporting.display import Log, say
+
+if TYPE_CHECKING:
+    from slm.generation import Completion, Generator
+    from slm.insight import AttentionPatterns, Lens, NextToken, ScoredText
+    from slm.model import GPT
+    from slm.tokenizer.base import Tokenizer
+    from slm.train_state import TrainState
+
+DEFAULTS = GenerationOptions()
+FILTERS = ("top_k", "top_p", "min_p")
+
+
+class LanguageModel:
+    """A model with its tokenizer. Make one with `slm.load`.
+
+    Not for several threads at once.
+
+    Attributes:
+        path: the checkpoint directory, or the model file.
+        tokenizer: has `encode` and `decode`.
+        config: the shape of the model.
+        settings: all settings of the run that trained it, as called from here.
+        state: how far that run had come: step, tokens, validation loss.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tokenizer: Tokenizer,
+        settings: RunConfig,
+        state: TrainState,
+        build_model: Callable[[], GPT],
+        build_generator: Callable[[], Generator],
+        log: Log = say,
+    ) -> None:
+        self.path = path
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.state = state
+        self._build_model = build_model
+        self._build_generator = build_generator
+        self._log = log
+
+    @property
+    def config(self) -> GPTConfig:
+        """The shape of the model."""
+        return self.settings.model
+
+    @functools.cached_property
+    def model(self) -> GPT:
+        """The model as an `nn.Module` in float32 and evaluation mode, built when first asked for.
+
+        `lm.model(idx)` returns logits [B, T, V] and no loss for ids [B, T].
+        """
+        return self._build_model()
+
+    @functools.cached_property
+    def generator(self) -> Generator:
+        """What generates: native code on a CPU where that is possible, else PyTorch."""
+        return self._build_generator()
+
+    # -- generation --------------------------------------------------------------------------------
+
+    def generate(
+        self,
+        prompt: str | Sequence[str],
+        *,
+        n: int = 1,
+        seed: int | None = None,
+        max_new_tokens: int = DEFAULTS.max_new_tokens,
+        temperature: float = DEFAULTS.temperature,
+        top_k: int | None = DEFAULTS.top_k,
+        top_p: float = DEFAULTS.top_p,
+        min_p: float = DEFAULTS.min_p,
+        repetition_penalty: float = DEFAULTS.repetition_penalty,
+        stop: str | Sequence[str] = (),
+    ) -> list[str]:
+        """Continue a prompt, or several prompts together.
+
+        The texts are those of `slm generate` with the same values. Several prompts run through the
+        model together, which is faster, and each text is the same as alone.
+
+        Args:
+            prompt: a prompt or a list of prompts.
+            n: continuations of each prompt.
+            seed: equal seeds give equal texts; None: a random one.
+            max_new_tokens: tokens added at most.
+            temperature: 0 takes the most likely token, 1 samples from the model's own distribution.
+            top_k: sample from the k most likely tokens only; 0 or None: from all.
+            top_p: sample from the most likely tokens that together reach this probability.
+            min_p: drop tokens less likely than this share of the most likely one's probability.
+            repetition_penalty: above 1, tokens that are already in the text become less likely.
+            stop: a string, or several; the text ends before the first of them.
+
+        Returns:
+            Prompt and continuation of each text: the n texts of the first prompt, then those of the
+            second, and so on.
+
+        Raises:
+            ConfigError: a value is out of its range.
+            TokenizerError: a prompt is not valid Unicode.
+        """
+        options = _options(
+            n=n,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            stop=stop,
+        )
+        self._note_idle(options)
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        completions = self.generator.complete(prompts, options)
+        self._note_remarks(completions)
+        return [completion.prompt + completion.text for completion in completions]
+
+    def stream(
+        self,
+        prompt: str,
+        *,
+        seed: int | None = None,
+        max_new_tokens: int = DEFAULTS.max_new_tokens,
+        temperature: float = DEFAULTS.temperature,
+        top_k: int | None = DEFAULTS.top_k,
+        top_p: float = DEFAULTS.top_p,
+        min_p: float = DEFAULTS.min_p,
+        repetition_penalty: float = DEFAULTS.repetition_penalty,
+        stop: str | Sequence[str] = (),
+    ) -> Iterator[str]:
+        """Continue a prompt and yield the text piece by piece, the prompt first.
+
+            for piece in lm.stream("Once upon a time"):
+                print(piece, end="", flush=True)
+
+        The pieces joined are the text that `generate` returns for the same seed.
+
+        Args:
+            prompt: the beginning of the text.
+            seed, max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop: see
+                `generate`.
+
+        Raises:
+            ConfigError: a value is out of its range.
+            TokenizerError: the prompt is not valid Unicode.
+        """
+        options = _options(
+            n=1,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            stop=stop,
+        )
+        self._note_idle(options)
+        return self._pieces(prompt, options)
+
+    def _pieces(self, prompt: str, options: GenerationOptions) -> Iterator[str]:
+        yield prompt
+        for event in self.generator.stream(prompt, options):
+            if event.text:
+                yield event.text
+            if event.completion is not None:
+                self._note_remarks([event.completion])
+
+    def _note_idle(self, options: GenerationOptions) -> None:
+        if options.temperature > 0:
+            return
+        given = [name for name in FILTERS if getattr(options, name) != getattr(DEFAULTS, name)]
+        given += [] if options.seed is None else ["seed"]
+        for sentence in greedy_notes(given, options.samples):
+            self._log(f"note: {sentence}")
+
+    def _note_remarks(self, completions: Sequence[Completion]) -> None:
+        for sentence in remarks(completions, self.config.block_size):
+            self._log(f"note: {sentence}")
+
+    # -- insight -----------------------------------------------------------------------------------
+
+    def score(self, text: str, *, top: int = 10) -> ScoredText:
+        """The surprisal of every token of a text, loss, perplexity and bits per byte.
+
+        Args:
+            text: any text.
+            top: number of alternatives at each position.
+
+        Raises:
+            DataError: the text is empty.
+            TokenizerError: it is not valid Unicode.
+        """
+        from slm.insight import score_text
+
+        return score_text(self.model, self.tokenizer, text, top=top)
+
+    def next_token(
+        self,
+        text: str,
+        *,
+        top: int = 20,
+        temperature: float = DEFAULTS.temperature,
+        top_k: int | None = DEFAULTS.top_k,
+        top_p: float = DEFAULTS.top_p,
+        min_p: float = DEFAULTS.min_p,
+        repetition_penalty: float = DEFAULTS.repetition_penalty,
+    ) -> NextToken:
+        """The most likely next tokens, and how often each is sampled.
+
+        Args:
+            text: the beginning; may be empty.
+            top: number of candidates.
+            temperature, top_k, top_p, min_p, repetition_penalty: see `generate`.
+
+        Raises:
+            ConfigError: a value is out of its range.
+            TokenizerError: the text is not valid Unicode.
+        """
+        from slm.insight import next_token
+
+        options = GenerationOptions(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+        )
+        return next_token(self.model, self.tokenizer, text, options, top=top)
+
+    def attention(self, text: str, *, layers: Sequence[int] | None = None) -> AttentionPatterns:
+        """The attention weights of every head over the tokens of a text.
+
+        Args:
+            text: at most block_size - 1 tokens.
+            layers: numbers of layers, from 0; None: all.
+
+        Raises:
+            DataError: the text does not fit into the context, or there is no such layer.
+            TokenizerError: it is not valid Unicode.
+        """
+        from slm.insight import attention_patterns
+
+        return attention_patterns(self.model, self.tokenizer, text, layers=layers)
+
+    def lens(self, text: str, *, top: int = 5) -> Lens:
+        """What the model would predict after each layer (the logit lens).
+
+        Args:
+            text: at most block_size - 1 tokens.
+            top: number of candidates at each position.
+
+        Raises:
+            DataError: the text does not fit into the context.
+            TokenizerError: it is not valid Unicode.
+        """
+        from slm.insight import logit_lens
+
+        return logit_lens(self.model, self.tokenizer, text, top=top)
+
+    def __repr__(self) -> str:
+        from slm.model.costs import model_costs
+
+        config, step = self.config, self.state.step
+        return (
+            f"<LanguageModel {self.path}: {parameters(model_costs(config).parameters)}, "
+            f"{counted(config.n_layer, 'layer')} of width {config.n_embd}, "
+            f"context {config.block_size}, tokenizer {self.tokenizer.name}"
+            f"{f', step {step:,}' if step else ''}>"
+        )
+
+
+def _options(
+    *,
+    n: int,
+    seed: int | None,
+    max_new_tokens: int,
+    temperature: float,
+    top_k: int | None,
+    top_p: float,
+    min_p: float,
+    repetition_penalty: float,
+    stop: str | Sequence[str],
+) -> GenerationOptions:
+    try:
+        return GenerationOptions(
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            samples=n,
+        )
+    except ConfigError as error:
+        message = error.message.replace("samples", "n", 1)
+        raise ConfigError(message, hint=error.hint) from None
+
+
+def greedy_notes(given: Sequence[str], samples: int) -> Iterator[str]:
+    """What has no effect at temperature 0.
+
+    Args:
+        given: names of the filters, and of the seed, that the user chose.
+        samples: continuations of each prompt.
+    """
+    if given:
+        has = "has" if len(given) == 1 else "have"
+        reason = "temperature 0 is greedy decoding"
+        yield f"{' and '.join(given)} {has} no effect: {reason}"
+    if samples > 1:
+        yield f"at temperature 0 all {samples:,} continuations of a prompt are equal"
+
+
+def remarks(completions: Sequence[Completion], block_size: int) -> Iterator[str]:
+    """What a user should know about texts, such as a prompt that was too long."""
+    context = f"the context of {counted(block_size, 'token')}"
+    if any(completion.prompt_truncated for completion in completions):
+        yield f"a prompt is longer than {context}: only its end was read"
+    if any(completion.context_shifts for completion in completions):
+        yield f"a text grew beyond {context}: its older part was dropped"

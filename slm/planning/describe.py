@@ -1,0 +1,67 @@
+"""A plan as text for people."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from slm.origins import OriginKind
+from slm.quantities import counted, gigabytes, megabytes, parameters
+
+if TYPE_CHECKING:
+    from slm.planning.plan import Plan
+
+A_LONG_RUN = 12 * 3600.0
+"""Seconds; the end of a longer one is given with its date."""
+
+
+def plan_lines(plan: Plan, *, seconds_used: float = 0.0) -> list[str]:
+    """A plan as aligned lines, its warnings after them.
+
+    Args:
+        plan: what will be.
+        seconds_used: of its minutes, so far.
+    """
+    rows = plan_rows(plan, seconds_used=seconds_used)
+    width = max(len(name) for name, _ in rows)
+    return [
+        *(f"{name:{width}}  {value}" for name, value in rows),
+        *(f"note: {warning}" for warning in plan.warnings),
+    ]
+
+
+def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
+    """A plan as rows of (what, how much).
+
+    Args:
+        plan: what will be.
+        seconds_used: of its minutes, so far.
+    """
+    model, config = plan.settings.model, plan.settings.train
+    seconds_left = 60.0 * plan.minutes - seconds_used
+    ends_at = time.localtime(time.time() + seconds_left)
+    clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
+    short = config.seq_len_warmup
+    tokens = counted(model.block_size, "token")
+    return [
+        ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
+        ("machine", f"{plan.speed:.2f} times as fast as that of the law"),
+        (
+            "model",
+            f"{parameters(plan.parameters)}: {counted(model.n_layer, 'layer')} of "
+            f"width {model.n_embd}, {counted(model.n_head, 'head')}",
+        ),
+        ("tokenizer", plan.settings.data.tokenizer),
+        ("context", f"{short}, then {tokens}" if short else tokens),
+        ("steps", f"{plan.steps:,} of {counted(plan.tokens // plan.steps, 'token')}"),
+        ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
+        ("expected", f"{plan.expected_bits_per_byte:.2f} bits per byte, on stories for children"),
+        ("memory", gigabytes(plan.memory_bytes)),
+    ]
+
+
+def _of_how_much(plan: Plan) -> str:
+    data = plan.settings.data
+    if plan.settings.origin_of("data.limit").kind is OriginKind.PLAN:
+        return f", from the first {counted(data.limit or 0, 'story')} of {data.source}"
+    return "" if plan.epochs is None else f", {plan.epochs:,.1f} times all there is"

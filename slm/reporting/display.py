@@ -1,0 +1,133 @@
+"""What long work shows to people, and the notes they should read, outside the results.
+
+Notes and progress go to stderr; in a notebook, which shows stderr as an error, to stdout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from slm.data.prepare import PrepareProgress
+
+LINE_SECONDS = 5.0
+"""Least time between two plain lines of progress."""
+
+Log = Callable[[str], None]
+"""Called with each sentence that a user should read."""
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if get_shell is None else get_shell()
+    return getattr(shell, "kernel", None) is not None
+
+
+def say(comment: str) -> None:
+    """Print a comment for people; where nobody reads any longer, it is lost."""
+    with contextlib.suppress(OSError):
+        print(comment, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+
+
+def silent(comment: str) -> None:
+    """A log that drops everything."""
+
+
+class Display:
+    """The progress of long work on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._began_at = self._line_at = time.monotonic()
+
+    def __enter__(self) -> Display:
+        if sys.stderr.isatty():
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            from slm.terminal.console import StderrConsole
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[figures]}"),
+                TimeRemainingColumn(),
+                console=StderrConsole(),
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, stage: str, fraction: float | None, done: float, unit: str) -> None:
+        """Say how far a stage is.
+
+        Args:
+            stage: what is being done.
+            fraction: share that is done; None: not known.
+            done: how many units are done, for the rate.
+            unit: what is counted, as `MB`.
+        """
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._began_at = stage, now
+            if self._bar is not None:
+                if self._task is not None:
+                    self._bar.remove_task(self._task)
+                self._task = self._bar.add_task(stage, total=None, figures="")
+        seconds = now - self._began_at
+        rate = f"{done / seconds:,.1f} {unit}/s" if seconds > 0 else ""
+        figures = f"{done:,.1f} {unit}  {rate}"
+        if self._bar is not None and self._task is not None:
+            total = None if fraction is None else 1.0
+            self._bar.update(self._task, total=total, completed=fraction or 0.0, figures=figures)
+        elif now - self._line_at >= LINE_SECONDS:
+            self._line_at = now
+            share = "" if fraction is None else f" {fraction:4.0%}"
+            left = f"  {seconds / fraction - seconds:,.0f} s left" if fraction else ""
+            say(f"{stage}{share}  {figures}{left}")
+
+    def show_preparation(self, event: PrepareProgress) -> None:
+        """Say how far the preparation of data is."""
+        stages = {
+            "tokenizer": "reading text for the tokenizer",
+            "train": "encoding the training split",
+            "validation": "encoding the validation split",
+        }
+        self.show(stages[event.stage], event.fraction, event.bytes / 1e6, "MB")
+
+
+@contextlib.contextmanager
+def preparation_progress(*, shown: bool = True) -> Iterator[Callable[[PrepareProgress], None]]:
+    """Shows how the preparation of data proceeds."""
+    with Display() if shown else contextlib.nullcontext() as display:
+        yield (lambda event: None) if display is None else display.show_preparation
+
+
+@contextlib.contextmanager
+def scoring_progress(*, shown: bool = True) -> Iterator[Callable[[float | None, int], None]]:
+    """Shows how an evaluation proceeds: called with the share done and the tokens scored."""
+    with Display() if shown else contextlib.nullcontext() as display:
+
+        def report(fraction: float | None, tokens: int) -> None:
+            if display is not None:
+                display.show("scoring", fraction, tokens / 1e3, "K tokens")
+
+        yield report

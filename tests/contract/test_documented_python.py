@@ -1,0 +1,36 @@
+"""The Python of the documentation runs, each page's blocks in order, on a tiny run and data."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+NEEDS_A_SERVER = DOCS / "how-to" / "serve.md"  # see test_serve_examples.py
+WITH_PYTHON = [
+    page for page in sorted(DOCS.rglob("*.md")) if python_blocks(page) and page != NEEDS_A_SERVER
+]
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
+def test_the_examples_run(page, run_dir, data_dir, tmp_path, monkeypatch, capsys):
+    shutil.copytree(run_dir, tmp_path / "runs" / "demo")
+    shutil.copytree(data_dir, tmp_path / "data" / "book")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in python_blocks(page):
+        exec(compile(block, page.name, "exec"), names)
+    assert capsys.readouterr().out
+
+
+def test_pages_with_examples_are_found():
+    assert {"generate.md", "own-tokenizer.md"} <= {page.name for page in WITH_PYTHON}
