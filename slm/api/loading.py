@@ -63,7 +63,7 @@ def load(
         settings=located_settings(checkpoint.config, run_of(checkpoint.path)),
         state=checkpoint.state,
         build_model=lambda: checkpoint.build_model(resolve_device(device)),
-        build_generator=lambda: load_generator(checkpoint, device=device, dtype=dtype, say=note),
+        build_generator=lambda: load_generator(checkpoint, device=device, dtype=dtype, log=note),
         log=log,
     )
 
@@ -100,7 +100,7 @@ def _load_model_file(path: Path, device: str, dtype: str, log: Log) -> LanguageM
         state=TrainState(),
         build_model=lambda: model,
         build_generator=lambda: build_generator(
-            model, tokenizer, dtype=dtype, say=lambda text: log(f"note: {text}")
+            model, tokenizer, dtype=dtype, log=lambda text: log(f"note: {text}")
         ),
         log=log,
     )
