@@ -31,6 +31,9 @@ Rate = Annotated[float, Field(ge=0.0, le=10.0)]
 ContextLength = Annotated[int, Field(ge=1, le=2**17)]
 
 DEFAULT_BLOCK_SIZE = 256
+BEFORE = {"train": {"shift_windows": False}}
+"""Values of settings in saved runs that are older than the settings, where they are not the
+defaults: such a run continues as it began."""
 SAME_SETTING = {"train.block_size": "model.block_size"}
 """Settings that the original has in two groups, and the one of them that counts here."""
 
@@ -71,8 +74,10 @@ class GPTConfig(SettingsGroup):
     """Positions: a learned embedding, or rotary on queries and keys."""
     rope_theta: Annotated[float, Field(gt=1.0, le=1e9)] = 10000.0
     """Base of the rotary wavelengths."""
-    mlp: Literal["gelu", "swiglu"] = "gelu"
-    """Kind of MLP."""
+    mlp: Literal["gelu", "gelu_exact", "swiglu"] = "gelu"
+    """Kind of MLP; gelu is the tanh approximation, as in GPT-2."""
+    local_window: Positive | None = None
+    """Positions that every second block reads, the token's own among them; default: all."""
     qk_norm: bool = False
     """RMSNorm on each query and key head before the rotary positions."""
     tie_embeddings: bool = True
@@ -114,7 +119,7 @@ class GPTConfig(SettingsGroup):
         """Hidden width of the MLP."""
         if self.mlp_dim is not None:
             return self.mlp_dim
-        if self.mlp == "gelu":
+        if self.mlp != "swiglu":
             return 4 * self.n_embd
         return 64 * math.ceil(self.n_embd * 8 / 3 / 64)
 
@@ -175,6 +180,8 @@ class TrainingConfig(SettingsGroup):
     """Context length at the start of a run; each window is split into parts. none: block_size."""
     seq_len_warmup_fraction: Fraction = 0.6
     """Share of the run that uses seq_len_warmup."""
+    shift_windows: bool = True
+    """Each epoch after the first divides the text into windows at other positions."""
     eval_interval: Positive = 200
     """Steps between two evaluations on the validation split."""
     eval_tokens: Positive | None = 131_072
@@ -335,7 +342,7 @@ class RunConfig:
                 f"this program reads versions up to {CONFIG_VERSION}",
                 hint="use the version of slm that wrote it",
             )
-        groups = {name: data.get(name) for name in GROUPS}
+        groups: dict[str, Any] = {name: data.get(name) for name in GROUPS}
         origins = read_origins(data.get("origins", {}))
         if origins is None:
             raise CheckpointError(f"{where}: {BAD_ORIGINS}")
@@ -350,16 +357,13 @@ class RunConfig:
                     same = SAME_SETTING[f"{name}.{key}"]
                     raise CheckpointError(f"{where}: {name}.{key} is saved as {same}")
         try:
-            built = {name: GROUPS[name](**values) for name, values in groups.items() if values}
+            built: dict[str, Any] = {
+                name: GROUPS[name](**{**BEFORE.get(name, {}), **values})
+                for name, values in groups.items()
+            }
         except (ConfigError, TypeError) as error:
             raise CheckpointError(f"{where}: {error}") from None
-        return cls(
-            model=built.get("model", GPTConfig()),  # type: ignore[arg-type]
-            train=built.get("train", TrainingConfig()),  # type: ignore[arg-type]
-            data=built.get("data", DataConfig()),  # type: ignore[arg-type]
-            origins=origins,
-            started_in=started_in,
-        )
+        return cls(**built, origins=origins, started_in=started_in)
 
 
 def is_readable_version(version: Any) -> bool:

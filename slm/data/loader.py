@@ -1,4 +1,4 @@
-"""The batches of a prepared data directory as tensors; `slm.data.batches` says which they are."""
+"""The batches of a prepared data directory as tensors; `slm.data.batches` defines them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class DataLoader:
         data_dir: the prepared directory.
         seed: determines the order of the training windows.
         rank, world_size: number of this process, and number of processes that share the data.
+        shift_windows: each epoch after the first divides the text at other positions.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class DataLoader:
         seed: int = 1337,
         rank: int = 0,
         world_size: int = 1,
+        shift_windows: bool = False,
     ) -> None:
         if batch_size < 1 or block_size < 1:
             raise DataError(
@@ -64,6 +66,7 @@ class DataLoader:
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
+        self.shift_windows = shift_windows
         self._directory: DataDirectory | None = None
         self._next_step = {"train": 0, "validation": 0}
 
@@ -114,8 +117,8 @@ class DataLoader:
         Raises:
             DataError: the split is shorter than one block, or its file is damaged.
         """
-        windows = self._windows_of(step, split, self.rank)
-        return self._gather(self.directory.tokens(split), windows * self.block_size)
+        starts = self._starts_of(step, split, self.rank)
+        return self._gather(self.directory.tokens(split), starts)
 
     def stories_at(
         self, step: int, n_batches: int = 1, split: str = "train", *, rank: int | None = None
@@ -135,21 +138,22 @@ class DataLoader:
             DataError: the split is shorter than one block, or its file is damaged.
         """
         ranks = range(self.world_size) if rank is None else (rank,)
-        windows: set[int] = set()
+        tokens = self.directory.tokens(split)
+        spans: set[tuple[int, int]] = set()  # first and last position
         for number in range(step, step + n_batches):
             for one in ranks:
-                windows.update(self._windows_of(number, split, one).tolist())
-        tokens = self.directory.tokens(split)
+                for start in self._starts_of(number, split, one).tolist():
+                    last = start + self.block_size  # of the last target
+                    spans.add((start, min(last, len(tokens) - 1)))
+                    if last >= len(tokens):
+                        spans.add((0, last - len(tokens)))
         eot_id = self.meta.tokenizer.eot_id
         stories: set[int] = set()
-        story = end = 0
-        for window in sorted(windows):
-            start = window * self.block_size
-            story += _count_of(eot_id, tokens[end:start])
-            end = start + self.block_size  # of this id, the last target, the story counts, too
-            ended = _count_of(eot_id, tokens[start:end])
-            stories.update(range(story, story + ended + 1))
-            story += ended
+        story = position = 0
+        for start, last in sorted(spans):
+            story += _count_of(eot_id, tokens[position:start])
+            position = start
+            stories.update(range(story, story + _count_of(eot_id, tokens[start:last]) + 1))
         return sorted(stories)
 
     def get_batch(self, split: str = "train") -> Batch:
@@ -181,7 +185,7 @@ class DataLoader:
         if len(tokens) < 2:
             raise DataError(
                 f"the {split} split of {self.data_dir} has {counted(len(tokens), 'token')}, "
-                "at least 2 needed",
+                "expected at least 2",
                 hint="prepare more text",
             )
         length = min(self.block_size, len(tokens) - 1)
@@ -196,28 +200,36 @@ class DataLoader:
         tokens = self.directory.split(split).tokens
         if tokens < self.block_size + 1:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, at least "
-                f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
+                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, expected "
+                f"at least {self.block_size + 1:,} for one block of {self.block_size:,}",
                 hint="prepare more text, or choose a smaller block_size",
             )
         return count_windows(tokens, self.block_size)
 
-    def _windows_of(self, step: int, split: str, rank: int) -> Indices:
-        return windows_of_step(
+    def _starts_of(self, step: int, split: str, rank: int) -> Indices:
+        """The positions at which the sequences of a batch begin: [batch_size]."""
+        n_windows, seed = self._count_windows(split), self.seed
+        windows = windows_of_step(
             step,
             self.batch_size,
-            n_windows=self._count_windows(split),
-            seed=self.seed,
+            n_windows=n_windows,
+            seed=seed,
             rank=rank,
             world_size=self.world_size,
         )
+        starts = windows * self.block_size
+        if not self.shift_windows:
+            return starts
+        n_tokens = len(self.directory.tokens(split))
+        first = (step * self.world_size + rank) * self.batch_size
+        return shifted(starts, first, n_windows=n_windows, n_tokens=n_tokens, seed=seed)
 
     def _gather(self, tokens: TokenArray, starts: Indices, length: int | None = None) -> Batch:
         """Inputs and targets of `length` positions from each start, on the device."""
         import torch
 
         arrays = inputs_and_targets(tokens, starts, length or self.block_size)
-        # Contiguous copies of their own, as the two arrays are views of one.
+        # Contiguous copies, since both arrays are views of one.
         x, y = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
         name = resolve_device("auto") if self.device == "auto" else self.device
         device = torch.device(name)
@@ -228,9 +240,28 @@ class DataLoader:
         return x.to(device, non_blocking=True), y.to(device, non_blocking=True)
 
 
-def _count_of(wanted: int, tokens: TokenArray) -> int:
+def epoch_offset(n_tokens: int, seed: int, epoch: int) -> int:
+    """The position at which the windows of an epoch begin; 0 in the first epoch."""
+    return int(np.random.PCG64([seed, epoch, 1]).random_raw() % n_tokens) if epoch else 0
+
+
+def shifted(starts: Indices, first: int, *, n_windows: int, n_tokens: int, seed: int) -> Indices:
+    """Positions of windows, moved by the offsets of their epochs; the end continues at 0.
+
+    Args:
+        starts: of training sequences `first`, `first + 1`, ...: [count].
+        first: number of the first sequence.
+        n_windows, n_tokens: of the split.
+        seed: determines the offsets.
+    """
+    epochs = (first + np.arange(len(starts))) // n_windows
+    offsets = [epoch_offset(n_tokens, seed, epoch) for epoch in epochs.tolist()]
+    return (starts + np.array(offsets, np.int64)) % n_tokens
+
+
+def _count_of(token_id: int, tokens: TokenArray) -> int:
     """How often an id occurs, in bounded memory."""
     total = 0
     for start in range(0, len(tokens), 1 << 20):
-        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == wanted))
+        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == token_id))
     return total

@@ -189,6 +189,7 @@ def build_trainer(
         seed=config.seed,
         rank=process.rank,
         world_size=process.world_size,
+        shift_windows=config.shift_windows,
     )
     seed_everything(config.seed)
     return RunTrainer(

@@ -165,7 +165,9 @@ class RunTrainer:
             },
             "data.data_dir": Origin(OriginKind.PREPARED, "data_loader"),
         }
-        train = self.config.changed(batch_size=loader.batch_size, **found)
+        train = self.config.changed(
+            batch_size=loader.batch_size, shift_windows=loader.shift_windows, **found
+        )
         data = DataConfig(data_dir=str(loader.data_dir))
         chosen = RunConfig(self.model.config, train, data, origins)
         return finalize(chosen, loader.directory, self.device, self.process)

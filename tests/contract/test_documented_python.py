@@ -34,3 +34,15 @@ def test_the_examples_run(page, run_dir, data_dir, tmp_path, monkeypatch, capsys
 
 def test_pages_with_examples_are_found():
     assert {"generate.md", "own-tokenizer.md"} <= {page.name for page in WITH_PYTHON}
+
+
+def test_the_example_of_the_readme_runs(run_dir, tmp_path, monkeypatch, capsys):
+    (block,) = python_blocks(DOCS.parent / "README.md")
+    *_, last = block.splitlines()
+    assert last.startswith('run = slm.train(source="book.txt", minutes=5)')  # which takes too long
+    shutil.copytree(run_dir, tmp_path / "runs" / "demo")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block.removesuffix(f"{last}\n"), "README.md", "exec"), {})
+    text, bits_per_byte = capsys.readouterr().out.rsplit("\n", 2)[:2]
+    assert text.startswith("Once upon a time")
+    assert float(bits_per_byte) > 0

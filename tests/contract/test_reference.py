@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from slm import errors
 from slm.cli import main, reference
 from slm.cli import original as original_cli
 
@@ -22,7 +24,8 @@ def test_the_pages_are_up_to_date(name):
 
 def test_all_commands_are_there():
     expected = [
-        *("prepare", "train", "generate", "serve", "eval", "info", "inspect", "presets"),
+        *("prepare", "train", "generate", "serve", "eval", "export", "import", "push"),
+        *("info", "inspect", "presets"),
         *("bench train", "bench generate"),
     ]
     assert list(COMMANDS) == [*(f"slm {name}" for name in expected), "python train.py"]
@@ -47,3 +50,27 @@ def test_every_setting_has_a_meaning():
     for item in reference.all_settings():
         assert f"| `{item.key}` | {item.meaning[:20]}" in reference.settings_page()
         assert item.meaning.endswith((".", "*", '"'))
+
+
+def test_every_variable_of_ours_has_a_row():
+    root = FOLDER.parents[1]
+    files = [file for part in ("slm", "tests", "docs") for file in (root / part).rglob("*.py")]
+    used = {
+        name for file in files for name in re.findall(r"\bSLM_[A-Z_]+", file.read_text("utf-8"))
+    }
+    page = (FOLDER / "environment-variables.md").read_text("utf-8")
+    made_up = {"SLM_ANYTHING"}  # by a test of the tests' own variables
+    assert used - made_up == set(re.findall(r"^\| `(SLM_[A-Z_]+)` \|", page, re.MULTILINE))
+
+
+def test_every_error_has_a_row_with_its_exit_code():
+    page = (FOLDER / "errors.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)(?:\(\w+\))?` \| ([^|]+) \|", page, re.MULTILINE))
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    ours = {kind.__name__: kind for kind in kinds if issubclass(kind, errors.SlmError)}
+    assert set(rows) == set(ours)
+    interrupted = ours.pop("Interrupted")
+    assert interrupted("", signal_number=2).exit_code == 130
+    assert {name: rows[name] for name in ours} == {
+        name: str(kind.exit_code) for name, kind in ours.items()
+    }

@@ -327,6 +327,14 @@ def test_settings_that_came_later_have_their_defaults() -> None:
     assert RunConfig.from_json(older, where="config.json") == run_config()
 
 
+def test_a_run_of_before_the_shifted_windows_continues_as_it_began() -> None:
+    older = run_config().to_json()
+    assert older["train"].pop("shift_windows") is True
+    assert not RunConfig.from_json(older, where="config.json").train.shift_windows
+    older["train"] = {}
+    assert not RunConfig.from_json(older, where="config.json").train.shift_windows
+
+
 def test_old_names_of_settings_are_read() -> None:
     older = run_config(**{"train.seed": "--seed"}).to_json()
     for name in ("document_masking", "seq_len_warmup", "seq_len_warmup_fraction", "muon_ns_steps"):

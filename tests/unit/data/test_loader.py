@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slm.data.batches import windows_at
-from slm.data.loader import DataLoader
+from slm.data.loader import DataLoader, epoch_offset
 from slm.data.prepare import prepare
 from slm.errors import DataError
 
@@ -26,7 +27,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepare(str(folder / "text.txt"), "bytes", folder / "data").path
 
 
-def loader(data_dir: Path, batch_size: int = 4, block_size: int = 8, **options: int) -> DataLoader:
+def loader(data_dir: Path, batch_size: int = 4, block_size: int = 8, **options: Any) -> DataLoader:
     return DataLoader(batch_size=batch_size, block_size=block_size, data_dir=data_dir, **options)
 
 
@@ -55,14 +56,43 @@ def test_an_epoch_gives_every_token_once(data_dir: Path) -> None:
     assert data.tokens_per_epoch == data.n_windows * 8 <= len(tokens) - 1
 
 
+def test_shifted_windows_divide_each_epoch_at_other_positions(data_dir: Path) -> None:
+    fixed, moved = (loader(data_dir, batch_size=1, shift_windows=shift) for shift in (False, True))
+    n_windows, tokens = moved.n_windows, moved.directory.tokens("train")
+    circle = np.concatenate([tokens, tokens[:9]])
+    for step in range(n_windows):  # the first epoch is the same
+        assert torch.equal(fixed.batch_at(step)[0], moved.batch_at(step)[0])
+    offsets = []
+    for epoch in (1, 2, 3):
+        offset = epoch_offset(len(tokens), moved.seed, epoch)
+        offsets.append(offset)
+        starts = [(offset + 8 * window) % len(tokens) for window in range(n_windows)]
+        expected = {tuple(circle[start : start + 9].tolist()) for start in starts}
+        rows = [moved.batch_at(epoch * n_windows + at) for at in range(n_windows)]
+        assert {tuple(x[0].tolist() + y[0, -1:].tolist()) for x, y in rows} == expected
+    assert len(set(offsets)) == 3
+    assert any(offset % 8 for offset in offsets)
+
+
+def test_offsets_are_the_same_in_all_versions() -> None:
+    assert [epoch_offset(1_000_000, 1337, epoch) for epoch in range(4)] == [
+        0,
+        185,
+        551_085,
+        572_248,
+    ]
+
+
 @settings(deadline=None, max_examples=25)
-@given(step=st.integers(0, 300), world_size=st.integers(1, 4), split=st.sampled_from(["train"]))
+@given(step=st.integers(0, 300), world_size=st.integers(1, 4), shift_windows=st.booleans())
 def test_processes_see_together_what_one_would_see(
-    data_dir: Path, step: int, world_size: int, split: str
+    data_dir: Path, step: int, world_size: int, shift_windows: bool
 ) -> None:
-    alone = loader(data_dir, batch_size=4 * world_size).batch_at(step, split)
+    alone = loader(data_dir, batch_size=4 * world_size, shift_windows=shift_windows).batch_at(step)
     parts = [
-        loader(data_dir, rank=rank, world_size=world_size).batch_at(step, split)
+        loader(data_dir, rank=rank, world_size=world_size, shift_windows=shift_windows).batch_at(
+            step
+        )
         for rank in range(world_size)
     ]
     for whole, pieces in zip(alone, zip(*parts, strict=True), strict=True):
@@ -136,7 +166,7 @@ def test_a_short_validation_split_gives_one_short_window(tmp_path: Path) -> None
 def test_too_little_training_text_names_both_numbers(data_dir: Path) -> None:
     tokens = loader(data_dir).directory.split("train").tokens
     with pytest.raises(
-        DataError, match=rf"has {tokens:,} tokens, at least 100,001 needed"
+        DataError, match=rf"has {tokens:,} tokens, expected at least 100,001"
     ) as caught:
         loader(data_dir, block_size=100_000).batch_at(0)
     assert "block_size" in str(caught.value.hint)
@@ -161,14 +191,15 @@ def test_impossible_arguments(data_dir: Path, options: dict[str, int]) -> None:
 # -- which stories a step reads --------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("shift_windows", [False, True])
 @pytest.mark.parametrize("world_size", [1, 3])
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_the_stories_of_a_batch_are_those_of_its_ids(
-    data_dir: Path, world_size: int, split: str
+    data_dir: Path, world_size: int, split: str, shift_windows: bool
 ) -> None:
     """Against a table of every id's story, looked up where the batches' rows are found."""
     loaders = [
-        DataLoader(2, 16, data_dir=data_dir, rank=rank, world_size=world_size)
+        loader(data_dir, 2, 16, rank=rank, world_size=world_size, shift_windows=shift_windows)
         for rank in range(world_size)
     ]
     tokens = np.asarray(loaders[0].directory.tokens(split))
@@ -176,17 +207,18 @@ def test_the_stories_of_a_batch_are_those_of_its_ids(
     story_of = np.concatenate([[0], np.cumsum(tokens == eot_id)[:-1]])
     assert story_of[-1] + 1 == loaders[0].directory.split(split).stories
     n_windows = (len(tokens) - 1) // 16
-    for step in (0, 5, n_windows // 2 + 3):  # the last one in the second epoch
+    for step in (0, 5, *range(n_windows // 2, n_windows // 2 + 8)):  # also in the second epoch
         expected = []
-        for rank, loader in enumerate(loaders):
-            windows = [
-                window
-                for number in (step, step + 1)
-                for window in windows_at(
-                    (number * world_size + rank) * 2, 2, n_windows=n_windows, seed=loader.seed
-                ).tolist()
-            ]
-            touched = {int(story) for w in windows for story in story_of[w * 16 : (w + 1) * 16 + 1]}
-            assert loader.stories_at(step, 2, split, rank=rank) == sorted(touched)
+        for rank, data in enumerate(loaders):
+            touched = set()
+            for number in (step, step + 1):
+                first = (number * world_size + rank) * 2
+                windows = windows_at(first, 2, n_windows=n_windows, seed=data.seed)
+                for sequence, window in enumerate(windows.tolist(), first):
+                    epoch = sequence // n_windows if shift_windows else 0
+                    start = window * 16 + epoch_offset(len(tokens), data.seed, epoch)
+                    places = (start + np.arange(17)) % len(tokens)
+                    touched |= set(story_of[places].tolist())
+            assert data.stories_at(step, 2, split, rank=rank) == sorted(touched)
             expected.extend(touched)
         assert loaders[-1].stories_at(step, 2, split) == sorted(set(expected))
