@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from slm.config import GPTConfig
 from slm.hardware.devices import cpu_threads
-from slm.native.build import native_library
+from slm.native.build import NativeUnavailableError, native_library
 from slm.native.sampling import SamplingOptions, sample_ids
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class NativeEngine:
         threads: int | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
+        if config.mlp == "gelu_exact" or (config.local_window or 2**31) < config.block_size:
+            raise NativeUnavailableError("it has neither exact GELU nor local attention windows")
         if n_slots < 1:
             raise ValueError(f"n_slots must be at least 1, found {n_slots}")
         self.config = config
