@@ -40,7 +40,7 @@ class EndlessTokenizer:
 
     def __init__(self, vocab_size: int) -> None:
         self.vocab_size = vocab_size - 1
-        self.eot_id = vocab_size - 1
+        self.eot_id = self.bos_id = vocab_size - 1
 
     @property
     def fingerprint(self) -> str:

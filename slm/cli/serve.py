@@ -130,7 +130,7 @@ def serve(
     if key is not None and len(key) < SHORTEST_KEY:
         raise UsageError(
             f"the API key must have at least {SHORTEST_KEY} characters, found {len(key)}",
-            hint="make one with: python -c 'import secrets; print(secrets.token_urlsafe())'",
+            hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
         )
     if model_name is not None and not (model_name.strip() and model_name.isprintable()):
         raise UsageError(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from slm.errors import DataError
+from slm.insight.html import scored_text_html
 from slm.insight.next_token import Candidate, entropy_bits, likeliest
 from slm.insight.tokens import Text, TokenKind, token_ids, token_texts
 from slm.model import GPT
@@ -55,6 +56,9 @@ class ScoredText:
     """Total surprisal, the end-of-text token included, over the UTF-8 bytes of the text."""
     bytes: int
 
+    def _repr_html_(self) -> str:
+        return scored_text_html(self)
+
 
 def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -> ScoredText:
     """Score every token of a text, and the end-of-text token after it.
@@ -78,7 +82,7 @@ def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -
     scored_ids = ids if ends else [*ids, tokenizer.eot_id]
     texts = token_texts(tokenizer, scored_ids)
     scored: list[ScoredToken] = []
-    for logits in _logits_at_each(model, [tokenizer.eot_id, *scored_ids]):
+    for logits in _logits_at_each(model, [tokenizer.bos_id, *scored_ids]):
         # All ids of the model, as in training: a padded vocabulary has more than the tokenizer.
         for log_probabilities in logits.log_softmax(dim=-1):
             token, own = texts[len(scored)], log_probabilities[texts[len(scored)].id]

@@ -159,7 +159,7 @@ def _cache_directory() -> Iterator[Path]:
     It is a temporary one if the user's cache folder cannot be used.
     """
     try:
-        directory = _users_cache()
+        directory = users_cache()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         status = directory.stat()
         usable = (
@@ -176,7 +176,7 @@ def _cache_directory() -> Iterator[Path]:
         yield Path(private)
 
 
-def _users_cache() -> Path:
+def users_cache() -> Path:
     if given := os.environ.get(CACHE_VARIABLE):
         return Path(given)
     if sys.platform == "darwin":

@@ -55,6 +55,7 @@ NAMED_ONLY = {
     ("cli", "slm eval"): "how a figure is measured",
     ("cli", "slm presets"): "in the reference",
     ("data", "hf auth"): "a person logs in to the hub",
+    ("interop", "hf auth"): "a person logs in to the hub",
     ("data", "cp"): "as mv, of a file that a cache of the hub holds",
     ("storage", "cp"): "a name of an encoding",
     ("runs", "torchrun"): "what has started a run",
