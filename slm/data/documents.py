@@ -8,12 +8,15 @@ pieces of a document have together exactly the ids of the whole.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 PIECE_CHARS = 1 << 20
 """Longer stretches of text are handed on in several pieces."""
 
+SAMPLED_STORIES = 200
+"""Their mean size stands for all stories of a file or data set."""
 _KEPT_BEHIND = 64
 
 
@@ -63,3 +66,9 @@ def whole_stories(pieces: Iterable[Piece]) -> Iterator[str]:
         if piece.ends_story:
             yield "".join(parts)
             parts.clear()
+
+
+def first_sizes(pieces: Iterable[Piece]) -> list[int]:
+    """UTF-8 bytes of the first documents, at most `SAMPLED_STORIES` of them."""
+    first = itertools.islice(whole_stories(pieces), SAMPLED_STORIES)
+    return [len(story.encode("utf-8")) for story in first]
