@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch==2.13.0
-# Whatever signs there are in the prompt, none of them means anything to make.
+# No character of the prompt has a meaning for make.
 override PROMPT := $(value PROMPT)
 export PROMPT
 
@@ -20,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 .PHONY: help demo check test soak fuzz clean lint types tests changed
 
 help:
-	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), tell three stories'
+	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), write three stories'
 	@echo '             make demo PROMPT="A dragon": one of them begins with your words'
 	@echo 'make check   ruff, mypy, import-linter, and the quick unit tests of what has changed (a minute)'
 	@echo 'make test    run every check: ruff, mypy, import-linter, and all tests (5 to 8 minutes)'
@@ -42,7 +42,7 @@ $(DEMO)/.trained: | $(VENV)/.ready
 	$(BIN)/python -m slm train --preset demo --out $(DEMO) $(if $(wildcard $(DEMO)/config.json),--resume)
 	@touch $@
 
-# mypy has one thread: beside it, the tests keep the other cores busy.
+# mypy has one thread; meanwhile the tests keep the other cores busy.
 test: lint
 	+@$(MAKE) --no-print-directory -j2 types tests
 

@@ -74,8 +74,10 @@ class GPTConfig(SettingsGroup):
     """Positions: a learned embedding, or rotary on queries and keys."""
     rope_theta: Annotated[float, Field(gt=1.0, le=1e9)] = 10000.0
     """Base of the rotary wavelengths."""
-    mlp: Literal["gelu", "swiglu"] = "gelu"
-    """Kind of MLP."""
+    mlp: Literal["gelu", "gelu_exact", "swiglu"] = "gelu"
+    """Kind of MLP; gelu is the tanh approximation, as in GPT-2."""
+    local_window: Positive | None = None
+    """Positions that every second block reads, the token's own among them; default: all."""
     qk_norm: bool = False
     """RMSNorm on each query and key head before the rotary positions."""
     tie_embeddings: bool = True
@@ -117,7 +119,7 @@ class GPTConfig(SettingsGroup):
         """Hidden width of the MLP."""
         if self.mlp_dim is not None:
             return self.mlp_dim
-        if self.mlp == "gelu":
+        if self.mlp != "swiglu":
             return 4 * self.n_embd
         return 64 * math.ceil(self.n_embd * 8 / 3 / 64)
 

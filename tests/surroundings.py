@@ -29,7 +29,15 @@ KEPT = {
     # Where Python has its modules, and whether it writes compiled ones.
     *("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PYTHONPYCACHEPREFIX", "PYTHONDONTWRITEBYTECODE"),
     # What people choose about the tests.
-    *("SLM_SOAK", "SLM_SEED", "SLM_CHROMIUM", "FUZZ_SECONDS", "PLAYWRIGHT_BROWSERS_PATH"),
+    *(
+        "SLM_SOAK",
+        "SLM_SEED",
+        "SLM_CHROMIUM",
+        "SLM_LLAMA2C",
+        "SLM_NANOGPT",
+        "FUZZ_SECONDS",
+        "PLAYWRIGHT_BROWSERS_PATH",
+    ),
 }
 """The variables that tests inherit; all others are removed."""
 KEPT_PREFIXES = ("PYTEST_", "COVERAGE_", "COV_CORE_")

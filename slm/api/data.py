@@ -17,7 +17,7 @@ from slm.reporting.display import Log, preparation_progress, say, scoring_progre
 from slm.runs.settings import Flags, no_effect
 
 if TYPE_CHECKING:
-    from slm.data.documents import Piece
+    from slm.data.documents import DocumentPart
     from slm.data.shards import DataDirectory
     from slm.evals import EvalResult
 
@@ -219,7 +219,7 @@ def score(
     device = str(lm.model.device)
     how: dict[str, Any] = {"on_progress": on_progress}
     if dtype == "int8":
-        native = build_int8_engine(lm.model, 1, say=lambda text: log(f"note: {text}"))
+        native = build_int8_engine(lm.model, 1, log=lambda text: log(f"note: {text}"))
         how["scorer"] = NativeScorer(native)
     else:
         dtype = resolve_dtype(dtype, device)
@@ -238,7 +238,7 @@ def score(
 
 def text_to_score(
     source: str, split: str | None, held_out: DataConfig, log: Log
-) -> tuple[Iterator[Piece], str]:
+) -> tuple[Iterator[DocumentPart], str]:
     """The documents of a source that are to be scored, and the name of their split.
 
     A file that somebody names to evaluate on is meant as a whole. Folders, datasets and the

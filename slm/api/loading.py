@@ -7,6 +7,7 @@ from pathlib import Path
 from slm.api.language_model import LanguageModel
 from slm.errors import ConfigError, UsageError, did_you_mean
 from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device
+from slm.interop.hub import local_checkpoint
 from slm.reporting.display import Log, say
 from slm.run_paths import located_settings, run_of
 
@@ -22,8 +23,9 @@ def load(
     All files are verified while they are read, and nothing is unpickled.
 
     Args:
-        path: the folder of a run, whose best model is taken; a checkpoint in it; or a file
-            `best_model.pt`.
+        path: the folder of a run, whose best model is taken; a checkpoint in it; a file
+            `best_model.pt`; or the name of a model on the hub, `hf:owner/name`, which is
+            imported once.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: of the weights in generation: float32, bfloat16, float16, int8 or auto, which takes
             the fastest that costs no quality. `lm.model` is always in float32.
@@ -34,7 +36,8 @@ def load(
         UsageError: nothing is there.
         CheckpointError: it is damaged or of another version.
         DeviceError: the device is not available.
-        ConfigError: the dtype is unknown.
+        ConfigError: the dtype is unknown, or a model of the hub has another architecture.
+        HubError: the hub cannot be reached, or has no such model.
     """
     if dtype not in (*DTYPES, "int8", "auto"):
         raise ConfigError(
@@ -53,14 +56,14 @@ def load(
     from slm.checkpoint import open_checkpoint
     from slm.generation import load_generator
 
-    checkpoint = open_checkpoint(path, log=note)
+    checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)
     return LanguageModel(
         checkpoint.path,
         tokenizer=checkpoint.tokenizer,
         settings=located_settings(checkpoint.config, run_of(checkpoint.path)),
         state=checkpoint.state,
         build_model=lambda: checkpoint.build_model(resolve_device(device)),
-        build_generator=lambda: load_generator(checkpoint, device=device, dtype=dtype, say=note),
+        build_generator=lambda: load_generator(checkpoint, device=device, dtype=dtype, log=note),
         log=log,
     )
 
@@ -97,7 +100,7 @@ def _load_model_file(path: Path, device: str, dtype: str, log: Log) -> LanguageM
         state=TrainState(),
         build_model=lambda: model,
         build_generator=lambda: build_generator(
-            model, tokenizer, dtype=dtype, say=lambda text: log(f"note: {text}")
+            model, tokenizer, dtype=dtype, log=lambda text: log(f"note: {text}")
         ),
         log=log,
     )

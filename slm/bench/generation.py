@@ -40,7 +40,7 @@ class EndlessTokenizer:
 
     def __init__(self, vocab_size: int) -> None:
         self.vocab_size = vocab_size - 1
-        self.eot_id = vocab_size - 1
+        self.eot_id = self.bos_id = vocab_size - 1
 
     @property
     def fingerprint(self) -> str:
@@ -95,7 +95,7 @@ def measure_generation(
     dtype: str = "auto",
     streams: int = 64,
     new_tokens: int | None = None,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> Speed:
     """Generate with random weights, whose values do not matter for the speed.
 
@@ -104,9 +104,9 @@ def measure_generation(
         dtype: as in `build_generator`.
         streams: sequences that run together.
         new_tokens: length of each sequence; None: the rest of the context.
-        say: as in `build_generator`.
+        log: as in `build_generator`.
     """
-    generator = random_generator(config, dtype=dtype, batch_size=streams, say=say)
+    generator = random_generator(config, dtype=dtype, batch_size=streams, log=log)
     length = new_tokens or max(1, config.block_size - PROMPT_TOKENS - 1)
     options = GenerationOptions(max_new_tokens=length, seed=0)
     prompt = "Once up"[:PROMPT_TOKENS]
@@ -130,7 +130,7 @@ def measure_generation(
 
 
 def random_generator(
-    config: GPTConfig, *, dtype: str, batch_size: int, say: Callable[[str], None] | None = None
+    config: GPTConfig, *, dtype: str, batch_size: int, log: Callable[[str], None] | None = None
 ) -> Generator:
     """A generator with random weights and an `EndlessTokenizer`, built as `slm generate` builds it.
 
@@ -157,7 +157,7 @@ def random_generator(
         EndlessTokenizer(config.vocab_size),
         dtype=dtype,
         batch_size=batch_size,
-        say=say,
+        log=log,
     )
 
 

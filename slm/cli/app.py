@@ -22,12 +22,15 @@ from slm.cli import bench
 from slm.cli.command import Command
 from slm.cli.evaluate import evaluate
 from slm.cli.examples import epilog
+from slm.cli.export import export
 from slm.cli.generate import generate
+from slm.cli.import_ import import_
 from slm.cli.info import info
 from slm.cli.inspect import inspect
 from slm.cli.output import one_line, prepare_streams
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
+from slm.cli.push import push
 from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
@@ -76,6 +79,9 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("generate", generate, "Continue prompts with a trained model."),
     ("serve", serve, "Serve a model: a web page and OpenAI's API."),
     ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
+    ("export", export, "Write a trained model for another program."),
+    ("import", import_, "Read a model of another project as a checkpoint."),
+    ("push", push, "Upload a trained model to the Hugging Face hub."),
     ("info", info, "Details of a run, a checkpoint, data, or this machine."),
     ("inspect", inspect, "Surprisal, attention and predictions for a text."),
     ("presets", presets, "List presets and settings."),

@@ -27,6 +27,18 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm eval --checkpoint runs/ten --source book.txt",
         "slm eval --checkpoint runs/ten --data data/small --json",
     ),
+    "slm export": (
+        "slm export runs/ten hf ten-hf --license mit",
+        "slm export runs/ten gguf ten.gguf --dtype q8_0",
+    ),
+    "slm import": (
+        "slm import hf:openai-community/gpt2 gpt2",
+        "slm import stories15M.bin stories15M --tokenizer tokenizer.bin",
+    ),
+    "slm push": (
+        "slm push runs/ten mia/stories --private",
+        "slm push runs/ten mia/stories --license mit --json",
+    ),
     "slm info": (
         "slm info runs/ten",
         "slm info data/small --json",

@@ -15,9 +15,13 @@ from slm.runs.settings import Flags
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
+CHECKPOINT_HELP = "A run's folder, a checkpoint in it, or hf:owner/name."
+
 Checkpoint = Annotated[
     Path,
-    typer.Option("--checkpoint", metavar="PATH", help="A run's folder, or a checkpoint in it."),
+    typer.Option(
+        "--checkpoint", metavar="PATH", help="A run's folder, a checkpoint in it, or hf:owner/name."
+    ),
 ]
 
 Device = Annotated[

@@ -193,7 +193,7 @@ def _served(
     from slm.server.scheduler import Scheduler
 
     engine = build_engine(
-        loaded.model, limits.slots, dtype=dtype, say=lambda text: say(f"note: {text}")
+        loaded.model, limits.slots, dtype=dtype, log=lambda text: say(f"note: {text}")
     )
     service = Service(
         model=ServedModel.of(name, loaded.tokenizer, engine.block_size),

@@ -1,7 +1,7 @@
 """From text to token files to batches: sources, preparation, shards, and the loader.
 
-The names below are loaded when first used, so that importing the package costs nothing. To make a
-data directory: `from slm.data.prepare import prepare`.
+The names below are imported when they are first used, so that importing the package is fast. To
+make a data directory: `from slm.data.prepare import prepare`.
 """
 
 from __future__ import annotations

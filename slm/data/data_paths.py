@@ -1,4 +1,4 @@
-"""Where prepared data go when nobody says where."""
+"""The default path of prepared data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CACHE = Path("data")
 DECISIVE = tuple(
     f"data.{key}" for key in ("source", "tokenizer", "limit", "validation_fraction", "corpus_seed")
 )
-"""Settings that decide what is in the token files."""
+"""The settings that determine the token files."""
 
 
 def default_data_dir(data: DataConfig) -> Path:
-    """The folder of these data: `data/tinystories-bpe-4096-1a2b3c`.
+    """The folder of these data, such as `data/tinystories-bpe-4096-1a2b3c`.
 
-    A pure function of all settings that decide the token files, so that runs with equal data share
-    one folder, and runs with other data never replace it.
+    A pure function of all settings that determine the token files, so runs with equal data share a
+    folder, and runs with other data never replace it.
     """
     source, tokenizer = identity_of(data.source), identity_of(data.tokenizer)
     decisive = [source, tokenizer, data.limit, data.validation_fraction, data.corpus_seed]
@@ -32,7 +32,7 @@ def default_data_dir(data: DataConfig) -> Path:
 
 
 def prepare_command(data: DataConfig) -> str:
-    """The command that prepares these data, for their folder as `default_data_dir` names it."""
+    """The command that prepares these data in their default folder."""
     words: list[object] = ["slm", "prepare", "--source", data.source, "--tokenizer", data.tokenizer]
     for flag, key in (
         ("--limit", "limit"),
@@ -46,7 +46,7 @@ def prepare_command(data: DataConfig) -> str:
 
 
 def identity_of(spec: str) -> str:
-    """A specification, or the whole path where it means an existing file or folder."""
+    """A specification, or the absolute path if it is an existing file or folder."""
     path = None if spec == "builtin" else existing_path(spec)
     return spec if path is None else path.resolve().as_posix()
 

@@ -1,9 +1,8 @@
-"""Documents as streams of pieces, so that no document needs to fit in memory.
+"""Documents as streams of parts, so that no document needs to fit in memory.
 
-A piece is a stretch of a document; the last one says so. Long documents are cut before a space or
-newline that follows a character which is no space. GPT-2's pre-tokenizer always ends a word there
-(its pattern joins at most one space to what comes after, never to what comes before), so the
-pieces of a document have together exactly the ids of the whole.
+Long documents are cut before a space or newline that follows a non-space character. GPT-2's
+pre-tokenizer always ends a word there (its pattern joins at most one space to the word after it,
+never to the word before), so the parts of a document have the same ids as the whole document.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 PIECE_CHARS = 1 << 20
-"""Longer stretches of text are handed on in several pieces."""
+"""Characters of a part; longer documents are divided."""
 
 SAMPLED_STORIES = 200
 """Their mean size stands for all stories of a file or data set."""
 _KEPT_BEHIND = 64
 
 
-class Piece(NamedTuple):
-    """A stretch of a document.
+class DocumentPart(NamedTuple):
+    """A part of a document.
 
     Attributes:
-        text: the characters, in order, nothing lost or added between pieces.
+        text: the characters; the joined parts are exactly the document.
         ends_story: whether the document ends here (an end-of-text token follows).
     """
 
@@ -33,12 +32,12 @@ class Piece(NamedTuple):
 
 
 def safe_cut(text: str) -> int:
-    """Where to cut a long text so that its parts tokenize as the whole does.
+    """Where to cut a long text so that its parts have the same ids as the whole.
 
-    Returns the index of the last newline, or else space, after a character that is no space. A
-    text without any is cut near its end, which keeps every character but may change ids there.
+    Returns the index of the last newline (or else space) after a non-space character. A text
+    without any is cut near its end, which loses no character but may change ids there.
     """
-    end = len(text) - _KEPT_BEHIND  # what stays behind is never empty
+    end = len(text) - _KEPT_BEHIND  # the rest is never empty
     for space in ("\n", " "):
         cut = text.rfind(space, 1, end)
         while cut > 0:
@@ -48,18 +47,18 @@ def safe_cut(text: str) -> int:
     return end
 
 
-def pieces_of(text: str, piece_chars: int = PIECE_CHARS) -> Iterator[Piece]:
-    """The pieces of a document that is in memory already."""
+def pieces_of(text: str, piece_chars: int = PIECE_CHARS) -> Iterator[DocumentPart]:
+    """The parts of a document that is in memory."""
     start = 0
     while len(text) - start > 2 * piece_chars:
         cut = start + safe_cut(text[start : start + piece_chars])
-        yield Piece(text[start:cut], ends_story=False)
+        yield DocumentPart(text[start:cut], ends_story=False)
         start = cut
-    yield Piece(text[start:] if start else text, ends_story=True)
+    yield DocumentPart(text[start:] if start else text, ends_story=True)
 
 
-def whole_stories(pieces: Iterable[Piece]) -> Iterator[str]:
-    """Documents joined again from their pieces."""
+def whole_stories(pieces: Iterable[DocumentPart]) -> Iterator[str]:
+    """Whole documents, joined from their parts."""
     parts: list[str] = []
     for piece in pieces:
         parts.append(piece.text)
@@ -68,7 +67,7 @@ def whole_stories(pieces: Iterable[Piece]) -> Iterator[str]:
             parts.clear()
 
 
-def first_sizes(pieces: Iterable[Piece]) -> list[int]:
+def first_sizes(pieces: Iterable[DocumentPart]) -> list[int]:
     """UTF-8 bytes of the first documents, at most `SAMPLED_STORIES` of them."""
     first = itertools.islice(whole_stories(pieces), SAMPLED_STORIES)
     return [len(story.encode("utf-8")) for story in first]

@@ -1,4 +1,4 @@
-"""What the names of data files say: the split, the order, and the place in a series of shards."""
+"""Parses the names of data files: split, order, and shard number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPLIT_NAMES: dict[str, Split | Literal["test"]] = {
     "eval": "test",
     "evaluation": "test",
 }
-"""Words that name a split; what is for tests is neither trained nor validated on."""
+"""Words that name a split; test files are used for neither training nor validation."""
 
 _SHARD = r"(?P<number>[0-9]{1,18})(?:[-_.]of[-_.](?P<total>[0-9]{1,18}))?(?:-[0-9a-f]{8,64})?"
 _NAME = re.compile(
@@ -43,9 +43,9 @@ class TextFile(NamedTuple):
     """A file of a readable kind.
 
     Attributes:
-        path: inside the folder, with slashes.
-        stem: its name without the extension.
-        kind: what it holds; those of one kind are read alike.
+        path: relative to the folder, with slashes.
+        stem: the name without the extension.
+        kind: the format.
         size: bytes.
     """
 
@@ -68,9 +68,9 @@ class Group:
     """Files that belong together: one file, the shards of a series, or a folder named for a split.
 
     Attributes:
-        inside: the folder in which it is.
-        name: the folder's, with a slash behind it; none for files.
-        files: its files.
+        inside: the folder that contains the group.
+        name: the folder's name with a trailing slash; None for files.
+        files: the files.
     """
 
     inside: str
@@ -83,7 +83,7 @@ class Group:
 
 
 def natural_order(path: str) -> tuple[list[tuple[int, str]], str]:
-    """A key that sorts `b2` before `b10`."""
+    """A sort key that puts `b2` before `b10`."""
     parts = re.split(r"([0-9]+)", path)
     numbers = {place: part.lstrip("0") for place, part in enumerate(parts) if place % 2}
     return [
@@ -93,7 +93,7 @@ def natural_order(path: str) -> tuple[list[tuple[int, str]], str]:
 
 
 def split_groups(texts: list[TextFile]) -> dict[str, list[Group]]:
-    """The files of each split, in groups of which each could be the split alone."""
+    """The files of each split, in groups that could each be the whole split."""
     by_name = {file.path: _NAME.fullmatch(file.stem) for file in texts}
     splits_of_prefix: dict[tuple[str, str], set[str]] = {}
     for file in texts:
@@ -116,7 +116,7 @@ def split_groups(texts: list[TextFile]) -> dict[str, list[Group]]:
         elif match is not None and (
             all_are_named
             or not match["prefix"]
-            or match["total"]  # nobody calls a book so
+            or match["total"]  # not the name of a book
             or len(splits_of_prefix[file.parent, match["prefix"]]) > 1
         ):
             word, group = match["word"], Group(file.parent)
@@ -132,17 +132,17 @@ def split_groups(texts: list[TextFile]) -> dict[str, list[Group]]:
 
 
 def _split_folder(file: TextFile) -> str | None:
-    """The outermost folder around a file that is named for a split."""
+    """The outermost folder of a file that is named after a split."""
     parts = file.parent.split("/")
     named = (place for place, part in enumerate(parts, 1) if part.lower() in SPLIT_NAMES)
     return next(("/".join(parts[:place]) for place in named), None)
 
 
 def check_series(folder: Path, files: list[TextFile]) -> None:
-    """Check that of shards named `NUMBER-of-TOTAL` none is missing.
+    """Check that no shard named `NUMBER-of-TOTAL` is missing.
 
     Raises:
-        DataError: it names those that are, or two with one number.
+        DataError: shards are missing, or two have the same number.
     """
     series: dict[tuple[str, str, int], dict[int, TextFile]] = {}
     for file in files:
@@ -153,7 +153,7 @@ def check_series(folder: Path, files: list[TextFile]) -> None:
         other = shards.setdefault(int(match["number"]), file)
         if other is not file:
             raise DataError(
-                f"{folder} has {other.path} and {file.path}, expected one of them",
+                f"{folder} has both {other.path} and {file.path}, expected one of them",
                 hint="move the older one out of the folder",
             )
     for (_, _, total), shards in series.items():
@@ -165,10 +165,10 @@ def check_series(folder: Path, files: list[TextFile]) -> None:
         absent = (number for number in range(first, first + total) if number not in shards)
         names = [_shard_name(example, n) for n in itertools.islice(absent, _SHOWN_FILES)]
         raise DataError(
-            f"{folder} lacks {listed(names, n_all=n_missing)}, of {total:,} shards that "
-            f"{example.path} speaks of",
-            hint="fetch what is missing; or, to do without it, rename the shards that are there so "
-            "that their names have no -of-",
+            f"{folder} lacks {listed(names, n_all=n_missing)} of the {total:,} shards that the "
+            f"name {example.path} announces",
+            hint="download the missing shards; or, to train without them, rename the others so "
+            "that their names do not contain -of-",
         )
 
 
@@ -182,12 +182,12 @@ def _shard_name(example: TextFile, number: int) -> str:
 
 
 def shard_note(path: Path) -> str | None:
-    """What to say of a single file that is one of several shards; None: it is not."""
+    """A note about a single file that is one of several shards; None if it is not."""
     match = _OF_SERIES.fullmatch(kind_of(path.name).stem)
     if match is None or int(match["total"] or 1) < 2:
         return None
     return (
-        f"note: {path} is one of {int(match['total']):,} shards; name the folder "
+        f"note: {path} is one of {int(match['total']):,} shards; give the folder "
         f"({path.parent}) to read them all"
     )
 

@@ -1,4 +1,4 @@
-"""Text in one local file, part of which is held out."""
+"""Text in one local file, of which a part is held out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.data.readers import (
     Log,
     check_file,
@@ -20,17 +20,16 @@ from slm.errors import DataError
 
 
 def existing_path(spec: str) -> Path | None:
-    """The file or folder here that a specification means, `~` being a home folder; None: nothing
-    is there, or nothing could be."""
+    """The existing file or folder that a specification names (`~` is the home folder), or None."""
     try:
         path = Path(spec).expanduser()
         return path if spec.strip() and path.exists() else None
-    except (OSError, ValueError, RuntimeError):  # too long, a null in it, the home of nobody
+    except (OSError, ValueError, RuntimeError):  # too long, a null character, no such home
         return None
 
 
 class FileSource:
-    """One file, part of which is held out."""
+    """One file, of which a part is held out."""
 
     story_bytes = None
 
@@ -83,15 +82,15 @@ class FileSource:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
         return self._held_out.pieces(split)
 
 
 def file_identity(path: Path) -> dict[str, Any]:
-    """What changes when a file's text may have changed.
+    """Path, size and modification time, which change if the file's text may have changed.
 
     Raises:
-        DataError: the file is not there any longer.
+        DataError: the file no longer exists.
     """
     status = file_status(path)
     return {
@@ -102,10 +101,10 @@ def file_identity(path: Path) -> dict[str, Any]:
 
 
 def file_status(path: Path) -> os.stat_result:
-    """What the system says of a file.
+    """The result of `stat` for a file.
 
     Raises:
-        DataError: it is not there any longer.
+        DataError: it no longer exists.
     """
     try:
         return path.stat()

@@ -1,9 +1,9 @@
-"""Which files of a folder make which split: `train.*` and `val.*`, shards, subfolders, or books.
+"""Finds the files of each split in a folder: `train.*` and `val.*`, shards, subfolders, or books.
 
 A file's split follows from its name (`train.txt`, `val.jsonl`, `train-00000-of-00002.parquet`) or
-from that of a folder around it (`train/0000.parquet`). Where no name says anything, all files of
-the folder are training text. Hidden files are passed over, links are followed, and every folder is
-entered once.
+from the name of a folder around it (`train/0000.parquet`). If no name contains a split, all files
+of the folder are training text. Hidden files are skipped, links are followed, and every folder is
+visited once.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from slm.data.splits import Split
 from slm.errors import DataError, command_line
 
 MOST_FILES = 1_000_000
-"""A folder with more is somebody's home, or a whole disk."""
+"""A folder with more is probably a home folder or a whole disk."""
 
 _ABOUT_THE_DATA = frozenset(
     {"readme", "license", "licence", "copying", "notice", "changelog", "citation", "authors"}
     | {"contributing", "requirements", "dataset_info", "dataset_infos", "dataset_dict"}
     | {"state.json", "metadata.json", "meta.json", "config.json", "tokenizer.json"}
 )
-"""Names of files, whole or up to the first period, that describe data and are none."""
+"""Names of files (whole, or up to the first period) that describe data and contain none."""
 _LEFT_OUT_FOLDERS = frozenset(("__MACOSX", "__pycache__"))
 _MAIN_SHARE = 0.9
 
@@ -44,9 +44,9 @@ class FolderFiles:
 
     Attributes:
         train: never empty.
-        validation: empty where part of the training text is to be held out.
-        unused: those that are not read, except hidden ones and those about the data.
-        by_name: whether names say which files train; else all do.
+        validation: empty if a part of the training text is to be held out.
+        unused: files that are not read, except hidden ones and those about the data.
+        by_name: whether names determine the training files; otherwise all files are.
     """
 
     train: list[Path]
@@ -55,12 +55,12 @@ class FolderFiles:
     by_name: bool
 
     def notes(self, folder: Path) -> Iterator[str]:
-        """What the user of a folder should know about the choice."""
+        """Notes for the user about the choice of files."""
         if not self.by_name and len(self.train) > 1:
             first, last = (path.relative_to(folder) for path in (self.train[0], self.train[-1]))
             yield (
-                f"note: {folder}: no name says what is to be trained on, so {len(self.train):,} "
-                f"files are ({first} to {last}), and a share of their documents is held out"
+                f"note: {folder}: no file name contains a split, so all {len(self.train):,} files "
+                f"({first} to {last}) are read, and a part of their documents is held out"
             )
         if self.unused:
             yield f"note: {folder}: not used: {listed(self.unused)}"
@@ -72,12 +72,12 @@ def find_files(
     """Find a folder's files and their splits.
 
     Args:
-        folder: is there.
-        kind_of: gives the stem and the kind that a file's name promises; None: it is not read.
+        folder: an existing folder.
+        kind_of: returns a file name's stem and kind; None: the file is not read.
         expected: the names that are read, for errors.
 
     Raises:
-        DataError: there is no training text, it cannot be said which it is, or shards are missing.
+        DataError: there is no training text, the choice is ambiguous, or shards are missing.
     """
     texts: list[TextFile] = []
     others: list[str] = []
@@ -95,7 +95,7 @@ def find_files(
     groups = split_groups(texts)
     train = _nearest(groups["train"])
     validation = groups["validation"]
-    if train:  # what is in another folder belongs to something else
+    if train:  # files in another folder belong to something else
         validation = [group for group in validation if group.inside == train[0].inside]
     chosen: dict[Split, list[TextFile]] = {
         "train": _only_group(folder, "train", train),
@@ -108,8 +108,8 @@ def find_files(
         chosen["train"] = [file for file in texts if file.path not in for_tests]
         if not chosen["train"]:
             raise DataError(
-                f"{folder} has only text for tests ({listed([file.path for file in texts])})",
-                hint="name a file or folder to train on",
+                f"{folder} contains only test files ({listed([file.path for file in texts])})",
+                hint="give a file or folder to train on",
             )
     for split, files in chosen.items():
         files = _of_one_kind(folder, files)
@@ -125,7 +125,7 @@ def find_files(
     )
 
 
-# -- the files that are there ----------------------------------------------------------------------
+# -- listing the files -----------------------------------------------------------------------------
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int | None]]:
@@ -166,17 +166,17 @@ def _walk(folder: Path) -> Iterator[tuple[str, int | None]]:
             if n_files > MOST_FILES:
                 raise DataError(
                     f"{folder} has more than {MOST_FILES:,} files",
-                    hint="name the folder that holds the text alone",
+                    hint="give a folder that contains only the text",
                 )
             yield path, status.st_size if stat.S_ISREG(status.st_mode) else None
         waiting.extend(reversed(folders))
 
 
-# -- which of them belong together -----------------------------------------------------------------
+# -- grouping the files ----------------------------------------------------------------------------
 
 
 def _nearest(groups: list[Group]) -> list[Group]:
-    """Those that are not deeper inside the folder than others."""
+    """The groups with the fewest parent folders."""
     depths = [len(PurePosixPath(group.inside).parts) for group in groups]
     return [group for group, depth in zip(groups, depths, strict=True) if depth == min(depths)]
 
@@ -186,8 +186,8 @@ def _only_group(folder: Path, split: str, groups: list[Group]) -> list[TextFile]
         raise DataError(
             f"{folder} has {listed(list(map(str, groups)), ' and ')} for the split {split!r}, "
             "expected one of them",
-            hint="move all but one out of the folder, or name with --source the folder or file "
-            "that you mean",
+            hint="move all but one out of the folder, or give the folder or file that you mean "
+            "with --source",
         )
     return groups[0].files if groups else []
 
@@ -201,26 +201,26 @@ def _refuse_without_training(
 ) -> None:
     if (folder / "train.bin").exists():
         raise DataError(
-            f"{folder} holds prepared token files, not text",
+            f"{folder} contains prepared token files, not text",
             hint=f"train on it with: {command_line('--data', folder)}",
         )
     if not texts:
         found = f", found {listed(others)}" if others else ""
         raise DataError(
-            f"{folder} holds no text, expected files of the kinds {expected}{found}",
-            hint="name the training text train.txt, and the held-out text validation.txt; or put "
-            "plain texts there under any names",
+            f"{folder} contains no text, expected files of the kinds {expected}{found}",
+            hint="call the training text train.txt and the held-out text validation.txt; or put "
+            "text files with any names there",
         )
     if validation:
         raise DataError(
-            f"{folder} has text for validation ({validation[0].path}) but no file to train on, "
+            f"{folder} has validation text ({validation[0].path}) but no training text, "
             f"such as train{validation[0].extension}",
-            hint="name the training text so, or put it into a folder train in that folder",
+            hint="give the training text that name, or put it into a subfolder train",
         )
 
 
 def _of_one_kind(folder: Path, files: list[TextFile]) -> list[TextFile]:
-    """Those of the kind that nearly all of the text has."""
+    """The files of the kind that nearly all of the text has."""
     sizes: dict[str, int] = {}
     for file in files:
         sizes[file.kind] = sizes.get(file.kind, 0) + file.size
@@ -231,9 +231,9 @@ def _of_one_kind(folder: Path, files: list[TextFile]) -> list[TextFile]:
         found = Counter(file.kind for file in files)
         raise DataError(
             f"{folder} has files of several kinds "
-            f"({', '.join(f'{number:,} {kind}' for kind, number in found.items())}), and no names "
-            "that say which to train on",
-            hint="name one of them train and its kind, such as train.txt, or give --source the "
-            "file or folder that you mean",
+            f"({', '.join(f'{number:,} {kind}' for kind, number in found.items())}), and no name "
+            "contains a split",
+            hint="call the one to train on train with its extension, such as train.txt, or give "
+            "the file or folder that you mean with --source",
         )
     return [file for file in files if file.kind == main]

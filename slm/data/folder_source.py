@@ -1,4 +1,4 @@
-"""Text in a folder: files for each split, or files of which a share is held out."""
+"""Text in a folder: files for each split, or files of which a part is held out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.data.file_source import FileSource, file_identity, file_status
 from slm.data.folder import FolderFiles, find_files
 from slm.data.readers import (
@@ -24,12 +24,12 @@ from slm.data.readers import (
 from slm.data.splits import HeldOut, Split, limited
 
 _COUNTED_FILES = 20
-"""Of more files the number of texts is estimated from the first ones."""
+"""If there are more files, the number of documents is estimated from the first ones."""
 _NOTES_ABOUT_FILES = 3
 
 
 class FolderSource:
-    """The files of a folder; where none are for validation, a share of the training text is."""
+    """The files of a folder; without validation files, a part of the training text is held out."""
 
     story_bytes = None
 
@@ -98,7 +98,7 @@ class FolderSource:
         return identity
 
     def _identity_of(self, paths: list[Path]) -> dict[str, Any]:
-        """What changes with any of the files, in a size that does not grow with their number."""
+        """A value of bounded size that changes if any of the files changes."""
         if len(paths) == 1:
             return file_identity(paths[0])
         digest = hashlib.sha256()
@@ -116,7 +116,7 @@ class FolderSource:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
         if not self._files.validation:
             return self._held_out.pieces(split)
         files = self._files.train if split == "train" else self._files.validation
@@ -124,7 +124,7 @@ class FolderSource:
         name = str(files[0] if len(files) == 1 else f"{self._folder} ({split})")
         return limited(self._documents(files), limit, name=name)
 
-    def _documents(self, paths: list[Path]) -> Iterator[Piece]:
+    def _documents(self, paths: list[Path]) -> Iterator[DocumentPart]:
         for path in paths:
             yield from read_documents(path, log=self._log)
 
@@ -137,15 +137,15 @@ def open_folder(
     seed: int,
     log: Log | None = None,
 ) -> FileSource | FolderSource:
-    """The source that the files of a folder make.
+    """The source for the files of a folder.
 
     Args:
-        folder: is there.
-        limit, fraction, seed: as for `open_source`.
-        log: called with a sentence on what is not read.
+        folder: an existing folder.
+        limit, fraction, seed: see `open_source`.
+        log: is called with sentences about files that are not read.
 
     Raises:
-        DataError: there is no training text, it cannot be said which it is, or shards are missing.
+        DataError: there is no training text, the choice is ambiguous, or shards are missing.
     """
     files = find_files(folder, _kind_of, expected=READABLE)
     if log is not None:
@@ -157,7 +157,7 @@ def open_folder(
 
 
 def _few(log: Log, folder: Path) -> Log:
-    """A note of which the first few sentences are passed on: there may be thousands of files."""
+    """A `log` that drops all but the first few sentences: there may be thousands of files."""
     said: set[str] = set()
 
     def say(sentence: str) -> None:
@@ -165,7 +165,7 @@ def _few(log: Log, folder: Path) -> Log:
             return
         said.add(sentence)
         is_over = len(said) > _NOTES_ABOUT_FILES
-        log(f"note: {folder}: notes about further files are left out" if is_over else sentence)
+        log(f"note: {folder}: notes about more files are left out" if is_over else sentence)
 
     return say
 

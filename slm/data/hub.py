@@ -1,9 +1,9 @@
-"""Data sets from the Hugging Face hub: found by `datasets`, kept in the hub's own cache.
+"""Data sets from the Hugging Face hub, resolved by `datasets` and kept in the hub's own cache.
 
-The `datasets` library decides which files of a repository make which split; the files themselves
-are downloaded whole, one when the one before is used up, into the cache that all Hugging Face
-tools share. So an interrupted download goes on where it stopped, and a second run needs no network.
-Without a network that is said at once: the libraries themselves would retry for half a minute.
+The `datasets` library determines the files of each split. Whole files are downloaded one after the
+other, as they are needed, into the cache that all Hugging Face tools share. So an interrupted
+download resumes, and a second run needs no network. A missing network is reported at once: the
+libraries would retry for half a minute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from slm.config import DEFAULT_SOURCE
-from slm.data.documents import Piece, first_sizes
+from slm.data.documents import DocumentPart, first_sizes
 from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
 from slm.errors import DataError, HubError, SlmError
@@ -46,14 +46,14 @@ _FORMATS: dict[str, Format] = {
     "parquet": "parquet",
     "text": "text",
 }
-"""What the kinds of data set that `datasets` finds are read as; others hold no text, or code."""
+"""Formats of the kinds of data set that `datasets` finds; other kinds contain no text, or code."""
 _NO_NETWORK_HINT = (
     "train on the built-in corpus with --source builtin, or on a file with --source PATH"
 )
 
 
 class HubSource:
-    """A data set of the hub; its own validation split is used where it has one."""
+    """A data set of the hub; its own validation split is used if it has one."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class HubSource:
         self._fraction = fraction
         self._seed = seed
         self._listing: dict[str, Any] | None = None
-        self._again: set[str] = set()  # files to download even though the cache has them
+        self._again: set[str] = set()  # files to download although they are cached
         self._online = False
         self._held_out = HeldOut(
             lambda: self._documents("train"), name=name, seed=seed, fraction=fraction, limit=limit
@@ -97,7 +97,7 @@ class HubSource:
 
     @property
     def has_validation(self) -> bool:
-        """Whether the data set is known to have a validation split of its own."""
+        """Whether the data set is known to have its own validation split."""
         listing = self._listing or _load_listing(self.name)
         return listing is not None and "validation" in listing["splits"]
 
@@ -120,13 +120,13 @@ class HubSource:
             self._again = {file for files in listing["splits"].values() for file in files}
         self._listing = None
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
         if "validation" in self._files():
             limit = self._limit if split == "train" else None
             return limited(self._documents(split), limit, name=f"{self.name} ({split})")
         return self._held_out.pieces(split)
 
-    def _documents(self, split: Split) -> Iterator[Piece]:
+    def _documents(self, split: Split) -> Iterator[DocumentPart]:
         for file in self._files()[split]:
             path = self._download(file)
             known = kind_of(path.name).format
@@ -155,7 +155,7 @@ class HubSource:
                 self._log(f"{problem}: using the cached copy of {self.name}")
                 return known
             raise HubError(
-                f"cannot fetch the data set {self.name}: {problem}", hint=_NO_NETWORK_HINT
+                f"cannot download the data set {self.name}: {problem}", hint=_NO_NETWORK_HINT
             )
         self._online = True
         with _hub_errors(self.name):
@@ -189,11 +189,11 @@ class HubSource:
 
 
 def unreachable(endpoint: str) -> str | None:
-    """Why the hub cannot be reached, in words; None if anything answers there.
+    """The reason why the hub cannot be reached; None if it responds.
 
-    Any HTTP answer counts, and so does any TLS trouble: those are for the libraries to report. The
-    name look-up has no timeout of its own, hence the thread. A slow line can set
-    HF_HUB_ETAG_TIMEOUT (seconds), as for the libraries.
+    Any HTTP response counts, and so do TLS errors: the libraries report those. Name resolution has
+    no timeout of its own, hence the thread. The environment variable HF_HUB_ETAG_TIMEOUT (seconds)
+    sets the timeout, as it does for the libraries.
     """
     seconds = PROBE_SECONDS
     with contextlib.suppress(ValueError):
@@ -226,9 +226,9 @@ def unreachable(endpoint: str) -> str | None:
 
 
 def quiet_datasets() -> ModuleType:
-    """The `datasets` library, imported now, its progress bars and log lines kept off the screen.
+    """Import the `datasets` library with its progress bars and log messages turned off.
 
-    A program that has imported the library before us keeps its own settings.
+    If the program has imported it before, its settings are not changed.
     """
     ours = "datasets" not in sys.modules
     import datasets
@@ -245,39 +245,39 @@ def quiet_datasets() -> ModuleType:
 
 @contextlib.contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
-    """Turn whatever the hub libraries raise into one error in our words."""
+    """Turn any exception of the hub libraries into a `HubError`."""
     quiet_datasets()
     try:
         yield
     except SlmError:
         raise
     except Exception as error:
-        raise _in_our_words(name, error) from error
+        raise _hub_error(name, error) from error
 
 
-def _in_our_words(name: str, error: Exception) -> HubError:
+def _hub_error(name: str, error: Exception) -> HubError:
     kinds = {type(cause).__name__ for cause in _chain(error)}
     if "GatedRepoError" in kinds:
         return HubError(
-            f"the data set {name} is gated: its owner must admit you",
-            hint="ask on its page, then log in with: hf auth login",
+            f"the data set {name} is gated: its owner has to grant you access",
+            hint="request access on its page, then log in with: hf auth login",
         )
     if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
         return HubError(
-            f"the hub has no data set {name} that you may read",
-            hint="check the name (owner/name); for a private one log in with: hf auth login",
+            f"the hub has no data set {name} that you can access",
+            hint="check the name (owner/name); for a private one, log in with: hf auth login",
         )
     if kinds & {"EmptyDatasetError", "DataFilesNotFoundError"}:
-        return HubError(f"the data set {name} has no files that can be read")
+        return HubError(f"the data set {name} has no readable files")
     if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
         return HubError(
-            f"the data set {name} is not wholly in the cache and the network is off",
+            f"the data set {name} is not completely in the cache, and there is no network",
             hint=_NO_NETWORK_HINT,
         )
     first_line = str(error).strip().split("\n")[0][:300]
     return HubError(
-        f"cannot fetch the data set {name}: {first_line or type(error).__name__}",
-        hint="try again; a download goes on where it stopped",
+        f"cannot download the data set {name}: {first_line or type(error).__name__}",
+        hint="try again; a download resumes where it stopped",
     )
 
 
@@ -289,7 +289,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _resolve(name: str, commit: str) -> dict[str, Any]:
-    """Which files make which split at a commit, as `datasets` finds it."""
+    """The files of each split at a commit, found by `datasets`."""
     with _hub_errors(name):
         builder = quiet_datasets().load_dataset_builder(name, revision=commit)
         prefix = f"hf://datasets/{name}@{commit}/"
@@ -300,14 +300,15 @@ def _resolve(name: str, commit: str) -> dict[str, Any]:
         kind = type(builder).__module__.rsplit(".", 1)[-1]
     if kind not in _FORMATS:
         raise DataError(
-            f"the data set {name} is of the kind {kind!r}, possible are {', '.join(_FORMATS)}",
+            f"the data set {name} has the unsupported kind {kind!r}, expected one of "
+            f"{', '.join(_FORMATS)}",
             hint="download it, convert it to text, and give that with --source PATH",
         )
     if "train" not in splits:
         found = ", ".join(splits) or "none"
         raise DataError(
             f"the data set {name} has no split 'train', found {found}",
-            hint="download it and choose a file with --source PATH",
+            hint="download it and give a file with --source PATH",
         )
     return {"format": _LISTING_FORMAT, "commit": commit, "kind": kind, "splits": splits}
 
@@ -319,7 +320,7 @@ def _listing_path(name: str) -> Path:
 
 
 def _load_listing(name: str) -> dict[str, Any] | None:
-    """The listing kept from an earlier run; anything odd counts as none."""
+    """The listing saved by an earlier run; None if there is none, or if it is invalid."""
     try:
         listing = strict_json(read_bounded(_listing_path(name), _LARGEST_LISTING_BYTES))
     except (OSError, ValueError):
@@ -339,7 +340,7 @@ def _load_listing(name: str) -> dict[str, Any] | None:
 
 
 def _is_inside(file: Any) -> bool:
-    """Whether this is the name of a file inside a repository, and leads nowhere else."""
+    """Whether this is the name of a file inside a repository."""
     return isinstance(file, str) and not {"", ".", ".."} & set(re.split(r"[/\\]", file))
 
 
@@ -347,4 +348,4 @@ def _save_listing(name: str, listing: dict[str, Any]) -> None:
     try:
         atomic_write(_listing_path(name), json.dumps(listing, indent=1))
     except (OSError, SlmError):
-        return  # a cache that cannot be written only means asking again
+        return  # without the cache, the hub is asked again

@@ -1,4 +1,4 @@
-"""The batches of a prepared data directory as tensors; `slm.data.batches` says which they are."""
+"""The batches of a prepared data directory as tensors; `slm.data.batches` defines them."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class DataLoader:
         if len(tokens) < 2:
             raise DataError(
                 f"the {split} split of {self.data_dir} has {counted(len(tokens), 'token')}, "
-                "at least 2 needed",
+                "expected at least 2",
                 hint="prepare more text",
             )
         length = min(self.block_size, len(tokens) - 1)
@@ -200,8 +200,8 @@ class DataLoader:
         tokens = self.directory.split(split).tokens
         if tokens < self.block_size + 1:
             raise DataError(
-                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, at least "
-                f"{self.block_size + 1:,} needed for one block of {self.block_size:,}",
+                f"the {split} split of {self.data_dir} has {counted(tokens, 'token')}, expected "
+                f"at least {self.block_size + 1:,} for one block of {self.block_size:,}",
                 hint="prepare more text, or choose a smaller block_size",
             )
         return count_windows(tokens, self.block_size)
@@ -229,7 +229,7 @@ class DataLoader:
         import torch
 
         arrays = inputs_and_targets(tokens, starts, length or self.block_size)
-        # Contiguous copies of their own, as the two arrays are views of one.
+        # Contiguous copies, since both arrays are views of one.
         x, y = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
         name = resolve_device("auto") if self.device == "auto" else self.device
         device = torch.device(name)
@@ -259,9 +259,9 @@ def shifted(starts: Indices, first: int, *, n_windows: int, n_tokens: int, seed:
     return (starts + np.array(offsets, np.int64)) % n_tokens
 
 
-def _count_of(wanted: int, tokens: TokenArray) -> int:
+def _count_of(token_id: int, tokens: TokenArray) -> int:
     """How often an id occurs, in bounded memory."""
     total = 0
     for start in range(0, len(tokens), 1 << 20):
-        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == wanted))
+        total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == token_id))
     return total

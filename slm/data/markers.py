@@ -1,9 +1,9 @@
-"""End-of-text markers in plain text: which of them separate documents, and the split.
+"""Splits plain text into documents at end-of-text markers.
 
-A marker alone on its line separates two documents, blanks aside. So does one at the start or end of
-a line. One between two texts on the same line (`one.<|endoftext|>Two`) separates them unless more
-markers of the file are alone on their lines. One within a sentence ("the marker <|endoftext|> ends
-a text") is text. The first markers of a file decide, so that it can be read as a stream.
+A marker alone on its line separates two documents, and so does one at the start or end of a line.
+One between two texts on the same line (`one.<|endoftext|>Two`) separates them unless more markers
+of the file are alone on their lines. One inside a sentence ("the marker <|endoftext|> ends a text")
+is text. The first markers of a file decide, so that it can be read as a stream.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 
-from slm.data.documents import PIECE_CHARS, Piece, safe_cut
+from slm.data.documents import PIECE_CHARS, DocumentPart, safe_cut
 from slm.data.suspects import special_token_in
 from slm.tokenizer.base import EOT_TEXT
 
 REACH = 64
-"""Characters before and after a marker that decide what it is; more blanks end a line."""
+"""Characters before and after a marker that decide its kind; more blanks count as a line's end."""
 COUNTED_MARKERS = 1_000
 COUNTED_CHARS = 64 << 20
-"""How much of a file is looked at for its markers before it is read."""
+"""How much of a file is searched for markers before it is read."""
 
 _BLANKS = " \t\r\f\v\x85\xa0\u2002\u2003\u2009\u202f\u3000\u200b\ufeff"
 _IN_A_SENTENCE = ",;:-\u2013\u2014=(&/+"
@@ -35,20 +35,20 @@ _CLEAR_SHARE = 0.9
 
 
 class Place(Enum):
-    """Where a marker is."""
+    """The context of a marker."""
 
     ALONE = auto()
     """Alone on its line."""
     EDGE = auto()
     """At the start or end of a line."""
     WRAPPED = auto()
-    """The same, but within a sentence that continues on the next line."""
+    """The same, but inside a sentence that continues on the next line."""
     JOINT = auto()
     """Between two texts on the same line."""
     SENTENCE = auto()
-    """Between blanks, within a sentence."""
+    """Between blanks, inside a sentence."""
     QUOTED = auto()
-    """In quotation marks or brackets, or before a comma or period: it is talked about."""
+    """In quotation marks or brackets, or before a comma or period: the text is about it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +56,8 @@ class Family:
     """Markers that programs use together; all of them separate.
 
     Attributes:
-        ends: those that come after a text.
-        starts: those that come before one.
+        ends: markers after a text.
+        starts: markers before a text.
     """
 
     ends: tuple[str, ...]
@@ -93,10 +93,10 @@ class Separators:
 
     Attributes:
         family: the markers.
-        places: where they separate; elsewhere they are text.
-        found: those of the markers that occur.
-        counts: how many are where.
-        is_partial: there are more than were counted.
+        places: the contexts in which they separate; elsewhere they are text.
+        found: the markers that occur.
+        counts: the number of markers per context.
+        is_partial: whether there may be more than were counted.
     """
 
     family: Family = USUAL
@@ -106,10 +106,10 @@ class Separators:
     is_partial: bool = False
 
     def note(self, name: str) -> str | None:
-        """What the user of a file should know about its markers; None: nothing.
+        """A note for the user of a file about its markers, or None.
 
         Args:
-            name: what to call the file.
+            name: the name of the file.
         """
         total, alone = self.counts.total(), self.counts[Place.ALONE]
         separating = _number(self.counts, self.places)
@@ -142,10 +142,10 @@ def _markers(number: int) -> str:
 
 
 def find_separators(blocks: Iterable[str]) -> Separators:
-    """What separates the documents of a text, decided by its first markers.
+    """Find the separators of a text's documents from its first markers.
 
     Args:
-        blocks: the text; no more of it is read than is needed.
+        blocks: the text; only the needed part is read.
     """
     seen: dict[Family, _Seen] = {}
     overlap = REACH + max(map(len, _ALL_MARKERS))
@@ -184,8 +184,8 @@ class _Seen:
     """The first markers of a family in a text.
 
     Attributes:
-        counts: how many are where.
-        lines: those up to the last marker that is counted; None: all that were looked at.
+        counts: the number of markers per context.
+        lines: the lines up to the last marker that is counted; None: all that were searched.
     """
 
     def __init__(self, family: Family) -> None:
@@ -201,7 +201,7 @@ class _Seen:
 
     @property
     def are_clear(self) -> bool:
-        """Whether markers that may also be something else do separate documents."""
+        """Whether markers that may also be something else clearly separate documents."""
         places = [Place.ALONE, Place.EDGE, Place.WRAPPED]
         if not (self._family.is_html and self._found.intersection(self._family.starts)):
             places.append(Place.JOINT)
@@ -213,8 +213,7 @@ class _Seen:
         self.counts[place_of(before, after, self._family.markers)] += 1
 
     def separators(self, lines: int, *, is_whole: bool) -> Separators:
-        """What the markers separate in a text of so many lines, of which all was looked at or
-        its beginning."""
+        """The separators of a text with `lines` lines; `is_whole`: all of it was searched."""
         names = tuple(marker for marker in self._family.markers if marker in self._found)
         places = _separating(self.counts, lines if self.lines is None else self.lines)
         is_partial = self.is_enough or not is_whole
@@ -226,23 +225,23 @@ def _number(counts: Counter[Place], places: Iterable[Place]) -> int:
 
 
 def _separating(counts: Counter[Place], lines: int) -> frozenset[Place]:
-    """Where markers separate in a text that has them in these places."""
+    """The contexts in which the markers of a text separate, from their counts."""
     places = {Place.ALONE, Place.EDGE}
     talked_about = counts[Place.SENTENCE] + counts[Place.QUOTED]
     for place in (Place.WRAPPED, Place.JOINT):
         if counts[place] >= max(counts[Place.ALONE], talked_about):
             places.add(place)
-    if counts[Place.SENTENCE] > 2 * lines:  # one line of many texts, not a sentence about markers
+    if counts[Place.SENTENCE] > 2 * lines:  # many texts on a line, not a sentence about markers
         places.add(Place.SENTENCE)
     return frozenset(places)
 
 
 def place_of(before: str, after: str, markers: tuple[str, ...]) -> Place:
-    """Where a marker is.
+    """The context of a marker.
 
     Args:
         before, after: up to `REACH` characters on each side.
-        markers: of its family; a marker next to it is as good as the end of a line.
+        markers: of its family; a marker next to it counts as the end of a line.
     """
     if before[-1:] in ("", "\n") and after[:1] in ("", "\n"):  # nearly all
         return Place.ALONE
@@ -264,7 +263,7 @@ def _is_quoted(before: str, after: str) -> bool:
     enclosing = before[-1:] + after[:1]
     if enclosing in _BRACKETS:
         return True
-    if enclosing in _QUOTES:  # an opening one, and not the end of what somebody said
+    if enclosing in _QUOTES:  # an opening quote, not the end of direct speech
         return not before[-2:-1].strip() or before[-2] in _IN_A_SENTENCE + "[{"
     is_word = not before or before[-1].isspace()
     return is_word and after[:1] in tuple(_PUNCTUATION) and not after[1:2].strip()
@@ -285,17 +284,17 @@ def _is_in_sentence(left: str) -> bool:
 
 def split_documents(
     blocks: Iterable[str], separators: Separators, *, piece_chars: int = PIECE_CHARS
-) -> Iterator[Piece]:
-    """The documents of a text in pieces; documents of white space alone are left out.
+) -> Iterator[DocumentPart]:
+    """The documents of a text, in parts; documents of white space are left out.
 
     The blanks around a separator on its line, and one newline on each side, belong to it.
     """
     markers, places = separators.family.markers, separators.places
     pattern = separators.family.pattern
     longest = max(map(len, markers))
-    pending = ""  # text of the current document that has not been handed on
-    begun = False  # a piece of the current document has been handed on
-    separated = False  # there are separators at all
+    pending = ""  # text of the current document that is not yielded yet
+    begun = False  # a part of the current document was yielded
+    separated = False  # a separator was found
     searched = 0
     for block in itertools.chain(blocks, (None,)):
         pending += block or ""
@@ -318,26 +317,25 @@ def split_documents(
         pending = pending[start:]
         while len(pending) > 2 * piece_chars:
             cut = safe_cut(pending[:piece_chars])
-            yield Piece(pending[:cut], ends_story=False)
+            yield DocumentPart(pending[:cut], ends_story=False)
             pending, begun, searched = pending[cut:], True, searched - cut
     yield from _last_piece(pending.removesuffix("\n") if separated else pending, begun)
 
 
-def _last_piece(text: str, begun: bool) -> Iterator[Piece]:
+def _last_piece(text: str, begun: bool) -> Iterator[DocumentPart]:
     if begun or (text and not text.isspace()):
-        yield Piece(text, ends_story=True)
+        yield DocumentPart(text, ends_story=True)
 
 
 def without_markers(
-    documents: Iterable[Piece], *, name: str, log: Callable[[str], None] | None = None
-) -> Iterator[Piece]:
-    """Documents without the markers at their starts and ends, as other programs' rows have them.
+    documents: Iterable[DocumentPart], *, name: str, log: Callable[[str], None] | None = None
+) -> Iterator[DocumentPart]:
+    """Documents without the markers at their starts and ends, which other programs put into rows.
 
     Args:
-        documents: in pieces; each is one text already, so that markers within it are text, of which
-            a note is made.
-        name: what to call them in notes.
-        log: called with a sentence when a marker is left out, and when one is kept.
+        documents: in parts; each is a whole document, so markers inside it are text.
+        name: the name of the file in notes.
+        log: is called with a sentence when a marker is left out, and when one is kept.
     """
     begins, is_said, is_said_inside = True, log is None, log is None
     for piece in documents:
@@ -366,7 +364,7 @@ def without_markers(
                 f"document{elsewhere}"
             )
         if text or not (begins and piece.ends_story):
-            yield Piece(text, piece.ends_story)
+            yield DocumentPart(text, piece.ends_story)
         begins = piece.ends_story
 
 

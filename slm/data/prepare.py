@@ -1,8 +1,8 @@
 """From text to token files: read, encode and write as a stream, in bounded memory.
 
-The files are written beside their places and renamed when all are whole. An older `meta.json` is
-taken away before the first rename and the new one comes last, so that a process killed at any
-moment leaves the old data, the new data, or a directory that says it is not prepared.
+The files are written under temporary names and renamed when all are complete. An older `meta.json`
+is removed before the first rename and the new one is written last, so a process that is killed at
+any moment leaves the old data, the new data, or a directory without `meta.json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.data.file_source import existing_path
 from slm.data.shards import (
     FORMAT,
@@ -56,12 +56,12 @@ Stage = Literal["tokenizer", "train", "validation"]
 
 @dataclass(frozen=True)
 class PrepareProgress:
-    """How far the preparation is.
+    """The progress of the preparation.
 
     Attributes:
-        stage: fitting the tokenizer, or which split is being encoded.
-        stories, bytes, tokens: done so far in this stage.
-        fraction: share of the stage that is done, 0 to 1; None when it cannot be known.
+        stage: fitting the tokenizer, or the split that is being encoded.
+        stories, bytes, tokens: processed so far in this stage.
+        fraction: the completed fraction of the stage, 0 to 1; None if unknown.
     """
 
     stage: Stage
@@ -83,16 +83,16 @@ def prepare(
     progress: Callable[[PrepareProgress], None] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> DataDirectory:
-    """Make a prepared data directory, or open it at once when it is there already.
+    """Make a prepared data directory, or open it if it already exists.
 
     Args:
         source: a source, or its specification for `open_source`.
         tokenizer_spec: `bpe:4096`, `gpt2-8k`, `bytes`, ..., or a saved tokenizer's path.
-        out_dir: the directory; other files in it stay as they are.
-        force: do it again even if nothing changed, and fetch data sets again.
-        limit, validation_fraction, seed: for `open_source`, when `source` is a specification.
-        progress: called a few times a second or less, from this thread.
-        log: called with a sentence when there is something to tell.
+        out_dir: the directory; other files in it are not touched.
+        force: prepare again even if nothing changed, and download data sets again.
+        limit, validation_fraction, seed: for `open_source`, if `source` is a specification.
+        progress: is called a few times per second at most, from this thread.
+        log: is called with sentences for the user.
 
     Raises:
         UsageError, DataError, HubError: the source cannot be used, or the directory has files of
@@ -127,19 +127,19 @@ def prepare(
 
 
 def _refuse_foreign(out_dir: Path) -> None:
-    """Refuse a directory in which another program, or the user, keeps files under our names.
+    """Refuse a directory that has files under our names that we did not write.
 
     Raises:
-        UsageError: such a file is there.
+        UsageError: there is such a file.
     """
-    # A description is ours, whole or damaged; without one, a killed preparation left its lock.
+    # A description is ours, even if damaged; without one, a killed preparation left its lock.
     if _is_described(out_dir) or (out_dir / LOCK_FILE).exists():
         return
     for name in (META_FILE, TOKENIZER_FILE, *(f"{split}.bin" for split in SPLITS)):
         if (out_dir / name).exists():
             raise UsageError(
                 f"{out_dir / name} was not made by slm prepare, which would replace it",
-                hint="choose another folder for the data, or move the file elsewhere",
+                hint="choose another folder for the data, or move the file",
             )
 
 
@@ -162,13 +162,13 @@ def _request(tokenizer_spec: str) -> dict[str, Any]:
 
 
 def is_made_from(directory: DataDirectory, source: Source, tokenizer_spec: str) -> bool:
-    """Whether a directory holds what these would make now."""
+    """Whether a directory was made from this source with this tokenizer."""
     meta = directory.meta
     return meta.source == source.identity() and meta.request == _request(tokenizer_spec)
 
 
 def _up_to_date(out_dir: Path, source: Source, tokenizer_spec: str) -> DataDirectory | None:
-    """The directory, if it holds exactly what is asked for and its files have their sizes."""
+    """The directory, if it was made from this source and its files have the right sizes."""
     try:
         directory = DataDirectory.open(out_dir)
     except DataError:
@@ -178,7 +178,7 @@ def _up_to_date(out_dir: Path, source: Source, tokenizer_spec: str) -> DataDirec
 
 
 def _remove_leftovers(out_dir: Path) -> None:
-    """Remove what a killed preparation left beside whole data, where that may be done."""
+    """Remove temporary files of a killed preparation, if the directory is not locked."""
     if any(out_dir.glob(f"{PARTIAL_PREFIX}*")):
         with contextlib.suppress(RunLockedError, WriteError), directory_lock(out_dir):
             remove_partials(out_dir)
@@ -198,10 +198,10 @@ def _write(
     out_dir: Path,
     progress: Callable[[PrepareProgress], None] | None,
 ) -> None:
-    """Encode both splits and put all files in place; the caller holds the lock."""
+    """Encode both splits and write all files; the caller holds the lock."""
     from slm.tokenizer import build_tokenizer, save_tokenizer
 
-    # Taken first: a file that changes meanwhile is noticed next time.
+    # Taken first: if a file changes meanwhile, the next preparation notices.
     identity, request = source.identity(), _request(tokenizer_spec)
     report = progress or (lambda event: None)
     tokenizer = build_tokenizer(tokenizer_spec, lambda: _training_texts(source, report))
@@ -218,17 +218,17 @@ def _write(
                 report(writer.progress(split, _fraction(source, split, writer)))
             if writer.stories == 0:
                 raise DataError(
-                    f"{source.name} gives no {split} stories",
-                    hint="use more text, or another share to hold out",
+                    f"{source.name} has no {split} stories",
+                    hint="use more text, or another --validation-fraction",
                 )
             splits[split] = {"file": name, **writer.finish()}
             writers.append(stream)
         with write_errors(out_dir):
-            for stream in writers:  # the disk may yet say no: ask before the old data go
+            for stream in writers:  # the disk may be full: check before removing the old data
                 stream.flush()
                 os.fsync(stream.fileno())
             meta_path.unlink(missing_ok=True)
-            fsync_directory(out_dir)  # or the disk may see the new files before this
+            fsync_directory(out_dir)  # or the new files may reach the disk before this
     tokenizer_path = out_dir / TOKENIZER_FILE
     save_tokenizer(tokenizer, tokenizer_path)
     meta = {
@@ -253,7 +253,7 @@ def _write(
 
 
 class _SplitWriter:
-    """Writes the ids of pieces into one token file, counting and checksumming on the way."""
+    """Writes the ids of parts into one token file, with counts and checksums."""
 
     def __init__(self, stream: BinaryIO, tokenizer: Tokenizer) -> None:
         self._stream = stream
@@ -268,7 +268,7 @@ class _SplitWriter:
         self.bytes = 0
         self.tokens = 0
 
-    def add(self, pieces: list[Piece], ids_of_pieces: list[Ids]) -> None:
+    def add(self, pieces: list[DocumentPart], ids_of_pieces: list[Ids]) -> None:
         parts = []
         for piece, ids in zip(pieces, ids_of_pieces, strict=True):
             text = piece.text
@@ -288,7 +288,7 @@ class _SplitWriter:
         del self._waiting[:whole]
 
     def finish(self) -> dict[str, Any]:
-        """Write what waits, and describe the file."""
+        """Write the buffered ids, and describe the file."""
         self._put(bytes(self._waiting))
         self._waiting.clear()
         return {
@@ -310,9 +310,9 @@ class _SplitWriter:
         self._size += len(content)
 
 
-def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Pieces in lists that are large enough to encode fast and small enough to hold."""
-    batch: list[Piece] = []
+def _batches(pieces: Iterable[DocumentPart]) -> Iterator[list[DocumentPart]]:
+    """Parts in lists, large enough to encode fast and small enough for memory."""
+    batch: list[DocumentPart] = []
     characters = 0
     for piece in pieces:
         batch.append(piece)
@@ -325,11 +325,11 @@ def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
 
 
 def _encoded(
-    batches: Iterable[list[Piece]], tokenizer: Tokenizer
-) -> Iterator[tuple[list[Piece], list[Ids]]]:
+    batches: Iterable[list[DocumentPart]], tokenizer: Tokenizer
+) -> Iterator[tuple[list[DocumentPart], list[Ids]]]:
     """Batches with their ids. The next batch is read while one is encoded in another thread."""
     with ThreadPoolExecutor(1, "encoder") as encoder:
-        waiting: tuple[list[Piece], Future[list[Ids]]] | None = None
+        waiting: tuple[list[DocumentPart], Future[list[Ids]]] | None = None
         try:
             for batch in batches:
                 future = encoder.submit(tokenizer.encode_batch, [piece.text for piece in batch])
@@ -338,12 +338,12 @@ def _encoded(
                 waiting = (batch, future)
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
-        finally:  # who is interrupted waits for the batch at hand only
+        finally:  # after an interrupt, only the current batch is waited for
             encoder.shutdown(wait=False, cancel_futures=True)
 
 
 def _training_texts(source: Source, report: Callable[[PrepareProgress], None]) -> Iterator[str]:
-    """The training text; a tokenizer that is fitted to it takes as much as it needs."""
+    """The training text; a tokenizer that is fitted to it reads as much as it needs."""
     characters = stories = reported = 0
     for piece in source.pieces("train"):
         yield piece.text
@@ -355,7 +355,7 @@ def _training_texts(source: Source, report: Callable[[PrepareProgress], None]) -
 
 
 def _fraction(source: Source, split: str, writer: _SplitWriter) -> float | None:
-    """Share of the training split that is done, by stories or bytes, whichever is known."""
+    """The completed fraction of the training split, by stories or bytes, if either is known."""
     if split != "train":
         return None
     shares = [

@@ -7,8 +7,8 @@
                                 checksum of the rest
 
 Opening checks the description and the sizes. The first use of a split checks every byte of it, and
-that no id is above the vocabulary; that of the tokenizer checks its file. Nothing in a directory is
-trusted: it may come from a stranger.
+that every id is in the vocabulary; the first use of the tokenizer checks its file. Nothing in a
+directory is trusted: it may come from someone else.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ class _Record(BaseModel):
 
 
 class SplitMeta(_Record):
-    """What `meta.json` says about one split."""
+    """The entry of one split in `meta.json`."""
 
     file: FileName
     tokens: Count
-    """Token ids, the end-of-text tokens included."""
+    """Number of tokens, end-of-text tokens included."""
     stories: Count
     bytes: Count
-    """UTF-8 bytes of the stories alone, separators left out."""
+    """UTF-8 bytes of the stories, without separators."""
     longest_story: Count
-    """Tokens of the longest story, its end-of-text token included."""
+    """Tokens of the longest story, including its end-of-text token."""
     size: Count
     """Bytes of the token file."""
     crc32: list[Crc]
@@ -68,7 +68,7 @@ class SplitMeta(_Record):
 
 
 class TokenizerMeta(_Record):
-    """What `meta.json` says about the tokenizer."""
+    """The entry of the tokenizer in `meta.json`."""
 
     name: str
     fingerprint: str
@@ -96,18 +96,18 @@ class DataMeta(_Record):
     splits: Splits
     tokenizer: TokenizerMeta
     source: dict[str, Any]
-    """The source's identity: what decided the text."""
+    """The source's identity, which determines the text."""
     request: dict[str, Any]
-    """What else was asked for: the tokenizer's specification."""
+    """The tokenizer's specification."""
     details: dict[str, Any]
-    """What became known while reading, as a data set's commit."""
+    """Facts known after reading, such as a data set's commit."""
     created_by: str
     checksum: str
-    """SHA-256 of all that stands before it, which is checked before anything else."""
+    """SHA-256 of everything before it; it is checked first."""
 
     @property
     def source_name(self) -> str:
-        """What a user gives as `source` to mean this text."""
+        """The `source` setting that refers to this text."""
         train = self.source.get("train")
         if isinstance(train, dict) and "path" not in self.source:  # a folder of two files
             return Path(str(train.get("path"))).parent.as_posix()
@@ -126,7 +126,7 @@ class DataMeta(_Record):
 
 
 def dtype_for(vocab_size: int) -> Dtype:
-    """The smallest number format that holds every id."""
+    """The smallest dtype for all ids."""
     return "uint16" if vocab_size <= 1 << 16 else "uint32"
 
 
@@ -150,7 +150,7 @@ class DataDirectory:
         """Open a directory, checking its description and the sizes of its files.
 
         Raises:
-            DataError: not a prepared directory, of another version, or damaged.
+            DataError: it is not a prepared directory, has another version, or is damaged.
         """
         path = Path(path)
         meta = _read_meta(path)
@@ -160,13 +160,13 @@ class DataDirectory:
         return cls(path, meta)
 
     def split(self, split: str) -> SplitMeta:
-        """What `meta.json` says about a split.
+        """The description of a split.
 
         Raises:
             DataError: there is no such split.
         """
         if split not in ("train", "validation"):
-            raise DataError(f"there is no split {split!r}, expected 'train' or 'validation'")
+            raise DataError(f"unknown split {split!r}, expected 'train' or 'validation'")
         record: SplitMeta = getattr(self.meta.splits, split)
         return record
 
@@ -174,7 +174,7 @@ class DataDirectory:
         """The ids of a split, memory-mapped and read-only; the first call checks all of them.
 
         Raises:
-            DataError: the file is damaged or holds an id above the vocabulary.
+            DataError: the file is damaged, or an id is not in the vocabulary.
         """
         if split not in self._verified:
             self._verified[split] = self._map_and_verify(self.split(split))
@@ -185,8 +185,8 @@ class DataDirectory:
         """The tokenizer that made the ids.
 
         Raises:
-            DataError: its file is missing or damaged, or it is not the one that is described.
-            TokenizerError: its file is none of a tokenizer.
+            DataError: its file is missing or damaged, or another tokenizer's.
+            TokenizerError: its file is not a tokenizer's.
         """
         file, expected = self.path / TOKENIZER_FILE, self.meta.tokenizer
         try:
@@ -194,9 +194,7 @@ class DataDirectory:
         except OSError as error:
             raise _damaged(f"cannot read {file}: {error.strerror or error}") from None
         if hashlib.sha256(content).hexdigest() != expected.sha256:
-            raise _damaged(
-                f"{file} is not what was written: its SHA-256 differs from {META_FILE}'s"
-            )
+            raise _damaged(f"{file} is damaged: its SHA-256 differs from the one in {META_FILE}")
         tokenizer = tokenizer_from_bytes(content, source=str(file))
         found = (tokenizer.fingerprint, tokenizer.vocab_size, tokenizer.eot_id)
         if found != (expected.fingerprint, expected.vocab_size, expected.eot_id):
@@ -210,13 +208,13 @@ class DataDirectory:
     def fingerprint(self) -> str:
         """SHA-256 (hexadecimal) over the checksums of both splits and the tokenizer's fingerprint.
 
-        Equal fingerprints, equal ids in equal order.
+        Equal fingerprints mean equal ids in equal order.
         """
         splits = self.meta.splits.model_dump(mode="json")
         return fingerprint_of({"splits": splits, "tokenizer": self.meta.tokenizer.fingerprint})
 
     def bytes_per_token(self, split: str) -> float:
-        """UTF-8 bytes of text for each token of a split; nan when it has none."""
+        """UTF-8 bytes of text per token of a split; NaN for an empty split."""
         record = self.split(split)
         return record.bytes / record.tokens if record.tokens else math.nan
 
@@ -243,8 +241,8 @@ class DataDirectory:
             if int(chunk.max()) >= vocab_size:
                 position = int(np.argmax(chunk >= vocab_size))
                 raise _damaged(
-                    f"{file} holds id {int(chunk[position])} at position {start + position:,}, "
-                    f"above the vocabulary of {vocab_size:,} ids"
+                    f"{file} contains the id {int(chunk[position])} at position "
+                    f"{start + position:,}, expected ids below {vocab_size:,}"
                 )
         return tokens
 
@@ -273,20 +271,20 @@ def _read_meta(path: Path) -> DataMeta:
     if status is None:
         raise DataError(
             f"the data directory {path} does not exist",
-            hint=f"if it was moved, give its new place; `{_MAKING}` makes one from text",
+            hint=f"if it was moved, give its new path; `{_MAKING}` makes one from text",
         )
     if not stat.S_ISDIR(status.st_mode):
         raise DataError(
             f"{path} is a file, not a folder of prepared data",
-            hint=f"text as it is goes with: {command_line('--source', path)}",
+            hint=f"to use it as text: {command_line('--source', path)}",
         )
     try:
         content = read_bounded(file, LARGEST_META_BYTES)
     except FileNotFoundError:
         inside = sorted(found.parent for found in path.glob(f"*/{META_FILE}"))[:3]
         raise DataError(
-            f"{path} holds no prepared data ({META_FILE} is missing)",
-            hint=f"a folder of text goes with: {command_line('--source', path)}"
+            f"{path} contains no prepared data ({META_FILE} is missing)",
+            hint=f"for a folder of text: {command_line('--source', path)}"
             if not inside
             else f"prepared data are in {' and '.join(command_line(found) for found in inside)}",
         ) from None
@@ -297,10 +295,11 @@ def _read_meta(path: Path) -> DataMeta:
     except ValueError as error:
         raise _damaged(f"{file} is not valid JSON: {error}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT:
-        raise _damaged(f"{file} is not the description of prepared data")
+        raise _damaged(f"{file} does not describe prepared data")
     if table.get("version") != VERSION:
         raise DataError(
-            f"{file} is of version {shown(table.get('version'))}, this program reads {VERSION}",
+            f"{file} has version {shown(table.get('version'))}, this program reads version "
+            f"{VERSION}",
             hint="use the version of slm that wrote it, or prepare the data again",
         )
     if not is_sealed(content):
@@ -309,6 +308,6 @@ def _read_meta(path: Path) -> DataMeta:
         return DataMeta.model_validate(table)
     except ValidationError as error:
         first: Mapping[str, Any] = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part)[:40] for part in first["loc"][:4])
+        key = ".".join(str(part)[:40] for part in first["loc"][:4])
         message = str(first["msg"]).removeprefix("Value error, ")
-        raise _damaged(f"{file}: {place + ': ' if place else ''}{message[:200]}") from None
+        raise _damaged(f"{file}: {key + ': ' if key else ''}{message[:200]}") from None

@@ -1,7 +1,7 @@
-"""Where text comes from: the built-in corpus, files, folders, and Hugging Face data sets.
+"""Sources of text: the built-in corpus, files, folders, and Hugging Face data sets.
 
 Every source streams the documents of its two splits, `train` and `validation`, and has an identity
-that changes when its text may have changed.
+that changes if its text may have changed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from slm.config import DataConfig
-from slm.data.documents import Piece, pieces_of
+from slm.data.documents import DocumentPart, pieces_of
 from slm.data.file_names import shard_note
 from slm.data.file_source import FileSource, existing_path
 from slm.data.folder_source import open_folder
@@ -21,7 +21,7 @@ from slm.data.splits import Split, split_plan
 from slm.errors import UsageError, did_you_mean, shown
 
 BUILTIN_STORIES = 20_000
-"""Training stories of the built-in corpus when no limit is given."""
+"""Training stories of the built-in corpus by default."""
 BUILTIN_STORY_BYTES = 895.0
 
 
@@ -30,32 +30,32 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it: `builtin`, a path, or a data set's name."""
+        """The name for users: `builtin`, a path, or a data set's name."""
 
     @property
     def expected_stories(self) -> int | None:
-        """About how many training stories there are, for progress; None when unknown."""
+        """The approximate number of training stories, for progress; None if unknown."""
 
     @property
     def expected_bytes(self) -> int | None:
-        """About how many bytes the files of the training text have; None when unknown. Where part
-        of them is held out, it is included."""
+        """The approximate size of the training text in bytes, including a part that is held out;
+        None if unknown."""
 
     @property
     def story_bytes(self) -> float | None:
-        """About how long a story is, where `limit` can ask for as many as one wants; else None."""
+        """The mean size of a story in bytes if `limit` selects their number; otherwise None."""
 
     def identity(self) -> dict[str, Any]:
-        """All that decides the text, as JSON data; needs no network and reads no text."""
+        """Everything that determines the text, as JSON data; needs no network, reads no text."""
 
     def details(self) -> dict[str, Any]:
-        """What became known while reading, as the revision of a data set; JSON data."""
+        """Facts that are known after reading, such as a data set's revision; JSON data."""
 
     def forget(self) -> None:
-        """Drop what was fetched before, so that the next reading fetches it again."""
+        """Discard downloaded files, so that the next reading downloads them again."""
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
-        """The documents of a split in pieces, streaming.
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+        """Stream the documents of a split, in parts.
 
         Raises:
             DataError: the text cannot be read, or there is none.
@@ -150,7 +150,7 @@ def _looks_like_path(spec: str) -> bool:
 
 
 class BuiltinSource:
-    """Stories told by the project's own generator."""
+    """Stories of the project's own generator, `storyworld`."""
 
     name = "builtin"
     expected_bytes = None
@@ -178,7 +178,7 @@ class BuiltinSource:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
         from storyworld import story_at
 
         plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self.expected_stories)

@@ -1,8 +1,8 @@
-"""Which documents train and which are held out, decided as they stream by.
+"""Assigns the documents of a stream to the training and the validation split.
 
-Each document's split follows from a hash of (seed, its number), so no list of documents is ever
-kept. One of the first two documents trains and the other is held out, whatever the hash says, so
-that two documents are enough for two splits. A text of one document is cut instead.
+Each document's split follows from a hash of (seed, its index), so no list of documents is kept. One
+of the first two documents is for training and the other is held out, whatever the hash, so two
+documents are enough for two splits. A text of a single document is cut instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.errors import DataError
 
 Split = Literal["train", "validation"]
@@ -29,8 +29,8 @@ def split_of(index: int, *, seed: int, fraction: float) -> Split:
 
 
 def split_plan(*, seed: int, fraction: float, limit: int | None) -> Iterator[Split]:
-    """The splits of documents 0, 1, 2, ...; ends when `limit` documents train (at the least two
-    documents, so that both splits have one)."""
+    """The splits of documents 0, 1, 2, ...; ends when `limit` documents are for training (and after
+    at least two documents, so that both splits have one)."""
     in_training = 0
     for index in itertools.count():
         if index >= 2 and limit is not None and in_training >= limit:
@@ -40,7 +40,9 @@ def split_plan(*, seed: int, fraction: float, limit: int | None) -> Iterator[Spl
         yield split
 
 
-def limited(pieces: Iterator[Piece], limit: int | None, *, name: str) -> Iterator[Piece]:
+def limited(
+    pieces: Iterator[DocumentPart], limit: int | None, *, name: str
+) -> Iterator[DocumentPart]:
     """The first `limit` documents of a stream, or all of it.
 
     Raises:
@@ -53,22 +55,22 @@ def limited(pieces: Iterator[Piece], limit: int | None, *, name: str) -> Iterato
         if stories == limit:
             return
     if stories == 0:
-        raise DataError(f"{name} holds no text")
+        raise DataError(f"{name} contains no text")
 
 
 class HeldOut:
     """Two splits made of one stream of documents.
 
     Args:
-        documents: opens the stream; called once or twice for each split.
-        name: what to call the text in errors.
-        seed, fraction: decide which documents are held out.
-        limit: use only this many documents for training; none: all.
+        documents: opens the stream; is called once or twice for each split.
+        name: the name of the text in errors.
+        seed, fraction: determine which documents are held out.
+        limit: the number of documents for training; None: all.
     """
 
     def __init__(
         self,
-        documents: Callable[[], Iterator[Piece]],
+        documents: Callable[[], Iterator[DocumentPart]],
         *,
         name: str,
         seed: int,
@@ -82,8 +84,8 @@ class HeldOut:
         self._limit = limit
         self._single_chars: int | None = None  # 0: more than one document
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
-        """The documents of a split, in pieces.
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+        """The documents of a split, in parts.
 
         Raises:
             DataError: there is no text, or too little for two splits.
@@ -114,19 +116,19 @@ class HeldOut:
             characters += len(piece.text)
             ended = piece.ends_story
         if characters == 0:
-            raise DataError(f"{self._name} holds no text", hint="an empty file cannot be learned")
+            raise DataError(f"{self._name} contains no text", hint="give a file that is not empty")
         if characters == 1:
-            raise DataError(f"{self._name} holds 1 character, too few to hold some out")
+            raise DataError(f"{self._name} has 1 character, too few for two splits")
         return characters
 
-    def _cut(self, split: Split, characters: int) -> Iterator[Piece]:
-        """The first characters train, the last are held out, and each end ends a story."""
+    def _cut(self, split: Split, characters: int) -> Iterator[DocumentPart]:
+        """The first characters are for training, the last are held out; each end ends a story."""
         cut = min(max(int(characters * (1 - self._fraction)), 1), characters - 1)
         position = 0
         for piece in self._documents():
             start, end = position, position + len(piece.text)
             position = end
             if split == "train" and start < cut:
-                yield Piece(piece.text[: cut - start], ends_story=end >= cut)
+                yield DocumentPart(piece.text[: cut - start], ends_story=end >= cut)
             elif split == "validation" and end > cut:
-                yield Piece(piece.text[max(0, cut - start) :], ends_story=end == characters)
+                yield DocumentPart(piece.text[max(0, cut - start) :], ends_story=end == characters)

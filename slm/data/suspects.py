@@ -1,7 +1,7 @@
-"""What in a text is probably not meant as text, and is learned all the same: the user is told.
+"""Notes about text that is probably not meant to be learned, such as special tokens and licenses.
 
-Programs write dozens of special tokens. Those that separate documents here are in
-`slm.data.markers`; others are letters like any other, which is rarely what the user expects.
+Programs write dozens of special tokens. Those that separate documents are in `slm.data.markers`;
+all others are learned as ordinary text, which users rarely expect.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from slm.tokenizer.base import EOT_TEXT
 
 _LEAST_COUNT = 3
-"""A text may speak of a token now and then."""
+"""A text may mention a token now and then."""
 _SHOWN = 3
 _OVERLAP = 64
 _BEGINS = ("<|", "<\uff5c", "&lt;|")
@@ -26,14 +26,14 @@ _LICENSE = re.compile(r"\*\*\* ?(?:START|END) OF (?:THE|THIS) PROJECT GUTENBERG"
 
 
 class Suspects:
-    """Counts what looks like special tokens, and finds licenses, while a text passes by."""
+    """Counts strings that look like special tokens, and finds licenses, in a stream of text."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._has_license = False
 
     def watched(self, blocks: Iterable[str]) -> Iterator[str]:
-        """The same blocks, which are looked at on the way."""
+        """The same blocks, which are searched on the way."""
         end = ""
         for block in blocks:
             window = end + block
@@ -45,11 +45,11 @@ class Suspects:
             yield block
 
     def notes(self, name: str, separators: Iterable[str]) -> Iterator[str]:
-        """What the user of a file should know.
+        """Notes for the user of a file.
 
         Args:
-            name: what to call the file.
-            separators: the markers that separate its documents, or were judged already.
+            name: the name of the file.
+            separators: markers that separate documents, or that were reported already.
         """
         for separator in separators:
             self._counts.pop(separator, None)
@@ -58,18 +58,18 @@ class Suspects:
             shown = ", ".join(f"{token} ({self._counts[token]:,})" for token in tokens[:_SHOWN])
             more = f" and {len(tokens) - _SHOWN:,} more" if len(tokens) > _SHOWN else ""
             yield (
-                f"note: {name}: what looks like special tokens is learned as text: {shown}{more}; "
-                f"{EOT_TEXT} is what separates documents"
+                f"note: {name}: strings that look like special tokens are learned as text: "
+                f"{shown}{more}; only {EOT_TEXT} separates documents"
             )
         if self._has_license:
             yield (
-                f"note: {name}: the license of Project Gutenberg is learned as text; to leave it "
-                "out, remove the lines up to '*** START OF' and from '*** END OF' on"
+                f"note: {name}: the Project Gutenberg license is learned as text; to leave it out, "
+                "remove the lines up to '*** START OF' and from '*** END OF' on"
             )
 
 
 def special_token_in(text: str) -> str | None:
-    """The first special token of a text whose kind no prose has; None: there is none."""
+    """The first special token of a text that cannot be prose; None if there is none."""
     if not any(begin in text for begin in _BEGINS):
         return None
     return next((m[0] for m in _TOKEN.finditer(text) if m[0].startswith(_BEGINS)), None)

@@ -183,7 +183,7 @@ def evaluate_pieces(
 
     Args:
         model, tokenizer: of the same training.
-        pieces: as `slm.data.documents.Piece`.
+        pieces: as `slm.data.documents.DocumentPart`.
         batch_tokens, autocast, scorer, on_progress: see `evaluate_ids`.
 
     Raises:

@@ -46,14 +46,14 @@ class Window(NamedTuple):
 class _StoryCutter:
     """Takes one story in pieces and gives its windows, holding little more than a piece."""
 
-    def __init__(self, block_size: int, eot_id: int) -> None:
+    def __init__(self, block_size: int, bos_id: int) -> None:
         self.block_size = block_size
         self.stride = max(1, block_size // 2)
-        self.eot_id = eot_id
+        self.bos_id = bos_id
         self._begin()
 
     def _begin(self) -> None:
-        self._held: Ids = np.array([self.eot_id], dtype=np.uint32)
+        self._held: Ids = np.array([self.bos_id], dtype=np.uint32)
         self._n_scored = 0  # of the held ids, the first not counted
         self._first = True
 
@@ -82,7 +82,9 @@ class _StoryCutter:
         return window
 
 
-def story_windows(pieces: Iterable[TokenArray], eot_id: int, block_size: int) -> Iterator[Window]:
+def story_windows(
+    pieces: Iterable[TokenArray], eot_id: int, block_size: int, *, bos_id: int | None = None
+) -> Iterator[Window]:
     """Cut a stream of stories into windows of at most `block_size` predictions.
 
     Args:
@@ -90,8 +92,9 @@ def story_windows(pieces: Iterable[TokenArray], eot_id: int, block_size: int) ->
             then no end-of-text token is scored.
         eot_id: the end-of-text token.
         block_size: the model's context length.
+        bos_id: the token that begins each story; None: the end-of-text token.
     """
-    cutter = _StoryCutter(block_size, eot_id)
+    cutter = _StoryCutter(block_size, eot_id if bos_id is None else bos_id)
     for piece in pieces:
         start = 0
         for end in (np.flatnonzero(piece == eot_id) + 1).tolist():

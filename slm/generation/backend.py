@@ -33,11 +33,11 @@ MIN_BATCH_SIZE = 32
 BATCH_SIZE = 64
 """Default of the sequences that run together."""
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 def build_engine(
-    model: GPT, n_slots: int, *, dtype: str = "auto", say: Say | None = None
+    model: GPT, n_slots: int, *, dtype: str = "auto", log: Log | None = None
 ) -> Engine:
     """The fastest engine for a model on its device.
 
@@ -45,13 +45,13 @@ def build_engine(
         model: on a CPU its weights are copied.
         n_slots: how many sequences can run at the same time.
         dtype: one of `GENERATION_DTYPES`, or auto.
-        say: called with what takes long, and why a slower engine is used.
+        log: called with what takes long, and why a slower engine is used.
 
     Raises:
         DeviceError: the device cannot compute in the dtype.
     """
     if model.device.type == "cpu":
-        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, say)
+        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, log)
         if native is not None:
             return native
     return _torch_engine(model, n_slots, dtype)
@@ -63,12 +63,12 @@ def build_generator(
     *,
     dtype: str = "auto",
     batch_size: int = BATCH_SIZE,
-    say: Say | None = None,
+    log: Log | None = None,
 ) -> Generator:
     """A generator with the fastest engine for a model on its device.
 
     Args:
-        model, dtype, say: see `build_engine`.
+        model, dtype, log: see `build_engine`.
         tokenizer: the one that the model was trained with.
         batch_size: how many sequences run together at most. On a CPU fewer do if their keys and
             values would need more than `CACHE_BYTES`; the others follow.
@@ -79,7 +79,7 @@ def build_generator(
     """
     if model.device.type == "cpu":
         n_slots = _fitting_batch_size(model.config, dtype, batch_size)
-        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, say)
+        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, log)
         if native is not None:
             return Generator(native, tokenizer)
     return Generator(_torch_engine(model, batch_size, dtype), tokenizer)
@@ -90,14 +90,14 @@ def load_generator(
     *,
     device: str = "auto",
     dtype: str = "auto",
-    say: Say | None = None,
+    log: Log | None = None,
 ) -> Generator:
     """A generator for a checkpoint; without PyTorch if native code can run it.
 
     Args:
         checkpoint: read and verified.
         device: where to compute, or auto.
-        dtype, say: see `build_engine`.
+        dtype, log: see `build_engine`.
 
     Raises:
         DeviceError: the device is not available, or cannot compute in the dtype.
@@ -105,14 +105,14 @@ def load_generator(
     """
     if not devices.is_surely_cpu(device):
         model = checkpoint.build_model(devices.resolve_device(device))
-        return build_generator(model, checkpoint.tokenizer, dtype=dtype, say=say)
+        return build_generator(model, checkpoint.tokenizer, dtype=dtype, log=log)
     return generator_from_weights(
         checkpoint.config.model,
         checkpoint.weights,
         checkpoint.build_model,
         checkpoint.tokenizer,
         dtype=dtype,
-        say=say,
+        log=log,
     )
 
 
@@ -124,7 +124,7 @@ def generator_from_weights(
     *,
     dtype: str = "auto",
     batch_size: int = BATCH_SIZE,
-    say: Say | None = None,
+    log: Log | None = None,
 ) -> Generator:
     """A generator on the CPU; the model itself is built only if native code cannot run it.
 
@@ -132,19 +132,19 @@ def generator_from_weights(
         config: the shape of the model.
         weights: returns the arrays of `GPT.state_dict()` by name; they are copied.
         build_model: returns the model with these weights.
-        tokenizer, dtype, batch_size, say: see `build_generator`.
+        tokenizer, dtype, batch_size, log: see `build_generator`.
 
     Raises:
         DeviceError: the CPU cannot compute in the dtype.
     """
     n_slots = _fitting_batch_size(config, dtype, batch_size)
-    native = _native_engine(config, weights, n_slots, dtype, say)
+    native = _native_engine(config, weights, n_slots, dtype, log)
     if native is not None:
         return Generator(native, tokenizer)
     return Generator(_torch_engine(build_model(), batch_size, dtype), tokenizer)
 
 
-def build_int8_engine(model: GPT, n_slots: int, *, say: Say | None = None) -> NativeEngine:
+def build_int8_engine(model: GPT, n_slots: int, *, log: Log | None = None) -> NativeEngine:
     """The native engine with int8 weights.
 
     Raises:
@@ -152,7 +152,7 @@ def build_int8_engine(model: GPT, n_slots: int, *, say: Say | None = None) -> Na
     """
     if model.device.type != "cpu":
         raise _no_int8(model)
-    native = _native_engine(model.config, lambda: arrays_of(model), n_slots, "int8", say)
+    native = _native_engine(model.config, lambda: arrays_of(model), n_slots, "int8", log)
     assert native is not None
     return native
 
@@ -175,21 +175,21 @@ def _native_engine(
     weights: Callable[[], Mapping[str, FloatArray]],
     n_slots: int,
     dtype: str,
-    say: Say | None,
+    log: Log | None,
 ) -> NativeEngine | None:
     """The native engine; None if it does not have the dtype or cannot be built here."""
     native_dtype = _native_dtype(dtype)
     if native_dtype is None:
         return None
     try:
-        return NativeEngine(config, weights(), n_slots, native_dtype, say=say)
+        return NativeEngine(config, weights(), n_slots, native_dtype, log=log)
     except NativeUnavailableError as error:
         if dtype == "int8":
             raise DeviceError(
                 f"int8 needs native code: {error.message}", hint=error.hint
             ) from error
-        if say is not None:
-            say(f"generating without native code: {error.message}")
+        if log is not None:
+            log(f"generating without native code: {error.message}")
         return None
 
 

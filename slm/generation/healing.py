@@ -1,17 +1,18 @@
-"""Token healing: a prompt that ends inside what the model knows as one token.
+"""Token healing, for a prompt that ends inside what the model knows as one token.
 
-A tokenizer cuts "met a fox " into "met", " a", " fox" and " ". In training text a space belongs to
-the word after it (" ran"), so after a lone " " the model continues badly; likewise after "The litt"
-where it knows " little". The remedy is that of guidance (https://github.com/guidance-ai/guidance):
-step back over the last tokens, and let the first new ones begin with the bytes of these.
+A tokenizer splits "met a fox " into "met", " a", " fox" and " ". In training text, a space belongs
+to the word after it (" ran"), so after a lone " " the model continues badly. The same happens after
+"The litt" if the model knows " little". The solution is that of guidance
+(https://github.com/guidance-ai/guidance): remove the last tokens, and require that the first new
+tokens start with the removed bytes.
 
-Not every prompt needs it. Almost every token is the beginning of a longer one, but " fox" is a word
-of its own as well. So the model decides: it reads the prompt's own last tokens one by one, and they
-stay unless a token that could stand in their place is `FACTOR` times as likely as they are. White
-space at the end is never meant as a token of its own. There the others are weighed together, and
-the prompt's own tokens have no advantage: after two spaces, each word is unlikely by itself.
+Not every prompt needs it. Almost every token is the start of a longer one, but " fox" is a word as
+well. So the model decides: it reads the prompt's own last tokens one by one, and they stay unless a
+token that could replace them is `FACTOR` times as likely. White space at the end of a prompt is
+never meant as a token of its own. There the probabilities of all replacements are added, and the
+prompt's own tokens have no advantage: after two spaces, each single word is unlikely.
 
-V ids.
+Letters: V ids of the vocabulary.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ from slm.generation.engine import Logits
 from slm.tokenizer.base import Tokenizer
 
 FACTOR = 4.0
-"""The prompt's own last tokens are replaced where another is this many times as likely."""
+"""The prompt's own last tokens are replaced if another one is this many times as likely."""
 
 MOST_REPLACED = 8
-"""Tokens at the end of a prompt that are looked at."""
+"""Number of tokens at the end of a prompt that may be replaced."""
 
 IdArray = npt.NDArray[np.int64]
 
 
 class TokenIndex:
-    """The tokens of a vocabulary in the order of their bytes.
+    """The tokens of a vocabulary, sorted by their bytes.
 
     Args:
-        tokenizer: whose tokens; those without bytes are left out.
+        tokenizer: defines the vocabulary; tokens without bytes are left out.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -57,21 +58,21 @@ class TokenIndex:
         return b"".join([self._bytes_of[token_id] for token_id in ids])
 
     def beginning_with(self, start: bytes) -> IdArray:
-        """The ids of all tokens that begin with these bytes, a token of these alone among them."""
-        # No token that begins with them sorts behind them and ever more of the highest byte.
+        """The ids of all tokens that start with these bytes, or equal them."""
+        # No token that starts with them sorts after them and as many of the highest byte.
         end = start + b"\xff" * self._longest
         return self._ids[bisect_left(self._sorted, start) : bisect_right(self._sorted, end)]
 
     def within(self, content: bytes) -> IdArray:
-        """The ids of all tokens that these bytes begin with and that are shorter."""
+        """The ids of all shorter tokens that these bytes start with."""
         lengths = range(1, min(len(content), self._longest + 1))
         found = [self._of(content[:length]) for length in lengths]
         return np.concatenate(found) if found else self._ids[:0]
 
     def replaceable(self, ids: Sequence[int]) -> int:
-        """How many of the last ids would be others if the text went on in the middle of a token.
+        """How many of the last ids would be different if the text ended inside a longer token.
 
-        The furthest token is meant in which a token may begin that reaches beyond the text.
+        The count goes back to the earliest token in which such a longer token could start.
         """
         last = ids[-MOST_REPLACED:]
         content = self.token_bytes(last)
@@ -89,7 +90,7 @@ class TokenIndex:
         return self._ids[first:last]
 
     def _is_extended(self, start: bytes) -> bool:
-        """Whether some token begins with these bytes and is longer."""
+        """Whether some longer token starts with these bytes."""
         after = bisect_right(self._sorted, start)
         return after < len(self._sorted) and self._sorted[after].startswith(start)
 
@@ -98,7 +99,7 @@ _INDEXES: WeakKeyDictionary[Tokenizer, TokenIndex] = WeakKeyDictionary()
 
 
 def token_index(tokenizer: Tokenizer) -> TokenIndex:
-    """The index of a tokenizer, made once."""
+    """The index of a tokenizer, built once."""
     index = _INDEXES.get(tokenizer)
     if index is None:
         index = _INDEXES[tokenizer] = TokenIndex(tokenizer)
@@ -110,32 +111,32 @@ class NewToken:
     """What a token adds to a text."""
 
     content: bytes
-    """Its bytes beyond the prompt; none where it stands within the prompt's end."""
+    """Its bytes beyond the prompt; empty if it is within the prompt's end."""
     replaced: bytes = b""
-    """The prompt's end, where this is the first of the tokens that stand for it now."""
+    """The prompt's end, if this is the first of the tokens that replace it."""
 
 
 @dataclass(frozen=True)
 class _Departure:
-    """A place in the prompt's end where another token could have been written."""
+    """A position in the prompt's end at which another token could replace the prompt's own."""
 
     n_read: int
-    """The prompt's own ids before it."""
+    """The number of the prompt's own ids before it."""
     rest: bytes
-    """The prompt's bytes from there on."""
+    """The prompt's bytes from here on."""
     logits: Logits
-    """[V], what the model expects there."""
+    """[V], at this position."""
     log_weight: float
-    """Of the other tokens, in nats, with the own ids before them. The own ids stay unless they are
-    less likely than this."""
+    """ln of the weight of the other tokens after the own ids before them. The prompt's own ids stay
+    unless they are less likely than this."""
 
 
 class PromptEnd:
-    """The last tokens of a prompt, while the model reads them or writes others in their place.
+    """The last tokens of a prompt, while the model reads them or replaces them.
 
-    At every step `own_next` looks at the logits. It gives the prompt's own next id, which is then
-    to be read, or none: then an id is to be drawn from the `candidates`, by `logits`. `accept` is
-    given the id, until the end `is_over`.
+    In every step, `own_next` examines the logits. It returns the prompt's own next id, which is to
+    be read next, or None: then an id is to be sampled from the `candidates` by `logits`. Then
+    `accept` is called with the id, until `is_over`.
 
     Args:
         index: of the model's tokenizer.
@@ -149,23 +150,23 @@ class PromptEnd:
         self._log_own = 0.0
         self._best: _Departure | None = None
         self.rest = index.token_bytes(own_ids)
-        """The prompt's bytes that the model has not read."""
+        """The prompt's bytes that the model has not read yet."""
         self._is_replaced = False
         self.logits: Logits = None
-        """[V], those that the next id is drawn by."""
+        """[V], those that the next id is sampled from."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the whole prompt is read."""
+        """Whether the whole prompt has been read."""
         return not self.rest
 
     @property
     def candidates(self) -> IdArray:
-        """The ids that can be drawn, in ascending order: they begin with the rest of the prompt.
+        """The ids that can be sampled, in ascending order: tokens that start with the rest.
 
-        Where the rest is white space, a token within it is one, too: tokenizers cut white space in
-        other places when a word follows. Elsewhere the prompt's own ids are the likeliest tokens of
-        that kind, and they have been weighed.
+        If the rest is white space, shorter tokens within it are candidates as well: tokenizers
+        split white space differently when a word follows. Otherwise the prompt's own ids are the
+        most likely tokens of that kind, and they have been considered already.
         """
         found = self._index.beginning_with(self.rest)
         if self.rest.isspace():
@@ -173,7 +174,7 @@ class PromptEnd:
         return np.sort(found)
 
     def own_next(self, logits: Logits) -> int | None:
-        """The prompt's own id to read next; None where one is to be drawn.
+        """The prompt's own id to read next; None if an id is to be sampled.
 
         Args:
             logits: [V], after what has been read.
@@ -191,7 +192,7 @@ class PromptEnd:
             if self._best is None or weight > self._best.log_weight:
                 self._best = _Departure(self._n_read, self.rest, logits, weight)
         self._log_own += float(scores[own_id]) - total
-        # What comes later is only less likely than the own ids are so far: nothing need be awaited.
+        # The own ids only become less likely from here on, so there is no need to wait.
         best = self._best
         if best is None or not best.log_weight > self._log_own:
             return own_id
@@ -200,17 +201,17 @@ class PromptEnd:
         return None
 
     def _log_weight(self, scores: npt.NDArray[np.float64]) -> float:
-        """ln of the weight of other tokens in the place of the rest, by their logits."""
+        """ln of the weight of other tokens that could replace the rest, by their logits."""
         if self.rest.isspace():
             return _log_sum_exp(scores)
         return float(scores.max()) - math.log(FACTOR)
 
     def accept(self, token_id: int) -> tuple[NewToken | None, int]:
-        """Take in the id that was read or drawn.
+        """Record the id that was read or sampled.
 
         Returns:
-            What it adds to the text, which is nothing where it is one of the prompt's own; and how
-            many of those that were read before it are to be forgotten.
+            What it adds to the text (None: it is one of the prompt's own), and how many of the ids
+            read before it are to be removed from the context.
         """
         content = self._index.token_bytes([token_id])
         self.rest, added = self.rest[len(content) :], content[len(self.rest) :]
@@ -224,7 +225,7 @@ class PromptEnd:
 
 
 def as_floats(logits: Logits) -> npt.NDArray[np.float64]:
-    """Logits [V] of either kind, for arithmetic."""
+    """Logits [V], a tensor or an array, as an array for arithmetic."""
     if not isinstance(logits, np.ndarray):
         logits = logits.detach().float().cpu().numpy()
     floats: npt.NDArray[np.float64] = logits.astype(np.float64)
@@ -232,7 +233,7 @@ def as_floats(logits: Logits) -> npt.NDArray[np.float64]:
 
 
 def _log_sum_exp(scores: npt.NDArray[np.float64]) -> float:
-    """ln of the sum of e to these powers; NaN or infinite where one of them is no number."""
+    """ln(sum of e^score); NaN or infinite if one of the scores is."""
     highest = float(scores.max())
     with np.errstate(invalid="ignore"):
         return highest + math.log(float(np.exp(scores - highest).sum()))

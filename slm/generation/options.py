@@ -1,4 +1,4 @@
-"""How a text is continued: length, randomness, filters, seed and stop strings."""
+"""Generation options: length, temperature, filters, seed and stop strings."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ LARGEST_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """What to do with a prompt.
+    """How to continue a prompt.
 
-    `stop` also takes a list of strings, or one string, and always holds a tuple.
+    `stop` accepts a string or a sequence of strings, and is stored as a tuple.
 
     Raises:
-        ConfigError: a value is out of its range.
+        ConfigError: a value is out of range.
     """
 
     max_new_tokens: int = 200
-    """Tokens added at most, 1 to 1,048,576."""
+    """Maximum number of new tokens, 1 to 1,048,576."""
     temperature: float = 0.8
-    """Divides the logits; 0 always takes the likeliest token, 1 leaves the model's own odds."""
+    """Divides the logits. 0 is greedy decoding, 1 samples from the unmodified distribution."""
     top_k: int | None = 50
-    """Sample among the k likeliest tokens only; 0 or none: among all."""
+    """Sample from the k most likely tokens; 0 or None: from all."""
     top_p: float = 1.0
-    """Sample among the likeliest tokens that together reach this probability; 1: among all."""
+    """Sample from the most likely tokens that together reach this probability; 1: from all."""
     min_p: float = 0.0
-    """Drop tokens less likely than this share of the likeliest one's probability; 0: none."""
+    """Drop tokens less likely than this fraction of the most likely one; 0: none."""
     repetition_penalty: float = 1.0
-    """Makes tokens that are already in the text less likely; 1: no penalty."""
+    """Values above 1 make tokens that are already in the text less likely; 1: no penalty."""
     seed: int | None = None
-    """Equal seeds give equal texts; none: a fresh one, which the completion reports."""
+    """The same seed gives the same text; None: a random one, which the completion reports."""
     stop: tuple[str, ...] = ()
-    """The text ends before the first of these strings."""
+    """The continuation ends before the first of these strings."""
     samples: int = 1
-    """Continuations of each prompt."""
+    """Number of continuations of each prompt."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stop", _stop_strings(self.stop))
         _check_integer("max_new_tokens", self.max_new_tokens, 1, 2**20)
-        _check_number("temperature", self.temperature, 0.0, 100.0, "0 takes the likeliest token")
+        _check_number("temperature", self.temperature, 0.0, 100.0, "0 takes the most likely token")
         if 0.0 < self.temperature < MIN_TEMPERATURE:
             raise ConfigError(
                 f"temperature must be 0 or at least {MIN_TEMPERATURE}, found {self.temperature}",
-                hint="0 takes the likeliest token",
+                hint="0 takes the most likely token",
             )
         if self.top_k is not None:
             _check_integer("top_k", self.top_k, 0, 2**24, "0 turns it off")
@@ -60,12 +60,12 @@ class GenerationOptions:
         _check_integer("samples", self.samples, 1, 2**20)
 
     def chosen_seed(self) -> int:
-        """The seed, or a fresh random one, short enough to be typed."""
+        """The seed, or a random one that is short enough to type."""
         return secrets.randbelow(2**31) if self.seed is None else self.seed
 
 
 MIN_TEMPERATURE = 1e-4
-"""Below this the division of the logits could leave float32's range."""
+"""Below this, dividing the logits could overflow float32."""
 
 MIN_TOP_P = 1e-6
 
@@ -84,7 +84,7 @@ def _stop_strings(stop: Sequence[str]) -> tuple[str, ...]:
 def _check_integer(name: str, value: object, low: int, high: int, hint: str | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(
-            f"{name} must be a whole number from {low} to {high}, found {value!r}", hint=hint
+            f"{name} must be an integer from {low} to {high}, found {value!r}", hint=hint
         )
 
 

@@ -1,8 +1,8 @@
-"""From logits to the next token: pure filters, and sampling by one uniform number per sequence.
+"""From logits to the next token: pure filters, and sampling with one uniform number per sequence.
 
 `filter_logits` applies the filters in the order of transformers: repetition penalty, temperature,
-top-k, top-p, min-p. (llama.cpp applies the temperature last, which lets more tokens pass when it is
-high.) A token that is filtered out has the logit minus infinity.
+top-k, top-p, min-p. (llama.cpp applies the temperature last, so more tokens pass if it is high.)
+A token that is filtered out has the logit minus infinity.
 
 Shapes: B sequences, V ids.
 """
@@ -21,12 +21,12 @@ def penalize_repetition(logits: Tensor, penalty: float | Tensor, seen: Tensor) -
     """Divide positive logits of seen tokens by the penalty and multiply negative ones by it.
 
     Keskar et al. 2019 (CTRL), https://arxiv.org/abs/1909.05858, section 4.1; the different
-    treatment of negative logits, so that the penalty always lowers them, is transformers'.
+    treatment of negative logits, which makes the penalty always lower them, is transformers'.
 
     Args:
         logits: [B, V], or of any shape.
         penalty: 1 changes nothing, larger values make repetition less likely; or one per logit.
-        seen: boolean of that shape, the tokens that are in the text.
+        seen: boolean of that shape, true for tokens that are in the text.
     """
     penalized = torch.where(logits > 0, logits / penalty, logits * penalty)
     return torch.where(seen, penalized, logits)
@@ -60,7 +60,7 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
 
 
 def keep_min_p(logits: Tensor, p: float) -> Tensor:
-    """Keep tokens at least p times as likely as the likeliest one of their row [B, V].
+    """Keep tokens at least p times as likely as the most likely one of their sequence [B, V].
 
     Nguyen et al. 2024, https://arxiv.org/abs/2407.01082, section 3. A ratio of probabilities is a
     difference of logits, so no softmax is needed.
@@ -116,5 +116,5 @@ def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
     """
     cumulative = logits.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
     heights = uniforms[:, None] * cumulative[:, -1:]
-    places = torch.searchsorted(cumulative, heights)[:, 0]
-    return places.clamp(max=logits.size(-1) - 1)  # where the logits are not finite
+    ids = torch.searchsorted(cumulative, heights)[:, 0]
+    return ids.clamp(max=logits.size(-1) - 1)  # if the logits are not finite

@@ -79,7 +79,7 @@ class TokenSequence:
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         # In training, every story begins after an end-of-text token.
-        whole = [tokenizer.eot_id, *self.prompt_ids]
+        whole = [tokenizer.bos_id, *self.prompt_ids]
         self.context = whole[-block_size:]
         """What the model sees: at most block_size ids, the newest last."""
         self.prompt_truncated = len(whole) > block_size

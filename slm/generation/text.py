@@ -1,4 +1,4 @@
-"""Text that grows token by token: whole characters only, and nothing of a stop string."""
+"""Text from a stream of tokens: whole characters only, and no part of a stop string."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Sequence
 
 
 class TextStream:
-    """Turns the bytes of tokens into text that may be shown at once.
+    """Converts the bytes of tokens to text that can be shown at once.
 
-    Bytes of an unfinished UTF-8 character wait for the rest of it. Text that could be the beginning
-    of a stop string waits until it is one or cannot become one. What is shown in all does not
-    depend on how the bytes were divided among tokens.
+    The bytes of an incomplete UTF-8 character are held back until the rest follows. Text that could
+    be the start of a stop string is held back until that is decided. The whole text does not depend
+    on how its bytes were divided into tokens.
 
     Args:
         stop: strings that end the text and are not part of it.
-        unfinished: the first bytes of a character, which the text begins with (see
+        unfinished: the first bytes of a character that the text continues (see
             `whole_characters`).
     """
 
     def __init__(self, stop: Sequence[str] = (), unfinished: bytes = b"") -> None:
         self.stop = tuple(stop)
         self.stopped = False
-        """Whether a stop string was met; nothing is shown from then on."""
+        """Whether a stop string was found; no more text follows it."""
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._characters.decode(unfinished)
         self._held = ""
 
     def push(self, token: bytes) -> str:
-        """Add a token's bytes and return the text that is now certain."""
+        """Add the bytes of a token and return the text that can be shown now."""
         return self._release(self._characters.decode(token), last=False)
 
     def finish(self, *, cut: bool = False) -> str:
         """Return what was held back.
 
         Args:
-            cut: the text could have gone on. Then an unfinished character is left out, so that the
-                text can be continued; else it becomes U+FFFD.
+            cut: the text could continue. Then an incomplete character is left out, so that the
+                text can be continued; otherwise it becomes U+FFFD.
         """
         return self._release("" if cut else self._characters.decode(b"", final=True), last=True)
 
@@ -57,9 +57,9 @@ class TextStream:
 
 
 def whole_characters(content: bytes) -> tuple[str, bytes]:
-    """Text up to its last whole character, and the bytes of the one that is cut at the end.
+    """The text up to its last whole character, and the bytes of an incomplete one at the end.
 
-    Bytes that can be no character become U+FFFD.
+    Invalid bytes become U+FFFD.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     text = decoder.decode(content)
@@ -67,14 +67,14 @@ def whole_characters(content: bytes) -> tuple[str, bytes]:
 
 
 def first_stop(text: str, stop: Sequence[str]) -> int | None:
-    """Where the stop string begins that is complete first, reading character by character."""
+    """The start of the stop string that is complete first, reading character by character."""
     found = [(text.find(string), len(string)) for string in stop]
     complete = [(start + length, start) for start, length in found if start >= 0]
     return min(complete)[1] if complete else None
 
 
 def longest_beginning(text: str, stop: Sequence[str]) -> int:
-    """Number of characters at the end of `text` that some stop string begins with."""
+    """Number of characters at the end of `text` that are the start of a stop string."""
     return max(
         (
             length

@@ -78,7 +78,7 @@ def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -
     scored_ids = ids if ends else [*ids, tokenizer.eot_id]
     texts = token_texts(tokenizer, scored_ids)
     scored: list[ScoredToken] = []
-    for logits in _logits_at_each(model, [tokenizer.eot_id, *scored_ids]):
+    for logits in _logits_at_each(model, [tokenizer.bos_id, *scored_ids]):
         # All ids of the model, as in training: a padded vocabulary has more than the tokenizer.
         for log_probabilities in logits.log_softmax(dim=-1):
             token, own = texts[len(scored)], log_probabilities[texts[len(scored)].id]

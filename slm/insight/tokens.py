@@ -56,7 +56,7 @@ def fitting_ids(tokenizer: Tokenizer, text: Text, block_size: int) -> list[int]:
         TokenizerError: as for `token_ids`.
         DataError: they are more than a context holds.
     """
-    ids = [tokenizer.eot_id, *token_ids(tokenizer, text)]
+    ids = [tokenizer.bos_id, *token_ids(tokenizer, text)]
     if len(ids) > block_size:
         raise DataError(
             f"the text has {counted(len(ids) - 1, 'token')}, and the context holds "

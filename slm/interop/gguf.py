@@ -1,131 +1,220 @@
-"""A model as a GGUF file, which llama.cpp reads.
+"""A model as a GGUF file, which llama.cpp and the programs built on it read.
 
-The modern family has exactly Qwen3's shape, so this is a renaming of tensors. The format:
+All architectures of ours are llama.cpp's own: Qwen3, Llama and GPT-2. The tokenizer goes into the
+file with its vocabulary, merges and split, and gives our ids. The format:
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 from slm.config import GPTConfig
 from slm.errors import ConfigError, MissingExtraError
+from slm.interop.architectures import (
+    Architecture,
+    Floats,
+    Weights,
+    architecture_of,
+    interleaved_rotary,
+    renamed,
+)
+from slm.interop.tokenizer_json import (
+    byte_fallback_tokens,
+    byte_level_merges,
+    byte_level_symbols,
+    token_bytes,
+)
+from slm.storage.files import atomic_path
+from slm.tokenizer.base import EOT_TEXT, Tokenizer
+from slm.tokenizer.byte_pair import BytePairTokenizer
+from slm.tokenizer.chars import CharsTokenizer
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from slm.interop.source import ExportSource
 
-GGUFStorage = Literal["f32", "f16", "q8_0"]
-GGUF_STORAGES: tuple[GGUFStorage, ...] = get_args(GGUFStorage)
-"""How matrices are stored; q8_0 has 8 bits a weight, and a scale for 32 of them."""
+GGUFDtype = Literal["float32", "float16", "bfloat16", "q8_0"]
+GGUF_DTYPES: tuple[GGUFDtype, ...] = get_args(GGUFDtype)
+"""How matrices are stored; q8_0 has 8 bits per weight, and a scale for each 32 of them."""
 
-_WHOLE = {
-    "token_embedding.weight": "token_embd.weight",
-    "final_norm.weight": "output_norm.weight",
-    "lm_head.weight": "output.weight",
+TARGET = "gguf"
+_QUANTIZED_GROUP = 32
+_FILE_TYPES = {"float32": 0, "float16": 1, "q8_0": 7, "bfloat16": 32}
+"""llama.cpp's numbers for the dtype of most tensors."""
+
+NAMES = {
+    "token_embedding": "token_embd",
+    "position_embedding": "position_embd",
+    "final_norm": "output_norm",
+    "lm_head": "output",
+    "attention_norm": "attn_norm",
+    "attention.q_proj": "attn_q",
+    "attention.k_proj": "attn_k",
+    "attention.v_proj": "attn_v",
+    "attention.qkv_proj": "attn_qkv",
+    "attention.o_proj": "attn_output",
+    "attention.q_norm": "attn_q_norm",
+    "attention.k_norm": "attn_k_norm",
+    "mlp_norm": "ffn_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
 }
-_OF_BLOCK = {
-    "attention_norm.weight": "attn_norm.weight",
-    "attention.q_proj.weight": "attn_q.weight",
-    "attention.k_proj.weight": "attn_k.weight",
-    "attention.v_proj.weight": "attn_v.weight",
-    "attention.o_proj.weight": "attn_output.weight",
-    "attention.q_norm.weight": "attn_q_norm.weight",
-    "attention.k_norm.weight": "attn_k_norm.weight",
-    "mlp_norm.weight": "ffn_norm.weight",
-    "mlp.gate_proj.weight": "ffn_gate.weight",
-    "mlp.up_proj.weight": "ffn_up.weight",
-    "mlp.down_proj.weight": "ffn_down.weight",
-}
+"""Our modules to llama.cpp's; those of a block follow `blk.N.`."""
+
+_NORMAL, _CONTROL, _UNUSED, _BYTE = 1, 3, 5, 6
+"""llama.cpp's types of tokens."""
+_SPACE = "\u2581"
+"""SentencePiece's sign for a space."""
 
 
-def has_gguf_form(config: GPTConfig) -> bool:
-    """Whether models of this shape can be written: those of the modern family, as Qwen3's."""
-    return (
-        (config.norm, config.position, config.mlp) == ("rmsnorm", "rope", "swiglu")
-        and config.qk_norm
-        and not config.bias
-    )
-
-
-def gguf_name(name: str) -> str:
-    """What llama.cpp calls one of our weights."""
-    block = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
-    return f"blk.{block[1]}.{_OF_BLOCK[block[2]]}" if block else _WHOLE[name]
-
-
-def write_gguf(
-    path: Path,
-    config: GPTConfig,
-    weights: Mapping[str, Tensor],
-    tokens: Sequence[str],
-    *,
-    storage: GGUFStorage = "f16",
-) -> None:
-    """Write a model of the modern family.
-
-    Args:
-        path: the file.
-        config: its shape.
-        weights: as `GPT.state_dict()` gives them.
-        tokens: what each id stands for, in the way of GPT-2's table; the last one ends a text.
-        storage: how matrices are stored; norms always are in float32.
+def check(source: ExportSource, dtype: GGUFDtype) -> None:
+    """Refuse what a GGUF file cannot hold.
 
     Raises:
-        ConfigError: a model of another family, or rows that `storage` cannot cut into its groups.
-        MissingExtraError: the package gguf is not installed.
+        ConfigError: the shape is of no architecture that llama.cpp has, its matrices do not fit the
+            dtype, or the tokenizer does not fit.
     """
-    if not has_gguf_form(config):
+    config = source.config
+    architecture_of(config, TARGET)
+    if dtype == "q8_0":
+        rows = {"n_embd": config.n_embd, "n_head * head_dim": config.n_head * config.head_width}
+        for name, width in {**rows, "mlp_dim": config.mlp_width}.items():
+            if width % _QUANTIZED_GROUP:
+                raise ConfigError(
+                    f"q8_0 stores groups of {_QUANTIZED_GROUP} weights, and {name} is {width}",
+                    hint="use --dtype float16",
+                )
+    tokenizer = source.tokenizer
+    if isinstance(tokenizer, CharsTokenizer) and _SPACE in tokenizer.characters:
         raise ConfigError(
-            "only models of the modern family can be written as GGUF",
-            hint="they have norm=rmsnorm, position=rope, mlp=swiglu, qk_norm=true, bias=false",
+            f"gguf cannot hold a character vocabulary with {_SPACE} (U+2581), its sign for a space",
+            hint="train with --tokenizer bytes or bpe:4096",
         )
+
+
+def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[str], None]) -> None:
+    """Write a model and its tokenizer as one file, which is complete or absent.
+
+    Args:
+        source: the model.
+        out: the file.
+        dtype: of the matrices; vectors always are in float32.
+        log: called with notes.
+
+    Raises:
+        ConfigError: see `check`.
+        MissingExtraError: the package gguf is not installed.
+        WriteError, NoSpaceError: nothing is left behind.
+    """
+    check(source, dtype)
     try:
         from gguf import GGUFWriter
     except ModuleNotFoundError:
-        raise MissingExtraError("gguf", extra="peers", purpose="writing a GGUF file") from None
-    writer = GGUFWriter(path, "qwen3")
+        raise MissingExtraError("gguf", extra="export", purpose="writing a GGUF file") from None
+    config = source.config
+    architecture = architecture_of(config, TARGET)
+    with atomic_path(out) as partial:
+        writer = GGUFWriter(partial, architecture)
+        writer.add_name(source.name)
+        _add_shape(writer, config, architecture)
+        writer.add_file_type(_FILE_TYPES[dtype])
+        _add_tokenizer(writer, source.tokenizer, config.vocab_size)
+        for name, values in gguf_weights(source.weights(), config, architecture).items():
+            _add_tensor(writer, name, values, dtype)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
+def gguf_weights(
+    weights: Weights, config: GPTConfig, architecture: Architecture
+) -> dict[str, Floats]:
+    """The weights as llama.cpp names and orders them.
+
+    Llama's rotary pairs are neighbors there; Qwen3's are halves, as ours. GPT-2's query, key and
+    value are one matrix, and each of its modules has a bias.
+    """
+    result: dict[str, Floats] = {}
+    for name, values in weights.items():
+        module = name.rpartition(".")[0]
+        if architecture == "gpt2" and module.endswith(("q_proj", "k_proj", "v_proj")):
+            if not module.endswith("q_proj"):
+                continue
+            parts = [weights[name.replace("q_proj", f"{part}_proj")] for part in "qkv"]
+            values, name = np.concatenate(parts), name.replace("q_proj", "qkv_proj")
+        elif architecture == "llama" and module.endswith(("q_proj", "k_proj")):
+            values = interleaved_rotary(values, config.head_width)
+        target = renamed(name, NAMES, "blk.{}")
+        result[target] = values
+        is_module_with_bias = module.startswith("blocks.") or module == "final_norm"
+        if architecture == "gpt2" and not config.bias and is_module_with_bias:
+            result[target.replace(".weight", ".bias")] = np.zeros(len(values), dtype=np.float32)
+    return result
+
+
+def _add_shape(writer: Any, config: GPTConfig, architecture: Architecture) -> None:
     writer.add_context_length(config.block_size)
     writer.add_embedding_length(config.n_embd)
     writer.add_block_count(config.n_layer)
     writer.add_feed_forward_length(config.mlp_width)
     writer.add_head_count(config.n_head)
+    writer.add_vocab_size(config.vocab_size)
+    if architecture == "gpt2":
+        writer.add_layer_norm_eps(config.norm_eps)
+        return
     writer.add_head_count_kv(config.kv_heads)
     writer.add_key_length(config.head_width)
     writer.add_value_length(config.head_width)
-    writer.add_layer_norm_rms_eps(config.norm_eps)
+    writer.add_rope_dimension_count(config.head_width)
     writer.add_rope_freq_base(config.rope_theta)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(list(tokens))
-    writer.add_token_types([1] * len(tokens))
-    writer.add_token_merges([" ".join(tokens[:2])])  # without any, llama.cpp refuses the file
-    writer.add_eos_token_id(len(tokens) - 1)
-    for name, tensor in weights.items():
-        _add_tensor(writer, name, tensor, storage)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    writer.add_layer_norm_rms_eps(config.norm_eps)
 
 
-def _add_tensor(writer: Any, name: str, tensor: Tensor, storage: GGUFStorage) -> None:
-    import numpy as np
-    from gguf import GGMLQuantizationType, QuantError, quants
-
-    values = tensor.detach().float().cpu().numpy()
-    if values.ndim == 1 or storage == "f32":
-        writer.add_tensor(gguf_name(name), values)
-    elif storage == "f16":
-        writer.add_tensor(gguf_name(name), values.astype(np.float16))
+def _add_tokenizer(writer: Any, tokenizer: Tokenizer, vocab_size: int) -> None:
+    unused = [f"<unused{number}>" for number in range(vocab_size - tokenizer.vocab_size)]
+    if isinstance(tokenizer, CharsTokenizer):
+        tokens = [token.replace(" ", _SPACE) for token in byte_fallback_tokens(tokenizer)]
+        n_characters = len(tokenizer.characters)
+        types = [_NORMAL] * n_characters + [_BYTE] * 256
+        writer.add_tokenizer_model("llama")
+        writer.add_token_scores([0.0] * vocab_size)
+        writer.add_add_space_prefix(False)
     else:
-        kind = GGMLQuantizationType.Q8_0
-        try:
-            stored = quants.quantize(values, kind)
-        except QuantError as error:
-            raise ConfigError(
-                f"{name} cannot be stored as {storage}: {error}", hint="use f16"
-            ) from None
-        writer.add_tensor(gguf_name(name), stored, raw_dtype=kind)
+        tokens = byte_level_symbols(token_bytes(tokenizer))
+        types = [_NORMAL] * len(tokens)
+        pairs = byte_level_merges(tokenizer) if isinstance(tokenizer, BytePairTokenizer) else []
+        merges = [f"{first} {second}" for first, second in pairs]
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("gpt-2")
+        # llama.cpp refuses a file without merges. The union of this one is not a token, so the two
+        # bytes stay apart.
+        writer.add_token_merges(merges or [f"{tokens[0]} {tokens[0]}"])
+    writer.add_token_list([*tokens, EOT_TEXT, *unused])
+    writer.add_token_types([*types, _CONTROL, *([_UNUSED] * len(unused))])
+    writer.add_bos_token_id(tokenizer.eot_id)
+    writer.add_eos_token_id(tokenizer.eot_id)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(False)
+
+
+def _add_tensor(writer: Any, name: str, values: Floats, dtype: GGUFDtype) -> None:
+    from gguf import GGMLQuantizationType, quants
+
+    kinds: Mapping[str, Any] = {
+        "bfloat16": GGMLQuantizationType.BF16,
+        "q8_0": GGMLQuantizationType.Q8_0,
+    }
+    values = np.ascontiguousarray(values)
+    if values.ndim == 1 or dtype == "float32" or name == "position_embd.weight":
+        writer.add_tensor(name, values)
+    elif dtype == "float16":
+        writer.add_tensor(name, values.astype(np.float16))
+    else:
+        kind = kinds[dtype]
+        writer.add_tensor(name, quants.quantize(values, kind), raw_dtype=kind)

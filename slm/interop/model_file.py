@@ -110,14 +110,7 @@ def load_model_file(path: Path) -> ModelFile:
     """
     if not path.is_file():
         raise UsageError(f"there is no model file {path}", hint="train a model first")
-    try:
-        _check_archive(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of odd content before it refuses it
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damage makes PyTorch's reader fail in all kinds of ways
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} is not a model file: {reason}") from None
+    content = load_plain(path)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} is not a model file: it holds a {type(content).__name__}")
     found = content.get("format")
@@ -145,6 +138,40 @@ def load_model_file(path: Path) -> ModelFile:
         raise CheckpointError(f"{path} is damaged: it lacks weights of its {config.n_layer} layers")
     _check_shapes(weights, parameter_shapes(config), where=path, other="its own settings")
     return ModelFile(weights, config, tokenizer)
+
+
+def load_plain(path: Path) -> Any:
+    """The content of a PyTorch file that holds plain values and tensors only.
+
+    Raises:
+        CheckpointError: it is damaged, or holds anything else.
+    """
+    try:
+        _check_archive(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch warns of odd content before it refuses it
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damage makes PyTorch's reader fail in all kinds of ways
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} is not a file of plain tensors: {reason}") from None
+
+
+def load_plain_tensors(path: Path) -> dict[str, Tensor]:
+    """A mapping of names to tensors from a PyTorch file.
+
+    Raises:
+        CheckpointError: it is damaged, or holds anything else.
+    """
+    content = load_plain(path)
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(t, Tensor) for name, t in content.items()
+    ):
+        raise CheckpointError(f"{path} holds more than names and tensors")
+    weights = dict(content)
+    parts = {(t.data_ptr(), t.shape): t.nbytes for t in weights.values()}
+    if sum(parts.values()) > path.stat().st_size:
+        raise CheckpointError(f"{path} claims weights of more bytes than it has")
+    return weights
 
 
 def _check_archive(path: Path) -> None:

@@ -33,8 +33,9 @@ class SelfAttention(nn.Module):
     key and value heads. Query and key norms: Henry et al. 2020, https://arxiv.org/abs/2010.04245.
     """
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, window: int | None = None) -> None:
         super().__init__()
+        self.window = window
         self.head_width = config.head_width
         self.queries_per_key = config.n_head // config.kv_heads
         q_width, kv_width = (heads * self.head_width for heads in (config.n_head, config.kv_heads))
@@ -71,6 +72,7 @@ class SelfAttention(nn.Module):
         v_bktd = self._split_heads(self.v_proj(x), None, None)
         if cache is not None:
             k_bktd, v_bktd = cache.append(layer, k_bktd, v_bktd)
+        attn_mask = local_mask(self.window, q_bhtd, k_bktd, attn_mask)
         mixed_bhtd = attend(
             q_bhtd,
             self._repeat_for_queries(k_bktd),
@@ -95,7 +97,8 @@ class SelfAttention(nn.Module):
         x = to_compute_dtype(x)
         q_bhtd = self._split_heads(self.q_proj(x), self.q_norm, rotation)
         k_bktd = self._split_heads(self.k_proj(x), self.k_norm, rotation)
-        return attention_weights(q_bhtd, self._repeat_for_queries(k_bktd), attn_mask=None)
+        attn_mask = local_mask(self.window, q_bhtd, k_bktd, attn_mask=None)
+        return attention_weights(q_bhtd, self._repeat_for_queries(k_bktd), attn_mask)
 
     def _split_heads(self, x: Tensor, norm: RMSNorm | None, rotation: Rotation | None) -> Tensor:
         """[B, T, heads * D] -> [B, heads, T, D], normalized and rotated."""
@@ -186,6 +189,16 @@ def causal_mask(n_queries: int, n_keys: int, *, device: torch.device) -> Tensor:
     """Boolean [T, S]: query t, at the last T of S positions, reads the keys up to its own."""
     everything = torch.ones(n_queries, n_keys, dtype=torch.bool, device=device)
     return everything.tril(diagonal=n_keys - n_queries)
+
+
+def local_mask(window: int | None, q: Tensor, k: Tensor, attn_mask: Tensor | None) -> Tensor | None:
+    """`attn_mask` without keys that are `window` or more positions before a query."""
+    if window is None:
+        return attn_mask
+    n_queries, n_keys = q.size(2), k.size(2)
+    local = causal_mask(n_queries, n_keys, device=q.device)
+    local = local.triu(diagonal=n_keys - n_queries - window + 1)
+    return local if attn_mask is None else local & attn_mask
 
 
 def document_mask(idx: Tensor, eot_id: int) -> Tensor:

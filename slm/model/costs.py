@@ -149,6 +149,6 @@ def activation_bytes_per_token(config: GPTConfig) -> int:
     2022, https://arxiv.org/abs/2205.05198.
     """
     q_width, kv_width = config.n_head * config.head_width, config.kv_heads * config.head_width
-    hidden = (1 if config.mlp == "gelu" else 2) * config.mlp_width
+    hidden = (2 if config.mlp == "swiglu" else 1) * config.mlp_width
     in_16_bits = 2 * config.n_embd + 2 * q_width + 2 * kv_width + hidden
     return config.n_layer * (2 * in_16_bits + 4 * config.n_embd)

@@ -35,10 +35,10 @@ INIT_STD = 0.02
 class Block(nn.Module):
     """One layer: `x + attention(norm(x))`, then `x + mlp(norm(x))`; [B, T, C] -> [B, T, C]."""
 
-    def __init__(self, config: GPTConfig) -> None:
+    def __init__(self, config: GPTConfig, window: int | None = None) -> None:
         super().__init__()
         self.attention_norm = build_norm(config)
-        self.attention = SelfAttention(config)
+        self.attention = SelfAttention(config, window)
         self.mlp_norm = build_norm(config)
         self.mlp = build_mlp(config)
 
@@ -84,7 +84,8 @@ class GPT(nn.Module):
             nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
         )
         self.embedding_dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        windows = [config.local_window if layer % 2 else None for layer in range(config.n_layer)]
+        self.blocks = nn.ModuleList(Block(config, window) for window in windows)
         self.final_norm = build_norm(config)
         self.lm_head = (
             None

@@ -72,7 +72,7 @@ def build_norm(config: GPTConfig) -> nn.Module:
 class GeluMLP(nn.Module):
     """Two linear layers with GELU between them, [B, T, C] -> [B, T, M] -> [B, T, C].
 
-    The tanh approximation of GELU, as in GPT-2: Hendrycks & Gimpel 2016,
+    GELU, or its tanh approximation as in GPT-2: Hendrycks & Gimpel 2016,
     https://arxiv.org/abs/1606.08415.
     """
 
@@ -81,9 +81,10 @@ class GeluMLP(nn.Module):
         self.up_proj = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
         self.down_proj = nn.Linear(config.mlp_width, config.n_embd, bias=config.bias)
         self.dropout = nn.Dropout(config.dropout)
+        self.approximate = "tanh" if config.mlp == "gelu" else "none"
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden: Tensor = F.gelu(self.up_proj(x), approximate="tanh")
+        hidden: Tensor = F.gelu(self.up_proj(x), approximate=self.approximate)
         projected: Tensor = self.dropout(self.down_proj(hidden))
         return projected
 

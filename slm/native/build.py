@@ -1,8 +1,8 @@
-"""The native code of this package: compiled for this processor when it is first needed, then kept.
+"""Builds the native code for this processor when it is first needed.
 
-A compiler is called once, which takes a few seconds; the library lies in the user's cache folder
-under a name made from the sources, the flags and the processor, so a change of any of them makes a
-new one. Why at first use and not at installation: docs/decisions/0019-native-decoder.md.
+The compiler runs once, for a few seconds. The library is stored in the user's cache folder. Its
+name is a hash of the sources, the flags and the processor, so a change of any of them makes a new
+one. docs/decisions/0019-native-decoder.md explains why this is not done at installation.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ _SIGNATURES = {
     "slm_engine_free": (None, [_POINTER, _INT]),
     "slm_sample": (_INT, [_POINTER, _INT, _LONG, _INT, _POINTER, _POINTER, _POINTER]),
 }
-"""The functions of src/library.cpp: what they return and take."""
+"""The functions of src/library.cpp: types of their results and arguments."""
 
 
 class NativeUnavailableError(SlmError):
-    """The native code cannot be built or loaded here; everything works without it, but slower."""
+    """The native code cannot be built or loaded here. PyTorch does the same, but slower."""
 
 
 _loaded: list[ctypes.CDLL] = []
-"""The library, once it is."""
+"""The library, once it is loaded."""
 
 
-def native_library(say: Callable[[str], None] | None = None) -> ctypes.CDLL:
-    """The compiled library: loaded before, from the cache folder, or compiled now.
+def native_library(log: Callable[[str], None] | None = None) -> ctypes.CDLL:
+    """The compiled library: already loaded, from the cache folder, or compiled now.
 
     Args:
-        say: is told when a compiler is about to run, as that takes a few seconds.
+        log: called before the compiler runs, which takes a few seconds.
 
     Raises:
         NativeUnavailableError: there is no compiler, or it fails.
@@ -69,7 +69,7 @@ def native_library(say: Callable[[str], None] | None = None) -> ctypes.CDLL:
     problem = NativeUnavailableError("the native code was never compiled")
     for flags in ((NATIVE_FLAG, *PLAIN_FLAGS), PLAIN_FLAGS):
         try:
-            _loaded.append(build_library(flags, say=say))
+            _loaded.append(build_library(flags, log=log))
             return _loaded[0]
         except NativeUnavailableError as error:
             problem = error
@@ -77,7 +77,7 @@ def native_library(say: Callable[[str], None] | None = None) -> ctypes.CDLL:
 
 
 def build_library(
-    flags: tuple[str, ...], *, say: Callable[[str], None] | None = None
+    flags: tuple[str, ...], *, log: Callable[[str], None] | None = None
 ) -> ctypes.CDLL:
     """The library compiled with these flags.
 
@@ -88,8 +88,8 @@ def build_library(
         path = directory / f"slm-native-{_fingerprint(flags)}.so"
         if not path.is_file():
             compiler = _compiler()
-            if say is not None:
-                say("compiling the fast decoder for this processor, once")
+            if log is not None:
+                log("compiling the native engine for this processor, once")
             _compile(compiler, flags, path)
         try:
             library = ctypes.CDLL(str(path))
@@ -135,7 +135,7 @@ def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
 
 
 def _fingerprint(flags: tuple[str, ...]) -> str:
-    """Name of a library: what it is made from, and the processor that it is made for."""
+    """The name of a library: a hash of its sources, its flags and its processor."""
     parts = [*flags, platform.machine(), _processor()]
     for source in sorted(SOURCES.iterdir()):
         if source.suffix in (".cpp", ".h"):
@@ -144,7 +144,7 @@ def _fingerprint(flags: tuple[str, ...]) -> str:
 
 
 def _processor() -> str:
-    """What tells processors with different instructions apart."""
+    """A description that differs between processors with different instructions."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         wanted = ("model name", "flags", "Features", "CPU part")
@@ -154,12 +154,12 @@ def _processor() -> str:
 
 @contextlib.contextmanager
 def _cache_directory() -> Iterator[Path]:
-    """A folder that only this user can write to: code is loaded from it.
+    """A folder that only this user can write to, since code is loaded from it.
 
-    A private one of this process stands in where the user's cache folder cannot be used.
+    It is a temporary one if the user's cache folder cannot be used.
     """
     try:
-        directory = _users_cache()
+        directory = users_cache()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         status = directory.stat()
         usable = (
@@ -176,7 +176,7 @@ def _cache_directory() -> Iterator[Path]:
         yield Path(private)
 
 
-def _users_cache() -> Path:
+def users_cache() -> Path:
     if given := os.environ.get(CACHE_VARIABLE):
         return Path(given)
     if sys.platform == "darwin":

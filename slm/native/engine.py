@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from slm.config import GPTConfig
 from slm.hardware.devices import cpu_threads
-from slm.native.build import native_library
+from slm.native.build import NativeUnavailableError, native_library
 from slm.native.sampling import SamplingOptions, sample_ids
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ WEIGHTS_PER_THREAD = 500_000
 
 
 class _Shape(ctypes.Structure):
-    """`Shape` of src/decoder.h."""
+    """`Shape` of src/engine.h."""
 
     _fields_ = (
         *(
@@ -64,7 +64,7 @@ class NativeEngine:
         dtype: of the copy, and of keys and values. bfloat16 halves and int8 quarters what each
             token reads from memory.
         threads: None: as many as there are for computing, but fewer for a small model.
-        say: called before a compiler runs.
+        log: called before a compiler runs.
 
     Raises:
         NativeUnavailableError: there is no compiler here, or it fails.
@@ -80,8 +80,10 @@ class NativeEngine:
         dtype: WeightDtype = "float32",
         *,
         threads: int | None = None,
-        say: Callable[[str], None] | None = None,
+        log: Callable[[str], None] | None = None,
     ) -> None:
+        if config.mlp == "gelu_exact" or (config.local_window or 2**31) < config.block_size:
+            raise NativeUnavailableError("it has neither exact GELU nor local attention windows")
         if n_slots < 1:
             raise ValueError(f"n_slots must be at least 1, found {n_slots}")
         self.config = config
@@ -94,7 +96,7 @@ class NativeEngine:
             threads = max(1, min(cpu_threads(), n_weights // WEIGHTS_PER_THREAD))
         self.threads = threads
         self._lengths = [0] * n_slots
-        self._library = native_library(say)
+        self._library = native_library(log)
         shape = _Shape(
             vocab_size=config.vocab_size,
             block_size=config.block_size,

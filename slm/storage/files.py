@@ -208,6 +208,28 @@ def atomic_open(path: Path, *, needed: int | None = None) -> Iterator[BinaryIO]:
         _discard(partial)
 
 
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield the name of a temporary file that becomes `path` when the block ends without an error.
+
+    For libraries that write to a name; see `atomic_open`.
+
+    Raises:
+        WriteError, NoSpaceError: nothing is left behind, and an earlier file is unchanged.
+    """
+    make_directory(path.parent)
+    partial = _partial(path)
+    try:
+        with write_errors(path, within=partial):
+            yield partial
+            _fsync_file(partial)
+        with write_errors(path):
+            _rename(partial, path)
+            fsync_directory(path.parent)
+    finally:
+        _discard(partial)
+
+
 def atomic_write(path: Path, content: bytes | str) -> None:
     """Write a whole file in one go, or leave the old one. Text is written as UTF-8.
 

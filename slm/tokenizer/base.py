@@ -1,8 +1,8 @@
 """What every tokenizer is: text to ids and back, without loss, with an identity.
 
-A tokenizer has `vocab_size` ids. The last one, `eot_id`, is the end-of-text token: it separates
-stories, starts every generation, and stands for no text. Text never produces it: a user who writes
-`<|endoftext|>` gets the ids of those thirteen characters.
+A tokenizer has `vocab_size` ids. One of them, `eot_id`, is the end-of-text token: it separates
+stories, starts every generation, and stands for no text. In our own tokenizers it is the last id.
+Text never produces it: a user who writes `<|endoftext|>` gets the ids of those thirteen characters.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ class Tokenizer(Protocol):
     @property
     def eot_id(self) -> int:
         """The end-of-text token's id."""
+
+    @property
+    def bos_id(self) -> int:
+        """The id that a text begins with: `eot_id`, unless an imported tokenizer has another."""
 
     @property
     def fingerprint(self) -> str:

@@ -17,7 +17,7 @@ class BytesTokenizer(TokenTable):
     """Every byte is its own id: 257 ids with end-of-text, nothing to train."""
 
     def __init__(self) -> None:
-        super().__init__("bytes", ALL_BYTES)
+        super().__init__("bytes", [*ALL_BYTES, b""], len(ALL_BYTES))
 
     def encode(self, text: str) -> list[int]:
         """The UTF-8 bytes of a text.

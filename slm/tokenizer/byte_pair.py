@@ -55,7 +55,7 @@ class BytePairTokenizer(TokenTable):
                 f"the vocabulary of {name} lacks {len(missing)} of the 256 single bytes, "
                 f"the first is 0x{missing[0].hex()}"
             )
-        super().__init__(name, ranks)
+        super().__init__(name, [*ranks, b""], len(ranks))
         self._encoding = tiktoken.Encoding(
             name,
             pat_str=GPT2_PATTERN,

@@ -32,7 +32,8 @@ class CharsTokenizer(TokenTable):
     def __init__(self, characters: Iterable[str]) -> None:
         self._characters = "".join(sorted(set("".join(characters))))
         points = _code_points(self._characters)
-        super().__init__("chars", [c.encode("utf-8") for c in self._characters] + [*ALL_BYTES])
+        table = [*(c.encode("utf-8") for c in self._characters), *ALL_BYTES, b""]
+        super().__init__("chars", table, len(table) - 1)
         self._first_byte_id = len(self._characters)
         highest = int(points[-1]) if len(points) else 0
         # One place more than the highest character: all unknown ones are looked up there.

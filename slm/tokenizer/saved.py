@@ -104,8 +104,12 @@ def _from_json(data: object) -> Tokenizer:
             return _chars(data)
         case "byte-pair":
             return _byte_pair(name, data)
+        case "imported":
+            return _imported(name, data)
         case kind:
-            raise TokenizerError(f'its "kind" is {_shown(kind)}, not byte-pair, bytes or chars')
+            raise TokenizerError(
+                f'its "kind" is {_shown(kind)}, not byte-pair, bytes, chars or imported'
+            )
 
 
 def _chars(data: dict[str, Any]) -> Tokenizer:
@@ -137,6 +141,17 @@ def _byte_pair(name: str, data: dict[str, Any]) -> Tokenizer:
         except (ValueError, TypeError) as error:
             raise TokenizerError(f"token {place} is not base64") from error
     return BytePairTokenizer(name, ranks)
+
+
+def _imported(name: str, data: dict[str, Any]) -> Tokenizer:
+    from slm.tokenizer.imported import ImportedTokenizer
+
+    definition, eot_id, bos_id = data.get("definition"), data.get("eot_id"), data.get("bos_id")
+    if not isinstance(definition, dict):
+        raise TokenizerError(f'its "definition" is {_shown(definition)}, not an object')
+    if type(eot_id) is not int or type(bos_id) is not int:
+        raise TokenizerError('its "eot_id" or "bos_id" is not an integer')
+    return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos_id)
 
 
 def _text(data: dict[str, Any], key: str) -> str:

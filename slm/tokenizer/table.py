@@ -12,16 +12,19 @@ from slm.tokenizer.base import Ids, fingerprint_of
 
 
 class TokenTable(ABC):
-    """A tokenizer whose ids are the places in a table of byte strings, end-of-text being last.
+    """A tokenizer whose ids are the positions in a table of byte strings.
 
     Args:
-        name: the short specification, as `bpe:4096`.
-        tokens: the bytes of each id in order, without the end-of-text token.
+        name: the short specification, such as `bpe:4096`.
+        table: the bytes of each id in order; empty for tokens that stand for no text.
+        eot_id: the end-of-text token.
     """
 
-    def __init__(self, name: str, tokens: Sequence[bytes]) -> None:
+    def __init__(self, name: str, table: Sequence[bytes], eot_id: int) -> None:
+        assert not table[eot_id], "the end-of-text token stands for no text"
         self._name = name
-        self._bytes_of = (*tokens, b"")
+        self._bytes_of = tuple(table)
+        self._eot_id = eot_id
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}, {self.vocab_size:,} ids>"
@@ -36,7 +39,11 @@ class TokenTable(ABC):
 
     @property
     def eot_id(self) -> int:
-        return len(self._bytes_of) - 1
+        return self._eot_id
+
+    @property
+    def bos_id(self) -> int:
+        return self._eot_id
 
     @cached_property
     def fingerprint(self) -> str:
@@ -60,7 +67,7 @@ class TokenTable(ABC):
         if not 0 <= token_id < len(self._bytes_of):
             raise TokenizerError(
                 f"token id {token_id} is not in the vocabulary of {self._name}, "
-                f"whose ids are 0 to {self.eot_id}",
+                f"whose ids are 0 to {self.vocab_size - 1}",
                 hint="the ids come from another tokenizer",
             )
         return self._bytes_of[token_id]

@@ -3,9 +3,9 @@
 Muon moves a matrix by its momentum made orthogonal: all its directions by the same amount, where
 Adam follows the few large ones. Keller Jordan 2024, https://kellerjordan.github.io/posts/muon/.
 It is PyTorch's `torch.optim.Muon` with three differences. Matrices of one shape are made orthogonal
-together; in the number format that is fast here (PyTorch's is always bfloat16, which a CPU without
-bfloat16 instructions emulates at a tenth of its speed); and from a tighter bound of their largest
-singular value, which saves an iteration.
+together; in the dtype that is fast here (PyTorch's is always bfloat16, which a CPU without bfloat16
+instructions emulates at a tenth of its speed); and from a tighter bound of their largest singular
+value, which saves an iteration.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Muon(torch.optim.Optimizer):
     def _move(
         self, parameters: list[nn.Parameter], shape: torch.Size, group: dict[str, Any]
     ) -> None:
-        local = self.sharding.local if self.sharding else _itself
+        local = self.sharding.local if self.sharding else lambda tensor: tensor
         gradients = [local(p.grad) for p in parameters if p.grad is not None]
         momenta = [local(self._momentum(p)) for p in parameters]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
@@ -152,13 +152,8 @@ class Muon(torch.optim.Optimizer):
         state = self.state[parameter]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(parameter)
-        buffer = state["momentum_buffer"]
-        assert isinstance(buffer, Tensor)
+        buffer: Tensor = state["momentum_buffer"]
         return buffer
-
-
-def _itself(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def build_optimizers(
@@ -175,9 +170,7 @@ def build_optimizers(
     group remembers its peak learning rate as `peak_lr`.
     """
     trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    in_blocks = {
-        name for name, p in trainable.items() if name.startswith("blocks.") and p.dim() == 2
-    }
+    in_blocks = {n for n, p in trainable.items() if n.startswith("blocks.") and p.dim() == 2}
     muon_names = in_blocks if config.optimizer == "muon" else set()
     others = {name: p for name, p in trainable.items() if name not in muon_names}
     optimizers: dict[str, torch.optim.Optimizer] = {}
@@ -191,28 +184,23 @@ def build_optimizers(
             steps=config.muon_ns_steps,
             sharding=sharding,
         )
+    matrices = [p for p in others.values() if p.dim() >= 2]
+    vectors = [p for p in others.values() if p.dim() < 2]
     groups = [
-        {
-            "params": [p for p in others.values() if p.dim() >= 2],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in others.values() if p.dim() < 2], "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
     ]
     optimizers["adamw"] = torch.optim.AdamW(
         [group for group in groups if group["params"]],
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
-        fused=_fused_on(next(iter(trainable.values())).device),
+        # One pass over all parameters; None: PyTorch chooses.
+        fused=next(iter(trainable.values())).device.type in {"cpu", "cuda"} or None,
     )
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]
     return optimizers
-
-
-def _fused_on(device: torch.device) -> bool | None:
-    """Whether AdamW is to update all parameters in one pass; None: PyTorch chooses."""
-    return True if device.type in {"cpu", "cuda"} else None
 
 
 def set_learning_rates(optimizers: Mapping[str, torch.optim.Optimizer], scale: float) -> None:

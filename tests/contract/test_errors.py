@@ -122,9 +122,9 @@ def test_bounds_name_the_flag_and_both_ends(fails, corpus, tmp_path):
     assert error == "error: --validation-fraction: must be above 0 and below 1, found 1.0"
     words = ["generate", "--checkpoint", tmp_path, "Hello"]
     for flag, problem in (
-        ("--top-k", "must be a whole number from 0 to 16777216, found -1"),
+        ("--top-k", "must be an integer from 0 to 16777216, found -1"),
         ("--temperature", "must be from 0 to 100, found -1.0"),
-        ("--samples", "must be a whole number from 1 to 1048576, found -1"),
+        ("--samples", "must be an integer from 1 to 1048576, found -1"),
     ):
         assert fails(2, *words, flag, -1)[0] == f"error: {flag} {problem}"
 

@@ -62,6 +62,9 @@ OTHERS = {
     "eval": "--checkpoint --data --source --split --device --dtype --json",
     "presets": "--settings --json",
     "info": "--json",
+    "export": "--dtype --version --license --force --json",
+    "import": "--tokenizer --json",
+    "push": "--private --license --json",
 }
 """Options whose pairs were thought through, and are tried below where one leaves another idle."""
 MORE = {

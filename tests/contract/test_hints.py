@@ -55,6 +55,7 @@ NAMED_ONLY = {
     ("cli", "slm eval"): "how a figure is measured",
     ("cli", "slm presets"): "in the reference",
     ("data", "hf auth"): "a person logs in to the hub",
+    ("interop", "hf auth"): "a person logs in to the hub",
     ("data", "cp"): "as mv, of a file that a cache of the hub holds",
     ("storage", "cp"): "a name of an encoding",
     ("runs", "torchrun"): "what has started a run",
@@ -243,7 +244,7 @@ def test_text_given_as_prepared_data(sandbox: Sandbox, command: str) -> None:
     shutil.copy(sandbox.folder / "my book.txt", texts / "train.txt")
     for text in ("my book.txt", "my texts"):
         hint = sandbox.hint(*words, "--data", text, code=1)
-        flag, path = shlex.split(after(hint, "with:"))
+        flag, path = shlex.split(after(hint, ": "))
         assert (flag, path) == ("--source", text)
         out = ["--out", f"run of {text}"] if command == "train" else []
         sandbox.slm(*words, *out, flag, path)
@@ -261,7 +262,7 @@ def test_text_given_to_a_measurement(sandbox: Sandbox) -> None:
 
 def test_token_files_given_as_text(sandbox: Sandbox) -> None:
     hint = sandbox.hint("train", *TINY, "--source", "my data", code=1)
-    flag, path = shlex.split(after(hint, "with:"))
+    flag, path = shlex.split(after(hint, ": "))
     sandbox.slm("train", *TINY, flag, path)
 
 
@@ -276,7 +277,7 @@ def test_prepared_data_that_were_moved(sandbox: Sandbox) -> None:
         ["train", "--resume", "--out", "run", "--steps", "3"],
     ):
         hint = sandbox.hint(*words, code=1)
-        assert "give its new place" in hint
+        assert "give its new path" in hint
         assert not (sandbox.folder / "my data").exists()
     sandbox.slm("train", *TINY, "--data", "elsewhere", "--out", "new")
     shutil.rmtree(run)  # which may well change when it goes on

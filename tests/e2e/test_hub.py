@@ -292,7 +292,7 @@ def expect_one_error(failed: subprocess.CompletedProcess[str]) -> None:
     assert failed.returncode == 1
     assert failed.stderr == ""
     assert len(lines) == 2
-    assert lines[0].startswith("HubError: cannot fetch the data set owner/tiny: ")
+    assert lines[0].startswith("HubError: cannot download the data set owner/tiny: ")
     assert "--source builtin" in lines[1]
 
 

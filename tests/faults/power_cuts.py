@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.checkpoint import clean_run, step_directories
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.data.splits import Split
@@ -89,8 +89,10 @@ class Letters:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
-        return iter([Piece(20 * self.name, ends_story=True)] * (9 if split == "train" else 3))
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+        return iter(
+            [DocumentPart(20 * self.name, ends_story=True)] * (9 if split == "train" else 3)
+        )
 
 
 def prepare_letters(folder: Path, letter: str) -> None:
@@ -101,7 +103,7 @@ def _what_is_prepared(folder: Path) -> str:
     try:
         directory = DataDirectory.open(folder / "data")
     except DataError as error:
-        if "holds no prepared data" not in error.message:
+        if "contains no prepared data" not in error.message:
             raise
         found = "none"
     else:

@@ -140,7 +140,7 @@ CASES: dict[str, tuple[Change, str]] = {
     "one id to validate on": (ids("validation", lambda tokens: tokens * 0 + EOT), "times the id"),
     "an id beyond the vocabulary": (ids("train", with_one(257)), "id 257 at position"),
     "the same in validation": (ids("validation", with_one(65_535)), "id 65535 at position"),
-    "swapped bytes": (swapped_bytes, "above the vocabulary"),
+    "swapped bytes": (swapped_bytes, "expected ids below"),
     "longer blocks than the context": (longer_blocks, "exceed the model's context"),
     "a wider number format": (set_in("dtype", to="uint32"), "disagree"),
 }

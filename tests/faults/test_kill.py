@@ -103,7 +103,7 @@ def what_stands(data_dir: Path, names: dict[str, str]) -> str:
     try:
         directory = DataDirectory.open(data_dir)
     except DataError as error:
-        if "holds no prepared data" not in error.message:
+        if "contains no prepared data" not in error.message:
             raise
         return "none"
     for split in ("train", "validation"):

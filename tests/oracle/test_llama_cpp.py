@@ -1,49 +1,115 @@
-"""llama.cpp tells the same texts from the GGUF file that we write as our model does."""
+"""llama.cpp reads our GGUF files: the same ids, the same greedy text."""
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
-from slm.config import GPTConfig
-from slm.generation import TorchEngine
-from slm.interop.gguf import write_gguf
+from slm.interop import gguf, gguf_import
+from slm.interop.gguf import GGUFDtype
 from slm.model import GPT
+from slm.tokenizer import Tokenizer
+from tests.interop_models import (
+    SHAPES,
+    greedy_text,
+    hostile_texts,
+    model_of,
+    source_of,
+    stories,
+    tokenizer,
+)
 
 pytest.importorskip("gguf")
 pytest.importorskip("xllamacpp")
 
-N_TOKENS = 40
+PROMPT = "Once upon a time"
+UNASSIGNED = 0x10000
+"""llama.cpp's table of letters is older than ours; beyond the basic plane they differ."""
 
 
-def test_greedy_texts_are_equal(tmp_path: Path) -> None:
+def write(model: GPT, tokenizer: Tokenizer, path: Path, dtype: GGUFDtype = "float32") -> None:
+    gguf.write(source_of(model, tokenizer), path, dtype=dtype, log=lambda text: None)
+
+
+def opened(path: Path) -> Any:
     from slm.bench.baselines.llama_cpp import open_server
 
-    torch.manual_seed(0)
-    config = GPTConfig(
-        **{"vocab_size": 200, "block_size": 64, "n_layer": 2, "n_head": 4, "n_kv_head": 2},
-        **{"n_embd": 64, "dropout": 0.0, "bias": False, "norm": "rmsnorm", "mlp": "swiglu"},
-        **{"position": "rope", "qk_norm": True, "tie_embeddings": False},
-    )
-    model = GPT(config).eval()
-    with torch.no_grad():  # widely spread, so that rounding decides nothing
-        for parameter in model.parameters():
-            if parameter.dim() == 2:
-                parameter.mul_(10.0)
-    tokens = [f"w{number}" for number in range(config.vocab_size)]
-    write_gguf(tmp_path / "m.gguf", config, model.state_dict(), tokens, storage="f32")
-    prompt = [3, 77, 150, 8]
-    server = open_server(tmp_path / "m.gguf", streams=1, positions=config.block_size)
-    answer = server.handle_completions(
-        {"prompt": prompt, "max_tokens": N_TOKENS, "temperature": 0.0, "ignore_eos": True}
-    )
-    engine = TorchEngine(model, 1)
-    told: list[int] = []
-    logits = engine.prefill([0], [prompt])
-    for _ in range(N_TOKENS):
-        told.append(int(logits[:, :-1].argmax()))  # llama.cpp never ends a text here
-        logits = engine.decode([0], told[-1:])
+    return open_server(path, streams=1, positions=64)
 
-    assert answer["choices"][0]["text"] == "".join(tokens[i] for i in told)
+
+def continuation(server: Any) -> str:
+    answer = server.handle_completions({"prompt": PROMPT, "max_tokens": 20, "temperature": 0.0})
+    text: str = answer["choices"][0]["text"]
+    return text
+
+
+def ids_of(server: Any, texts: Sequence[str]) -> list[list[int]]:
+    found = []
+    for text in texts:
+        body = {"content": text, "add_special": False, "parse_special": False}
+        request = urllib.request.Request(
+            f"{server.listening_address}/tokenize",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as response:
+            found.append(json.load(response)["tokens"])
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_greedy_texts_are_equal(shape: str, tmp_path: Path) -> None:
+    words = tokenizer("bpe:600")
+    model = model_of(shape, words.vocab_size + 3, norm_eps=1e-5)  # three ids have no token
+    write(model, words, tmp_path / "m.gguf")
+    assert continuation(opened(tmp_path / "m.gguf")) == greedy_text(model, words, PROMPT, 20)
+
+
+@pytest.mark.parametrize("spec", ["bpe:600", "gpt2:400", "bytes", "chars"])
+def test_ids_are_equal(spec: str, tmp_path: Path) -> None:
+    words = tokenizer(spec)
+    write(model_of("qwen3", words.vocab_size), words, tmp_path / "m.gguf")
+    server = opened(tmp_path / "m.gguf")
+    texts = [
+        text
+        for text in (*stories()[:100], *hostile_texts())
+        # SentencePiece's sign for a space stands for a space there.
+        if not text or (max(map(ord, text)) < UNASSIGNED and "\u2581" not in text)
+    ]
+    assert ids_of(server, texts) == [words.encode(text) for text in texts]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "q8_0"])
+def test_other_dtypes_are_close(dtype: GGUFDtype, tmp_path: Path) -> None:
+    words = tokenizer("bpe:600")
+    model = model_of("qwen3", words.vocab_size)
+    write(model, words, tmp_path / "m.gguf", dtype)
+    assert continuation(opened(tmp_path / "m.gguf"))
+    imported = gguf_import.read(tmp_path / "m.gguf", "m")
+    for name, values in model.state_dict().items():
+        difference = (imported.weights[name] - values).abs().max()
+        assert difference <= {"float16": 1e-3, "bfloat16": 8e-3, "q8_0": 1e-2}[dtype] * max(
+            1.0, float(values.abs().max())
+        )
+
+
+@pytest.mark.parametrize("spec", ["bpe:600", "bytes", "chars"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_our_files_come_back(shape: str, spec: str, tmp_path: Path) -> None:
+    words = tokenizer(spec)
+    model = model_of(shape, words.vocab_size)
+    write(model, words, tmp_path / "m.gguf")
+    imported = gguf_import.read(tmp_path / "m.gguf", "m")
+    ours = GPT(imported.config).state_dict()
+    assert ours.keys() == imported.weights.keys()
+    for name, values in model.state_dict().items():
+        assert (imported.weights[name] == values).all(), name
+    texts = [*stories()[:20], "é \U0001f600 don't   x"]
+    assert [imported.tokenizer.encode(text) for text in texts] == [
+        words.encode(text) for text in texts
+    ]

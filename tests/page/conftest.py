@@ -40,7 +40,7 @@ class Words(TokenTable):
 
     def __init__(self) -> None:
         words = [word.encode() if word in ".,!" else f" {word}".encode() for word in WORDS]
-        super().__init__("test-words", [*ALL_BYTES, *words])
+        super().__init__("test-words", [*ALL_BYTES, *words, b""], len(ALL_BYTES) + len(words))
         self._ids = {word: number for number, word in enumerate(self._bytes_of[:-1])}
 
     def encode(self, text: str) -> list[int]:

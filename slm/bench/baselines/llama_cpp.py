@@ -16,18 +16,33 @@ import torch
 import xllamacpp
 
 from slm.bench.baselines.registry import Figures, GenerationTask
-from slm.interop.gguf import GGUF_STORAGES, write_gguf
+from slm.config import DataConfig, RunConfig, TrainingConfig
+from slm.interop.gguf import GGUFDtype, write
+from slm.interop.source import ExportSource
 from slm.model import GPT
+from slm.native.engine import arrays_of
+from slm.tokenizer.byte_level import BytesTokenizer
+from slm.train_state import TrainState
+
+DTYPES: dict[str, GGUFDtype] = {"f32": "float32", "f16": "float16", "q8_0": "q8_0"}
+"""llama.cpp's names of the formats to ours."""
 
 
 def measure(task: GenerationTask, kind: str) -> Figures:
     """See `Baseline.measure`; the time of a single sequence is the one that llama.cpp reports."""
-    storage = next(name for name in GGUF_STORAGES if name == kind)
+    dtype: GGUFDtype = DTYPES[kind]
     torch.manual_seed(0)
-    tokens = [f"w{number}" for number in range(task.model.vocab_size)]
+    model = GPT(task.model)
+    source = ExportSource(
+        path=Path("bench"),
+        settings=RunConfig(task.model, TrainingConfig(), DataConfig(), {}),
+        tokenizer=BytesTokenizer(),
+        state=TrainState(),
+        weights=lambda: arrays_of(model),
+    )
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "model.gguf")
-        write_gguf(path, task.model, GPT(task.model).state_dict(), tokens, storage=storage)
+        write(source, path, dtype=dtype, log=lambda text: None)
         return {
             "one": _speed(task, path, 1),
             "together": _speed(task, path, task.streams),

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from slm.config import GPTConfig
-from slm.errors import install_command
-from slm.interop.gguf import has_gguf_form
+from slm.errors import ConfigError, install_command
+from slm.interop.architectures import architecture_of
 
 Figures = dict[str, float]
 """`one` and `together`: tokens per second of one sequence and of `GenerationTask.streams`
@@ -66,7 +66,11 @@ class Baseline:
         """Why it cannot be measured here, or None."""
         if any(importlib.util.find_spec(name) is None for name in self.packages):
             return f"not installed; install it with: {install_command('peers', *self.packages)}"
-        if self.packages and not has_gguf_form(config):
+        try:
+            architecture_of(config, self.program)
+        except ConfigError:
+            return "is measured with models of its architectures only" if self.packages else None
+        if self.program == "transformers" and config.norm != "rmsnorm":
             return "is measured with models of the modern family only"
         return None
 

@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from slm.data.documents import Piece, pieces_of
+from slm.data.documents import DocumentPart, pieces_of
 from slm.data.readers.columns import EXPECTED, text_name, text_names
 from slm.data.readers.data_file import LONGEST_LINE_BYTES, DataFile, decoded_lines
 from slm.data.readers.dialect import delimiter_name, find_dialect, has_data, is_number, is_rule
@@ -30,7 +30,9 @@ _NULL = "\\N"
 _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
-def read_csv_file(file: DataFile, *, log: Callable[[str], None] | None = None) -> Iterator[Piece]:
+def read_csv_file(
+    file: DataFile, *, log: Callable[[str], None] | None = None
+) -> Iterator[DocumentPart]:
     """The documents of a CSV file; rows of white space are left out.
 
     Args:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from slm.data.documents import Piece, pieces_of
+from slm.data.documents import DocumentPart, pieces_of
 from slm.data.readers.columns import EXPECTED, text_name
 from slm.data.readers.content import HEAD_BYTES, evidence_in
 from slm.data.readers.data_file import DataFile, decoded_blocks, decoded_lines
@@ -29,7 +29,7 @@ _MARGIN = 16
 """An error in the last characters that have been read may only mean that there is more."""
 
 
-def read_json_file(file: DataFile) -> Iterator[Piece]:
+def read_json_file(file: DataFile) -> Iterator[DocumentPart]:
     """The documents of a JSON file; documents of white space are left out.
 
     Raises:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from slm.data.documents import Piece, pieces_of
+from slm.data.documents import DocumentPart, pieces_of
 from slm.data.readers.columns import EXPECTED, TEXT_NAMES, text_name
 from slm.data.readers.data_file import DataFile
 from slm.errors import DataError, SlmError, shown
@@ -24,7 +24,7 @@ Column = tuple[str, ...]
 """The name of a column, or the names that lead to a field of a struct."""
 
 
-def read_table(file: DataFile) -> Iterator[Piece]:
+def read_table(file: DataFile) -> Iterator[DocumentPart]:
     """The documents of a Parquet or Arrow file, one a row; empty rows are left out.
 
     Raises:

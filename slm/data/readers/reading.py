@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.data.markers import without_markers
 from slm.data.readers.content import check_content, check_kind
 from slm.data.readers.csv import read_csv_file
@@ -22,7 +22,7 @@ Log = Callable[[str], None]
 
 def read_documents(
     path: Path, *, name: str | None = None, format: Format | None = None, log: Log | None = None
-) -> Iterator[Piece]:
+) -> Iterator[DocumentPart]:
     """The documents of one file, in pieces, by the kind that its name says.
 
     Args:

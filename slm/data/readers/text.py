@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from slm.data.documents import PIECE_CHARS, Piece
+from slm.data.documents import PIECE_CHARS, DocumentPart
 from slm.data.markers import USUAL, find_separators, split_documents
 from slm.data.readers.data_file import DataFile, decoded_blocks
 from slm.data.suspects import Suspects
@@ -22,7 +22,7 @@ def read_text_file(
     log: Callable[[str], None] | None = None,
     block_bytes: int = BLOCK_BYTES,
     piece_chars: int = PIECE_CHARS,
-) -> Iterator[Piece]:
+) -> Iterator[DocumentPart]:
     """The documents of a text file, in pieces; documents of white space alone are left out.
 
     Args:

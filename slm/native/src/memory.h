@@ -1,4 +1,4 @@
-// Memory for weights, for keys and values, and for what is being computed.
+// Memory for weights, for keys and values, and for intermediate results.
 #pragma once
 
 #include <algorithm>
@@ -10,11 +10,11 @@
 
 #include <sys/mman.h>
 
-// A block of memory that starts at a cache line.
-class Block {
+// Zeroed memory that starts at a cache line.
+class AlignedBuffer {
  public:
-  void resize(size_t bytes) {
-    memory_.reset(std::calloc(bytes + 64, 1));  // zeros; pages are taken when they are written
+  void allocate(size_t bytes) {
+    memory_.reset(std::calloc(bytes + 64, 1));  // zeros; the system provides pages when they are written
     if (!memory_) throw std::bad_alloc();
   }
   template <class Item>
@@ -29,13 +29,13 @@ class Block {
   std::unique_ptr<void, Free> memory_;
 };
 
-// Memory that is handed out piece by piece and given back as a whole, in pages of 2 MB where the
-// system has them. A step reads all weights and all keys and values: with pages of 4 KB a processor
-// spends a good part of that time looking up where each page lies.
-class LargePages {
+// Allocates parts of large chunks, which are freed together, in pages of 2 MB if the system has them.
+// A step reads all weights and all keys and values: with pages of 4 KB, a processor spends a good part
+// of that time on address translation.
+class HugePageArena {
  public:
-  // Zeros, from a multiple of `alignment` on, which divides a page's size.
-  uint8_t* take(size_t bytes, size_t alignment = 64) {
+  // Zeroed memory at a multiple of `alignment`, a divisor of the page size.
+  uint8_t* allocate(size_t bytes, size_t alignment = 64) {
     size_t start = (used_ + alignment - 1) / alignment * alignment;
     if (start + bytes > size_) {
       add_chunk(std::max(bytes, CHUNK));
@@ -46,8 +46,8 @@ class LargePages {
   }
 
  private:
-  static constexpr size_t PAGE = size_t(2) << 20;
-  static constexpr size_t CHUNK = 16 * PAGE;
+  static constexpr size_t HUGE_PAGE = size_t(2) << 20;
+  static constexpr size_t CHUNK = 16 * HUGE_PAGE;
 
   struct Unmap {
     size_t bytes;
@@ -55,15 +55,17 @@ class LargePages {
   };
 
   void add_chunk(size_t bytes) {
-    const size_t whole = (bytes + PAGE - 1) / PAGE * PAGE + PAGE;  // one more, to begin at a page
+    // One page more, to start at a page.
+    const size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
     void* memory = mmap(nullptr, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     chunks_.emplace_back(memory, Unmap{whole});
-    start_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(memory) + PAGE - 1) & ~(PAGE - 1));
-    size_ = whole - PAGE;
+    const auto address = reinterpret_cast<uintptr_t>(memory);
+    start_ = reinterpret_cast<uint8_t*>((address + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1));
+    size_ = whole - HUGE_PAGE;
     used_ = 0;
 #if defined(MADV_HUGEPAGE)
-    madvise(start_, size_, MADV_HUGEPAGE);  // where it is refused, small pages do
+    madvise(start_, size_, MADV_HUGEPAGE);  // if it is refused, pages are small
 #endif
   }
 

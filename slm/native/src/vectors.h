@@ -1,7 +1,7 @@
-// Vectors of numbers as wide as this processor's registers, and the few functions on them.
+// Vectors as wide as this processor's registers, and functions on them.
 //
-// Written with the vector extensions that GCC and Clang share, so that the same lines become
-// AVX-512, AVX2, NEON or SSE instructions. Nothing here depends on the order of threads or rows.
+// Written with the vector extensions of GCC and Clang, so that the same lines become AVX-512, AVX2,
+// NEON or SSE instructions.
 #pragma once
 
 #include <cmath>
@@ -11,24 +11,24 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 constexpr int LANES = 16;
-constexpr int ROWS_AT_ONCE = 6;  // 6 x 4 sums, 4 weights and a value fill the 32 registers
+constexpr int ROW_BLOCK = 6;  // 6 x 4 sums, 4 weights and a value fill the 32 registers
 #elif defined(__AVX2__)
 #include <immintrin.h>
 constexpr int LANES = 8;
-constexpr int ROWS_AT_ONCE = 3;  // 16 registers
+constexpr int ROW_BLOCK = 3;  // 16 registers
 #elif defined(__aarch64__)
 constexpr int LANES = 4;
-constexpr int ROWS_AT_ONCE = 6;  // 32 registers
+constexpr int ROW_BLOCK = 6;  // 32 registers
 #else
 constexpr int LANES = 4;
-constexpr int ROWS_AT_ONCE = 3;
+constexpr int ROW_BLOCK = 3;
 #endif
 
-typedef float Floats __attribute__((vector_size(4 * LANES)));
-typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
-typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
-typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
-typedef int8_t Bytes __attribute__((vector_size(LANES)));
+typedef float f32v __attribute__((vector_size(4 * LANES)));
+typedef int32_t i32v __attribute__((vector_size(4 * LANES)));
+typedef uint32_t u32v __attribute__((vector_size(4 * LANES)));
+typedef uint16_t u16v __attribute__((vector_size(2 * LANES)));
+typedef int8_t i8v __attribute__((vector_size(LANES)));
 
 template <class Vector, class Item>
 inline Vector load(const Item* from) {
@@ -43,23 +43,23 @@ inline void store(Item* to, Vector vector) {
 }
 
 template <class To, class From>
-inline To bits_of(From from) {
+inline To bit_cast(From from) {
   static_assert(sizeof(To) == sizeof(From), "the same bits");
   To to;
   std::memcpy(&to, &from, sizeof(To));
   return to;
 }
 
-inline Floats all(float value) { return Floats{} + value; }
-inline Ints all(int32_t value) { return Ints{} + value; }
-inline Floats floats_of(Ints numbers) { return __builtin_convertvector(numbers, Floats); }
-inline Floats choose(Ints mask, Floats yes, Floats no) {
-  return bits_of<Floats>((mask & bits_of<Ints>(yes)) | (~mask & bits_of<Ints>(no)));
+inline f32v broadcast(float value) { return f32v{} + value; }
+inline i32v broadcast(int32_t value) { return i32v{} + value; }
+inline f32v to_float(i32v numbers) { return __builtin_convertvector(numbers, f32v); }
+inline f32v select(i32v mask, f32v yes, f32v no) {
+  return bit_cast<f32v>((mask & bit_cast<i32v>(yes)) | (~mask & bit_cast<i32v>(no)));
 }
-inline Floats larger(Floats a, Floats b) { return choose(a > b, a, b); }
-inline Floats absolute(Floats x) { return bits_of<Floats>(bits_of<Ints>(x) & 0x7fffffff); }
+inline f32v maximum(f32v a, f32v b) { return select(a > b, a, b); }
+inline f32v absolute(f32v x) { return bit_cast<f32v>(bit_cast<i32v>(x) & 0x7fffffff); }
 
-inline float sum_of(Floats x) {
+inline float reduce_add(f32v x) {
 #if defined(__AVX512F__)
   return _mm512_reduce_add_ps(reinterpret_cast<__m512>(x));
 #else
@@ -72,7 +72,7 @@ inline float sum_of(Floats x) {
 #endif
 }
 
-inline float largest_of(Floats x) {
+inline float reduce_max(f32v x) {
 #if defined(__AVX512F__)
   return _mm512_reduce_max_ps(reinterpret_cast<__m512>(x));
 #else
@@ -84,92 +84,96 @@ inline float largest_of(Floats x) {
 #endif
 }
 
-// What `count` numbers, a multiple of LANES, are divided by to be whole numbers from -127 to 127. NaN
-// where one of them is not finite: 0 times it is NaN, and maxima would pass over that.
-inline float scale_of(const float* x, int count) {
-  Floats extreme{}, zero{};
+// The scale of `count` numbers (a multiple of LANES): divided by it, they are integers from -127 to
+// 127. NaN if one of them is not finite: then 0 times it is NaN, which a maximum alone would ignore.
+inline float quantization_scale(const float* x, int count) {
+  f32v extreme{}, zero{};
   for (int i = 0; i < count; i += LANES) {
-    const Floats some = load<Floats>(x + i);
-    extreme = larger(absolute(some), extreme);
+    const f32v some = load<f32v>(x + i);
+    extreme = maximum(absolute(some), extreme);
     zero += some * 0.0f;
   }
-  return largest_of(extreme) / 127.0f + sum_of(zero);
+  return reduce_max(extreme) / 127.0f + reduce_add(zero);
 }
 
-// Rounded to the nearest whole number, halves to the even one; for |x| below 2^22.
-inline Ints nearest(Floats x) {
+// Rounds to the nearest integer, halves to even; for |x| below 2^22.
+inline i32v round_to_nearest(f32v x) {
   const float shift = 12582912.0f;  // 1.5 * 2^23: the sum's last bit is worth one
-  return bits_of<Ints>(x + shift) - bits_of<Ints>(all(shift));
+  return bit_cast<i32v>(x + shift) - bit_cast<i32v>(broadcast(shift));
 }
 
-// e^x within two units of the last place: Cephes' polynomial (Moshier, expf) on [-ln2/2, ln2/2].
-inline Floats exponential(Floats x) {
-  x = choose(x < -87.0f, all(-87.0f), choose(x > 88.0f, all(88.0f), x));
-  const Ints power = nearest(x * 1.44269504088896341f);
-  const Floats whole = floats_of(power);
+// e^x within two units in the last place: Cephes' polynomial (Moshier, expf) on [-ln2/2, ln2/2].
+inline f32v vector_exp(f32v x) {
+  x = select(x < -87.0f, broadcast(-87.0f), select(x > 88.0f, broadcast(88.0f), x));
+  const i32v power = round_to_nearest(x * 1.44269504088896341f);
+  const f32v whole = to_float(power);
   x = x - whole * 0.693359375f + whole * 2.12194440e-4f;
-  Floats y = all(1.9875691500e-4f);
+  f32v y = broadcast(1.9875691500e-4f);
   y = y * x + 1.3981999507e-3f;
   y = y * x + 8.3334519073e-3f;
   y = y * x + 4.1665795894e-2f;
   y = y * x + 1.6666665459e-1f;
   y = y * x + 5.0000001201e-1f;
   y = y * x * x + x + 1.0f;
-  return y * bits_of<Floats>((power + 127) << 23);
+  return y * bit_cast<f32v>((power + 127) << 23);
 }
 
-// The same four bytes in each lane.
-inline Ints four_bytes(const void* from) { return all(load<int32_t>(static_cast<const char*>(from))); }
+// The same four bytes in every lane.
+inline i32v broadcast_bytes(const void* from) {
+  return broadcast(load<int32_t>(static_cast<const char*>(from)));
+}
 
-// Products of whole numbers, as `add_dot_products` adds them: in each lane four unsigned bytes times
-// four signed ones. A factor is prepared once and used many times.
+// `dot_accumulate` adds to each lane the dot product of four unsigned bytes with four signed ones.
+// An operand is prepared once and used many times.
 #if defined(__AVX2__) && !defined(__AVX512F__) && !defined(__AVXVNNI__)
 constexpr bool DOT_INT8 = true;
-constexpr int VECTORS_AT_ONCE = 2;  // of sums, as many as the registers take
+constexpr int VECTOR_BLOCK = 2;  // vectors of sums that fit into the registers
 
-// Without a dot-product instruction numbers of 16 bits are multiplied, in pairs: the first and
-// third of four bytes, then the second and fourth.
-struct Factor {
+// Without a dot-product instruction, bytes are widened to 16 bits and multiplied in pairs: the first
+// and third of four bytes, then the second and fourth.
+struct DotOperand {
   __m256i even, odd;
 };
-typedef int16_t Small;  // how activations are stored, in that order
-typedef int16_t Shorts __attribute__((vector_size(2 * LANES)));
+typedef int16_t ActivationInt;  // activations are stored in that order
+typedef int16_t i16v __attribute__((vector_size(2 * LANES)));
 
-inline Factor unsigned_factor(Ints four) {
-  const __m256i bytes = bits_of<__m256i>(four);
+inline DotOperand unsigned_operand(i32v four) {
+  const __m256i bytes = bit_cast<__m256i>(four);
   return {_mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(bytes, 8)};
 }
-inline Factor signed_factor(Ints four) {
-  const __m256i bytes = bits_of<__m256i>(four);
+inline DotOperand signed_operand(i32v four) {
+  const __m256i bytes = bit_cast<__m256i>(four);
   return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
 }
-inline Factor signed_factor(const Small* four) {
-  return {bits_of<__m256i>(four_bytes(four)), bits_of<__m256i>(four_bytes(four + 2))};
+inline DotOperand signed_operand(const ActivationInt* four) {
+  return {bit_cast<__m256i>(broadcast_bytes(four)), bit_cast<__m256i>(broadcast_bytes(four + 2))};
 }
-inline void store_small(Small* to, Ints whole) {
-  const __m256i ordered = _mm256_shuffle_epi32(bits_of<__m256i>(whole), _MM_SHUFFLE(3, 1, 2, 0));
-  store(to, __builtin_convertvector(bits_of<Ints>(ordered), Shorts));
+inline void store_activations(ActivationInt* to, i32v integers) {
+  const __m256i ordered = _mm256_shuffle_epi32(bit_cast<__m256i>(integers), _MM_SHUFFLE(3, 1, 2, 0));
+  store(to, __builtin_convertvector(bit_cast<i32v>(ordered), i16v));
 }
-inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
-  sums += bits_of<Ints>(_mm256_madd_epi16(u.even, s.even));
-  return sums + bits_of<Ints>(_mm256_madd_epi16(u.odd, s.odd));
+inline __attribute__((always_inline)) i32v dot_accumulate(i32v sums, DotOperand u, DotOperand s) {
+  sums += bit_cast<i32v>(_mm256_madd_epi16(u.even, s.even));
+  return sums + bit_cast<i32v>(_mm256_madd_epi16(u.odd, s.odd));
 }
 #else
-constexpr int VECTORS_AT_ONCE = 4;
+constexpr int VECTOR_BLOCK = 4;
 
-typedef Ints Factor;
-typedef int8_t Small;
+typedef i32v DotOperand;
+typedef int8_t ActivationInt;
 
-inline Factor unsigned_factor(Ints four) { return four; }
-inline Factor signed_factor(Ints four) { return four; }
-inline Factor signed_factor(const Small* four) { return four_bytes(four); }
-inline void store_small(Small* to, Ints whole) { store(to, __builtin_convertvector(whole, Bytes)); }
+inline DotOperand unsigned_operand(i32v four) { return four; }
+inline DotOperand signed_operand(i32v four) { return four; }
+inline DotOperand signed_operand(const ActivationInt* four) { return broadcast_bytes(four); }
+inline void store_activations(ActivationInt* to, i32v integers) {
+  store(to, __builtin_convertvector(integers, i8v));
+}
 
 #if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
 constexpr bool DOT_INT8 = true;
 
-// The instruction itself: around its intrinsic GCC 12 moves every sum to another register and back.
-inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u, Factor s) {
+// Inline assembly: with the intrinsic, GCC 12 copies every sum to another register and back.
+inline __attribute__((always_inline)) i32v dot_accumulate(i32v sums, DotOperand u, DotOperand s) {
 #if defined(__AVX512VNNI__)
   asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u), "v"(s));
 #else
@@ -180,31 +184,31 @@ inline __attribute__((always_inline)) Ints add_dot_products(Ints sums, Factor u,
 #else
 constexpr bool DOT_INT8 = false;
 
-inline Ints add_dot_products(Ints sums, Factor, Factor) { return sums; }  // is not called
+inline i32v dot_accumulate(i32v sums, DotOperand, DotOperand) { return sums; }  // never called
 #endif
 #endif
 
-// bfloat16 is the upper half of a float32; rounded to the nearest, halves to the even one.
-inline Halves to_bfloat16(Floats x) {
-  const Words word = bits_of<Words>(x);
-  return __builtin_convertvector((word + 0x7fffu + ((word >> 16) & 1u)) >> 16, Halves);
+// bfloat16 is the upper half of a float32; rounded to nearest, ties to even.
+inline u16v to_bfloat16(f32v x) {
+  const u32v word = bit_cast<u32v>(x);
+  return __builtin_convertvector((word + 0x7fffu + ((word >> 16) & 1u)) >> 16, u16v);
 }
 
 inline uint16_t to_bfloat16(float x) {
-  const uint32_t word = bits_of<uint32_t>(x);
+  const uint32_t word = bit_cast<uint32_t>(x);
   return static_cast<uint16_t>((word + 0x7fffu + ((word >> 16) & 1u)) >> 16);
 }
 
 inline float from_bfloat16(uint16_t half) {
-  return bits_of<float>(static_cast<uint32_t>(half) << 16);
+  return bit_cast<float>(static_cast<uint32_t>(half) << 16);
 }
 
-inline Floats silu(Floats x) { return x / (1.0f + exponential(-x)); }
+inline f32v silu(f32v x) { return x / (1.0f + vector_exp(-x)); }
 
-// In its tanh form: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
-inline Floats gelu(Floats x) {
-  const Floats u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
-  return x / (1.0f + exponential(-2.0f * u));
+// The tanh approximation: 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
+inline f32v gelu(f32v x) {
+  const f32v u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
+  return x / (1.0f + vector_exp(-2.0f * u));
 }
 
 constexpr int round_up(int number, int step) { return (number + step - 1) / step * step; }

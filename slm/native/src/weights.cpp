@@ -1,5 +1,5 @@
-// The decoder's memory, and how it takes over a model's weights.
-#include "decoder.h"
+// The engine's memory, and loading of a model's weights.
+#include "engine.h"
 
 #include <cstdio>
 
@@ -7,74 +7,74 @@ namespace {
 
 int panels_for(int outputs) { return (outputs + PANEL - 1) / PANEL; }
 
-void resize_floats(Block& block, size_t count) { block.resize(count * sizeof(float)); }
+void allocate_floats(AlignedBuffer& buffer, size_t count) { buffer.allocate(count * sizeof(float)); }
 
-bool copy_to(Block& block, int64_t expected, const float* values, int64_t count) {
+bool copy_tensor(AlignedBuffer& buffer, int64_t expected, const float* values, int64_t count) {
   if (count != expected) return false;
-  std::memcpy(block.as<float>(), values, size_t(count) * sizeof(float));
+  std::memcpy(buffer.as<float>(), values, size_t(count) * sizeof(float));
   return true;
 }
 
 }  // namespace
 
-Decoder::Decoder(const Shape& shape)
+Engine::Engine(const Shape& shape)
     : shape_(shape),
-      format_(Format(shape.format)),
+      dtype_(Dtype(shape.dtype)),
       q_panels_(panels_for(shape.n_head * shape.head_width)),
       kv_panels_(panels_for(shape.kv_heads * shape.head_width)),
       mlp_panels_(panels_for(shape.mlp_width)),
       width_(panels_for(shape.n_embd) * PANEL),
       qkv_width_((q_panels_ + 2 * kv_panels_) * PANEL),
       layers_(shape.n_layer),
-      slots_(shape.slots),
-      use_tiles_(format_ != Format::float32 && ask_for_tiles()),
+      kv_pages_(shape.slots),
+      use_amx_(dtype_ != Dtype::float32 && enable_amx()),
       scratch_(shape.threads),
-      team_(shape.threads) {
+      threads_(shape.threads) {
   const int c_panels = width_ / PANEL, q_width = shape.n_head * shape.head_width;
-  const auto resize_norm = [&](Norm& norm) {
-    resize_floats(norm.weight, width_);
-    resize_floats(norm.bias, width_);
+  const auto allocate_norm = [&](Norm& norm) {
+    allocate_floats(norm.weight, width_);
+    allocate_floats(norm.bias, width_);
   };
-  cache_layout_.resize(format_, shape.n_layer * shape.kv_heads, shape.head_width);
+  kv_layout_.set(dtype_, shape.n_layer * shape.kv_heads, shape.head_width);
   for (Layer& layer : layers_) {
-    resize_norm(layer.attention_norm);
-    resize_norm(layer.mlp_norm);
-    resize_floats(layer.q_norm, cache_layout_.width);
-    resize_floats(layer.k_norm, cache_layout_.width);
-    layer.qkv.resize(format_, shape.n_embd, q_panels_ + 2 * kv_panels_, memory_);
-    layer.out.resize(format_, q_width, c_panels, memory_);
-    layer.up.resize(format_, shape.n_embd, mlp_panels_ * (shape.gated ? 2 : 1), memory_);
-    layer.down.resize(format_, shape.mlp_width, c_panels, memory_);
+    allocate_norm(layer.attention_norm);
+    allocate_norm(layer.mlp_norm);
+    allocate_floats(layer.q_norm, kv_layout_.width);
+    allocate_floats(layer.k_norm, kv_layout_.width);
+    layer.qkv.allocate(dtype_, shape.n_embd, q_panels_ + 2 * kv_panels_, memory_);
+    layer.out.allocate(dtype_, q_width, c_panels, memory_);
+    layer.up.allocate(dtype_, shape.n_embd, mlp_panels_ * (shape.gated ? 2 : 1), memory_);
+    layer.down.allocate(dtype_, shape.mlp_width, c_panels, memory_);
   }
-  resize_norm(final_norm_);
-  embedding_.resize(format_, shape.n_embd, panels_for(shape.vocab_size), memory_);
-  if (!shape.tied) head_.resize(format_, shape.n_embd, panels_for(shape.vocab_size), memory_);
+  allocate_norm(final_norm_);
+  embedding_.allocate(dtype_, shape.n_embd, panels_for(shape.vocab_size), memory_);
+  if (!shape.tied) head_.allocate(dtype_, shape.n_embd, panels_for(shape.vocab_size), memory_);
   if (shape.rotary) {
-    resize_floats(cos_, size_t(shape.block_size) * shape.head_width / 2);
-    resize_floats(sin_, size_t(shape.block_size) * shape.head_width / 2);
+    allocate_floats(cos_, size_t(shape.block_size) * shape.head_width / 2);
+    allocate_floats(sin_, size_t(shape.block_size) * shape.head_width / 2);
   } else {
-    resize_floats(positions_, size_t(shape.block_size) * shape.n_embd);
+    allocate_floats(positions_, size_t(shape.block_size) * shape.n_embd);
   }
-  // Rows are as wide as whole panels, and at least as wide as a product's padded inputs.
-  resize_floats(residual_, size_t(MOST_ROWS) * width_);
-  resize_floats(qkv_, size_t(MOST_ROWS) * qkv_width_);
-  resize_floats(mixed_, size_t(MOST_ROWS) * round_up(q_width, INPUT_STEP));
-  resize_floats(hidden_, size_t(MOST_ROWS) * mlp_panels_ * PANEL);
+  // Rows are as wide as whole panels, and at least as wide as a multiplication's padded inputs.
+  allocate_floats(residual_, size_t(MAX_ROWS) * width_);
+  allocate_floats(qkv_, size_t(MAX_ROWS) * qkv_width_);
+  allocate_floats(heads_out_, size_t(MAX_ROWS) * round_up(q_width, INPUT_STEP));
+  allocate_floats(hidden_, size_t(MAX_ROWS) * mlp_panels_ * PANEL);
   const int widest = std::max({width_, q_width, shape.mlp_width});
   for (Scratch& scratch : scratch_) {
-    scratch.activations.resize(format_, MOST_ROWS, widest);
-    resize_floats(scratch.row, round_up(widest, INPUT_STEP));
-    resize_floats(scratch.attention, HeadCache<Format::float32>::room(shape.block_size));
+    scratch.activations.allocate(dtype_, MAX_ROWS, widest);
+    allocate_floats(scratch.row, round_up(widest, INPUT_STEP));
+    allocate_floats(scratch.attention, HeadCache<Dtype::float32>::scratch_floats(shape.block_size));
   }
 }
 
-bool Decoder::take_norm(Norm& norm, const std::string& part, const float* values,
+bool Engine::load_norm(Norm& norm, const std::string& part, const float* values,
                         int64_t count) const {
-  if (part == "weight") return copy_to(norm.weight, shape_.n_embd, values, count);
-  return part == "bias" && copy_to(norm.bias, shape_.n_embd, values, count);
+  if (part == "weight") return copy_tensor(norm.weight, shape_.n_embd, values, count);
+  return part == "bias" && copy_tensor(norm.bias, shape_.n_embd, values, count);
 }
 
-bool Decoder::take(const std::string& name, const float* values, int64_t count) {
+bool Engine::load_tensor(const std::string& name, const float* values, int64_t count) {
   const int c = shape_.n_embd, q_width = shape_.n_head * shape_.head_width;
   const int kv_width = shape_.kv_heads * shape_.head_width;
   const int64_t angles = int64_t(shape_.block_size) * shape_.head_width / 2;
@@ -94,10 +94,10 @@ bool Decoder::take(const std::string& name, const float* values, int64_t count) 
   if (name == "token_embedding.weight") return matrix(embedding_, part, shape_.vocab_size, c, 0, 1);
   if (name == "lm_head.weight") return matrix(head_, part, shape_.vocab_size, c, 0, 1);
   if (name == "position_embedding.weight")
-    return copy_to(positions_, int64_t(shape_.block_size) * c, values, count);
-  if (name == "cos") return copy_to(cos_, angles, values, count);
-  if (name == "sin") return copy_to(sin_, angles, values, count);
-  if (name.rfind("final_norm.", 0) == 0) return take_norm(final_norm_, part, values, count);
+    return copy_tensor(positions_, int64_t(shape_.block_size) * c, values, count);
+  if (name == "cos") return copy_tensor(cos_, angles, values, count);
+  if (name == "sin") return copy_tensor(sin_, angles, values, count);
+  if (name.rfind("final_norm.", 0) == 0) return load_norm(final_norm_, part, values, count);
 
   int number = -1, length = 0;
   if (std::sscanf(name.c_str(), "blocks.%d.%n", &number, &length) != 1 || length == 0) return false;
@@ -105,10 +105,10 @@ bool Decoder::take(const std::string& name, const float* values, int64_t count) 
   Layer& layer = layers_[number];
   const std::string module = name.substr(length, dot - length);
   const int step = shape_.gated ? 2 : 1;
-  if (module == "attention_norm") return take_norm(layer.attention_norm, part, values, count);
-  if (module == "mlp_norm") return take_norm(layer.mlp_norm, part, values, count);
-  if (module == "attention.q_norm") return copy_to(layer.q_norm, shape_.head_width, values, count);
-  if (module == "attention.k_norm") return copy_to(layer.k_norm, shape_.head_width, values, count);
+  if (module == "attention_norm") return load_norm(layer.attention_norm, part, values, count);
+  if (module == "mlp_norm") return load_norm(layer.mlp_norm, part, values, count);
+  if (module == "attention.q_norm") return copy_tensor(layer.q_norm, shape_.head_width, values, count);
+  if (module == "attention.k_norm") return copy_tensor(layer.k_norm, shape_.head_width, values, count);
   if (module == "attention.q_proj") return matrix(layer.qkv, part, q_width, c, 0, 1);
   if (module == "attention.k_proj") return matrix(layer.qkv, part, kv_width, c, q_panels_, 1);
   if (module == "attention.v_proj")

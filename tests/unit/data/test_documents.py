@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slm.data.documents import Piece, pieces_of, safe_cut, whole_stories
+from slm.data.documents import DocumentPart, pieces_of, safe_cut, whole_stories
 from slm.tokenizer import Tokenizer, build_tokenizer
 
 WORDS = st.lists(
@@ -51,5 +51,5 @@ def test_text_without_any_space_is_cut_near_its_end(character: str) -> None:
 
 
 def test_stories_are_joined_from_their_pieces() -> None:
-    pieces = [Piece("a", False), Piece("b", True), Piece("c", True)]
+    pieces = [DocumentPart("a", False), DocumentPart("b", True), DocumentPart("c", True)]
     assert list(whole_stories(pieces)) == ["ab", "c"]

@@ -118,7 +118,7 @@ def test_missing_shards_are_named(tmp_path: Path) -> None:
     assert (
         f"{tmp_path} lacks data/train-00001-of-00012.txt, data/train-00003-of-00012.txt, "
         "data/train-00004-of-00012.txt, data/train-00005-of-00012.txt, "
-        "data/train-00006-of-00012.txt and 4 more, of 12 shards" in caught.value.message
+        "data/train-00006-of-00012.txt and 4 more of the 12 shards" in caught.value.message
     )
 
 
@@ -137,7 +137,7 @@ def test_whole_series_pass(tmp_path: Path, names: list[str]) -> None:
 
 
 def test_a_shard_twice_or_beyond_the_end(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has a-0-of-1.txt and a-0-of-1-0123456789.txt"):
+    with pytest.raises(DataError, match=r"has both a-0-of-1.txt and a-0-of-1-0123456789.txt"):
         check_series(tmp_path, files("a-0-of-1.txt", "a-0-of-1-0123456789.txt"))
     with pytest.raises(DataError, match=r"lacks a-1-of-2.txt"):
         check_series(tmp_path, files("a-0-of-2.txt", "a-3-of-2.txt"))
@@ -148,7 +148,7 @@ def test_a_shard_twice_or_beyond_the_end(tmp_path: Path) -> None:
 def test_one_shard_alone_is_noted() -> None:
     note = shard_note(Path("data/train-00001-of-00002.parquet"))
     assert note == (
-        "note: data/train-00001-of-00002.parquet is one of 2 shards; name the folder (data) to "
+        "note: data/train-00001-of-00002.parquet is one of 2 shards; give the folder (data) to "
         "read them all"
     )
     assert shard_note(Path("data/train-00001-of-00002.jsonl.gz")) is not None

@@ -81,7 +81,7 @@ def test_a_data_set_of_the_hub_as_it_is_fetched(tmp_path: Path) -> None:
     assert names(tmp_path, files.validation) == ["data/validation-00000-of-00001.csv"]
     assert files.unused == ["data/test-00000-of-00001.csv"]
     (tmp_path / train[1]).unlink()
-    with pytest.raises(DataError, match=r"lacks data/train-00001-of-00003\.csv, of 3 shards"):
+    with pytest.raises(DataError, match=r"lacks data/train-00001-of-00003\.csv of the 3 shards"):
         found(tmp_path)
 
 
@@ -122,7 +122,7 @@ def test_a_folder_of_books(tmp_path: Path) -> None:
     files = found(tmp_path)
     assert names(tmp_path, files.train) == ["Night-train.txt", "b2.txt", "b10.txt", "a/c.txt"]
     first, second = files.notes(tmp_path)
-    assert "so 4 files are (Night-train.txt to a/c.txt), and a share" in first
+    assert "so all 4 files (Night-train.txt to a/c.txt) are read, and a part" in first
     assert second.endswith("not used: index.csv, notes.pdf, test.txt")
 
 
@@ -136,14 +136,14 @@ def test_files_of_several_kinds_need_a_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], "holds no text, expected files of the kinds"),
-        (["a.png", "README.txt", ".a.txt"], "holds no text"),
+        ([], "contains no text, expected files of the kinds"),
+        (["a.png", "README.txt", ".a.txt"], "contains no text"),
         (["wiki.train.tokens", "b.pdf"], "of the kinds .*, found b.pdf, wiki.train.tokens "),
-        (["test.txt", "eval/a.txt"], r"only text for tests \(test.txt, eval/a.txt\)"),
-        (["tests/a.txt", "testing.txt"], r"only text for tests \(testing.txt, tests/a.txt\)"),
+        (["test.txt", "eval/a.txt"], r"only test files \(test.txt, eval/a.txt\)"),
+        (["tests/a.txt", "testing.txt"], r"only test files \(testing.txt, tests/a.txt\)"),
         (
             ["b1.txt", "val.csv"],
-            r"for validation \(val.csv\) but no file to train on, such as train",
+            r"validation text \(val.csv\) but no training text, such as train",
         ),
         (["train.bin", "meta.json", "a.txt"], "prepared token files"),
     ],

@@ -166,7 +166,7 @@ def test_thousands_of_files_say_a_few_things(tmp_path: Path) -> None:
     train, validation = splits(source)
     assert len(train) + len(validation) == 24
     assert [f"b{i}.txt" in note for i, note in enumerate(notes[1:4])] == [True] * 3
-    assert notes[4:] == [f"note: {tmp_path}: notes about further files are left out"]
+    assert notes[4:] == [f"note: {tmp_path}: notes about more files are left out"]
 
 
 def test_a_file_that_vanished(shards: Path) -> None:
@@ -181,5 +181,5 @@ def test_a_file_that_vanished(shards: Path) -> None:
 def test_a_file_with_nothing_but_an_empty_split(tmp_path: Path) -> None:
     write(tmp_path / "train.txt", "text")
     write(tmp_path / "val.txt", " \n")
-    with pytest.raises(DataError, match=r"val\.txt holds no text"):
+    with pytest.raises(DataError, match=r"val\.txt contains no text"):
         splits(open_source(str(tmp_path)))

@@ -166,7 +166,7 @@ def test_a_short_validation_split_gives_one_short_window(tmp_path: Path) -> None
 def test_too_little_training_text_names_both_numbers(data_dir: Path) -> None:
     tokens = loader(data_dir).directory.split("train").tokens
     with pytest.raises(
-        DataError, match=rf"has {tokens:,} tokens, at least 100,001 needed"
+        DataError, match=rf"has {tokens:,} tokens, expected at least 100,001"
     ) as caught:
         loader(data_dir, block_size=100_000).batch_at(0)
     assert "block_size" in str(caught.value.hint)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from slm.data.documents import Piece, pieces_of, whole_stories
+from slm.data.documents import DocumentPart, pieces_of, whole_stories
 from slm.data.markers import (
     COUNTED_MARKERS,
     OTHERS,
@@ -222,7 +222,11 @@ def test_places(before: str, after: str, place: Place) -> None:
 )
 def test_rows_lose_the_markers_at_their_ends(text: str, expected: list[str]) -> None:
     notes: list[str] = []
-    rows = [Piece(text, ends_story=True), Piece("last", ends_story=True), Piece(text, True)]
+    rows = [
+        DocumentPart(text, ends_story=True),
+        DocumentPart("last", ends_story=True),
+        DocumentPart(text, True),
+    ]
     found = list(whole_stories(without_markers(rows, name="a.csv", log=notes.append)))
     assert found == [*expected, "last", *expected]
     assert len(notes) == (expected != [text])
@@ -245,7 +249,7 @@ def test_rows_lose_the_markers_at_their_ends(text: str, expected: list[str]) -> 
 )
 def test_special_tokens_inside_rows_are_kept_and_said_once(text: str, said: str | None) -> None:
     notes: list[str] = []
-    rows = [Piece(text, ends_story=True)] * 3
+    rows = [DocumentPart(text, ends_story=True)] * 3
     found = list(whole_stories(without_markers(rows, name="a.csv", log=notes.append)))
     assert found == [text] * 3
     assert len(notes) == (said is not None)

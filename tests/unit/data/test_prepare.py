@@ -17,7 +17,7 @@ import pytest
 
 import slm.data.prepare as prepare_module
 import slm.tokenizer
-from slm.data.documents import Piece
+from slm.data.documents import DocumentPart
 from slm.data.prepare import PrepareProgress, prepare
 from slm.data.shards import DataDirectory
 from slm.data.splits import Split
@@ -70,8 +70,11 @@ class MemorySource:
     expected_bytes: int | None = None
     story_bytes: float | None = None
 
-    def __init__(self, train: Sequence[Piece], validation: Sequence[Piece]) -> None:
-        self._pieces: dict[Split, Sequence[Piece]] = {"train": train, "validation": validation}
+    def __init__(self, train: Sequence[DocumentPart], validation: Sequence[DocumentPart]) -> None:
+        self._pieces: dict[Split, Sequence[DocumentPart]] = {
+            "train": train,
+            "validation": validation,
+        }
         self.forgotten = 0
 
     def identity(self) -> dict[str, Any]:
@@ -83,12 +86,12 @@ class MemorySource:
     def forget(self) -> None:
         self.forgotten += 1
 
-    def pieces(self, split: Split) -> Iterator[Piece]:
+    def pieces(self, split: Split) -> Iterator[DocumentPart]:
         return iter(self._pieces[split])
 
 
-def one_story(text: str = "some text") -> list[Piece]:
-    return [Piece(text, ends_story=True)]
+def one_story(text: str = "some text") -> list[DocumentPart]:
+    return [DocumentPart(text, ends_story=True)]
 
 
 def test_files_are_raw_ids_that_nanogpt_can_read(folder: Path, tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_files_are_raw_ids_that_nanogpt_can_read(folder: Path, tmp_path: Path) -
 
 
 def test_pieces_of_a_story_get_one_end(tmp_path: Path) -> None:
-    pieces = [Piece("one\n", False), Piece("two", True), Piece("x", True)]
+    pieces = [DocumentPart("one\n", False), DocumentPart("two", True), DocumentPart("x", True)]
     source = MemorySource(pieces, one_story())
     data = prepare(source, "bytes", tmp_path / "out")
     assert data.tokens("train").tolist() == [*b"one\ntwo", 256, *b"x", 256]
@@ -143,7 +146,7 @@ def test_wide_ids_for_a_large_vocabulary(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_many_batches_and_checksums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("slm.data.prepare.BATCH_CHARS", 1 << 16)
-    stories = [Piece(f"{i} " * 100, ends_story=True) for i in range(5000)]
+    stories = [DocumentPart(f"{i} " * 100, ends_story=True) for i in range(5000)]
     seen: list[PrepareProgress] = []
     source = MemorySource(stories, one_story())
     source.expected_stories = 5000
@@ -240,7 +243,7 @@ def test_a_split_without_stories_leaves_the_old_data(tmp_path: Path, split: str)
     empty = MemorySource(
         [] if split == "train" else one_story(), [] if split == "validation" else one_story()
     )
-    with pytest.raises(DataError, match=f"memory gives no {split} stories"):
+    with pytest.raises(DataError, match=f"memory has no {split} stories"):
         prepare(empty, "bytes", out, force=True)
     assert DataDirectory.open(out).tokens("train").size == 10
     assert not list(out.glob(f"{PARTIAL_PREFIX}*"))
@@ -249,7 +252,7 @@ def test_a_split_without_stories_leaves_the_old_data(tmp_path: Path, split: str)
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), DataError("torn")])
 def test_an_interruption_leaves_the_old_data(tmp_path: Path, error: BaseException) -> None:
     class Torn(MemorySource):
-        def pieces(self, split: Split) -> Iterator[Piece]:
+        def pieces(self, split: Split) -> Iterator[DocumentPart]:
             yield from super().pieces(split)
             if split == "validation":
                 raise error

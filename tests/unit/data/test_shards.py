@@ -98,7 +98,7 @@ def test_an_id_above_the_vocabulary_is_named(data: Path) -> None:
     edit(data, shrink)
     first = int(np.argmax(np.fromfile(data / "train.bin", "<u2") >= 200))
     with pytest.raises(
-        DataError, match=rf"train.bin holds id 256 at position {first}, above .* 200"
+        DataError, match=rf"train.bin contains the id 256 at position {first}, .* below 200"
     ):
         DataDirectory.open(data).tokens("train")
 
@@ -108,7 +108,7 @@ def test_another_tokenizer_is_refused(data: Path) -> None:
     with pytest.raises(DataError, match="not the tokenizer that made"):
         _ = DataDirectory.open(data).tokenizer
     edit(data, lambda meta: meta["tokenizer"].update(sha256="f" * 64))
-    with pytest.raises(DataError, match=r"tokenizer.json is not what was written"):
+    with pytest.raises(DataError, match=r"tokenizer.json is damaged"):
         _ = DataDirectory.open(data).tokenizer
     (data / "tokenizer.json").unlink()
     with pytest.raises(DataError, match=r"cannot read .*tokenizer.json"):
@@ -124,18 +124,18 @@ def test_not_prepared_says_what_to_do(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(DataError, match="no prepared data") as caught:
         DataDirectory.open(folder)
-    assert caught.value.hint == f"a folder of text goes with: --source '{folder}'"
+    assert caught.value.hint == f"for a folder of text: --source '{folder}'"
     for name in ("one", "two"):  # as `data`, where prepared data go by default
         (folder / name).mkdir()
         (folder / name / "meta.json").touch()
-    with pytest.raises(DataError, match="holds no prepared data") as caught:
+    with pytest.raises(DataError, match="contains no prepared data") as caught:
         DataDirectory.open(folder)
     one, two = (f"'{folder / name}'" for name in ("one", "two"))
     assert caught.value.hint == f"prepared data are in {one} and {two}"
     (tmp_path / "book.txt").write_bytes(b"")
     with pytest.raises(DataError, match="is a file, not a folder") as caught:
         DataDirectory.open(tmp_path / "book.txt")
-    assert caught.value.hint == f"text as it is goes with: --source {tmp_path / 'book.txt'}"
+    assert caught.value.hint == f"to use it as text: --source {tmp_path / 'book.txt'}"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_description_that_is_none_is_refused(data: Path, content: bytes) -> No
 
 def test_another_version_is_named(data: Path) -> None:
     edit(data, lambda meta: meta.update(version=2))
-    with pytest.raises(DataError, match="is of version 2, this program reads 1"):
+    with pytest.raises(DataError, match="has version 2, this program reads version 1"):
         DataDirectory.open(data)
 
 
@@ -249,7 +249,7 @@ def test_a_name_of_a_megabyte_is_cut_in_the_message(data: Path) -> None:
 
 
 def test_unknown_split(data: Path) -> None:
-    with pytest.raises(DataError, match="no split 'test'"):
+    with pytest.raises(DataError, match="unknown split 'test'"):
         DataDirectory.open(data).split("test")
 
 

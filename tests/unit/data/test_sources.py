@@ -77,8 +77,8 @@ def test_folder_with_training_text_alone_holds_some_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "holds no text"),
-        (["validation.txt"], "no file to train on, such as train.txt"),
+        ([], "contains no text"),
+        (["validation.txt"], "no training text, such as train.txt"),
         (["train.txt", "train.csv"], r"has train.csv and train.txt"),
         (["train.bin", "validation.bin", "meta.json"], "prepared token files"),
     ],

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slm.data.documents import Piece, whole_stories
+from slm.data.documents import DocumentPart, whole_stories
 from slm.data.splits import SPLITS, HeldOut, limited, split_of, split_plan
 from slm.errors import DataError
 
 
-def documents(count: int) -> Iterator[Piece]:
+def documents(count: int) -> Iterator[DocumentPart]:
     for index in range(count):
-        yield Piece(f"start {index}", ends_story=False)
-        yield Piece(" end", ends_story=True)
+        yield DocumentPart(f"start {index}", ends_story=False)
+        yield DocumentPart(" end", ends_story=True)
 
 
 def held_out(
@@ -73,9 +73,9 @@ def test_plan_without_limit_goes_on() -> None:
 def test_one_document_is_cut_by_characters(length: int, fraction: float, step: int) -> None:
     text = "".join(chr(0x3B1 + i % 24) for i in range(length))
 
-    def pieces() -> Iterator[Piece]:
+    def pieces() -> Iterator[DocumentPart]:
         for start in range(0, length, step):
-            yield Piece(text[start : start + step], ends_story=start + step >= length)
+            yield DocumentPart(text[start : start + step], ends_story=start + step >= length)
 
     source = HeldOut(pieces, name="text", seed=0, fraction=fraction, limit=None)
     (train,) = whole_stories(source.pieces("train"))
@@ -85,13 +85,13 @@ def test_one_document_is_cut_by_characters(length: int, fraction: float, step: i
 
 
 def test_no_document_is_an_error() -> None:
-    with pytest.raises(DataError, match="text holds no text"):
+    with pytest.raises(DataError, match="text contains no text"):
         list(held_out(0).pieces("train"))
 
 
 def test_one_character_is_an_error() -> None:
     source = HeldOut(
-        lambda: iter([Piece("x", True)]), name="text", seed=0, fraction=0.05, limit=None
+        lambda: iter([DocumentPart("x", True)]), name="text", seed=0, fraction=0.05, limit=None
     )
     with pytest.raises(DataError, match="1 character"):
         list(source.pieces("train"))
@@ -100,5 +100,5 @@ def test_one_character_is_an_error() -> None:
 def test_limited_takes_the_first_and_refuses_nothing_at_all() -> None:
     assert list(whole_stories(limited(documents(9), 2, name="x"))) == ["start 0 end", "start 1 end"]
     assert len(list(limited(documents(3), None, name="x"))) == 6
-    with pytest.raises(DataError, match="x holds no text"):
+    with pytest.raises(DataError, match="x contains no text"):
         list(limited(documents(0), None, name="x"))

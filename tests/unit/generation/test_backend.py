@@ -50,16 +50,16 @@ def test_a_text_does_not_depend_on_its_company(model: GPT, tokenizer: Any, dtype
 
 
 def test_without_a_compiler(model: GPT, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(say: object) -> None:
+    def missing(log: object) -> None:
         raise NativeUnavailableError("there is no C++ compiler")
 
     monkeypatch.setattr("slm.native.engine.native_library", missing)
     said: list[str] = []
-    generator = build_generator(model, tokenizer, say=said.append)
+    generator = build_generator(model, tokenizer, log=said.append)
     assert said == ["generating without native code: there is no C++ compiler"]
     assert isinstance(generator.engine, TorchEngine)
     assert generator.engine.dtype == "float32"
-    assert isinstance(build_engine(model, 3, say=said.append), TorchEngine)
+    assert isinstance(build_engine(model, 3, log=said.append), TorchEngine)
     assert len(said) == 2
     with pytest.raises(DeviceError, match="int8 needs native code"):
         build_generator(model, tokenizer, dtype="int8")
@@ -164,13 +164,13 @@ def test_a_checkpoint_without_a_compiler(
 ) -> None:
     tries: list[object] = []
 
-    def missing(say: object) -> None:
-        tries.append(say)
+    def missing(log: object) -> None:
+        tries.append(log)
         raise NativeUnavailableError("there is no C++ compiler")
 
     monkeypatch.setattr("slm.native.engine.native_library", missing)
     said: list[str] = []
-    generator = load_generator(checkpoint, say=said.append)
+    generator = load_generator(checkpoint, log=said.append)
     assert said == ["generating without native code: there is no C++ compiler"]
     assert len(tries) == 1
     assert isinstance(generator.engine, TorchEngine)

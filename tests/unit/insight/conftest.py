@@ -18,7 +18,7 @@ class Tokens(TokenTable):
     """256 bytes, a few longer tokens that only ids can name, and the end of text."""
 
     def __init__(self) -> None:
-        super().__init__("test-tokens", [*ALL_BYTES, *LONGER])
+        super().__init__("test-tokens", [*ALL_BYTES, *LONGER, b""], len(ALL_BYTES) + len(LONGER))
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode("utf-8"))

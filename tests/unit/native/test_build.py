@@ -23,11 +23,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @needs_compiler
 def test_the_compiler_runs_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    build_library(QUICK, say=said.append)
-    assert said == ["compiling the fast decoder for this processor, once"]
+    build_library(QUICK, log=said.append)
+    assert said == ["compiling the native engine for this processor, once"]
     assert [path.suffix for path in cache.iterdir()] == [".so"]
     monkeypatch.setenv("CXX", "/nowhere/c++")
-    assert isinstance(build_library(QUICK, say=said.append), ctypes.CDLL)
+    assert isinstance(build_library(QUICK, log=said.append), ctypes.CDLL)
     assert len(said) == 1
 
 

@@ -174,7 +174,7 @@ def test_instructions_of_other_processors_give_the_same(
         pytest.skip(f"this processor does not have {instructions}")
     monkeypatch.setenv(native_build.CACHE_VARIABLE, str(tmp_path))
     library = native_build.build_library((*native_build.PLAIN_FLAGS, *flags, "-O1"))
-    monkeypatch.setattr("slm.native.engine.native_library", lambda say: library)
+    monkeypatch.setattr("slm.native.engine.native_library", lambda log: library)
     for shape in ("modern", "odd widths"):
         model = random_model(shape)
         ids = random_ids(model, 70)

@@ -1,0 +1,115 @@
+"""`slm export`: a model for another program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slm.cli.no_effect import note_idle
+from slm.cli.options import Json
+from slm.cli.output import print_json
+from slm.interop.hub import local_checkpoint
+from slm.quantities import megabytes
+from slm.reporting.display import say
+
+if TYPE_CHECKING:
+    from slm.checkpoint import Checkpoint
+    from slm.interop.source import ExportSource
+
+TARGET_HELP = "hf, gguf, ollama, onnx, llama2c or nanogpt."
+
+
+def export(
+    context: typer.Context,
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A run's folder, a checkpoint in it, or hf:owner/name."
+        ),
+    ],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help=TARGET_HELP)],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The folder to write; for gguf, the file.")
+    ],
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="Dtype of the weights: float32, float16, bfloat16, and q8_0 for gguf and ollama."
+            "  [float16 for gguf and ollama, float32 for the others]",
+        ),
+    ] = None,
+    version: Annotated[
+        int | None,
+        typer.Option("--version", metavar="N", help="Version of llama2c's format: 0 or 1.  [0]"),
+    ] = None,
+    license: Annotated[
+        str,
+        typer.Option(
+            "--license", metavar="NAME", help="License of the weights, for hf's model card."
+        ),
+    ] = "unknown",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier export in OUT.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a trained model for another program.
+
+    The exported tokenizer gives the same ids. A model that the target cannot hold is refused before
+    anything is written.
+    """
+    from slm.interop.export import export as export_model
+    from slm.interop.export import target_named
+
+    target_named(target)
+    if target != "hf":
+        note_idle(context, ["license"], f"{target} holds no model card")
+    source, sample = read_source(checkpoint, sample=target == "hf")
+    written = export_model(
+        source,
+        target,
+        out,
+        dtype=dtype,
+        version=version,
+        license=license,
+        sample=sample,
+        force=force,
+        log=_note,
+    )
+    if as_json:
+        print_json(
+            {
+                "out": str(written.path),
+                "target": target,
+                "dtype": written.dtype,
+                "bytes": written.bytes,
+            }
+        )
+        return
+    size = megabytes(written.bytes)
+    print(f"{written.path}  ({written.target.description}, {written.dtype}, {size})")
+
+
+def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
+    """The model of a checkpoint, and a text that it writes by itself; empty without `sample`."""
+    from slm.checkpoint import open_checkpoint
+    from slm.interop.source import ExportSource
+
+    checkpoint = open_checkpoint(local_checkpoint(path, log=_note), log=_note)
+    return ExportSource.of(checkpoint), _sample(checkpoint) if sample else ""
+
+
+def _sample(checkpoint: Checkpoint) -> str:
+    from slm.generation import GenerationOptions, load_generator
+
+    generator = load_generator(checkpoint, device="cpu", log=_note)
+    options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
+    return generator.complete([""], options)[0].text
+
+
+def _note(text: str) -> None:
+    say(f"note: {text}")

@@ -1,0 +1,55 @@
+"""`slm push`: a model to the Hugging Face hub."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slm.cli.export import read_source
+from slm.cli.options import Json
+from slm.cli.output import print_json
+from slm.reporting.display import say
+
+
+def push(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A run's folder, a checkpoint in it, or hf:owner/name."
+        ),
+    ],
+    repository: Annotated[
+        str, typer.Argument(metavar="OWNER/NAME", help="The model's name on the hub.")
+    ],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
+    license: Annotated[
+        str, typer.Option("--license", metavar="NAME", help="License of the weights.")
+    ] = "unknown",
+    as_json: Json = False,
+) -> None:
+    """Upload a trained model to the Hugging Face hub, in the form of transformers.
+
+    Log in before with `hf auth login`, or set HF_TOKEN.
+    """
+    from slm.interop.export import export
+    from slm.interop.hub import parsed, push_model
+
+    parsed(repository)
+    source, sample = read_source(checkpoint, sample=True)
+    with tempfile.TemporaryDirectory(prefix="slm-push-") as directory:
+        folder = Path(directory, "model")
+        export(source, "hf", folder, license=license, sample=sample, log=_note)
+        address = push_model(folder, repository, private=private, log=_note)
+    if as_json:
+        print_json({"repository": repository, "url": address})
+    else:
+        print(address)
+
+
+def _note(text: str) -> None:
+    say(f"note: {text}")

@@ -1,0 +1,198 @@
+"""The targets of `slm export`: what each holds, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
+from slm.interop.card import model_card
+from slm.interop.source import ExportSource
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A format that a model can leave in."""
+
+    name: str
+    description: str
+    module: str
+    """Which module has its `check` and `write`."""
+    dtypes: tuple[str, ...]
+    """Of the weights; the first one is the default."""
+    files: tuple[str, ...] = ()
+    """What a folder of it may hold; empty: it is one file."""
+    versions: tuple[int, ...] = ()
+    """Versions of the format, the first being the default; empty: there is one."""
+
+
+_HF_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
+TARGETS: Mapping[str, Target] = {
+    target.name: target
+    for target in (
+        Target(
+            "hf",
+            "a folder for Hugging Face transformers",
+            "slm.interop.hugging_face",
+            ("float32", "bfloat16", "float16"),
+            (*_HF_FILES, "generation_config.json", "model.safetensors", "README.md"),
+        ),
+        Target(
+            "gguf",
+            "a file for llama.cpp and programs built on it",
+            "slm.interop.gguf",
+            ("float16", "float32", "bfloat16", "q8_0"),
+        ),
+        Target(
+            "ollama",
+            "a folder for Ollama: the GGUF file and a Modelfile",
+            "slm.interop.ollama",
+            ("float16", "float32", "bfloat16", "q8_0"),
+            ("Modelfile", "model.gguf"),
+        ),
+        Target(
+            "onnx",
+            "a folder with an ONNX decoder that has a key/value cache",
+            "slm.interop.onnx",
+            ("float32", "float16"),
+            (*_HF_FILES, "model.onnx"),
+        ),
+        Target(
+            "llama2c",
+            "a folder for llama2.c: model.bin and tokenizer.bin",
+            "slm.interop.llama2c",
+            ("float32",),
+            ("model.bin", "tokenizer.bin"),
+            (0, 1),
+        ),
+        Target(
+            "nanogpt",
+            "a folder with nanoGPT's ckpt.pt",
+            "slm.interop.nanogpt",
+            ("float32",),
+            ("ckpt.pt", "meta.pkl"),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    path: Path
+    target: Target
+    dtype: str
+    bytes: int
+    """Size of all files together."""
+
+
+def export(
+    source: ExportSource,
+    target: str,
+    out: Path,
+    *,
+    dtype: str | None = None,
+    version: int | None = None,
+    license: str = "unknown",
+    sample: str = "",
+    force: bool = False,
+    log: Log = lambda text: None,
+) -> Exported:
+    """Write a model for another program. Nothing is written where the target cannot hold it.
+
+    Args:
+        source: the model.
+        target: one of `TARGETS`.
+        out: the file or folder, as the target says.
+        dtype: of the weights; None: the target's default.
+        version: of the format, where it has several; None: the default.
+        license: of the weights, for the model card.
+        sample: a text that the model wrote, for the model card.
+        force: replace an earlier export in `out`.
+        log: called with notes.
+
+    Raises:
+        UsageError: there is no such target, or `out` holds something else.
+        ConfigError: the target cannot hold the model, the dtype or the version.
+        MissingExtraError: a package that the target needs is not installed.
+        WriteError, NoSpaceError: nothing is left behind.
+    """
+    chosen = target_named(target)
+    dtype = _chosen_dtype(chosen, dtype)
+    if version is not None and version not in chosen.versions:
+        known = ", ".join(map(str, chosen.versions)) or "one version only"
+        raise ConfigError(f"{target} has no version {version}", hint=f"it has {known}")
+    module: Any = import_module(chosen.module)
+    _check(module, chosen, source, dtype)
+    _require_room(out, chosen, force=force)
+    arguments: dict[str, Any] = {"log": log}
+    if len(chosen.dtypes) > 1:
+        arguments["dtype"] = dtype
+    if chosen.versions:
+        arguments["version"] = chosen.versions[0] if version is None else version
+    if chosen.name == "hf":
+        arguments["card"] = model_card(source, license=license, sample=sample)
+    module.write(source, out, **arguments)
+    files = [path for path in out.rglob("*") if path.is_file()] if out.is_dir() else [out]
+    return Exported(out, chosen, dtype, sum(path.stat().st_size for path in files))
+
+
+def target_named(name: str) -> Target:
+    """The target of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in TARGETS:
+        known = f"targets: {', '.join(TARGETS)}"
+        raise UsageError(f"{name!r} is not a target", hint=did_you_mean(name, TARGETS) or known)
+    return TARGETS[name]
+
+
+def _chosen_dtype(target: Target, dtype: str | None) -> str:
+    if dtype is None:
+        return target.dtypes[0]
+    if dtype not in target.dtypes:
+        raise ConfigError(
+            f"{target.name} does not hold the dtype {dtype!r}",
+            hint=did_you_mean(dtype, target.dtypes) or f"it holds {', '.join(target.dtypes)}",
+        )
+    return dtype
+
+
+def _check(module: Any, target: Target, source: ExportSource, dtype: str) -> None:
+    if target.name in ("gguf", "ollama"):
+        module.check(source, dtype)
+    else:
+        module.check(source)
+
+
+def _require_room(out: Path, target: Target, *, force: bool) -> None:
+    """Refuse a place that holds something else, or an earlier export without `force`."""
+    if not (out.exists() or out.is_symlink()):
+        return
+    is_folder = out.is_dir()
+    if is_folder and not any(out.iterdir()) and target.files:
+        return
+    if target.files:
+        is_export = is_folder and {path.name for path in out.iterdir()} <= set(target.files)
+    else:
+        is_export = not is_folder and out.suffix == ".gguf"
+    if is_export and force:
+        return
+    raise UsageError(
+        f"{out} exists already" if is_export else f"{out} exists and is not an export to replace",
+        hint="add --force to replace it" if is_export else _other_place(out, target),
+    )
+
+
+def _other_place(out: Path, target: Target) -> str:
+    name = target.name if target.files else "model.gguf"
+    inside = out / name if out.is_dir() else out.with_name(f"{out.name}-{target.name}")
+    return f"choose another place, such as {shell_path(inside)}"

@@ -1,0 +1,188 @@
+"""Models in GGUF files: shape, weights and tokenizer of llama.cpp's GPT-2, Llama and Qwen3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slm.config import GPTConfig
+from slm.errors import CheckpointError, ConfigError, MissingExtraError, TokenizerError, shown
+from slm.interop.architectures import halved_rotary
+from slm.interop.gguf import NAMES
+from slm.interop.imported import ImportedModel, fitted
+from slm.interop.sentencepiece import sentencepiece_tokenizer
+from slm.tokenizer.base import Tokenizer
+from slm.tokenizer.imported import ImportedTokenizer
+
+MAGIC = b"GGUF"
+_KINDS = {"F32", "F16", "BF16", "Q8_0"}
+_SPLITS = {"gpt-2", "default", "gpt2"}
+"""Names of GPT-2's way to split a text into words."""
+
+
+def read(path: Path, name: str) -> ImportedModel:
+    """Read a GGUF file.
+
+    Args:
+        path: the file.
+        name: what the model is called.
+
+    Raises:
+        ConfigError: an architecture or a dtype that is not supported; the message names it.
+        CheckpointError: the file is damaged.
+        TokenizerError: its tokenizer cannot be used.
+        MissingExtraError: the package gguf is not installed.
+    """
+    try:
+        from gguf import GGUFReader
+    except ModuleNotFoundError:
+        raise MissingExtraError("gguf", extra="export", purpose="reading a GGUF file") from None
+    try:
+        reader = GGUFReader(path)
+        fields = {key: field.contents() for key, field in reader.fields.items()}
+    except Exception as error:  # damage makes the reader fail in all kinds of ways
+        raise CheckpointError(f"{path} is damaged: {shown(str(error))}") from None
+    architecture = fields.get("general.architecture")
+    if architecture not in ("gpt2", "llama", "qwen3"):
+        raise ConfigError(
+            f"{path} holds a {shown(architecture)}, which is not one of our architectures",
+            hint="supported are gpt2, llama and qwen3",
+        )
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    try:
+        config = _shape(fields, architecture, tensors)
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path} lacks or misstates {error}") from None
+    weights: dict[str, Tensor] = {}
+    for tensor_name, tensor in tensors.items():
+        if tensor_name == "rope_freqs.weight":
+            continue
+        values = torch.from_numpy(_values(tensor, path))
+        weights |= _named(tensor_name, values, config, architecture)
+    if config.tie_embeddings:
+        weights.pop("lm_head.weight", None)
+    return ImportedModel(name, config, fitted(weights, config, path), _tokenizer(fields, name))
+
+
+def _shape(fields: dict[str, Any], architecture: str, tensors: dict[str, Any]) -> GPTConfig:
+    def get(key: str, default: Any = None) -> Any:
+        value = fields.get(f"{architecture}.{key}", default)
+        if value is None:
+            raise KeyError(f"{architecture}.{key}")
+        return value
+
+    n_head, width = get("attention.head_count"), get("embedding_length")
+    common = {
+        "vocab_size": len(fields["tokenizer.ggml.tokens"]),
+        "block_size": get("context_length"),
+        "n_layer": get("block_count"),
+        "n_head": n_head,
+        "n_embd": width,
+        "mlp_dim": get("feed_forward_length"),
+        "tie_embeddings": "output.weight" not in tensors,
+        "dropout": 0.0,
+    }
+    if architecture == "gpt2":
+        return GPTConfig(**common, norm_eps=get("attention.layer_norm_epsilon"))
+    scaling = fields.get(f"{architecture}.rope.scaling.type", "none")
+    if scaling != "none":
+        raise ConfigError(f"rope.scaling.type, which is {shown(scaling)}")
+    return GPTConfig(
+        **common,
+        n_kv_head=get("attention.head_count_kv", n_head),
+        head_dim=get("attention.key_length", width // max(1, n_head)),
+        norm="rmsnorm",
+        norm_eps=get("attention.layer_norm_rms_epsilon"),
+        position="rope",
+        rope_theta=get("rope.freq_base", 10000.0),
+        mlp="swiglu",
+        qk_norm=architecture == "qwen3",
+        bias="blk.0.attn_q.bias" in tensors,
+    )
+
+
+def _values(tensor: Any, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """A tensor in float32, in the order of PyTorch's dimensions."""
+    from gguf import quants
+
+    if tensor.tensor_type.name not in _KINDS:
+        raise ConfigError(
+            f"{path}: {shown(tensor.name)} has the dtype {tensor.tensor_type.name}",
+            hint=f"supported are {', '.join(sorted(_KINDS))}",
+        )
+    shape = [int(size) for size in reversed(tensor.shape)]
+    values = quants.dequantize(tensor.data, tensor.tensor_type)
+    return np.array(values, dtype=np.float32).reshape(shape)
+
+
+def _named(name: str, values: Tensor, config: GPTConfig, architecture: str) -> dict[str, Tensor]:
+    """A tensor in our names; unknown ones keep theirs."""
+    module, _, kind = name.rpartition(".")
+    ours = {theirs: our for our, theirs in NAMES.items()}
+    parts = module.split(".")
+    prefix = ""
+    if parts[0] == "blk" and len(parts) == 3:
+        prefix, module = f"blocks.{parts[1]}.", parts[2]
+    if module == "attn_qkv" and len(values) % 3 == 0:
+        return {
+            f"{prefix}attention.{part}_proj.{kind}": third
+            for part, third in zip("qkv", values.chunk(3), strict=True)
+        }
+    if architecture == "llama" and module in ("attn_q", "attn_k"):
+        values = torch.from_numpy(halved_rotary(values.numpy(), config.head_width))
+    return {f"{prefix}{ours[module]}.{kind}" if module in ours else name: values}
+
+
+def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
+    """The tokenizer of a file: byte-level BPE with GPT-2's split, or SentencePiece's BPE."""
+    model, tokens = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.tokens")
+    eos, bos = (fields.get(f"tokenizer.ggml.{key}_token_id") for key in ("eos", "bos"))
+    eot_id = eos if eos is not None else bos
+    if not isinstance(tokens, list) or type(eot_id) is not int:
+        raise TokenizerError("the file names no tokens or no end of a text")
+    if model == "llama":
+        scores = fields.get("tokenizer.ggml.scores")
+        if not isinstance(scores, list) or len(scores) != len(tokens):
+            raise TokenizerError("the file has no score for each token")
+        space = fields.get("tokenizer.ggml.add_space_prefix", True)
+        pairs = list(zip(tokens, scores, strict=True))
+        return sentencepiece_tokenizer(name, pairs, eot_id=eot_id, add_space=bool(space))
+    split = fields.get("tokenizer.ggml.pre", "default")
+    if model != "gpt2" or split not in _SPLITS:
+        raise TokenizerError(
+            f"its tokenizer is {shown(model)} with the split {shown(split)}",
+            hint="supported are gpt2 with the split gpt-2, and llama",
+        )
+    types = fields.get("tokenizer.ggml.token_type", [1] * len(tokens))
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    definition = {
+        "version": "1.0",
+        "added_tokens": [
+            {
+                "id": token_id,
+                "content": token,
+                **{"single_word": False, "lstrip": False, "rstrip": False},
+                **{"normalized": False, "special": True},
+            }
+            for token_id, (token, kind) in enumerate(zip(tokens, types, strict=True))
+            if kind == 3
+        ],
+        "pre_tokenizer": {**byte_level, "use_regex": True},
+        "decoder": {**byte_level, "use_regex": True},
+        "model": {
+            "type": "BPE",
+            "vocab": {token: token_id for token_id, token in enumerate(tokens)},
+            "merges": _known(fields.get("tokenizer.ggml.merges", []), set(tokens)),
+        },
+    }
+    begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", False)
+    return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
+
+
+def _known(merges: list[str], tokens: set[str]) -> list[str]:
+    """The merges whose union is a token; ours has one that is not where there are none."""
+    return [merge for merge in merges if merge.replace(" ", "", 1) in tokens]

@@ -1,0 +1,289 @@
+"""A model as a folder of Hugging Face transformers: weights, config, tokenizer and model card."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slm.config import GPTConfig
+from slm.errors import CheckpointError, TokenizerError
+from slm.interop.architectures import (
+    architecture_of,
+    from_gpt2,
+    from_llama,
+    to_gpt2,
+    to_llama,
+)
+from slm.interop.hugging_face_config import read_config, transformers_config
+from slm.interop.imported import LARGEST_JSON_BYTES, ImportedModel, fitted
+from slm.interop.source import ExportDtype, ExportSource, stored
+from slm.interop.tokenizer_json import to_tokenizers, tokenizer_config
+from slm.storage.files import atomic_directory
+from slm.storage.safe_reading import read_bounded, strict_json
+from slm.tokenizer.base import EOT_TEXT, Tokenizer
+from slm.tokenizer.imported import ImportedTokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TARGET = "hf"
+
+
+def check(source: ExportSource) -> None:
+    """Refuse what transformers cannot hold.
+
+    Raises:
+        ConfigError: the shape is of no architecture that transformers has.
+    """
+    architecture_of(source.config, TARGET)
+
+
+def write(
+    source: ExportSource, out: Path, *, dtype: ExportDtype, card: str, log: Callable[[str], None]
+) -> None:
+    """Write the folder; it is complete or absent.
+
+    Args:
+        source: the model.
+        out: the folder; one that exists is replaced.
+        dtype: of the weights.
+        card: the text of README.md.
+        log: called with notes.
+
+    Raises:
+        ConfigError: transformers has no such architecture.
+        WriteError, NoSpaceError: nothing is left behind.
+    """
+    from safetensors.torch import save_file
+
+    config = source.config
+    architecture = architecture_of(config, TARGET)
+    weights = source.weights()
+    if architecture == "gpt2":
+        named = to_gpt2(weights, config, transposed=True)
+    else:
+        named = to_llama(weights)
+    with atomic_directory(out) as folder:
+        tensors = {name: stored(values, dtype) for name, values in named.items()}
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        eot_id = source.tokenizer.eot_id
+        settings = {**transformers_config(config, architecture, eot_id), "dtype": dtype}
+        write_json(folder / "config.json", settings)
+        write_json(
+            folder / "generation_config.json",
+            {
+                "bos_token_id": eot_id,
+                "eos_token_id": eot_id,
+                "pad_token_id": eot_id,
+                "do_sample": True,
+                "temperature": 0.8,
+                "top_k": 50,
+            },
+        )
+        to_tokenizers(source.tokenizer).save(str(folder / "tokenizer.json"))
+        write_json(folder / "tokenizer_config.json", tokenizer_config(config.block_size))
+        (folder / "README.md").write_text(card, "utf-8")
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write indented JSON."""
+    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+_IGNORED = re.compile(r".*\.attn\.(attention\.)?(masked_)?bias|.*rotary_emb\.inv_freq")
+"""Buffers that older versions of transformers saved."""
+
+
+def read(folder: Path, name: str, *, tokenizer: Tokenizer | None = None) -> ImportedModel:
+    """Read a folder of transformers.
+
+    Args:
+        folder: with config.json, weights as safetensors or `.bin`, and a tokenizer.
+        name: what the model is called.
+        tokenizer: used in place of the folder's own.
+
+    Raises:
+        ConfigError: the architecture is not ours.
+        CheckpointError: a file is missing or damaged, or the weights are not those of the config.
+        TokenizerError: the tokenizer is missing or cannot be used.
+    """
+    settings = json_object(folder / "config.json")
+    config = read_config(settings, str(folder / "config.json"))
+    tokenizer = tokenizer or read_tokenizer(folder, name, settings)
+    stored = read_weights(folder)
+    if config.position == "learned":
+        if settings.get("model_type") == "gpt_neo":
+            weights = _from_gpt_neo(stored, config)
+        else:
+            weights = from_gpt2(_with_prefix(stored, "transformer."), transposed=True)
+    else:
+        weights = from_llama(_with_prefix(stored, "model."))
+    if config.tie_embeddings:
+        weights.pop("lm_head.weight", None)
+    return ImportedModel(name, config, fitted(weights, config, folder), tokenizer)
+
+
+def _with_prefix(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Names as a model with a head has them; a bare model's lack the prefix."""
+    return {
+        name if name.startswith((prefix, "lm_head.")) else prefix + name: values
+        for name, values in weights.items()
+        if not _IGNORED.fullmatch(name)
+    }
+
+
+def _from_gpt_neo(stored: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
+    """GPT-Neo's weights as those of a GPT-2: scaled queries, and biases that are zero."""
+    weights: dict[str, Tensor] = {}
+    for name, values in _with_prefix(stored, "transformer.").items():
+        plain = name.replace(".attn.attention.out_proj.", ".attn.c_proj.")
+        block = re.fullmatch(r"transformer\.h\.(\d+)\.attn\.attention\.([qkv])_proj\.weight", plain)
+        if block is None:
+            weights |= from_gpt2({plain: values}, transposed=False)
+            continue
+        target = f"blocks.{block[1]}.attention.{block[2]}_proj"
+        # GPT-Neo does not divide the scores by the square root of the head's width.
+        is_query = block[2] == "q"
+        scale = math.sqrt(config.head_width) if is_query else 1.0
+        weights[f"{target}.weight"] = values * scale
+        weights[f"{target}.bias"] = values.new_zeros(len(values))
+    return weights
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a folder, from safetensors or, where there are none, from `.bin` files.
+
+    Raises:
+        CheckpointError: there are none, or a file is damaged.
+    """
+    for single, index in (
+        ("model.safetensors", "model.safetensors.index.json"),
+        ("pytorch_model.bin", "pytorch_model.bin.index.json"),
+    ):
+        if (folder / index).is_file():
+            shards = json_object(folder / index).get("weight_map")
+            names = set(shards.values()) if isinstance(shards, dict) else set()
+            if not names or not all(isinstance(n, str) and Path(n).name == n for n in names):
+                raise CheckpointError(f"{folder / index} names no files")
+            parts = sorted(names)
+        elif (folder / single).is_file():
+            parts = [single]
+        else:
+            continue
+        weights: dict[str, Tensor] = {}
+        for part in parts:
+            weights |= tensors_of(folder / part)
+        return weights
+    raise CheckpointError(
+        f"{folder} holds no weights", hint="it needs model.safetensors or pytorch_model.bin"
+    )
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of safetensors or of plain PyTorch tensors.
+
+    Raises:
+        CheckpointError: it is missing or damaged, or holds anything else.
+    """
+    if path.suffix != ".safetensors":
+        from slm.interop.model_file import load_plain_tensors
+
+        return load_plain_tensors(path)
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
+
+
+def read_tokenizer(folder: Path, name: str, settings: Mapping[str, Any]) -> Tokenizer:
+    """The tokenizer of a folder, with the ids that begin and end a text.
+
+    Raises:
+        TokenizerError: there is none, or it cannot be used.
+    """
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        definition = json_object(path)
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        definition = _gpt2_definition(folder)
+    else:
+        raise TokenizerError(
+            f"{folder} holds no tokenizer.json",
+            hint="give one with --tokenizer, such as gpt2 or the path of a tokenizer.json",
+        )
+    optional = {
+        file: json_object(folder / file)
+        for file in ("generation_config.json", "tokenizer_config.json")
+        if (folder / file).is_file()
+    }
+    ids = {**settings, **optional.get("generation_config.json", {})}
+    eos, bos = _first_id(ids.get("eos_token_id")), _first_id(ids.get("bos_token_id"))
+    if eos is None and bos is None:
+        raise TokenizerError(f"{folder / 'config.json'} names no eos_token_id")
+    eot_id = eos if eos is not None else bos
+    assert eot_id is not None
+    begins = _adds_bos(definition, optional.get("tokenizer_config.json", {}), bos)
+    return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
+
+
+def _first_id(value: object) -> int | None:
+    first = value[0] if isinstance(value, list) and value else value
+    return first if type(first) is int else None
+
+
+def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int | None) -> bool:
+    """Whether the original puts the token `bos` in front of a text."""
+    if bos is None:
+        return False
+    added = definition.get("added_tokens")
+    named = {t.get("content") for t in added if t.get("id") == bos} if added else set()
+    processor = json.dumps(definition.get("post_processor"))
+    return bool(config.get("add_bos_token")) or any(f'"{token}"' in processor for token in named)
+
+
+def _gpt2_definition(folder: Path) -> dict[str, Any]:
+    """A `tokenizer.json` from GPT-2's `vocab.json` and `merges.txt`."""
+    lines = read_bounded(folder / "merges.txt", LARGEST_JSON_BYTES).decode("utf-8").splitlines()
+    vocabulary = json_object(folder / "vocab.json")
+    merges = [line for line in lines if line and not line.startswith("#version")]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    return {
+        "version": "1.0",
+        "added_tokens": [
+            {
+                "id": vocabulary[EOT_TEXT],
+                "content": EOT_TEXT,
+                **{"single_word": False, "lstrip": False, "rstrip": False},
+                **{"normalized": False, "special": True},
+            }
+        ]
+        if EOT_TEXT in vocabulary
+        else [],
+        "pre_tokenizer": {**byte_level, "use_regex": True},
+        "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
+    }
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """A JSON object from a file that nothing is taken for granted of.
+
+    Raises:
+        CheckpointError: it cannot be read, or is something else.
+    """
+    try:
+        data = strict_json(read_bounded(path, LARGEST_JSON_BYTES))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} is not a JSON object")
+    return data

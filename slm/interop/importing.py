@@ -1,0 +1,120 @@
+"""Models of other projects, from a file, a folder or the hub, as an ordinary checkpoint of ours."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from slm.checkpoint import save_checkpoint
+from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.errors import UsageError
+from slm.interop import gguf_import, hugging_face, llama2c, nanogpt
+from slm.interop.hub import HUB_PREFIX, download_model
+from slm.interop.imported import ImportedModel
+from slm.origins import Origin, OriginKind
+from slm.tokenizer.base import Tokenizer
+from slm.tokenizer.spec import build_tokenizer, needs_corpus
+from slm.train_state import TrainState
+
+Log = Callable[[str], None]
+
+
+def import_model(
+    source: str, *, tokenizer: str | None = None, log: Log = lambda text: None
+) -> ImportedModel:
+    """Read a model of another project.
+
+    Args:
+        source: `hf:owner/name` with `@revision` if need be; a folder of transformers; a `.gguf`
+            file; llama2.c's `model.bin`; or nanoGPT's `ckpt.pt`.
+        tokenizer: in place of the model's own: a path, or a name such as `gpt2`.
+        log: called with notes.
+
+    Raises:
+        UsageError: nothing is there, or it is none of these.
+        ConfigError: its architecture is not ours; the message says what is supported.
+        CheckpointError: it is damaged.
+        TokenizerError: its tokenizer is missing or cannot be used.
+        HubError: the hub cannot be reached, or has no such model.
+    """
+    if source.startswith(HUB_PREFIX):
+        folder = download_model(source, log=log)
+        return hugging_face.read(folder, source, tokenizer=_given(tokenizer))
+    path = Path(source)
+    name = path.resolve().name or source
+    if path.is_dir():
+        if (path / "config.json").is_file() and not (path / "MANIFEST.json").is_file():
+            return hugging_face.read(path, name, tokenizer=_given(tokenizer))
+        raise UsageError(
+            f"{path} is not a folder of transformers: it has no config.json of one",
+            hint="name a folder with config.json and model.safetensors, or a file of a model",
+        )
+    if not path.is_file():
+        hint = f"a model of the hub is named {HUB_PREFIX}{source}"
+        raise UsageError(
+            f"there is no file or folder {path}", hint=hint if source.count("/") == 1 else None
+        )
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if magic == gguf_import.MAGIC:
+        _refuse_tokenizer(tokenizer, "a GGUF file")
+        return gguf_import.read(path, name)
+    given = None if tokenizer is None else Path(tokenizer)
+    if zipfile.is_zipfile(path):
+        return nanogpt.read(path, name, tokenizer_path=given)
+    if llama2c.is_model(path):
+        return llama2c.read(path, name, tokenizer_path=given)
+    raise UsageError(
+        f"{path} is not a model that can be imported",
+        hint="supported are folders of transformers, .gguf files, llama2.c's model.bin and "
+        "nanoGPT's ckpt.pt",
+    )
+
+
+def _given(tokenizer: str | None) -> Tokenizer | None:
+    """The tokenizer that a user names in place of a folder's own."""
+    if tokenizer is None:
+        return None
+    if Path(tokenizer).exists():
+        folder = Path(tokenizer) if Path(tokenizer).is_dir() else Path(tokenizer).parent
+        settings = {}
+        if (folder / "config.json").is_file():
+            settings = hugging_face.json_object(folder / "config.json")
+        definition = hugging_face.json_object(folder / "tokenizer.json")
+        if definition.get("format") != "slm-tokenizer":
+            return hugging_face.read_tokenizer(folder, tokenizer, settings)
+    if needs_corpus(tokenizer):
+        raise UsageError(
+            f"the tokenizer {tokenizer!r} would have to be trained, and an imported model has one",
+            hint="use gpt2, bytes or the path of a tokenizer.json",
+        )
+    return build_tokenizer(tokenizer, lambda: ())
+
+
+def _refuse_tokenizer(tokenizer: str | None, what: str) -> None:
+    if tokenizer is not None:
+        raise UsageError(f"{what} brings its own tokenizer", hint="leave --tokenizer out")
+
+
+def write_checkpoint(model: ImportedModel, out: Path) -> None:
+    """Write an imported model as a checkpoint.
+
+    Args:
+        model: the model.
+        out: the directory.
+
+    Raises:
+        CheckpointError: its weights are not finite.
+        WriteError, NoSpaceError: nothing is left behind.
+    """
+    origin = Origin(OriginKind.FILE, model.name)
+    origins = {f"model.{name}": origin for name in GPTConfig.setting_names()}
+    settings = RunConfig(model.config, TrainingConfig(), DataConfig(source=model.name), origins)
+    save_checkpoint(
+        out,
+        model_state=model.weights,
+        config=settings,
+        tokenizer=model.tokenizer,
+        state=TrainState(),
+    )

@@ -1,0 +1,54 @@
+"""A model as a folder for Ollama: a GGUF file and a Modelfile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from slm.interop import gguf
+from slm.interop.source import ExportSource
+from slm.storage.files import atomic_directory
+from slm.tokenizer.base import EOT_TEXT
+
+TARGET = "ollama"
+MODEL = "model.gguf"
+
+MODELFILE = """\
+# ollama create {name} -f Modelfile
+# ollama run {name} "Once upon a time"
+FROM ./{model}
+TEMPLATE {{{{ .Prompt }}}}
+PARAMETER num_ctx {block_size}
+PARAMETER temperature 0.8
+PARAMETER top_k 50
+PARAMETER top_p 1.0
+PARAMETER min_p 0.0
+PARAMETER repeat_penalty 1.0
+PARAMETER stop {eot}
+"""
+
+
+check = gguf.check
+
+
+def write(
+    source: ExportSource, out: Path, *, dtype: gguf.GGUFDtype, log: Callable[[str], None]
+) -> None:
+    """Write the folder; it is complete or absent.
+
+    Args:
+        source: the model.
+        out: the folder; one that exists is replaced.
+        dtype: of the matrices.
+        log: called with notes.
+
+    Raises:
+        ConfigError, MissingExtraError, WriteError, NoSpaceError: see `slm.interop.gguf.write`.
+    """
+    gguf.check(source, dtype)
+    with atomic_directory(out) as folder:
+        gguf.write(source, folder / MODEL, dtype=dtype, log=log)
+        text = MODELFILE.format(
+            name=source.name, model=MODEL, block_size=source.config.block_size, eot=EOT_TEXT
+        )
+        (folder / "Modelfile").write_text(text, "utf-8")

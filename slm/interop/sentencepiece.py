@@ -1,0 +1,77 @@
+"""Byte-pair vocabularies of SentencePiece, given by tokens and scores, as a `tokenizer.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from slm.tokenizer.imported import SPACE, ImportedTokenizer
+
+UNKNOWN_ID = 0
+N_SPECIAL = 3
+"""`<unk>`, `<s>` and `</s>`."""
+
+
+def sentencepiece_tokenizer(
+    name: str, tokens: Sequence[tuple[str, float]], *, eot_id: int, add_space: bool = True
+) -> ImportedTokenizer:
+    """A tokenizer that joins the pair whose union has the highest score, again and again.
+
+    Args:
+        name: what it is called.
+        tokens: text and score of each id, with spaces or SentencePiece's sign for them, bytes as
+            `<0x41>`, and `<unk>`, `<s>` and `</s>` first.
+        eot_id: the id that begins and ends a text.
+        add_space: whether a space is put in front of a text.
+
+    Raises:
+        TokenizerError: the library refuses the vocabulary.
+    """
+    pieces = [text.replace(" ", SPACE) for text, _ in tokens]
+    vocabulary: dict[str, int] = {}
+    for token_id, piece in enumerate(pieces):
+        vocabulary.setdefault(piece, token_id)
+    for token_id, piece in enumerate(pieces):  # a second one of a name is never written
+        if vocabulary[piece] != token_id:
+            vocabulary[f"<duplicate {token_id}>"] = token_id
+    pairs: list[tuple[float, int, str, str]] = []
+    for token_id, piece in enumerate(pieces[N_SPECIAL:], N_SPECIAL):
+        if vocabulary[piece] != token_id or (piece.startswith("<0x") and len(piece) == 6):
+            continue
+        splits = [(piece[:at], piece[at:]) for at in range(1, len(piece))]
+        pairs += [
+            (-tokens[token_id][1], token_id, first, second)
+            for first, second in splits
+            if first in vocabulary and second in vocabulary
+        ]
+    pairs.sort(key=lambda pair: pair[:2])
+    space: list[dict[str, Any]] = [{"type": "Prepend", "prepend": SPACE}] if add_space else []
+    replace = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+    restore = {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}
+    strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if add_space else []
+    definition = {
+        "version": "1.0",
+        "added_tokens": [
+            {
+                "id": token_id,
+                "content": pieces[token_id],
+                **{"single_word": False, "lstrip": False, "rstrip": False},
+                **{"normalized": False, "special": True},
+            }
+            for token_id in range(min(N_SPECIAL, len(pieces)))
+        ],
+        "normalizer": {"type": "Sequence", "normalizers": [*space, replace]},
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [restore, {"type": "ByteFallback"}, {"type": "Fuse"}, *strip],
+        },
+        "model": {
+            "type": "BPE",
+            "unk_token": pieces[UNKNOWN_ID],
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": vocabulary,
+            "merges": [[first, second] for _, _, first, second in pairs],
+        },
+    }
+    return ImportedTokenizer(name, definition, eot_id=eot_id)

@@ -1,0 +1,68 @@
+"""What an export begins with: a verified model, its tokenizer, and where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from slm.checkpoint.run import BEST, CHECKPOINTS
+from slm.config import GPTConfig, RunConfig
+from slm.interop.architectures import Floats
+from slm.tokenizer.base import Tokenizer
+from slm.train_state import TrainState
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from slm.checkpoint import Checkpoint
+
+ExportDtype = Literal["float32", "bfloat16", "float16"]
+EXPORT_DTYPES: tuple[ExportDtype, ...] = get_args(ExportDtype)
+
+
+@dataclass(frozen=True)
+class ExportSource:
+    """A model that leaves."""
+
+    path: Path
+    """The checkpoint."""
+    settings: RunConfig
+    tokenizer: Tokenizer
+    state: TrainState
+    weights: Callable[[], Mapping[str, Floats]]
+    """Name to values in float32, as `GPT.state_dict()` names them."""
+
+    @property
+    def config(self) -> GPTConfig:
+        """The shape."""
+        return self.settings.model
+
+    @property
+    def name(self) -> str:
+        """What the model is called: its run's name."""
+        places = [part for part in self.path.absolute().parts if part not in (BEST, CHECKPOINTS)]
+        return next((part for part in reversed(places) if not part.startswith("step-")), "model")
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> ExportSource:
+        """What a checkpoint holds.
+
+        Raises:
+            CheckpointError: it has no tokenizer.
+        """
+        return cls(
+            checkpoint.path,
+            checkpoint.config,
+            checkpoint.tokenizer,
+            checkpoint.state,
+            checkpoint.weights,
+        )
+
+
+def stored(values: Floats, dtype: ExportDtype) -> Tensor:
+    """Values as a contiguous tensor in a dtype."""
+    import torch
+
+    return torch.from_numpy(values).to(getattr(torch, dtype)).contiguous()

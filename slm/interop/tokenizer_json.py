@@ -1,0 +1,109 @@
+"""A tokenizer in the form of the `tokenizers` library: the `tokenizer.json` of Hugging Face.
+
+The ids are exactly ours. Byte-pair vocabularies become byte-level BPE with GPT-2's split; bytes
+become the same without merges; characters become BPE without merges whose unknown characters fall
+back to bytes. Encoding a text with special tokens puts the end-of-text token in front, which is
+where our models begin. The format: https://huggingface.co/docs/tokenizers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from slm.errors import TokenizerError
+from slm.tokenizer.base import EOT_TEXT, Tokenizer
+from slm.tokenizer.byte_level import BytesTokenizer
+from slm.tokenizer.byte_pair import BytePairTokenizer, byte_symbols
+from slm.tokenizer.chars import CharsTokenizer
+
+if TYPE_CHECKING:
+    import tokenizers
+
+
+def byte_level_symbols(tokens: Sequence[bytes]) -> list[str]:
+    """Tokens in GPT-2's printable stand-ins, one character per byte."""
+    symbol_of = {byte: symbol for symbol, byte in byte_symbols().items()}
+    return ["".join(symbol_of[byte] for byte in token) for token in tokens]
+
+
+def byte_level_merges(tokenizer: BytePairTokenizer) -> list[tuple[str, str]]:
+    """All pairs that give a token, in the order of the tokens, in GPT-2's stand-ins.
+
+    Our ids come from joining any two neighbors whose union is a token. Programs that know merges
+    join the listed pairs only. So every split of a token into two tokens is listed, which also
+    covers a trimmed vocabulary, where merges of the full one are missing. The first pair of a token
+    is the one that GPT-2's own table lists.
+    """
+    rank_of = {token: rank for rank, token in enumerate(tokenizer.ranks)}
+    pairs = []
+    for token in tokenizer.ranks:
+        splits = [(token[:at], token[at:]) for at in range(1, len(token))]
+        known = [(a, b) for a, b in splits if a in rank_of and b in rank_of]
+        pairs += sorted(known, key=lambda pair: (rank_of[pair[0]], rank_of[pair[1]]))
+    firsts = byte_level_symbols([first for first, _ in pairs])
+    seconds = byte_level_symbols([second for _, second in pairs])
+    return list(zip(firsts, seconds, strict=True))
+
+
+def byte_fallback_tokens(tokenizer: CharsTokenizer) -> list[str]:
+    """The tokens of a character vocabulary, with bytes written as `<0x41>`."""
+    return [*tokenizer.characters, *(f"<0x{byte:02X}>" for byte in range(256))]
+
+
+def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
+    """The same tokenizer as an object of the `tokenizers` library.
+
+    Raises:
+        TokenizerError: the library has no form for this kind.
+    """
+    from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors
+    from tokenizers import Tokenizer as Fast
+
+    if isinstance(tokenizer, CharsTokenizer):
+        vocabulary = _ids(byte_fallback_tokens(tokenizer))
+        fast = Fast(models.BPE(vocabulary, [], byte_fallback=True))
+        # Long words would take quadratic time; no merge crosses characters anyway.
+        fast.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        fast.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
+    elif isinstance(tokenizer, BytesTokenizer | BytePairTokenizer):
+        is_bytes = isinstance(tokenizer, BytesTokenizer)
+        merges = [] if isinstance(tokenizer, BytesTokenizer) else byte_level_merges(tokenizer)
+        fast = Fast(models.BPE(_ids(byte_level_symbols(token_bytes(tokenizer))), merges))
+        fast.pre_tokenizer = pre_tokenizers.ByteLevel(
+            add_prefix_space=False, use_regex=not is_bytes
+        )
+        fast.decoder = decoders.ByteLevel()
+    else:
+        raise TokenizerError(f"a {type(tokenizer).__name__} has no form as tokenizer.json")
+    fast.add_special_tokens([AddedToken(EOT_TEXT, special=True, normalized=False)])
+    assert fast.token_to_id(EOT_TEXT) == tokenizer.eot_id
+    fast.post_processor = processors.TemplateProcessing(
+        single=f"{EOT_TEXT} $A",
+        pair=f"{EOT_TEXT} $A {EOT_TEXT} $B:1",
+        special_tokens=[(EOT_TEXT, tokenizer.eot_id)],
+    )
+    return fast
+
+
+def tokenizer_config(block_size: int) -> dict[str, Any]:
+    """The contents of `tokenizer_config.json` beside a `tokenizer.json` of ours."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": EOT_TEXT,
+        "eos_token": EOT_TEXT,
+        "pad_token": EOT_TEXT,
+        "unk_token": None,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": block_size,
+        "padding_side": "left",
+    }
+
+
+def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
+    """The bytes of every token but the end-of-text token, by id."""
+    return [tokenizer.token_bytes(token_id) for token_id in range(tokenizer.vocab_size - 1)]
+
+
+def _ids(tokens: Sequence[str]) -> dict[str, int]:
+    return {token: token_id for token_id, token in enumerate(tokens)}

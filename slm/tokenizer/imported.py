@@ -1,0 +1,178 @@
+"""A tokenizer of another project, run by the `tokenizers` library from its `tokenizer.json`.
+
+Its ids are the original's. What our programs need besides is the bytes of each token; they follow
+from the kind: byte-level BPE (GPT-2, Qwen), BPE with byte fallback (Llama, SentencePiece), and
+WordPiece. The last one is not lossless.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from slm.errors import TokenizerError, shown
+from slm.tokenizer.base import Ids
+from slm.tokenizer.byte_pair import byte_symbols
+from slm.tokenizer.table import TokenTable, invalid_unicode
+
+if TYPE_CHECKING:
+    import tokenizers
+
+KIND = "imported"
+SPACE = "\u2581"
+"""SentencePiece's sign for a space."""
+MAX_TOKENS = 1 << 20
+
+Style = Literal["byte-level", "byte-fallback", "wordpiece"]
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+class ImportedTokenizer(TokenTable):
+    """A tokenizer given by a `tokenizer.json`.
+
+    Args:
+        name: what it is called, such as `hf:openai-community/gpt2`.
+        definition: the content of the file, as JSON data.
+        eot_id: the id that ends a text.
+        bos_id: the id that begins a text; None: `eot_id`.
+
+    Raises:
+        TokenizerError: the library cannot use it, it is of another kind than those above, or an id
+            is not in it.
+    """
+
+    def __init__(
+        self, name: str, definition: Mapping[str, Any], *, eot_id: int, bos_id: int | None = None
+    ) -> None:
+        self._definition = definition
+        self._fast = _loaded(definition)
+        vocabulary = self._fast.get_vocab(with_added_tokens=True)
+        size = max(vocabulary.values(), default=-1) + 1
+        if not 0 < size <= MAX_TOKENS:
+            raise TokenizerError(f"its ids go up to {size - 1:,}, beyond {MAX_TOKENS:,}")
+        for role, token_id in (("eot_id", eot_id), ("bos_id", bos_id)):
+            if token_id is not None and not 0 <= token_id < size:
+                raise TokenizerError(f'its "{role}" is {token_id}, and its ids are 0 to {size - 1}')
+        special = {
+            token_id
+            for token_id, token in self._fast.get_added_tokens_decoder().items()
+            if token.special
+        }
+        content = _content(style_of(definition))
+        table = [b""] * size
+        for token, token_id in vocabulary.items():
+            if token_id not in special and token_id not in (eot_id, bos_id):
+                table[token_id] = content(token)
+        super().__init__(name, table, eot_id)
+        self._bos_id = eot_id if bos_id is None else bos_id
+        self._special = np.array(sorted(special - {eot_id}), dtype=np.uint32)
+
+    @property
+    def bos_id(self) -> int:
+        return self._bos_id
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text; special tokens written in it are plain text.
+
+        Raises:
+            TokenizerError: the text holds a lone surrogate.
+        """
+        ids: list[int] = self.encode_batch([text])[0].tolist()
+        return ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of many texts, on all processors.
+
+        Raises:
+            TokenizerError: a text holds a lone surrogate.
+        """
+        for text in texts:
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise invalid_unicode(error) from error
+        encodings = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": "slm-tokenizer",
+            "version": 1,
+            "kind": KIND,
+            "name": self.name,
+            "eot_id": self.eot_id,
+            "bos_id": self.bos_id,
+            "definition": self._definition,
+        }
+
+
+def style_of(definition: Mapping[str, Any]) -> Style:
+    """How the tokens of a `tokenizer.json` are written.
+
+    Raises:
+        TokenizerError: in none of the ways that are known here.
+    """
+    model = definition.get("model")
+    kind = model.get("type") if isinstance(model, dict) else None
+    if kind == "WordPiece":
+        return "wordpiece"
+    if isinstance(model, dict) and kind in ("BPE", None) and "merges" in model:
+        parts = json.dumps([definition.get("pre_tokenizer"), definition.get("decoder")])
+        if '"ByteLevel"' in parts:
+            return "byte-level"
+        if model.get("byte_fallback"):
+            return "byte-fallback"
+    raise TokenizerError(
+        f"it is of the kind {shown(kind)}; byte-level BPE, BPE with byte fallback and WordPiece "
+        "can be used"
+    )
+
+
+def _content(style: Style) -> Callable[[str], bytes]:
+    """The bytes that a token of this style stands for."""
+    if style == "byte-level":
+        byte_of = byte_symbols()
+
+        def from_symbols(token: str) -> bytes:
+            if all(symbol in byte_of for symbol in token):
+                return bytes(byte_of[symbol] for symbol in token)
+            return token.encode("utf-8", "replace")  # a token that was added as plain text
+
+        return from_symbols
+    if style == "byte-fallback":
+
+        def from_piece(token: str) -> bytes:
+            if byte := _BYTE.fullmatch(token):
+                return bytes([int(byte[1], 16)])
+            return token.replace(SPACE, " ").encode("utf-8", "replace")
+
+        return from_piece
+
+    def from_word(token: str) -> bytes:
+        is_inside = token.startswith("##")
+        is_word = token[:1].isalnum()
+        text = token[2:] if is_inside else f" {token}" if is_word else token
+        return text.encode("utf-8", "replace")
+
+    return from_word
+
+
+def _loaded(definition: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    from tokenizers import Tokenizer
+
+    style_of(definition)
+    try:
+        fast = Tokenizer.from_str(json.dumps(definition))
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]  # may be Rust's own
+        raise TokenizerError(f"the tokenizers library refuses it: {reason[:200]}") from None
+    fast.no_truncation()
+    fast.no_padding()
+    fast.encode_special_tokens = True
+    return fast

@@ -1,0 +1,67 @@
+"""onnxruntime runs our ONNX files: the same logits, with and without a cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from slm.interop import onnx
+from slm.model import GPT
+from tests.interop_models import logits_of, model_of, source_of, tokenizer
+
+pytest.importorskip("onnxscript")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def run(
+    session: Any, ids: np.ndarray[Any, Any], past: list[Any], *, padding: int = 0
+) -> tuple[Any, list[Any]]:
+    n_sequences, n_tokens = ids.shape
+    length = past[0].shape[2]
+    mask = np.ones((n_sequences, length + n_tokens), np.int64)
+    mask[:, :padding] = 0
+    positions = np.maximum(np.arange(length, length + n_tokens) - padding, 0)
+    names = [value.name for value in session.get_inputs()]
+    cached = [name for name in names if name.startswith("past_key_values.")]
+    outputs = session.run(
+        None,
+        {
+            "input_ids": ids,
+            "attention_mask": mask,
+            "position_ids": np.broadcast_to(positions, ids.shape).astype(np.int64),
+            **dict(zip(cached, past, strict=True)),
+        },
+    )
+    return outputs[0], outputs[1:]
+
+
+def empty(model: GPT, n_sequences: int) -> list[Any]:
+    config = model.config
+    shape = (n_sequences, config.kv_heads, 0, config.head_width)
+    return [np.zeros(shape, np.float32)] * (2 * config.n_layer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["qwen3", "llama", "gpt2"])
+def test_logits_are_equal(shape: str, tmp_path: Path) -> None:
+    words = tokenizer("bpe:600")
+    model = model_of(shape, words.vocab_size)
+    onnx.write(source_of(model, words), tmp_path / "m", dtype="float32", log=lambda text: None)
+    session = onnxruntime.InferenceSession(str(tmp_path / "m" / "model.onnx"))
+    for n_sequences, n_tokens in ((1, 1), (3, 40)):
+        ids = torch.randint(0, words.vocab_size, (n_sequences, n_tokens))
+        expected = logits_of(model, ids).numpy()
+        at_once, _ = run(session, ids.numpy(), empty(model, n_sequences))
+        past, steps = empty(model, n_sequences), []
+        for at in range(n_tokens):
+            logits, past = run(session, ids.numpy()[:, at : at + 1], past)
+            steps.append(logits)
+        assert np.abs(at_once - expected).max() < 1e-4
+        assert np.abs(np.concatenate(steps, axis=1) - expected).max() < 1e-4
+    padded = np.concatenate((np.zeros((3, 5), np.int64), ids.numpy()), axis=1)
+    logits, _ = run(session, padded, empty(model, 3), padding=5)
+    assert np.abs(logits[:, 5:] - expected).max() < 1e-4

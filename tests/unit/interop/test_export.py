@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from slm.errors import ConfigError, UsageError
+from slm.interop.export import TARGETS, export
+from slm.interop.source import ExportSource
+from tests.interop_models import model_of, source_of, tokenizer
+
+
+def source(shape: str = "llama-tied", spec: str = "bytes") -> ExportSource:
+    return source_of(model_of(shape, tokenizer(spec).vocab_size), tokenizer(spec))
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS.keys() - {"onnx", "nanogpt"}))
+def test_all_files_are_known_and_an_export_is_replaced_only_on_request(
+    target: str, tmp_path: Path
+) -> None:
+    out = tmp_path / ("m.gguf" if target == "gguf" else "m")
+    written = export(source(), target, out)
+    if out.is_dir():
+        assert {path.name for path in out.iterdir()} == set(TARGETS[target].files)
+    assert written.bytes > 1000
+    with pytest.raises(UsageError, match="exists already") as caught:
+        export(source(), target, out)
+    assert "--force" in str(caught.value.hint)
+    export(source(), target, out, force=True)
+
+
+def test_other_folders_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("mine")
+    for target in ("hf", "gguf", "ollama"):
+        with pytest.raises(UsageError, match="not an export"):
+            export(source(), target, tmp_path, force=True)
+    assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+def test_bad_targets_and_dtypes_name_what_is_known(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'guff'") as unknown:
+        export(source(), "guff", tmp_path / "m")
+    assert "gguf" in str(unknown.value.hint)
+    with pytest.raises(ConfigError, match="q8_0") as dtype:
+        export(source(), "hf", tmp_path / "m", dtype="q8_0")
+    assert "bfloat16" in str(dtype.value.hint)
+    with pytest.raises(ConfigError, match="version 2"):
+        export(source(), "llama2c", tmp_path / "m", version=2)
+    with pytest.raises(ConfigError, match="no version 1"):
+        export(source(), "hf", tmp_path / "m", version=1)
+    assert not any(tmp_path.iterdir())
+
+
+def test_mixed_shapes_are_refused_by_name(tmp_path: Path) -> None:
+    mixed = source_of(
+        model_of("llama", 257, position="learned", tie_embeddings=True), tokenizer("bytes")
+    )
+    for target in TARGETS:
+        with pytest.raises(ConfigError, match=r"position=learned|norm=rmsnorm"):
+            export(mixed, target, tmp_path / "m")
+    assert not any(tmp_path.iterdir())
+
+
+def test_narrow_matrices_are_not_quantized(tmp_path: Path) -> None:
+    narrow = source_of(model_of("llama-tied", 257, n_embd=24), tokenizer("bytes"))
+    with pytest.raises(ConfigError, match="n_embd is 24") as caught:
+        export(narrow, "gguf", tmp_path / "m.gguf", dtype="q8_0")
+    assert "float16" in str(caught.value.hint)
+
+
+def test_the_card_says_what_the_model_is(tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    export(source(), "hf", out, license="mit", sample="Once there was a hat.\nThe end.")
+    card = (out / "README.md").read_text("utf-8")
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    for line in ("license: mit", "# mia", "| training tokens | 700 in 7 steps |", "> The end."):
+        assert line in card
+    assert json.loads((out / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+
+
+def test_a_modelfile_names_the_file_next_to_it(tmp_path: Path) -> None:
+    export(source(), "ollama", tmp_path / "m")
+    lines = (tmp_path / "m" / "Modelfile").read_text("utf-8").splitlines()
+    assert "FROM ./model.gguf" in lines
+    assert all(line.startswith(("#", "FROM ", "TEMPLATE ", "PARAMETER ")) for line in lines if line)
