@@ -74,7 +74,7 @@ class NativeEngine:
         log: called before a compiler runs.
 
     Raises:
-        NativeUnavailableError: there is no compiler here, or it fails.
+        NativeUnavailableError: there is no compiler here, it fails, or the shape is not supported.
         ValueError: n_slots is below 1, or the weights are not those of this shape.
         MemoryError: the weights do not fit into memory.
     """
