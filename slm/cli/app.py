@@ -173,9 +173,8 @@ def _report(error: SlmError, name: str) -> int:
     known_to_all = isinstance(error, UsageError | Interrupted | TrainingError)
     if not known_to_all or Process.from_environment_or_alone().is_main:
         say(f"error: {escape_control_characters(error.message)}")
-        say(
-            f"hint: {escape_control_characters(error.hint or error.default_hint or f'see: {name} --help')}"
-        )
+        hint = error.hint or error.default_hint or f"see: {name} --help"
+        say(f"hint: {escape_control_characters(hint)}")
     return error.exit_code
 
 
