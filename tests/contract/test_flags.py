@@ -7,14 +7,17 @@ refused or named in a note. What is done is what the command hands on, so that n
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
+from slm.api.training import RunRequest
 from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names
@@ -121,6 +124,11 @@ class Outcome:
 
 Try = Callable[..., Outcome]
 
+UNTRAINED = SimpleNamespace(
+    result=SimpleNamespace(out_dir="nowhere"), settings=SimpleNamespace(train=None)
+)
+"""What a run that is only recorded returns."""
+
 
 @pytest.fixture
 def attempt(
@@ -129,16 +137,18 @@ def attempt(
     """Gives a command line; what it hands on is recorded, and nothing is trained or prepared."""
     done: list[Any] = []
 
-    def record(name: str) -> Callable[..., None]:
-        def called(*values: Any, **named: Any) -> None:
+    def record(name: str) -> Callable[..., Any]:
+        def called(*values: Any, **named: Any) -> Any:
             named.pop("began_at", None)
-            shown = [effective(v) if isinstance(v, RunConfig) else str(v) for v in values]
-            done.append((name, shown, {key: str(value) for key, value in named.items()}))
+            done.append((name, [what(v) for v in values], {k: what(v) for k, v in named.items()}))
+            return UNTRAINED
 
         return called
 
-    monkeypatch.setattr("slm.cli.train._train", record("train"))
-    monkeypatch.setattr("slm.cli.train.print_plan", record("plan"))
+    monkeypatch.setattr("slm.cli.train.train_run", record("train"))
+    monkeypatch.setattr("slm.cli.train._print_result", record("print"))
+    monkeypatch.setattr("slm.cli.train.say_if_finished_before", lambda *words: None)
+    monkeypatch.setattr("slm.cli.train._print_plan", record("plan"))
 
     def run(*words: str) -> Outcome:
         done.clear()
@@ -147,6 +157,16 @@ def attempt(
         return Outcome(code, capsys.readouterr().err, list(done))
 
     return run
+
+
+def what(value: Any) -> str:
+    """A value that the command hands on, as far as it has an effect."""
+    if isinstance(value, RunConfig):
+        return effective(value)
+    if isinstance(value, RunRequest):
+        others = dataclasses.replace(value, settings=None)  # type: ignore[arg-type]
+        return f"{effective(value.settings)} {others}"
+    return str(value)
 
 
 def effective(settings: RunConfig) -> str:
