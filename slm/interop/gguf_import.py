@@ -18,7 +18,6 @@ from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.imported import ImportedTokenizer
 
-MAGIC = b"GGUF"
 _KINDS = {"F32", "F16", "BF16", "Q8_0"}
 _SPLITS = {"gpt-2", "default", "gpt2"}
 """Names of GPT-2's way to split a text into words."""
