@@ -120,7 +120,14 @@ class _Settings:
         value = default if value is None else value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"{self._where}: {name} must be a number, found {shown(value)}")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{self._where}: {name} is too large") from None
+
+    def within(self, settings: Mapping[str, Any]) -> _Settings:
+        """Settings inside these."""
+        return _Settings(settings, self._where)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Any value."""
@@ -203,9 +210,9 @@ def _llama_shape(given: _Settings) -> dict[str, Any]:
             "attention_bias and mlp_bias differ", hint="supported are biases everywhere or nowhere"
         )
     n_head, width = given.integer("num_attention_heads"), given.integer("hidden_size")
-    theta = rope.get("rope_theta") if isinstance(rope, dict) else None
-    if theta is not None and (isinstance(theta, bool) or not isinstance(theta, int | float)):
-        raise ConfigError(f"rope_theta must be a number, found {shown(theta)}")
+    theta = given.number("rope_theta", 10000.0)
+    if isinstance(rope, dict) and "rope_theta" in rope:
+        theta = given.within(rope).number("rope_theta", theta)
     return {
         "vocab_size": given.integer("vocab_size"),
         "block_size": given.integer("max_position_embeddings", 2048),
@@ -218,7 +225,7 @@ def _llama_shape(given: _Settings) -> dict[str, Any]:
         "norm": "rmsnorm",
         "norm_eps": given.number("rms_norm_eps", 1e-6),
         "position": "rope",
-        "rope_theta": float(theta) if theta is not None else given.number("rope_theta", 10000.0),
+        "rope_theta": theta,
         "mlp": "swiglu",
         "qk_norm": is_qwen,
         "bias": True in biases,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # PyTorch is imported once there is something to read
     from slm.interop.imported import ImportedModel
 
 Log = Callable[[str], None]
-GGUF_MAGIC = b"GGUF"
 
 
 def import_model(
@@ -64,7 +63,7 @@ _HINTS: dict[type, str] = {
 
 def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
     """The model of a file or folder."""
-    from slm.interop import gguf_import, hugging_face, llama2c, nanogpt
+    from slm.interop import gguf_file, gguf_import, hugging_face, llama2c, nanogpt
 
     if path.is_dir():
         if (path / "config.json").is_file() and not (path / "MANIFEST.json").is_file():
@@ -81,7 +80,7 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         )
     with path.open("rb") as stream:
         magic = stream.read(4)
-    if magic == GGUF_MAGIC:
+    if magic == gguf_file.MAGIC:
         _refuse_tokenizer(tokenizer, "a GGUF file")
         return gguf_import.read(path, name)
     given = None if tokenizer is None else Path(tokenizer)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,22 @@ def test_a_damaged_gguf_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "cut.gguf").write_bytes(whole[:size])
         with pytest.raises(SlmError):
             import_model(str(tmp_path / "cut.gguf"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        struct.pack("<4sIQQ", b"GGUF", 3, 2**60, 0),
+        struct.pack("<4sIQQ", b"GGUF", 3, 0, 2**60),
+        struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**62),
+        # An array of 2^60 bytes: readers that look at each one take all memory.
+        struct.pack("<4sIQQQsIIQ", b"GGUF", 3, 0, 1, 1, b"k", 9, 0, 2**60),
+        struct.pack("<4sIQQQsI4Q", b"GGUF", 3, 1, 0, 1, b"k", 4, *[2**62] * 4) + bytes(12),
+    ],
+)
+def test_sizes_of_a_gguf_file_are_checked_before_anything_is_made(
+    header: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "m.gguf").write_bytes(header + bytes(64))
+    with pytest.raises(SlmError):
+        import_model(str(tmp_path / "m.gguf"))
