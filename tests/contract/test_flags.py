@@ -10,11 +10,13 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
+from slm.api.training import RunRequest
 from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names
@@ -129,16 +131,25 @@ def attempt(
     """Gives a command line; what it hands on is recorded, and nothing is trained or prepared."""
     done: list[Any] = []
 
-    def record(name: str) -> Callable[..., None]:
-        def called(*values: Any, **named: Any) -> None:
+    def record(name: str) -> Callable[..., Any]:
+        def called(*values: Any, **named: Any) -> Any:
             named.pop("began_at", None)
             shown = [effective(v) if isinstance(v, RunConfig) else str(v) for v in values]
             done.append((name, shown, {key: str(value) for key, value in named.items()}))
 
         return called
 
-    monkeypatch.setattr("slm.cli.train._train", record("train"))
-    monkeypatch.setattr("slm.cli.train.print_plan", record("plan"))
+    def train_run(request: RunRequest, **named: Any) -> Any:
+        record("train")(request.settings, minutes=request.minutes_to_plan, **named)
+        return SimpleNamespace(result=SimpleNamespace(out_dir="."), settings=request.settings)
+
+    def print_result(outcome: Any, *, as_json: bool) -> None:
+        record("result")(as_json)
+
+    monkeypatch.setattr("slm.cli.train.train_run", train_run)
+    monkeypatch.setattr("slm.cli.train.say_if_finished_before", lambda *values: None)
+    monkeypatch.setattr("slm.cli.train._print_result", print_result)
+    monkeypatch.setattr("slm.cli.train._print_plan", record("plan"))
 
     def run(*words: str) -> Outcome:
         done.clear()
