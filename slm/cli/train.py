@@ -1,4 +1,4 @@
-"""`slm train`: a new run, or an unfinished one that goes on."""
+"""`slm train`: starts a new run, or resumes one."""
 
 from __future__ import annotations
 

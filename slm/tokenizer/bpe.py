@@ -37,7 +37,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
 
     Args:
         texts: the corpus; only its beginning is read (`sample_batches`).
-        vocab_size: number of ids wanted, end-of-text included.
+        vocab_size: the number of ids, end-of-text included.
 
     Raises:
         ConfigError: vocab_size is below 257.

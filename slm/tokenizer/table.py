@@ -21,7 +21,7 @@ class TokenTable(ABC):
     """
 
     def __init__(self, name: str, table: Sequence[bytes], eot_id: int) -> None:
-        assert not table[eot_id], "the end-of-text token stands for no text"
+        assert not table[eot_id], "the end-of-text token has no text"
         self._name = name
         self._bytes_of = tuple(table)
         self._eot_id = eot_id

@@ -7,7 +7,6 @@ refused or named in a note. What is done is what the command hands on, so that n
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,11 +123,6 @@ class Outcome:
 
 Try = Callable[..., Outcome]
 
-UNTRAINED = SimpleNamespace(
-    result=SimpleNamespace(out_dir="nowhere"), settings=SimpleNamespace(train=None)
-)
-"""What a run that is only recorded returns."""
-
 
 @pytest.fixture
 def attempt(
@@ -140,14 +134,21 @@ def attempt(
     def record(name: str) -> Callable[..., Any]:
         def called(*values: Any, **named: Any) -> Any:
             named.pop("began_at", None)
-            done.append((name, [what(v) for v in values], {k: what(v) for k, v in named.items()}))
-            return UNTRAINED
+            shown = [effective(v) if isinstance(v, RunConfig) else str(v) for v in values]
+            done.append((name, shown, {key: str(value) for key, value in named.items()}))
 
         return called
 
-    monkeypatch.setattr("slm.cli.train.train_run", record("train"))
-    monkeypatch.setattr("slm.cli.train._print_result", record("print"))
-    monkeypatch.setattr("slm.cli.train.say_if_finished_before", lambda *words: None)
+    def train_run(request: RunRequest, **named: Any) -> Any:
+        record("train")(request.settings, minutes=request.minutes_to_plan, **named)
+        return SimpleNamespace(result=SimpleNamespace(out_dir="."), settings=request.settings)
+
+    def print_result(outcome: Any, *, as_json: bool) -> None:
+        record("result")(as_json)
+
+    monkeypatch.setattr("slm.cli.train.train_run", train_run)
+    monkeypatch.setattr("slm.cli.train.say_if_finished_before", lambda *values: None)
+    monkeypatch.setattr("slm.cli.train._print_result", print_result)
     monkeypatch.setattr("slm.cli.train._print_plan", record("plan"))
 
     def run(*words: str) -> Outcome:
@@ -157,16 +158,6 @@ def attempt(
         return Outcome(code, capsys.readouterr().err, list(done))
 
     return run
-
-
-def what(value: Any) -> str:
-    """A value that the command hands on, as far as it has an effect."""
-    if isinstance(value, RunConfig):
-        return effective(value)
-    if isinstance(value, RunRequest):
-        others = dataclasses.replace(value, settings=None)  # type: ignore[arg-type]
-        return f"{effective(value.settings)} {others}"
-    return str(value)
 
 
 def effective(settings: RunConfig) -> str:
