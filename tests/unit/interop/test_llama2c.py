@@ -81,10 +81,10 @@ def test_the_real_checkpoint_writes_its_known_story() -> None:
 
 
 def compiled(tmp_path: Path) -> Path:
-    """`run.c` of a checkout of llama2.c that SLM_LLAMA_C names."""
-    checkout = os.environ.get("SLM_LLAMA_C")
+    """`run.c` of a checkout of llama2.c that SLM_LLAMA2C names."""
+    checkout = os.environ.get("SLM_LLAMA2C")
     if checkout is None or shutil.which("cc") is None:
-        pytest.skip("SLM_LLAMA_C names no checkout of llama2.c, or there is no C compiler")
+        pytest.skip("SLM_LLAMA2C names no checkout of llama2.c, or there is no C compiler")
     program = tmp_path / "run"
     subprocess.run(["cc", "-O2", "-o", program, Path(checkout) / "run.c", "-lm"], check=True)
     return program
