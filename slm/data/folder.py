@@ -207,7 +207,7 @@ def _refuse_without_training(
     if not texts:
         found = f", found {listed(others)}" if others else ""
         raise DataError(
-            f"{folder} contains no text, expected files of the kinds {expected}{found}",
+            f"{folder} contains no text, expected files of type {expected}{found}",
             hint="call the training text train.txt and the held-out text validation.txt; or put "
             "text files with any names there",
         )
@@ -230,7 +230,7 @@ def _of_one_kind(folder: Path, files: list[TextFile]) -> list[TextFile]:
     if sizes[main] < _MAIN_SHARE * sum(sizes.values()):
         found = Counter(file.kind for file in files)
         raise DataError(
-            f"{folder} has files of several kinds "
+            f"{folder} has files of several types "
             f"({', '.join(f'{number:,} {kind}' for kind, number in found.items())}), and no name "
             "contains a split",
             hint="call the one to train on train with its extension, such as train.txt, or give "

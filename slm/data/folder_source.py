@@ -142,7 +142,7 @@ def open_folder(
     Args:
         folder: an existing folder.
         limit, fraction, seed: see `open_source`.
-        log: is called with sentences about files that are not read.
+        log: called with sentences about files that are not read.
 
     Raises:
         DataError: there is no training text, the choice is ambiguous, or shards are missing.
@@ -165,7 +165,7 @@ def _few(log: Log, folder: Path) -> Log:
             return
         said.add(sentence)
         is_over = len(said) > _NOTES_ABOUT_FILES
-        log(f"note: {folder}: notes about more files are left out" if is_over else sentence)
+        log(f"note: {folder}: notes about more files are omitted" if is_over else sentence)
 
     return say
 

@@ -32,12 +32,12 @@ class DataLoader:
     """Batches from a prepared data directory. Constructing it touches no file.
 
     Args:
-        batch_size: sequences of a batch.
-        block_size: tokens of a sequence, the context length.
-        device: of the tensors; auto: the fastest kind that is available.
+        batch_size: sequences per batch.
+        block_size: tokens per sequence, the context length.
+        device: of the tensors; auto: the fastest available device.
         data_dir: the prepared directory.
         seed: determines the order of the training windows.
-        rank, world_size: number of this process, and number of processes that share the data.
+        rank, world_size: rank of this process, and number of processes that share the data.
         shift_windows: each epoch after the first divides the text at other positions.
     """
 
@@ -83,7 +83,7 @@ class DataLoader:
 
     @property
     def meta(self) -> DataMeta:
-        """The description of the directory."""
+        """The metadata of the directory."""
         return self.directory.meta
 
     @property
@@ -123,7 +123,7 @@ class DataLoader:
     def stories_at(
         self, step: int, n_batches: int = 1, split: str = "train", *, rank: int | None = None
     ) -> list[int]:
-        """Numbers of the stories that the batches of `step`, `step + 1`, ... touch, from 0.
+        """Indices of the stories in the batches of `step`, `step + 1`, ..., from 0.
 
         Story 0 ends with the split's first end-of-text token, and so on. The ids are read up to the
         last window: this is for reports, not for every step.
@@ -165,9 +165,9 @@ class DataLoader:
     def validation_batches(
         self, max_tokens: int | None = None, split: str = "validation"
     ) -> Iterator[Batch]:
-        """The same windows at every call, in order; the last batch may be smaller.
+        """Yield the same windows at every call, in order; the last batch may be smaller.
 
-        With several processes each gets its share, and together they cover every window once. A
+        Each process gets its share, and together they cover every window once. A
         split shorter than one block gives one shorter window.
 
         Args:
@@ -260,7 +260,7 @@ def shifted(starts: Indices, first: int, *, n_windows: int, n_tokens: int, seed:
 
 
 def _count_of(token_id: int, tokens: TokenArray) -> int:
-    """How often an id occurs, in bounded memory."""
+    """Count an id in bounded memory."""
     total = 0
     for start in range(0, len(tokens), 1 << 20):
         total += int(np.count_nonzero(tokens[start : start + (1 << 20)] == token_id))

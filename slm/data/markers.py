@@ -285,7 +285,7 @@ def _is_in_sentence(left: str) -> bool:
 def split_documents(
     blocks: Iterable[str], separators: Separators, *, piece_chars: int = PIECE_CHARS
 ) -> Iterator[DocumentPart]:
-    """The documents of a text, in parts; documents of white space are left out.
+    """The documents of a text, in parts; documents of white space are skipped.
 
     The blanks around a separator on its line, and one newline on each side, belong to it.
     """
@@ -330,12 +330,12 @@ def _last_piece(text: str, begun: bool) -> Iterator[DocumentPart]:
 def without_markers(
     documents: Iterable[DocumentPart], *, name: str, log: Callable[[str], None] | None = None
 ) -> Iterator[DocumentPart]:
-    """Documents without the markers at their starts and ends, which other programs put into rows.
+    """Documents without the markers at their starts and ends, which other programs write.
 
     Args:
         documents: in parts; each is a whole document, so markers inside it are text.
         name: the name of the file in notes.
-        log: is called with a sentence when a marker is left out, and when one is kept.
+        log: called with a sentence when a marker is removed, and when one is kept.
     """
     begins, is_said, is_said_inside = True, log is None, log is None
     for piece in documents:
@@ -353,14 +353,14 @@ def without_markers(
             is_said = True
             log(
                 f"note: {name}: markers at the start or end of a text, such as {found[-1]}, are "
-                "left out"
+                "removed"
             )
         inside = None if is_said_inside else special_token_in(text)
         if inside is not None and log is not None:
             is_said_inside = True
             elsewhere = " (in a .txt file it would separate)" if inside in USUAL.markers else ""
             log(
-                f"note: {name}: {inside} inside a text is learned as text, since each row is one "
+                f"note: {name}: {inside} inside a text is kept as text, since each row is one "
                 f"document{elsewhere}"
             )
         if text or not (begins and piece.ends_story):

@@ -58,7 +58,7 @@ class Source(Protocol):
         """Stream the documents of a split, in parts.
 
         Raises:
-            DataError: the text cannot be read, or there is none.
+            DataError: the text cannot be read, or is empty.
         """
 
 
@@ -70,18 +70,18 @@ def open_source(
     seed: int = 0,
     log: Callable[[str], None] | None = None,
 ) -> Source:
-    """Find the source that a specification means; reads no text yet.
+    """Find the source of a specification; reads no text yet.
 
     Args:
         spec: `builtin`, a path, or the name of a Hugging Face data set (`owner/name`).
-        limit: use only this many training stories; none: all (builtin: 20,000).
+        limit: use at most this many training stories; None: all (builtin: 20,000).
         validation_fraction: share held out where the source has no validation split.
         seed: decides what is held out, and the text of the built-in corpus.
-        log: called with a sentence when there is something to tell, as a download that begins.
+        log: called with sentences about the source, such as the start of a download.
 
     Raises:
-        UsageError: there is no such file, or the specification means nothing.
-        DataError: a folder without training text, or a file of an unknown kind.
+        UsageError: there is no such file, or the specification is invalid.
+        DataError: a folder without training text, or a file of an unknown type.
     """
     log = None if log is None else _each_once(log)
     if spec == "builtin":
@@ -91,7 +91,7 @@ def open_source(
         if path.is_dir():
             return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
         sentence = shard_note(path)
-        if log is not None and sentence is not None:  # it is meant, but may be a slip
+        if log is not None and sentence is not None:  # probably intended, but possibly a mistake
             log(sentence)
         return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
     if _looks_like_path(spec):
@@ -103,13 +103,14 @@ def open_source(
         raise UsageError(
             f"source {shown(spec)} is neither a file or folder here nor the name of a data set",
             hint=did_you_mean(spec, ["builtin"])
-            or "data sets are named owner/name, as roneneldan/TinyStories; or use --source builtin",
+            or "data sets are named owner/name, such as roneneldan/TinyStories; "
+            "or use --source builtin",
         )
     return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, log=log)
 
 
 def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> Source:
-    """The source that the settings of a run mean; see `open_source`."""
+    """The source for the settings of a run; see `open_source`."""
     return open_source(
         data.source,
         limit=data.limit,
@@ -120,7 +121,7 @@ def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> 
 
 
 def _each_once(log: Callable[[str], None]) -> Callable[[str], None]:
-    """A source is read several times, and what it notes is worth saying once."""
+    """A `log` that drops repeated sentences: a source is read several times."""
     said: set[str] = set()
 
     def log_once(sentence: str) -> None:

@@ -2,7 +2,7 @@
 
 Each document's split follows from a hash of (seed, its index), so no list of documents is kept. One
 of the first two documents is for training and the other is held out, whatever the hash, so two
-documents are enough for two splits. A text of a single document is cut instead.
+documents are enough for two splits. A single document is divided instead.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class HeldOut:
     """Two splits made of one stream of documents.
 
     Args:
-        documents: opens the stream; is called once or twice for each split.
+        documents: opens the stream; called once or twice per split.
         name: the name of the text in errors.
         seed, fraction: determine which documents are held out.
         limit: the number of documents for training; None: all.
@@ -88,7 +88,7 @@ class HeldOut:
         """The documents of a split, in parts.
 
         Raises:
-            DataError: there is no text, or too little for two splits.
+            DataError: the text is empty or too short for two splits.
         """
         if self._single_chars is None:
             self._single_chars = self._characters_of_only_document()
@@ -122,7 +122,7 @@ class HeldOut:
         return characters
 
     def _cut(self, split: Split, characters: int) -> Iterator[DocumentPart]:
-        """The first characters are for training, the last are held out; each end ends a story."""
+        """Divide the single document: the first characters for training, the last held out."""
         cut = min(max(int(characters * (1 - self._fraction)), 1), characters - 1)
         position = 0
         for piece in self._documents():

@@ -1,4 +1,4 @@
-"""Notes about text that is probably not meant to be learned, such as special tokens and licenses.
+"""Notes about text that is probably unwanted in training, such as special tokens and licenses.
 
 Programs write dozens of special tokens. Those that separate documents are in `slm.data.markers`;
 all others are learned as ordinary text, which users rarely expect.
@@ -33,7 +33,7 @@ class Suspects:
         self._has_license = False
 
     def watched(self, blocks: Iterable[str]) -> Iterator[str]:
-        """The same blocks, which are searched on the way."""
+        """Yield the same blocks, and search each of them."""
         end = ""
         for block in blocks:
             window = end + block
@@ -58,12 +58,12 @@ class Suspects:
             shown = ", ".join(f"{token} ({self._counts[token]:,})" for token in tokens[:_SHOWN])
             more = f" and {len(tokens) - _SHOWN:,} more" if len(tokens) > _SHOWN else ""
             yield (
-                f"note: {name}: strings that look like special tokens are learned as text: "
+                f"note: {name}: strings that look like special tokens are kept as text: "
                 f"{shown}{more}; only {EOT_TEXT} separates documents"
             )
         if self._has_license:
             yield (
-                f"note: {name}: the Project Gutenberg license is learned as text; to leave it out, "
+                f"note: {name}: the Project Gutenberg license is kept as text; to exclude it, "
                 "remove the lines up to '*** START OF' and from '*** END OF' on"
             )
 

@@ -111,7 +111,7 @@ def test_how_a_file_is_understood_is_noted_once(slm, tmp_path):
     words = ["--source", tmp_path / "a.csv", "--out", tmp_path / "data", "--tokenizer", "bytes"]
     code, _, err = slm("prepare", *words)
     assert code == 0
-    assert err.count("no names of columns; the first row is read as a story too") == 1
+    assert err.count("no column names; the first row is read as a story too") == 1
 
 
 def test_bounds_name_the_flag_and_both_ends(fails, corpus, tmp_path):

@@ -275,7 +275,7 @@ def test_the_cards_choice_of_files_counts(hub: hub_server.Hub, run: Runs) -> Non
     [
         ("owner/absent", "HubError: the hub has no data set owner/absent"),
         ("owner/nothing", "HubError: the data set owner/nothing has no readable files"),
-        ("owner/columns", "DataError: owner/columns/train.parquet has no column 'text'"),
+        ("owner/columns", "DataError: owner/columns/train.parquet has no text column 'text'"),
     ],
 )
 def test_data_sets_that_cannot_be_used(

@@ -9,7 +9,7 @@ EXPECTED = " or ".join(repr(name) for name in TEXT_NAMES)
 
 
 def text_names(names: Iterable[str]) -> list[str]:
-    """The names of text columns, the best first, in any case."""
+    """Names of text columns in order of preference; case is ignored."""
     names = list(names)
     found = []
     for known in TEXT_NAMES:

@@ -1,7 +1,7 @@
 """Compressed files as streams, in bounded memory, with protection against decompression bombs.
 
 Each format is decompressed by its own library, a small block at a time. A file that decompresses to
-hundreds of times its size, which text does not, is refused, and so are dictionaries that need more
+hundreds of times its size, which text does not, is rejected, and so are dictionaries that need more
 memory than usual compressor settings.
 """
 
@@ -41,7 +41,7 @@ SKIPPABLE_ZSTD = b"*M\x18"
 MOST_RATIO = 500
 """Text is repetitive: logs decompress to 30 to 100 times their size."""
 _JUDGED_FROM_BYTES = 16 << 20
-_XZ_MEMORY_BYTES = 128 << 20  # `xz -9` asks for 65 MB
+_XZ_MEMORY_BYTES = 128 << 20  # `xz -9` needs 65 MB
 _BUFFER_BYTES = 1 << 17
 _LARGEST_DIRECTORY_BYTES = 1 << 20
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
@@ -52,7 +52,7 @@ def unpacked(packed: BinaryIO, compression: Compression) -> BinaryIO:
     """The content of a compressed stream; of a zip archive, that of its only file.
 
     Raises:
-        OSError: it is damaged, cut off, or unpacks to far more than text would; also while the
+        OSError: it is damaged, truncated, or unpacks to far more than text would; also while the
             content is read.
     """
     with _reasons():
@@ -75,7 +75,7 @@ def member_name(packed: BinaryIO) -> str:
 
 
 def only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    """The one file in an archive; what macOS adds to its archives counts for nothing."""
+    """The one file in an archive; the metadata files of macOS are ignored."""
     members = [
         member
         for member in archive.infolist()
@@ -86,9 +86,9 @@ def only_member(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if len(members) != 1:
         raise _refusal(f"the archive holds {len(members):,} files, expected one")
     if members[0].flag_bits & _ENCRYPTED:
-        raise _refusal("the archive asks for a password")
+        raise _refusal("the archive is encrypted")
     if members[0].compress_type not in _ZIP_METHODS:
-        raise _refusal("the archive is compressed in a way that is not read")
+        raise _refusal("the compression method of the archive is not supported")
     return members[0]
 
 
@@ -184,10 +184,10 @@ def _reasons() -> Iterator[None]:
     try:
         yield
     except EOFError:
-        raise _refusal("it is cut off") from None
+        raise _refusal("it is truncated") from None
     except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile) as error:
         raise _refusal(f"it is damaged ({error})") from None
-    except (NotImplementedError, RuntimeError, ValueError) as error:  # odd zip archives
+    except (NotImplementedError, RuntimeError, ValueError) as error:  # unusual zip archives
         raise _refusal(f"it cannot be unpacked ({error})") from None
 
 

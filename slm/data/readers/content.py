@@ -1,8 +1,7 @@
 """Checks that the beginning of a file agrees with the format of its name.
 
-If the beginning is clearly something else, such as JSON in a file named `.txt`, the syntax would be
-learned, or reading would fail with a confusing message. The file is refused with the reason
-instead, and with the step that fixes it.
+Without this check, a model would learn the syntax of JSON in a file named `.txt`, or reading would
+fail with a confusing message. The error gives the reason and a command that fixes it.
 """
 
 from __future__ import annotations
@@ -101,10 +100,10 @@ def _is_value(head: str, *, whole: bool) -> bool:
 
 
 def check_content(file: DataFile) -> None:
-    """Refuse a file whose beginning contradicts its name.
+    """Reject a file whose beginning contradicts its name.
 
     Raises:
-        DataError: it has an unknown format, is empty, or its content or compression is another one.
+        DataError: it has an unknown format, is empty, or has another content or compression.
     """
     check_kind(file)
     _check_packing(file)
@@ -113,15 +112,15 @@ def check_content(file: DataFile) -> None:
             step = step_for(member_name(stream))
         rename = file.rename_command(".txt" + file.packing)
         raise DataError(
-            f"{file.name} does not say what is in it, expected the name of one of {READABLE}",
-            hint=f"unpack it; then {step}" if step else f"if it holds text, rename it: {rename}",
+            f"{file.name} has no extension for its content, expected one of {READABLE}",
+            hint=f"unpack it; then {step}" if step else f"if it contains text, rename it: {rename}",
         )
     with file.open() as stream:
         head = stream.read(HEAD_BYTES)
     whole = len(head) < HEAD_BYTES
     format = file.format
     if not head and format in _BINARY:
-        raise DataError(f"{file.name} is empty", hint="give a file that holds text")
+        raise DataError(f"{file.name} is empty", hint="give a file that contains text")
     magic = None if mark_of(head) else kind_by_magic(head[:16])
     found = _evidence(head, whole=whole)
     if format in _BINARY:
@@ -130,7 +129,7 @@ def check_content(file: DataFile) -> None:
             extension = _binary_extension(head)
             is_found = _BINARY_NAMES.get(extension or "") or magic
             is_found = is_found or (_name_of(found) if found else "something else")
-            step = _step(file, found[0]) if found else "fetch the file again"
+            step = _step(file, found[0]) if found else "download the file again"
             if extension is not None:
                 step = f"rename it: {file.rename_command(extension)}"
             raise DataError(f"cannot read {file.name}: it is {is_found}, not {expected}", hint=step)
@@ -143,10 +142,10 @@ def check_content(file: DataFile) -> None:
     if found is None or _fits(found[0], format):
         return
     if format == "text" and EOT_TEXT.encode() in head:
-        return  # a text with markers is meant as it is
+        return  # text with markers is intended as it is
     expected = {"text": "plain text", "json": "JSON", "csv": "CSV"}[format]
     raise DataError(
-        f"{file.name} holds {_name_of(found)}, not {expected}", hint=_step(file, found[0])
+        f"{file.name} contains {_name_of(found)}, not {expected}", hint=_step(file, found[0])
     )
 
 
@@ -173,23 +172,23 @@ def _step(file: DataFile, found: Evidence) -> str:
     """The hint for a file whose content contradicts its name."""
     as_it_is = ""
     if file.format == "text":
-        as_it_is = f"to learn it just as it is written, put a line {EOT_TEXT} before it; "
+        as_it_is = f"to train on it unchanged, put a line {EOT_TEXT} before it; "
     if found == "lfs":
         return "download the real file: git lfs pull"
     if found == "html":
-        return f"{as_it_is}if a page of a web site was saved in place of a file, fetch it again"
+        return f"{as_it_is}if a web page was saved instead of a file, download it again"
     if found in ("xml", "rtf"):
-        return f"{as_it_is}save it as plain text in UTF-8 with the program for such files"
+        return f"{as_it_is}save it as plain text in UTF-8 with a program for such files"
     if found == "python":
         new = shell_path(file.new_name(".jsonl"))
         return (
-            f"{as_it_is}to learn the texts in it, write them as JSON into a new file: "
+            f"{as_it_is}to train on the texts in it, write them as JSON to a new file: "
             f"{file.printing_command()} | python3 -c {shlex.quote(_AS_JSON)} > {new}"
         )
     if file.kind.compression == "zip":
-        return f"{as_it_is}to learn the texts in it, unpack it first"
+        return f"{as_it_is}to train on the texts in it, unpack it first"
     command = file.rename_command(_EXTENSIONS.get(found, ".csv") + file.packing)
-    return f"{as_it_is}to learn the texts in it, rename it: {command}"
+    return f"{as_it_is}to train on the texts in it, rename it: {command}"
 
 
 def _step_for_magic(file: DataFile, head: bytes, magic: str) -> str:
@@ -199,26 +198,26 @@ def _step_for_magic(file: DataFile, head: bytes, magic: str) -> str:
         extension = _packing_of(head)
         extension = extension and file.kind.extension + extension
     if extension is None or file.kind.compression is not None:
-        return "unpack or convert it, and give the text"
+        return "unpack or convert it, and give the text file"
     return f"rename it: {file.rename_command(extension)}"
 
 
 def _binary_extension(head: bytes) -> str | None:
-    """The extension of the table that the first bytes begin."""
+    """The extension of the table format that the first bytes indicate."""
     return next((name for begin, name in _BINARY_EXTENSIONS if head.startswith(begin)), None)
 
 
 def _packing_of(head: bytes) -> str | None:
-    """The extension of the compression that the first bytes are of."""
+    """The extension of the compression that the first bytes indicate."""
     found = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
     return next((extension for extension, name in COMPRESSIONS.items() if name == found), None)
 
 
 def _check_packing(file: DataFile) -> None:
-    """See that a file is packed as its name says, and learn the format of what a zip holds.
+    """Check that a file is compressed as its name says, and find the format of a zip's content.
 
     Raises:
-        DataError: it is not, or it holds what cannot be read in one go.
+        DataError: it is not, or its content can only be read uncompressed.
     """
     compression = file.kind.compression
     if compression is None:
@@ -226,12 +225,12 @@ def _check_packing(file: DataFile) -> None:
     with file.open_packed() as stream:
         head = stream.read(16)
         if not head:
-            raise DataError(f"{file.name} is empty", hint="fetch the file again")
+            raise DataError(f"{file.name} is empty", hint="download the file again")
         if not head.startswith(MAGIC[compression]) and head[1:4] != SKIPPABLE_ZSTD:
             found = kind_by_magic(head) or "not compressed"
             extension = (file.kind.extension or ".txt") + (_packing_of(head) or "")
             raise DataError(
-                f"{file.name} is {found}, and its name says {compression}",
+                f"{file.name} is {found}, but its name says {compression}",
                 hint=f"if the file is whole, rename it: {file.rename_command(extension)}",
             )
         if compression == "zip":
@@ -241,13 +240,13 @@ def _check_packing(file: DataFile) -> None:
     if file.format in _BINARY:
         new = file.new_name(file.kind.extension or f".{file.format}")
         raise DataError(
-            f"{file.name} holds {_BINARY[file.format][1]}, which is read unpacked only",
-            hint=f"unpack it into a new file: {file.printing_command()} > {shell_path(new)}",
+            f"{file.name} contains {_BINARY[file.format][1]}, which can only be read uncompressed",
+            hint=f"unpack it to a new file: {file.printing_command()} > {shell_path(new)}",
         )
 
 
 def check_kind(file: DataFile) -> None:
-    """Refuse a file whose name does not say what it holds, without reading its text.
+    """Reject a file whose name does not give its format, without reading its text.
 
     Raises:
         DataError: its name has no extension, or an unknown one.
@@ -262,14 +261,15 @@ def check_kind(file: DataFile) -> None:
         extension = _binary_extension(head)
         if magic is not None or extension is not None:
             raise DataError(
-                f"{file.name} is {magic or _BINARY_NAMES[extension or '']}, and its name is of an "
-                "unknown kind",
+                f"{file.name} is {magic or _BINARY_NAMES[extension or '']}, but its extension is "
+                "unknown",
                 hint=_step_for_magic(file, head, magic or ""),
             )
         found = _evidence(head, whole=len(head) < HEAD_BYTES)
         if found is None or found[0] == "csv" or found[0] in _EXTENSIONS:
             extension = _EXTENSIONS.get(found[0], ".csv") if found else ".txt"
-            step = f"if it holds text, rename it: {file.rename_command(extension + file.packing)}"
+            renaming = file.rename_command(extension + file.packing)
+            step = f"if it contains text, rename it: {renaming}"
         else:
             step = _step(file, found[0])
-    raise DataError(f"{file.name} is of an unknown kind, expected one of {READABLE}", hint=step)
+    raise DataError(f"{file.name} has an unknown extension, expected one of {READABLE}", hint=step)

@@ -1,4 +1,4 @@
-"""CSV files: one document per row, in the column `text` or `story`, or the only one with words.
+"""CSV files: one document per row, in the column `text` or `story`, or the only one of words.
 
 The fields may be separated by commas, semicolons, tabs or bars; a first row that is clearly not
 column names is a document like the others. The `datasets` reader is not used because it creates a
@@ -32,7 +32,7 @@ _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 def read_csv_file(
     file: DataFile, *, log: Callable[[str], None] | None = None
 ) -> Iterator[DocumentPart]:
-    """The documents of a CSV file; rows of white space are left out.
+    """The documents of a CSV file; rows of white space are skipped.
 
     Args:
         file: the file.
@@ -61,16 +61,16 @@ def read_csv_file(
         named = text_name(first)
         if named is None or first[column].strip().lower() != named.strip().lower():
             log(
-                f"note: {file.name}: the first row is read as names of columns, and the column "
+                f"note: {file.name}: the first row is read as column names, and the column "
                 f"{first[column][:40]!r} as the text"
             )
     else:
         column = _column_without_names(first_rows, file, dialect.delimiter)
-        log(f"note: {file.name}: no names of columns; the first row is read as a story too")
+        log(f"note: {file.name}: no column names; the first row is read as a story too")
         below = first_rows
     for row in itertools.chain(below, rows):
         if has_names and row == first:
-            log(f"note: {file.name}: rows that repeat the names of columns are left out")
+            log(f"note: {file.name}: rows that repeat the column names are skipped")
             continue
         text = row[column].replace("\r\n", "\n")
         if dialect.skip_spaces:
@@ -117,8 +117,8 @@ class _Rows:
             separators = delimiter_name(self._reader.dialect.delimiter)
             above = ""
             if self._n_rows == 1:
-                above = "the first row names the columns: give it as many names, and remove what "
-                above += "is above it; "
+                above = "the first row names the columns: give each column a name, and remove "
+                above += "lines above it; "
             raise DataError(
                 f"cannot read {self._file.name}: the row that ends in line {self._line:,} has "
                 f"{len(row)} fields, the first row {self._width}",
@@ -138,7 +138,7 @@ class _Rows:
             return DataError(
                 f"cannot read {self._file.name}: its lines end with carriage returns alone, in "
                 f"line {self._line:,}",
-                hint="give them newlines in a new file: "
+                hint="convert them to newlines in a new file: "
                 f"{self._file.printing_command()} | tr '\\r' '\\n' > {new}",
             )
         return DataError(
@@ -157,7 +157,7 @@ def _text_column(names: list[str], rows: list[list[str]], file: DataFile) -> int
     found = ", ".join(repr(name[:40]) for name in names[:12])
     raise DataError(
         f"{file.name} has no text column {EXPECTED}, found {found or 'no columns'}",
-        hint="rename the column that holds the story to 'text'",
+        hint="rename the column of the stories to 'text'",
     )
 
 
@@ -170,8 +170,8 @@ def _column_without_names(rows: list[list[str]], file: DataFile, delimiter: str)
     header = delimiter.join(names).replace("\t", "\\t")
     new = shell_path(file.new_name(file.kind.extension or ".csv", suffix="-named"))
     raise DataError(
-        f"{file.name} has no names of columns, and {len(with_words) or 'no'} columns hold words",
-        hint=f"name them in a new file; if column {longest + 1} holds the stories: "
+        f"{file.name} has no column names, and {len(with_words) or 'no'} columns contain words",
+        hint=f"name them in a new file; if column {longest + 1} contains the stories: "
         f"(printf '{header}\\n'; {file.printing_command()}) > {new}",
     )
 

@@ -1,7 +1,7 @@
-"""One file of text: what it is called, how it is opened, and what its errors say.
+"""One text file: its name, its decompression and decoding, and its error messages.
 
-Every reader gets its bytes from here, so that compressed files, damage and foreign encodings are
-dealt with in one place.
+Every reader gets its bytes from here, so compression, damage and other encodings are handled in one
+place.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from slm.storage.safe_reading import bounded_lines, open_regular
 
 _MARKS_OF_LINES = re.compile("\n\ufeff+")
 LONGEST_LINE_BYTES = 64 << 20
-_NOT_TEXT_HINT = "give the text itself: is the file whole, and was it made by a program for text?"
+_NOT_TEXT_HINT = "is the file complete, and is it plain text? Give a text file"
 
 
 class DataFile:
-    """A file that holds text.
+    """A text file.
 
     Args:
-        path: where it is.
-        name: what errors call it; None: its path. A file with a name of its own is not the user's
-            to change, such as one in a cache.
-        format: what it holds, where its name does not say it.
+        path: its path.
+        name: its name in errors; None: its path. A file with a separate name, such as one in a
+            cache, does not belong to the user, so hints never rename it.
+        format: its format, if its name does not give it.
 
     Attributes:
         path, name: as given.
-        kind: what its name promises.
-        format: what it holds; None: unknown.
+        kind: format and compression according to its name.
+        format: its format; None: unknown.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class DataFile:
 
     @property
     def packing(self) -> str:
-        """The extension of its compression, such as `.gz`; empty for a file that has none."""
+        """The extension of its compression, such as `.gz`; empty if uncompressed."""
         return "" if self.kind.compression is None else self.path.suffix
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The content, unpacked.
+        """The decompressed content.
 
         Raises:
             DataError: it cannot be read; also for an OSError while it is read.
@@ -73,7 +73,7 @@ class DataFile:
         """The bytes of the file; only regular files are ever opened.
 
         Raises:
-            DataError: as `open`.
+            DataError: see `open`.
         """
         try:
             with open_regular(self.path) as stream:
@@ -84,11 +84,11 @@ class DataFile:
             ) from error
 
     def new_name(self, extension: str | None = None, suffix: str = "") -> Path:
-        """A name that is free, for a file made of this one: a neighbor of the user's own files.
+        """An unused path for a file made from this one, next to the user's own file.
 
         Args:
-            extension: that of the new file, such as `.csv`; None: the one it has.
-            suffix: what is added to the stem.
+            extension: of the new file, such as `.csv`; None: the same as this one.
+            suffix: appended to the stem.
         """
         if extension is None:
             extension = self.kind.extension or self.path.suffix
@@ -96,13 +96,13 @@ class DataFile:
         return free_name(folder, (self.kind.stem or "text") + suffix, extension)
 
     def rename_command(self, extension: str) -> str:
-        """The command that gives the file a name with another extension, and overwrites nothing."""
+        """A command that changes the extension and never overwrites a file."""
         new = self.new_name(extension)
         verb = "mv -n" if self._is_users else "cp -n"
         return f"{verb} {shell_path(self.path)} {shell_path(new)}"
 
     def printing_command(self) -> str:
-        """The command that prints the content on stdout."""
+        """A command that prints the content to stdout."""
         compression = self.kind.compression
         path = shell_path(self.path)
         if compression == "zip":
@@ -111,7 +111,7 @@ class DataFile:
         return f"{UNPACK_COMMANDS[compression] if compression else 'cat'} {path}"
 
     def not_utf8(self, message: str) -> DataError:
-        """The error for content that is not UTF-8, with the way to convert it."""
+        """The error for content that is not UTF-8, with a command that converts it."""
         return DataError(message, hint=self._conversion(self._encoding()))
 
     def zero_byte(self, where: str, place: str) -> DataError:
@@ -132,28 +132,28 @@ class DataFile:
         return conversion_hint(encoding, self.path, new=new, unpack=unpack)
 
     def _step_after(self, error: OSError) -> str:
-        """What to do about a file that cannot be read."""
+        """The hint for a file that cannot be read."""
         if error.filename is not None:
-            return "check the path, and that you may read the file"
+            return "check the path and the permissions of the file"
         if self.kind.compression == "zip":
             target = shell_path(self.new_name("", suffix="-unpacked"))
             return (
-                "unpack it into a new folder, and give that or a file of it: "
+                "unpack it to a new folder, and give that folder or a file in it: "
                 f"unzip -n {shell_path(self.path)} -d {target}"
             )
         if error.errno == errno.EFBIG:
-            return "is it of the kind that its name says?"
+            return "does its extension match its content?"
         if self.kind.compression is not None:
             return (
-                "is the file whole? Fetch it again, or look at what is in it: "
+                "is the file complete? Download it again, or look at its content: "
                 f"{self.printing_command()} | head -c 1000"
             )
-        return "is the file whole? Fetch it again"
+        return "is the file complete? Download it again"
 
 
 def decoded_blocks(file: DataFile, block_bytes: int) -> Iterator[str]:
-    """A file's text in blocks, line ends made newlines, without byte order marks: files that are
-    joined have one at the start of a line.
+    """A file's text in blocks, with line ends converted to newlines and byte order marks removed
+    (joined files have one at the start of a line).
 
     Raises:
         DataError: it cannot be read or is not UTF-8 text; the message gives the byte.
@@ -198,7 +198,7 @@ def decoded_lines(file: DataFile) -> Iterator[str]:
     """A file's lines with their ends, without byte order marks.
 
     Raises:
-        DataError: it cannot be read, is not UTF-8 text, or has a line that is longer; the message
+        DataError: it cannot be read, is not UTF-8 text, or has a line that is too long; the message
             gives the line.
     """
     with file.open() as stream:

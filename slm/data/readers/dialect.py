@@ -1,7 +1,7 @@
-"""How a CSV file is written: the delimiter of its fields, and whether its first row names them.
+"""Detects the dialect of a CSV file: its delimiter, and whether its first row is a header.
 
-The delimiter is the one that gives the rows of the beginning equal numbers of fields. `csv.Sniffer`
-is not asked: it may answer with a letter, and it does not parse quoted fields.
+The delimiter is the one with which the first rows have the same number of fields. `csv.Sniffer` is
+not used: it may return a letter, and it does not parse quoted fields.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 DELIMITERS = (",", "\t", ";", "|")
 DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", " ": "spaces"}
 _NOT_IN_PROSE = "^~\xa6\xa7\x01\x1e\x1f"
-"""Delimiters of databases, which a file that is named as prose may have too."""
+"""Delimiters of database exports, which also occur in files with the extension of plain text."""
 _NEVER_DELIMITERS = "\"'`_-.()[]{}\\"
 _DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _RULE = re.compile(r":?-{2,}:?")
 _MOST_SHARE = 0.9
-"""Share of the rows that must have as many fields as the first."""
+"""Minimum share of rows with the same number of fields as the first."""
 _LEAST_PADDED_ROWS = 3
 _PROSE_WORDS = 6
 _PROSE_END = re.compile("[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\xbb)]*\\s*$")
 
 
 class Dialect(NamedTuple):
-    """How fields are separated.
+    """How fields are separated and quoted.
 
     Attributes:
         delimiter: one character.
-        quotes: how a quote stands in a quoted field: `doubled`, or `escaped` by a backslash, as
-            databases write it; `plain`: fields are never quoted, as in many files with tabs.
-        skip_spaces: whether blanks before a field are left out.
-        declared: whether the first line says the delimiter, as `sep=;` does, and is not a row.
-        quote: what encloses a field with a delimiter in it.
+        quotes: how a quoted field contains a quote: `doubled`, or `escaped` by a backslash, which
+            databases use; `plain`: fields are never quoted, which is usual in files with tabs.
+        skip_spaces: whether blanks before a field are dropped.
+        declared: whether the first line declares the delimiter (`sep=;`) and is not a row.
+        quote: the character that encloses a field with a delimiter in it.
     """
 
     delimiter: str
@@ -49,7 +49,7 @@ class Dialect(NamedTuple):
     quote: str = '"'
 
     def reader(self, lines: Iterable[str]) -> CsvReader:
-        """The rows of lines that are written so; strict about quotes."""
+        """The rows of lines in this dialect; invalid quoting is an error."""
         return csv.reader(
             lines,
             strict=True,
@@ -63,13 +63,13 @@ class Dialect(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """The rows of a sample, parsed in one way.
+    """The rows of a sample, parsed with one dialect.
 
     Attributes:
-        dialect: the way.
+        dialect: the dialect.
         rows: without blank lines.
-        share: of the rows below the first, how many have as many fields as it; 0 if a row cannot be
-            parsed.
+        share: share of the other rows that have the same number of fields as the first; 0 if a row
+            cannot be parsed.
     """
 
     dialect: Dialect
@@ -95,12 +95,12 @@ class _Rows(NamedTuple):
 
 
 def find_dialect(lines: Sequence[str], preferred: str, *, whole: bool) -> Dialect:
-    """How the first lines of a file, with their ends, are written.
+    """The dialect of the first lines of a file.
 
     Args:
-        lines: of the file.
-        preferred: the delimiter that its name promises; it is taken where others fit no better.
-        whole: whether these are all lines; else the last row may be cut off.
+        lines: the first lines, with their line ends.
+        preferred: the usual delimiter for its extension; it wins a tie.
+        whole: whether these are all lines; otherwise the last row may be truncated.
     """
     declared = _DECLARED.fullmatch(lines[0]) if lines else None
     if declared is not None:
@@ -139,12 +139,12 @@ def _names_text(found: _Rows) -> bool:
 def _with_rare_delimiter(
     lines: Sequence[str], whole: bool, *, among: str | None = None
 ) -> _Rows | None:
-    """The rows of a table whose fields are separated by a character that few tables use; None:
-    no character gives rows of equal length below names of columns.
+    """The rows of a table with an unusual delimiter; None if no character gives rows of equal
+    length below a header.
 
     Args:
-        lines, whole: as for `find_dialect`.
-        among: the characters to try; None: all that separate words of the first line.
+        lines, whole: see `find_dialect`.
+        among: the characters to try; None: all that separate words in the first line.
     """
     for mark in dict.fromkeys(lines[0].rstrip("\r\n") if lines else ""):
         if mark.isalnum() or mark in (*DELIMITERS, *_NEVER_DELIMITERS):
@@ -167,7 +167,7 @@ def _with_rare_delimiter(
 
 
 def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
-    """The rows with a delimiter; quotes are doubled unless this fails and another way does not."""
+    """The rows with a delimiter; quotes are doubled unless only another quoting parses."""
     first = _parsed(lines, Dialect(delimiter), whole)
     for quote in "'`":
         quoted = _parsed_with(quote, lines, delimiter, whole)
@@ -185,7 +185,7 @@ def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
 
 
 def _parsed_with(quote: str, lines: Sequence[str], delimiter: str, whole: bool) -> _Rows | None:
-    """The rows of a table in which nearly every row has a field in quotes of another kind."""
+    """The rows of a table in which nearly every row has a field in nonstandard quotes."""
     if any(line.startswith('"') or f'{delimiter}"' in line for line in lines):
         return None
     after = (f"{delimiter}{quote}", f"{delimiter} {quote}")
@@ -221,7 +221,7 @@ def _parsed(lines: Sequence[str], dialect: Dialect, whole: bool) -> _Rows:
 
 def is_evident_table(lines: Sequence[str], *, whole: bool) -> str | None:
     """The delimiter of lines that are evidently a table with a column of text; None: they may be
-    prose. A line of prose may have a comma, and so may the next; names of columns it has not."""
+    prose. Prose may have a comma in every line, but it does not have column names."""
     for mark in DELIMITERS:
         found = _parsed_somehow(lines, mark, whole)
         if not (found.is_table and len(found.rows) > 2 and found.share == 1.0):
@@ -247,15 +247,15 @@ def _has_names(header: Sequence[str]) -> bool:
 
 
 def _columns_of_numbers(table: _Rows) -> list[bool]:
-    """Whether each column holds nothing but numbers below its name."""
+    """Whether every column contains only numbers below its name."""
     below = [row for row in table.rows[1:] if len(row) == table.width]
     return [all(map(is_number, column)) for column in zip(*below, strict=True)]
 
 
 def has_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row of a table is a row like those below it, and no names of columns.
+    """Whether the first row of a table is data and not column names.
 
-    Names are not numbers above numbers, not sentences, and do not stand in their own columns.
+    Names are neither numbers above numbers nor sentences, and do not occur in their own columns.
     """
     if text_name(first) is not None:
         return False
@@ -275,13 +275,13 @@ def has_data(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def is_rule(row: Sequence[str]) -> bool:
-    """Whether a row is the line that a table in Markdown has below the names of its columns."""
+    """Whether a row is the line below the header of a Markdown table."""
     cells = [cell.strip() for cell in row if cell.strip()]
     return len(row) > 1 and bool(cells) and all(_RULE.fullmatch(cell) for cell in cells)
 
 
 def delimiter_name(mark: str) -> str:
-    """What to call a delimiter in messages."""
+    """The name of a delimiter in messages."""
     return DELIMITER_NAMES.get(mark) or f"the character {mark!r}"
 
 

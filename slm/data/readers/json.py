@@ -3,7 +3,7 @@
 A document is `{"text": ...}`, `{"story": ...}` or a plain string. JSON Lines are read line by line,
 so that errors name the line; a list and indented objects are read value by value, so that the file
 does not have to fit in memory. After an invalid line, `datasets` would read the whole file into
-memory, and it does not report which line it was.
+memory, and it does not report the line number.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from slm.errors import DataError
 LONGEST_VALUE_CHARS = 32 << 20
 BLOCK_BYTES = 1 << 20
 _MOST_BRACKETS = 1 << 20
-"""Maximum of lists and objects in a value: each takes many times its characters in memory."""
+"""Maximum number of lists and objects in a value: each takes far more memory than text."""
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _MARGIN = 16
 """An error within this many characters of the end may mean that more has to be read."""
 
 
 def read_json_file(file: DataFile) -> Iterator[DocumentPart]:
-    """The documents of a JSON file; documents of white space are left out.
+    """The documents of a JSON file; documents of white space are skipped.
 
     Raises:
         DataError: the file cannot be read, or a value is invalid; the message has the line number.
@@ -56,7 +56,7 @@ def _lines(file: DataFile) -> Iterator[tuple[Any, str, str]]:
         except (ValueError, RecursionError) as error:
             raise DataError(
                 f"{where} is not JSON: {_reason(error)}",
-                hint="each line holds one JSON object or string",
+                hint="each line must be one JSON object or string",
             ) from None
         yield value, where, "."
 
@@ -103,7 +103,7 @@ class _ValueReader:
     def error(self, reason: str) -> DataError:
         return DataError(
             f"{self.where()} is not JSON: {reason}",
-            hint="is the file whole? It holds a list of JSON objects or strings",
+            hint="is the file complete? It must be a list of JSON objects or strings",
         )
 
     def is_at_end(self) -> bool:
@@ -137,7 +137,7 @@ class _ValueReader:
                 if not (is_cut and self._has_more):
                     self._at = min(error.pos, len(self._text))
                     raise self.error(error.msg) from None
-            except ValueError as error:  # an integer of more digits than Python takes
+            except ValueError as error:  # an integer with more digits than Python accepts
                 raise self.error(str(error)) from None
             else:
                 if end < len(self._text) or not self._has_more:  # else a number may continue
@@ -149,7 +149,7 @@ class _ValueReader:
             self._read_more(size)
 
     def _read_more(self, characters: int = 0) -> None:
-        """Read as many characters as the value has so far, so that little is parsed twice."""
+        """Read as many characters as are buffered, so that little is parsed twice."""
         where = self.where()
         parts = [self._text[self._at :]]
         self._at = self._counted_to = 0
@@ -166,8 +166,8 @@ class _ValueReader:
 def _check_brackets(text: str, where: str) -> None:
     if len(text) > _MOST_BRACKETS and text.count("[") + text.count("{") > _MOST_BRACKETS:
         raise DataError(
-            f"{where} holds too many lists and objects",
-            hint="is it a list of stories? Each is an object with its text",
+            f"{where} contains too many lists and objects",
+            hint="is it a list of stories? Each story is an object with a text field",
         )
 
 
@@ -184,7 +184,7 @@ def _text_of(value: Any, where: str, file: DataFile, root: str) -> str:
             raise DataError(
                 f"{where} has no field {EXPECTED}, found {found}",
                 hint=step_for_value(value, file, root=root)
-                or "rename the field that holds the story to 'text'",
+                or "rename the field of the story to 'text'",
             )
         value = value[field]
         where = f"{where}, field {field[:40]!r}"
@@ -194,7 +194,7 @@ def _text_of(value: Any, where: str, file: DataFile, root: str) -> str:
         return ""
     if not isinstance(value, str):
         raise DataError(
-            f"{where} holds a {type(value).__name__}, expected a string",
+            f"{where} is a {type(value).__name__}, expected a string",
             hint=step_for_value(outer, file, root=root)
             or "write each story as one string; pandas does with orient='records', lines=True",
         )
@@ -202,20 +202,20 @@ def _text_of(value: Any, where: str, file: DataFile, root: str) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError:  # a JSON escape can be half of a surrogate pair
         raise DataError(
-            f"{where} holds a lone surrogate, which is not valid text",
-            hint="write the file again; half a character usually comes from a text that was cut",
+            f"{where} contains a lone surrogate, which is not valid text",
+            hint="write the file again; half a character usually comes from truncated text",
         ) from None
     return value
 
 
 def _refuse_json_inside(text: str, where: str, file: DataFile, root: str) -> None:
-    """Refuse a string that contains an object or list: its syntax would be learned."""
+    """Reject a string that contains an object or list: the model would learn its syntax."""
     try:
         inner = json.loads(text)
     except (ValueError, RecursionError):
         return
     if inner and (isinstance(inner, dict) or isinstance(inner[0], dict | str)):
         raise DataError(
-            f"{where} holds JSON inside a string: it was encoded twice",
+            f"{where} is JSON inside a string: it was encoded twice",
             hint=decoding_step(inner, file, root=root),
         )

@@ -1,7 +1,7 @@
-"""How to get at the stories of JSON that is made in another way: a command of jq that copies them.
+"""Hints for JSON with another structure: a jq command that extracts the stories.
 
-Only values are read whose text has a name that means it. Where a story lies deeper, or its field is
-called otherwise, the right place is a guess, so the user decides; the command writes a new file.
+Only values with a text field of a known name are read. If a story is nested deeper, or its field
+has another name, the user decides, since its location is a guess; the command writes a new file.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from slm.errors import shell_path
 
 _DEEPEST = 6
 _MOST_FIELDS = 8
-"""An object of more strings is not one row, but many texts by their names."""
+"""An object with more strings is not one row, but many named texts."""
 _LONGEST_PLACE = 200
-"""Nobody pastes a longer one, and a hostile key must not make a long message."""
+"""Longer paths are not shown: a hostile key must not make a long message."""
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CHAT_FIELDS = (("role", "content"), ("from", "value"))
-"""What says who speaks, and what is said, in the messages of a conversation."""
+"""Fields for the speaker and for the content in the messages of a conversation."""
 
 
 def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
@@ -34,7 +34,7 @@ def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
         root: its jq path: `.`, or `.[]` in a list.
     """
     found = _conversation(value)
-    what = "to learn each conversation as one text"
+    what = "to train on each conversation as one text"
     if found is None:
         found = _named(value, 0) or _guessed(value)
         if found is None:
@@ -43,7 +43,7 @@ def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
     if len(found) > _LONGEST_PLACE:
         return None
     program = ("" if root == "." else f"{root} | ") + f"{{text:{found}}}"
-    return f"{what}, write them into a new file: {_jq_step(file, program)}"
+    return f"{what}, write them to a new file: {_jq_step(file, program)}"
 
 
 def decoding_step(inner: Any, file: DataFile, *, root: str) -> str:
@@ -55,7 +55,7 @@ def decoding_step(inner: Any, file: DataFile, *, root: str) -> str:
     """
     start = "" if root == "." else f"{root} | "
     program = f"{start}fromjson" + (" | .[]" if isinstance(inner, list) else "")
-    return f"decode it into a new file: {_jq_step(file, program)}"
+    return f"decode it to a new file: {_jq_step(file, program)}"
 
 
 def _jq_step(file: DataFile, program: str) -> str:
@@ -76,7 +76,7 @@ def _conversation(value: Any) -> str | None:
 
 
 def _named(value: Any, depth: int) -> str | None:
-    """The place of the texts that have a name, or are in a list or table of their own."""
+    """The jq path of texts that have a name, or are in a separate list or table."""
     if depth > _DEEPEST:
         return None
     if isinstance(value, list):
@@ -90,7 +90,7 @@ def _named(value: Any, depth: int) -> str | None:
         inner = _guessed(value[name]) if texts is None else texts
         return None if inner is None else _path(_key(name), inner)
     columns, rows = value.get("columns"), value.get("data")
-    if isinstance(columns, list) and isinstance(rows, list):  # as pandas splits a table
+    if isinstance(columns, list) and isinstance(rows, list):  # the format of pandas' orient="split"
         name = text_name([column for column in columns if isinstance(column, str)])
         return None if name is None else f".data[][{columns.index(name)}]"
     inners = list(value.values())
@@ -106,7 +106,7 @@ def _named(value: Any, depth: int) -> str | None:
 
 
 def _texts(value: Any) -> str | None:
-    """What leads to the strings of a field: nothing, or `[]` for those in it."""
+    """The jq suffix for the strings of a field: empty, or `[]` for a list."""
     if isinstance(value, str):
         return ""
     inners = list(value.values()) if isinstance(value, dict) else value
@@ -116,7 +116,7 @@ def _texts(value: Any) -> str | None:
 
 
 def _guessed(value: Any) -> str | None:
-    """The place of the longest string, or of a list of strings."""
+    """The jq path of the longest string, or of a list of strings."""
     if isinstance(value, list) and value and isinstance(value[0], list):
         inner = _guessed(value[0])
         return None if inner is None else _path(".[]", inner)
@@ -126,7 +126,7 @@ def _guessed(value: Any) -> str | None:
         texts = {_key(name): inner for name, inner in value.items() if isinstance(inner, str)}
         are_words = all(" " in text for text in texts.values())
         if len(texts) == len(value) > _MOST_FIELDS and are_words:
-            return ".[]"  # each of its texts has a name of its own
+            return ".[]"  # each of its texts has its own name
         lists = [name for name, inner in value.items() if _texts(inner) == "[]"]
         if not texts and len(lists) == 1:
             return f"{_key(lists[0])}[]"

@@ -1,4 +1,4 @@
-"""What kind of text a file's name promises: its format, and how it is compressed."""
+"""The format and compression that a file name indicates."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ READABLE = (
 )
 
 _TABULAR = "open it in a spreadsheet program and save it as CSV in UTF-8"
-_PROSE = "open it in the program for such files and save it as plain text in UTF-8"
-_ARCHIVE = "unpack it into an empty folder, and give a file of it or the folder"
+_PROSE = "open it in a program for such files and save it as plain text in UTF-8"
+_ARCHIVE = "unpack it to an empty folder, and give that folder or a file in it"
 _STRUCTURED = (
-    "write the texts in it into a file of JSON Lines; or, to learn it just as it is written, give "
-    "it a name that ends with .txt"
+    "write the texts in it to a JSON Lines file; or, to train on it unchanged, give it a name "
+    "that ends with .txt"
 )
 _STEPS = {
     **dict.fromkeys((".yaml", ".yml", ".toml", ".sql", ".xml", ".json5", ".jsonc"), _STRUCTURED),
@@ -56,17 +56,17 @@ _STEPS = {
     **dict.fromkeys((".docx", ".doc", ".odt", ".rtf", ".pdf", ".epub", ".pages", ".mobi"), _PROSE),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "save the page as plain text in UTF-8"),
     **dict.fromkeys((".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar"), _ARCHIVE),
-    **dict.fromkeys((".lz4", ".br", ".lzma", ".z", ".lz"), "unpack it, and give what was in it"),
+    **dict.fromkeys((".lz4", ".br", ".lzma", ".z", ".lz"), "unpack it, and give the unpacked file"),
 }
 
 
 class Kind(NamedTuple):
-    """What a name promises.
+    """What a file name indicates.
 
     Attributes:
-        format: of the text; None where the name gives none, such as `data.zip` or `data.gz`.
+        format: of the text; None if the name gives none, such as `data.zip` or `data.gz`.
         compression: None for a file that is not compressed.
-        stem: the name without the extensions that were understood.
+        stem: the name without the recognized extensions.
         extension: the one of the format, such as `.tsv`; empty without a format.
     """
 
@@ -77,7 +77,7 @@ class Kind(NamedTuple):
 
 
 def kind_of(name: str) -> Kind:
-    """The kind that the name of a file promises, in any case of letters."""
+    """The kind that a file name indicates; case is ignored."""
     stem, extension = _split(name)
     compression = COMPRESSIONS.get(extension)
     if compression is not None:
@@ -88,7 +88,7 @@ def kind_of(name: str) -> Kind:
 
 
 def is_readable(name: str) -> bool:
-    """Whether a file of this name can be read as text, as far as names tell."""
+    """Whether a file with this name is readable, judging by the name alone."""
     kind = kind_of(name)
     if kind.format in ("parquet", "arrow"):
         return kind.compression is None
@@ -96,7 +96,7 @@ def is_readable(name: str) -> bool:
 
 
 def step_for(name: str) -> str | None:
-    """What to do with a file of a well-known kind that is not read."""
+    """The hint for a file of a well-known kind that is not supported."""
     stem, extension = _split(name)
     if extension in COMPRESSIONS:
         extension = _split(stem)[1]

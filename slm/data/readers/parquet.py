@@ -1,8 +1,8 @@
-"""Parquet and Arrow files: one document a row, in the column `text` or `story`, or the only one of
-text.
+"""Parquet and Arrow files: one document per row, in the column `text` or `story`, or the only text
+column.
 
-pyarrow reads them, one column in small steps: a row group may hold a million stories, and
-`datasets` takes it into memory whole.
+pyarrow reads one column in small batches: a row group may have a million stories, and `datasets`
+loads it into memory as a whole.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Column = tuple[str, ...]
 
 
 def read_table(file: DataFile) -> Iterator[DocumentPart]:
-    """The documents of a Parquet or Arrow file, one a row; empty rows are left out.
+    """The documents of a Parquet or Arrow file, one per row; empty rows are skipped.
 
     Raises:
-        DataError: the file is damaged, or no column holds the text.
+        DataError: the file is damaged, or no column contains the text.
     """
     row = 0
     try:
@@ -45,16 +45,16 @@ def read_table(file: DataFile) -> Iterator[DocumentPart]:
             f"{file.name}, row {row:,} is not UTF-8: {error.reason} at byte {error.start:,}",
             hint="write the table again, with its text as strings",
         ) from None
-    except Exception as error:  # the readers raise dozens of kinds
+    except Exception as error:  # the readers raise dozens of types
         reason = str(error.__cause__ or error).strip().split("\n")[0][:300]
         raise DataError(
             f"cannot read {file.name}: {reason or type(error).__name__}",
-            hint="is the file whole? Fetch it again",
+            hint="is the file complete? Download it again",
         ) from error
 
 
 def parquet_rows(path: Path) -> int | None:
-    """Number of rows that a Parquet file says it holds; None when it cannot be read."""
+    """Number of rows according to a Parquet file's metadata; None if it cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -75,7 +75,7 @@ def _parquet_steps(file: DataFile) -> Iterator[Any]:
 
 
 def _arrow_steps(file: DataFile) -> Iterator[Any]:
-    """An Arrow file's or stream's text column in arrays; what is mapped takes no memory."""
+    """An Arrow file's or stream's text column in arrays; the file is memory-mapped."""
     import pyarrow as pa
 
     with file.open_packed() as stream:
@@ -93,14 +93,14 @@ def _values(batch: Any, column: Column) -> Any:
     import pyarrow.compute as pc
 
     values = batch.column(batch.schema.get_field_index(column[0]))
-    values.validate(full=True)  # what a forged file says about its strings may lead anywhere
+    values.validate(full=True)  # offsets in a forged file may point anywhere
     return pc.struct_field(values, list(column[1:])) if column[1:] else values
 
 
 def _text_column(schema: Any, name: str) -> Column:
-    """The column of text: one with its name, or the only one; those in structs come last.
+    """The text column: one with a known name, or the only one; fields of structs come last.
 
-    Bytes count as text only where their column has its name: they may as well be images.
+    Bytes are text only if their column has a known name: they may also be images.
     """
     fields = list(_leaves(schema))
     for depth in (1, 2):
@@ -117,13 +117,13 @@ def _text_column(schema: Any, name: str) -> Column:
             break
     found = ", ".join(f"{shown(field.name)} ({field.type})" for field in list(schema)[:12])
     raise DataError(
-        f"{name} has no column {EXPECTED} that holds text, found {found or 'no columns'}",
-        hint="write the stories into one column of strings, named 'text'",
+        f"{name} has no text column {EXPECTED}, found {found or 'no columns'}",
+        hint="write the stories to one column of strings, named 'text'",
     )
 
 
 def _leaves(fields: Any, above: Column = ()) -> Iterator[tuple[Column, Any]]:
-    """All columns that are no structs, and the fields of those that are."""
+    """All columns that are not structs, and the fields of structs."""
     import pyarrow as pa
 
     for field in fields:
@@ -135,7 +135,7 @@ def _leaves(fields: Any, above: Column = ()) -> Iterator[tuple[Column, Any]]:
 
 
 def _holds_text(type: Any, *, or_bytes: bool = False) -> bool:
-    """Whether the values of an Arrow type are strings, in whatever way they are stored."""
+    """Whether the values of an Arrow type are strings, in any encoding."""
     import pyarrow as pa
 
     kinds = pa.types

@@ -17,7 +17,7 @@ from slm.data.readers.text import read_text_file
 from slm.errors import DataError
 
 Log = Callable[[str], None]
-"""Is called with a sentence for the user."""
+"""Called with a sentence for the user."""
 
 
 def read_documents(
@@ -29,7 +29,7 @@ def read_documents(
         path: the file.
         name: its name in errors; None: its path. Give one for a file that is not the user's own.
         format: its format, if its name does not contain it.
-        log: is called with sentences about the file, the same ones at each reading.
+        log: called with sentences about the file, the same ones at each reading.
 
     Raises:
         DataError: at once, if the file's content contradicts its name; later, if it cannot be read
@@ -49,7 +49,7 @@ def read_documents(
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that is not a file with a readable format, by its name.
+    """Reject a path that is not a file or whose name has no readable format.
 
     Raises:
         DataError: it is not.

@@ -23,12 +23,12 @@ def read_text_file(
     block_bytes: int = BLOCK_BYTES,
     piece_chars: int = PIECE_CHARS,
 ) -> Iterator[DocumentPart]:
-    """The documents of a text file, in pieces; documents of white space alone are left out.
+    """The documents of a text file, in pieces; documents of only white space are skipped.
 
     Args:
         file: the file.
-        log: called with sentences on its markers, and on what is probably not meant as text.
-        block_bytes, piece_chars: how much is read and handed on at once.
+        log: called with sentences about its markers and about content that is probably not text.
+        block_bytes, piece_chars: sizes of the blocks that are read and of the pieces yielded.
 
     Raises:
         DataError: the file cannot be read or is not UTF-8 text; the message gives the byte.

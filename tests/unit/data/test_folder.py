@@ -128,7 +128,7 @@ def test_a_folder_of_books(tmp_path: Path) -> None:
 
 def test_files_of_several_kinds_need_a_choice(tmp_path: Path) -> None:
     make(tmp_path, "a.txt", "b.csv")
-    with pytest.raises(DataError, match=r"several kinds \(1 txt, 1 csv\)") as caught:
+    with pytest.raises(DataError, match=r"several types \(1 txt, 1 csv\)") as caught:
         found(tmp_path)
     assert "train" in str(caught.value.hint)
 
@@ -136,9 +136,9 @@ def test_files_of_several_kinds_need_a_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ([], "contains no text, expected files of the kinds"),
+        ([], "contains no text, expected files of type"),
         (["a.png", "README.txt", ".a.txt"], "contains no text"),
-        (["wiki.train.tokens", "b.pdf"], "of the kinds .*, found b.pdf, wiki.train.tokens "),
+        (["wiki.train.tokens", "b.pdf"], "of type .*, found b.pdf, wiki.train.tokens "),
         (["test.txt", "eval/a.txt"], r"only test files \(test.txt, eval/a.txt\)"),
         (["tests/a.txt", "testing.txt"], r"only test files \(testing.txt, tests/a.txt\)"),
         (

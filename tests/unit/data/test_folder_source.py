@@ -166,7 +166,7 @@ def test_thousands_of_files_say_a_few_things(tmp_path: Path) -> None:
     train, validation = splits(source)
     assert len(train) + len(validation) == 24
     assert [f"b{i}.txt" in note for i, note in enumerate(notes[1:4])] == [True] * 3
-    assert notes[4:] == [f"note: {tmp_path}: notes about more files are left out"]
+    assert notes[4:] == [f"note: {tmp_path}: notes about more files are omitted"]
 
 
 def test_a_file_that_vanished(shards: Path) -> None:

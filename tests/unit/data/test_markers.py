@@ -237,9 +237,9 @@ def test_rows_lose_the_markers_at_their_ends(text: str, expected: list[str]) -> 
     [
         (
             f"one\n{EOT}\ntwo",
-            f"{EOT} inside a text is learned as text, since each row is one document (in a",
+            f"{EOT} inside a text is kept as text, since each row is one document (in a",
         ),
-        ("<|im_start|>user\nHi<|im_end|>", "<|im_start|> inside a text is learned as text"),
+        ("<|im_start|>user\nHi<|im_end|>", "<|im_start|> inside a text is kept as text"),
         (
             "one<\uff5cend\u2581of\u2581sentence\uff5c>two",
             "<\uff5cend\u2581of\u2581sentence\uff5c> inside",

@@ -135,7 +135,7 @@ def test_a_specification_that_means_nothing(spec: str) -> None:
 
 def test_unknown_kind_and_empty_files(tmp_path: Path) -> None:
     (tmp_path / "text.doc").write_text("x", encoding="utf-8")
-    with pytest.raises(DataError, match=r"unknown kind, expected one of \.txt"):
+    with pytest.raises(DataError, match=r"unknown extension, expected one of \.txt"):
         open_source(str(tmp_path / "text.doc"))
     for kind in ("txt", "jsonl", "csv", "parquet"):
         path = tmp_path / f"empty.{kind}"

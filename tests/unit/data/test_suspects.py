@@ -34,7 +34,7 @@ TOKENS = [
 def test_tokens_that_are_not_markers_are_counted(token: str, block_chars: int) -> None:
     text = f"Mia ran.{token}\nTom sat.\n" * 40
     (note,) = notes(text, block_chars=block_chars)
-    assert f"special tokens are learned as text: {token} (40);" in note
+    assert f"special tokens are kept as text: {token} (40);" in note
     assert notes(text, block_chars=block_chars, separators=(token,)) == []
 
 
@@ -61,5 +61,5 @@ def test_a_token_that_is_spoken_of_is_not_worth_a_note() -> None:
 def test_the_license_of_a_book_is_named(block_chars: int) -> None:
     text = "Title\n\n*** START OF THE PROJECT GUTENBERG EBOOK A ***\nOnce.\n"
     (note,) = notes(text, block_chars=block_chars)
-    assert "Project Gutenberg license is learned" in note
+    assert "Project Gutenberg license is kept" in note
     assert notes("We start of the Project Gutenberg with a word.") == []

@@ -51,7 +51,7 @@ def test_padding_of_xz(padding: int) -> None:
 @pytest.mark.parametrize("kind", PACK)
 @pytest.mark.parametrize("cut", [1, 9, 1000])
 def test_what_is_cut_off_is_refused(kind: Compression, cut: int) -> None:
-    with pytest.raises(OSError, match="cut off|damaged|Truncated"):
+    with pytest.raises(OSError, match="truncated|damaged|Truncated"):
         unpack(PACK[kind](TEXT, "text.txt")[:-cut], kind)
 
 
@@ -107,12 +107,12 @@ def test_archives_of_another_number_of_files(names: list[str], message: str) -> 
 
 
 def test_archives_that_cannot_be_unpacked() -> None:
-    with pytest.raises(OSError, match="compressed in a way that is not read"):
+    with pytest.raises(OSError, match="compression method of the archive is not supported"):
         unpack(as_zip(TEXT, "text.txt", zipfile.ZIP_LZMA), "zip")
     packed = bytearray(as_zip(TEXT, "text.txt"))
     at = packed.index(b"PK\1\2", packed.index(b"PK\1\2") + 1)
     packed[at + 8] |= 1  # encrypted, says the directory
-    with pytest.raises(OSError, match="asks for a password"):
+    with pytest.raises(OSError, match="archive is encrypted"):
         unpack(bytes(packed), "zip")
     many = io.BytesIO()
     with zipfile.ZipFile(many, "w") as archive:

@@ -151,13 +151,13 @@ def test_tables_one_after_the_other(tmp_path: Path) -> None:
     path.write_text("\ufeffid,text\n1,one\n\ufeffid,text\n2,two\n", encoding="utf-8")
     found = list(whole_stories(read_csv_file(DataFile(path), log=notes.append)))
     assert found == ["one", "two"]
-    assert notes == [f"note: {path}: rows that repeat the names of columns are left out"]
+    assert notes == [f"note: {path}: rows that repeat the column names are skipped"]
 
 
 def test_lines_above_the_names_of_columns_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has 2 fields, the first row 1") as error:
         stories(tmp_path, "# made by a program\nid,text\n1,one\n")
-    assert "remove what is above it" in str(error.value.hint)
+    assert "remove lines above it" in str(error.value.hint)
 
 
 def test_a_declared_delimiter_counts_in_the_number_of_lines(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_the_first_row_of_a_file_without_names_is_a_story(
     notes: list[str] = []
     found = list(whole_stories(read_csv_file(DataFile(path), log=notes.append)))
     assert found == (expected or content.splitlines())
-    assert notes == [f"note: {path}: no names of columns; the first row is read as a story too"]
+    assert notes == [f"note: {path}: no column names; the first row is read as a story too"]
 
 
 def test_which_column_is_text_is_noted_where_it_is_a_guess(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_which_column_is_text_is_noted_where_it_is_a_guess(tmp_path: Path) -> No
     path.write_text("id,body\n1,Mia ran.\n", encoding="utf-8")
     assert len(list(read_csv_file(DataFile(path), log=notes.append))) == 1
     assert notes == [
-        f"note: {path}: the first row is read as names of columns, and the column 'body' "
+        f"note: {path}: the first row is read as column names, and the column 'body' "
         "as the text"
     ]
     path.write_text("id,TEXT\n1,Mia ran.\n", encoding="utf-8")
@@ -223,7 +223,7 @@ def test_columns_without_names_are_named_by_the_command_of_the_hint(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("my data.tsv").write_text("1\tTom\tTom ran home.\n2\tMia\tMia sat.\n", encoding="utf-8")
-    with pytest.raises(DataError, match="no names of columns, and 2 columns hold words") as caught:
+    with pytest.raises(DataError, match="no column names, and 2 columns contain words") as caught:
         list(read_csv_file(DataFile(Path("my data.tsv"))))
     subprocess.run(str(caught.value.hint).rpartition(": ")[2], shell=True, check=True)
     named = DataFile(Path("my data-named.tsv"))

@@ -89,10 +89,10 @@ def test_blocks_change_nothing(
         ('[{"text": "a"}\n{"text": "b"}]', "line 2 is not JSON: expected a comma"),
         ('[{"text": "a"},\n,]', "line 2 is not JSON"),
         ('[{"text": "a"}]\n[1]', "line 2 is not JSON: something follows the end of the list"),
-        ('[{"text": "a"},\n5]', "line 2 holds a int, expected a string"),
+        ('[{"text": "a"},\n5]', "line 2 is a int, expected a string"),
         ('[{"text": "a"},\n\n{"body": "b"}]', "line 3 has no field 'text' or 'story'"),
         ('[{"text": "a"},\n' + "[" * 100_000, "line 2 .*(nested too deeply|too many lists)"),
-        ('[{"text": "a"},\n[' + "[]," * 2_000_000, "holds too many lists and objects"),
+        ('[{"text": "a"},\n[' + "[]," * 2_000_000, "contains too many lists and objects"),
         ('{\n"text": "a"\n}\n{\n"text": }', "line 5 is not JSON: Expecting value"),
     ],
 )
@@ -200,10 +200,10 @@ def test_a_long_document_is_whole(tmp_path: Path) -> None:
         (b"[" * 100_000, "line 2 is not JSON: nested too deeply"),
         (b'{"body": "x", "id": 1}', "line 2 has no field 'text' or 'story', found 'body', 'id'"),
         (b"{}", "found nothing"),
-        (b'{"text": 5}', "line 2, field 'text' holds a int, expected a string"),
-        (b"[1, 2]", "line 2 holds a list"),
+        (b'{"text": 5}', "line 2, field 'text' is a int, expected a string"),
+        (b"[1, 2]", "line 2 is a list"),
         (b'{"text": "\xff"}', "line 2 is not UTF-8: .* at byte 10"),
-        (b'{"text": "\\ud800"}', "line 2, field 'text' holds a lone surrogate"),
+        (b'{"text": "\\ud800"}', "line 2, field 'text' contains a lone surrogate"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: bytes, message: str) -> None:

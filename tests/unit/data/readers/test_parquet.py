@@ -113,10 +113,10 @@ def test_without_a_column_of_text_the_message_names_what_it_found(
     tmp_path: Path, columns: dict[str, Any], found: str
 ) -> None:
     with pytest.raises(
-        DataError, match=rf"no column 'text' or 'story' .*, found {found} "
+        DataError, match=rf"no text column 'text' or 'story', found {found} "
     ) as caught:
         stories(parquet(tmp_path, columns))
-    assert caught.value.hint == "write the stories into one column of strings, named 'text'"
+    assert caught.value.hint == "write the stories to one column of strings, named 'text'"
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:

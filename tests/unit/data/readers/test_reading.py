@@ -264,7 +264,7 @@ def test_a_compressed_table_is_unpacked_by_the_command_of_the_hint(
     monkeypatch.chdir(tmp_path)
     Path("my data.parquet.gz").write_bytes(gzip.compress(as_parquet()))
     error = refused("my data.parquet.gz")
-    assert "read unpacked only" in error.message
+    assert "only be read uncompressed" in error.message
     subprocess.run(str(error.hint).rpartition(": ")[2], shell=True, check=True)
     assert stories("my data.parquet") == ["words"]
 
@@ -288,7 +288,7 @@ def test_a_cached_file_is_never_renamed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(here)
     path = cache / "train.txt"
     path.write_text(JSON_LINES, encoding="utf-8")
-    with pytest.raises(DataError, match=r"^owner/name/train.txt holds JSON Lines") as caught:
+    with pytest.raises(DataError, match=r"^owner/name/train.txt contains JSON Lines") as caught:
         read_documents(path, name="owner/name/train.txt")
     subprocess.run(str(caught.value.hint).rpartition(": ")[2], shell=True, check=True)
     assert names(cache) == ["train.txt"]
@@ -310,9 +310,9 @@ def test_what_a_file_of_another_program_needs(tmp_path: Path) -> None:
 
 def test_the_syntax_of_structured_files_is_not_offered_as_text(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("- text: Mia ran.\n", encoding="utf-8")
-    assert str(refused(tmp_path / "a.yaml").hint).startswith("write the texts in it into")
+    assert str(refused(tmp_path / "a.yaml").hint).startswith("write the texts in it to")
     (tmp_path / "a.page").write_text("<!doctype html><p>Mia ran.", encoding="utf-8")
-    assert str(refused(tmp_path / "a.page").hint).startswith("if a page of a web site was saved")
+    assert str(refused(tmp_path / "a.page").hint).startswith("if a web page was saved")
 
 
 def test_what_is_in_an_archive_needs_its_own_step(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_notes_are_given_once(tmp_path: Path) -> None:
     source = open_source(str(path), log=notes.append)
     both = [*whole_stories(source.pieces("train")), *whole_stories(source.pieces("validation"))]
     assert sorted(both) == ["Mia ran home.", "Sam sat.", "Tom ran home."]
-    assert notes == [f"note: {path}: no names of columns; the first row is read as a story too"]
+    assert notes == [f"note: {path}: no column names; the first row is read as a story too"]
 
 
 CONTENTS = {
