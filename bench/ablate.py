@@ -1,20 +1,20 @@
-"""What one change is worth: A against B for the same time, with several seeds and the noise stated.
+"""Ablations: A against B for the same time, with several seeds and confidence intervals.
 
     python bench/ablate.py --source FOLDER --preset modern-12m --minutes 2 --seeds 3 \\
         --change "learning rate halved: train.learning_rate=5e-3" --results ablate.jsonl
 
-A is the preset with the settings of `--set`; each `--change` is that with its own settings over it,
-which may name a tokenizer (`data.tokenizer=bpe:2048`). A run is a fresh process of `slm train`, as
-long as `--minutes` (or `--steps`) says, and then one of `slm eval` with what the run kept as its
-best: bits per byte of the whole validation text, the same text for all. Data are prepared before,
-once for each tokenizer, in ./data, and given by `--data`: preparing them costs no run any time.
+A is the preset with the settings of `--set`; each `--change` adds its own settings, which may
+include a tokenizer (`data.tokenizer=bpe:2048`). A run is a new process of `slm train` that lasts
+`--minutes` (or `--steps`), followed by `slm eval` of its best checkpoint: bits per byte of the
+whole validation text, the same text for all. The data are prepared in advance in ./data, once per
+tokenizer, and passed with `--data`, so their preparation does not count.
 
-Runs take turns, and who goes first changes from seed to seed, so that a machine which slows down
-slows all alike. What counts is the difference to A with the same seed: its mean over the seeds, and
-its 95 % confidence interval by Student's t distribution.
+The variants alternate, and the first one changes from seed to seed, so that a slowdown of the
+machine affects all of them equally. The result is the difference to A with the same seed: its mean
+over the seeds, and its 95% confidence interval by Student's t distribution.
 
-With `--results` every run is noted at once, and the same command goes on where it was. Noted runs
-count only where the code, the settings, the length and the data are the same.
+With `--results` every run is saved immediately, and the same command resumes. Saved runs are used
+only if the code, the settings, the length and the data are the same.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ FIXED_HERE = {
     "data.source": "--source",
     "data.data_dir": "--source",
 }
-"""Settings that no change may have, and what decides them."""
+"""Settings that a change must not contain, and what determines them."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of one training, as it is noted in the results file."""
+    """The result of one run, as saved in the results file."""
 
     identity: str
-    """Of code, settings, length and data; see `identity_of`."""
+    """Hash of code, settings, length and data; see `identity_of`."""
     variant: str
     settings: tuple[str, ...]
     seed: int
@@ -79,9 +79,9 @@ class Run:
     """None: the run failed."""
     steps: int
     tokens_per_second: float
-    """Trained tokens for each second of the run, evaluations included."""
+    """Trained tokens per second of the run, evaluations included."""
     seconds: float
-    """Of the whole `slm train`, importing included."""
+    """Of the whole `slm train`, imports included."""
     failure: str | None
 
 
@@ -89,7 +89,7 @@ def parse_change(text: str) -> Variant:
     """`name: key=value key=value`; without a name, the settings are the name.
 
     Raises:
-        UsageError: there is no setting in it, or one that this benchmark decides itself.
+        UsageError: it has no setting, or one that this benchmark determines itself.
         ConfigError: there is no such setting.
     """
     name, colon, rest = text.partition(": ")
@@ -109,17 +109,17 @@ def parse_change(text: str) -> Variant:
 
 
 def check_settings(settings: Iterable[str]) -> None:
-    """Refuse what is no `key=value`, or what this benchmark decides itself.
+    """Reject arguments that are not `key=value`, or that this benchmark determines itself.
 
     Raises:
         UsageError, ConfigError: the message names the setting.
     """
     for word in settings:
         if "=" not in word:
-            raise UsageError(f"{word!r} is no key=value", hint='write "name: key=value key=value"')
+            raise UsageError(f"{word!r} is not key=value", hint='write "name: key=value key=value"')
         if setting_of(word) in FIXED_HERE:
             decider = FIXED_HERE[setting_of(word)]
-            raise UsageError(f"{word} cannot be compared here: {decider} decides it")
+            raise UsageError(f"{word} cannot be compared here: {decider} determines it")
 
 
 def setting_of(word: str) -> str:
@@ -128,10 +128,10 @@ def setting_of(word: str) -> str:
 
 
 def variants_of(common: Sequence[str], changes: Iterable[str]) -> list[Variant]:
-    """A, and each change over it.
+    """A, and one variant per change.
 
     Raises:
-        UsageError, ConfigError: a setting cannot be, or two have one name.
+        UsageError, ConfigError: a setting is invalid, or two variants have the same name.
     """
     check_settings(common)
     found = [Variant(BASELINE, tuple(common))]
@@ -145,7 +145,7 @@ def variants_of(common: Sequence[str], changes: Iterable[str]) -> list[Variant]:
 
 
 def summary(runs: Sequence[Run], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Figures of every variant over the seeds; of all but A, the difference to it, too."""
+    """Figures of every variant over the seeds, and its difference to A."""
     result: dict[str, dict[str, Any]] = {}
     bits: dict[str, dict[int, float]] = {name: {} for name in names}
     for run in runs:
@@ -172,7 +172,7 @@ def summary(runs: Sequence[Run], names: Sequence[str]) -> dict[str, dict[str, An
 
 
 def identity_of(settings: RunConfig, fingerprint: str, length: Sequence[str], dtype: str) -> str:
-    """A digest of all that decides a run but its seed: code, settings, data, length, measuring."""
+    """A hash of everything that determines a run except its seed."""
     digest = hashlib.sha256()
     package = Path(slm.__file__).parent
     for file in sorted([*package.rglob("*.py"), *package.rglob("*.toml")]):
@@ -184,31 +184,31 @@ def identity_of(settings: RunConfig, fingerprint: str, length: Sequence[str], dt
 
 
 def noted_runs(path: Path | None) -> list[Run]:
-    """The runs in a results file; a line that was not finished is passed over."""
+    """The runs in a results file; an incomplete line is skipped."""
     runs = []
     for line in path.read_text("utf-8").splitlines() if path and path.exists() else []:
         try:
             runs.append(Run(**json.loads(line)))
         except (ValueError, TypeError):
-            say(f"note: {path} holds a line that is no result: {line[:60]!r}")
+            say(f"note: {path} has a line that is not a result: {line[:60]!r}")
     return runs
 
 
 def note(run: Run, path: Path) -> None:
-    """Append a run, on a line of its own whatever was there before."""
+    """Append a run on a new line, even after an incomplete one."""
     broken = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
     with path.open("a", encoding="utf-8") as stream:
         stream.write(("\n" if broken else "") + json.dumps(asdict(run)) + "\n")
 
 
 def slm_command(words: Sequence[str], where: Path) -> tuple[dict[str, Any] | None, str]:
-    """Run a command of this very `slm` and read the JSON it prints.
+    """Run a command of this `slm` and read the JSON that it prints.
 
     Returns:
-        The JSON and an empty text; or, where the command failed, None and its error.
+        The JSON and an empty string; or None and the error if the command failed.
 
     Raises:
-        SystemExit: it was killed, or found its own use wrong.
+        SystemExit: it was killed, or its arguments are invalid.
     """
     paths = [str(Path(slm.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
@@ -230,7 +230,7 @@ def slm_command(words: Sequence[str], where: Path) -> tuple[dict[str, Any] | Non
 def train_and_measure(
     variant: Variant, seed: int, data: Path, identity: str, args: argparse.Namespace
 ) -> Run:
-    """One run from its first process to its figures; its folder is gone afterwards."""
+    """Perform one run and return its figures; its folder is deleted afterwards."""
     own = [word for word in variant.settings if not setting_of(word).startswith("data.")]
     with tempfile.TemporaryDirectory(prefix="ablate-") as folder:
         place = Path(folder)
@@ -245,7 +245,7 @@ def train_and_measure(
             measured, failure = slm_command(["eval", *words], place)
     bits = None if measured is None else measured["bits_per_byte"]
     if bits is None and not failure:
-        failure = "its loss is not finite"
+        failure = "its loss is non-finite"
     trained = trained or {"step": 0, "tokens": 0, "elapsed_seconds": seconds}
     return Run(
         identity=identity,
@@ -261,17 +261,17 @@ def train_and_measure(
 
 
 def length_words(args: argparse.Namespace) -> list[str]:
-    """The flag of `slm train` that says how long."""
+    """The flag of `slm train` for the length."""
     if args.steps is not None:
         return ["--steps", str(args.steps)]
     return ["--minutes", f"{args.minutes:g}"]
 
 
 def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str, tuple[Path, str]]:
-    """The data and the identity of every variant; data are prepared where they are not there yet.
+    """The data and the identity of every variant; missing data are prepared.
 
     Raises:
-        SlmError: settings are impossible, the text cannot be had, or variants would be measured on
+        SlmError: settings are invalid, the text is not available, or variants would be measured on
             different texts.
     """
     from slm.data.data_paths import default_data_dir
@@ -290,7 +290,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
         identity = identity_of(settings, directory.fingerprint, length_words(args), args.eval_dtype)
         twin = next((other for other, (_, known) in found.items() if known == identity), None)
         if twin is not None:
-            raise UsageError(f"{name!r} has the very settings of {twin!r}")
+            raise UsageError(f"{name!r} has the same settings as {twin!r}")
         found[name] = directory.path.resolve(), identity
         validation = directory.split("validation")
         texts[name] = validation.bytes, validation.stories
@@ -302,7 +302,7 @@ def prepared(variants: Sequence[Variant], args: argparse.Namespace) -> dict[str,
 
 
 def compare(variants: Sequence[Variant], args: argparse.Namespace) -> list[Run]:
-    """All runs in their order, those that were noted before among them."""
+    """All runs in order, including saved ones."""
     places = prepared(variants, args)
     by_name = {variant.name: variant for variant in variants}
     known = {(run.identity, run.seed): run for run in noted_runs(args.results)}
@@ -311,7 +311,7 @@ def compare(variants: Sequence[Variant], args: argparse.Namespace) -> list[Run]:
     for number, (seed, name) in enumerate(order, 1):
         data, identity = places[name]
         variant = by_name[name]
-        if (identity, seed) in known:  # under whatever name
+        if (identity, seed) in known:  # under any name
             noted = known[identity, seed]
             run = replace(noted, variant=name, settings=variant.settings)
         else:
@@ -326,7 +326,7 @@ def compare(variants: Sequence[Variant], args: argparse.Namespace) -> list[Run]:
 
 HEAD = (
     *("", "mean", "deviation", "steps", "seconds", "tokens/s"),
-    *("difference to A", "95 % interval", "verdict"),
+    *("difference to A", "95% interval", "verdict"),
 )
 
 
@@ -354,11 +354,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     length = parser.add_mutually_exclusive_group(required=True)
     length.add_argument("--minutes", type=float, help="length of each run by the clock")
     length.add_argument("--steps", type=int, help="length of each run in optimizer steps")
-    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--change", action="append", required=True, metavar="NAME: KEY=VALUE ...")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--eval-dtype", default="float32", help="number format of slm eval")
-    parser.add_argument("--results", type=Path, help="note runs here, and go on from them")
+    parser.add_argument("--eval-dtype", default="float32", help="dtype of slm eval")
+    parser.add_argument("--results", type=Path, help="save runs here, and resume from them")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(words)
@@ -377,7 +377,7 @@ def main() -> None:
         say(f"error: {error.message}\nhint: {error.hint or 'see --help'}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        say("interrupted; with --results, the same command goes on")
+        say("interrupted; with --results, the same command resumes")
         sys.exit(130)
     result = summary(runs, [variant.name for variant in variants])
     if args.plot:
@@ -388,10 +388,10 @@ def main() -> None:
         print(json.dumps({**asked, "seeds": args.seeds, "variants": result}))
         return
     print(f"{args.preset} on {args.source}, {length}, {args.seeds} seeds")
-    print("bits per byte of the validation text; less is better\n")
+    print("bits per byte of the validation text; lower is better\n")
     print_table([HEAD, *((name, *shown(figures)) for name, figures in result.items())])
     if len(variants) > 2:
-        print("\nOf 20 changes that do nothing, one will look better or worse by chance.")
+        print("\nOf 20 changes without effect, one will look better or worse by chance.")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""How fast training is while another program wants the same CPUs, as a share of its quiet rate.
+"""Training speed while another program uses the same CPUs, as a share of the speed without it.
 
     python bench/busy.py [--preset tiny] [--ways as-run,unchanged] [--pairs 6] [--seconds 5]
 
-The other program is a Python loop, started here for the busy half of each pair and ended after it;
-with --own-session it counts as a session of its own, which Linux may give a share of its own.
-A pair is a quiet and a busy stretch, one right after the other; which comes first alternates, and
-so do the ways. Each way trains in a process of its own, which is idle while it is not measured:
+The other program is a Python loop, which runs during the busy half of each pair; with --own-session
+it is in a separate session, which Linux may schedule separately. A pair is a quiet and a busy
+period, one right after the other; their order alternates, and so do the modes. Each mode trains in
+a separate process, which is idle while it is not measured:
 
-    as-run      as `slm train --minutes`: fewer threads, or sleeping ones, as is faster
-    sleeping    as `slm train --steps`: the same threads, which sleep while they wait
-    unchanged   nothing is done about it, as before
+    as-run      like `slm train --minutes`: fewer or sleeping threads, whichever is faster
+    sleeping    like `slm train --steps`: the same threads, which sleep while they wait
+    unchanged   no adaptation
     one-thread  a single thread throughout
 
-The ratio of each pair is printed with its median and its spread, and each way's quiet rate beside
-that of `unchanged`. Nothing else should run on the machine.
+It prints the ratio of each pair with median and spread, and each mode's quiet speed relative to
+`unchanged`. No other program should run on the machine.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from typing import Any
 
 WAYS = ("as-run", "sleeping", "unchanged", "one-thread")
 SETTLING_SECONDS = 8.0
-"""Training goes on for so long before a stretch is measured: in it, a way finds out what is up."""
+"""Seconds of training before each measured period, in which a mode adapts."""
 STEPS_TO_WARM_UP = 3
 
 
 class Worker:
-    """A process that trains in one of the ways when it is asked to.
+    """A process that trains in one of the modes on request.
 
     Args:
         way: one of `WAYS`.
-        preset: whose steps are made.
-        assignments: settings over it, as for `slm train --set`.
+        preset: preset of the steps.
+        assignments: settings over it, see `slm train --set`.
     """
 
     def __init__(self, way: str, preset: str, assignments: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ class Worker:
         self._answer()
 
     def rate(self, seconds: float) -> float:
-        """Tokens per second over a stretch."""
+        """Tokens per second over a period."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{seconds}\n")
         self._process.stdin.flush()
@@ -77,7 +77,7 @@ class Worker:
 
 
 def work(way: str, preset: str, assignments: Sequence[str]) -> None:
-    """What a worker does: a stretch of training for each line of stdin, its rate on stdout."""
+    """The worker: train for one period per line of stdin, and print the speed to stdout."""
     if way == "one-thread":
         os.environ["OMP_NUM_THREADS"] = "1"
     import torch
@@ -104,9 +104,9 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
     ids = torch.randint(settings.model.vocab_size, size)
     batch = [(ids[:, :-1], ids[:, 1:])]
     n_tokens = ids[:, 1:].numel()
-    if settings.train.document_masking:  # of random ids, any ends one
+    if settings.train.document_masking:  # among random ids, any id serves as the separator
         stepper.eot_id = settings.model.vocab_size - 1
-    record = StepRecord(0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)  # all but the rate is not read
+    record = StepRecord(0, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0.0, 0.0)  # only the speed is used
     watch = ContentionWatch(lambda sentence: print(sentence, file=sys.stderr))
     start = RunStart(
         settings=settings,
@@ -144,7 +144,7 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def competitors(count: int, *, own_session: bool) -> Iterator[None]:
-    """Processes that keep a CPU busy each, while the block runs."""
+    """Run processes that each keep a CPU busy during the block."""
     command = [sys.executable, "-c", "while True: pass"]
     started = [subprocess.Popen(command, start_new_session=own_session) for _ in range(count)]
     try:
@@ -156,7 +156,7 @@ def competitors(count: int, *, own_session: bool) -> Iterator[None]:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Quiet and busy rates of each way, pair by pair."""
+    """Quiet and busy speeds of each mode, pair by pair."""
     workers = {way: Worker(way, args.preset, args.set) for way in args.ways}
     rates: dict[str, dict[str, list[float]]] = {way: {"quiet": [], "busy": []} for way in workers}
     for pair in range(args.pairs):
@@ -174,7 +174,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 def summarize(
     found: dict[str, list[float]], unchanged: dict[str, list[float]] | None
 ) -> dict[str, Any]:
-    """Medians and spreads of a way's pairs; what it loses when quiet, where that is known."""
+    """Medians and spreads of a mode's pairs, and its quiet speed relative to `unchanged`."""
     ratios = [busy / quiet for quiet, busy in zip(found["quiet"], found["busy"], strict=True)]
     result: dict[str, Any] = {**found, "ratios": ratios}
     result |= {name: statistics.median(found[name]) for name in ("quiet", "busy")}
@@ -195,9 +195,9 @@ def main() -> None:
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--ways", default="as-run,unchanged", help=f"of {', '.join(WAYS)}")
     parser.add_argument("--pairs", type=int, default=6)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a stretch that is measured")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of a measured period")
     parser.add_argument("--competitors", type=int, default=1, help="busy processes")
-    parser.add_argument("--own-session", action="store_true", help="of the busy processes")
+    parser.add_argument("--own-session", action="store_true", help="for the busy processes")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worker", choices=WAYS, help=argparse.SUPPRESS)
     args = parser.parse_args()

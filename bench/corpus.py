@@ -1,11 +1,11 @@
-"""Measure the built-in story corpus, or any text file of stories, against the project's goals.
+"""Measures the built-in story corpus, or a text file of stories, against the project's goals.
 
     python bench/corpus.py [--stories 100000] [--megabytes 15] [--seed 0] [--compare FILE] [--json]
 
-What is measured, and how:
-- words and punctuation: the tokens of `\\w+(?:'\\w+)?|[^\\w\\s]`, as written (no lower-casing);
+Measures:
+- words and punctuation: the matches of `\\w+(?:'\\w+)?|[^\\w\\s]`, as written (no lower-casing);
 - distinct 4-grams: different 4-grams / all 4-grams among the first 1,000,000 tokens;
-- sentences: each line of a story is cut at white space behind `.`, `!` or `?`;
+- sentences: each line of a story is split at white space after `.`, `!` or `?`;
   distinct sentences: different / all among the first `--megabytes` million bytes;
 - xz: size of the first 5,000,000 bytes, stories separated by `<|endoftext|>` lines, after `xz -9e`.
 """
@@ -33,7 +33,7 @@ GRAM_TOKENS = 1_000_000
 
 @dataclass
 class Measures:
-    """What one text measures; speeds and plots only for the generator."""
+    """The measures of a text; speeds and plots only for the generator."""
 
     stories: int = 0
     duplicates: int = 0
@@ -61,7 +61,7 @@ GOALS: dict[str, tuple[str, float]] = {
 
 
 def measure(texts: list[str], megabytes: float) -> Measures:
-    """Everything that can be measured on the texts alone."""
+    """The measures that need only the texts."""
     seen: set[bytes] = set()
     sizes = []
     for text in texts:
@@ -109,7 +109,7 @@ def _grams(texts: list[str]) -> tuple[float, int]:
 
 
 def _first_bytes(texts: list[str], limit: int) -> Iterator[str]:
-    """The first texts that together hold at least `limit` bytes."""
+    """The first texts with at least `limit` bytes in total."""
     total = 0
     for text in texts:
         if total >= limit:
@@ -122,8 +122,8 @@ def measure_generator(stories: int, megabytes: float, seed: int) -> Measures:
     """Generate and measure the built-in corpus."""
     from storyworld import generate_stories
 
-    next(generate_stories(seed))  # patterns of the first story are compiled outside the clock
-    started_at = time.process_time()  # this process alone: other work on the machine does not count
+    next(generate_stories(seed))  # compiles the patterns before timing
+    started_at = time.process_time()  # of this process only
     told = list(islice(generate_stories(seed), stories))
     seconds = time.process_time() - started_at
     texts = [story.text for story in told]
@@ -135,13 +135,13 @@ def measure_generator(stories: int, megabytes: float, seed: int) -> Measures:
 
 
 def read_stories(path: Path) -> list[str]:
-    """The stories of a text file, separated by lines holding `<|endoftext|>`."""
+    """The stories of a text file, separated by `<|endoftext|>` lines."""
     pieces = path.read_text(encoding="utf-8").split(SEPARATOR)
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
 def verdict(name: str, value: float | None) -> str:
-    """PASS or FAIL against the goal of that measure, or nothing."""
+    """PASS or FAIL for a measure with a goal, otherwise empty."""
     if name not in GOALS or value is None:
         return ""
     relation, goal = GOALS[name]

@@ -1,4 +1,4 @@
-"""Curves of bits per byte over time, and what follows of them: times to a target, their ratios."""
+"""Curves of bits per byte over time, the times to reach a target, and their ratios."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TOLD = re.compile(
 
 
 def bits_told(line: str, bytes_per_token: float | None) -> float | None:
-    """The validation loss in a line, in bits per byte; None: there is none.
+    """The validation loss in a line, in bits per byte; None if there is none.
 
     Args:
         line: of a racer's output.
-        bytes_per_token: makes bits per byte of a loss in nats; None: the line has to tell them.
+        bytes_per_token: converts a loss in nats to bits per byte; None: the line must contain them.
     """
     told = TOLD.search(line)
     if told is None:
@@ -33,18 +33,18 @@ def bits_told(line: str, bytes_per_token: float | None) -> float | None:
 
 
 def seconds_to(curve: Curve, bits: float) -> float | None:
-    """When a curve first was at most `bits`; None: never."""
+    """The time at which a curve first reached `bits`; None: never."""
     return next((seconds for seconds, found in curve if found <= bits), None)
 
 
 def median_seconds(rounds: Sequence[Curve], bits: float) -> float:
-    """The median over the rounds of the time to `bits`; infinite where most never came there."""
+    """Median time to `bits` over the rounds; infinite if most of them never reached it."""
     times = [seconds_to(curve, bits) for curve in rounds]
     return statistics.median(math.inf if time is None else time for time in times)
 
 
 def time_ratio(ours: Sequence[Curve], peer: Sequence[Curve], bits: float) -> float | None:
-    """Our time to `bits` as a share of a peer's, medians over rounds; None: one never got there."""
+    """Our median time to `bits` as a share of a baseline's; None if one never reached it."""
     if not ours or not peer:
         return None
     our_seconds, peer_seconds = median_seconds(ours, bits), median_seconds(peer, bits)
@@ -54,14 +54,14 @@ def time_ratio(ours: Sequence[Curve], peer: Sequence[Curve], bits: float) -> flo
 
 
 def is_ours(name: str) -> bool:
-    """Whether a racer is `ours`, with words or without."""
+    """Whether a racer is `ours`, with or without arguments."""
     return name.split()[0] == "ours"
 
 
 def outcome(
     task: str, curves: Mapping[str, list[Curve]], targets: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Curves, and what follows of them for every target: times of each round, and ratios."""
+    """Curves, and for every target the times of each round and the ratios."""
     peers = [name for name in curves if not is_ours(name)]
     return {
         "task": task,
@@ -83,7 +83,7 @@ def outcome(
 
 
 def joined(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Parts of a race as one: rounds of a racer that is in several follow each other.
+    """Combine parts of a race: the rounds of a racer in several parts are concatenated.
 
     Raises:
         ValueError: they are parts of different races.
@@ -99,7 +99,7 @@ def joined(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
-    """All curves in one picture, time on a logarithmic scale."""
+    """Plot all curves over time on a logarithmic scale."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -120,7 +120,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
 
 
 def tell(result: Mapping[str, Any]) -> None:
-    """Print when each racer came to each target, and how ours compares with each peer."""
+    """Print when each racer reached each target, and how ours compares with each baseline."""
     for target, by_racer in result["seconds_to"].items():
         print(target)
         for name, times in by_racer.items():

@@ -1,10 +1,10 @@
-"""What token healing does to prompts that end with a space, inside a word, and after a word.
+"""Effect of token healing on prompts that end with a space, inside a word, or after a word.
 
     python bench/healing.py runs/demo stories.txt [--prompts 100] [--seeds 3] [--factors 1 4 20]
 
 Prompts are cut from the stories of a text file (separated by lines `<|endoftext|>`) and continued
-with and without healing. `words`: how often the word that results is one of the file. `unchanged`:
-how often the text is the one without healing.
+with and without healing. `words`: how often the resulting word occurs in the file. `unchanged`: how
+often the text is the same as without healing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KINDS = (
 
 
 class Unhealed(Generator):
-    """Continues the prompt's own ids as they are."""
+    """Continues the prompt's ids without healing."""
 
     def _sequence(
         self, prompt: str, options: GenerationOptions, seed: int, index: int

@@ -1,14 +1,14 @@
-"""The runs behind the dial, the law fitted to them, and its picture.
+"""The runs behind the scaling law, the fit to them, and its plot.
 
     python bench/law.py run --source FOLDER --runs 2:128:4 5:192:4 10:192:4
     python bench/law.py add --source FOLDER runs/an-hour
     python bench/law.py fit --plot docs/pictures/law.png
 
 `run` trains each MINUTES:WIDTH:LAYERS with `slm train --minutes`, measures it with `slm eval` on
-the whole validation text, and adds it to `--results` (docs/explanation/law.json); `add` does that
-with runs of `slm train --minutes` that have ended. `fit` fits the numbers of
-`slm.planning.scaling_law` to these runs and prints them, with the speed of each machine. Nothing
-else may compute meanwhile.
+the whole validation text, and adds it to `--results` (docs/explanation/law.json); `add` does
+the same for finished runs of `slm train --minutes`. `fit` fits the constants of
+`slm.planning.scaling_law` to these runs and prints them, with the speed of each machine. No other
+program should run meanwhile.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 def train(source: str, minutes: float, width: int, layers: int, out: Path) -> dict[str, Any]:
-    """One run, with the settings that the dial would give it but for its size."""
+    """Perform one run with the planned settings, except for its size."""
     shape = [f"n_embd={width}", f"n_layer={layers}", f"n_head={width // 64}"]
     words = ["train", "--minutes", f"{minutes:g}", "--source", source, "--out", str(out), "--json"]
     began_at = time.perf_counter()
@@ -46,7 +46,7 @@ def train(source: str, minutes: float, width: int, layers: int, out: Path) -> di
 
 
 def record_of(out: Path, source: str) -> dict[str, Any]:
-    """What the law is fitted to, of a run that has ended."""
+    """The figures of a finished run to which the law is fitted."""
     from slm.config import RunConfig
     from slm.data.shards import DataDirectory
     from slm.model import model_costs
@@ -76,14 +76,14 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
 
 
 def steps_of(out: Path) -> list[dict[str, Any]]:
-    """The records of a run's steps; their rates are without starting, compiling, evaluating."""
+    """The records of a run's steps; their speeds exclude startup, compilation and evaluation."""
     from slm.reporting.metrics import METRICS_FILE, read_metrics
 
     return [record for record in read_metrics(out / METRICS_FILE) if record["kind"] == "train"]
 
 
 def slm(*words: str) -> dict[str, Any]:
-    """What a command of `slm` prints as JSON."""
+    """The JSON output of a command of `slm`."""
     command = [sys.executable, "-m", "slm", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)
@@ -93,8 +93,8 @@ def slm(*words: str) -> dict[str, Any]:
 def fit_quality(runs: Runs) -> ScalingLaw:
     """The law with the least squares of relative errors.
 
-    For given exponents the rest is linear; of the data's each on a grid is tried. That of the size
-    is Hoffmann's: runs of few sizes do not tell it better.
+    For given exponents the problem is linear; the data exponent is searched on a grid. The size
+    exponent is Hoffmann's: runs of few sizes do not determine it better.
     """
     bits = np.array([run["bits_per_byte"] for run in runs])
     size = np.array([float(run["in_blocks"]) for run in runs])
@@ -113,7 +113,7 @@ def fit_quality(runs: Runs) -> ScalingLaw:
             )
             least_error = error
     if best is None:
-        raise SystemExit("no law with positive terms fits these runs: make more of them")
+        raise SystemExit("no law with positive terms fits these runs: add more runs")
     return best
 
 
@@ -125,7 +125,7 @@ def timed(runs: Runs, machine: str, compiled: bool) -> Runs:
 
 
 def fit_speed(runs: Runs) -> tuple[float, float]:
-    """Seconds for each operation and for each token, from runs all compiled or all not."""
+    """Seconds per operation and per token, from runs that are all compiled or all not."""
     flops = np.array([float(run["flops_per_token"]) for run in runs])
     seconds = np.array([run["training_seconds"] / run["tokens"] for run in runs])
     columns = np.stack([flops, np.ones_like(flops)], axis=1) / seconds[:, None]
@@ -134,12 +134,12 @@ def fit_speed(runs: Runs) -> tuple[float, float]:
 
 
 def predicted(run: Mapping[str, Any], law: ScalingLaw) -> float:
-    """Bits per byte of a run by the law."""
+    """Bits per byte of a run according to the law."""
     return law.bits_per_byte(run["in_blocks"], run["text_bytes"], run["unique_bytes"])
 
 
 def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
-    """The runs as points and the law as lines, one for each size, over the text read."""
+    """Plot the runs as points and the law as one line per size, over the text read."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, ScalarFormatter
 
@@ -178,7 +178,7 @@ def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
 
 
 def new_records(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """The records of the runs that a command names, one after the other."""
+    """Yield the records of the runs that a command names."""
     if args.command == "add":
         yield from (record_of(folder, args.source) for folder in args.folders)
         return
@@ -190,7 +190,7 @@ def new_records(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Make runs, or fit the law to those there are."""
+    """Perform runs, or fit the law to existing ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULTS)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -219,7 +219,7 @@ def main() -> None:
         if len({run["flops_per_token"] for run in alike}) > 1:
             per_flop, per_token = fit_speed(alike)
             how = "compiled" if compiled else "eager"
-            print(f"{machine}, {how}: {per_flop:.3g} s an operation, {per_token:.3g} s a token")
+            print(f"{machine}, {how}: {per_flop:.3g} s per operation, {per_token:.3g} s per token")
     for run in runs:
         name = f"{run['minutes']:g} min, {run['layers']} x {run['width']}"
         print(f"{name:20} {run['bits_per_byte']:.4f}, by the law {predicted(run, law):.4f}")

@@ -1,4 +1,4 @@
-"""Whether B differs from A by more than noise, from values that belong together pair by pair."""
+"""Whether B differs from A by more than noise, from paired values."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ T_QUANTILES = (
     *(2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860),
     *(2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423),
 )
-"""The 97.5 % quantile of Student's t with 1, 2, ... 30 degrees of freedom."""
+"""The 97.5% quantile of Student's t with 1, 2, ... 30 degrees of freedom."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference over pairs, and the interval that holds the true one 19 times in 20."""
+    """A mean difference over pairs, and its 95% confidence interval."""
 
     mean: float
     half_width: float | None
-    """Half of the interval; None: one pair tells nothing of the noise."""
+    """Half of the interval; None for one pair, which says nothing about noise."""
     n_pairs: int
 
     @property
     def verdict(self) -> str:
-        """In words; less is better."""
+        """The verdict in words; lower is better."""
         if self.half_width is None:
             return "noise unknown with one seed"
         if self.mean + self.half_width < 0.0:
             return "better"
         if self.mean - self.half_width > 0.0:
             return "worse"
-        return f"no difference to be seen with {self.n_pairs} seeds"
+        return f"no significant difference with {self.n_pairs} seeds"
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
-    """How much more `b` is than `a`, from values that belong together pair by pair.
+    """The mean of `b` - `a` over paired values.
 
     The interval is that of the paired t test: mean +- t * s / sqrt(n) with n - 1 degrees of
-    freedom (Student 1908). More than 31 pairs keep the quantile of 31, at most 4 % too much.
+    freedom (Student 1908). More than 31 pairs use the quantile of 31, at most 4% too large.
     """
     differences = [y - x for x, y in zip(a, b, strict=True)]
     n, mean = len(differences), statistics.fmean(differences)
@@ -53,7 +53,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
 
 
 def order_of_runs(names: Sequence[str], seeds: Sequence[int]) -> list[tuple[int, str]]:
-    """All runs as (seed, variant): seed by seed, and each seed begins with the next variant."""
+    """All runs as (seed, variant), by seed; each seed begins with the next variant."""
     return [
         (seed, names[(number + place) % len(names)])
         for number, seed in enumerate(seeds)
@@ -62,7 +62,7 @@ def order_of_runs(names: Sequence[str], seeds: Sequence[int]) -> list[tuple[int,
 
 
 def against(a: Mapping[int, float], b: Mapping[int, float]) -> dict[str, Any]:
-    """The difference of B to A as figures, over the seeds with which both have a value."""
+    """The figures of the difference of B to A, over the seeds for which both have a value."""
     shared = sorted(a.keys() & b.keys())
     if not shared:
         unknown = dict.fromkeys(("difference", "share", "interval"))
@@ -79,7 +79,7 @@ def against(a: Mapping[int, float], b: Mapping[int, float]) -> dict[str, Any]:
 
 
 def draw(found: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """What `against` found of each change: a dot for each seed, the mean, and its interval."""
+    """Plot the results of `against`: a dot for each seed, the mean, and its interval."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1.4 + 0.6 * len(found)), layout="constrained")
@@ -94,7 +94,7 @@ def draw(found: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(found)), list(found))
     axes.set_ylim(len(found) - 0.5, -0.5)
-    axes.set_xlabel("bits per byte more than A, with its 95 % interval; left is better")
+    axes.set_xlabel("bits per byte minus A, with 95% interval; left is better")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.3)
     figure.savefig(path, dpi=120)

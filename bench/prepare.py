@@ -1,11 +1,11 @@
-"""Text to token files: our `prepare` beside nanoGPT's way, in one run on one machine.
+"""Text to token files: our `prepare` compared with nanoGPT's method, in one run on one machine.
 
     python bench/prepare.py [--source FILE] [--tokenizer gpt2] [--json]
     python bench/prepare.py --big [MB]      memory on a large synthetic text
 
-nanoGPT's way: `datasets.map` over a list of documents with tiktoken's `encode_ordinary`, one
-document a call, 2 processes, then 1,024 shards copied one by one into a memory-mapped file. Each
-side runs in a process of its own; its peak memory is that of the process and its children.
+nanoGPT's method: `datasets.map` over a list of documents with tiktoken's `encode_ordinary`, one
+document per call, 2 processes, then 1,024 shards copied one by one into a memory-mapped file. Each
+method runs in a separate process; peak memory is that of the process and its children.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BIG_MB = 2000
 
 
 def ours(source: Path, tokenizer: str, out: Path) -> dict[str, float]:
-    """Our way: one call."""
+    """Our method: one call."""
     from slm.data.prepare import prepare
 
     started_at = time.perf_counter()
@@ -42,7 +42,7 @@ def ours(source: Path, tokenizer: str, out: Path) -> dict[str, float]:
 
 
 def nanogpts_way(source: Path, tokenizer: str, out: Path) -> dict[str, float]:
-    """The same text by the steps that nanoGPT's preparation takes."""
+    """The same text with the steps of nanoGPT's preparation."""
     import datasets
     import numpy as np
     import tiktoken
@@ -50,7 +50,7 @@ def nanogpts_way(source: Path, tokenizer: str, out: Path) -> dict[str, float]:
     from slm.tokenizer.byte_pair import GPT2_PATTERN
     from slm.tokenizer.gpt2 import gpt2_tokenizer
 
-    assert tokenizer == "gpt2", "nanoGPT's way has GPT-2's vocabulary"
+    assert tokenizer == "gpt2", "nanoGPT's method uses GPT-2's vocabulary"
     ranks = {token: rank for rank, token in enumerate(gpt2_tokenizer().ranks)}
     encoding = tiktoken.Encoding(
         "gpt2",
@@ -99,7 +99,7 @@ def resident_mb(pid: int) -> float:
 
 
 def measure(side: str, source: Path, tokenizer: str) -> dict[str, float]:
-    """Run one side in a fresh process and watch its memory (private pages, 20 times a second)."""
+    """Run one method in a new process and sample its private memory 20 times per second."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
             [
@@ -132,7 +132,7 @@ def measure(side: str, source: Path, tokenizer: str) -> dict[str, float]:
 
 
 def write_big_text(path: Path, megabytes: int) -> None:
-    """Half of it short stories in new words now and then, half one endless document."""
+    """Half short stories with occasional new words, half one endless document."""
     with path.open("w", encoding="utf-8") as stream:
         written = number = 0
         while written < megabytes * 500_000:
@@ -148,8 +148,10 @@ def write_big_text(path: Path, megabytes: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--source", type=Path, default=None, help="a .txt file")
-    parser.add_argument("--tokenizer", default="gpt2", help="for our side")
-    parser.add_argument("--big", type=int, nargs="?", const=BIG_MB, help="synthesise this many MB")
+    parser.add_argument("--tokenizer", default="gpt2", help="for our method")
+    parser.add_argument(
+        "--big", type=int, nargs="?", const=BIG_MB, help="size of the synthetic text in MB"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)

@@ -1,24 +1,24 @@
-"""Time to quality: ours beside nanoGPT and a plain loop over transformers, in one run.
+"""Time to quality: ours compared with nanoGPT and a plain loop over transformers, in one run.
 
     python bench/race.py --task shakespeare --source input.txt --nanogpt ~/nanoGPT --plot race.png
     python bench/race.py --task stories --source FOLDER --nanogpt ~/nanoGPT --minutes 10 \\
         --ours="--minutes 1" --ours="--minutes 10"
 
-Every racer trains on the same text and cores, one after the other, `--rounds` times in turn. A
-racer is a process; each line in which it tells a validation loss is noted with the seconds since
-the process began, imports, compilation and evaluations included (preparing the data is not, but
-where `--ours` says otherwise). Losses become bits per byte of the validation text by each racer's
-own tokens. What is told in the end is when each first came to a target, and the ratio of the times.
+Every racer trains on the same text and cores, one after the other, for `--rounds` rounds. A racer
+is a process; each validation loss that it prints is recorded with the seconds since the process
+started, including imports, compilation and evaluations (data preparation is included only with
+`--ours`). Losses are converted to bits per byte of the validation text with each racer's own
+tokens. The result is the time at which each first reached a target, and the ratio of the times.
 
-- ours: `slm train` with the task's preset; or with the words of `--ours` and the text itself, so
-  that reading it, fitting a tokenizer and encoding count. Each `--ours` is a racer of its own, as a
-  run by the clock is at its best when its time is over, and not before.
+- ours: `slm train` with the task's preset; or with the arguments of `--ours` and the raw text, so
+  that reading it, fitting a tokenizer and encoding count. Each `--ours` is a separate racer,
+  because a run with a time budget reaches its best loss only at the end.
 - gpt2: the same with the preset `gpt2`, the original's model; for `stories` only.
 - nanogpt: its own `train.py` from a checkout, in a copy. For `shakespeare` with the flags that its
   README gives for a CPU; for `stories` with 4 layers of width 128 and 256 tokens of context.
-- transformers: GPT2LMHeadModel of nanoGPT's shape for the task, AdamW, the plainest loop there is.
+- transformers: GPT2LMHeadModel of nanoGPT's shape for the task, AdamW, in a minimal loop.
 
-All tell a loss every `--every` steps, over as many validation tokens as nanoGPT takes. A long race
+All print a loss every `--every` steps, over the same number of validation tokens. A long race
 can be run in parts: `--only` some racers, `--json` each, and then `--from-json` all files.
 """
 
@@ -47,19 +47,19 @@ from typing import Any
 from curves import Curve, bits_told, draw, joined, outcome, tell
 
 OWN_CLOCK_SECONDS = 120.0
-"""What a run by its own clock may take beyond `--minutes`: imports, its last evaluation."""
+"""Extra seconds for a run with a time budget: imports, its last evaluation."""
 
 GRACE_SECONDS = 30.0
-"""From asking a racer to end until it is killed."""
+"""Seconds between a request to stop and the kill of a racer."""
 
 
 class RacerError(Exception):
-    """A racer that ended by itself, and not well."""
+    """A racer that failed."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One text, and what each racer does with it."""
+    """One text, and the settings of each racer."""
 
     preset: str
     our_tokenizer: str
@@ -71,11 +71,11 @@ class Task:
     batch_size: int
     steps: int
     targets: Sequence[float]
-    """Nats a character for `shakespeare`, bits per byte for `stories`."""
+    """Nats per character for `shakespeare`, bits per byte for `stories`."""
 
     @property
     def eval_tokens(self) -> int:
-        """Validation tokens of an evaluation: 20 micro-batches."""
+        """Validation tokens per evaluation: 20 micro-batches."""
         return 20 * self.batch_size * self.block_size
 
 
@@ -90,12 +90,12 @@ TASKS = {
 
 
 def held_out(source: Path) -> float:
-    """Share of the stories that validate, where the text has no split of its own."""
+    """Share of held-out stories if the text has no validation split."""
     return 0.1 if source.is_file() else 0.05
 
 
 def prepare(source: Path, tokenizer: str, out: Path) -> Path:
-    """Token files that all racers can read; nanoGPT's names and vocabulary beside them."""
+    """Token files for all racers, with nanoGPT's file names and vocabulary."""
     from slm.data.prepare import prepare as prepare_data
 
     data = prepare_data(str(source), tokenizer, out, validation_fraction=held_out(source))
@@ -108,7 +108,7 @@ def prepare(source: Path, tokenizer: str, out: Path) -> Path:
 def ours(
     task: Task, name: str, data: Path | None, out: Path, args: argparse.Namespace
 ) -> list[str]:
-    """`slm train` of a preset on prepared data, or of the words in the name on the text itself."""
+    """`slm train` of a preset on prepared data, or with the name's arguments on raw text."""
     told = [f"eval_interval={args.every}", f"eval_tokens={task.eval_tokens}", "sample_prompts=[]"]
     if data is None:
         source = args.source.resolve()
@@ -143,7 +143,7 @@ def nanogpt(task: Task, data: Path, out: Path, args: argparse.Namespace) -> list
 
 
 def transformers_loop(task: Task, data: Path, every: int) -> None:
-    """Train until killed or done, telling a validation loss as nanoGPT does."""
+    """Train until killed or done, and print the validation loss like nanoGPT."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -189,13 +189,13 @@ def _loss(logits: Any, targets: Any) -> Any:
 def race(
     command: Sequence[str], where: Path, bytes_per_token: float | None, seconds: float
 ) -> Curve:
-    """Run a racer for so long at most, and note when it tells which loss.
+    """Run a racer for a limited time, and record its losses with their times.
 
-    When its time is over it is asked to end, whatever it is doing, and killed if it does not; none
-    of its processes is left behind.
+    When its time is over, it gets a signal to stop, and is killed if it does not; none of its
+    processes survives.
 
     Raises:
-        RacerError: it failed before; the message holds the end of its output.
+        RacerError: it failed before; the message contains the end of its output.
     """
     curve: Curve = []
     last_lines: deque[str] = deque(maxlen=20)
@@ -208,7 +208,7 @@ def race(
         stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,  # so that its own processes can be killed with it
+        start_new_session=True,  # so that its child processes can be killed with it
     )
     assert racer.stdout is not None
 
@@ -242,7 +242,7 @@ def race(
 
 
 def kill(racer: subprocess.Popen[str]) -> None:
-    """Kill a racer and the processes that it started, those that are still there."""
+    """Kill a racer and its remaining child processes."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(racer.pid, signal.SIGKILL)
@@ -251,7 +251,7 @@ def kill(racer: subprocess.Popen[str]) -> None:
 
 
 def racers_of(args: argparse.Namespace) -> list[str]:
-    """The names of those who race, in the order of a round."""
+    """The names of the racers, in the order of a round."""
     names = [f"ours {words}" for words in args.ours] or ["ours"]
     names += ["gpt2"] if args.task == "stories" else []
     names += ["nanogpt"] if args.nanogpt is not None else []
@@ -260,7 +260,7 @@ def racers_of(args: argparse.Namespace) -> list[str]:
 
 
 def run_race(task: Task, args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
-    """Prepare the data, let all race in turn; the outcome, and the names of those who failed."""
+    """Prepare the data and run all racers; returns the outcome and the names of failed racers."""
     racers = racers_of(args)
     curves: dict[str, list[Curve]] = {name: [] for name in racers}
     failed: list[str] = []
@@ -319,20 +319,22 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="WORDS",
-        help="for slm train, beside the text; write --ours='--minutes 2'",
+        help="arguments of slm train besides the text, such as --ours='--minutes 2'",
     )
     kinds = ["ours", "gpt2", "nanogpt", "transformers"]
-    parser.add_argument("--only", nargs="+", choices=kinds, help="let only these race")
-    parser.add_argument("--minutes", type=float, default=10.0, help="longest time of a racer")
+    parser.add_argument("--only", nargs="+", choices=kinds, help="run only these racers")
+    parser.add_argument("--minutes", type=float, default=10.0, help="maximum time of a racer")
     parser.add_argument("--every", type=int, default=50, help="steps between two losses")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--from-json", type=Path, nargs="+", help="join races that were run before")
+    parser.add_argument(
+        "--from-json", type=Path, nargs="+", help="combine the results of earlier races"
+    )
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(words)
     if args.worker is None and (args.source is None) == (args.from_json is None):
-        parser.error("give --source for a race, or --from-json for what came of some")
+        parser.error("give --source for a race, or --from-json for the results of earlier ones")
     if args.only and "nanogpt" in args.only and args.nanogpt is None:
         parser.error("--only nanogpt needs --nanogpt")
     return args

@@ -1,10 +1,10 @@
-"""How good runs were when: validation loss over the time, of runs that have ended.
+"""Validation loss over time of finished runs.
 
     python bench/run_curves.py runs/five-minutes runs/an-hour --plot docs/pictures/recipes.png
 
-Prints a table in Markdown, of the bits per byte that each run had told when a tenth, a quarter and
-more of its time was over, and draws the curves. A run that plans by the clock falls late: half of
-what it gains comes while its learning rate goes to zero.
+Prints a Markdown table of the bits per byte of each run after a tenth, a quarter and more of its
+time, and plots the curves. The loss of a run with a time budget falls late: half of the improvement
+comes while the learning rate decays to zero.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def curve_of(run: Path) -> Curve:
 
 
 def at(curve: Curve, seconds: float) -> float | None:
-    """Bits per byte at a time, between two evaluations by a straight line; None: before all."""
+    """Bits per byte at a time, interpolated linearly; None before the first evaluation."""
     import numpy as np
 
     times, bits = zip(*curve, strict=True)
@@ -48,7 +48,7 @@ def at(curve: Curve, seconds: float) -> float | None:
 
 
 def table(curves: Mapping[str, Curve]) -> list[str]:
-    """Lines of Markdown: a row for each run, a column for each share of its time."""
+    """Lines of a Markdown table: a row per run, a column per share of its time."""
     head = ["run", *(f"{share:.0%}" for share in SHARES)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, curve in curves.items():
@@ -60,7 +60,7 @@ def table(curves: Mapping[str, Curve]) -> list[str]:
 
 
 def draw(curves: Mapping[str, Curve], path: Path) -> None:
-    """All runs in one picture, minutes on a logarithmic scale."""
+    """Plot all runs over minutes on a logarithmic scale."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import ScalarFormatter
 
@@ -90,7 +90,7 @@ def draw(curves: Mapping[str, Curve], path: Path) -> None:
 
 
 def main() -> None:
-    """Print the table, and draw the picture."""
+    """Print the table and draw the plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--plot", type=Path)

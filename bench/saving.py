@@ -1,11 +1,11 @@
-"""What saving and verifying cost, as a share of training time.
+"""Cost of saving and verifying, as a share of training time.
 
     python bench/saving.py [--preset modern-12m] [--dir .] [--rounds 5] [--steps 5] [--json]
 
-Steps of the preset on random ids, then checkpoints of its weights and optimizer state into a folder
-of the disk that runs are kept on. A checkpoint is written, flushed to the disk, and the oldest one
-goes after one that stays was read and verified; the best model is replaced. The share is one
-checkpoint for each `checkpoint_interval` steps and, at worst, a best model at each evaluation.
+Times steps of the preset on random ids, then checkpoints of its weights and optimizer state on the
+disk that stores runs. A checkpoint is written and flushed to the disk, a kept one is read and
+verified, and the oldest one is deleted; the best model is replaced. The share assumes one
+checkpoint per `checkpoint_interval` steps and, at worst, a best model at each evaluation.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from pathlib import Path
 from typing import Any
 
 GOAL = 0.01
-"""The largest share of training time that saving and verifying may take."""
+"""Maximum share of training time for saving and verifying."""
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """How long something takes, by the wall clock."""
+    """Wall-clock seconds of a call."""
     started_at = time.perf_counter()
     action()
     return time.perf_counter() - started_at
 
 
 def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any]:
-    """Seconds of a step, of a checkpoint and of a best model, and the shares that follow."""
+    """Seconds of a step, a checkpoint and a best model, and their shares of training time."""
     import torch
 
     from slm.checkpoint import (
@@ -84,7 +84,7 @@ def measure(preset: str, folder: Path, rounds: int, steps: int) -> dict[str, Any
             folder, **content(number), optimizer_state=tensors, keep=config.keep_checkpoints
         )
 
-    # From the first measured save on, there is one that must go, and a best model to replace.
+    # Every measured save deletes a checkpoint and replaces a best model.
     for number in range(config.keep_checkpoints):
         save(number)
     write_best(folder, **content(0))
@@ -128,7 +128,7 @@ def main() -> None:
     print(
         f"{result['preset']}: {result['parameters'] / 1e6:.1f} M parameters, "
         f"a checkpoint of {result['checkpoint_bytes'] / 1e6:,.0f} MB "
-        f"each {result['checkpoint_interval']} steps of {result['step_seconds']:.2f} s"
+        f"every {result['checkpoint_interval']} steps of {result['step_seconds']:.2f} s"
     )
     print(
         f"saving and pruning {result['save_seconds']:.2f} s (reading and verifying is "

@@ -1,12 +1,12 @@
-"""Tokens a second over HTTP, from one client to many, beside the same texts without a server.
+"""Tokens per second over HTTP for one to many clients, compared with generation without a server.
 
     python bench/serving.py [--preset modern-12m] [--clients 1 8 32] [--tokens 100]
                             [--dtype auto] [--top-k 50] [--rounds 3] [--json]
 
-A model with random weights and a tokenizer of which every token is a letter, served on loopback in
-a process of its own; every client streams one text. `without` is `Generator.complete` with the same
-number of prompts, in this process. Then the parts of a scheduler's step, without HTTP: the model,
-sampling, the scheduler's own Python, and the making of events.
+A separate process serves a model with random weights, and a tokenizer whose tokens are letters, on
+loopback; every client streams one completion. `without` is `Generator.complete` with the same
+number of prompts, in this process. Then the parts of a scheduler step are timed without HTTP: the
+model, sampling, the scheduler's own Python code, and the creation of events.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEMPERATURE = 0.8
 
 
 def random_model(preset: str) -> GPT:
-    """The preset's model, with weights that were never trained."""
+    """The preset's model with random weights."""
     import torch
 
     from slm.presets import resolve
@@ -50,7 +50,7 @@ def random_model(preset: str) -> GPT:
 
 
 def serve(preset: str, dtype: str, slots: int, listener: socket.socket) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is terminated."""
     limits = Limits(slots=slots)
     model = random_model(preset)
     engine = build_engine(model, slots, dtype=dtype)
@@ -64,7 +64,7 @@ def serve(preset: str, dtype: str, slots: int, listener: socket.socket) -> None:
 
 
 def without_server(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> float:
-    """Tokens a second of so many texts together."""
+    """Total tokens per second of a batch of completions."""
     model = random_model(preset)
     tokenizer = EndlessTokenizer(model.config.vocab_size)
     generator = build_generator(model, tokenizer, dtype=dtype, batch_size=texts)
@@ -76,7 +76,7 @@ def without_server(preset: str, dtype: str, texts: int, tokens: int, top_k: int)
 
 
 async def crowd(port: int, clients: int, tokens: int, top_k: int) -> tuple[float, float]:
-    """Tokens a second of all clients together, and the median seconds to the first event."""
+    """Total tokens per second of all clients, and the median seconds to the first event."""
 
     async def ask(seed: int) -> tuple[int, float]:
         fields = {"prompt": PROMPT, "max_tokens": tokens, "seed": seed, "top_k": top_k}
@@ -102,7 +102,7 @@ async def crowd(port: int, clients: int, tokens: int, top_k: int) -> tuple[float
 
 
 class Timed:
-    """An engine that adds up the seconds its calls take."""
+    """An engine that sums the seconds of its calls."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -125,7 +125,7 @@ class Timed:
 
 
 def parts(preset: str, dtype: str, texts: int, tokens: int, top_k: int) -> dict[str, float]:
-    """Microseconds of a step with so many texts, by part."""
+    """Microseconds of a step for a number of sequences, by part."""
     model = random_model(preset)
     tokenizer = EndlessTokenizer(model.config.vocab_size)
     timed = Timed(build_engine(model, texts, dtype=dtype))
@@ -177,7 +177,7 @@ def main() -> None:
     rounds: dict[int, list[tuple[float, float, float]]] = {n: [] for n in chosen.clients}
     with listen("127.0.0.1", 0, with_key=False) as listener:
         port = listener.getsockname()[1]
-        # Not forked: PyTorch's threads do not come along.
+        # Not forked: PyTorch's threads do not survive a fork.
         server = multiprocessing.get_context("spawn").Process(
             target=serve,
             args=(chosen.preset, chosen.dtype, max(chosen.clients), listener),

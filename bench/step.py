@@ -1,12 +1,12 @@
-"""A whole optimizer step of a preset, beside nanoGPT's model of the same layers, in one run.
+"""A whole optimizer step of a preset, compared with nanoGPT's model of the same layers.
 
     python bench/step.py --nanogpt ~/nanoGPT [--preset gpt2] [--rounds 3] [--steps 3] [--json]
 
-Ours: the preset as it is, with its own vocabulary, number format and optimizer. Theirs: nanoGPT's
-`model.py` from a checkout, with the same layers, heads, width and context, its own 50,257-row
-vocabulary, float32 (nanoGPT switches autocast off on a CPU), its own AdamW and clipping. Both see
-random ids, in micro-batches of the same number of tokens. Each measurement is a process of its own,
-so that its peak memory is its own; the two take turns, and the ratio is that of the medians.
+Ours: the unchanged preset, with its own vocabulary, dtype and optimizer. Theirs: nanoGPT's
+`model.py` from a checkout, with the same layers, heads, width and context, its own vocabulary of
+50,257 tokens, float32 (nanoGPT disables autocast on a CPU), its own AdamW and clipping. Both train
+on random ids, in micro-batches of the same number of tokens. Each measurement is a separate
+process, so that its peak memory is separate; the two alternate, and the ratio is of the medians.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NANOGPT_VOCABULARY = 50257
 
 
 def our_step(preset: str, batch_size: int) -> tuple[Callable[[], object], int]:
-    """A function that makes one step of ours, and the tokens of a step."""
+    """A function that performs one step of ours, and the tokens per step."""
     import torch
 
     from slm.hardware.devices import resolve_dtype
@@ -79,7 +79,7 @@ def nanogpt_step(checkout: Path, preset: str, batch_size: int) -> tuple[Callable
 
 
 def measure_here(args: argparse.Namespace) -> dict[str, float]:
-    """Make one step to warm up, then `--steps` steps; the figures of this process."""
+    """Perform a warm-up step, then `--steps` steps; returns the figures of this process."""
     if args.worker == "ours":
         step, n_tokens = our_step(args.preset, args.batch_size)
     else:
@@ -93,7 +93,7 @@ def measure_here(args: argparse.Namespace) -> dict[str, float]:
 
 
 def measure_apart(args: argparse.Namespace, worker: str) -> dict[str, float]:
-    """The same in a process of its own."""
+    """The same in a separate process."""
     command = [sys.executable, __file__, "--worker", worker, "--preset", args.preset]
     command += ["--batch-size", str(args.batch_size), "--steps", str(args.steps)]
     if args.nanogpt is not None:
@@ -107,8 +107,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT")
     parser.add_argument("--preset", default="gpt2")
-    parser.add_argument("--batch-size", type=int, default=16, help="sequences of a step")
-    parser.add_argument("--steps", type=int, default=3, help="measured steps of a round")
+    parser.add_argument("--batch-size", type=int, default=16, help="sequences per step")
+    parser.add_argument("--steps", type=int, default=3, help="measured steps per round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--worker", choices=["ours", "nanogpt"], help=argparse.SUPPRESS)

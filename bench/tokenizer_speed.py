@@ -1,10 +1,10 @@
-"""Text to token ids: megabytes a second of every kind of tokenizer, beside its peers in one run.
+"""Text to token ids: megabytes per second of every tokenizer, compared with other libraries.
 
     python bench/tokenizer_speed.py [--source FILE] [--megabytes N] [--rounds N] [--json]
 
-The text is a file whose documents are separated by <|endoftext|>, or the built-in corpus. Every
-encoder gets the same documents, in turn, round after round; the best round of each counts. Peers
-encode with the same vocabulary and give the same ids, which is checked: `tiktoken`'s batch call for
+The text is a file whose documents are separated by <|endoftext|>, or the built-in corpus. The
+encoders alternate on the same documents for several rounds; the best round of each counts. The
+other libraries use the same vocabulary and must produce the same ids: `tiktoken`'s batch call for
 GPT-2, Hugging Face `tokenizers` for the trained BPE.
 """
 
@@ -36,7 +36,7 @@ Encode = Callable[[], Sequence[Any]]
 
 
 def read_documents(source: Path | None, megabytes: float) -> list[str]:
-    """Documents that together have at most this many megabytes of UTF-8."""
+    """Documents with at most this many megabytes of UTF-8 in total."""
     if source is None:
         texts = (story.text for story in generate_stories())
     else:
@@ -52,7 +52,7 @@ def read_documents(source: Path | None, megabytes: float) -> list[str]:
 
 
 def tiktoken_peer(tokenizer: BytePairTokenizer, documents: list[str]) -> Encode:
-    """tiktoken's own batch call on the same vocabulary."""
+    """tiktoken's batch call with the same vocabulary."""
     encoding = tiktoken.Encoding(
         "peer",
         pat_str=GPT2_PATTERN,
@@ -63,7 +63,7 @@ def tiktoken_peer(tokenizer: BytePairTokenizer, documents: list[str]) -> Encode:
 
 
 def hugging_face_peer(tokenizer: BytePairTokenizer, documents: list[str]) -> Encode:
-    """The tokenizers library on the same vocabulary and merges."""
+    """The tokenizers library with the same vocabulary and merges."""
     symbol_of = {byte: symbol for symbol, byte in byte_symbols().items()}
 
     def spelt(token: bytes) -> str:
@@ -80,7 +80,7 @@ def hugging_face_peer(tokenizer: BytePairTokenizer, documents: list[str]) -> Enc
 
 
 def best_seconds(encoders: dict[str, Encode], rounds: int) -> dict[str, float]:
-    """The fastest round of each encoder; they take turns, so that noise hits all alike."""
+    """The fastest round of each encoder; they alternate, so that noise affects all equally."""
     best = dict.fromkeys(encoders, float("inf"))
     for _ in range(rounds):
         for name, encode in encoders.items():
@@ -91,7 +91,7 @@ def best_seconds(encoders: dict[str, Encode], rounds: int) -> dict[str, float]:
 
 
 def same_ids(ours: Encode, theirs: Encode) -> bool:
-    """Whether two encoders agree on every document."""
+    """Whether two encoders produce the same ids for every document."""
     return all(np.array_equal(a, b) for a, b in zip(ours(), theirs(), strict=True))
 
 
@@ -155,7 +155,7 @@ def main() -> int:
             ids = "same ids" if peer["same_ids"] else "OTHER ids"
             notes = f"   ours is {peer['times_faster_than_peer']} times as fast, {ids}"
         elif name in result["build_seconds"]:
-            notes = f"   made in {result['build_seconds'][name]} s"
+            notes = f"   built in {result['build_seconds'][name]} s"
         print(f"{name:<26}{speed:>9.2f} MB/s{notes}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Casting: the people, animals, things and places that a story begins with."""
+"""Casting: the people, animals, things and places at the start of a story."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _MANNERS: dict[str, tuple[str, ...]] = {
     "!": ("", "", "", "with a big smile", "at once", "brightly"),
     ".": ("", "", "", "with a smile", "softly", "kindly", "in a warm voice", "with a nod"),
 }
-# somebody is called something already
+# the listener is already addressed
 _CALLED = re.compile(
     r"\b(?:my (?:dears?|brave)|dear|sweetheart|darling|little one|friends?|everyone|children)\b"
 )

@@ -1,7 +1,7 @@
-"""Seeded chance that rolls the same on every platform and Python version.
+"""Seeded randomness that is identical on every platform and Python version.
 
-Only `random.Random(int).random()` is used: the one stream Python promises never to change.
-Everything else (choices, samples, shuffles) is built here on top of it.
+Only `random.Random(int).random()` is used: the only stream that Python promises not to
+change. Choices, samples and shuffles are built on top of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a story is about, as data: the ground truth for questions about its text."""
+"""The facts of a story, as data: the ground truth for questions about its text."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""Surface rules of written English that need no meaning: a/an, capitals, pronouns, possessives."""
+"""Surface rules of written English that do not depend on meaning: a/an, capitals, pronouns."""
 
 from __future__ import annotations
 
 import re
 
-# the gap behind the article `a` where a vowel sound follows
+# the gap after the article `a` before a vowel sound
 _BEFORE_VOWEL = re.compile(
     r"(?<=\b[Aa]) (?=(?:[aeioAEIO]|u(?!ni|se)|hour|honest)(?<!one)(?!one\b|once\b|eu))"
 )
-# behind a mark; also behind `."`, for a comma ends a statement that its tag follows
+# after a mark; also after `."`, since a comma ends a statement before its tag
 _SENTENCE_START = re.compile(r'(?:(?<=[.!?] )|(?<=\." ))[a-z]')
 
 PRONOUNS: dict[str, dict[str, str]] = {

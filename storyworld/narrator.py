@@ -1,4 +1,4 @@
-"""The narrator: says patterns aloud, in sentences and paragraphs, and keeps pronouns clear."""
+"""The narrator: renders patterns as sentences and paragraphs, and keeps pronouns unambiguous."""
 
 from __future__ import annotations
 

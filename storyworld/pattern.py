@@ -2,12 +2,12 @@
 
 A pattern is plain English with three marks:
 
-    [a|b|c]      one of several wordings, nested as deep as you like (a wording may be empty)
-    {A} {X.a}    somebody or something in the cast, in a given form (see `referents.py`)
-    <bank>       a wording from a named bank of `phrases.py`; `<bank A B>` hands it the cast
-                 members its own patterns call {1} and {2}
+    [a|b|c]      one of several wordings, nested to any depth (a wording may be empty)
+    {A} {X.a}    a member of the cast, in a given form (see `referents.py`)
+    <bank>       a wording from a named bank of `phrases.py`; `<bank A B>` passes it the cast
+                 members that its patterns call {1} and {2}
 
-Compiling turns a pattern into a tuple of parts: strings, and functions from the teller to a string.
+Compiling turns a pattern into a tuple of strings and of functions from the narrator to a string.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Everything a pattern can mention, and how it is put into words.
+"""Everything that a pattern can mention, and its wordings.
 
 Forms of a character: `{A}` subject, `{A.o}` object, `{A.s}` possessive: a name, or a pronoun where
-nobody can be mistaken; `{A.he} {A.him} {A.his} {A.self}`: the pronoun wherever it is clear, else
+it is unambiguous; `{A.he} {A.him} {A.his} {A.self}`: the pronoun where it is clear, otherwise
 the name; `{A.name}`, `{A.a}` (a little fox), `{A.intro}` (a little fox called Rusty), `{A.kind}`;
 any other form is a word of the character's own kind: `{A.walked}`, `{A.hands}`, `{A.home}`.
 Forms of a thing: `{X}` the kite, `{X.a}` a big red kite, `{X.n}` kite, `{X.fn}` big red kite,

@@ -11,7 +11,7 @@ from storyworld.plots import plots
 from storyworld.tale import Tale
 
 CORPUS_VERSION = 3
-"""Grows with every change to the stories, so that prepared data of older ones are made anew."""
+"""Increases with every change to the stories, so that older data are prepared again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A tale in the making: what happens changes the world and is told, and the facts are kept."""
+"""A tale in progress: events change the world, are narrated, and are recorded as facts."""
 
 from __future__ import annotations
 

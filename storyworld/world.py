@@ -1,7 +1,7 @@
-"""The simulated world: where everybody is, who holds what, the weather, the hour, the feelings.
+"""The simulated world: locations, possessions, weather, time of day and feelings.
 
-Every change goes through a method that first checks that it is possible, so a plot that lets
-somebody give away what is not theirs to give fails at once, and no such story is ever told.
+Every change goes through a method that first checks that it is possible, so a plot in which
+a character gives away something that it does not have fails at once.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class EndlessTokenizer:
 
 @dataclass(frozen=True)
 class Speed:
-    """Speed of one sequence alone and of several together."""
+    """Speed of a single sequence and of a batch."""
 
     tokens_per_second: float
     """Of one sequence."""
@@ -101,10 +101,10 @@ def measure_generation(
 
     Args:
         config: the model shape.
-        dtype: as in `build_generator`.
-        streams: sequences that run together.
+        dtype: see `build_generator`.
+        streams: number of sequences in the batch.
         new_tokens: length of each sequence; None: the rest of the context.
-        log: as in `build_generator`.
+        log: see `build_generator`.
     """
     generator = random_generator(config, dtype=dtype, batch_size=streams, log=log)
     length = new_tokens or max(1, config.block_size - PROMPT_TOKENS - 1)

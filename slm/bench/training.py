@@ -47,7 +47,7 @@ SLOW_MATMUL_SECONDS = 0.1
 """No larger matrices are tried once a multiplication takes this long: where bfloat16 is emulated,
 the largest would take 20 s."""
 MEMORY_BYTES = 1 << 28
-"""Read to time the memory; larger than any cache."""
+"""Size of the memory benchmark; larger than any cache."""
 
 MicroBatches = list[tuple[Tensor, Tensor]]
 
@@ -80,7 +80,7 @@ def measure_training(
             `seconds_by_part`.
 
     Raises:
-        ConfigError: the machine has not enough memory.
+        ConfigError: the machine does not have enough memory.
         DeviceError: the device is not available.
         DataError: the data cannot be read.
     """

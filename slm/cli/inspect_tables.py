@@ -1,4 +1,4 @@
-"""The tables of `slm inspect`; every value that a color shows is also printed as a number."""
+"""The tables of `slm inspect`; every value shown by a color is also printed as a number."""
 
 from __future__ import annotations
 

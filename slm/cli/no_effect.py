@@ -1,6 +1,6 @@
-"""Flags and settings without effect: none is ignored silently.
+"""Reports flags and settings without effect; none is ignored silently.
 
-A flag that belongs to another mode of its command is refused. A flag that has no effect because of
+A flag that belongs to another mode of its command is rejected. A flag that has no effect because of
 another one is reported in a note.
 """
 
@@ -20,7 +20,7 @@ from slm.runs.settings import idle_settings, no_effect
 
 
 def given(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """The flags of these parameters that are on the command line."""
+    """The flags of these parameters on the command line."""
     flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
     found = []
     for name in names:
@@ -31,7 +31,7 @@ def given(context: typer.Context, names: Iterable[str]) -> list[str]:
 
 
 def refuse_idle(context: typer.Context, names: Iterable[str], reason: str) -> None:
-    """Refuse flags that have no effect.
+    """Reject flags that have no effect.
 
     Args:
         context: the command's context.
@@ -51,7 +51,7 @@ def note_idle(context: typer.Context, names: Iterable[str], reason: str) -> None
 
 
 def say_idle(words: Iterable[str], reason: str) -> None:
-    """Report words on the command line that have no effect."""
+    """Report arguments on the command line that have no effect."""
     words = list(words)
     if words:
         note(no_effect(words, reason))
@@ -74,6 +74,6 @@ def note_old_names(assignments: Iterable[str]) -> None:
 
 
 def note_idle_settings(settings: RunConfig, words: Mapping[str, str]) -> None:
-    """Report words on the command line that have no effect because of other settings."""
+    """Report arguments on the command line that have no effect because of other settings."""
     for word, reason in idle_settings(settings, words):
         say_idle([word], reason)

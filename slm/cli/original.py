@@ -109,7 +109,7 @@ def train(
     changes = assignments(settings, more_settings)
     words = command_line_words(flags, changes)
     if no_train:
-        note_idle(context, ["resume", "steps", "minutes"], "--no-train makes no step")
+        note_idle(context, ["resume", "steps", "minutes"], "--no-train does not train")
         chosen = _new_run(preset, flags, changes)
         _tell_stories(_set_up(chosen, words, force_reload=force_reload))
         return
@@ -143,14 +143,14 @@ def train(
             if process.is_main:
                 command = ("python", _script(), "--output-dir", result.out_dir)
                 say_if_finished_before(result, chosen.train, *command)
-            if process.is_main or trainer.is_sharded:  # by all processes together
+            if process.is_main or trainer.is_sharded:  # a collective operation
                 model_path = trainer.out_dir / MODEL_FILE
                 trainer.load_best_model(model_path if model_path.is_file() else trainer.out_dir)
                 _tell_stories(trainer)
 
 
 def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunConfig:
-    """The settings of a new run, or of what is set up without one."""
+    """The settings of a new run, or of generation without training."""
     chosen = from_preset(preset or DEFAULT_PRESET, None, flags, changes)
     for name, (place, flag) in DEFAULT_PLACES.items():
         if name not in chosen.origins:
@@ -159,14 +159,14 @@ def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunCon
 
 
 def _script() -> str:
-    """The script as it was called."""
+    """The name of the script."""
     return sys.argv[0] if Path(sys.argv[0]).name == SCRIPT else SCRIPT
 
 
 def _with_its_data(settings: RunConfig) -> RunConfig:
-    """Sign the data of a preset that the user named as the user's own choice.
+    """Mark the data of a preset that the user named as the user's own choice.
 
-    So other data that are in the data directory already are not taken in their place.
+    Then other data in the data directory are not used instead.
     """
     values = {
         name: settings.value_of(name)
@@ -177,12 +177,12 @@ def _with_its_data(settings: RunConfig) -> RunConfig:
 
 
 def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool) -> RunTrainer:
-    """Everything but the training: the data, and the saved model, or else an untrained one.
+    """The data, and the saved model or an untrained one, without training.
 
     Args:
-        settings: of the run that would be made.
-        words: settings of the command line, and how each is given there.
-        force_reload: fetch and tokenize again.
+        settings: of the run without --no-train.
+        words: settings on the command line, and the flag of each.
+        force_reload: download and tokenize again.
     """
     from slm.interop.model_file import MODEL_FILE, load_model_file
     from slm.runs.data import fit_vocabulary, obtain_data, others_than_named
@@ -226,7 +226,7 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
 
 
 def _trainer_of(settings: RunConfig) -> RunTrainer:
-    """A trainer that makes no step, in this process alone."""
+    """A trainer for generation only, in a single process."""
     from slm.hardware.devices import resolve_device
     from slm.runs.final import finalize
     from slm.runs.launch import build_trainer

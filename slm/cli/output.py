@@ -1,4 +1,4 @@
-"""What people and programs read: results on stdout, comments and progress on stderr."""
+"""Output streams: results on stdout, comments and progress on stderr."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def prepare_streams() -> None:
-    """Let nothing end the program that is wrong with its standard streams.
+    """Make the program robust against closed or limited standard streams.
 
-    A stream that the parent process has closed becomes an empty one: the next file to be opened
-    would get its descriptor, and what is written to the stream would end up in that file.
-    Characters that a console cannot show are replaced.
+    A stream that the parent process has closed is opened as the null device: otherwise the next
+    file would get its descriptor, and output to the stream would end up in that file. Characters
+    that the console cannot encode are replaced.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest one that is free
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest free one
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -31,7 +31,7 @@ def prepare_streams() -> None:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """The result as one JSON object on stdout; numbers that are not finite become null."""
+    """The result as one JSON object on stdout; non-finite numbers become null."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     print(json.dumps(_finite(data), indent=2, ensure_ascii=not is_utf8, allow_nan=False))
 
@@ -47,7 +47,7 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(rows: Iterable[tuple[str, ...]], *, indent: str = "") -> None:
-    """Rows of equal length in aligned columns on stdout."""
+    """Print rows of equal length in aligned columns on stdout."""
     rows = list(rows)
     if not rows:
         return

@@ -60,7 +60,7 @@ def _print_list(*, as_json: bool) -> None:
 def _print_preset(name: str, *, as_json: bool) -> None:
     from slm.presets import preset_table
 
-    table = preset_table(name)  # refuses unknown names
+    table = preset_table(name)  # raises for unknown names
     if as_json:
         print_json({"name": name, **table})
     else:

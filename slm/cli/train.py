@@ -113,7 +113,7 @@ def train(
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
     if plan_only:
-        # With torchrun every process would find another plan.
+        # With torchrun every process would make another plan.
         is_open = preset is None and config is None and Process.from_environment().world_size == 1
         name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
         chosen = new_run(preset, config, flags, changes, name=name)
@@ -122,7 +122,7 @@ def train(
                 "--plan needs --minutes, and neither --preset, --config nor --resume",
                 hint="for example: slm train --minutes 10 --source builtin --plan",
             )
-        refuse_idle(context, ["fresh", "stop_after"], "--plan stops before there is a run")
+        refuse_idle(context, ["fresh", "stop_after"], "--plan does not start a run")
         refuse_beside_prepared(chosen, command_line_words(flags, changes))
         _print_plan(chosen, minutes, as_json=as_json, began_at=context.obj)
         return
@@ -183,9 +183,9 @@ def say_if_finished_before(
     """Report that a resumed run was already finished, and how to train it longer.
 
     Args:
-        result: of resuming it.
-        config: with which it was resumed.
-        command: resumes it, without the length.
+        result: of the resumed run.
+        config: the training settings of the resumed run.
+        command: the command that resumes it, without the length.
     """
     finished = finished_before(result, config)
     if finished is None:

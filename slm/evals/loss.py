@@ -30,7 +30,7 @@ CHUNK_CHARS = 1 << 20
 CHUNK_IDS = 1 << 18
 
 Progress = Callable[[int], None]
-"""Is called after each batch with the number of tokens scored so far."""
+"""Called after each batch with the number of tokens scored so far."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class EvalResult:
     perplexity: float
     """exp(loss)."""
     bits_per_byte: float
-    """All nats / ln 2 / bytes."""
+    """Total nats / ln 2 / bytes."""
     tokens: int
-    """Tokens scored: those of every story, and its end-of-text token if the data has it."""
+    """Scored tokens: those of every story, and its end-of-text token if the data has it."""
     bytes: int
     """UTF-8 bytes of the stories' text."""
     stories: int
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers by name."""
+        """The metrics by name."""
         return asdict(self)
 
 
@@ -74,18 +74,18 @@ def evaluate_ids(
 ) -> EvalResult:
     """Score every token of a stream of stories once, with the start of its story as context.
 
-    Stories longer than the context are scored by windows that overlap by half: see
-    `slm.evals.scoring`. Memory is bounded whatever the length of the stream or of a story.
+    Stories longer than the context are scored with windows that overlap by half: see
+    `slm.evals.scoring`. Memory is bounded for a stream or story of any length.
 
     Args:
-        model: put into evaluation mode and back.
-        pieces: stretches of ids in which `eot_id` ends each story.
+        model: set to evaluation mode, and restored afterwards.
+        pieces: consecutive ids in which `eot_id` ends each story.
         eot_id: the end-of-text token.
-        n_bytes: the UTF-8 bytes of all the text; asked once the stream has ended.
-        batch_tokens: positions in a batch.
-        autocast: sets the dtype of matrix multiplications; None: that of the weights.
-        scorer: computes instead of the model; None: the model.
-        on_progress: is called with the number of tokens scored so far.
+        n_bytes: the UTF-8 bytes of all the text; called when the stream has ended.
+        batch_tokens: positions per batch.
+        autocast: sets the dtype of matrix multiplications; None: the dtype of the weights.
+        scorer: computes the loss; None: the model.
+        on_progress: called with the number of tokens scored so far.
 
     Raises:
         DataError: there is no text to score.
@@ -96,7 +96,7 @@ def evaluate_ids(
     windows = story_windows(pieces, eot_id, model.config.block_size)
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
         for batch in batches(windows, batch_tokens):
-            total.nats += scorer.nats(batch)  # Python's floats have 64 bits
+            total.nats += scorer.nats(batch)  # a Python float has 64 bits
             total.tokens += sum(window.n_scored for window in batch)
             total.stories += sum(window.begins_story for window in batch)
             if on_progress is not None:
@@ -115,7 +115,7 @@ def _result(total: _Total, n_bytes: int) -> EvalResult:
     loss = total.nats / total.tokens
     return EvalResult(
         loss=loss,
-        perplexity=math.exp(min(loss, 700.0)),  # a float64 ends soon after exp(709)
+        perplexity=math.exp(min(loss, 700.0)),  # exp(710) overflows float64
         bits_per_byte=total.nats / math.log(2) / n_bytes,
         tokens=total.tokens,
         bytes=n_bytes,
@@ -145,7 +145,7 @@ def evaluate_split(
     Raises:
         DataError: other ids than the model's, a damaged file, or no text to score.
         TokenizerError: the tokenizer has more ids than the model.
-        CheckpointError: the loss is not a finite number.
+        CheckpointError: the loss is non-finite.
     """
     _check_vocabulary(model, tokenizer)
     made_with = directory.meta.tokenizer
@@ -179,17 +179,17 @@ def evaluate_pieces(
     scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
-    """Score text that comes as (text, whether the story ends there), as sources give it.
+    """Score text in document parts.
 
     Args:
         model, tokenizer: of the same training.
-        pieces: as `slm.data.documents.DocumentPart`.
+        pieces: see `slm.data.documents.DocumentPart`.
         batch_tokens, autocast, scorer, on_progress: see `evaluate_ids`.
 
     Raises:
         DataError: there is no text to score.
         TokenizerError: the text is not valid Unicode, or the tokenizer has more ids than the model.
-        CheckpointError: the loss is not a finite number.
+        CheckpointError: the loss is non-finite.
     """
     _check_vocabulary(model, tokenizer)
     encoder = _Encoder(tokenizer)
@@ -215,9 +215,9 @@ def evaluate_texts(
     scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
-    """Score whole stories, the end-of-text token behind each included.
+    """Score whole stories and the end-of-text token after each.
 
-    Args and errors are those of `evaluate_pieces`.
+    For arguments and errors, see `evaluate_pieces`.
     """
     return evaluate_pieces(
         model,
@@ -240,7 +240,7 @@ def _check_vocabulary(model: GPT, tokenizer: Tokenizer) -> None:
 
 
 class _Encoder:
-    """Turns pieces of text into pieces of ids, and counts the bytes on the way."""
+    """Encodes pieces of text, and counts their bytes."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer

@@ -1,10 +1,9 @@
-"""Cutting stories into windows and windows into batches, so that every token is scored once.
+"""Divides stories into windows and windows into batches, so that every token is scored once.
 
-Stories come as one stream of ids, in pieces of any size, in which an end-of-text token ends each
-story. What is scored is every token of a story after an end-of-text token as its start, and the
-end-of-text token behind it. A story that fits into the context is one window. A longer one is
-scored by windows that move on by half a context: each scores the half that is new and sees the
-half before it.
+Stories are one stream of ids, in pieces of any size, in which an end-of-text token ends each story.
+Every token of a story is scored, with an end-of-text token as its start, and so is the end-of-text
+token at its end. A story that fits into the context is one window. A longer one is scored with
+windows that advance by half a context: each scores its second half, and its first half is context.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from slm.model.loss import IGNORE_INDEX
 from slm.tokenizer.base import Ids
 
 BUCKET_BATCHES = 64
-"""Windows of about this many batches are collected and sorted by length, to need little padding."""
+"""Windows of about this many batches are collected and sorted by length, to reduce padding."""
 
 
 class Window(NamedTuple):
-    """A stretch of a story that the model sees at once.
+    """A part of a story that the model processes at once.
 
     Attributes:
-        ids: [T + 1]: what the model sees, ids[:-1], and what it should predict, ids[1:].
-        n_context: how many of the first predictions an earlier window has scored already.
+        ids: [T + 1]: the inputs ids[:-1] and the targets ids[1:].
+        n_context: number of leading targets that an earlier window has already scored.
         begins_story: whether this is its story's first window.
     """
 
@@ -44,7 +43,7 @@ class Window(NamedTuple):
 
 
 class _StoryCutter:
-    """Takes one story in pieces and gives its windows, holding little more than a piece."""
+    """Turns the pieces of a story into windows, and keeps little more than a piece."""
 
     def __init__(self, block_size: int, bos_id: int) -> None:
         self.block_size = block_size
@@ -54,17 +53,17 @@ class _StoryCutter:
 
     def _begin(self) -> None:
         self._held: Ids = np.array([self.bos_id], dtype=np.uint32)
-        self._n_scored = 0  # of the held ids, the first not counted
+        self._n_scored = 0  # of the kept ids, without the first
         self._first = True
 
     def add(self, piece: TokenArray) -> Iterator[Window]:
-        """The windows that are certain once these ids are known."""
+        """Add ids; returns the windows that are complete."""
         self._held = np.concatenate((self._held, piece), dtype=np.uint32)
         while len(self._held) - 1 - self._n_scored > self._most_at_once:
             yield self._window(self._most_at_once)
 
     def end(self) -> Iterator[Window]:
-        """The last window, which sees as much before it as the context holds; then a new story."""
+        """The last window, with as much context as fits; starts a new story."""
         n_left = len(self._held) - 1 - self._n_scored
         if n_left:
             yield self._window(n_left)
@@ -85,11 +84,11 @@ class _StoryCutter:
 def story_windows(
     pieces: Iterable[TokenArray], eot_id: int, block_size: int, *, bos_id: int | None = None
 ) -> Iterator[Window]:
-    """Cut a stream of stories into windows of at most `block_size` predictions.
+    """Divide a stream of stories into windows of at most `block_size` predictions.
 
     Args:
-        pieces: stretches of ids; an `eot_id` ends a story, and the stream's end does too, where
-            then no end-of-text token is scored.
+        pieces: consecutive ids; an `eot_id` ends a story. So does the end of the stream, and then
+            no end-of-text token is scored.
         eot_id: the end-of-text token.
         block_size: the model's context length.
         bos_id: the token that begins each story; None: the end-of-text token.
@@ -107,9 +106,9 @@ def story_windows(
 
 
 def batches(windows: Iterable[Window], batch_tokens: int) -> Iterator[list[Window]]:
-    """Group windows of like length, with at most `batch_tokens` places but at least one window.
+    """Group windows of similar length, with at most `batch_tokens` positions or one window.
 
-    The windows come back in another order. Memory holds those of `BUCKET_BATCHES` batches.
+    The order of the windows changes. Memory holds the windows of `BUCKET_BATCHES` batches.
     """
     bucket: list[Window] = []
     n_tokens = 0
@@ -135,9 +134,9 @@ def _cut_bucket(bucket: list[Window], batch_tokens: int) -> Iterator[list[Window
 
 
 def to_tensors(batch: Sequence[Window]) -> tuple[Tensor, Tensor]:
-    """What the model sees and should predict, padded on the right: two [B, T] of int64.
+    """Inputs and targets, padded on the right: two tensors of int64 [B, T].
 
-    Padding and what was scored before have the target `IGNORE_INDEX`.
+    Padding and positions that were scored before have the target `IGNORE_INDEX`.
     """
     longest = max(len(window.ids) for window in batch) - 1
     inputs = np.zeros((len(batch), longest), dtype=np.int64)

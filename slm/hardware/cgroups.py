@@ -1,9 +1,9 @@
-"""The limits of a container: how much CPU time and memory Linux lets this process use.
+"""Container limits: how much CPU time and memory Linux allows this process.
 
-A control group (cgroup) limits all processes in it, and is limited by every group around it: the
-tightest limit counts. Version 1 has a hierarchy for each resource, version 2 one for all, and a
-system may mount both. A container often sees only a part of a hierarchy, mounted as if it were the
-whole, so what is mounted where is read from `mountinfo`. See cgroups(7) and
+A control group (cgroup) limits all processes in it, and its parent groups limit it: the tightest
+limit counts. Version 1 has one hierarchy per resource, version 2 has one in all, and a system may
+mount both. A container often sees only a part of a hierarchy, mounted as if it were complete, so
+the mount points are read from `mountinfo`. See cgroups(7) and
 https://docs.kernel.org/admin-guide/cgroup-v2.html.
 """
 
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 DEFAULT_PERIOD = 100_000
-"""Microseconds over which a quota is counted, where a file names none."""
+"""Default period of a quota in microseconds."""
 LARGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the control groups of a process allow; None: as much as there is."""
+    """Limits by the control groups of a process; None: unlimited."""
 
     cpus: float | None = None
     """CPU seconds per second."""
@@ -30,13 +30,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Mount:
-    """A hierarchy of groups, as far as it can be seen."""
+    """The visible part of a hierarchy of groups."""
 
     version: int
     controllers: frozenset[str]
-    """Of version 1; empty: that of version 2."""
+    """Of a version 1 hierarchy; empty for version 2."""
     root: PurePosixPath
-    """The group that is at the mount point."""
+    """The group at the mount point."""
     point: Path
 
 
@@ -44,7 +44,7 @@ def cgroup_limits(root: Path = Path("/")) -> Limits:
     """The tightest limits of the groups that this process is in.
 
     Args:
-        root: of the file system; what cannot be read or understood there limits nothing.
+        root: of the file system; files that cannot be read or parsed are ignored.
     """
     paths = _paths_by_controller(_read(root / "proc/self/cgroup"))
     cpus: list[float] = []
@@ -65,7 +65,7 @@ def cgroup_limits(root: Path = Path("/")) -> Limits:
 
 
 def _read(path: Path) -> str:
-    """The text of a small file; empty where there is none that can be read."""
+    """The text of a small file; empty if it cannot be read."""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             return stream.read(LARGEST_FILE).strip()
@@ -74,7 +74,7 @@ def _read(path: Path) -> str:
 
 
 def _paths_by_controller(text: str) -> dict[str, PurePosixPath]:
-    """Where the process is in the hierarchy of each controller; that of version 2 is named ''.
+    """The process's path in the hierarchy of each controller; '' is version 2.
 
     Lines are `number:controller,controller:path`.
     """
@@ -108,15 +108,15 @@ def _mounts(text: str, root: Path) -> Iterator[_Mount]:
 
 
 def _unescaped(name: str) -> str:
-    r"""A path of `mountinfo`, where blanks and backslashes are written `\040`."""
+    r"""A path of `mountinfo`, with its octal escapes (`\040`) decoded."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)
 
 
 def _groups(mount: _Mount, paths: dict[str, PurePosixPath]) -> Iterator[Path]:
-    """Folders of the process's groups in a hierarchy, from the mount point down to its own.
+    """Folders of the process's groups in a hierarchy, from the mount point to its own group.
 
-    Where the process is not below the group that is mounted, as in a container that is told its
-    path outside, the mount point itself is its group.
+    If the process is not below the mounted group, for example in a container that sees its path on
+    the host, its group is the mount point.
     """
     names = mount.controllers or {""}
     for path in {paths[name] for name in names if name in paths}:
@@ -131,7 +131,7 @@ def _groups(mount: _Mount, paths: dict[str, PurePosixPath]) -> Iterator[Path]:
 
 
 def _quota(quota: str, period: str) -> list[float]:
-    """CPUs by a quota and a period in microseconds; nothing where there is no limit."""
+    """CPUs from a quota and a period in microseconds; empty without a limit."""
     used, each = _number(quota), _number(period or str(DEFAULT_PERIOD))
     return [used / each] if used and each else []
 
@@ -142,5 +142,5 @@ def _bytes(text: str) -> list[int]:
 
 
 def _number(text: str) -> int | None:
-    """A number of these files; None: `max`, -1, or what is not a number."""
+    """A number in these files; None: `max`, -1, or an invalid value."""
     return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else None

@@ -59,7 +59,7 @@ GPU_SIGNS = (
     "/dev/kfd",  # AMD
     "/dev/dxg",  # the GPU of a Windows host
 )
-"""Files that exist on Linux with GPUs, or drivers of GPUs, that PyTorch might use."""
+"""Files of Linux systems with GPUs or GPU drivers that PyTorch might use."""
 
 
 def is_surely_cpu(name: str) -> bool:
@@ -205,7 +205,7 @@ def peak_memory_bytes(device: str) -> float:
     except ImportError:  # Windows
         return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # elsewhere it is in kilobytes
+    return peak if sys.platform == "darwin" else peak * 1024  # other systems report kilobytes
 
 
 def keep_freed_memory() -> bool:

@@ -62,7 +62,7 @@ def attention_patterns(
     """The attention weights of every head over the tokens of a text.
 
     Args:
-        model: put into evaluation mode and back.
+        model: set to evaluation mode, and restored afterwards.
         tokenizer: the model's.
         text: at most block_size - 1 tokens.
         layers: the layers that are wanted, from 0; None: all.

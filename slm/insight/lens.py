@@ -62,7 +62,7 @@ def logit_lens(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 5) ->
     """The model's guess after each layer, at each token.
 
     Args:
-        model: put into evaluation mode and back.
+        model: set to evaluation mode, and restored afterwards.
         tokenizer: the model's.
         text: at most block_size - 1 tokens.
         top: how many candidates each guess lists.

@@ -165,7 +165,7 @@ def next_token(
     """What may come after a text: `next_logits`, then `weigh_options`.
 
     Args:
-        model: put into evaluation mode and back.
+        model: set to evaluation mode, and restored afterwards.
         tokenizer: the model's.
         text: what is there already; may be empty.
         options: the filters; None: those of `GenerationOptions()`.

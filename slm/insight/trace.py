@@ -36,7 +36,7 @@ def trace(model: GPT, ids: Sequence[int], *, layers: Sequence[int] | None = None
     """Read a text and keep what the model does.
 
     Args:
-        model: put into evaluation mode and back.
+        model: set to evaluation mode, and restored afterwards.
         ids: at least one and at most block_size ids.
         layers: the layers, from 0, whose attention weights are kept; None: of all.
     """

@@ -109,7 +109,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], process: Process) -> N
 def in_step(
     batches: Iterable[tuple[Tensor, Tensor]], process: Process, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same number of batches in every process: a process without any more gets empty ones.
+    """The same number of batches in every process: a process that runs out gets empty ones.
 
     For models that all processes must call equally often. The empty batches have no targets.
     """

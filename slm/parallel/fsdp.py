@@ -1,12 +1,12 @@
-"""Models beyond one device's memory: each process keeps a share of every matrix.
+"""Sharded training: each process keeps a shard of every matrix.
 
-PyTorch's FSDP2 (`fully_shard`; Zhao et al. 2023, https://arxiv.org/abs/2304.11277) does it: the
-rows of a matrix are dealt out over the processes, brought together for the time that its block is
-computed, and its gradient is averaged into shares. Gradients and optimizer state are shares, too.
-Vectors (norms and biases) are small and stay whole everywhere, in float32; their gradients are
-averaged as those of an unsharded model.
+PyTorch's FSDP2 (`fully_shard`; Zhao et al. 2023, https://arxiv.org/abs/2304.11277) distributes the
+rows of a matrix over the processes, gathers them while its block is computed, and averages its
+gradient into shards (reduce-scatter). Gradients and optimizer state are sharded too. Vectors (norms
+and biases) are small and replicated in float32; their gradients are averaged as in an unsharded
+model.
 
-A sharded tensor is a `DTensor`: its shape is that of the whole. On disk everything is whole.
+A sharded tensor is a `DTensor`: its shape is that of the full tensor. Files contain full tensors.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from slm.parallel.processes import Process
 def place_model(
     model: GPT, device: str, *, sharding: Literal["off", "fsdp"], dtype: str, process: Process
 ) -> GPT:
-    """Move a model to the device, whole or this process's share of it; returns the same model.
+    """Move a model to the device, sharded if the settings say so; returns the same model.
 
-    A single process always has the whole. With several the main process's weights count.
+    A single process always has the full model. Several processes use the main process's weights.
 
     Raises:
         ConfigError: the processes are not connected yet.
@@ -43,7 +43,7 @@ def place_model(
             "sharding=fsdp needs connected processes before the model is placed",
             hint="make the trainer inside `with process_group(process, device)`",
         )
-    if dtype == "float16":  # each process would find a scale of its own for its gradients
+    if dtype == "float16":  # each process would choose its own gradient scale
         raise DeviceError(
             "sharding=fsdp cannot compute in float16", hint="set dtype=bfloat16 or dtype=float32"
         )
@@ -52,7 +52,7 @@ def place_model(
 
 
 def _shard(model: GPT, device: str, dtype: str, process: Process) -> None:
-    """Block by block, so that the device holds one whole block at a time."""
+    """Shard block by block, so that the device holds only one full block at a time."""
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
@@ -74,16 +74,16 @@ def _shard(model: GPT, device: str, dtype: str, process: Process) -> None:
     for module in rest:
         copy_from_main(module.to(device), process)
     fully_shard(model, mesh=mesh, ignored_params=vectors)
-    if not torch.distributed.get_backend().startswith("nccl"):  # gloo adds up, but knows no mean
+    if not torch.distributed.get_backend().startswith("nccl"):  # gloo has sum, but not mean
         for module in (model, *model.blocks):
             module.set_force_sum_reduction_for_comms(True)
 
 
-# -- shares and wholes ---------------------------------------------------------------------------
+# -- shards and full tensors -----------------------------------------------------------------------
 
 
 def local(tensor: Tensor) -> Tensor:
-    """This process's rows of a sharded tensor, not copied; another tensor as it is."""
+    """This process's rows of a sharded tensor, as a view; other tensors unchanged."""
     if not is_sharded(tensor):
         return tensor
     rows: Tensor = tensor.to_local()
@@ -91,10 +91,10 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def gathered(tensors: Mapping[str, Tensor], process: Process) -> dict[str, Tensor]:
-    """The whole of sharded tensors, one after the other, on the main process's CPU.
+    """Yield the full tensors of sharded ones, one at a time, on the main process's CPU.
 
-    All processes must call it. Tensors that are not sharded are passed on as they are; the others
-    get no more than these.
+    All processes must call it. Tensors that are not sharded are yielded unchanged; processes other
+    than the main one get only these.
     """
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -108,7 +108,7 @@ def gathered(tensors: Mapping[str, Tensor], process: Process) -> dict[str, Tenso
 
 
 def share_of(whole: Tensor, like: Tensor) -> Tensor:
-    """This process's share of a tensor that is whole in every process, sharded as `like` is."""
+    """This process's shard of a tensor that is full in every process, sharded like `like`."""
     from torch.distributed.tensor import distribute_tensor
 
     placed: Any = like
@@ -116,7 +116,7 @@ def share_of(whole: Tensor, like: Tensor) -> Tensor:
 
 
 def load_whole(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Put whole weights into a model; a sharded one keeps its share of them."""
+    """Load full weights into a model; a sharded model keeps its shards."""
     here = model.state_dict()
     model.load_state_dict(
         {
@@ -129,10 +129,10 @@ def load_whole(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 def shares_of_state(
     tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """The flat state of optimizers (see `slm.checkpoint.optimizer`) as their parameters have it.
+    """The flat state of optimizers (see `slm.checkpoint.optimizer`), sharded like the parameters.
 
     Args:
-        tensors: whole, named `<optimizer>.<parameter>.<key>`.
+        tensors: full tensors, named `<optimizer>.<parameter>.<key>`.
         parameters: by name.
     """
     shares: dict[str, Tensor] = {}
@@ -145,11 +145,11 @@ def shares_of_state(
     return shares
 
 
-# -- what needs more than a share ----------------------------------------------------------------
+# -- operations across shards ----------------------------------------------------------------
 
 
 def total_norm(gradients: Iterable[Tensor]) -> Tensor:
-    """Norm of all gradients together, the same in all processes."""
+    """Global norm of all gradients, the same in all processes."""
     norms = []
     for group in _apart(gradients):
         norm: Any = nn.utils.get_total_norm(group)
@@ -158,13 +158,13 @@ def total_norm(gradients: Iterable[Tensor]) -> Tensor:
 
 
 def clip_by_norm(parameters: Iterable[nn.Parameter], limit: float, norm: Tensor) -> None:
-    """Scale all gradients so that their norm, which is given, is no larger than a limit."""
+    """Scale all gradients so that their global norm, which is given, is at most a limit."""
     for group in _apart(parameters):
         nn.utils.clip_grads_with_norm_(group, limit, norm)
 
 
 def _apart(tensors: Iterable[Any]) -> list[list[Any]]:
-    """Sharded tensors and others, which no operation takes together; one list where all agree."""
+    """Separate sharded and other tensors, which cannot share an operation; omit an empty list."""
     groups: dict[bool, list[Any]] = {}
     for tensor in tensors:
         groups.setdefault(is_sharded(tensor), []).append(tensor)
@@ -172,13 +172,13 @@ def _apart(tensors: Iterable[Any]) -> list[list[Any]]:
 
 
 def on_whole_matrices(function: Callable[[Tensor], Tensor], shares: Tensor, like: Tensor) -> Tensor:
-    """Apply a function of whole matrices to matrices of which each process may have a share.
+    """Apply a function of full matrices to matrices that may be sharded.
 
-    The matrices are dealt out: every process gets the whole of some, applies the function to them,
-    and gives the rows back. So work and memory are shared, too.
+    Each process gathers some of the full matrices, applies the function to them, and sends the rows
+    back. So work and memory are distributed too.
 
     Args:
-        function: [any number, rows, columns] -> the same shape, each matrix for itself.
+        function: [any number, rows, columns] -> the same shape, one matrix at a time.
         shares: [N, rows of this process, columns].
         like: one of the N parameters.
 
@@ -203,14 +203,14 @@ def on_whole_matrices(function: Callable[[Tensor], Tensor], shares: Tensor, like
 
 
 def _exchanged(parts: Tensor) -> Tensor:
-    """Send the k-th of equal parts to process k, and get the parts that are for this one."""
+    """Send the k-th of equal parts to process k; returns the parts for this process."""
     received = torch.empty_like(parts)
     torch.distributed.all_to_all_single(received, parts)
     return received
 
 
 class FsdpSharding:
-    """What an optimizer needs to know of sharded parameters; see `slm.training.optim.Sharding`."""
+    """Operations of an optimizer on sharded parameters; see `slm.training.optim.Sharding`."""
 
     def local(self, tensor: Tensor) -> Tensor:
         """See `local`."""

@@ -18,7 +18,7 @@ from slm.hardware.devices import resolve_device
 class Process:
     """This process among the processes of a run.
 
-    `rank` is its number among all processes, `local_rank` among those of this machine.
+    `rank` is its index among all processes, `local_rank` among those of this machine.
     """
 
     rank: int = 0

@@ -27,7 +27,7 @@ def plan_run(settings: RunConfig, minutes: float, *, owns_process: bool = False)
     """Choose the settings that the user left open, for a run of this length on this machine.
 
     Args:
-        settings: of a preset with the user's own.
+        settings: of a preset, with the user's settings over them.
         minutes: from the command's start to its end.
         owns_process: see `slm.runs.run_trainer.RunTrainer`.
 
@@ -51,7 +51,7 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSi
     else:
         text = text_of(settings.data)
         settings = with_vocabulary(settings, minutes, text)
-        # Without a limit the plan chooses the number of stories, so their place is unknown here.
+        # Without a limit the plan chooses the number of stories, so it is unknown here.
         is_placed = text.n_bytes is not None or "data.data_dir" in settings.origins
         ready = ready_data(place_data(settings)) if is_placed else None
         if ready is None:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from slm.planning.plan import Plan
 
 A_LONG_RUN = 12 * 3600.0
-"""Seconds; the end of a longer one is given with its date."""
+"""In seconds; the end of a longer run is printed with its date."""
 
 
 def plan_lines(plan: Plan, *, seconds_used: float = 0.0) -> list[str]:
-    """A plan as aligned lines, its warnings after them.
+    """A plan as aligned lines, followed by its warnings.
 
     Args:
-        plan: what will be.
-        seconds_used: of its minutes, so far.
+        plan: the plan.
+        seconds_used: seconds of its minutes that have passed.
     """
     rows = plan_rows(plan, seconds_used=seconds_used)
     width = max(len(name) for name, _ in rows)
@@ -31,11 +31,11 @@ def plan_lines(plan: Plan, *, seconds_used: float = 0.0) -> list[str]:
 
 
 def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
-    """A plan as rows of (what, how much).
+    """A plan as rows of (name, value).
 
     Args:
-        plan: what will be.
-        seconds_used: of its minutes, so far.
+        plan: the plan.
+        seconds_used: seconds of its minutes that have passed.
     """
     model, config = plan.settings.model, plan.settings.train
     seconds_left = 60.0 * plan.minutes - seconds_used
@@ -45,7 +45,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     tokens = counted(model.block_size, "token")
     return [
         ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
-        ("machine", f"{plan.speed:.2f} times as fast as that of the law"),
+        ("machine", f"{plan.speed:.2f} times the speed of the reference machine"),
         (
             "model",
             f"{parameters(plan.parameters)}: {counted(model.n_layer, 'layer')} of "
@@ -64,4 +64,4 @@ def _of_how_much(plan: Plan) -> str:
     data = plan.settings.data
     if plan.settings.origin_of("data.limit").kind is OriginKind.PLAN:
         return f", from the first {counted(data.limit or 0, 'story')} of {data.source}"
-    return "" if plan.epochs is None else f", {plan.epochs:,.1f} times all there is"
+    return "" if plan.epochs is None else f", {plan.epochs:,.1f} epochs"

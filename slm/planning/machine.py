@@ -1,6 +1,6 @@
-"""Training speed of this machine, measured in a few seconds, relative to that of the scaling law.
+"""Training speed of this machine, measured in a few seconds, relative to the reference machine.
 
-The machine of the law is described in docs/explanation/scaling-law.md.
+The reference machine of the scaling law is described in docs/explanation/scaling-law.md.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128"
 PROBE_ROWS = 32
 WARM_UP_STEPS, STEPS = 2, 5
 ENOUGH_SECONDS = 1.5
-"""On a slow machine fewer steps tell as much, and the run wants the time."""
+"""On a slow machine fewer steps are accurate enough, and the run needs the time."""
 COMPILED_FROM_MINUTES = 15.0
-"""Runs as long as this are planned from compiled steps: what compiling gives differs much between
-processors, and costs some seconds the first time."""
+"""Runs of at least this length are planned with compiled steps: the gain of compilation differs
+between processors, and the first compilation takes some seconds."""
 
 
 def probe_machine(
     settings: RunConfig, minutes: float, *, owns_process: bool = False
 ) -> MachineProfile:
-    """Time some training steps of a small model, as the run will make them.
+    """Time some training steps of a small model, with the settings of the run.
 
     Args:
-        settings: device, number format, threads, and whether blocks are compiled.
+        settings: device, dtype, threads, and whether blocks are compiled.
         minutes: the length of the run.
         owns_process: see `slm.runs.run_trainer.RunTrainer`.
 
     Raises:
-        DeviceError: the device is not there, or a compiler that the settings demand.
+        DeviceError: the device, or a compiler that the settings require, is not available.
     """
     with contextlib.nullcontext() if owns_process else restored_torch():
         return _probe(settings, minutes, keeps_memory=owns_process)

@@ -1,4 +1,4 @@
-"""`plan.json`: what was planned for a run, and what was said anew once it ran."""
+"""`plan.json`: the plan of a run and its restatements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_BYTES = 1 << 20
 
 
 def read_plan(out_dir: Path) -> dict[str, Any] | None:
-    """The plan that a run was started with; None where there is none that can be read."""
+    """The plan of a run; None if it is missing or cannot be read."""
     try:
         plan = strict_json(read_bounded(out_dir / PLAN_FILE, LARGEST_BYTES))
     except (OSError, ValueError):
@@ -27,11 +27,11 @@ def read_plan(out_dir: Path) -> dict[str, Any] | None:
 
 
 class PlanFile(Callback):
-    """Writes a plan into the run's directory, and says when another result is to be expected.
+    """Writes a plan to the run's directory, and reports when the expected result changes.
 
     Args:
-        plan: as `Plan.to_json` gives it, or as it was saved.
-        log: is called with a sentence for the user.
+        plan: from `Plan.to_json`, or as saved.
+        log: called with a sentence for the user.
     """
 
     def __init__(self, plan: Mapping[str, Any], log: Callable[[str], None]) -> None:
@@ -50,7 +50,7 @@ class PlanFile(Callback):
         self._tokens_per_step = start.tokens_per_step
         minutes = start.settings.train.max_minutes
         if self.outlook is not None and self.outlook.promise.minutes != minutes:
-            self.outlook = None  # the run was given another length
+            self.outlook = None  # the run has another length now
         self._write()
 
     def on_step(self, record: StepRecord) -> None:

@@ -1,7 +1,7 @@
-"""What a plan promised, held against the steps that are made: said anew where they differ.
+"""Compares a plan with the measured step time, and restates the plan when they differ.
 
-A plan rests on a few seconds of probing. Other programs may start or end afterwards, and a laptop
-gets hot, so the first minute of a run says more.
+A plan relies on a few seconds of probing. Other programs may start or end afterwards, and a laptop
+gets hot, so the first minute of a run is more accurate.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from slm.planning.scaling_law import SCALING_LAW
 
 LONGEST_WINDOW_SECONDS = 60.0
 WINDOW_SHARE = 0.1
-"""Steps are timed for so long, or for this share of a shorter run, before anything is said."""
+"""Duration of the first measurement, in seconds and as a share of a short run."""
 FIRST_CHANGE = 1.2
-"""How many times as many steps as planned, or as few, there will be for it to be said at first."""
+"""Ratio of expected to planned steps, in either direction, that causes the first restatement."""
 LATER_CHANGE = 4 / 3
-"""The same beside what was said last."""
+"""The same ratio to the last restatement."""
 
 
 @dataclass(frozen=True)
 class Promise:
-    """The figures of a plan that a run is held against."""
+    """The figures of a plan that are compared with the run."""
 
     minutes: float
     steps: int
@@ -38,7 +38,7 @@ class Promise:
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> Promise | None:
-        """The figures of `Plan.to_json`; None: not all are there, as in plans of older versions."""
+        """The figures of `Plan.to_json`; None if some are missing, as in older plans."""
         epochs = plan.get("epochs")
         names = [name for name in cls.__dataclass_fields__ if name != "epochs"]
         figures = [plan.get(name) for name in names]
@@ -47,12 +47,12 @@ class Promise:
         return cls(**dict(zip(names, figures, strict=True)), epochs=epochs)  # type: ignore[arg-type]
 
     def restated(self, step: int, elapsed_seconds: float, seconds_per_step: float) -> Restatement:
-        """What is to be expected of a run that has come so far.
+        """The expected result from the current progress.
 
         Args:
             step: steps done.
             elapsed_seconds: of the run's minutes.
-            seconds_per_step: what a step takes now.
+            seconds_per_step: currently measured.
         """
         left = max(0.0, 60.0 * self.minutes - elapsed_seconds) * (1.0 - EVALUATING_SHARE)
         steps = step + int(left / seconds_per_step)
@@ -73,21 +73,21 @@ class Promise:
 
 @dataclass(frozen=True)
 class Restatement:
-    """What is to be expected of a run after all."""
+    """The updated expected result of a run."""
 
     step: int
-    """Steps done when it was said."""
+    """Steps done at the restatement."""
     elapsed_seconds: float
     seconds_per_step: float
     """Measured."""
     steps: int
-    """In the whole run."""
+    """Of the whole run."""
     tokens: int
     expected_bits_per_byte: float
 
     @classmethod
     def from_json(cls, saved: object) -> Restatement | None:
-        """What was saved; None: it is not whole."""
+        """The saved restatement; None if it is incomplete."""
         if not isinstance(saved, dict) or saved.keys() != cls.__dataclass_fields__.keys():
             return None
         return cls(**saved) if all(map(_is_positive, saved.values())) else None
@@ -99,11 +99,11 @@ def _is_positive(value: object) -> bool:
 
 
 class Outlook:
-    """Notices when a run will make fewer steps, or more, than was said.
+    """Detects when a run will make fewer or more steps than last stated.
 
     Args:
-        promise: what the plan says.
-        restated: what was said last in an earlier start of the run.
+        promise: the figures of the plan.
+        restated: the last restatement of an earlier start of the run.
     """
 
     def __init__(self, promise: Promise, restated: Restatement | None = None) -> None:
@@ -116,19 +116,19 @@ class Outlook:
 
     @property
     def stated(self) -> Promise | Restatement:
-        """What was said last."""
+        """The last restatement, or the plan."""
         return self.restated or self.promise
 
     def add(self, step: int, elapsed_seconds: float, seconds: float) -> Restatement | None:
-        """Take in a step; returns what is to be expected where that must be said anew.
+        """Add a step; returns a restatement if one is due.
 
-        The first step of a start, which warms up or compiles, does not count. After each statement
-        steps are timed twice as long before the next.
+        The first step of a start, which warms up or compiles, is ignored. Each restatement doubles
+        the duration of the next measurement.
 
         Args:
             step: steps done, this one included.
             elapsed_seconds: of the run's minutes.
-            seconds: that the step took.
+            seconds: duration of the step.
         """
         if not self._is_warm:
             self._is_warm = True

@@ -23,9 +23,9 @@ def step_seconds(
     Args:
         step: performs one step.
         device: the device to wait for.
-        warm_up: steps that are made first and not timed.
-        steps: the largest number of timed steps.
-        enough_seconds: no further steps are made once two or more have taken this long.
+        warm_up: untimed steps before the others.
+        steps: maximum number of timed steps.
+        enough_seconds: stop when two or more steps have taken this long.
     """
     for _ in range(warm_up):
         _seconds(step, device)
@@ -36,7 +36,7 @@ def step_seconds(
 
 
 def best_seconds(work: Callable[[], object], device: str, *, repeats: int) -> float:
-    """The shortest time that some work took in `repeats` calls, after one that is not timed."""
+    """The shortest time of `repeats` calls, after an untimed one."""
     return min([_seconds(work, device) for _ in range(repeats + 1)][1:])
 
 

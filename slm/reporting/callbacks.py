@@ -21,7 +21,7 @@ from slm.training.events import Callback
 
 
 def recording_callbacks(config: TrainingConfig) -> list[Callback]:
-    """The metrics file, the loss plot, and TensorBoard where the settings ask for it."""
+    """The metrics file, the loss plot, and TensorBoard if the settings enable it."""
     out_dir = Path(config.out_dir)
     metrics_path = out_dir / METRICS_FILE
     callbacks: list[Callback] = [
@@ -49,10 +49,10 @@ def default_callbacks(
 
 
 def progress_display(*, shows_notes: bool = True) -> Callback:
-    """What shows the progress of a run where it is: live in a notebook, or on stderr.
+    """The progress display: live in a notebook, otherwise on stderr.
 
     Args:
-        shows_notes: whether it shows notes, too.
+        shows_notes: whether it also shows notes.
     """
     if in_notebook():
         from slm.reporting.notebook import NotebookDisplay
@@ -62,7 +62,7 @@ def progress_display(*, shows_notes: bool = True) -> Callback:
 
 
 class NoteLog(Callback):
-    """Passes each note on to a function."""
+    """Passes each note to a function."""
 
     is_vital = False
 

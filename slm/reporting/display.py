@@ -1,4 +1,4 @@
-"""What long work shows to people, and the notes they should read, outside the results.
+"""Progress displays and notes for people, separate from the results.
 
 Notes and progress go to stderr; in a notebook, which shows stderr as an error, to stdout.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slm.data.prepare import PrepareProgress
 
 LINE_SECONDS = 5.0
-"""Least time between two plain lines of progress."""
+"""Minimum seconds between two plain lines of progress."""
 
 Log = Callable[[str], None]
 """Called with each sentence that a user should read."""
@@ -32,7 +32,7 @@ def in_notebook() -> bool:
 
 
 def say(comment: str) -> None:
-    """Print a comment for people; where nobody reads any longer, it is lost."""
+    """Print a comment for people; it is dropped if the stream is closed."""
     with contextlib.suppress(OSError):
         print(comment, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
@@ -42,7 +42,7 @@ def silent(comment: str) -> None:
 
 
 class Display:
-    """The progress of long work on stderr: a bar on a terminal, a line now and then elsewhere."""
+    """The progress of long work on stderr: a bar on a terminal, otherwise occasional lines."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -77,13 +77,13 @@ class Display:
             self._bar.stop()
 
     def show(self, stage: str, fraction: float | None, done: float, unit: str) -> None:
-        """Say how far a stage is.
+        """Report the progress of a stage.
 
         Args:
-            stage: what is being done.
-            fraction: share that is done; None: not known.
-            done: how many units are done, for the rate.
-            unit: what is counted, as `MB`.
+            stage: name of the work.
+            fraction: share that is done; None: unknown.
+            done: number of finished units, for the rate.
+            unit: name of the unit, such as `MB`.
         """
         now = time.monotonic()
         if stage != self._stage:
@@ -105,7 +105,7 @@ class Display:
             say(f"{stage}{share}  {figures}{left}")
 
     def show_preparation(self, event: PrepareProgress) -> None:
-        """Say how far the preparation of data is."""
+        """Report the progress of data preparation."""
         stages = {
             "tokenizer": "reading text for the tokenizer",
             "train": "encoding the training split",
@@ -116,14 +116,14 @@ class Display:
 
 @contextlib.contextmanager
 def preparation_progress(*, shown: bool = True) -> Iterator[Callable[[PrepareProgress], None]]:
-    """Shows how the preparation of data proceeds."""
+    """Show the progress of data preparation."""
     with Display() if shown else contextlib.nullcontext() as display:
         yield (lambda event: None) if display is None else display.show_preparation
 
 
 @contextlib.contextmanager
 def scoring_progress(*, shown: bool = True) -> Iterator[Callable[[float | None, int], None]]:
-    """Shows how an evaluation proceeds: called with the share done and the tokens scored."""
+    """Show the progress of an evaluation: called with the share done and the tokens scored."""
     with Display() if shown else contextlib.nullcontext() as display:
 
         def report(fraction: float | None, tokens: int) -> None:

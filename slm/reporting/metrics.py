@@ -1,11 +1,11 @@
-"""`metrics.jsonl`: one JSON object a line, for plots, spreadsheets and later questions.
+"""`metrics.jsonl`: one JSON object per line, for plots, spreadsheets and analysis.
 
 {"kind": "train", "step": 10, "loss": 5.2, "learning_rate": ..., "grad_norm": ..., ...}
 {"kind": "validation", "step": 100, "loss": 4.1, "bits_per_byte": 1.9, ...}
 {"kind": "sample", "step": 100, "prompt": "Once upon a time", "text": "..."}
 {"kind": "anomaly", "step": 120, "anomaly": "spike", "loss": 9.1, "text": "...", "stories": []}
 
-A number that is not finite, such as the loss of a step that was skipped, is written as null.
+A non-finite number, such as the loss of a skipped step, is written as null.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Record = StepRecord | EvaluationRecord | SampleRecord | AnomalyRecord
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole records of a metrics file, in order; none where there is no file.
+    """All complete records of a metrics file, in order; empty if there is no file.
 
-    A last line that a killed process left unfinished is passed over.
+    An incomplete last line, left by a killed process, is skipped.
 
     Raises:
-        TrainingError: it cannot be read, or is absurdly large.
+        TrainingError: it cannot be read, or is too large.
     """
     if not path.exists():
         return []
@@ -51,10 +51,10 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     except OSError as error:
         raise TrainingError(
             f"cannot read {path}: {error.strerror or error}",
-            hint="move it away, and a new one is begun",
+            hint="move it away; a new file is started",
         ) from error
     records = []
-    # Not splitlines(), which also splits at characters that may stand in a sample's text.
+    # Not splitlines(), which also splits at characters that may occur in a sample's text.
     for line in content.decode("utf-8", errors="replace").split("\n"):
         try:
             record = json.loads(line)
@@ -68,8 +68,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 class MetricsFile(Callback):
     """Appends every evaluation, every sample, and the steps at `log_interval`.
 
-    When a run goes on from a checkpoint, records of what is done again are dropped first: later
-    steps, and at its step an evaluation or samples that it does not know of.
+    When a run resumes from a checkpoint, records of repeated work are dropped first: later steps,
+    and an evaluation or samples at the same step that the checkpoint does not include.
     """
 
     def __init__(self, path: Path, log_interval: int) -> None:
@@ -99,7 +99,7 @@ class MetricsFile(Callback):
     def on_end(self, result: TrainingResult | None) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            with write_errors(self.path):  # closing writes what an earlier failure has left over
+            with write_errors(self.path):  # closing flushes the buffer
                 stream.close()
 
     def _write(self, kind: str, record: Record) -> None:
@@ -110,7 +110,7 @@ class MetricsFile(Callback):
 
 
 def _not_done_again(records: list[dict[str, Any]], start: RunStart) -> Iterator[dict[str, Any]]:
-    """The records of what the checkpoint knows of that the run goes on from."""
+    """The records of work that the checkpoint includes."""
     stories = 0
     for record in records:
         is_known = record["step"] <= start.first_step
@@ -125,7 +125,7 @@ def _not_done_again(records: list[dict[str, Any]], start: RunStart) -> Iterator[
 
 
 def _line(record: dict[str, Any]) -> str:
-    """A record as a line of JSON, which knows no NaN and no infinity: null stands for them."""
+    """A record as a line of JSON, with null for NaN and infinity, which JSON lacks."""
     plain = {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in record.items()

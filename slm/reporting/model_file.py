@@ -1,4 +1,4 @@
-"""A callback that keeps the best weights in one file, as the original interface has it."""
+"""A callback that keeps the best weights in one file, for the original interface."""
 
 from __future__ import annotations
 

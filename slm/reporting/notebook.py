@@ -1,6 +1,6 @@
 """The progress of a run in a notebook: a bar and a plot of the losses, updated in place.
 
-IPython's own display handles do it, in every notebook program and without an extension.
+IPython's display handles work in every notebook program, without an extension.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from slm.training.events import (
 )
 
 BAR_SECONDS = 0.5
-"""Least time between two updates of the bar."""
+"""Minimum seconds between two updates of the bar."""
 PLOT_SECONDS = 2.0
 PLOT_SHARE = 0.02
-"""Least time between two plots, and the share of the training time that they may take."""
+"""Minimum seconds between two plots, and their maximum share of the training time."""
 MOST_POINTS = 500
-"""Points of a curve; of a longer one, every second is dropped."""
+"""Maximum number of points; in a longer curve every second point is dropped."""
 
 
 class NotebookDisplay(Callback):
     """A live bar, a live plot of the losses, and lines for evaluations, samples and notes.
 
     Args:
-        shows_notes: False: notes are shown by something else.
+        shows_notes: whether it shows notes.
     """
 
     is_vital = False
 
     def __init__(self, *, shows_notes: bool = True) -> None:
         self.shows_notes = shows_notes
-        # The module is there: this program runs in it.
+        # Always loaded: this program runs in IPython.
         self._display: Any = importlib.import_module("IPython.display")
         self._bar: Any = None
         self._plot: Any = None
@@ -116,7 +116,7 @@ class NotebookDisplay(Callback):
         self._bar = None
 
     def _add(self, kind: str, step: int, loss: float) -> None:
-        """Keep a point of a curve, and of a long one only as many as can be seen."""
+        """Add a point to a curve, and drop every second point if it gets too long."""
         self._n_steps += 1
         if self._n_steps % self._every == 0:
             self._records.append({"kind": kind, "step": step, "loss": loss})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PLOT_FILE = "losses.png"
 PLOT_SECONDS = 30.0
-"""Least time between two drawings while a run goes on."""
+"""Minimum seconds between two plots during a run."""
 
 
 def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
@@ -30,11 +30,11 @@ def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
 
 def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
     """Training and validation loss over the steps, from records of `metrics.jsonl`."""
-    # A figure of its own, without pyplot: no window, no global state, safe in any thread.
+    # A figure without pyplot: no window, no global state, safe in any thread.
     from matplotlib.figure import Figure
 
     class LossFigure(Figure):
-        """Notebooks ask for a picture; they know pyplot's figures only."""
+        """The image for a notebook, which otherwise displays only pyplot figures."""
 
         def _repr_png_(self) -> bytes:
             buffer = io.BytesIO()
@@ -70,7 +70,7 @@ def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
 
 
 class LossPlot(Callback):
-    """Writes `losses.png` at evaluations, now and then, and at the end, from the metrics file."""
+    """Writes `losses.png` from the metrics file at some evaluations and at the end."""
 
     is_vital = False
 
@@ -80,7 +80,7 @@ class LossPlot(Callback):
         self._drawn_at = -math.inf
 
     def on_start(self, start: RunStart) -> None:
-        self._drawn_at = time.monotonic()  # there is little to see yet
+        self._drawn_at = time.monotonic()  # there are too few points yet
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
         if time.monotonic() - self._drawn_at >= PLOT_SECONDS:

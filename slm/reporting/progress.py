@@ -1,4 +1,4 @@
-"""What a person sees while training: a live bar on a terminal, plain lines elsewhere; on stderr."""
+"""Training progress on stderr: a live bar on a terminal, otherwise plain lines."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from slm.training.events import (
 )
 
 LINE_SECONDS = 10.0
-"""Least time between two plain lines."""
+"""Minimum seconds between two plain lines."""
 
 
 def one_line(text: str) -> str:
-    """A text on one line; an untrained model may well write a terminal's control characters."""
+    """A text on one line; an untrained model may generate control characters."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 class RecentMean:
-    """A running mean of some ten values: a single step's figures jump about."""
+    """A running mean over about ten values: those of a single step are noisy."""
 
     def __init__(self) -> None:
         self.value = math.nan
@@ -70,13 +70,13 @@ def validation_line(record: EvaluationRecord) -> str:
 
 
 class ProgressDisplay(Callback):
-    """Loss, tokens per second and the time left; evaluations and samples as lines of their own.
+    """Loss, tokens per second and the time left; evaluations and samples on separate lines.
 
-    A console that can be written no longer silences it and does not end the run.
+    A closed console disables the output and does not end the run.
 
     Args:
-        console: where to; None: stderr.
-        shows_notes: False: notes are shown by something else.
+        console: the output; None: stderr.
+        shows_notes: whether it shows notes.
     """
 
     def __init__(self, console: Console | None = None, *, shows_notes: bool = True) -> None:
@@ -164,7 +164,7 @@ class ProgressDisplay(Callback):
 
     @contextlib.contextmanager
     def _or_silence(self) -> Iterator[None]:
-        """Be quiet from now on if the console fails; rich ends the program at a broken pipe."""
+        """Disable the output if the console fails; rich would exit on a broken pipe."""
         try:
             yield
         except (OSError, SystemExit):

@@ -1,4 +1,4 @@
-"""TensorBoard events of a run, on wish (the extra `track`)."""
+"""TensorBoard logging of a run (optional extra `track`)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TensorBoard(Callback):
     def on_start(self, start: RunStart) -> None:
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        # Steps after the checkpoint that a run goes on from are made, and written, again.
+        # A resumed run repeats, and logs again, the steps after its checkpoint.
         self._writer = SummaryWriter(str(self.folder), purge_step=start.first_step + 1)
 
     def on_step(self, record: StepRecord) -> None:

@@ -1,8 +1,8 @@
-"""What a run leaves behind in a process that is another program's, such as a notebook: nothing.
+"""Runs inside another program, such as a notebook, without changing its process state.
 
-The command line owns its process, and says so with `owns_process=True`: signals then end a run in
-good order, freed memory is kept for the next step, and threads and random numbers stay as the last
-run has set them. Called from Python, none of this happens.
+The command line owns its process, which `owns_process=True` declares: signals then end a run
+cleanly, freed memory is kept for the next step, and the run's threads and random state remain.
+Called from Python, a run restores them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from slm.training.trainer import NeverStop
 
 @contextlib.contextmanager
 def restored_torch() -> Iterator[None]:
-    """After the block, PyTorch has the number of threads and the random states of before."""
+    """Restore PyTorch's number of threads and random states after the block."""
     threads, states = torch.get_num_threads(), _random_states()
     try:
         yield
@@ -37,14 +37,14 @@ def restored_torch() -> Iterator[None]:
 
 @contextlib.contextmanager
 def borrowed_process(threads: int) -> Iterator[NeverStop]:
-    """Compute with a number of threads, and restore what was before; no signal is handled."""
+    """Set the number of threads for a run, and restore it afterwards; handles no signals."""
     with restored_torch():
         set_threads(threads)
         yield NeverStop()
 
 
 def _random_states() -> list[tuple[Callable[[Any], None], Any]]:
-    """What restores the random state of each kind of device, and that state."""
+    """The setter and the random state of each kind of device."""
     states: list[tuple[Callable[[Any], None], Any]] = [
         (torch.set_rng_state, torch.get_rng_state()),
     ]
@@ -56,11 +56,11 @@ def _random_states() -> list[tuple[Callable[[Any], None], Any]]:
 
 
 class RevocableStep:
-    """Steps of a run that an exception may break off anywhere, as Ctrl-C does in Python.
+    """Steps of a run that an exception may interrupt anywhere, such as Ctrl-C in Python.
 
-    `KeyboardInterrupt` comes between any two instructions: in the middle of an update, or between
-    the update and the count of it. So the state of the run is kept from the start of each step,
-    and the weights and the optimizer state from just before the update.
+    `KeyboardInterrupt` may occur between any two instructions: during an update, or between the
+    update and the increment of the step. So the state of the run is copied at the start of each
+    step, and the weights and the optimizer state just before the update.
 
     Args:
         step: makes the steps.
@@ -73,9 +73,9 @@ class RevocableStep:
         self._kept = self._now()
 
     def _now(self) -> tuple[TrainState, dict[str, Any], list[WeightsCopy]]:
-        """The state, that of the gradient scaler, and no weights: those of the model belong to it.
+        """The run state and the gradient scaler's state, without weights.
 
-        One value, so that its parts never come from two steps.
+        A single value, so that its parts never belong to different steps.
         """
         scaler = self._step.execution.scaler
         return copy.deepcopy(self._state), scaler.state_dict(), []
@@ -96,7 +96,7 @@ class RevocableStep:
         self._kept = state, scaler, self._step.weights_copies()
 
     def revoke(self) -> None:
-        """Return to the start of the last step that was begun; `state` is then consistent."""
+        """Return to the start of the interrupted step; `state` is then consistent."""
         state, scaler, copies = self._kept
         restore_weights(copies)
         self._step.renew_scaler(scaler)

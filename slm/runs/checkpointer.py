@@ -40,9 +40,9 @@ class Checkpointer:
         out_dir: the run directory.
         model, step: their weights and optimizer state are saved and restored.
         settings: saved with each checkpoint.
-        data_loader: its tokenizer is saved with each checkpoint; on resuming its data must be the
-            same.
-        threads: of the run; on a busy machine it may use fewer for a while.
+        data_loader: its tokenizer is saved with each checkpoint; on resuming, its data must be
+            the same.
+        threads: of the run; on a busy machine it may temporarily use fewer.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Checkpointer:
         self._threads = threads
 
     def start_new_run(self) -> None:
-        """Begin a run of which nothing is saved yet."""
+        """Begin a run that has not saved anything yet."""
         self._saved = None
 
     def save(self, state: TrainState) -> Path:
@@ -74,7 +74,7 @@ class Checkpointer:
         Processes other than the main one get the run directory instead.
 
         Raises:
-            TrainingError: weights or optimizer state are not finite; nothing is written.
+            TrainingError: weights or optimizer state are non-finite; nothing is written.
             WriteError, NoSpaceError: earlier checkpoints are unchanged.
         """
         if self._saved is None or self._saved[0] != state.step:
@@ -99,7 +99,7 @@ class Checkpointer:
         """Replace the best model of the run.
 
         Raises:
-            TrainingError: the weights are not finite; nothing is written.
+            TrainingError: the weights are non-finite; nothing is written.
             WriteError, NoSpaceError: the earlier best model is unchanged.
         """
         content = self._content(state)
@@ -124,7 +124,7 @@ class Checkpointer:
 
     @contextlib.contextmanager
     def _naming_the_last_good(self, state: TrainState) -> Iterator[None]:
-        """Add to an error while saving the step, and what can be resumed."""
+        """Add the step and the last good checkpoint to an error in saving."""
         try:
             yield
         except CheckpointError as error:
@@ -141,10 +141,10 @@ class Checkpointer:
                 conditions under which the last bits of the results may differ.
 
         Returns:
-            The state of the run; None where there is no checkpoint.
+            The state of the run; None without a checkpoint.
 
         Raises:
-            CheckpointError: every checkpoint is damaged, or is of another model.
+            CheckpointError: every checkpoint is damaged, or has another model.
             DataError: the run was trained on other data.
         """
         checkpoint = newest_checkpoint(self.out_dir, log=log)
@@ -157,14 +157,14 @@ class Checkpointer:
                 if getattr(checkpoint.config.model, name) != value
             )
             raise CheckpointError(
-                f"{checkpoint.path} holds a model with {differing}",
+                f"{checkpoint.path} has a model with {differing}",
                 hint="resume without settings that change the model",
             )
         state = checkpoint.state
         if state.data_fingerprint != self.data_loader.directory.fingerprint:
             raise DataError(
                 f"{checkpoint.path} was trained on other data than {self.data_loader.data_dir}",
-                hint="prepare the data as it was, or start a new run with --out",
+                hint="prepare the same data again, or start a new run with --out",
             )
         load_whole(self.model, checkpoint.model_state)
         tensors = shares_of_state(checkpoint.optimizer_state, self.step.parameters)
@@ -177,7 +177,7 @@ class Checkpointer:
         return state
 
     def _conditions(self) -> dict[str, Any]:
-        """Everything but the settings that determines the last bits of the results."""
+        """Everything except the settings that determines the last bits of the results."""
         return {
             "torch": torch.__version__,
             "threads": self._threads,
@@ -204,7 +204,7 @@ class Checkpointer:
             log(
                 f"a step takes {sequences_here} sequences from seed {here.seed} instead of "
                 f"{sequences_there} from seed {there.seed}: some text of this epoch is repeated or "
-                "left out"
+                "skipped"
             )
 
     def _content(self, state: TrainState) -> dict[str, Any]:
@@ -222,11 +222,11 @@ class Checkpointer:
 
 
 def _check_finite(optimizer_state: Mapping[str, Tensor]) -> None:
-    """Refuse optimizer state that is not finite; the weights may be finite all the same.
+    """Reject non-finite optimizer state, which may occur with finite weights.
 
     Raises:
-        CheckpointError: naming the first such tensor.
+        CheckpointError: names the first such tensor.
     """
     for name, tensor in optimizer_state.items():
         if tensor.numel() and not all(e.isfinite() for e in torch.aminmax(tensor)):
-            raise CheckpointError(f"the optimizer state {name} is not finite")
+            raise CheckpointError(f"the optimizer state {name} is non-finite")

@@ -1,11 +1,11 @@
-"""What training does while other programs want the same CPUs.
+"""Adapts training to other programs that use the same CPUs.
 
-The threads of a step wait for each other after each operation. Where one of them shares its
-processor with another program, all take as long as the slowest, and those that wait use up, by
-spinning, the time that the slowest needs. Two ways are better: threads that sleep while they wait,
-and one thread less for each processor that others keep busy. Which one is faster depends on the
-model and the system, so a run that ends by the clock tries both. The last bits of a result may
-depend on the number of threads, so a run that counts steps keeps it and only sleeps.
+The threads of a step wait for each other after each operation. If one of them shares its processor
+with another program, all are as slow as the slowest, and waiting threads spin and take CPU time
+from it. Two modes are better: waiting threads sleep, or one thread less runs for each processor
+that others keep busy. Which mode is faster depends on the model and the system, so a run with a
+time budget tries both. The last bits of a result may depend on the number of threads, so a run with
+a number of steps keeps it and only sleeps.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from slm.hardware.resources import Cpus, busy_cpu_seconds, usable_cpus
 from slm.training.events import Callback, RunStart, StepRecord, TrainingResult
 
 WINDOW_SECONDS = 1.0
-"""Over which the time that other programs use is averaged."""
+"""Seconds over which the CPU time of other programs is averaged."""
 BUSY, FREE = 0.5, 0.25
-"""Processors that others use beyond those that are left to them: with more than `BUSY` a thread
-less computes, with less than `FREE` a thread more."""
+"""Thresholds for the processors that others use beyond those left to them: above `BUSY` one thread
+less computes, below `FREE` one more."""
 TRIAL_SECONDS = 2.0
-"""A way is tried until its steps have taken so long together."""
+"""Seconds of steps for the trial of a mode."""
 SECONDS_BETWEEN_NOTES = 60.0
 WAIT_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-"""With which a user chooses how threads wait."""
+"""Variables with which a user chooses how threads wait."""
 
 
 class FreeProcessors:
-    """How many threads find a processor of their own.
+    """The number of threads that have their own processor.
 
     Args:
-        wanted: threads that compute where nobody else does.
-        processors: on which they may run.
+        wanted: number of threads on an idle machine.
+        processors: number of processors on which they may run.
     """
 
     def __init__(self, wanted: int, processors: int) -> None:
@@ -49,14 +49,14 @@ class FreeProcessors:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether there are fewer than wanted."""
+        """Whether there are fewer threads than wanted."""
         return self.threads < self.wanted
 
     def update(self, others: float) -> int:
-        """The number of threads from now on, never less than one.
+        """Update and return the number of threads, at least one.
 
         Args:
-            others: processors that other programs have used.
+            others: number of processors that other programs have used.
         """
         free = self._processors - others
         if free < self.threads - BUSY:
@@ -67,14 +67,14 @@ class FreeProcessors:
 
 
 Way = Literal["sleep", "fewer"]
-"""To share the processors: waiting threads sleep, or fewer threads compute."""
+"""Modes of sharing the processors: waiting threads sleep, or fewer threads compute."""
 
 
 class Trial:
-    """Finds out which way is the fastest: each is tried for some steps, then the best is kept.
+    """Selects the fastest mode: each is tried for some steps, then the best is kept.
 
     Args:
-        ways: in the order in which they are tried.
+        ways: the modes, in the order in which they are tried.
     """
 
     def __init__(self, ways: Sequence[Way]) -> None:
@@ -85,7 +85,7 @@ class Trial:
         self._seconds: list[float] | None = None
 
     def add(self, seconds: float) -> None:
-        """Take in a step of the present way; the first one after a change does not count."""
+        """Add a step of the current mode; the first one after a change is ignored."""
         if self._is_over:
             return
         if self._seconds is None:
@@ -104,12 +104,12 @@ class Trial:
 
 
 class OtherPrograms:
-    """How many processors other programs use, from one look to the next.
+    """Measures how many processors other programs use between two calls.
 
     Args:
-        busy: CPU seconds of all programs; None: the system does not say.
-        own: CPU seconds of this one.
-        clock: seconds that never go back.
+        busy: CPU seconds of all programs; returns None if unknown.
+        own: CPU seconds of this program.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class OtherPrograms:
         self._last = self._read()
 
     def use(self) -> float | None:
-        """Processors in use since the last answer; None: that was too short a time ago."""
+        """Processors in use since the last result; None: too little time has passed."""
         if self._last is None or self._clock() - self._last[0] < WINDOW_SECONDS:
             return None
         now = self._read()
@@ -140,12 +140,12 @@ class OtherPrograms:
 class SleepingWaits:
     """Lets the threads of GNU's OpenMP library sleep while they wait, from `begin` to `end`.
 
-    The library does so while it manages more threads than there are processors (GCC's manual of
-    libgomp, GOMP_SPINCOUNT). Threads that do nothing but count as its own bring that about.
+    The library does so while it manages more threads than processors (GCC's manual of libgomp,
+    GOMP_SPINCOUNT). Idle threads that it counts as its own cause this.
 
     Args:
-        threads: that compute.
-        processors: that the library counts.
+        threads: number of computing threads.
+        processors: number that the library counts.
     """
 
     def __init__(self, threads: int, processors: int) -> None:
@@ -153,7 +153,7 @@ class SleepingWaits:
         self._over: threading.Event | None = None
 
     def begin(self) -> None:
-        """Sleep from now on."""
+        """Let waiting threads sleep."""
         if self._over is not None:
             return
         self._over = threading.Event()
@@ -162,28 +162,28 @@ class SleepingWaits:
             helper.start()
 
     def end(self) -> None:
-        """Spin again."""
+        """Let waiting threads spin."""
         if self._over is not None:
             self._over.set()
             self._over = None
 
 
 def _hold_threads(over: threading.Event) -> None:
-    """Make the library give this thread as many others as it has for computing, and wait."""
+    """Make the library create a team of idle threads for this thread, and wait."""
     torch.zeros(1 << 20).add_(1.0)
     over.wait()
 
 
 class ContentionWatch(Callback):
-    """Adapts a training run on a CPU to what other programs leave of it, and says so.
+    """Adapts a training run on a CPU to the load of other programs, and reports it.
 
-    Several processes that train together, and threads whose number or way of waiting the user
-    chose, stay as they are.
+    Runs with several processes, and runs for which the user chose the number of threads or how they
+    wait, are not changed.
 
     Args:
-        log: is called with a sentence for the user.
-        others: how much other programs use; None: found when the run starts.
-        clock: seconds that never go back.
+        log: called with a sentence for the user.
+        others: measures the load of other programs; None: created when the run starts.
+        clock: monotonic seconds.
     """
 
     is_vital = False
@@ -231,7 +231,7 @@ class ContentionWatch(Callback):
         self._apply()
 
     def _apply(self) -> None:
-        """Compute and wait in the way that is chosen."""
+        """Apply the chosen mode."""
         way = None if self._trial is None else self._trial.way
         threads = self._free.threads if way == "fewer" else self._free.wanted
         if threads != torch.get_num_threads():
@@ -247,7 +247,7 @@ class ContentionWatch(Callback):
             return
         self._noted_at = now
         if self._trial is None:
-            self._log("other programs leave the CPUs free again")
+            self._log("other programs no longer use the CPUs")
         else:
             self._log(
                 f"other programs keep {others:.1f} CPUs busy: training is slower until they end"
@@ -261,10 +261,10 @@ class ContentionWatch(Callback):
 
 
 def may_change_threads(start: RunStart, cpus: Cpus) -> bool:
-    """Whether nothing depends on the number of threads.
+    """Whether the number of threads may change.
 
-    The results of a run that ends by the clock depend on the machine in any case. Compiled blocks
-    are compiled for one number, and a user's number stays.
+    The results of a run with a time budget depend on the machine anyway. Compiled blocks are
+    compiled for one number of threads, and a user's number is kept.
     """
     train = start.settings.train
     is_chosen = train.threads is not None or cpus.chosen is not None

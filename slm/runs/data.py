@@ -21,7 +21,7 @@ Log = Callable[[str], None]
 
 
 def place_data(settings: RunConfig) -> RunConfig:
-    """Settings with a data directory; the default if nobody named one, see `default_data_dir`."""
+    """Settings with a data directory; the default if none is named, see `default_data_dir`."""
     if not _place_is_open(settings):
         return settings
     place = default_data_dir(settings.data)
@@ -29,7 +29,7 @@ def place_data(settings: RunConfig) -> RunConfig:
 
 
 def _place_is_open(settings: RunConfig) -> bool:
-    """Whether nobody has named a data directory."""
+    """Whether no data directory is named."""
     return settings.origin_of("data.data_dir").kind in (OriginKind.DEFAULT, OriginKind.DERIVED)
 
 
@@ -94,7 +94,7 @@ def _only_the_place_is_chosen(settings: RunConfig) -> bool:
 
 
 def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> RunConfig:
-    """Settings with the source of prepared data that are used as they are.
+    """Settings with the source of existing prepared data.
 
     Args:
         settings: of the run.
@@ -103,7 +103,7 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
 
     Raises:
         UsageError: the user named another tokenizer than the one that made the data.
-        DataError: the description of the data is invalid.
+        DataError: the metadata of the data is invalid.
     """
     is_given = settings.origin_of("data.data_dir").kind is OriginKind.PREPARED
     if not is_given and not (
@@ -115,7 +115,7 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
     if settings.origin_of("data.tokenizer").is_on_command_line and not _made(asked, directory):
         raise UsageError(
             f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
-            hint="leave out the tokenizer; for another one give the text, with --source",
+            hint="leave out the tokenizer; to use another one, give the text with --source",
         )
     values = {"data.source": directory.meta.source_name, "data.tokenizer": name}
     for key, known_as in _KNOWN_AS.items():
@@ -127,15 +127,15 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
         raise DataError(f"{directory.path / META_FILE}: {error.message}") from None
     if not is_given:
         log(
-            f"note: {directory.path} holds {described.data.source} with the tokenizer {name}, not "
-            f"{settings.data.source} with {asked}: training on the data in it "
+            f"note: {directory.path} contains {described.data.source} with the tokenizer {name}, "
+            f"not {settings.data.source} with {asked}: training on the data in it "
             "(name --source, --tokenizer or --preset to replace it)"
         )
     return described
 
 
 def described_by(directory: DataDirectory) -> Origin:
-    """The origin of settings that the description of prepared data gives."""
+    """The origin of settings from the metadata of prepared data."""
     return Origin(OriginKind.FILE, str(directory.path / META_FILE))
 
 
@@ -174,7 +174,7 @@ def _text_alone(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _are_others(data: DataConfig, directory: DataDirectory) -> bool:
-    """Whether a directory holds other data than the settings would produce."""
+    """Whether a directory contains other data than the settings would produce."""
     return not is_made_from(directory, source_of(data), data.tokenizer)
 
 

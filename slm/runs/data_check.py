@@ -20,7 +20,7 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
         process: this process; the loader must provide its share of the data.
 
     Raises:
-        DataError: ids above the vocabulary, blocks longer than the context, a wrong description,
+        DataError: ids above the vocabulary, blocks longer than the context, wrong metadata,
             too little text, or damaged files.
         TokenizerError: the tokenizer's file is missing or damaged.
         ConfigError: the loader belongs to another process.
@@ -34,7 +34,7 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
     if loader.vocab_size > shape.vocab_size:
         raise DataError(
             f"{loader.data_dir} has ids up to {loader.vocab_size - 1:,}, "
-            f"the model knows {shape.vocab_size:,}",
+            f"the model has {shape.vocab_size:,}",
             hint=f"set vocab_size={loader.vocab_size}",
         )
     if loader.block_size > shape.block_size:
@@ -42,7 +42,7 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
             f"the data loader's blocks of {counted(loader.block_size, 'token')} "
             f"exceed the model's context of {shape.block_size}"
         )
-    _ = loader.tokenizer  # raises if it is not the described one
+    _ = loader.tokenizer  # raises if it is not the one in the metadata
     loader.batch_at(0)
     next(loader.validation_batches(1), None)  # a process may have no share of a small split
     for split in ("train", "validation"):
@@ -60,7 +60,7 @@ def _check_split(directory: DataDirectory, name: str) -> None:
             hint="prepare more text",
         )
     tokens = directory.tokens(name)
-    # Ordinary text passes at the first few ids.
+    # Ordinary text passes within the first few ids.
     for start in range(0, len(tokens), CHUNK_BYTES):
         if (tokens[start : start + CHUNK_BYTES] != tokens[0]).any():
             return
@@ -77,7 +77,7 @@ def check_context_length(config: TrainingConfig, block_size: int, model_block_si
     Args:
         config: `seq_len_warmup`, and `block_size`, which has no effect here: its default may differ
             from the lengths below.
-        block_size: of the windows of the data loader.
+        block_size: block size of the data loader.
         model_block_size: the model's context length.
 
     Raises:

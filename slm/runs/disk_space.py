@@ -1,4 +1,4 @@
-"""Whether the disk has room for all that a run will save, asked before its first step."""
+"""Checks before the first step that the disk has space for everything a run will save."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from slm.storage.disk_space import require_space
 from slm.training.events import Callback
 
 BYTES_A_NUMBER = 4
-"""Weights and optimizer state are kept in float32."""
+"""Weights and optimizer state are float32."""
 SMALL_FILES_BYTES = 1 << 20
-"""Settings, tokenizer, state and manifest of a checkpoint, generously."""
+"""Upper bound for settings, tokenizer, state and manifest of a checkpoint."""
 
 
 def optimizer_numbers(settings: RunConfig) -> int:
-    """How many numbers the optimizers keep: AdamW two a weight, Muon one a weight of its own."""
+    """Number of optimizer state values: AdamW has two per weight, Muon one."""
     costs = model_costs(settings.model)
     of_muon = costs.non_embedding_parameters if settings.train.optimizer == "muon" else 0
     return 2 * (costs.parameters - of_muon) + of_muon
 
 
 def require_space_for(settings: RunConfig, callbacks: Sequence[Callback]) -> None:
-    """Refuse a run whose checkpoints would not fit beside what is there already.
+    """Reject a run whose checkpoints would not fit on the disk.
 
-    While a checkpoint is written, those that are kept are still there, and so is the older best
-    model while the new one is written.
+    The kept checkpoints still exist while a new one is written, and the old best model exists while
+    the new one is written.
 
     Raises:
         NoSpaceError: the disk or the process's file size limit is too small; the message says for
@@ -47,6 +47,6 @@ def require_space_for(settings: RunConfig, callbacks: Sequence[Callback]) -> Non
 
 
 def _size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; 0 where nothing is."""
+    """Bytes of a file, or of all files below a folder; 0 if it does not exist."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,8 +1,8 @@
-"""From the choices of a run to its final settings.
+"""Makes the final settings of a run.
 
-Until `finalize`, settings are choices: of a preset, of the user, of a plan. What depends on the
-data, the processes and the hardware is fitted here, once. Nothing changes the settings afterwards,
-so `config.json` describes the run that takes place, and a resumed run computes as the first did.
+Before `finalize`, settings come from a preset, the user or a plan. Here they are adapted once to
+the data, the processes and the hardware. Nothing changes them afterwards, so `config.json`
+describes the actual run, and a resumed run computes the same results.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ def finalize(
     """The final settings of a run.
 
     Args:
-        settings: what was chosen.
-        directory: the prepared data; None: what depends on them stays as it is.
+        settings: the chosen ones.
+        directory: the prepared data; None: settings that depend on them are unchanged.
         device: of this process, such as `cuda:0`.
-        process: this process among those that train together. All of them call this function.
-        keep_micro_batches: whether `gradient_accumulation_steps` stays as it is: a run that is
-            resumed keeps the order of its samples.
+        process: this process; all processes of the run must call this function.
+        keep_micro_batches: whether `gradient_accumulation_steps` is unchanged: a resumed run keeps
+            the order of its samples.
         log: called with a sentence for each value that the user may not expect.
 
     Raises:
         UsageError: the data were made with another tokenizer than the user named.
-        DataError: the description of the data is invalid.
+        DataError: the metadata of the data is invalid.
         DeviceError: `compile=on`, and there is no compiler.
     """
     if directory is not None:
@@ -65,7 +65,7 @@ def finalize(
 def share_micro_batches(settings: RunConfig, process: Process, log: Log) -> RunConfig:
     """Give every process the same number of micro-batches per step, at least one.
 
-    A number that the user chose stays as it is; the trainer refuses one that cannot be divided.
+    A number that the user chose is kept; the trainer rejects one that cannot be divided.
     """
     name, total = "gradient_accumulation_steps", settings.train.gradient_accumulation_steps
     missing = -total % process.world_size
@@ -79,10 +79,10 @@ def share_micro_batches(settings: RunConfig, process: Process, log: Log) -> RunC
 
 
 def agreed_dtype(process: Process, device: str) -> str:
-    """The dtype that `auto` means: in all processes the one that the main process finds fastest."""
+    """The dtype of `auto`: in all processes, the one that is fastest in the main process."""
     if process.world_size == 1:
         return resolve_dtype("auto", device)
-    # As a number, because objects would be pickled.
+    # As an index, because objects would be pickled.
     number = DTYPES.index(resolve_dtype("auto", device)) if process.is_main else 0
     found = torch.tensor(number, device=device)
     torch.distributed.broadcast(found, src=0)

@@ -1,4 +1,4 @@
-"""Handling of loss spikes and of steps whose numbers are not finite."""
+"""Handling of loss spikes and of non-finite steps."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from slm.train_state import RunningLoss, TrainState
 from slm.training.events import AnomalyRecord
 
 SPIKE_AFTER = 20
-"""Losses before the first that may count as a spike."""
+"""Number of losses before spikes are detected."""
 SPIKE_DEVIATIONS = 6.0
 """A spike is this many standard deviations above the running mean,"""
 SPIKE_NATS = 0.2
 """and at least this many nats above it."""
 
 MAX_OVERFLOWS = 25
-"""Consecutive steps in which a float16 gradient may overflow while its scale settles."""
+"""Maximum number of consecutive float16 overflows while the gradient scale settles."""
 MAX_SKIPPED_STEPS = 3
-"""Consecutive steps that may be skipped because they were not finite."""
+"""Maximum number of consecutive non-finite steps that are skipped."""
 MAX_DOCUMENTS_SHOWN = 12
-"""Document numbers in a message."""
+"""Maximum number of document indices in a message."""
 MAX_DOCUMENTS_RECORDED = 1000
-"""Document numbers in a record of the metrics."""
+"""Maximum number of document indices in a record of the metrics."""
 
 
 def spike_limit(recent: RunningLoss) -> float:
@@ -38,7 +38,7 @@ def spike_limit(recent: RunningLoss) -> float:
 
 
 def detect_spike(step: int, loss: float, recent: RunningLoss) -> AnomalyRecord | None:
-    """The record of a loss that is far above the recent ones; None where it is not."""
+    """The record of a loss spike; None if the loss is not far above the recent ones."""
     if not (math.isfinite(loss) and loss > spike_limit(recent)):
         return None
     text = (
@@ -48,7 +48,7 @@ def detect_spike(step: int, loss: float, recent: RunningLoss) -> AnomalyRecord |
 
 
 def describe_fault(step: int, fault: NonFinite, documents: Sequence[int]) -> str:
-    """What was not finite in a step, and the numbers of the documents that it read."""
+    """A description of the fault in a step, with the indices of its documents."""
     numbers = ", ".join(map(str, documents[:MAX_DOCUMENTS_SHOWN]))
     if len(documents) > MAX_DOCUMENTS_SHOWN:
         numbers += f" and {len(documents) - MAX_DOCUMENTS_SHOWN} more"
@@ -62,13 +62,13 @@ def skipped_step(step: int, loss: float, what: str, documents: Sequence[int]) ->
 
 
 class RunGuard:
-    """Reports loss spikes; skips steps that were not finite or ends the run, as its settings say.
+    """Reports loss spikes; skips non-finite steps or ends the run, as its settings say.
 
     Args:
-        step: makes the steps.
-        data_loader: knows which documents they read.
-        micro_batches: of a step, in this process.
-        checkpointer: knows the last good checkpoint.
+        step: performs the steps.
+        data_loader: provides the indices of their documents.
+        micro_batches: number per step, in this process.
+        checkpointer: provides the last good checkpoint.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class RunGuard:
     def check_finite(
         self, outcome: StepOutcome, state: TrainState, save: Callable[[], Path]
     ) -> AnomalyRecord | None:
-        """Accept a step that was finite, or that may be skipped.
+        """Accept a finite step, or one that may be skipped.
 
         Args:
             outcome: of the step after `state.step`.
-            state: counts the steps skipped in a row.
+            state: counts consecutive skipped steps.
             save: saves the weights before the step and returns their checkpoint.
 
         Returns:
@@ -122,7 +122,7 @@ class RunGuard:
         step, documents = state.step + 1, self._documents_of(fault, state.step)
         what = describe_fault(step, fault, documents)
         may_skip = state.skipped_in_a_row < MAX_SKIPPED_STEPS
-        # Weights that were not finite before the step stay so, however many steps are skipped.
+        # Skipping steps does not repair weights that were non-finite before.
         if policy == "skip" and may_skip and fault.kind != "weight":
             state.skipped_in_a_row += 1
             return skipped_step(step, outcome.loss, what, documents)
@@ -131,7 +131,7 @@ class RunGuard:
                 saved = self._checkpointer.last_good()  # the update was not undone
             else:
                 saved = f"the weights before it are saved in {save()}"
-        except TrainingError:  # the weights themselves are not finite
+        except TrainingError:  # the weights themselves are non-finite
             saved = self._checkpointer.last_good()
         raise TrainingError(
             f"{what}; {saved}",
@@ -140,7 +140,7 @@ class RunGuard:
         )
 
     def _documents_of(self, fault: NonFinite, steps_done: int) -> list[int]:
-        """Numbers of the training documents that a fault of the next step may come from."""
+        """Indices of the training documents that may cause a fault in the next step."""
         first = steps_done * self._micro_batches
         if fault.micro_batch is None:
             return self._data_loader.stories_at(first, self._micro_batches)

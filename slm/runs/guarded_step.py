@@ -1,7 +1,7 @@
-"""A training step of a long run: `train_step` with several processes and every number checked.
+"""A training step of a long run: `train_step` for several processes, with checks for finite values.
 
-A loss, a gradient or a weight that is not finite must not spread: the step is left out or undone,
-and what was found is named.
+A non-finite loss, gradient or weight must not spread: the step is skipped or undone, and the fault
+is reported.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from slm.training.step import Execution, Gradients, Optimizers, train_step
 
 @dataclass(frozen=True)
 class NonFinite:
-    """What is not finite, the first in this order: weights, losses, gradients, update."""
+    """The first non-finite value in this order: weights, losses, gradients, update."""
 
     kind: Literal["weight", "loss", "gradient", "update"]
     tensor: str | None = None
-    """The first such parameter; None where only the norm of the whole gradient overflowed."""
+    """The first such parameter; None if only the global gradient norm overflowed."""
     micro_batch: int | None = None
-    """The micro-batch of the loss, counted from 0; None where it is another process's."""
+    """The micro-batch of the loss, counted from 0; None if another process computed it."""
 
     def __str__(self) -> str:
         if self.kind == "weight":
-            return f"the weights {self.tensor} are not finite"
+            return f"the weights {self.tensor} are non-finite"
         if self.kind == "update":
-            return f"the update made {self.tensor} not finite"
+            return f"the update made {self.tensor} non-finite"
         if self.kind == "gradient":
             what = "norm of the gradient" if self.tensor is None else f"gradient of {self.tensor}"
         elif self.micro_batch is None:
             what = "loss of another process"
         else:
             what = f"loss of micro-batch {self.micro_batch + 1}"
-        return f"the {what} is not finite"
+        return f"the {what} is non-finite"
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,16 @@ class StepOutcome:
     loss: float
     """Mean loss of the step's tokens, over all processes, in nats."""
     grad_norm: float
-    """Norm of the whole gradient before clipping."""
+    """Global gradient norm before clipping."""
     updated: bool
-    """False where something was not finite and nothing was changed; see `fault`."""
+    """False if a value was non-finite and nothing was changed; see `fault`."""
     overflowed: bool = False
     """Whether a float16 gradient was too large for its scale, which is now lower."""
     fault: NonFinite | None = None
 
 
 class ParallelExecution(Execution):
-    """Execution in several processes, with whole or sharded models; alone it adds nothing."""
+    """Execution in several processes, with replicated or sharded models; no-ops for one."""
 
     def __init__(self, device: str, dtype: str, process: Process) -> None:
         super().__init__(device, dtype)
@@ -97,21 +97,21 @@ class ParallelExecution(Execution):
 
 
 class GuardedStep:
-    """The optimizers of a model, and steps whose numbers are checked.
+    """The optimizers of a model, and steps with checks for finite values.
 
-    A loss or gradient that is not finite, in any process, leaves weights and optimizer state as
-    they were, in all processes. So does an update that makes a weight not finite where the settings
-    say that such steps are skipped; elsewhere the weights cannot be used any more.
+    A non-finite loss or gradient in any process leaves weights and optimizer state unchanged in all
+    processes. So does an update that makes a weight non-finite, if the settings say that such steps
+    are skipped; otherwise the weights are no longer usable.
 
     Args:
-        model: on its device already, whole or sharded.
-        config: optimizer, clipping, learning rates.
+        model: on its device, replicated or sharded.
+        config: optimizer, clipping and learning rates.
         device, dtype: of the computation.
-        process: this process among those that train together.
+        process: this process.
 
     Attributes:
-        eot_id: the end-of-text token, where documents do not see each other; None: they do.
-        before_update: called when the weights and the optimizer state are about to change.
+        eot_id: the end-of-text token for document masking; None: no masking.
+        before_update: called just before the weights and the optimizer state change.
     """
 
     eot_id: int | None = None
@@ -126,7 +126,7 @@ class GuardedStep:
         self.dtype = dtype
         self.process = process
         self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
-        # Where float16 is chosen, bfloat16 is missing or emulated.
+        # If float16 is chosen, bfloat16 is missing or emulated.
         muon_dtype = torch_dtype("bfloat16" if dtype == "bfloat16" else "float32")
         self.optimizers = build_optimizers(
             model, config, muon_dtype=muon_dtype, sharding=FSDP_SHARDING
@@ -136,7 +136,7 @@ class GuardedStep:
     def step(
         self, micro_batches: Iterable[tuple[Tensor, Tensor]], n_micro_batches: int, lr_scale: float
     ) -> StepOutcome:
-        """Make one step; see `slm.training.step.train_step`."""
+        """Perform one step; see `slm.training.step.train_step`."""
         fault: NonFinite | None = None
         before: list[WeightsCopy] | None = None
 
@@ -186,14 +186,14 @@ class GuardedStep:
             optimizer.state.clear()
 
     def _weights_are_finite(self) -> bool:
-        """Whether all weights are, in all processes; the extremes show it in one pass."""
+        """Whether all weights are finite in all processes, from minimum and maximum in one pass."""
         weights = [local(p.detach()) for p in self.parameters.values()]
         extremes = [e for w in weights if w.numel() for e in torch.aminmax(w)]
         is_bad = [float(not torch.stack(extremes).isfinite().all())]
         return not any(sum_over_processes(is_bad, self.process, self.device))
 
     def weights_copies(self) -> list[WeightsCopy]:
-        """All weights and all optimizer state as they are now."""
+        """Copies of all weights and all optimizer state."""
         return [
             WeightsCopy.of(optimizer, parameter)
             for optimizer in self.optimizers.values()
@@ -202,9 +202,9 @@ class GuardedStep:
         ]
 
     def _fault_of(self, found: Gradients) -> NonFinite:
-        """What is not finite, where the loss or the gradient's norm is not.
+        """The fault of a step whose loss or gradient norm is non-finite.
 
-        All processes come to the same kind and the same tensor.
+        All processes find the same kind and the same tensor.
         """
         if (name := self._first_not_finite(self.parameters)) is not None:
             return NonFinite("weight", name)
@@ -219,7 +219,7 @@ class GuardedStep:
         return NonFinite("gradient", self._first_not_finite(gradients))
 
     def _first_not_finite(self, tensors: Mapping[str, Tensor]) -> str | None:
-        """The name of the first such tensor, whichever process has it."""
+        """The name of the first such tensor in any process."""
         is_bad = [float(not local(t.detach()).isfinite().all()) for t in tensors.values()]
         anywhere = largest_over_processes(is_bad, self.process, self.device)
         return next((name for name, bad in zip(tensors, anywhere, strict=True) if bad), None)
@@ -227,7 +227,7 @@ class GuardedStep:
 
 @dataclass(frozen=True)
 class WeightsCopy:
-    """A parameter's weights and optimizer state at one time."""
+    """A copy of a parameter's weights and optimizer state."""
 
     optimizer: torch.optim.Optimizer
     parameter: nn.Parameter
@@ -236,7 +236,7 @@ class WeightsCopy:
 
     @classmethod
     def of(cls, optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> WeightsCopy:
-        """Copy what a parameter and its optimizer hold now."""
+        """Copy a parameter and its optimizer state."""
         state = {
             key: value.clone() if isinstance(value, Tensor) else value
             for key, value in optimizer.state.get(parameter, {}).items()
@@ -245,7 +245,7 @@ class WeightsCopy:
 
 
 def restore_weights(copies: Iterable[WeightsCopy]) -> None:
-    """Give parameters and optimizers back what they held when they were copied."""
+    """Restore parameters and optimizer state from their copies."""
     for copy in copies:
         copy.parameter.detach().copy_(copy.weights)
         if copy.state:

@@ -1,4 +1,4 @@
-"""From settings to a trainer that is ready to run: data, final settings, model, processes.
+"""Makes a trainer that is ready to run: data, final settings, model, processes.
 
 With several processes, only the main one prepares the data, writes files and logs; the others wait
 for it.
@@ -50,9 +50,9 @@ def ready_trainer(
     The caller holds the lock of the run directory, in the main process.
 
     Args:
-        settings: what was chosen for the run; `slm.runs.final` makes the final settings.
-        process: this process among those that train together.
-        existing: as for `RunTrainer.train`; a run that will be refused is refused before any work.
+        settings: the chosen ones; `slm.runs.final` makes the final settings.
+        process: this process.
+        existing: see `RunTrainer.train`; an existing run is refused before any work.
         force_reload: download and tokenize again.
         callbacks: for the trainer.
         progress: entered while the data are prepared.
@@ -72,12 +72,12 @@ def ready_trainer(
         make_room(out_dir, existing)
     is_resumed = existing == "resume" and bool(step_directories(out_dir))
     if "data.data_dir" not in settings.origins:
-        settings = place_data(settings)  # the data of a resumed run are where they were
+        settings = place_data(settings)  # a resumed run uses its data directory
     restored = contextlib.nullcontext() if owns_process else restored_torch()
     with restored, process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext(_silent) as report:
-            # A resumed run, and a process that is not the main one, takes the data as they are.
+            # A resumed run, and every process except the main one, uses the data unchanged.
             try:
                 directory = obtain_data(
                     settings,
@@ -109,11 +109,11 @@ def ready_trainer(
 
 
 def _lost(settings: RunConfig, error: UsageError) -> DataError:
-    """The error that the data of a resumed run are gone and cannot be prepared again."""
+    """The error that the data of a resumed run are missing and cannot be prepared again."""
     return DataError(
         f"the data of the run in {settings.train.out_dir} are not in {settings.data.data_dir}, "
         f"and cannot be prepared again: {error.message}",
-        hint="if the run or its data were moved, name the folder of the data, with --data "
+        hint="if the run or its data were moved, name the folder of the data with --data "
         "(train.py: --data-dir)",
     )
 
@@ -127,14 +127,14 @@ def _unheard(sentence: str) -> None:
 
 
 def check_memory(settings: RunConfig, device: str, process: Process | None = None) -> None:
-    """Refuse a run that needs more memory than the device has, or than this process may use.
+    """Reject a run that needs more memory than the device has or this process may use.
 
-    The estimate is a lower bound: nothing is refused that could run.
+    The estimate is a lower bound: a run that fits is never rejected.
 
     Args:
         settings: of the run.
-        device: that holds the model.
-        process: it has a share of a sharded model; None: it is alone.
+        device: of the model.
+        process: this process, for its shard of a sharded model; None: a single process.
 
     Raises:
         ConfigError: the message names both numbers.
@@ -207,7 +207,7 @@ def build_trainer(
 
 @contextlib.contextmanager
 def main_first(process: Process) -> Iterator[None]:
-    """The main process runs the block first; the others wait for it, however long it takes.
+    """Run the block in the main process first; the others wait without a time limit.
 
     If it fails, the others wait until `torchrun` ends them.
     """

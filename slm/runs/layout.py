@@ -1,4 +1,4 @@
-"""The directory of a run: what is in it, and what happens to a run that is already there."""
+"""The directory of a run: its layout, and the handling of an existing run."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ RUN_FILES = (
     "best_model.pt",
     "tensorboard",
 )
-"""All that a run writes into its directory."""
+"""Everything that a run writes to its directory."""
 
 MOVING_FILE = ".setting-aside"
-"""There while an earlier run is moved; it holds the name of the folder that it is moved to."""
+"""Exists while an earlier run is moved; contains the name of the target folder."""
 STARTER_FILE = ".started-by"
-"""Which `torchrun` has started the run."""
+"""Identifies the `torchrun` that started the run."""
 _PREVIOUS = re.compile(r"previous-\d{3,9}")
 _MAX_CONFIG_BYTES = 1 << 20
 
@@ -54,12 +54,13 @@ def holds_run(directory: Path) -> bool:
 
 
 def make_room(directory: Path, existing: Existing) -> Path | None:
-    """Deal with a run that is already there; returns where it was moved, if it was.
+    """Handle an existing run; returns the folder to which it was moved, if it was.
 
-    Call it while holding the directory's lock. A move that a dead process began is finished first.
+    The caller must hold the lock of the directory. A move that a dead process began is finished
+    first.
 
     Raises:
-        UsageError: it is to be refused, or what is there is not of a run.
+        UsageError: it is to be refused, or other files are in the way.
         WriteError: it cannot be moved.
     """
     refuse_checkpoint(directory)
@@ -68,23 +69,23 @@ def make_room(directory: Path, existing: Existing) -> Path | None:
     if existing == "refuse" and holds_run(directory):
         raise UsageError(
             f"{directory} already holds a run",
-            hint="--resume goes on with it, --fresh sets it aside, --out names another folder",
+            hint="--resume continues it, --fresh archives it, --out names another folder",
         )
     return set_aside(directory) if existing == "set-aside" else None
 
 
 def refuse_checkpoint(directory: Path) -> None:
-    """Refuse, as the folder of a run, one of the checkpoints of another run: it would be damaged.
+    """Reject a checkpoint directory of another run as a run directory: it would be damaged.
 
     Raises:
-        UsageError: it is one, or the folder in which a run keeps them.
+        UsageError: it is one, or the folder with the checkpoints of a run.
     """
     directory = directory.resolve()
     is_checkpoint = run_of(directory) != directory
     if is_checkpoint or (directory.name == "checkpoints" and holds_run(directory.parent)):
         run = run_of(directory) if is_checkpoint else directory.parent
         raise UsageError(
-            f"{directory} holds {'a checkpoint' if is_checkpoint else 'checkpoints'} of a run",
+            f"{directory} contains {'a checkpoint' if is_checkpoint else 'checkpoints'} of a run",
             hint=f"give the folder of the run, {shlex.quote(str(run))}, or one of a new run"
             if holds_run(run)
             else "give the folder of a run",
@@ -97,7 +98,7 @@ def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContex
     It is taken before PyTorch is imported, so that a second run is refused at once.
 
     Raises:
-        UsageError: the directory is of a checkpoint.
+        UsageError: the directory belongs to a checkpoint.
         RunLockedError: another process has the lock.
     """
     out_dir = Path(settings.train.out_dir)
@@ -106,7 +107,7 @@ def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContex
 
 
 def _refuse_foreign(directory: Path) -> None:
-    """Refuse a directory in which another program keeps files under the names of ours."""
+    """Reject a directory with files of another program that have the names of ours."""
     config, board = directory / CONFIG_FILE, directory / "tensorboard"
     if config.exists() and not _is_of_a_run(config):
         foreign = config
@@ -115,7 +116,7 @@ def _refuse_foreign(directory: Path) -> None:
     else:
         return
     raise UsageError(
-        f"{foreign} is not of a run of slm, and a run here would need that name",
+        f"{foreign} does not belong to an slm run, and a run here would need its name",
         hint="choose another folder with --out, or move it elsewhere",
     )
 
@@ -124,15 +125,15 @@ def _is_of_a_run(config: Path) -> bool:
     try:
         content = strict_json(read_bounded(config, _MAX_CONFIG_BYTES))
     except (OSError, ValueError):
-        return holds_run(config.parent)  # ours, and damaged: nobody depends on it
+        return holds_run(config.parent)  # ours, but damaged: no program depends on it
     return isinstance(content, dict) and content.get("format") == CONFIG_FORMAT
 
 
 def set_aside(directory: Path) -> Path | None:
     """Move the files of an earlier run into `previous-NNN`; returns that folder, or None.
 
-    If the process dies meanwhile, `finish_setting_aside` moves the rest, so that no later run takes
-    up half of the earlier one.
+    If the process dies meanwhile, `finish_setting_aside` moves the rest, so that no later run uses
+    half of the earlier one.
 
     Raises:
         WriteError: it cannot be moved.
@@ -149,7 +150,7 @@ def set_aside(directory: Path) -> Path | None:
 
 
 def is_being_set_aside(directory: Path) -> bool:
-    """Whether a process died, or is at work, while it moved the run that was here."""
+    """Whether a move of an earlier run is unfinished."""
     return (directory / MOVING_FILE).exists()
 
 
@@ -168,14 +169,14 @@ def finish_setting_aside(directory: Path) -> None:
         name = ""
     if not _PREVIOUS.fullmatch(name):
         raise WriteError(
-            f"{marker} does not say where the earlier run is moved",
-            hint="move the earlier run's files elsewhere, then this one",
+            f"{marker} does not name the target folder of the earlier run",
+            hint="move the earlier run's files elsewhere, then this file",
         )
     _move_run(directory / name)
 
 
 def _move_run(previous: Path) -> None:
-    """Move what there is of a run into the folder, which may hold some of it; end the move."""
+    """Move the files of a run to the folder, which may contain some of them; end the move."""
     directory = make_directory(previous).parent
     with write_errors(previous):
         for name in RUN_FILES:
@@ -191,7 +192,7 @@ def _move_run(previous: Path) -> None:
 
 
 def note_starter(directory: Path) -> None:
-    """Write down which `torchrun` has started this run, where one has.
+    """Record the `torchrun` that started this run, if any.
 
     Raises:
         WriteError: it cannot be written.
@@ -205,9 +206,9 @@ def note_starter(directory: Path) -> None:
 
 
 def is_restart(directory: Path) -> bool:
-    """Whether `torchrun` starts a run anew that it has started before, as one process has died.
+    """Whether the same `torchrun` restarts this run because a process has died.
 
-    The command is the same then, without `--resume`, and yet the run is to go on.
+    The command is then the same, without `--resume`, but the run must be resumed.
     """
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     if not count.isdecimal() or int(count) == 0:
@@ -219,6 +220,6 @@ def is_restart(directory: Path) -> bool:
 
 
 def _starter() -> str | None:
-    """What tells one `torchrun` from others: its name for the job, and its process."""
+    """An identifier of a `torchrun`: its job name and process id."""
     name = os.environ.get("TORCHELASTIC_RUN_ID")
     return None if name is None else f"torchrun {name[:100]} {os.getppid()}\n"

@@ -1,6 +1,6 @@
 """A training run with its directory: checkpoints, config.json, lock, interrupts, the best model.
 
-`slm.training.trainer.Trainer` is the loop; `RunTrainer` gives it all that a long run needs.
+`slm.training.trainer.Trainer` is the loop; `RunTrainer` adds everything that a long run needs.
 """
 
 from __future__ import annotations
@@ -70,20 +70,20 @@ class RunTrainer:
     """Trains a model in a run directory.
 
     Args:
-        model: the model; it is moved to the device of the settings, or this process's share of it.
-        data_loader: provides the batches; its `batch_size` and `block_size` count. It is not
-            changed: where its device is another one, a copy is used.
+        model: the model; it is moved to the device of the settings, sharded if they say so.
+        data_loader: provides the batches and determines `batch_size` and `block_size`. It is not
+            changed: for another device, a copy is used.
         config: the training settings as a mapping, such as `training_config.__dict__`.
-        settings: the final settings, see `slm.runs.final`; None: they are made from the arguments
-            above when training begins.
-        process: this process among those that train together; None: alone.
+        settings: the final settings, see `slm.runs.final`; None: made from the arguments above when
+            training begins.
+        process: this process; None: a single process.
         callbacks: called with every event.
-        locked: the caller holds the lock of the run directory, so that `train` does not take it.
+        locked: whether the caller holds the lock of the run directory; otherwise `train` takes it.
         began_at: when the command began, by `time.monotonic`, for a time budget; None: when `train`
             is called.
-        owns_process: the process is this program's own, as that of a command is: signals end a run
-            in good order, freed memory is kept, and threads and random numbers stay as the run sets
-            them. False: all of this is left alone or restored; see `slm.runs.borrowed`.
+        owns_process: whether the process belongs to slm, as for a command: signals end a run
+            cleanly, freed memory is kept, and the run's threads and random state remain. False:
+            all of this is unchanged or restored; see `slm.runs.borrowed`.
 
     Raises:
         ConfigError: a training setting is unknown or invalid.
@@ -151,7 +151,7 @@ class RunTrainer:
     def settings(self) -> RunConfig:
         """The final settings.
 
-        Where the caller gave none, they are made at first use: they describe the data, which a
+        If the caller gave none, they are made at first use, because they describe the data, which a
         trainer that only generates text does not need.
         """
         loader = self.data_loader
@@ -191,21 +191,21 @@ class RunTrainer:
     ) -> TrainingResult:
         """Train until the budget is used up or the validation loss stops falling.
 
-        Ctrl-C, or a notebook's stop button, ends the run in good order: a command that owns its
-        process finishes the current micro-batch; elsewhere the current step is dropped. Then the
-        state before it is saved.
+        Ctrl-C, or a notebook's stop button, ends the run cleanly: a command that owns its process
+        finishes the current micro-batch; otherwise the current step is dropped. Then the state
+        before it is saved.
 
         Args:
             existing: what to do with a run that is already in the directory.
             stop_after: save and return after this many steps of this call; the learning rate
-                follows the whole budget all the same.
+                still follows the whole budget.
 
         Raises:
-            Interrupted: a signal came, and the process is this program's own.
-            KeyboardInterrupt: elsewhere; its message names what is saved. A second interrupt raises
-                it at once.
+            Interrupted: a signal was received, with `owns_process`.
+            KeyboardInterrupt: without it; its message names the checkpoint. A second interrupt
+                raises it at once.
             NoSpaceError: the disk does not have the space that the run needs.
-            TrainingError: losses, gradients or weights are not finite; the last good weights are
+            TrainingError: losses, gradients or weights are non-finite; the last good weights are
                 saved.
             DataError: the data cannot be used with this model.
             RunLockedError: another process trains in this directory.
@@ -240,25 +240,29 @@ class RunTrainer:
                 raise
             self.callbacks.emit("on_end", result)
             if self._stop.signal_number is not None:
-                raise self._interrupted(trainer, "finished", "the signal came after the last step")
+                raise self._interrupted(
+                    trainer, "finished", "the signal was received after the last step"
+                )
         return result
 
     def _running(self) -> contextlib.AbstractContextManager[Stop]:
-        """Entered for a run; what ends it early."""
+        """The contexts of a run, and its stop signal."""
         if not self.owns_process:
             return borrowed_process(self.threads)
         return StopSignals(between_items=self.process.world_size == 1)
 
     def _keyboard_interrupt(self, trainer: Trainer) -> KeyboardInterrupt:
-        """Save the state before the step that was broken off, and return what says so."""
-        if not isinstance(trainer.stepper, RevocableStep):  # the other processes know nothing of it
+        """Save the state before the interrupted step, and return the exception to raise."""
+        if not isinstance(
+            trainer.stepper, RevocableStep
+        ):  # the other processes are not interrupted
             return KeyboardInterrupt()
         trainer.stepper.revoke()
         path = trainer.save(self.state)
         return KeyboardInterrupt(f"stopped at step {self.state.step}, saved in {path}")
 
     def _interrupted(self, trainer: Trainer, what: str, hint: str) -> Interrupted:
-        """Save, unless that is done, and return the error that says so."""
+        """Save if necessary, and return the error to raise."""
         assert self._stop is not None
         return Interrupted(
             f"{what} at step {self.state.step}, saved in {trainer.save(self.state)}",
@@ -267,7 +271,7 @@ class RunTrainer:
         )
 
     def _start(self, existing: Existing) -> tuple[Trainer, RunStart]:
-        """Prepare the directory and the state, as `existing` says, and the loop."""
+        """Prepare the directory, the state and the loop."""
         if self.process.is_main:
             clean_run(self.out_dir)
             previous = make_room(self.out_dir, existing)
@@ -284,7 +288,7 @@ class RunTrainer:
         if self.compiled:
             compile_blocks(self.model)
         budget = Budget(self.config, time_state=self.state.time, began_at=self._began_at)
-        self._began_at = None  # a second call of `train` begins when it is called
+        self._began_at = None  # a second call of `train` starts its own clock
         if self.state.step == 0:
             budget.require_time()
         assert self._stop is not None
@@ -326,7 +330,7 @@ class RunTrainer:
         return trainer, start
 
     def _restore(self, existing: Existing) -> None:
-        """Set model, optimizers and state to those of the newest checkpoint, or of a new run."""
+        """Restore model, optimizers and state from the newest checkpoint, or initialize them."""
         self.state, self._tokenizer = TrainState(), None
         self.guarded_step.reset_optimizers()
         self.checkpointer.start_new_run()
@@ -335,13 +339,13 @@ class RunTrainer:
             restored = self.checkpointer.restore(log=self.callbacks.note)
             if restored is None:
                 self._require_initial_weights()
-                self.callbacks.note(f"{self.out_dir} holds no checkpoint yet: starting a new run")
+                self.callbacks.note(f"{self.out_dir} has no checkpoint yet: starting a new run")
             else:
                 self.state, self._has_trained = restored, True
         copy_from_main(self.model, self.process)
 
     def _require_initial_weights(self) -> None:
-        """Refuse to begin a run with the weights of another one: nobody could repeat it."""
+        """Reject a new run with trained weights: it would not be reproducible."""
         if self._has_trained:
             raise UsageError(
                 "this trainer's model is trained already, and a new run needs initial weights",
@@ -350,13 +354,13 @@ class RunTrainer:
             )
 
     def _agree(self, values: list[float]) -> list[float]:
-        """The largest of each value over the processes; all wait here for the last one."""
+        """The maximum of each value over the processes; also a barrier."""
         return largest_over_processes([0.0, *values], self.process, self.device)[1:]
 
     # -- evaluation and generation ---------------------------------------------------------------
 
     def evaluate(self, split: str = "validation") -> tuple[float, int]:
-        """Mean loss in nats per token over the fixed windows of a split, and the tokens scored."""
+        """Mean loss in nats per token over the fixed windows of a split, and the scored tokens."""
         batches = self.data_loader.validation_batches(self.config.eval_tokens, split)
         if self.is_sharded:
             batches = in_step(batches, self.process, self.device)
@@ -373,19 +377,19 @@ class RunTrainer:
 
     @property
     def eot_id(self) -> int | None:
-        """The end-of-text token, where a token sees its own document only; None: its window."""
+        """The end-of-text token for document masking; None: no masking."""
         if not self.config.document_masking:
             return None
         return self.data_loader.meta.tokenizer.eot_id
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the loaded model file, or else of the data."""
+        """The tokenizer of the loaded model file, otherwise of the data."""
         return self.data_loader.tokenizer if self._tokenizer is None else self._tokenizer
 
     @property
     def generator(self) -> Generator:
-        """Continues prompts with the model as it is now.
+        """Continues prompts with the current model.
 
         With a sharded model all processes must generate the same texts, with the same seed.
         """
@@ -396,8 +400,8 @@ class RunTrainer:
         """Load the weights of a model file (`best_model.pt`) or a checkpoint directory.
 
         Raises:
-            UsageError: nothing is there.
-            CheckpointError: it is damaged, or its shape is not this model's.
+            UsageError: the path does not exist.
+            CheckpointError: it is damaged, or has another model shape.
         """
         path = Path(path)
         if path.is_dir():
@@ -430,13 +434,13 @@ class RunTrainer:
         return prompt + self.continue_text(prompt, options)
 
     def continue_text(self, prompt: str, options: GenerationOptions) -> str:
-        """The continuation alone."""
+        """Only the continuation."""
         with eagerly(), contextlib.closing(self.generator.stream(prompt, options)) as stream:
             return "".join(event.text for event in self._watched(stream))
 
     @property
     def _writes_samples(self) -> bool:
-        """With a sharded model all processes generate samples, together; else the main one."""
+        """With a sharded model all processes generate samples, otherwise only the main one."""
         return bool(self.callbacks.callbacks) and (self.process.is_main or self.is_sharded)
 
     def _write_sample(self, prompt: str) -> str:
@@ -444,7 +448,7 @@ class RunTrainer:
         return self.continue_text(prompt, options)
 
     def _watched(self, items: Iterable[Item]) -> Iterable[Item]:
-        """The items; a signal that comes during a run ends the work between two of them."""
+        """Yield the items; a signal during a run ends the work between two of them."""
         return items if self._stop is None else self._stop.watch(items)
 
 
@@ -452,7 +456,7 @@ class ShardedEngine(TorchEngine):
     """Runs a sharded model: all processes make the same calls and get the same logits."""
 
     def _forward(self, idx: Tensor, cache: KVCache) -> Tensor:
-        # Not inference_mode: the gathered weights could not be used for training any more.
+        # Not inference_mode: the gathered weights could no longer be used for training.
         with torch.no_grad(), autocast(idx.device.type, self.dtype):
             logits, _ = self.model(idx, cache=cache, last_only=True)
         assert isinstance(logits, Tensor)

@@ -1,4 +1,4 @@
-"""From what a user gives, by flags or from Python, to the settings of a run, new or resumed."""
+"""Makes the settings of a new or resumed run from flags or Python arguments."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20
 
 Flags = dict[str, tuple[Any, str | Origin]]
-"""Settings, named `group.key`, to their values and the word with which the user gave each."""
+"""Maps settings, named `group.key`, to their values and the argument that gave each."""
 Note = Callable[[str], None]
 """Called with a sentence that a user should know."""
 
 
 def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--") -> Flags:
-    """The settings that a number of steps or minutes means.
+    """The settings for a number of steps or minutes.
 
     Args:
         steps, minutes: at most one of them.
-        dashes: what comes before these names where the user gives them.
+        dashes: prefix of these names in messages.
 
     Raises:
         UsageError: both are given.
@@ -44,7 +44,7 @@ def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--"
     if steps is not None and minutes is not None:
         raise UsageError(
             f"{dashes}steps and {dashes}minutes are both given",
-            hint="a run ends by steps or by the clock",
+            hint="limit a run by steps or by minutes",
         )
     if steps is not None:
         word = f"{dashes}steps"
@@ -57,11 +57,11 @@ def from_preset(
 ) -> RunConfig:
     """A preset's settings with others over them.
 
-    The number of stories that a preset takes is meant for its own source. Of another one that the
-    user names, all stories are taken.
+    A preset's number of stories applies only to its own source. If the user names another source,
+    all of its stories are used.
 
     Raises:
-        UsageError, ConfigError: something is unknown or impossible.
+        UsageError, ConfigError: a setting is unknown or invalid.
     """
     settings = resolve(preset, config_file=config_file, flags=flags, assignments=assignments)
     of_preset = Origin(OriginKind.PRESET, preset)
@@ -79,14 +79,14 @@ def new_run(
     *,
     name: str | None = None,
 ) -> RunConfig:
-    """The settings of a new run; without any preset, over those of the default one.
+    """The settings of a new run; without a preset, the default one is used.
 
     Args:
-        preset, config_file, flags, assignments: what the user gave.
-        name: of its folder, where the user gives none; None: the preset's or the file's.
+        preset, config_file, flags, assignments: the user's arguments.
+        name: default name of its folder; None: the name of the preset or the file.
 
     Raises:
-        UsageError, ConfigError: something is unknown or impossible.
+        UsageError, ConfigError: a setting is unknown or invalid.
     """
     if preset is None:
         named = preset_of(settings_file(config_file)) if config_file is not None else None
@@ -99,13 +99,13 @@ def new_run(
 
 
 def named_place(flags: Flags, assignments: Sequence[str]) -> Path | None:
-    """The folder of the run that a command line names, whatever else it says; None: it does not.
+    """The run directory that a command line names; None if it names none.
 
-    A run that goes on is looked for before its other settings are put together: they may fit that
+    The run to resume is located before its other settings are combined: they may be valid for that
     run only.
 
     Raises:
-        ConfigError: an assignment is none, or of an unknown setting.
+        ConfigError: an assignment is invalid, or its setting is unknown.
     """
     named = {name: value for name, (value, _) in flags.items()}
     named |= dict(parse_assignment(text) for text in assignments)
@@ -114,9 +114,9 @@ def named_place(flags: Flags, assignments: Sequence[str]) -> Path | None:
 
 
 def no_run_in(out_dir: Path, flag: str, *, resume: str = "--resume") -> UsageError:
-    """The error that there is no run to go on with; `flag` names its folder."""
+    """The error that there is no run to resume; `flag` names its folder."""
     return UsageError(
-        f"there is no run in {out_dir} to go on with",
+        f"there is no run in {out_dir} to resume",
         hint=f"name its folder with {flag}, or leave out {resume} to start one",
     )
 
@@ -129,15 +129,15 @@ def resumed_run(
     assignments: Sequence[str],
     note: Note = lambda sentence: None,
 ) -> RunConfig | None:
-    """The settings that a run was started with, the given ones over them; None: no run is there.
+    """The settings of an existing run, with the given ones over them; None: there is no run.
 
     Naming the run's own preset or data again changes nothing, so that a command can simply be
     repeated.
 
     Raises:
         CheckpointError: its settings cannot be read.
-        UsageError, ConfigError: something is unknown or impossible, or another preset, or other
-            data, are named, or the folder is of a checkpoint.
+        UsageError, ConfigError: a setting is unknown or invalid, another preset or other data are
+            named, or the folder belongs to a checkpoint.
     """
     from slm.runs.layout import refuse_checkpoint
 
@@ -151,7 +151,7 @@ def resumed_run(
     if preset is not None and Origin(OriginKind.PRESET, preset) not in saved.origins.values():
         raise UsageError(
             f"the run in {out_dir} was not started with the preset {preset}",
-            hint="leave out --preset: a run goes on with its own settings",
+            hint="leave out --preset: a resumed run keeps its own settings",
         )
     settings = resolve(
         None, config_file=config_file, flags=flags, assignments=assignments, base=saved
@@ -163,23 +163,23 @@ def resumed_run(
 def _with_data_of(
     saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
 ) -> RunConfig:
-    """Settings of a run that goes on, with its own data.
+    """Settings of a resumed run, with its own data.
 
     Args:
-        saved: as the run was started.
-        settings: with what is given now.
-        words: settings of the command line, and how each is given there.
-        note: called where a setting has no effect.
+        saved: from the start of the run.
+        settings: with the current arguments.
+        words: settings on the command line, and the argument of each.
+        note: called for settings without effect.
 
     Raises:
-        UsageError: they name other data than those that are there.
+        UsageError: they name other data than those of the run.
     """
     from slm.data.data_paths import DECISIVE
     from slm.data.shards import DataDirectory
     from slm.runs.data import others_than_named
 
     refuse_beside_prepared(settings, words)
-    # A settings file may be given again, though flags had the last word when the run began.
+    # A settings file may be given again, although flags took precedence when the run began.
     kept = {name: saved.value_of(name) for name in DECISIVE if name not in words}
     idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
     if idle:
@@ -196,14 +196,14 @@ def _with_data_of(
         return settings
     try:
         directory = DataDirectory.open(settings.data.data_dir)
-    except DataError:  # they are prepared again, and compared with what the run has seen
+    except DataError:  # they are prepared again, and compared with the data of the run
         if settings.origin_of("data.data_dir").kind is OriginKind.DERIVED:
             settings = settings.with_values({"data.data_dir": settings.data.data_dir}, DEFAULT)
         return settings
     differing = others_than_named(settings, directory, changed)
     if differing:
         raise UsageError(
-            f"the run in {settings.train.out_dir} goes on with the data in {directory.path}, "
+            f"the run in {settings.train.out_dir} uses the data in {directory.path}, "
             f"{' and '.join(words[name] for name in differing)} would be other data",
             hint="leave it out; for other data start another run, in another folder",
         )
@@ -211,12 +211,12 @@ def _with_data_of(
 
 
 def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> None:
-    """Refuse words of a command line about text where prepared data are taken as they are.
+    """Reject arguments about the text if prepared data are used.
 
-    Only the tokenizer may be named, which is compared with that of the data.
+    Only the tokenizer may be named; it is compared with the tokenizer of the data.
 
     Raises:
-        UsageError: some are there.
+        UsageError: there are some.
     """
     from slm.data.data_paths import DECISIVE
 
@@ -228,17 +228,17 @@ def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> Non
     if "data.data_dir" in words:
         raise UsageError(
             f"{words['data.data_dir']} and {idle[0]} are both given",
-            hint=f"{words['data.data_dir']} names token files that are prepared already",
+            hint=f"{words['data.data_dir']} names prepared token files",
         )
     raise UsageError(
-        f"{idle[0]} has no effect: the settings take the prepared data in "
+        f"{idle[0]} has no effect: the settings use the prepared data in "
         f"{settings.data.data_dir} (--data)",
         hint=f"leave out {idle[0]}",
     )
 
 
 def _identity(settings: RunConfig, name: str) -> Any:
-    """A setting's value; of a path, the file that it means."""
+    """A setting's value; a path is resolved."""
     from slm.data.data_paths import identity_of
 
     value = settings.value_of(name)
@@ -246,7 +246,7 @@ def _identity(settings: RunConfig, name: str) -> Any:
 
 
 def saved_settings(out_dir: Path) -> RunConfig | None:
-    """The settings in a run's newest valid checkpoint, where they are verified, else in its file.
+    """The settings in a run's newest valid checkpoint, which are verified, or in its file.
 
     Raises:
         CheckpointError: they cannot be read, or no checkpoint is valid.
@@ -254,7 +254,7 @@ def saved_settings(out_dir: Path) -> RunConfig | None:
     from slm.checkpoint import newest_checkpoint
     from slm.runs.layout import is_being_set_aside
 
-    if is_being_set_aside(out_dir):  # what is left of that run does not count
+    if is_being_set_aside(out_dir):  # the rest of that run is ignored
         return None
     checkpoint = newest_checkpoint(out_dir)
     if checkpoint is not None:
@@ -269,11 +269,11 @@ def saved_settings(out_dir: Path) -> RunConfig | None:
     return RunConfig.from_json(data, where=str(file))
 
 
-# -- what has no effect ----------------------------------------------------------------------------
+# -- settings without effect -----------------------------------------------------------------------
 
 
 def no_effect(words: Iterable[str], reason: str) -> str:
-    """The sentence that some of what the user gave has no effect."""
+    """The sentence that some arguments have no effect."""
     words = list(words)
     return f"{' and '.join(words)} {'has' if len(words) == 1 else 'have'} no effect: {reason}"
 
@@ -282,7 +282,7 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
     (
         ("train.max_steps",),
         lambda run: run.train.max_minutes is not None,
-        "the clock ends the run (max_minutes)",
+        "the run ends by time (max_minutes)",
     ),
     (
         ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
@@ -318,11 +318,11 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
 
 
 def idle_settings(settings: RunConfig, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Words on the command line whose settings have no effect because of others, and why.
+    """Arguments whose settings have no effect because of others, and the reason.
 
     Args:
         settings: of a run.
-        words: settings of the command line, and how each is given there.
+        words: settings on the command line, and the argument of each.
     """
     for names, is_idle, reason in _IDLE_SETTINGS:
         for name in names:

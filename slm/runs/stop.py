@@ -14,11 +14,11 @@ Item = TypeVar("Item")
 
 
 class StopSignals(SignalWatch):
-    """While the block runs, a signal sets `signal_number`, which the work checks.
+    """During the block, a signal sets `signal_number`, which the work checks.
 
     Args:
-        between_items: whether `watch` ends the work between two items; several processes end it
-            between two steps, all at the same one.
+        between_items: whether `watch` ends the work between two items; several processes all end it
+            at the same step.
     """
 
     def __init__(self, *, between_items: bool = True) -> None:
@@ -37,7 +37,7 @@ class StopSignals(SignalWatch):
         self.signal_number = None
 
     def first(self, number: int, frame: FrameType | None) -> None:
-        say_in_handler(b"\nstopping: the work is saved first; once more stops at once\n")
+        say_in_handler(b"\nstopping after saving; another signal stops at once\n")
         if self._at_once:
             raise StopRequested
 
@@ -46,11 +46,11 @@ class StopSignals(SignalWatch):
 
         Args:
             items: the items of work.
-            at_once: a signal raises in the middle of an item: for long work that leaves nothing
-                half done, such as compiling.
+            at_once: whether a signal raises in the middle of an item, for long work without side
+                effects, such as compiling.
 
         Raises:
-            StopRequested: before the next item, once a signal has come.
+            StopRequested: before the next item after a signal.
         """
         return self._watched(items, at_once) if self._between_items else items
 
@@ -62,13 +62,13 @@ class StopSignals(SignalWatch):
             self._at_work = self._at_once = False
 
     def check(self) -> None:
-        """Raise StopRequested if a signal has come."""
+        """Raise StopRequested if a signal was received."""
         if self.signal_number is not None:
             raise StopRequested
 
     @contextlib.contextmanager
     def excusing_errors(self) -> Iterator[None]:
-        """Treat an error as a stop if a signal came during an item of `watch`.
+        """Treat an error as a stop if a signal was received during an item of `watch`.
 
         Ctrl-C also ends a compiler that PyTorch has started, and PyTorch reports that as an error.
 

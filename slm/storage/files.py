@@ -189,7 +189,7 @@ def atomic_open(path: Path, *, needed: int | None = None) -> Iterator[BinaryIO]:
         needed: its size in bytes, if known, for messages.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older file is unchanged.
+        WriteError, NoSpaceError: no partial file remains, and an older file is unchanged.
     """
     partial = _partial(path)
     try:
@@ -233,7 +233,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     """Write a whole file, or leave the old one. Text is written as UTF-8.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older file is unchanged.
+        WriteError, NoSpaceError: no partial file remains, and an older file is unchanged.
     """
     raw = content.encode("utf-8") if isinstance(content, str) else content
     with atomic_open(path, needed=len(raw)) as stream:

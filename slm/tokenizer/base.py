@@ -52,7 +52,7 @@ class Tokenizer(Protocol):
         """
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """The ids of many texts, one array each, with all processors.
+        """The ids of many texts, one array each, using all processors.
 
         Raises:
             TokenizerError: a text is not valid Unicode.

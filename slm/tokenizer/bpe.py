@@ -1,4 +1,4 @@
-"""Training a byte-pair vocabulary on a corpus, in bounded memory and always with one result.
+"""Trains a byte-pair vocabulary on a corpus, in bounded memory and deterministically.
 
 The words of a sample are counted here; Hugging Face's `tokenizers` learns the merges from counts.
 """
@@ -18,8 +18,8 @@ from slm.tokenizer.byte_pair import GPT2_PATTERN, BytePairTokenizer, byte_symbol
 from slm.tokenizer.sample import sample_batches
 from slm.tokenizer.table import invalid_unicode
 
-# These bound memory (about half a GB) and time for noise, in which no word comes twice; a corpus of
-# stories stays far below them.
+# These bound memory (about half a GB) and time for noise, in which every word is distinct; a corpus
+# of stories is far below them.
 _STRETCH = re.compile(r"\s{0,64}\S{1,64}|\s{1,64}")
 _MAX_HELD_CHARS = 4_000_000
 _MAX_WORD_BYTES = 2_000_000
@@ -32,8 +32,8 @@ _SEPARATOR = "\0"
 def train_bpe(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
     """Learn a byte-pair vocabulary of GPT-2's kind: 256 bytes, the merges, and end-of-text.
 
-    The same texts give the same vocabulary on every run. A corpus too small to offer enough merges
-    gives a smaller vocabulary than was asked for.
+    The same texts give the same vocabulary on every run. A corpus with too few merges gives
+    a smaller vocabulary than requested.
 
     Args:
         texts: the corpus; only its beginning is read (`sample_batches`).
@@ -41,7 +41,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
 
     Raises:
         ConfigError: vocab_size is below 257.
-        TokenizerError: a text holds a lone surrogate.
+        TokenizerError: a text contains a lone surrogate.
     """
     if vocab_size < 257:
         raise ConfigError(
@@ -58,13 +58,13 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
 def count_words(texts: Iterable[str]) -> Counter[str]:
     """How often each of GPT-2's words occurs in the sample.
 
-    Stretches between spaces are counted first, which is several times faster than splitting all
-    text into words. Runs of more than 64 characters are cut: as single words they would teach
-    nothing and take the trainer quadratic time. Counting ends early when there are too many
-    distinct ones to hold (a text without spaces, or of noise).
+    Strings between spaces are counted first, which is several times faster than splitting all text
+    into words. Runs of more than 64 characters are divided: as single words they would be useless
+    and take quadratic time in training. Counting stops early if there are too many distinct strings
+    for memory (text without spaces, or noise).
 
     Raises:
-        TokenizerError: a text holds a lone surrogate.
+        TokenizerError: a text contains a lone surrogate.
     """
     stretches: Counter[str] = Counter()
     held_chars = 0
@@ -88,7 +88,7 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
 
 
 def _learn(words: Counter[str], vocab_size: int) -> list[str]:
-    """The trainer's tokens in merge order, written in GPT-2's byte symbols."""
+    """The trainer's tokens in merge order, in GPT-2's byte symbols."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -112,10 +112,11 @@ def _interruptible(work: Callable[[threading.Event], object]) -> None:
     """Run a library's work in a thread, so that Ctrl-C interrupts the wait for it.
 
     The library is in Rust and returns only at the end, and Python handles signals only in its main
-    thread. The event is set when the work is cancelled; it then ends by itself or with the process.
+    thread. The event is set when the work is cancelled; the thread then ends by itself or with the
+    process.
 
     Raises:
-        BaseException: what the work raised.
+        BaseException: the exception of the work.
     """
     cancelled = threading.Event()
     failures: list[BaseException] = []
@@ -138,10 +139,10 @@ def _interruptible(work: Callable[[threading.Event], object]) -> None:
 
 
 def _repeated(words: Counter[str], cancelled: threading.Event) -> Iterator[str]:
-    """The most frequent words, each as often as it counts, for a trainer that wants plain text.
+    """The most frequent words, each repeated by its count, for a trainer that reads plain text.
 
-    Counts are scaled down where all together would be long to read, but no word is lost by it.
-    Nothing more comes once the work is given up.
+    Large counts are scaled down to limit the length, but every word occurs at least once. The
+    iterator ends when the work is cancelled.
     """
     chars = sum(len(word) * count for word, count in words.items())
     scale = max(1.0, chars / _MAX_FED_CHARS)
@@ -157,10 +158,10 @@ def _repeated(words: Counter[str], cancelled: threading.Event) -> Iterator[str]:
 
 
 def _reachable(tokens: Iterable[bytes], singles: list[bytes], limit: int) -> list[bytes]:
-    """The tokens that joining two earlier ones gives, up to a limit, behind the single bytes.
+    """The single bytes, then tokens that are a merge of two earlier ones, up to a limit.
 
-    The trainer merges given pairs, we merge by the union's rank, so a rare token of the trainer's
-    could never appear in our ids. Without those, every token is a merge, in order.
+    The trainer merges given pairs, we merge by the rank of the result, so some rare tokens of the
+    trainer could never occur in our ids. Without them, every token is a merge, in order.
     """
     ranks = list(singles)
     rank_of = {token: rank for rank, token in enumerate(ranks)}

@@ -14,7 +14,7 @@ ALL_BYTES = tuple(bytes([value]) for value in range(256))
 
 
 class BytesTokenizer(TokenTable):
-    """Every byte is its own id: 257 ids with end-of-text, nothing to train."""
+    """Every byte is its own id: 257 ids with end-of-text, and no training."""
 
     def __init__(self) -> None:
         super().__init__("bytes", [*ALL_BYTES, b""], len(ALL_BYTES))
@@ -23,7 +23,7 @@ class BytesTokenizer(TokenTable):
         """The UTF-8 bytes of a text.
 
         Raises:
-            TokenizerError: the text holds a lone surrogate.
+            TokenizerError: the text contains a lone surrogate.
         """
         return list(_utf8(text))
 
@@ -31,7 +31,7 @@ class BytesTokenizer(TokenTable):
         """The UTF-8 bytes of each text.
 
         Raises:
-            TokenizerError: a text holds a lone surrogate.
+            TokenizerError: a text contains a lone surrogate.
         """
         return [np.frombuffer(_utf8(text), dtype=np.uint8).astype(np.uint32) for text in texts]
 

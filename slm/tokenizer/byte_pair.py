@@ -1,10 +1,10 @@
 """Byte-pair encoding over GPT-2's split into words: full GPT-2, trimmed GPT-2, and trained BPE.
 
 A vocabulary is a list of byte strings in the order of their merges, so a token's id is also its
-rank. Text is first split into words, which no token crosses; in each word the neighbouring pair
-whose union has the lowest rank is joined, again and again (Sennrich et al. 2016, on bytes as in
-Radford et al. 2019). `tiktoken` does both, in Rust; this file cuts the work so that it runs on all
-processors, and so that no input can hurt it.
+rank. Text is first split into words, which no token crosses; in each word the adjacent pair
+whose concatenation has the lowest rank is merged repeatedly (Sennrich et al. 2016, on bytes as in
+Radford et al. 2019). `tiktoken` does both, in Rust; this file divides the work so that it runs on
+all processors and is safe for any input.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from slm.tokenizer.byte_level import ALL_BYTES
 from slm.tokenizer.table import TokenTable, invalid_unicode
 
 GPT2_PATTERN = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-"""GPT-2's words, written without needless backtracking: contractions, then letters, digits or signs
-with at most one space before them, and white space (the last of a run goes to what follows)."""
+"""GPT-2's words, without unnecessary backtracking: contractions, then letters, digits or signs with
+at most one space before them, and white space (the last of a run belongs to the next word)."""
 
 _GROUP_CHARS = 1 << 18
 # GPT-2's pattern always ends a word where white space begins, and before the last white space of a
-# run that something follows. A text can be cut there without changing an id.
+# run before other text. A text can be divided there without changing an id.
 _SAFE_CUT = regex.compile(r"(?<=\S)(?=\s)|(?<=\s)(?=\s\S)")
 
 
@@ -39,11 +39,11 @@ class BytePairTokenizer(TokenTable):
     """Byte-pair encoding with a given vocabulary.
 
     Args:
-        name: the short specification, as `gpt2-8k`.
-        ranks: all tokens in merge order, the 256 single bytes among them; ids are their places.
+        name: the short specification, such as `gpt2-8k`.
+        ranks: all tokens in merge order, including the 256 single bytes; ids are their positions.
 
     Raises:
-        TokenizerError: a token is empty or there twice, or a byte is missing.
+        TokenizerError: a token is empty or repeated, or a byte is missing.
     """
 
     def __init__(self, name: str, ranks: Sequence[bytes]) -> None:
@@ -69,10 +69,10 @@ class BytePairTokenizer(TokenTable):
         return self._bytes_of[:-1]
 
     def merges(self) -> list[tuple[bytes, bytes]]:
-        """The pair that each token is joined from, in order; single bytes have none.
+        """The pair of tokens that each token is merged from, in order; single bytes have none.
 
         Raises:
-            TokenizerError: a token cannot be reached by joining two earlier ones.
+            TokenizerError: a token is not a merge of two earlier ones.
         """
         rank_of = {token: rank for rank, token in enumerate(self.ranks)}
         pairs = []
@@ -88,15 +88,15 @@ class BytePairTokenizer(TokenTable):
         """Ids of a text; special tokens written in it are plain text.
 
         Raises:
-            TokenizerError: the text holds a lone surrogate.
+            TokenizerError: the text contains a lone surrogate.
         """
         return [token_id for part in _cut(text) for token_id in self._encode(part).tolist()]
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of each text, on all processors that this process may use.
+        """Ids of each text, using all processors that this process may use.
 
         Raises:
-            TokenizerError: a text holds a lone surrogate.
+            TokenizerError: a text contains a lone surrogate.
         """
         parts_per_text = [_cut(text) for text in texts]
         groups = list(_groups([part for parts in parts_per_text for part in parts]))
@@ -124,7 +124,7 @@ class BytePairTokenizer(TokenTable):
             raise invalid_unicode(error) from error
 
     def _encode_group(self, texts: list[str]) -> list[Ids]:
-        """Encode texts in one call, which holds no lock, with end-of-text tokens between them."""
+        """Encode texts in one call without the GIL, joined by end-of-text tokens."""
         joined = EOT_TEXT.join(texts)
         if joined.count(EOT_TEXT) != len(texts) - 1:  # a text contains it
             return [self._encode(text).copy() for text in texts]
@@ -134,14 +134,14 @@ class BytePairTokenizer(TokenTable):
             raise invalid_unicode(error) from error
         ends = [*np.flatnonzero(ids == self.eot_id).tolist(), len(ids)]
         starts = [0, *(end + 1 for end in ends[:-1])]
-        # Copies, because a view of one text would keep its whole group in memory.
+        # Copies, because a view of one text would keep the whole group in memory.
         return [ids[start:end].copy() for start, end in zip(starts, ends, strict=True)]
 
 
 def parts_of(token: bytes, rank_of: Mapping[bytes, int], below: int) -> list[bytes]:
-    """A token's bytes joined by all merges whose rank is lower than `below`.
+    """A token's bytes after all merges with a rank lower than `below`.
 
-    With the token's own rank as `below`, these are the two parts that its merge joins.
+    If `below` is the token's own rank, these are the two parts of its merge.
     """
     parts = [token[i : i + 1] for i in range(len(token))]
     while len(parts) > 1:
@@ -158,7 +158,7 @@ def parts_of(token: bytes, rank_of: Mapping[bytes, int], below: int) -> list[byt
 def byte_symbols() -> dict[str, int]:
     """GPT-2's printable stand-in character for each byte, in the order of GPT-2's ids.
 
-    Printable Latin-1 characters stand for themselves; the other bytes take U+0100 and following.
+    Printable Latin-1 characters represent themselves; the other bytes use U+0100 and following.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -168,8 +168,8 @@ def byte_symbols() -> dict[str, int]:
 
 
 def _cut(text: str) -> list[str]:
-    """Cut a long text where its ids do not change: for several processors, and for the pattern,
-    whose backtracking over a million blanks would overflow its stack."""
+    """Divide a long text where its ids do not change: for several processors, and because the
+    pattern would overflow its stack on a million blanks."""
     if len(text) <= _GROUP_CHARS:
         return [text]
     cuts = [0]
@@ -179,7 +179,7 @@ def _cut(text: str) -> list[str]:
 
 
 def _groups(texts: list[str]) -> Iterator[list[str]]:
-    """Runs of texts that together have about _GROUP_CHARS characters."""
+    """Consecutive texts with about _GROUP_CHARS characters in total."""
     group: list[str] = []
     chars = 0
     for text in texts:

@@ -1,7 +1,7 @@
 """Characters as tokens, with bytes as a fallback.
 
 Ids in order: the corpus's characters by code point, then the 256 bytes, then end-of-text. A
-character that the corpus did not have is written as its UTF-8 bytes, so any text stays lossless.
+character that is not in the corpus is encoded as its UTF-8 bytes, so every text is lossless.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CharsTokenizer(TokenTable):
         super().__init__("chars", table, len(table) - 1)
         self._first_byte_id = len(self._characters)
         highest = int(points[-1]) if len(points) else 0
-        # One place more than the highest character: all unknown ones are looked up there.
+        # One entry beyond the highest character, for all unknown ones.
         self._id_of = np.full(highest + 2, self.eot_id, dtype=np.uint32)
         self._id_of[points] = np.arange(len(points), dtype=np.uint32)
 
@@ -49,7 +49,7 @@ class CharsTokenizer(TokenTable):
         """Ids of a text.
 
         Raises:
-            TokenizerError: the text holds a lone surrogate.
+            TokenizerError: the text contains a lone surrogate.
         """
         ids: list[int] = self._encode(text).tolist()
         return ids
@@ -58,7 +58,7 @@ class CharsTokenizer(TokenTable):
         """Ids of each text.
 
         Raises:
-            TokenizerError: a text holds a lone surrogate.
+            TokenizerError: a text contains a lone surrogate.
         """
         return [self._encode(text) for text in texts]
 
@@ -74,7 +74,7 @@ class CharsTokenizer(TokenTable):
     def _encode(self, text: str) -> Ids:
         points = _code_points(text)
         ids = self._id_of[np.minimum(points, len(self._id_of) - 1)]
-        known = ids != self.eot_id  # text never gives end-of-text, so it can mark the unknown
+        known = ids != self.eot_id  # text never has end-of-text: it marks the unknown
         return ids if known.all() else self._with_bytes(points, ids, known)
 
     def _with_bytes(
@@ -91,10 +91,10 @@ class CharsTokenizer(TokenTable):
 
 
 def train_chars(texts: Iterable[str]) -> CharsTokenizer:
-    """A tokenizer that knows every character of the texts, all of which are read once.
+    """A tokenizer with every character of the texts, which are read once.
 
     Raises:
-        TokenizerError: a text holds a lone surrogate.
+        TokenizerError: a text contains a lone surrogate.
     """
     seen = np.zeros(_CODE_POINTS, dtype=np.bool_)
     for text in texts:

@@ -42,7 +42,7 @@ def load_gpt2_ranks() -> list[bytes]:
     content = _installed_table() or _cached_table() or _downloaded_table()
     symbols = byte_symbols()
     ranks = [bytes([byte]) for byte in symbols.values()]
-    merges = content.decode("utf-8").splitlines()[1:]  # behind a line with the version
+    merges = content.decode("utf-8").splitlines()[1:]  # after a line with the version
     ranks += [bytes(symbols[symbol] for symbol in merge.replace(" ", "")) for merge in merges]
     return ranks
 
@@ -57,12 +57,12 @@ def gpt2_tokenizer() -> BytePairTokenizer:
 
 
 def trimmed_gpt2(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
-    """GPT-2's tokenizer cut to the 256 bytes, the merges a corpus uses most, and end-of-text.
+    """GPT-2's tokenizer trimmed to the 256 bytes, the merges a corpus uses most, and end-of-text.
 
-    A merge is used as often as its token, or a token made from it, occurs in the sample. So a part
-    is used no less than the whole: taking the most used (ties: GPT-2's order) never takes a whole
-    without its parts, and of all such choices gives the sample the fewest tokens, to the extent
-    that an undone merge leaves its two parts.
+    The use of a merge is the number of times that its token, or a token made from it, occurs in the
+    sample. So the parts of a token are used at least as often as the token: the most used merges
+    (ties: GPT-2's order) always include the parts of a token, and among all such choices they give
+    the sample the fewest tokens, as far as an undone merge leaves its two parts.
 
     Args:
         texts: the corpus; only its beginning is read (`sample_batches`).
@@ -100,7 +100,7 @@ def _token_counts(tokenizer: BytePairTokenizer, texts: Iterable[str]) -> npt.NDA
 
 
 def _merge_uses(ranks: list[bytes], counts: npt.NDArray[np.int64]) -> list[int]:
-    """How often each merge was made, for its own sake or on the way to a longer token."""
+    """How often each merge was made, for its own token or for a longer one."""
     rank_of = {token: rank for rank, token in enumerate(ranks)}
     uses: list[int] = counts.tolist()
     for rank in range(len(ranks) - 1, 255, -1):

@@ -1,8 +1,8 @@
-"""A tokenizer of another project, run by the `tokenizers` library from its `tokenizer.json`.
+"""A tokenizer of another project: the `tokenizers` library runs its `tokenizer.json`.
 
-Its ids are the original's. What our programs need besides is the bytes of each token; they follow
-from the kind: byte-level BPE (GPT-2, Qwen), BPE with byte fallback (Llama, SentencePiece), and
-WordPiece. The last one is not lossless.
+The ids are unchanged. The bytes of each token, which we also need, depend on its kind: byte-level
+BPE (GPT-2, Qwen), BPE with byte fallback (Llama, SentencePiece), or WordPiece, which is not
+lossless.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class ImportedTokenizer(TokenTable):
     """A tokenizer given by a `tokenizer.json`.
 
     Args:
-        name: what it is called, such as `hf:openai-community/gpt2`.
+        name: its name, such as `hf:openai-community/gpt2`.
         definition: the content of the file, as JSON data.
         eot_id: the id that ends a text.
         bos_id: the id that begins a text; None: `eot_id`.
 
     Raises:
-        TokenizerError: the library cannot use it, it is of another kind than those above, or an id
-            is not in it.
+        TokenizerError: the library cannot use it, its kind is not supported, or an id is not in
+            it.
     """
 
     def __init__(
@@ -79,16 +79,16 @@ class ImportedTokenizer(TokenTable):
         """Ids of a text; special tokens written in it are plain text.
 
         Raises:
-            TokenizerError: the text holds a lone surrogate.
+            TokenizerError: the text contains a lone surrogate.
         """
         ids: list[int] = self.encode_batch([text])[0].tolist()
         return ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of many texts, on all processors.
+        """Ids of many texts, using all processors.
 
         Raises:
-            TokenizerError: a text holds a lone surrogate.
+            TokenizerError: a text contains a lone surrogate.
         """
         for text in texts:
             try:
@@ -111,10 +111,10 @@ class ImportedTokenizer(TokenTable):
 
 
 def style_of(definition: Mapping[str, Any]) -> Style:
-    """How the tokens of a `tokenizer.json` are written.
+    """The encoding of the tokens in a `tokenizer.json`.
 
     Raises:
-        TokenizerError: in none of the ways that are known here.
+        TokenizerError: the encoding is not supported.
     """
     model = definition.get("model")
     kind = model.get("type") if isinstance(model, dict) else None
@@ -127,8 +127,8 @@ def style_of(definition: Mapping[str, Any]) -> Style:
         if model.get("byte_fallback"):
             return "byte-fallback"
     raise TokenizerError(
-        f"it is of the kind {shown(kind)}; byte-level BPE, BPE with byte fallback and WordPiece "
-        "can be used"
+        f"its kind {shown(kind)} is not supported, only byte-level BPE, BPE with byte fallback "
+        "and WordPiece"
     )
 
 
@@ -171,7 +171,7 @@ def _loaded(definition: Mapping[str, Any]) -> tokenizers.Tokenizer:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]  # may be Rust's own
-        raise TokenizerError(f"the tokenizers library refuses it: {reason[:200]}") from None
+        raise TokenizerError(f"the tokenizers library rejects it: {reason[:200]}") from None
     fast.no_truncation()
     fast.no_padding()
     fast.encode_special_tokens = True

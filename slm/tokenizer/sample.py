@@ -1,4 +1,4 @@
-"""The part of a corpus that a vocabulary is learnt from: its beginning, in bounded batches."""
+"""The part of a corpus that a vocabulary is trained on: its beginning, in bounded batches."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ BATCH_CHARS = 2_000_000
 
 
 def sample_batches(texts: Iterable[str], *, limit: int = SAMPLE_CHARS) -> Iterator[list[str]]:
-    """The first `limit` characters of the texts, in lists that hold about BATCH_CHARS together.
+    """The first `limit` characters of the texts, in lists of about BATCH_CHARS in total.
 
-    A few thousand tokens are settled long before the sample ends; reading on would cost minutes on
-    a large corpus and change next to nothing. Texts longer than a batch are cut, and no more texts
-    are taken than are needed.
+    A few thousand tokens are determined long before the sample ends; more text would take minutes
+    and change almost nothing. Texts longer than a batch are divided, and no more
+    texts are read than necessary.
     """
     batch: list[str] = []
     batch_chars = 0

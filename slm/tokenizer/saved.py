@@ -31,7 +31,7 @@ def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
     """Write a tokenizer's file atomically.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older file is unchanged.
+        WriteError, NoSpaceError: no partial file remains, and an older file is unchanged.
     """
     atomic_write(path, json.dumps(tokenizer.to_json(), indent=1) + "\n")
 
@@ -89,7 +89,7 @@ def tokenizer_from_json(data: object, *, source: str = "the tokenizer's descript
 
 
 def _from_json(data: object) -> Tokenizer:
-    """Messages from here say what is wrong, and leave it to the caller to say where."""
+    """The errors raised here give the problem; the caller adds the source."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise TokenizerError(f'its "format" is not "{FORMAT}"')
     if data.get("version") != VERSION:
@@ -115,7 +115,7 @@ def _from_json(data: object) -> Tokenizer:
 def _chars(data: dict[str, Any]) -> Tokenizer:
     characters = _text(data, "characters")
     if len(characters) > sys.maxunicode + 1:
-        raise TokenizerError('its "characters" are more than there are')
+        raise TokenizerError('its "characters" are more than Unicode has')
     tokenizer = CharsTokenizer(characters)
     if tokenizer.characters != characters:
         raise TokenizerError('its "characters" are repeated or not in code point order')
@@ -157,7 +157,7 @@ def _imported(name: str, data: dict[str, Any]) -> Tokenizer:
 def _text(data: dict[str, Any], key: str) -> str:
     value = data.get(key)
     if not isinstance(value, str):
-        raise TokenizerError(f'its "{key}" is {_shown(value)}, not a text')
+        raise TokenizerError(f'its "{key}" is {_shown(value)}, not a string')
     return value
 
 
@@ -170,5 +170,5 @@ def _shown(value: object) -> str:
 def _unusable(source: str, problem: str) -> TokenizerError:
     return TokenizerError(
         f"{source} cannot be used: {problem}",
-        hint="it may be damaged or from another program; make it again",
+        hint="it may be damaged or from another program; create it again",
     )

@@ -1,4 +1,4 @@
-"""Specifications of tokenizers (`gpt2-8k`, `bpe:4096`, a path), and how they are made."""
+"""Parses tokenizer specifications (`gpt2-8k`, `bpe:4096`, a path) and builds the tokenizers."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def build_tokenizer(spec: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:
 
     Args:
         spec: see `parse_tokenizer`.
-        texts: returns the corpus; is called only if the tokenizer is trained or trimmed.
+        texts: returns the corpus; called only if the tokenizer is trained or trimmed.
 
     Raises:
         ConfigError: the specification is invalid.

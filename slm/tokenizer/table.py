@@ -16,7 +16,7 @@ class TokenTable(ABC):
 
     Args:
         name: the short specification, such as `bpe:4096`.
-        table: the bytes of each id in order; empty for tokens that stand for no text.
+        table: the bytes of each id in order; empty for tokens without text.
         eot_id: the end-of-text token.
     """
 

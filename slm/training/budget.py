@@ -1,4 +1,4 @@
-"""How far a run has come: by steps, or by the clock."""
+"""Progress of a run, by steps or by time."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from slm.quantities import counted
 from slm.train_state import TimeState
 
 RECENT_STEPS = 5
-"""Of so many steps the shortest tells how long the next one will take at least."""
+"""Window for the minimum step time, used to predict the next step."""
 ENDING_SECONDS = 1.5
 ENDING_SHARE = 0.05
-"""Kept for saving, the last plot and leaving: so many seconds, but no larger share of a budget."""
+"""Time reserved for saving, the last plot and exiting; the smaller of the two applies."""
 
 
 class Budget:
-    """Progress of a run from 0 to 1, and its time so far.
+    """Progress of a run from 0 to 1, and its elapsed time.
 
-    With `max_minutes` the clock decides: progress is the share of the time that has passed before
-    the step at hand, and the last step is the one that still fits. Time spent before an
-    interruption counts, time between two starts does not.
+    With `max_minutes`, progress is the share of the time that has passed before the current step,
+    and the last step is the last one that fits. Time before an interruption counts, time between
+    two starts does not.
 
     Args:
         config: `max_steps` and `max_minutes`.
         time_state: of earlier starts of this run.
-        began_at: when this start of the run began, on that clock; None: now. What came between, as
-            preparing the data, has used up some of the budget.
-        clock: seconds that never go back.
+        began_at: when this start of the run began, on that clock; None: now. Work since then, such
+            as preparing the data, counts as elapsed time.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Budget:
 
     @property
     def time_state(self) -> TimeState:
-        """What the next start of this run needs."""
+        """The state for the next start of this run."""
         return TimeState(self.elapsed_seconds, self._step_seconds, self._reserve)
 
     @property
@@ -69,17 +69,17 @@ class Budget:
         return self.config.max_minutes is not None
 
     def begin_step(self) -> None:
-        """Note the time at which a step begins."""
+        """Record the start of a step."""
         self._step_began_at = self._clock()
 
     def end_step(self) -> None:
-        """Note that the step has ended, for the estimate of the next one."""
+        """Record the end of a step, for the estimate of the next one."""
         self._is_warm = bool(self._recent_seconds)
         self._recent_seconds.append(self._clock() - self._step_began_at)
 
     @property
     def _step_seconds(self) -> float:
-        """What a step takes at least; 0 before the first."""
+        """Minimum duration of a step in seconds; 0 before the first."""
         return min(self._recent_seconds, default=0.0)
 
     def progress(self, step: int) -> float:
@@ -90,31 +90,31 @@ class Budget:
         return min(1.0, self.elapsed_seconds / max(budget - self._reserve, 1e-9))
 
     def is_over(self, step: int) -> bool:
-        """Whether the step at hand should not begin; the first of a run always may."""
+        """Whether the next step should not begin; the first of a run always may."""
         if self.config.max_minutes is None:
             return step >= self.config.max_steps
         if step == 0:
             return False
         remaining = self.config.max_minutes * 60.0 - self._reserve - self.elapsed_seconds
-        # The first step warms up or compiles: a later one may well take half as long.
+        # The first step warms up or compiles: later ones may take half as long.
         next_step = self._step_seconds if self._is_warm else self._step_seconds / 2.0
         return remaining <= 0.0 or remaining < next_step
 
     def require_time(self) -> None:
-        """Refuse a run that has no time for its first step.
+        """Reject a run that has no time for its first step.
 
         Raises:
-            TrainingError: what came before it has taken all the minutes.
+            TrainingError: the work before it has used up the budget.
         """
         minutes = self.config.max_minutes
         if minutes is not None and self.elapsed_seconds >= 60.0 * minutes:
             raise TrainingError(
-                f"the time budget of {counted(minutes, 'minute')} was over before the first step",
-                hint="starting and preparing the data count; the data are ready now: give the same "
-                "command again, or more minutes",
+                f"the time budget of {counted(minutes, 'minute')} ended before the first step",
+                hint="startup and data preparation count; the data are ready now: run the same "
+                "command again, or give it more minutes",
             )
 
     def reserve(self, seconds: float) -> None:
-        """Keep this much of the clock for what follows the last step, and a little to end in."""
+        """Reserve time for the work after the last step, and for exiting."""
         budget = (self.config.max_minutes or 0.0) * 60.0
         self._reserve = seconds + min(ENDING_SECONDS, ENDING_SHARE * budget)

@@ -37,7 +37,7 @@ class Sharding(Protocol):
         """Apply a function of whole matrices to [N, rows of this process, columns].
 
         Args:
-            function: [any number, rows, columns] -> the same shape, each matrix for itself.
+            function: [any number, rows, columns] -> the same shape, one matrix at a time.
             matrices: this process's rows of N matrices.
             like: one of the N parameters.
         """

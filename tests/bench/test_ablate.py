@@ -135,7 +135,7 @@ def test_data_are_prepared_once_for_each_tokenizer(text):
 
 
 def test_a_change_that_changes_nothing_is_refused(text):
-    with pytest.raises(UsageError, match="'two' has the very settings of 'A'"):
+    with pytest.raises(UsageError, match="'two' has the same settings as 'A'"):
         prepared(text, "two: n_layer=2")
 
 
@@ -182,7 +182,7 @@ def test_a_run_trains_and_is_measured(tmp_path, commands):
     [
         ([(None, "loss is nan")], "loss is nan"),
         ([(TRAINED, ""), (None, "no memory")], "no memory"),
-        ([(TRAINED, ""), ({"bits_per_byte": None}, "")], "its loss is not finite"),
+        ([(TRAINED, ""), ({"bits_per_byte": None}, "")], "its loss is non-finite"),
     ],
 )
 def test_a_run_that_fails_is_noted_with_its_reason(tmp_path, commands, answers, failure):

@@ -35,7 +35,7 @@ def test_an_interval_computed_by_hand():
     assert found.mean == pytest.approx(-0.02)
     assert found.half_width == pytest.approx(0.0248417, abs=1e-6)
     # A normal distribution's 1.96 would have called it better.
-    assert found.verdict == "no difference to be seen with 3 seeds"
+    assert found.verdict == "no significant difference with 3 seeds"
 
 
 def test_pairs_take_out_what_seeds_have_in_common():

@@ -343,7 +343,7 @@ def test_a_run_that_is_there_already(sandbox: Sandbox) -> None:
     run = sandbox.folder.parent / "run"
     best = (run / "best" / "model.safetensors").read_bytes()
     hint = sandbox.hint(*words, code=2)
-    assert hint == "--resume goes on with it, --fresh sets it aside, --out names another folder"
+    assert hint == "--resume continues it, --fresh archives it, --out names another folder"
     assert "finished before" in sandbox.slm(*words, "--resume")
     sandbox.slm(*words[:-1], "../other")
     sandbox.slm(*words, "--fresh")

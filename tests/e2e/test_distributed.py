@@ -194,7 +194,7 @@ def test_what_is_not_finite_in_one_process_is_skipped_by_all(
         (4, "skipped"),
     ]
     assert "gradient of blocks.0.mlp.up_proj.weight" in found[0]["text"]
-    assert "the update made blocks.0.mlp.up_proj.weight not finite" in found[1]["text"]
+    assert "the update made blocks.0.mlp.up_proj.weight non-finite" in found[1]["text"]
     undisturbed = losses(folders["sharded" if name == "poisoned-shares" else "two"], "train")
     after = losses(folders[name], "train")
     assert all(math.isfinite(loss) for loss in after.values())

@@ -165,7 +165,7 @@ def test_there_is_nothing_to_go_on_with(project: Path, capsys: pytest.CaptureFix
         assert main(["train", "--resume", "--out", "modles"]) == 2
         assert "--out" in capsys.readouterr().err
         assert script.main(["--resume", "--output-dir", "modles"]) == 2
-        assert "there is no run in modles to go on with" in capsys.readouterr().err
+        assert "there is no run in modles to resume" in capsys.readouterr().err
         assert list(Path().iterdir()) == []
 
 

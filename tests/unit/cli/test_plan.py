@@ -43,7 +43,7 @@ def test_of_the_built_in_corpus_as_much_is_read_as_will_be_seen(
     assert main(["train", "--minutes", "2", "--source", "builtin", "--plan"]) == 0
     assert ", from the first 4,577 stories of builtin" in capsys.readouterr().out
     assert main(["train", "--minutes", "2", "--source", "builtin", "--limit", "9", "--plan"]) == 0
-    assert "times all there is" in capsys.readouterr().out
+    assert "epochs" in capsys.readouterr().out
 
 
 def test_the_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,7 +185,7 @@ def test_a_run_by_the_clock_keeps_the_faster_way(
     assert ways[-2:] == [(2, False)] * 2
     assert notes == [
         "other programs keep 1.0 CPUs busy: training is slower until they end",
-        "other programs leave the CPUs free again",
+        "other programs no longer use the CPUs",
     ]
     watch.on_end(None)
     assert (torch.get_num_threads(), made[-1].is_sleeping) == (2, False)

@@ -44,7 +44,7 @@ def test_what_is_no_spike() -> None:
 def test_a_fault_names_step_tensor_and_the_first_stories() -> None:
     text = describe_fault(9, NonFinite("gradient", "final_norm.weight"), [3, 4, 17])
     assert text == (
-        "step 9: the gradient of final_norm.weight is not finite; training documents in this step: "
+        "step 9: the gradient of final_norm.weight is non-finite; training documents in this step: "
         "3, 4, 17"
     )
     assert describe_fault(9, NonFinite("loss", micro_batch=1), range(100)).endswith(
@@ -65,7 +65,7 @@ def test_every_kind_of_fault_says_what_it_is() -> None:
         )
     }
     assert len(texts) == 6
-    assert "the loss of micro-batch 1 is not finite" in texts
+    assert "the loss of micro-batch 1 is non-finite" in texts
     assert not any("None" in text for text in texts)
 
 

@@ -225,7 +225,7 @@ def test_files_of_others_are_neither_moved_nor_overwritten(
     put(tmp_path, name)
     (tmp_path / name).write_text(text, encoding="utf-8")
     before = content(tmp_path)
-    with pytest.raises(UsageError, match="not of a run") as caught:
+    with pytest.raises(UsageError, match="does not belong to an slm run") as caught:
         make_room(tmp_path, existing)
     assert caught.value.hint is not None
     assert "--out" in caught.value.hint

@@ -153,7 +153,7 @@ def test_going_on_with_another_model_or_other_data_is_refused(
 
     make_trainer(max_steps=2).train()
     other = tiny_model("modern", vocab_size=257, dropout=0.1, rope_theta=99.0)
-    with pytest.raises(CheckpointError, match="holds a model with "):
+    with pytest.raises(CheckpointError, match="has a model with "):
         make_trainer(model=other).train(existing="resume")
     (tmp_path / "other.txt").write_text("Other words. " * 500, encoding="utf-8")
     prepare(str(tmp_path / "other.txt"), "bytes", tmp_path / "other")

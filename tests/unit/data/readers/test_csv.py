@@ -210,8 +210,7 @@ def test_which_column_is_text_is_noted_where_it_is_a_guess(tmp_path: Path) -> No
     path.write_text("id,body\n1,Mia ran.\n", encoding="utf-8")
     assert len(list(read_csv_file(DataFile(path), log=notes.append))) == 1
     assert notes == [
-        f"note: {path}: the first row is read as column names, and the column 'body' "
-        "as the text"
+        f"note: {path}: the first row is read as column names, and the column 'body' as the text"
     ]
     path.write_text("id,TEXT\n1,Mia ran.\n", encoding="utf-8")
     assert len(list(read_csv_file(DataFile(path), log=notes.append))) == 1
