@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from slm.planning.scaling_law import LAW, Law, worth_of
+from slm.planning.scaling_law import SCALING_LAW, ScalingLaw, effective_bytes
 
 RESULTS = Path("docs/explanation/law.json")
 DATA_EXPONENTS = np.arange(0.20, 0.61, 0.01)
@@ -90,7 +90,7 @@ def slm(*words: str) -> dict[str, Any]:
     return result
 
 
-def fit_quality(runs: Runs) -> Law:
+def fit_quality(runs: Runs) -> ScalingLaw:
     """The law with the least squares of relative errors.
 
     For given exponents the rest is linear; of the data's each on a grid is tried. That of the size
@@ -98,15 +98,19 @@ def fit_quality(runs: Runs) -> Law:
     """
     bits = np.array([run["bits_per_byte"] for run in runs])
     size = np.array([float(run["in_blocks"]) for run in runs])
-    worth = np.array([worth_of(run["text_bytes"], run["unique_bytes"]) for run in runs])
+    worth = np.array([effective_bytes(run["text_bytes"], run["unique_bytes"]) for run in runs])
     best, least_error = None, math.inf
     for exponent in DATA_EXPONENTS:
-        columns = np.stack([np.ones_like(bits), size**-LAW.size_exponent, worth**-exponent], axis=1)
+        columns = np.stack(
+            [np.ones_like(bits), size**-SCALING_LAW.size_exponent, worth**-exponent], axis=1
+        )
         factors, *_ = np.linalg.lstsq(columns / bits[:, None], np.ones_like(bits), rcond=None)
         error = float((((columns @ factors) / bits - 1) ** 2).sum())
         if (factors >= 0).all() and error < least_error:
             floor, size_factor, data_factor = map(float, factors)
-            best = Law(floor, size_factor, LAW.size_exponent, data_factor, float(exponent))
+            best = ScalingLaw(
+                floor, size_factor, SCALING_LAW.size_exponent, data_factor, float(exponent)
+            )
             least_error = error
     if best is None:
         raise SystemExit("no law with positive terms fits these runs: make more of them")
@@ -129,12 +133,12 @@ def fit_speed(runs: Runs) -> tuple[float, float]:
     return float(per_flop), float(per_token)
 
 
-def predicted(run: Mapping[str, Any], law: Law) -> float:
+def predicted(run: Mapping[str, Any], law: ScalingLaw) -> float:
     """Bits per byte of a run by the law."""
     return law.bits_per_byte(run["in_blocks"], run["text_bytes"], run["unique_bytes"])
 
 
-def draw(runs: Runs, law: Law, path: Path) -> None:
+def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
     """The runs as points and the law as lines, one for each size, over the text read."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, ScalarFormatter

@@ -35,7 +35,7 @@ def prepare(
     seed: int | None = None,
     force_reload: bool = False,
     progress: bool = True,
-    log: Log = say,
+    log: Log | None = None,
 ) -> DataDirectory:
     """Read text, make or load a tokenizer, and write checked token files.
 
@@ -54,7 +54,7 @@ def prepare(
         seed: determines what is held out, and the built-in stories; None: 0.
         force_reload: fetch and tokenize again, even if nothing has changed.
         progress: show the progress.
-        log: called with each note; by default it is printed.
+        log: called with each note; None: it is printed.
 
     Returns:
         The data directory, with `path`, `meta`, `tokenizer` and `tokens(split)`.
@@ -74,7 +74,7 @@ def prepare(
         "data.corpus_seed": (seed, "seed"),
     }
     flags = {name: value for name, value in given.items() if value[0] is not None}
-    return prepare_data(flags, force_reload=force_reload, progress=progress, log=log)
+    return prepare_data(flags, force_reload=force_reload, progress=progress, log=log or say)
 
 
 def prepare_data(
@@ -119,7 +119,7 @@ def evaluate(
     split: Split | None = None,
     dtype: str = "float32",
     progress: bool = True,
-    log: Log = say,
+    log: Log | None = None,
 ) -> EvalResult:
     """Measure loss, perplexity and bits per byte on any text, or on prepared data.
 
@@ -136,7 +136,7 @@ def evaluate(
         split: train, validation or all; None: validation, and all of a single file.
         dtype: of the computation: float32, bfloat16, float16, int8 or auto.
         progress: show the progress.
-        log: called with each note; by default it is printed.
+        log: called with each note; None: it is printed.
 
     Raises:
         UsageError: not exactly one of source and data is given, or the split is unknown.
@@ -144,6 +144,7 @@ def evaluate(
         DeviceError, ConfigError: the dtype is not available or unknown.
     """
     refuse_contradictions(data, source, split)
+    log = log or say
     if not isinstance(model, LanguageModel):
         model = load(model, log=log)
     with scoring_progress(shown=progress) as report:

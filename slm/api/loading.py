@@ -13,14 +13,15 @@ from slm.run_paths import located_settings, run_of
 
 
 def load(
-    path: str | Path, *, device: str = "auto", dtype: str = "auto", log: Log = say
+    path: str | Path, *, device: str = "auto", dtype: str = "auto", log: Log | None = None
 ) -> LanguageModel:
     """Load a trained model.
 
         lm = slm.load("runs/demo")
         print(lm.generate("Once upon a time")[0])
 
-    All files are verified while they are read, and nothing is unpickled.
+    All files are verified while they are read. No pickle is loaded, except that of a
+    `best_model.pt`, with `weights_only=True`.
 
     Args:
         path: the folder of a run, whose best model is taken; a checkpoint in it; a file
@@ -29,7 +30,7 @@ def load(
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: of the weights in generation: float32, bfloat16, float16, int8 or auto, which takes
             the fastest that costs no quality. `lm.model` is always in float32.
-        log: called with each note, such as that the native code is being compiled; by default it is
+        log: called with each note, such as that the native code is being compiled; None: it is
             printed.
 
     Raises:
@@ -46,6 +47,8 @@ def load(
         )
     if not is_surely_cpu(device):
         device = resolve_device(device)
+
+    log = log or say
 
     def note(text: str) -> None:
         log(f"note: {text}")

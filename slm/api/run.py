@@ -101,7 +101,7 @@ class Run:
         )
 
 
-def open_run(path: str | Path, *, log: Log = say) -> Run:
+def open_run(path: str | Path, *, log: Log | None = None) -> Run:
     """Open a run that was trained before, or that another process trains now.
 
         run = slm.open_run("runs/book")
@@ -109,7 +109,7 @@ def open_run(path: str | Path, *, log: Log = say) -> Run:
 
     Args:
         path: the folder of the run, or a checkpoint in it.
-        log: called with each note; by default it is printed.
+        log: called with each note; None: it is printed.
 
     Raises:
         UsageError: there is no run.
@@ -124,4 +124,4 @@ def open_run(path: str | Path, *, log: Log = say) -> Run:
             hint=did_you_mean(folder.name, runs)
             or "give the folder that out= or --out named when it was trained",
         )
-    return Run(folder, log=log)
+    return Run(folder, log=log or say)

@@ -370,14 +370,14 @@ def train_run(
         if log is not None or not progress:
             shown.append(NoteLog(log or silent))
 
-        def tell_all(text: str) -> None:
+        def note_all(text: str) -> None:
             for callback in shown:
                 callback.on_note(text)
 
         figures = plan.to_json() if plan is not None else None
         if existing == "resume":
             figures = read_plan(Path(settings.train.out_dir))
-        planned = None if figures is None else PlanFile(figures, tell_all)
+        planned = None if figures is None else PlanFile(figures, note_all)
         with ready_trainer(
             settings,
             process,
@@ -386,7 +386,7 @@ def train_run(
                 *([] if planned is None else [planned]),
                 *recording_callbacks(settings.train),
                 *shown,
-                ContentionWatch(tell_all),
+                ContentionWatch(note_all),
                 *callbacks,
             ],
             progress=preparation_progress(shown=progress),

@@ -106,7 +106,7 @@ def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
 def _sample(checkpoint: Checkpoint) -> str:
     from slm.generation import GenerationOptions, load_generator
 
-    generator = load_generator(checkpoint, device="cpu", say=_note)
+    generator = load_generator(checkpoint, device="cpu", log=_note)
     options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
     return generator.complete([""], options)[0].text
 

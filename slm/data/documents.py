@@ -7,12 +7,15 @@ never to the word before), so the parts of a document have the same ids as the w
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 PIECE_CHARS = 1 << 20
 """Characters of a part; longer documents are divided."""
 
+SAMPLED_STORIES = 200
+"""Their mean size stands for all stories of a file or data set."""
 _KEPT_BEHIND = 64
 
 
@@ -62,3 +65,9 @@ def whole_stories(pieces: Iterable[DocumentPart]) -> Iterator[str]:
         if piece.ends_story:
             yield "".join(parts)
             parts.clear()
+
+
+def first_sizes(pieces: Iterable[DocumentPart]) -> list[int]:
+    """UTF-8 bytes of the first documents, at most `SAMPLED_STORIES` of them."""
+    first = itertools.islice(whole_stories(pieces), SAMPLED_STORIES)
+    return [len(story.encode("utf-8")) for story in first]

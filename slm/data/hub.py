@@ -9,10 +9,12 @@ libraries would retry for half a minute.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
 import re
+import statistics
 import sys
 import threading
 import urllib.error
@@ -22,7 +24,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from slm.data.documents import DocumentPart
+from slm.config import DEFAULT_SOURCE
+from slm.data.documents import DocumentPart, first_sizes
 from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
 from slm.errors import DataError, HubError, SlmError
@@ -32,8 +35,8 @@ from slm.storage.safe_reading import read_bounded, strict_json
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = "main"
 PROBE_SECONDS = 1.5
-STORY_BYTES = 830.0
-"""Mean length in TinyStories; for other data sets it is measured while they are read."""
+TINYSTORIES_BYTES = 830.0
+"""Mean size of a story in TinyStories, so that a plan for it needs no download."""
 _LISTING_FORMAT = "slm-hub-listing"
 _LARGEST_LISTING_BYTES = 16 << 20
 _FORMATS: dict[str, Format] = {
@@ -81,9 +84,16 @@ class HubSource:
     def expected_bytes(self) -> int | None:
         return None
 
-    @property
+    @functools.cached_property
     def story_bytes(self) -> float:
-        return STORY_BYTES
+        """The mean of the first stories, for which the first file is downloaded.
+
+        Raises:
+            DataError: the data set cannot be read.
+        """
+        if self.name == DEFAULT_SOURCE:
+            return TINYSTORIES_BYTES
+        return statistics.fmean(first_sizes(self._documents("train")) or [TINYSTORIES_BYTES])
 
     @property
     def has_validation(self) -> bool:

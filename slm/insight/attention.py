@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from slm.errors import DataError
+from slm.insight.html import attention_html
 from slm.insight.tokens import Text, TokenText, fitting_ids, token_texts
 from slm.insight.trace import trace
 from slm.model import GPT
@@ -50,6 +51,9 @@ class AttentionPatterns:
     n_layer: int
     n_head: int
     layers: tuple[LayerPatterns, ...]
+
+    def _repr_html_(self) -> str:
+        return attention_html(self)
 
 
 def attention_patterns(

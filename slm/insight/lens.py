@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from slm.insight.html import lens_html
 from slm.insight.next_token import Candidate, likeliest
 from slm.insight.tokens import Text, TokenText, fitting_ids, token_texts
 from slm.insight.trace import head_logits, trace
@@ -52,6 +53,9 @@ class Lens:
     """The tokens read: the end-of-text token that begins every story, then those of the text."""
     depths: tuple[Depth, ...]
     """From 0 to the number of layers; the last is the model's answer."""
+
+    def _repr_html_(self) -> str:
+        return lens_html(self)
 
 
 def logit_lens(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 5) -> Lens:

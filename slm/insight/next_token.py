@@ -13,6 +13,7 @@ from torch import Tensor
 
 from slm.generation import GenerationOptions, filter_logits
 from slm.generation.sequence import TokenSequence
+from slm.insight.html import next_token_html
 from slm.insight.tokens import Text, TokenKind, token_ids, token_text
 from slm.model import GPT
 from slm.model.gpt import evaluating
@@ -63,6 +64,9 @@ class NextToken:
     """The model's own doubt in bits."""
     sampled_entropy: float
     """The doubt that is left after the filters, in bits."""
+
+    def _repr_html_(self) -> str:
+        return next_token_html(self)
 
 
 def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:

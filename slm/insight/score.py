@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from slm.errors import DataError
+from slm.insight.html import scored_text_html
 from slm.insight.next_token import Candidate, entropy_bits, likeliest
 from slm.insight.tokens import Text, TokenKind, token_ids, token_texts
 from slm.model import GPT
@@ -54,6 +55,9 @@ class ScoredText:
     bits_per_byte: float
     """Total surprisal, the end-of-text token included, over the UTF-8 bytes of the text."""
     bytes: int
+
+    def _repr_html_(self) -> str:
+        return scored_text_html(self)
 
 
 def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -> ScoredText:

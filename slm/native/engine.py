@@ -31,6 +31,13 @@ FloatArray = npt.NDArray[np.float32]
 WeightDtype = Literal["float32", "bfloat16", "int8"]
 WEIGHT_DTYPES: tuple[WeightDtype, ...] = get_args(WeightDtype)
 
+KNOWN = {
+    "norm": {"layernorm", "rmsnorm"},
+    "position": {"learned", "rope"},
+    "mlp": {"gelu", "swiglu"},
+}
+"""The settings' values that the native code has; a model with another one runs in PyTorch."""
+
 WEIGHTS_PER_THREAD = 500_000
 """With fewer weights each, threads spend their time waiting for each other."""
 
@@ -67,7 +74,7 @@ class NativeEngine:
         log: called before a compiler runs.
 
     Raises:
-        NativeUnavailableError: there is no compiler here, or it fails.
+        NativeUnavailableError: there is no compiler here, it fails, or the shape is not supported.
         ValueError: n_slots is below 1, or the weights are not those of this shape.
         MemoryError: the weights do not fit into memory.
     """
@@ -82,8 +89,7 @@ class NativeEngine:
         threads: int | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
-        if config.mlp == "gelu_exact" or (config.local_window or 2**31) < config.block_size:
-            raise NativeUnavailableError("it has neither exact GELU nor local attention windows")
+        _require_known(config)
         if n_slots < 1:
             raise ValueError(f"n_slots must be at least 1, found {n_slots}")
         self.config = config
@@ -242,6 +248,19 @@ class NativeEngine:
             raise ValueError(f"the context of {self.block_size} ids is full")
         if min(ids) < 0 or max(ids) >= self.vocab_size:
             raise ValueError(f"ids are 0 to {self.vocab_size - 1}, found {min(ids)} to {max(ids)}")
+
+
+def _require_known(config: GPTConfig) -> None:
+    """Refuse a shape that the native code does not have.
+
+    Raises:
+        NativeUnavailableError: the message names the setting.
+    """
+    for name, known in KNOWN.items():
+        if getattr(config, name) not in known:
+            raise NativeUnavailableError(f"it does not have {name}={getattr(config, name)}")
+    if config.local_window is not None and config.local_window < config.block_size:
+        raise NativeUnavailableError(f"it does not have local_window={config.local_window}")
 
 
 def arrays_of(model: GPT) -> dict[str, FloatArray]:

@@ -20,7 +20,7 @@ from slm.hardware.devices import (
 )
 from slm.model import GPT, model_costs
 from slm.parallel.processes import Process
-from slm.planning.plan import Machine
+from slm.planning.plan import MachineProfile
 from slm.planning.scaling_law import seconds_per_token
 from slm.planning.timing import step_seconds
 from slm.presets import resolve
@@ -38,7 +38,9 @@ COMPILED_FROM_MINUTES = 15.0
 processors, and costs some seconds the first time."""
 
 
-def probe_machine(settings: RunConfig, minutes: float, *, owns_process: bool = False) -> Machine:
+def probe_machine(
+    settings: RunConfig, minutes: float, *, owns_process: bool = False
+) -> MachineProfile:
     """Time some training steps of a small model, as the run will make them.
 
     Args:
@@ -53,7 +55,7 @@ def probe_machine(settings: RunConfig, minutes: float, *, owns_process: bool = F
         return _probe(settings, minutes, keeps_memory=owns_process)
 
 
-def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machine:
+def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> MachineProfile:
     set_threads(settings.train.threads)
     device = resolve_device(settings.train.device)
     dtype = resolve_dtype(settings.train.dtype, device)
@@ -80,10 +82,10 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
     )
     flops = model_costs(probe.model).training_flops_per_token
     expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)
-    return Machine(
+    return MachineProfile(
         device=device.partition(":")[0],
         dtype=dtype,
-        speed=expected / seconds,
+        relative_speed=expected / seconds,
         has_compiler=has_compiler,
         memory_bytes=memory_bytes(device),
     )

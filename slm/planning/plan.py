@@ -1,4 +1,4 @@
-"""The dial: from the minutes that a user has to all settings of a run.
+"""From a time budget to all settings of a run.
 
 A plan is chosen by `slm.planning.scaling_law` among a few sizes of model: the one whose expected
 bits per byte are lowest after as many steps as this machine makes in the time. What the user has
@@ -20,7 +20,7 @@ from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.origins import Origin, OriginKind
-from slm.planning.scaling_law import LAW, seconds_per_token
+from slm.planning.scaling_law import SCALING_LAW, seconds_per_token
 from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
@@ -66,33 +66,33 @@ PROGRAM_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What is to be known of a machine."""
+class MachineProfile:
+    """The properties of a machine that a plan depends on."""
 
     device: str
     dtype: str
-    speed: float
-    """How many times as fast it trains as the machine of docs/explanation/scaling-law.md."""
+    relative_speed: float
+    """Training speed, relative to the machine of docs/explanation/scaling-law.md."""
     has_compiler: bool
     memory_bytes: int | None
 
 
 @dataclass(frozen=True)
-class Text:
-    """What is to be known of the data; None where it is not known before they are fetched."""
+class DatasetSize:
+    """The size of the training text; None for what is unknown before the text is read."""
 
     n_bytes: int | None
-    """Of the training split; None, too, where the plan is to choose."""
+    """Of the training split; None also where the plan chooses it."""
     bytes_per_token: float | None
-    """Where the token ids are there already."""
+    """Of prepared data."""
     story_bytes: float | None = None
-    """Of a story, where there are as many as one wants: the plan says how many are read."""
+    """Mean size of a story of a source that has any number of them; the plan limits them."""
     bytes_per_second: float = READING_BYTES_PER_SECOND
-    """How fast it becomes token ids, where they are not there yet."""
+    """Speed of the conversion to token ids, if the data are not prepared."""
 
     @property
     def reading_seconds(self) -> float:
-        """Until the text is token ids, where its size is known and it is not."""
+        """Time to convert the text to token ids; 0 if it is prepared or its size is unknown."""
         if self.bytes_per_token is not None or self.n_bytes is None:
             return 0.0
         return self.n_bytes / self.bytes_per_second
@@ -109,10 +109,10 @@ class Plan:
     non_embedding_parameters: int
     steps: int
     seconds_per_step: float
-    """Without what comes before and between the steps."""
+    """Without evaluations, checkpoints and the start."""
     tokens: int
     text_bytes: float
-    """Read in all, the same text counted as often as it is read."""
+    """Text read in all epochs together."""
     epochs: float | None
     expected_bits_per_byte: float
     """Of held-out stories like those of TinyStories."""
@@ -130,17 +130,17 @@ class Plan:
         return "\n".join(plan_lines(self))
 
 
-def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
+def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize) -> Plan:
     """The plan with the lowest expected bits per byte.
 
     Args:
-        base: settings of a preset, and over them the user's own, which stay.
+        base: settings of a preset with the user's own, which are kept.
         minutes: from the command's start to its end.
         machine: that trains.
-        text: that is read.
+        text: the training text.
 
     Raises:
-        ConfigError, TokenizerError: the user's tokenizer cannot be had.
+        ConfigError, TokenizerError: the user's tokenizer cannot be loaded.
         DeviceError: the user wants compiled blocks, and there is no compiler.
     """
     base = with_vocabulary(base, minutes, text)
@@ -152,8 +152,8 @@ def make_plan(base: RunConfig, minutes: float, machine: Machine, text: Text) -> 
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
-def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
-    """Settings of every size to choose from that goes with what the user has set."""
+def _sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunConfig]:
+    """Settings of every model size that is compatible with the user's settings."""
     if base.parent is not None:
         return [base]
     fitting: list[RunConfig] = []
@@ -164,11 +164,11 @@ def _sizes(base: RunConfig, minutes: float, text: Text) -> list[RunConfig]:
             "model.n_head": width // HEAD_WIDTH,
             "model.mlp_dim": None,
         }
-        with contextlib.suppress(ConfigError):  # one head, at the least, always goes
+        with contextlib.suppress(ConfigError):  # a single head always fits
             fitting.append(with_free_values(base, shape, minutes))
     if text.n_bytes is None:
         return fitting
-    # The law does not know that a model with more weights than there is text learns it by heart.
+    # The law does not account for overfitting: a model with more weights than text memorizes it.
     most = text.n_bytes / BYTES_FOR_A_PARAMETER
     return [
         size for size in fitting if model_costs(size.model).non_embedding_parameters <= most
@@ -188,7 +188,7 @@ def _for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
-    """Settings with others, save those that the user has chosen."""
+    """Settings with other values, except where the user chose one."""
     free = {
         name: value
         for name, value in values.items()
@@ -197,11 +197,11 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
     return base.with_values(free, Origin(OriginKind.PLAN, counted(minutes, "minute")))
 
 
-def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:
-    """Settings with the largest vocabulary that a text fills; of prepared data it is what it is.
+def with_vocabulary(base: RunConfig, minutes: float, text: DatasetSize) -> RunConfig:
+    """Settings with the largest vocabulary that the text fills; prepared data keep theirs.
 
     Raises:
-        ConfigError, TokenizerError: the user's tokenizer cannot be had.
+        ConfigError, TokenizerError: the user's tokenizer cannot be loaded.
     """
     if text.bytes_per_token is not None:
         return base
@@ -213,8 +213,10 @@ def with_vocabulary(base: RunConfig, minutes: float, text: Text) -> RunConfig:
     return with_free_values(chosen, ids, minutes)
 
 
-def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> Plan:
-    """What comes of one size of model."""
+def _plan_of(
+    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
+) -> Plan:
+    """The plan for one size of model."""
     settings, text = _with_enough_stories(settings, minutes, machine, text)
     steps = _steps_in(settings, minutes, machine, text)
     config = settings.train
@@ -243,7 +245,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
     return Plan(
         minutes=minutes,
         settings=with_free_values(settings, intervals, minutes),
-        speed=machine.speed,
+        speed=machine.relative_speed,
         parameters=costs.parameters,
         non_embedding_parameters=costs.non_embedding_parameters,
         steps=steps,
@@ -251,7 +253,7 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=LAW.bits_per_byte(
+        expected_bits_per_byte=SCALING_LAW.bits_per_byte(
             costs.non_embedding_parameters, seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
@@ -263,9 +265,9 @@ def _plan_of(settings: RunConfig, minutes: float, machine: Machine, text: Text) 
 
 
 def _with_enough_stories(
-    settings: RunConfig, minutes: float, machine: Machine, text: Text
-) -> tuple[RunConfig, Text]:
-    """Where one can have any number of stories: as many as the run will see, once each."""
+    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
+) -> tuple[RunConfig, DatasetSize]:
+    """If the source has any number of stories: as many as the run will read, once each."""
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, text
     tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)
@@ -278,7 +280,7 @@ def _with_enough_stories(
     return settings, replace(text, n_bytes=n_bytes)
 
 
-def _bytes_per_token(settings: RunConfig, text: Text) -> float:
+def _bytes_per_token(settings: RunConfig, text: DatasetSize) -> float:
     if text.bytes_per_token is not None:
         return text.bytes_per_token
     ids = min(settings.model.vocab_size, expected_size(settings.data.tokenizer))
@@ -286,22 +288,24 @@ def _bytes_per_token(settings: RunConfig, text: Text) -> float:
     return float(np.interp(math.log(ids), np.log(sizes), found))
 
 
-def _steps_in(settings: RunConfig, minutes: float, machine: Machine, text: Text) -> int:
-    """How many steps fit between what comes before and after them; at least one."""
+def _steps_in(
+    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
+) -> int:
+    """Number of steps that fit between start and end; at least one."""
     compiled = _is_compiled(settings, minutes, machine)
     before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
     seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
     return max(1, int(seconds / _seconds_per_step(settings, minutes, machine)))
 
 
-def _seconds_per_step(settings: RunConfig, minutes: float, machine: Machine) -> float:
+def _seconds_per_step(settings: RunConfig, minutes: float, machine: MachineProfile) -> float:
     compiled = _is_compiled(settings, minutes, machine)
     flops = model_costs(settings.model).training_flops_per_token
-    token_seconds = seconds_per_token(flops, compiled=compiled) / machine.speed
+    token_seconds = seconds_per_token(flops, compiled=compiled) / machine.relative_speed
     return token_seconds * _tokens_per_step(settings)
 
 
-def _is_compiled(settings: RunConfig, minutes: float, machine: Machine) -> bool:
+def _is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
     choice, seconds = settings.train.compile, 60.0 * minutes
     return compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
 
@@ -312,7 +316,7 @@ def _tokens_per_step(settings: RunConfig) -> int:
 
 
 def _warnings_of_text(
-    settings: RunConfig, minutes: float, text: Text, epochs: float | None
+    settings: RunConfig, minutes: float, text: DatasetSize, epochs: float | None
 ) -> Iterator[str]:
     if text.reading_seconds > 0.3 * 60.0 * minutes:
         yield (
@@ -336,7 +340,7 @@ def _warnings_of_text(
 
 
 def _warnings_of_machine(
-    minutes: float, memory: float, machine: Machine, steps: int
+    minutes: float, memory: float, machine: MachineProfile, steps: int
 ) -> Iterator[str]:
     there = machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slm.planning.plan import EVALUATING_SHARE
-from slm.planning.scaling_law import LAW
+from slm.planning.scaling_law import SCALING_LAW
 
 LONGEST_WINDOW_SECONDS = 60.0
 WINDOW_SHARE = 0.1
@@ -65,7 +65,9 @@ class Promise:
             seconds_per_step=seconds_per_step,
             steps=steps,
             tokens=round(tokens),
-            expected_bits_per_byte=LAW.bits_per_byte(self.non_embedding_parameters, seen, unique),
+            expected_bits_per_byte=SCALING_LAW.bits_per_byte(
+                self.non_embedding_parameters, seen, unique
+            ),
         )
 
 

@@ -1,11 +1,11 @@
-"""What a model of a given size reaches on so much text: a law fitted to the project's own runs.
+"""A scaling law: bits per byte by model size and amount of text, fitted to the project's own runs.
 
     bits per byte = floor + size_factor / parameters ^ size_exponent
                           + data_factor / bytes ^ data_exponent
 
 The form is that of Hoffmann et al. 2022 (https://arxiv.org/abs/2203.15556, section 3.3), with
-parameters counted inside the blocks, and text in bytes, so that the vocabulary may differ. Text
-seen again counts for less: see `worth_of`. `bench/law.py` makes the runs and the fit. Its data and
+parameters counted inside the blocks, and text in bytes, so that the vocabulary may differ. Repeated
+text counts for less: see `effective_bytes`. `bench/law.py` makes the runs and the fit. Its data and
 its picture are in docs/explanation/scaling-law.md. It holds for stories like those of TinyStories.
 """
 
@@ -15,17 +15,17 @@ import math
 from dataclasses import dataclass
 
 REPEATS_WORTH = 15.4
-"""Epochs after which text is worth nothing new: Muennighoff et al. 2023, section 5."""
+"""Epochs after which repeated text adds almost nothing: Muennighoff et al. 2023, section 5."""
 
 
-def worth_of(seen: float, unique: float) -> float:
-    """How much new text is as good as `seen` bytes of `unique` bytes read again and again.
+def effective_bytes(seen: float, unique: float) -> float:
+    """How many bytes of new text are as good as `seen` bytes of `unique` bytes that are repeated.
 
     Muennighoff et al. 2023, https://arxiv.org/abs/2305.16264, equation 5.
 
     Args:
         seen: bytes read in all.
-        unique: bytes there are.
+        unique: bytes of text that exist.
     """
     if seen <= unique:
         return seen
@@ -34,12 +34,12 @@ def worth_of(seen: float, unique: float) -> float:
 
 
 MOST_BITS = 8.0
-"""Bits per byte of one who only guesses; where the law promises more, it does not hold."""
+"""Bits per byte of uniform guessing; the law does not hold where it predicts more."""
 
 
 @dataclass(frozen=True)
-class Law:
-    """The numbers of the law; the defaults are fitted to the runs in docs/explanation/law.json."""
+class ScalingLaw:
+    """The constants of the law; the defaults fit the runs in docs/explanation/law.json."""
 
     floor: float = 0.4664
     size_factor: float = 12.14
@@ -53,23 +53,23 @@ class Law:
         Args:
             parameters: those inside the blocks.
             seen: bytes of text read in all.
-            unique: bytes of text there are.
+            unique: bytes of text that exist.
         """
         size: float = self.size_factor / parameters**self.size_exponent
-        data: float = self.data_factor / worth_of(seen, unique) ** self.data_exponent
+        data: float = self.data_factor / effective_bytes(seen, unique) ** self.data_exponent
         return min(MOST_BITS, self.floor + size + data)
 
 
-LAW = Law()
-"""What the dial goes by."""
+SCALING_LAW = ScalingLaw()
+"""The law that plans use."""
 
 SECONDS_PER_FLOP = {"eager": 5.52e-12, "compiled": 4.06e-12}
 SECONDS_PER_TOKEN = {"eager": 0.3e-6, "compiled": 6.3e-6}
-"""Of a training step on the machine of the runs: for each floating-point operation, and besides."""
+"""Of a training step on the machine of the runs: per floating-point operation, and in addition."""
 
 
 def seconds_per_token(training_flops_per_token: float, *, compiled: bool) -> float:
-    """How long a token takes in training on the machine of docs/explanation/scaling-law.md.
+    """Training time per token on the machine of docs/explanation/scaling-law.md.
 
     Args:
         training_flops_per_token: as `model_costs` counts them.

@@ -33,7 +33,7 @@ def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
     # A figure of its own, without pyplot: no window, no global state, safe in any thread.
     from matplotlib.figure import Figure
 
-    class ShownFigure(Figure):
+    class LossFigure(Figure):
         """Notebooks ask for a picture; they know pyplot's figures only."""
 
         def _repr_png_(self) -> bytes:
@@ -45,7 +45,7 @@ def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
         chosen = [r for r in records if r.get("kind") == kind and r.get("loss") is not None]
         return [record["step"] for record in chosen], [record["loss"] for record in chosen]
 
-    figure = ShownFigure(figsize=(8, 4.5), layout="constrained")
+    figure = LossFigure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     train_steps, train_losses = curve("train")
     axes.plot(train_steps, train_losses, color="#8fb3d9", linewidth=1, label="training")

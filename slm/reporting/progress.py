@@ -90,7 +90,7 @@ class ProgressDisplay(Callback):
     def on_start(self, start: RunStart) -> None:
         self._say(run_headline(start))
         if start.first_step:
-            self._say(f"going on at step {start.first_step:,}")
+            self._say(f"resuming at step {start.first_step:,}")
         self._started_at = self._last_line_at = time.monotonic()
         self._first_progress = None
         self._rate, self._loss = RecentMean(), RecentMean()

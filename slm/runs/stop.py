@@ -1,4 +1,4 @@
-"""Signals as a request to stop: finish the micro-batch, save, and end."""
+"""Signals as requests to stop: finish the micro-batch, save, and end."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Item = TypeVar("Item")
 
 
 class StopSignals(SignalWatch):
-    """While the block runs, a signal sets `signal_number`, which the work checks now and then.
+    """While the block runs, a signal sets `signal_number`, which the work checks.
 
     Args:
         between_items: whether `watch` ends the work between two items; several processes end it
-            between two steps only, all at the same one.
+            between two steps, all at the same one.
     """
 
     def __init__(self, *, between_items: bool = True) -> None:
@@ -46,8 +46,8 @@ class StopSignals(SignalWatch):
 
         Args:
             items: the items of work.
-            at_once: while an item is worked on, a signal raises right there: for work that takes
-                long and leaves nothing half done, such as compiling.
+            at_once: a signal raises in the middle of an item: for long work that leaves nothing
+                half done, such as compiling.
 
         Raises:
             StopRequested: before the next item, once a signal has come.
@@ -68,9 +68,9 @@ class StopSignals(SignalWatch):
 
     @contextlib.contextmanager
     def excusing_errors(self) -> Iterator[None]:
-        """Treat an error as a stop where a signal came while an item of `watch` was worked on.
+        """Treat an error as a stop if a signal came during an item of `watch`.
 
-        Ctrl-C also reaches the compiler that PyTorch has started, and PyTorch reports its end.
+        Ctrl-C also ends a compiler that PyTorch has started, and PyTorch reports that as an error.
 
         Raises:
             StopRequested: instead of such an error.

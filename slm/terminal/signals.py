@@ -1,8 +1,8 @@
-"""Ctrl-C and its kin: the first signal ends the program in good order, the second one at once.
+"""Signals of a command: the first one ends the program in good order, a second one at once.
 
-What "in good order" means depends on where the program is. `EndOnSignal` gives up what is being
-done, which leaves nothing behind; training watches with its own `slm.runs.stop.StopSignals`,
-which saves first. The inner one of the two decides.
+`EndOnSignal` abandons what is being done, which leaves nothing behind. Training has its own
+`slm.runs.stop.StopSignals` inside, which saves first. Only the command line uses them: called from
+Python, no signal is handled (see `slm.runs.borrowed`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import Any, Self
 from slm.errors import Interrupted
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-"""What asks a program to end; Windows has no SIGHUP."""
+"""Signals that ask a program to end; Windows has no SIGHUP."""
 LONGEST_IMPORT_SECONDS = 3.0
-"""How long an import may go on after a signal; PyTorch's takes one or two."""
+"""How long an import may continue after a signal; that of PyTorch takes one or two."""
 
 
 def ending_signals() -> list[signal.Signals]:
-    """The signals of `NAMES` that this system has and this process heeds.
+    """The signals of `NAMES` that this system has, without those that this process must ignore.
 
-    `nohup` starts a program that ignores SIGHUP, and it shall.
+    `nohup` starts a program that ignores SIGHUP.
     """
     known = [signal.Signals[name] for name in NAMES if name in signal.Signals.__members__]
     return [
@@ -39,18 +39,18 @@ def ending_signals() -> list[signal.Signals]:
 
 
 def say_in_handler(line: bytes) -> None:
-    """Write to stderr from a signal handler, which may run in the middle of anything that writes.
+    """Write to stderr from a signal handler, which may run in the middle of another write.
 
-    Nobody may be reading any longer: Ctrl-C ends the other programs of a pipe, too.
+    The reader may be gone: Ctrl-C also ends the other programs of a pipe.
     """
     with contextlib.suppress(OSError):
         os.write(2, line)
 
 
 class SignalWatch:
-    """While the block runs, the first signal is noted and told to `first`; a second one exits.
+    """While the block runs, the first signal is recorded and calls `first`; a second one exits.
 
-    Outside the main thread, where Python allows no handlers, it does nothing.
+    It does nothing outside the main thread, where Python allows no handlers.
     """
 
     def __init__(self) -> None:
@@ -58,21 +58,21 @@ class SignalWatch:
         self._previous: dict[int, Any] = {}
 
     def first(self, number: int, frame: FrameType | None) -> None:
-        """What to do at the first signal, besides noting it; runs in the handler, in `frame`."""
+        """Called in the handler at the first signal; it interrupted `frame`."""
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in ending_signals():
                 outer = getattr(signal.getsignal(number), "__self__", None)
                 if isinstance(outer, SignalWatch) and outer.signal_number is not None:
-                    # Had its exception got lost in foreign code, its signal has not.
+                    # Its exception may be lost in foreign code; its signal is not.
                     outer.hand_over()
                     self.signal_number = outer.signal_number
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def hand_over(self) -> None:
-        """From now on, an inner watch takes care of the signal that has come."""
+        """An inner watch takes over the signal that has come."""
 
     def __exit__(
         self,
@@ -94,11 +94,11 @@ class SignalWatch:
 
 
 class Ended(BaseException):
-    """Raised by a signal wherever the program is: what is being done is given up."""
+    """Raised by a signal wherever the program is: what is being done is abandoned."""
 
 
 class ExitOnSignal(SignalWatch):
-    """While the block runs, a signal ends the process: nothing has begun that this could harm."""
+    """While the block runs, a signal ends the process: nothing has begun that could be damaged."""
 
     def first(self, number: int, frame: FrameType | None) -> None:
         _exit_saying_so(number)
@@ -107,45 +107,45 @@ class ExitOnSignal(SignalWatch):
 class EndOnSignal(SignalWatch):
     """While the block runs, the first signal raises `Ended` in it.
 
-    An import is finished first: modules in C that import others take an exception for another one,
-    or for none. Whatever foreign code makes of it, it leaves the block as `Ended`.
+    An import is finished first: C modules that import others may turn an exception into another one
+    or lose it. Whatever foreign code makes of the exception, it leaves the block as `Ended`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._waits = threading.Event()
-        self._is_told_again = False
-        self._telling = threading.Lock()
+        self._is_repeated = False
+        self._repeating = threading.Lock()
 
     def first(self, number: int, frame: FrameType | None) -> None:
         if not _is_importing(frame):
             raise Ended
         self._waits.set()
         # Not `threading`, whose lock may be held by what is interrupted here.
-        _thread.start_new_thread(self._tell_again, (number,))
+        _thread.start_new_thread(self._repeat, (number,))
 
-    def _tell_again(self, number: int) -> None:
-        """Come back to a signal until it finds no import."""
+    def _repeat(self, number: int) -> None:
+        """Repeat a signal until no import is running."""
         deadline = time.monotonic() + LONGEST_IMPORT_SECONDS
         while time.monotonic() < deadline:
             time.sleep(0.005)
-            with self._telling:
+            with self._repeating:
                 if not self._waits.is_set():
                     return
-                self._is_told_again = True
+                self._is_repeated = True
                 _thread.interrupt_main(signal.Signals(number))
         _exit_saying_so(number)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        is_told_again, self._is_told_again = self._is_told_again, False
-        if not is_told_again:
+        is_repeated, self._is_repeated = self._is_repeated, False
+        if not is_repeated:
             super()._handle(number, frame)
         elif self._waits.is_set() and not _is_importing(frame):
             self._waits.clear()
             raise Ended
 
     def hand_over(self) -> None:
-        with self._telling:
+        with self._repeating:
             self._waits.clear()
 
     def __exit__(

@@ -242,12 +242,12 @@ class Trainer:
         watched = self.stop.watch(batches, at_once=self.compiles_first)
         with self.stop.excusing_errors():
             outcome = self.stepper.step(watched, self.micro_batches, scale)
-        self.compiles_first = False
+        compiled, self.compiles_first = self.compiles_first, False
         for anomaly in self.guard.review(outcome, state, lambda: self.save(state)):
             self.callbacks.note(anomaly.text)
             self.callbacks.emit("on_anomaly", anomaly)
         self.budget.end_step()
-        if not state.evaluated_at:
+        if not state.evaluated_at and not compiled:
             # Until one was timed: a forward pass takes a third of a training step's time.
             tokens = self.config.eval_tokens or self.tokens_per_step
             seconds = self.budget.time_state.step_seconds * tokens / self.tokens_per_step / 3

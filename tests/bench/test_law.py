@@ -10,11 +10,13 @@ from typing import Any
 import law
 import pytest
 
-from slm.planning.scaling_law import LAW, SECONDS_PER_FLOP, SECONDS_PER_TOKEN, Law
+from slm.planning.scaling_law import SCALING_LAW, SECONDS_PER_FLOP, SECONDS_PER_TOKEN, ScalingLaw
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-KNOWN = Law(floor=0.4, size_factor=20.0, size_exponent=0.34, data_factor=50.0, data_exponent=0.30)
+KNOWN = ScalingLaw(
+    floor=0.4, size_factor=20.0, size_exponent=0.34, data_factor=50.0, data_exponent=0.30
+)
 
 
 def made_runs() -> list[dict[str, Any]]:
@@ -57,7 +59,7 @@ def test_the_picture_is_drawn(tmp_path: Any) -> None:
 
 def test_the_numbers_in_the_code_are_those_of_the_recorded_runs() -> None:
     runs = json.loads((DOCS / "explanation" / "law.json").read_text("utf-8"))
-    assert asdict(law.fit_quality(runs)) == pytest.approx(asdict(LAW), rel=1e-3)
+    assert asdict(law.fit_quality(runs)) == pytest.approx(asdict(SCALING_LAW), rel=1e-3)
     for how in ("eager", "compiled"):
         alike = law.timed(runs, "AMD Zen 4", how == "compiled")
         found = law.fit_speed(alike)
@@ -65,8 +67,9 @@ def test_the_numbers_in_the_code_are_those_of_the_recorded_runs() -> None:
 
 
 def test_the_page_tells_the_same_numbers() -> None:
+    fitted = SCALING_LAW
     formula = (
-        f"{LAW.floor:g} + {LAW.size_factor:g} / parameters^{LAW.size_exponent:g} + "
-        f"{LAW.data_factor:g} / bytes^{LAW.data_exponent:g}"
+        f"{fitted.floor:g} + {fitted.size_factor:g} / parameters^{fitted.size_exponent:g} + "
+        f"{fitted.data_factor:g} / bytes^{fitted.data_exponent:g}"
     )
     assert formula in (DOCS / "explanation" / "scaling-law.md").read_text("utf-8")

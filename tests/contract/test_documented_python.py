@@ -37,7 +37,7 @@ def test_pages_with_examples_are_found():
 
 
 def test_the_example_of_the_readme_runs(run_dir, tmp_path, monkeypatch, capsys):
-    (block,) = python_blocks(DOCS.parent / "README.md")
+    block, *_ = python_blocks(DOCS.parent / "README.md")
     *_, last = block.splitlines()
     assert last.startswith('run = slm.train(source="book.txt", minutes=5)')  # which takes too long
     shutil.copytree(run_dir, tmp_path / "runs" / "demo")

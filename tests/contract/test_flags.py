@@ -10,11 +10,13 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 
+from slm.api.training import RunRequest
 from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names
@@ -29,8 +31,10 @@ RUNS = {
     "of-data": ["--data", "data"],
     "of-source": ["--source", "book.txt", "--tokenizer", "bytes"],
     "of-place": ["--source", "book.txt", "--tokenizer", "bytes", "--set", "data_dir=place"],
+    "of-weights": ["--init-from", "of-source", "--source", "book.txt"],
 }
-"""Runs that were started with prepared data, with text, and with text and a place for its ids."""
+"""Runs that were started with prepared data, with text, with text and a place for its ids, and with
+the weights of another run."""
 
 FLAGS = {
     "--preset": ["--preset", "demo"],
@@ -38,6 +42,7 @@ FLAGS = {
     "--data": ["--data", "data"],
     "--source": ["--source", "other.txt"],
     "--tokenizer": ["--tokenizer", "chars"],
+    "--init-from": ["--init-from", "of-source"],
     "--out": ["--out", "elsewhere"],
     "--steps": ["--steps", "7"],
     "--minutes": ["--minutes", "0.5"],
@@ -129,16 +134,24 @@ def attempt(
     """Gives a command line; what it hands on is recorded, and nothing is trained or prepared."""
     done: list[Any] = []
 
-    def record(name: str) -> Callable[..., None]:
-        def called(*values: Any, **named: Any) -> None:
+    def record(name: str) -> Callable[..., Any]:
+        def called(given: Any, *values: Any, **named: Any) -> Any:
             named.pop("began_at", None)
-            shown = [effective(v) if isinstance(v, RunConfig) else str(v) for v in values]
+            shown = [str(value) for value in values]
+            if isinstance(given, RunRequest):
+                shown += [str(given.resume), str(given.minutes_to_plan)]
+                given = given.settings
+            if isinstance(given, RunConfig):
+                shown.append(effective(given))
             done.append((name, shown, {key: str(value) for key, value in named.items()}))
+            return SimpleNamespace(settings=given, result=SimpleNamespace(out_dir=Path()))
 
         return called
 
-    monkeypatch.setattr("slm.cli.train._train", record("train"))
-    monkeypatch.setattr("slm.cli.train.print_plan", record("plan"))
+    monkeypatch.setattr("slm.cli.train.train_run", record("train"))
+    monkeypatch.setattr("slm.cli.train.say_if_finished_before", lambda *values: None)
+    monkeypatch.setattr("slm.cli.train._print_result", record("result"))
+    monkeypatch.setattr("slm.cli.train._print_plan", record("plan"))
 
     def run(*words: str) -> Outcome:
         done.clear()

@@ -92,7 +92,7 @@ def test_stopping_and_going_on_repeats_the_whole_run(slm, trained):
     slm("train", *words, "--out", "parts", "--stop-after", 4)
     out, err = slm("train", *words, "--out", "parts", "--resume", "--json")
 
-    assert "going on at step 4" in err
+    assert "resuming at step 4" in err
     assert json.loads(out)["step"] == 10
 
     def losses(run):

@@ -52,6 +52,14 @@ print("prepared", data.split("train").stories, data.split("validation").stories)
 """
 
 
+PLANNING = """
+import sys
+from slm.config import DataConfig
+from slm.planning.dataset_size import text_of
+print(text_of(DataConfig(source=sys.argv[1], tokenizer="bytes")).story_bytes)
+"""
+
+
 def parquet(texts: list[str], column: str = "text", other: str = "id") -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.table({column: texts, other: [f"no {i}" for i in texts]}), buffer)
@@ -119,7 +127,13 @@ class Runs:
         self.folder = folder
 
     def __call__(
-        self, endpoint: str, name: str, *flags: str, out: str = "out", offline: bool = False
+        self,
+        endpoint: str,
+        name: str,
+        *flags: str,
+        out: str = "out",
+        offline: bool = False,
+        program: str = PROGRAM,
     ) -> subprocess.CompletedProcess[str]:
         environment = {
             key: value
@@ -134,7 +148,7 @@ class Runs:
         if offline:
             environment["HF_HUB_OFFLINE"] = "1"
         return subprocess.run(
-            [sys.executable, "-c", PROGRAM, name, str(self.folder / out), *flags],
+            [sys.executable, "-c", program, name, str(self.folder / out), *flags],
             env=environment,
             capture_output=True,
             text=True,
@@ -184,6 +198,17 @@ def test_a_data_set_is_fetched_once_and_then_kept(hub: hub_server.Hub, run: Runs
 
 
 @pytest.mark.slow
+def test_a_plan_measures_the_stories_of_a_data_set(hub: hub_server.Hub, run: Runs) -> None:
+    found = run(hub.endpoint, "owner/tiny", program=PLANNING)
+    assert (found.returncode, found.stderr) == (0, "")
+    mean = sum(len(text.encode("utf-8")) for text in TRAIN) / len(TRAIN)
+    assert float(found.stdout) == pytest.approx(mean)
+    hub.requests.clear()
+    known = run(hub.endpoint, "roneneldan/TinyStories", program=PLANNING)
+    assert (known.stdout, hub.requests) == ("830.0\n", [])  # known, so nothing is downloaded
+
+
+@pytest.mark.slow
 def test_without_a_network_the_cache_serves(hub: hub_server.Hub, run: Runs) -> None:
     assert run(hub.endpoint, "owner/tiny").returncode == 0
     hub.requests.clear()
@@ -204,7 +229,7 @@ def test_a_limit_fetches_only_what_it_needs(hub: hub_server.Hub, run: Runs) -> N
     assert hub.downloads("data/train-00001-of-00002.parquet") == 0
     incomplete = run(hub.endpoint, "owner/tiny", out="offline", offline=True)
     assert incomplete.returncode == 1
-    assert "not wholly in the cache" in incomplete.stdout
+    assert "not completely" in incomplete.stdout
     assert incomplete.stderr == ""
 
 
@@ -249,7 +274,7 @@ def test_the_cards_choice_of_files_counts(hub: hub_server.Hub, run: Runs) -> Non
     ("name", "message"),
     [
         ("owner/absent", "HubError: the hub has no data set owner/absent"),
-        ("owner/nothing", "HubError: the data set owner/nothing has no files"),
+        ("owner/nothing", "HubError: the data set owner/nothing has no readable files"),
         ("owner/columns", "DataError: owner/columns/train.parquet has no column 'text'"),
     ],
 )

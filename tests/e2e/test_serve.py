@@ -233,7 +233,7 @@ def test_refusals_are_the_clients_own_exceptions(client):
         client.completions.create(model="tiny", prompt="x" * 48)
     assert error.value.code == "context_length_exceeded"
     assert "found 48 tokens" in error.value.message
-    with pytest.raises(openai.NotFoundError, match="there is no model 'gpt-5', only 'tiny'"):
+    with pytest.raises(openai.NotFoundError, match="unknown model 'gpt-5'; served: 'tiny'"):
         client.completions.create(model="gpt-5", prompt="Once")
     with pytest.raises(openai.NotFoundError):
         client.embeddings.create(model="tiny", input="Once")

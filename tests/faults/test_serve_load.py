@@ -18,7 +18,7 @@ import pytest
 
 from slm.generation import TorchEngine
 from tests.servers import Running, running
-from tests.unit.server.fakes import make_stream, take
+from tests.unit.server.fakes import make_sequence, take
 
 SOAK = bool(os.environ.get("SLM_SOAK"))
 CROWD = 1000 if SOAK else 120
@@ -65,16 +65,16 @@ def text_of(body: bytes) -> str:
 
 def told(model, **options) -> str:
     """What the model tells when nothing runs beside it."""
-    slots = TorchEngine(model, 1)
-    stream = make_stream(**options)
-    stream.begin()
+    engine = TorchEngine(model, 1)
+    sequence = make_sequence(**options)
+    sequence.begin()
     text = ""
-    while not stream.finished:
-        if stream.next_id is None:
-            slots.free([0])
-            text += take(stream, slots.prefill([0], [stream.context])[0]).text
+    while not sequence.finished:
+        if sequence.next_id is None:
+            engine.free([0])
+            text += take(sequence, engine.prefill([0], [sequence.context])[0]).text
         else:
-            text += take(stream, slots.decode([0], [stream.next_id])[0]).text
+            text += take(sequence, engine.decode([0], [sequence.next_id])[0]).text
     return text
 
 

@@ -12,9 +12,9 @@ import pytest
 from slm.cli import main
 from slm.planning import dataset_size as dial
 from slm.planning import restating
-from slm.planning.plan import Machine
+from slm.planning.plan import MachineProfile
 
-SLOW = Machine("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
+SLOW = MachineProfile("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +155,7 @@ def test_a_run_that_turns_out_otherwise_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The probe promised a machine that makes a step in hours; this one is faster."""
-    promised = replace(SLOW, speed=1e-6)
+    promised = replace(SLOW, relative_speed=1e-6)
     monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes, **more: promised)
     monkeypatch.setattr(restating, "WINDOW_SHARE", 0.0)
     small = [

@@ -46,6 +46,10 @@ class ByteTokenizer:
         return len(self._bytes) - 1
 
     @property
+    def bos_id(self) -> int:
+        return self.eot_id
+
+    @property
     def fingerprint(self) -> str:
         return fingerprint_of(self.to_json())
 

@@ -14,10 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slm.config import GPTConfig
+from slm.generation import GenerationOptions, build_generator
 from slm.model import GPT
 from slm.model.layers import rotary_tables
 from slm.native import build as native_build
-from slm.native.engine import WEIGHT_DTYPES, WeightDtype, _rotary_tables
+from slm.native.build import NativeUnavailableError
+from slm.native.engine import WEIGHT_DTYPES, NativeEngine, WeightDtype, _rotary_tables, arrays_of
+from slm.tokenizer.byte_level import BytesTokenizer
 from tests.unit.native.native_tensors import NativeTensors
 
 pytestmark = pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
@@ -214,6 +217,7 @@ def test_memory_of_freed_sequences_is_used_again() -> None:
 MISUSE = """
 import numpy as np
 from slm.config import GPTConfig
+from slm.generation import GenerationOptions, build_generator
 from slm.generation import GenerationOptions
 from slm.native.engine import NativeEngine, arrays_of
 from slm.native.sampling import sample_ids
@@ -300,3 +304,23 @@ def test_positions_turn_as_in_the_model() -> None:
         torch.testing.assert_close(torch.from_numpy(found["cos"]), cos, atol=5e-5, rtol=0)
         torch.testing.assert_close(torch.from_numpy(found["sin"]), sin, atol=5e-5, rtol=0)
     assert _rotary_tables(random_model("gpt2").config) == {}
+
+
+@pytest.mark.parametrize("change", [{"mlp": "gelu_exact"}, {"local_window": 8}])
+def test_shapes_that_it_does_not_have_run_in_pytorch(change: dict[str, Any]) -> None:
+    config = GPTConfig(
+        vocab_size=257, block_size=32, n_layer=2, n_head=2, n_embd=16, dropout=0.0, **change
+    )
+    model = GPT(config).eval()
+    with pytest.raises(NativeUnavailableError, match=next(iter(change))):
+        NativeEngine(config, arrays_of(model), 1)
+    notes: list[str] = []
+    generator = build_generator(model, BytesTokenizer(), log=notes.append)
+    options = GenerationOptions(temperature=0.0, max_new_tokens=12)
+    (completion,) = generator.complete(["Mia"], options)
+    ids = torch.tensor([[256, *b"Mia"]])
+    assert (
+        list(completion.ids)
+        == model.generate(ids, 12, temperature=0)[0, 4:].tolist()[: len(completion.ids)]
+    )
+    assert any("without native code" in note for note in notes)

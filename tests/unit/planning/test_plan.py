@@ -11,11 +11,11 @@ import pytest
 from slm.config import RunConfig
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
-from slm.planning.plan import Machine, Plan, Text, make_plan
+from slm.planning.plan import DatasetSize, MachineProfile, Plan, make_plan
 from slm.presets import resolve
 
-REFERENCE = Machine("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
-PLENTY = Text(2 * 10**9, 4.05)
+REFERENCE = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
+PLENTY = DatasetSize(2 * 10**9, 4.05)
 
 
 def base(*assignments: str, **flags: Any) -> RunConfig:
@@ -23,7 +23,7 @@ def base(*assignments: str, **flags: Any) -> RunConfig:
     return resolve("modern-12m", assignments=assignments, flags=named)
 
 
-def plan(minutes: float, settings: RunConfig | None = None, text: Text = PLENTY) -> Plan:
+def plan(minutes: float, settings: RunConfig | None = None, text: DatasetSize = PLENTY) -> Plan:
     return make_plan(settings or base(), minutes, REFERENCE, text)
 
 
@@ -47,7 +47,7 @@ def test_no_other_size_would_be_better() -> None:
 
 def test_a_faster_machine_makes_more_steps() -> None:
     settings = base("n_embd=192", "n_layer=4", "n_head=3")
-    fast = Machine("cpu", "bfloat16", 3.0, has_compiler=True, memory_bytes=None)
+    fast = MachineProfile("cpu", "bfloat16", 3.0, has_compiler=True, memory_bytes=None)
     faster = make_plan(settings, 10, fast, PLENTY)
     assert faster.steps == pytest.approx(3 * plan(10, settings).steps, rel=0.01)
 
@@ -55,7 +55,7 @@ def test_a_faster_machine_makes_more_steps() -> None:
 def test_compiling_counts_where_the_run_will_compile() -> None:
     size = ("n_embd=192", "n_layer=4", "n_head=3")
 
-    def steps(minutes: float, choice: str, machine: Machine = REFERENCE) -> int:
+    def steps(minutes: float, choice: str, machine: MachineProfile = REFERENCE) -> int:
         return make_plan(base(*size, f"compile={choice}"), minutes, machine, PLENTY).steps
 
     # Too short for it: a quarter of the time would go into compiling.
@@ -96,12 +96,12 @@ def test_a_short_run_takes_small_steps() -> None:
     [(None, "bpe:4096"), (10**8, "bpe:4096"), (2_500_000, "bpe:2048"), (90, "bpe:512")],
 )
 def test_the_vocabulary_is_one_that_the_text_fills(n_bytes: int | None, tokenizer: str) -> None:
-    assert plan(5, text=Text(n_bytes, None)).settings.data.tokenizer == tokenizer
+    assert plan(5, text=DatasetSize(n_bytes, None)).settings.data.tokenizer == tokenizer
 
 
 @pytest.mark.parametrize("minutes", [0.5, 10, 600])
 def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
-    any_number = Text(None, None, story_bytes=800.0)
+    any_number = DatasetSize(None, None, story_bytes=800.0)
     chosen = plan(minutes, text=any_number)
     limit = chosen.settings.data.limit
     assert limit is not None
@@ -115,7 +115,7 @@ def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
 
 
 def test_a_number_of_stories_that_is_set_stays() -> None:
-    chosen = plan(10, base(limit=50), Text(40_000, None, story_bytes=800.0))
+    chosen = plan(10, base(limit=50), DatasetSize(40_000, None, story_bytes=800.0))
     assert chosen.settings.data.limit == 50
     assert chosen.epochs is not None
     assert chosen.epochs > 100
@@ -123,7 +123,7 @@ def test_a_number_of_stories_that_is_set_stays() -> None:
 
 @pytest.mark.parametrize(("tokenizer", "ids"), [("bytes", 257), ("bpe:600", 600), ("gpt2", 50257)])
 def test_the_user_s_tokenizer_decides_the_vocabulary(tokenizer: str, ids: int) -> None:
-    chosen = plan(10, base(tokenizer=tokenizer), Text(10**8, None))
+    chosen = plan(10, base(tokenizer=tokenizer), DatasetSize(10**8, None))
     assert chosen.settings.data.tokenizer == tokenizer
     assert chosen.settings.model.vocab_size == ids
     assert chosen.parameters > ids * chosen.settings.model.n_embd
@@ -132,42 +132,46 @@ def test_the_user_s_tokenizer_decides_the_vocabulary(tokenizer: str, ids: int) -
 
 
 def test_rows_that_no_token_uses_make_no_text() -> None:
-    chosen = plan(10, base("vocab_size=1000000", tokenizer="bytes"), Text(10**8, None))
+    chosen = plan(10, base("vocab_size=1000000", tokenizer="bytes"), DatasetSize(10**8, None))
     assert chosen.settings.model.vocab_size == 1_000_000
     assert chosen.text_bytes == chosen.tokens
 
 
 def test_a_tokenizer_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="nowhere"):
-        plan(10, base(tokenizer="nowhere"), Text(10**8, None))
+        plan(10, base(tokenizer="nowhere"), DatasetSize(10**8, None))
 
 
 def test_prepared_data_keep_their_vocabulary() -> None:
-    chosen = plan(5, base("vocab_size=777"), Text(10**8, 2.5))
+    chosen = plan(5, base("vocab_size=777"), DatasetSize(10**8, 2.5))
     assert chosen.settings.model.vocab_size == 777
     assert chosen.text_bytes == 2.5 * chosen.tokens
 
 
 def test_little_text_is_warned_of() -> None:
     assert plan(10).warnings == ()
-    little = plan(10, text=Text(10**6, None))
+    little = plan(10, text=DatasetSize(10**6, None))
     assert little.epochs is not None
     assert little.epochs > 4
     (warning,) = little.warnings
     assert f"read {little.epochs:.0f} times" in warning
-    few, many = (plan(60, text=Text(n_bytes, None)) for n_bytes in (5 * 10**6, 10**8))
+    few, many = (plan(60, text=DatasetSize(n_bytes, None)) for n_bytes in (5 * 10**6, 10**8))
     assert few.expected_bits_per_byte > many.expected_bits_per_byte
 
 
 def test_little_text_gives_a_small_model() -> None:
     """A law without harm by repetition would give it the largest: nothing else is left to gain."""
-    widths = [plan(600, text=Text(n_bytes, None)).settings.model.n_embd for n_bytes in (1, 10**7)]
+    widths = [
+        plan(600, text=DatasetSize(n_bytes, None)).settings.model.n_embd for n_bytes in (1, 10**7)
+    ]
     assert widths == [128, 192]
-    assert plan(600, base("n_embd=512", "n_head=8"), Text(1, None)).settings.model.n_embd == 512
+    assert (
+        plan(600, base("n_embd=512", "n_head=8"), DatasetSize(1, None)).settings.model.n_embd == 512
+    )
 
 
 def test_little_memory_is_warned_of() -> None:
-    small = Machine("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=600_000_000)
+    small = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=600_000_000)
     (warning,) = make_plan(base(), 10, small, PLENTY).warnings
     assert "0.6" in warning
     assert "batch_size" in warning
@@ -183,7 +187,7 @@ def test_a_model_for_which_there_is_no_memory_is_not_chosen() -> None:
 
 def test_little_time_is_warned_of() -> None:
     assert plan(0.05).warnings[-1] == "a run needs about 6 seconds before its first step"
-    slow = replace(REFERENCE, speed=1e-6)
+    slow = replace(REFERENCE, relative_speed=1e-6)
     found = make_plan(base(), 1, slow, PLENTY)
     assert found.warnings[-1] == "time for 1 step only: expect little"
 
@@ -204,10 +208,10 @@ def test_sizes_that_do_not_go_with_the_user_s_are_left_out(setting: str) -> None
 
 
 def test_much_to_read_is_warned_of() -> None:
-    much = plan(10, text=Text(2 * 10**9, None))
+    much = plan(10, text=DatasetSize(2 * 10**9, None))
     assert much.steps < plan(10).steps / 2
     assert "reading all the text takes about 6m40s of the 10 minutes" in much.warnings[0]
     assert much.warnings[0].endswith(f"with: {prepare_command(much.settings.data)}")
-    assert plan(10, text=Text(10**8, None)).warnings == ()
-    slowly = Text(10**8, None, bytes_per_second=4e5)
+    assert plan(10, text=DatasetSize(10**8, None)).warnings == ()
+    slowly = DatasetSize(10**8, None, bytes_per_second=4e5)
     assert "reading all the text takes about 4m10s of" in plan(10, text=slowly).warnings[0]

@@ -12,7 +12,7 @@ import pytest
 
 from slm.api import Trainer
 from slm.origins import Origin, OriginKind
-from slm.planning.plan import Machine, Text, make_plan
+from slm.planning.plan import DatasetSize, MachineProfile, make_plan
 from slm.planning.plan_file import PLAN_FILE, PlanFile, read_plan
 from slm.presets import resolve
 from slm.training import RunStart, StepRecord
@@ -20,8 +20,8 @@ from slm.training import RunStart, StepRecord
 
 @pytest.fixture
 def plan() -> dict[str, Any]:
-    machine = Machine("cpu", "float32", 1.0, has_compiler=False, memory_bytes=None)
-    made = make_plan(resolve("modern-12m"), 3.0, machine, Text(2 * 10**9, 4.05))
+    machine = MachineProfile("cpu", "float32", 1.0, has_compiler=False, memory_bytes=None)
+    made = make_plan(resolve("modern-12m"), 3.0, machine, DatasetSize(2 * 10**9, 4.05))
     return made.to_json()
 
 

@@ -7,19 +7,19 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from slm.planning.plan import EVALUATING_SHARE, Machine, Plan, Text, make_plan
+from slm.planning.plan import EVALUATING_SHARE, DatasetSize, MachineProfile, Plan, make_plan
 from slm.planning.restating import Outlook, Promise, Restatement
 from slm.presets import resolve
 
-STORIES = Text(2 * 10**9, 4.05)
+STORIES = DatasetSize(2 * 10**9, 4.05)
 
 
-def plan_for(minutes: float, text: Text = STORIES, speed: float = 1.0) -> Plan:
-    machine = Machine("cpu", "float32", speed, has_compiler=False, memory_bytes=None)
+def plan_for(minutes: float, text: DatasetSize = STORIES, speed: float = 1.0) -> Plan:
+    machine = MachineProfile("cpu", "float32", speed, has_compiler=False, memory_bytes=None)
     return make_plan(resolve("modern-12m"), minutes, machine, text)
 
 
-def promise_for(minutes: float, text: Text = STORIES) -> Promise:
+def promise_for(minutes: float, text: DatasetSize = STORIES) -> Promise:
     promise = Promise.from_json(json.loads(json.dumps(plan_for(minutes, text).to_json())))
     assert promise is not None
     return promise
@@ -40,8 +40,8 @@ def run(outlook: Outlook, *phases: tuple[float, float], began_at: float = 6.0) -
 # -- what is expected ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [STORIES, Text(10**6, 4.05), Text(None, 4.05)])
-def test_at_the_planned_rate_the_plan_comes_out_again(text: Text) -> None:
+@pytest.mark.parametrize("text", [STORIES, DatasetSize(10**6, 4.05), DatasetSize(None, 4.05)])
+def test_at_the_planned_rate_the_plan_comes_out_again(text: DatasetSize) -> None:
     promise = promise_for(10, text)
     again = promise.restated(0, 6.0, promise.seconds_per_step)
     assert again.steps == pytest.approx(promise.steps, rel=0.01)

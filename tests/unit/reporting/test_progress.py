@@ -113,7 +113,7 @@ def test_the_time_left_of_a_resumed_run_counts_from_where_it_began(clock: list[f
     shown.on_start(start(first_step=2, compiled=True, world_size=3))
     assert "compiled" in out.getvalue()
     assert "3 processes" in out.getvalue()
-    assert "going on at step 2" in out.getvalue()
+    assert "resuming at step 2" in out.getvalue()
     shown.on_step(step(3))
     clock[0] += 20.0
     record = dataclasses.replace(step(3), progress=0.875)
