@@ -218,6 +218,7 @@ def test_flags_of_a_run_that_goes_on(attempt: Try, name: str) -> None:
     every = FLAGS | MORE
     # These give what the run has.
     same = {"--set optimizer", "--data" if name == "of-data" else "--set data_dir"}
+    same |= {"--init-from"} if name == "of-weights" else set()
     for added in every:
         if added not in {"--resume", "--out", "--set out_dir", *same}:
             together = attempt(*going_on, *every[added])
