@@ -1,8 +1,8 @@
-"""Every setting in one place: its name, meaning, default and bounds.
+"""All settings: names, meanings, defaults and bounds.
 
-Three groups, each a frozen and validated mapping: `GPTConfig` (the shape of the model; also known
-as `ModelConfig`), `TrainingConfig`, and `DataConfig`. A `RunConfig` holds one of each, and where
-each value came from; `slm.presets` builds it from presets, files and single settings.
+There are three groups, each frozen and validated: `GPTConfig` (the shape of the model, also called
+`ModelConfig`), `TrainingConfig` and `DataConfig`. A `RunConfig` has one of each, and the origin of
+each value. `slm.presets` builds it from presets, files and single settings.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BEFORE = {"train": {"shift_windows": False}}
 """Values of settings in saved runs that are older than the settings, where they are not the
 defaults: such a run continues as it began."""
 SAME_SETTING = {"train.block_size": "model.block_size"}
-"""Settings that the original has in two groups, and the one of them that counts here."""
+"""Settings that the original has in two groups, and the ones that have an effect here."""
 
 
 class GPTConfig(SettingsGroup):
@@ -48,7 +48,7 @@ class GPTConfig(SettingsGroup):
     """
 
     vocab_size: Annotated[int, Field(ge=2, le=2**24)] = 8192
-    """Number of token ids; when training from text, the tokenizer decides it."""
+    """Number of token ids; in training, the tokenizer's."""
     block_size: ContextLength = DEFAULT_BLOCK_SIZE
     """Context length in tokens."""
     n_layer: Annotated[int, Field(ge=1, le=1024)] = 6
@@ -56,23 +56,24 @@ class GPTConfig(SettingsGroup):
     n_head: Annotated[int, Field(ge=1, le=1024)] = 6
     """Number of query heads."""
     n_kv_head: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Number of key and value heads (grouped-query attention); none: as many as query heads."""
+    """Number of key and value heads (grouped-query attention); default: n_head."""
     n_embd: Annotated[int, Field(ge=1, le=65536)] = 384
     """Width of the residual stream."""
     head_dim: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Width of a head; none: n_embd / n_head."""
+    """Width of a head; default: n_embd / n_head."""
     mlp_dim: Annotated[int, Field(ge=1, le=2**20)] | None = None
-    """Hidden width of the MLP; none: 4 n_embd for gelu, 8/3 n_embd in steps of 64 for swiglu."""
+    """Hidden width of the MLP; default: 4 n_embd for gelu, 8/3 n_embd, rounded up to a multiple of
+    64, for swiglu."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
-    """Probability of dropping an activation while training."""
+    """Dropout probability in training."""
     bias: bool = True
     """Biases in linear layers and LayerNorm."""
     norm: Literal["layernorm", "rmsnorm"] = "layernorm"
-    """Kind of normalisation."""
+    """Kind of normalization."""
     norm_eps: Annotated[float, Field(gt=0.0, le=0.1)] = 1e-5
     """Added to the variance before its square root."""
     position: Literal["learned", "rope"] = "learned"
-    """Positions: a learned embedding, or rotary on queries and keys."""
+    """Positions: a learned embedding, or rotary embeddings (RoPE) of queries and keys."""
     rope_theta: Annotated[float, Field(gt=1.0, le=1e9)] = 10000.0
     """Base of the rotary wavelengths."""
     mlp: Literal["gelu", "gelu_exact", "swiglu"] = "gelu"
@@ -80,7 +81,7 @@ class GPTConfig(SettingsGroup):
     local_window: Positive | None = None
     """Positions that every second block reads, the token's own among them; default: all."""
     qk_norm: bool = False
-    """RMSNorm on each query and key head before the rotary positions."""
+    """RMSNorm of each query and key head, before the rotary embeddings."""
     tie_embeddings: bool = True
     """The output head shares the token embedding's matrix."""
 
@@ -96,7 +97,7 @@ class GPTConfig(SettingsGroup):
         if self.n_head % self.kv_heads:
             raise ConfigError(
                 f"n_head {self.n_head} is not divisible by n_kv_head {self.n_kv_head}",
-                hint="every key head serves the same number of query heads",
+                hint="each key head is used by the same number of query heads",
             )
         if self.position == "rope" and self.head_width % 2:
             raise ConfigError(
@@ -140,17 +141,17 @@ class TrainingConfig(SettingsGroup):
     }
 
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 1337
-    """Decides the initial weights, the order of the data, dropout, and the sample stories."""
+    """Determines the initial weights, the order of the data, dropout, and the samples."""
     batch_size: Positive = 16
     """Sequences in one micro-batch of one process."""
     gradient_accumulation_steps: Positive = 2
-    """Micro-batches in one optimizer step, counted over all processes together."""
+    """Micro-batches per optimizer step, of all processes together."""
     max_steps: Positive = 2000
     """Optimizer steps of the whole run."""
     max_minutes: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
-    """Wall-clock budget of the run; the learning rate then follows the clock, not max_steps."""
+    """Time budget in minutes; the learning rate then follows elapsed time, not max_steps."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """adamw for everything, or muon for the matrices inside the blocks and adamw for the rest."""
+    """adamw, or muon for the matrices in the blocks and adamw for all other parameters."""
     learning_rate: Rate = 6e-4
     """Peak learning rate of AdamW."""
     muon_learning_rate: Rate = 0.02
@@ -166,87 +167,87 @@ class TrainingConfig(SettingsGroup):
     beta2: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.95
     """AdamW's decay of the squared gradient's mean."""
     grad_clip: Annotated[float, Field(ge=0.0, le=1e6)] = 1.0
-    """Largest norm of the whole gradient; 0 turns clipping off."""
+    """Maximum norm of the gradient; 0 disables clipping."""
     schedule: Literal["cosine", "wsd"] = "cosine"
-    """Learning rate after warm-up: cosine decay, or stable and then a linear decay (wsd)."""
+    """Learning rate after warm-up: cosine decay, or constant and then linear decay (wsd)."""
     warmup_steps: Count = 100
     """Steps of linear warm-up."""
     decay_fraction: Fraction = 0.4
-    """Share of the run in which wsd decays."""
+    """Fraction of the run in which wsd decays."""
     min_lr_fraction: Fraction = 0.1
-    """Learning rate at the end, as a share of the peak."""
+    """Final learning rate, as a fraction of the peak."""
     document_masking: bool = False
     """In training, a token attends only to its own document, not to the whole window."""
     seq_len_warmup: Positive | None = None
-    """Context length at the start of a run; each window is split into parts. none: block_size."""
+    """Context length at the start of a run, where windows are split; default: block_size."""
     seq_len_warmup_fraction: Fraction = 0.6
-    """Share of the run that uses seq_len_warmup."""
+    """Fraction of the run that uses seq_len_warmup."""
     shift_windows: bool = True
-    """Each epoch after the first divides the text into windows at other positions."""
+    """Divide the text at other positions in each epoch after the first."""
     eval_interval: Positive = 200
-    """Steps between two evaluations on the validation split."""
+    """Steps between evaluations on the validation split."""
     eval_tokens: Positive | None = 131_072
-    """Validation tokens in each evaluation, the same ones every time; none: the whole split."""
+    """Validation tokens per evaluation, always the same ones; none: the whole split."""
     early_stopping_patience: Positive | None = None
-    """Evaluations without a better validation loss before training stops; none: never."""
+    """Evaluations without a better loss after which training stops; none: never."""
     checkpoint_interval: Positive = 500
-    """Steps between two checkpoints."""
+    """Steps between checkpoints."""
     keep_checkpoints: Positive = 2
-    """Newest checkpoints that are kept."""
+    """Number of newest checkpoints to keep."""
     log_interval: Positive = 1
-    """Steps between two lines of metrics."""
+    """Steps between lines of metrics."""
     sample_prompts: tuple[str, ...] = ("Once upon a time",)
-    """Beginnings that the model continues at each evaluation; empty: no samples."""
+    """Prompts that the model continues at each evaluation; empty: no samples."""
     sample_tokens: Annotated[int, Field(ge=1, le=2**20)] = 60
-    """New tokens of each sample."""
+    """New tokens per sample."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    """What to do when a loss, gradient or update is not finite: stop, or skip three in a row."""
+    """If a loss, gradient or update is not finite: stop, or skip up to three steps in a row."""
     tensorboard: bool = False
     """Also write TensorBoard events (needs the extra `track`)."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Number format of the products; auto takes the fastest that is safe on this hardware."""
+    """Compute dtype; auto: the fastest that is safe on this hardware."""
     sharding: Literal["off", "fsdp"] = "off"
-    """What each of several processes holds: off: the whole model; fsdp: a share of each matrix."""
+    """With several processes, each holds the whole model (off) or a shard of it (fsdp)."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """torch.compile; auto uses it where the run is long enough to pay for it."""
+    """torch.compile; auto: if the run is long enough to benefit."""
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """CPU threads; none: one per core, or fewer where a container has a CPU quota."""
+    """CPU threads; default: one per core, or fewer in a container with a CPU quota."""
     out_dir: PathText = "models"
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
     init_from: PathText | None = None
     """Start from the weights of this run, checkpoint or hf:owner/name, with its tokenizer."""
     block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)
-    """The original's name, among the training settings, for the model's block_size."""
+    """The original's name in this group for the model's block_size."""
 
     @model_validator(mode="after")
     def _names_exist(self) -> TrainingConfig:
         kind = self.device.split(":", 1)[0]
         if kind not in {"auto", "cpu", "cuda", "mps"}:
             raise ConfigError(
-                f"device {shown(self.device)} is not known",
-                hint=did_you_mean(kind, ["auto", "cuda", "mps"])  # "gpu" is not meant as cpu
+                f"device {shown(self.device)} is unknown",
+                hint=did_you_mean(kind, ["auto", "cuda", "mps"])  # "gpu" does not mean cpu
                 or "use auto, cpu, cuda, cuda:N or mps",
             )
         return self
 
 
 class DataConfig(SettingsGroup):
-    """Where the text comes from and how it becomes token ids."""
+    """The source of the text, and its conversion to token ids."""
 
     source: PathText = DEFAULT_SOURCE
-    """`builtin`, a Hugging Face data set name, a file, or a folder of files."""
+    """`builtin`, the name of a Hugging Face dataset, a file, or a folder of files."""
     tokenizer: PathText = "gpt2-8k"
     """gpt2-8k, gpt2, bpe:SIZE, bytes, chars, or a saved tokenizer's path."""
     data_dir: PathText = "data"
     """The prepared data directory."""
     limit: Positive | None = None
-    """Use only this many stories of the training text; none: all (builtin: 20,000)."""
+    """Maximum number of training stories; none: all (builtin: 20,000)."""
     validation_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
-    """Share of stories held out where the source has no validation split of its own."""
+    """Fraction of the stories held out if the source has no validation split."""
     corpus_seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
-    """Decides which stories are held out, and the built-in corpus's text."""
+    """Determines the stories that are held out, and the text of the built-in corpus."""
 
 
 GROUPS: dict[str, type[SettingsGroup]] = {

@@ -228,3 +228,8 @@ def shown(value: object, longest: int = 80) -> str:
         except (ValueError, RecursionError):  # more digits, or more nesting, than Python shows
             text = f"a very long {type(value).__name__}"
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def escape_control_characters(text: str) -> str:
+    """A text on one line, with control characters escaped, which file names may contain."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

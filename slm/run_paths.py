@@ -1,8 +1,8 @@
-"""Paths among the settings of a run, read from any folder and after the run was moved.
+"""Paths in the settings of a run, readable from any directory and after the run was moved.
 
-A run may be started with paths that are relative to the working directory. Its settings keep them
-as they are, and say next to them where that directory is as seen from the run's folder. So a run is
-found again from any other directory, also where a folder above both was renamed or moved.
+A run may be started with paths relative to the working directory. Its settings keep these paths,
+and with them the position of that directory relative to the run's folder. So the paths can be
+resolved from any other directory, even if a folder above both was renamed or moved.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Any
 from slm.config import RunConfig
 
 _MANIFEST = "MANIFEST.json"
-"""In the folder of a checkpoint, and of nothing else."""
+"""Only checkpoint folders have this file."""
 _NAMES = {
     "data.source": re.compile("builtin"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
     "data.data_dir": None,
     "train.init_from": re.compile(r"hf:.*"),
 }
-"""Settings that may be paths, and what is a name and no path even where such a file exists."""
+"""Settings that may be paths, and the values that are names even if such a file exists."""
 
 
 def run_of(folder: Path) -> Path:
-    """The folder of the run that a checkpoint's folder is in; other folders are runs themselves."""
+    """The run's folder of a checkpoint's folder; any other folder is returned as it is."""
     folder = folder.resolve()
     if not _exists(folder / _MANIFEST):
         return folder
@@ -36,13 +36,13 @@ def run_of(folder: Path) -> Path:
 
 
 def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | None:
-    """The directory in which the relative paths of a run begin; None where that is not known.
+    """The directory that the relative paths of a run refer to; None: unknown.
 
     Args:
         run: the run's folder, wherever it is now.
-        started_in: what its settings say; None: they are of a program that did not write it.
-        out_dir: what they say about the run's own folder, which such a program wrote as it was
-            given, relative to the same directory.
+        started_in: from its settings; None: an earlier program wrote them, without it.
+        out_dir: the run's folder in its settings, which earlier programs wrote as it was given,
+            relative to the same directory.
     """
     run = run.resolve()
     if started_in is not None:
@@ -54,15 +54,14 @@ def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | Non
 
 
 def located(values: Mapping[str, Any], start: Path | None) -> dict[str, str]:
-    """Relative paths among settings, as they are called from the working directory.
+    """Relative paths in settings, relative to the working directory.
 
     Args:
         values: settings by their names, `group.key`.
-        start: where their paths begin; None: in the working directory, as they are.
+        start: the directory that they refer to; None: the working directory.
 
     Returns:
-        Those settings that are called otherwise from here. What is not at its place there, but
-        here, stays as it is.
+        The settings that change. A path that exists here but not there is left out.
     """
     if start is None or start == Path.cwd().resolve():
         return {}
@@ -78,20 +77,20 @@ def located(values: Mapping[str, Any], start: Path | None) -> dict[str, str]:
 
 
 def located_settings(settings: RunConfig, run: Path) -> RunConfig:
-    """The settings that a run has saved, with paths as they are called from here."""
+    """The saved settings of a run, with paths relative to the working directory."""
     start = started_at(run, started_in=settings.started_in, out_dir=settings.train.out_dir)
     changed = located(_path_values(settings), start)
-    return _with_paths(settings, changed, None if start is None else _told_from(run, start))
+    return _with_paths(settings, changed, None if start is None else _seen_from(run, start))
 
 
 def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
-    """The settings of a run with paths as they are called from where the run was started.
+    """The settings of a run with paths relative to the directory in which it was started.
 
-    That is the working directory, or of a run that goes on, the one in which it was begun: so what
-    it says stays true from start to start, and names no folder above both that may be renamed.
+    That is the working directory, or for a resumed run the one of its first start. So saved paths
+    do not change from start to start, and do not depend on folders above both.
     """
     here = Path.cwd().resolve()
-    start = started_at(run, started_in=settings.started_in or _told_from(run, here), out_dir="")
+    start = started_at(run, started_in=settings.started_in or _seen_from(run, here), out_dir="")
     changed = {}
     if start is not None and start != here:
         for name, value in _path_values(settings).items():
@@ -101,7 +100,7 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
         if not Path(out_dir).is_absolute():
             train = settings.train.changed(out_dir=_relative(here / out_dir, start))
             settings = replace(settings, train=train)
-    return _with_paths(settings, changed, _told_from(run, start or here))
+    return _with_paths(settings, changed, _seen_from(run, start or here))
 
 
 def _path_values(settings: RunConfig) -> dict[str, Any]:
@@ -115,8 +114,8 @@ def _with_paths(
     return replace(changed_settings, started_in=started_in)
 
 
-def _told_from(run: Path, start: Path) -> str:
-    """A folder as seen from a run's."""
+def _seen_from(run: Path, start: Path) -> str:
+    """A folder, relative to a run's."""
     return _relative(start, run.resolve())
 
 
@@ -128,7 +127,7 @@ def _relative(path: Path, start: Path) -> str:
 
 
 def _is_relative_path(name: str, value: Any) -> bool:
-    """Whether a setting may be a path that begins in some directory."""
+    """Whether the value of a setting may be a relative path."""
     if name not in _NAMES or not isinstance(value, str) or value.startswith("~"):
         return False
     names = _NAMES[name]
@@ -138,5 +137,5 @@ def _is_relative_path(name: str, value: Any) -> bool:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # too long a name, or one with a null
+    except (OSError, ValueError):  # a name that is too long or has a null
         return False

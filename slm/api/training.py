@@ -366,7 +366,7 @@ def train_run(
         from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
-        shown = [progress_display()] if progress else []
+        shown = [progress_display(shows_notes=log is None)] if progress else []
         if log is not None or not progress:
             shown.append(NoteLog(log or silent))
 

@@ -23,10 +23,10 @@ from slm.checkpoint.store import (
 from slm.config import RunConfig
 from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
 from slm.storage.files import (
+    readable_directory,
     remove_directory,
     remove_partials,
     settle_directory,
-    standing_directory,
     without_aside,
 )
 from slm.storage.safe_reading import kind_by_magic, open_regular, status_of
@@ -47,7 +47,7 @@ def step_directory(run: Path, step: int) -> Path:
 
 
 def step_directories(run: Path) -> list[Path]:
-    """The paths of a run's checkpoints, valid or not, newest first; see `standing_directory`."""
+    """The paths of a run's checkpoints, valid or not, newest first; see `readable_directory`."""
     try:
         entries = {without_aside(entry) for entry in (run / CHECKPOINTS).iterdir()}
     except OSError:
@@ -151,7 +151,7 @@ def prune(run: Path, keep: int, *, newest: int | None = None) -> None:
 
 def _looks_whole(directory: Path) -> bool:
     try:
-        Manifest.read(standing_directory(directory))
+        Manifest.read(readable_directory(directory))
     except CheckpointError:
         return False
     return True
@@ -237,7 +237,7 @@ def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = 
     path = Path(path)
     if path.name in ("", ".."):  # `.` and similar: the real name may be `checkpoints`
         path = path.resolve()
-    standing = standing_directory(path)
+    standing = readable_directory(path)
     if status_of(standing) is None:
         raise UsageError(
             f"there is no checkpoint at {path}",
@@ -253,7 +253,7 @@ def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = 
         )
     if (standing / MANIFEST_NAME).is_file():
         return path
-    best = standing_directory(path / BEST)
+    best = readable_directory(path / BEST)
     if (best / MANIFEST_NAME).is_file():
         return path / BEST
     if best.is_dir() and log is not None:

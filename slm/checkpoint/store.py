@@ -34,7 +34,7 @@ from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.model.costs import parameter_shapes
 from slm.storage.disk_space import no_space_to_write
-from slm.storage.files import atomic_directory, standing_directory
+from slm.storage.files import atomic_directory, readable_directory
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 
@@ -211,7 +211,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 
 def _identity(path: Path) -> tuple[Path, int, int] | None:
     """A value that changes when a directory is replaced or moved aside."""
-    directory = standing_directory(path)
+    directory = readable_directory(path)
     try:
         status = directory.stat()
     except OSError:
@@ -220,7 +220,7 @@ def _identity(path: Path) -> tuple[Path, int, int] | None:
 
 
 def _load(path: Path) -> Checkpoint:
-    manifest = Manifest.read(standing_directory(path))
+    manifest = Manifest.read(readable_directory(path))
     config_path = manifest.directory / CONFIG_NAME
     config = RunConfig.from_json(manifest.json(CONFIG_NAME), where=str(config_path))
     state = TrainState.from_json(

@@ -27,14 +27,14 @@ from slm.cli.generate import generate
 from slm.cli.import_ import import_
 from slm.cli.info import info
 from slm.cli.inspect import inspect
-from slm.cli.output import one_line, prepare_streams
+from slm.cli.output import prepare_streams
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
 from slm.cli.push import push
 from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
-from slm.errors import Interrupted, SlmError, TrainingError, UsageError
+from slm.errors import Interrupted, SlmError, TrainingError, UsageError, escape_control_characters
 from slm.hardware.resources import limit_libraries
 from slm.parallel.processes import Process
 from slm.reporting.display import say
@@ -172,8 +172,9 @@ def _report(error: SlmError, name: str) -> int:
     # Errors that occur in all processes of torchrun are reported by one of them.
     known_to_all = isinstance(error, UsageError | Interrupted | TrainingError)
     if not known_to_all or Process.from_environment_or_alone().is_main:
-        say(f"error: {one_line(error.message)}")
-        say(f"hint: {one_line(error.hint or error.default_hint or f'see: {name} --help')}")
+        say(f"error: {escape_control_characters(error.message)}")
+        hint = error.hint or error.default_hint or f"see: {name} --help"
+        say(f"hint: {escape_control_characters(hint)}")
     return error.exit_code
 
 
@@ -213,6 +214,6 @@ def _report_unexpected(error: BaseException) -> int:
         say(traceback.format_exc().rstrip())
         return 1
     first_line = (str(error).strip() or "no message").splitlines()[0]
-    say(f"error: unexpected {type(error).__name__}: {one_line(first_line)}")
+    say(f"error: unexpected {type(error).__name__}: {escape_control_characters(first_line)}")
     say(f"hint: this is a bug in slm; please report it, with the output of {DEBUG_VARIABLE}=1")
     return 1

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from slm.cli.output import one_line
+from slm.errors import escape_control_characters
 from slm.insight import (
     AttentionPatterns,
     Candidate,
@@ -135,7 +135,7 @@ def shown(token: Token) -> str:
     text = token.text
     if not text:
         return "<part>"
-    return one_line(text).replace(" ", "·")
+    return escape_control_characters(text).replace(" ", "·")
 
 
 def percent(share: float) -> str:

@@ -1,7 +1,7 @@
-"""Words of a command line that cannot take effect: none of them is passed over in silence.
+"""Flags and settings without effect: none is ignored silently.
 
-A flag that belongs to another mode of its command is refused. One that is merely left without work,
-as a command line is easily kept while one flag is added to it, is named in a note.
+A flag that belongs to another mode of its command is refused. A flag that has no effect because of
+another one is reported in a note.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from slm.runs.settings import idle_settings, no_effect
 
 
 def given(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Those flags of a command, named by their parameters, that are on the command line."""
+    """The flags of these parameters that are on the command line."""
     flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
     found = []
     for name in names:
@@ -31,34 +31,34 @@ def given(context: typer.Context, names: Iterable[str]) -> list[str]:
 
 
 def refuse_idle(context: typer.Context, names: Iterable[str], reason: str) -> None:
-    """Refuse flags that can have no effect, where they are given.
+    """Refuse flags that have no effect.
 
     Args:
-        context: of the command.
+        context: the command's context.
         names: parameters of the command.
-        reason: why they have none.
+        reason: why they have no effect.
 
     Raises:
-        UsageError: one is given.
+        UsageError: one of them is on the command line.
     """
     for flag in given(context, names):
         raise UsageError(f"{flag} has no effect: {reason}", hint=f"leave out {flag}")
 
 
 def note_idle(context: typer.Context, names: Iterable[str], reason: str) -> None:
-    """Say of flags that they have no effect, where they are given; see `refuse_idle`."""
+    """Report flags on the command line that have no effect; see `refuse_idle`."""
     say_idle(given(context, names), reason)
 
 
 def say_idle(words: Iterable[str], reason: str) -> None:
-    """Say of words on the command line that they have no effect."""
+    """Report words on the command line that have no effect."""
     words = list(words)
     if words:
         note(no_effect(words, reason))
 
 
 def note(sentence: str) -> None:
-    """Say something that a user should know, in the main process only."""
+    """Print a note for the user, in the main process only."""
     if Process.from_environment_or_alone().is_main:
         say(f"note: {sentence}")
 
@@ -74,6 +74,6 @@ def note_old_names(assignments: Iterable[str]) -> None:
 
 
 def note_idle_settings(settings: RunConfig, words: Mapping[str, str]) -> None:
-    """Say which words on the command line have no effect because of other settings."""
+    """Report words on the command line that have no effect because of other settings."""
     for word, reason in idle_settings(settings, words):
         say_idle([word], reason)

@@ -1,4 +1,4 @@
-"""Flags that several commands have, and what becomes of them as settings."""
+"""Options that several commands have, and their conversion to settings."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from slm.runs.settings import Flags
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
-CHECKPOINT_HELP = "A run's folder, a checkpoint in it, or hf:owner/name."
+CHECKPOINT_HELP = "A run directory, a checkpoint in it, or hf:owner/name."
 
 Checkpoint = Annotated[
     Path,
-    typer.Option(
-        "--checkpoint", metavar="PATH", help="A run's folder, a checkpoint in it, or hf:owner/name."
-    ),
+    typer.Option("--checkpoint", metavar="PATH", help=CHECKPOINT_HELP),
 ]
 
 Device = Annotated[
@@ -29,21 +27,13 @@ Device = Annotated[
     typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:N or mps.  [auto]"),
 ]
 
-Dtype = Annotated[
-    str,
-    typer.Option(
-        "--dtype",
-        metavar="FORMAT",
-        help="Number format of the products: float32, bfloat16, float16, or auto.",
-    ),
-]
 
 WeightDtype = Annotated[
     str,
     typer.Option(
         "--dtype",
-        metavar="FORMAT",
-        help="Number format of the weights: float32, bfloat16, float16, int8, or auto.",
+        metavar="DTYPE",
+        help="Dtype of the weights: float32, bfloat16, float16, int8, or auto.",
     ),
 ]
 
@@ -74,14 +64,14 @@ Tokenizer = Annotated[
 Steps = Annotated[
     int | None,
     typer.Option(
-        "--steps", metavar="N", help="Length of the run in optimizer steps.  [as the preset says]"
+        "--steps", metavar="N", help="Length of the run in optimizer steps.  [the preset's]"
     ),
 ]
 
 Minutes = Annotated[
     float | None,
     typer.Option(
-        "--minutes", metavar="M", help="Length of the run by the clock.  [as the preset says]"
+        "--minutes", metavar="M", help="Time budget of the run in minutes.  [the preset's]"
     ),
 ]
 
@@ -98,9 +88,9 @@ MoreSettings = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", h
 
 
 def typed_text(word: str) -> str:
-    """A word of the command line that is text, which is UTF-8 also where the locale is ASCII.
+    """A text argument, decoded as UTF-8 even if the locale is ASCII.
 
-    There, Python leaves other characters as escaped bytes: right for a path, but not for a prompt.
+    There, Python represents other characters as escaped bytes: right for a path, not for a prompt.
     """
     if not any("\udc80" <= character <= "\udcff" for character in word):
         return word
@@ -114,12 +104,12 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}
 
 
 def unescaped(text: str) -> str:
-    """A text with its escapes replaced, which few shells do; other backslashes stay as they are."""
+    """A text with its escapes replaced, which few shells do; other backslashes are kept."""
     return re.sub(r"\\([nrt\\])", lambda found: _ESCAPES[found[1]], text)
 
 
 def given(flags: Flags) -> Flags:
-    """Those flags that have a value; settings to (value, name of the flag)."""
+    """The flags that have a value; settings to (value, name of the flag)."""
     return {name: (value, flag) for name, (value, flag) in flags.items() if value is not None}
 
 
@@ -127,13 +117,13 @@ def assignments(settings: list[str] | None, more: list[str] | None) -> list[str]
     """All `key=value` of `--set a=1 b=2 --set c=3`.
 
     Raises:
-        UsageError: a word is there that belongs to no `--set`.
+        UsageError: a word does not belong to a `--set`.
     """
     for word in more or []:
         if not settings or "=" not in word:
             raise UsageError(
                 f"unexpected word {word!r}",
-                hint="settings are given as --set KEY=VALUE, without blanks around the =",
+                hint="settings are given as --set KEY=VALUE, without spaces around the =",
             )
     words = [_typed(word) for word in (*(settings or []), *(more or []))]
     note_old_names(words)
@@ -141,6 +131,6 @@ def assignments(settings: list[str] | None, more: list[str] | None) -> list[str]
 
 
 def _typed(assignment: str) -> str:
-    """An assignment with its text as it was typed; a path stays as Python has it."""
+    """An assignment whose text is decoded as UTF-8; a path is kept in Python's form."""
     name = assignment.partition("=")[0].strip().rpartition(".")[2]
     return typed_text(assignment) if name == "sample_prompts" else assignment

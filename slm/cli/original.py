@@ -1,4 +1,4 @@
-"""`python train.py`: the original's one command, from text to told stories."""
+"""`python train.py`: the original interface, from text to generated stories."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DEFAULT_PLACES = {
     "data.data_dir": ("data", "--data-dir"),
     "train.out_dir": ("models", "--output-dir"),
 }
-"""Of the token files and of the run, where neither the user nor a run that goes on names one."""
+"""Default paths of the token files and of the run."""
 EXAMPLE_PROMPTS = (
     "Once upon a time",
     "The little girl went to the park and",
@@ -64,22 +64,22 @@ def train(
     context: typer.Context,
     data_dir: Annotated[
         Path | None,
-        typer.Option("--data-dir", metavar="DIR", help="Where the token files go.  [./data]"),
+        typer.Option("--data-dir", metavar="DIR", help="Folder of the token files.  [./data]"),
     ] = None,
     output_dir: Annotated[
         Path | None,
         typer.Option(
-            "--output-dir", metavar="DIR", help="Where the model and its plot go.  [./models]"
+            "--output-dir", metavar="DIR", help="Folder of the model and its plot.  [./models]"
         ),
     ] = None,
     force_reload: Annotated[
         bool, typer.Option("--force-reload", help="Download and tokenize again.")
     ] = False,
     no_train: Annotated[
-        bool, typer.Option("--no-train", help="Set everything up and only tell stories.")
+        bool, typer.Option("--no-train", help="Set everything up and only generate stories.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an unfinished run in the output directory.")
+        bool, typer.Option("--resume", help="Resume an unfinished run in the output directory.")
     ] = False,
     preset: Annotated[
         str | None,
@@ -92,10 +92,10 @@ def train(
     settings: Settings = None,
     more_settings: MoreSettings = None,
 ) -> None:
-    """Prepare the data, train, save the best model, and tell three stories.
+    """Prepare the data, train, save the best model, and generate three stories.
 
-    The best weights by validation loss go to OUTPUT_DIR/best_model.pt, the loss plot beside them.
-    An earlier run there is set aside, in a folder previous-001.
+    The best weights by validation loss and the loss plot are saved in OUTPUT_DIR, as best_model.pt
+    and losses.png. An earlier run there is moved to its folder previous-001.
     """
     flags = given(
         {
@@ -200,13 +200,13 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"{directory.path} holds other data (--force-reload replaces them)",
         )
     except (HubError, TokenizerError) as error:
-        # A saved model has its tokenizer with it and can tell stories without any data.
+        # A saved model includes its tokenizer and can generate stories without any data.
         if not is_saved:
             raise
         if force_reload:
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
-        say(f"note: there is no saved model {model_path}: the weights are untrained, this is noise")
+        say(f"note: no saved model at {model_path}: the weights are untrained, this is noise")
         return _trainer_of(settings)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:

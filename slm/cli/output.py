@@ -30,11 +30,6 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def one_line(text: str) -> str:
-    """A text with its control characters escaped, as those in the name of a file may be."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def print_json(data: dict[str, Any]) -> None:
     """The result as one JSON object on stdout; numbers that are not finite become null."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -27,7 +27,7 @@ def prepare(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="The data directory.  [one in ./data, which `slm train` finds again]",
+            help="The data directory.  [a folder in ./data, which `slm train` finds]",
         ),
     ] = None,
     limit: Annotated[
@@ -41,24 +41,24 @@ def prepare(
         typer.Option(
             "--validation-fraction",
             metavar="F",
-            help="Share of stories held out, where the source has no validation split.",
+            help="Fraction of stories to hold out if the source has no validation split.",
         ),
     ] = 0.05,
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", metavar="N", help="Decides what is held out, and the built-in stories."
+            "--seed", metavar="N", help="Seed of the held-out selection and the built-in stories."
         ),
     ] = 0,
     force_reload: Annotated[
         bool,
-        typer.Option("--force-reload", help="Fetch and tokenize again, even if nothing changed."),
+        typer.Option("--force-reload", help="Download and tokenize again."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read text, make or load a tokenizer, and write checked token files.
+    """Read text, make or load a tokenizer, and write token files with checksums.
 
-    Doing it again is instant when nothing has changed.
+    If nothing has changed since the last time, the existing files are used.
     """
     started_at = time.perf_counter()
     flags = given(

@@ -1,4 +1,4 @@
-"""`slm presets`: which presets there are, what is in one, and what can be set at all."""
+"""`slm presets`: lists presets, one preset, or all settings."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def presets(
     """List the presets, print one as TOML, or list all settings."""
     if settings:
         if name is not None:
-            raise UsageError(
-                "a preset and --settings are both given", hint="--settings lists every setting"
-            )
+            raise UsageError("a preset and --settings are both given", hint="give one of the two")
         _print_settings(as_json=as_json)
     elif name is not None:
         _print_preset(name, as_json=as_json)
@@ -56,7 +54,7 @@ def _print_list(*, as_json: bool) -> None:
         (name, parameters(item["parameters"]), str(item["description"]))
         for name, item in listed.items()
     )
-    say(f"`slm train` takes {DEFAULT_PRESET} unless --preset names another")
+    say(f"`slm train` uses {DEFAULT_PRESET} unless --preset is given")
 
 
 def _print_preset(name: str, *, as_json: bool) -> None:

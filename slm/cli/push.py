@@ -37,13 +37,13 @@ def push(
     Log in before with `hf auth login`, or set HF_TOKEN.
     """
     from slm.interop.export import export
-    from slm.interop.hub import parsed, push_model
+    from slm.interop.hub import push_model, require_hub
 
-    parsed(repository)
+    require_hub(repository)
     source, sample = read_source(checkpoint, sample=True)
     with tempfile.TemporaryDirectory(prefix="slm-push-") as directory:
         folder = Path(directory, "model")
-        export(source, "hf", folder, license=license, sample=sample, log=_note)
+        export(source, "hf", folder, name=repository, license=license, sample=sample, log=_note)
         address = push_model(folder, repository, private=private, log=_note)
     if as_json:
         print_json({"repository": repository, "url": address})

@@ -1,4 +1,4 @@
-"""The pages of `docs/reference`, made from the commands and settings themselves.
+"""Generates pages of `docs/reference` from the commands and the settings.
 
 python -m slm.cli.reference [FOLDER]
 """
@@ -26,16 +26,16 @@ EXIT_CODES = """\
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | it could not be done: text, weights or files are not as they should be |
-| 2 | the command line or a setting cannot be right, or asks for what this machine does not have |
+| 1 | runtime error: invalid text, checkpoint or file |
+| 2 | usage error: invalid command line or setting, or an unsupported device |
 | 3 | another process writes to the same directory |
-| 4 | no space is left |
+| 4 | no space is left on the disk |
 | 130, 143, 129 | ended by Ctrl-C, SIGTERM, or a closed terminal; training is saved first |
 """
 
 OUTPUT = """\
 Results go to stdout, progress and comments to stderr. With `--json` the result is one JSON object.
-Errors are two lines on stderr, `error:` and `hint:`; `SLM_DEBUG=1` adds where they came from.
+Errors are two lines on stderr, `error:` and `hint:`; `SLM_DEBUG=1` adds the traceback.
 """
 
 EARLIER_NAMES = """\

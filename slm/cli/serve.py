@@ -40,7 +40,7 @@ def serve(
         typer.Option(
             "--checkpoint",
             metavar="PATH",
-            help="A run's folder, or a checkpoint in it.  [that of --run]",
+            help="A run directory, or a checkpoint in it.  [that of --run]",
         ),
     ] = None,
     host: Annotated[
@@ -54,8 +54,8 @@ def serve(
         typer.Option(
             "--api-key",
             metavar="KEY",
-            help="What clients must send; better given as the variable SLM_API_KEY, "
-            "which no list of processes shows.",
+            help="API key required from clients. Prefer the variable SLM_API_KEY: command lines "
+            "are visible in the process list.",
         ),
     ] = None,
     allow_host: Annotated[
@@ -63,7 +63,7 @@ def serve(
         typer.Option(
             "--allow-host",
             metavar="NAME",
-            help="A name by which clients reach this server; may be given several times.",
+            help="A host name under which clients reach this server; may be given several times.",
         ),
     ] = None,
     allow_origin: Annotated[
@@ -72,24 +72,24 @@ def serve(
             "--allow-origin",
             metavar="ORIGIN",
             help="An origin whose web pages may use this server, such as https://example.com; may "
-            "be given several times.  [none but the server's own]",
+            "be given several times.  [the server's own]",
         ),
     ] = None,
     model_name: Annotated[
         str | None,
         typer.Option(
-            "--model-name", metavar="NAME", help="What clients call the model.  [the run's name]"
+            "--model-name", metavar="NAME", help="The model's name for clients.  [the run's name]"
         ),
     ] = None,
     slots: Annotated[
-        int, typer.Option("--slots", metavar="N", help="Texts that are written at the same time.")
+        int, typer.Option("--slots", metavar="N", help="Sequences generated at the same time.")
     ] = 16,
     queue: Annotated[
         int, typer.Option("--queue", metavar="N", help="Requests that may wait for a slot.")
     ] = 64,
     max_tokens: Annotated[
         int,
-        typer.Option("--max-tokens", metavar="N", help="New tokens that a request may ask for."),
+        typer.Option("--max-tokens", metavar="N", help="Maximum of new tokens per sequence."),
     ] = 2048,
     request_seconds: Annotated[
         float,
@@ -108,20 +108,20 @@ def serve(
         typer.Option(
             "--run",
             metavar="RUN",
-            help="The run that the page shows as it goes on.  [that of --checkpoint]",
+            help="The run whose progress the page shows.  [that of --checkpoint]",
         ),
     ] = None,
     device: Device = None,
     dtype: WeightDtype = "auto",
 ) -> None:
-    """Serve a trained model: a page to play with it, and OpenAI's API, until Ctrl-C.
+    """Serve a trained model until Ctrl-C: a web page, and OpenAI's API.
 
-    The address goes to stdout. Without a key only programs on this machine can use it.
+    The URL is printed to stdout. Without a key, only programs on this machine have access.
     """
     checkpoint = checkpoint or run_folder
     if checkpoint is None:
         raise UsageError(
-            "there is no model to serve", hint="name one with --checkpoint, or a run with --run"
+            "a model is missing", hint="give one with --checkpoint, or a run with --run"
         )
     for package in PACKAGES:
         if find_spec(package) is None:
@@ -129,13 +129,12 @@ def serve(
     key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE) or None
     if key is not None and len(key) < SHORTEST_KEY:
         raise UsageError(
-            f"the API key has {counted(len(key), 'character')}, too few to keep anybody out",
+            f"the API key must have at least {SHORTEST_KEY} characters, found {len(key)}",
             hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
         )
     if model_name is not None and not (model_name.strip() and model_name.isprintable()):
         raise UsageError(
-            f"the model name {shown(model_name)} is empty or has characters that clients cannot "
-            "send",
+            f"the model name {shown(model_name)} is empty or has unprintable characters",
             hint="choose another --model-name",
         )
     from slm.server.limits import Limits
@@ -153,7 +152,7 @@ def serve(
         flag = name.removeprefix("Limits.").replace("_", "-")
         raise UsageError(f"--{flag}: {problem}", hint="see: slm serve --help") from None
     limits = allow_open_files(limits)
-    # Before the model is loaded, which takes a while.
+    # Before the model is loaded, so that errors are reported at once.
     with listen(host, port, with_key=key is not None) as listener:
         paths = [checkpoint, *(beside or [])]
         names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
@@ -185,7 +184,7 @@ def serve(
 def _served(
     loaded: LanguageModel, name: str, limits: Limits, dtype: str
 ) -> tuple[Service, InspectedModel]:
-    """A model as it generates texts, and as it can be looked into."""
+    """A model for generation, and for inspection."""
     from slm.generation import build_engine
     from slm.server.endpoints import Service
     from slm.server.insight_routes import InspectedModel
@@ -213,7 +212,7 @@ def _app(
     origins: list[str],
     api_key: str | None,
 ) -> Starlette:
-    """The API, the page, and what the page asks for."""
+    """The application: the API, the page, and the page's endpoints."""
     from slm.server.app import create_app
     from slm.server.insight_routes import insight_routes
     from slm.server.page_routes import page_routes
@@ -232,7 +231,7 @@ def _app(
 
 
 def run_of(checkpoint: Path) -> Path | None:
-    """The run that a path is, or is in; none where it is a checkpoint by itself."""
+    """The run directory of a path; None for a checkpoint outside a run."""
     folder = checkpoint
     if checkpoint.name == "best":
         folder = checkpoint.parent
@@ -242,13 +241,13 @@ def run_of(checkpoint: Path) -> Path | None:
 
 
 def name_beside(checkpoint: Path) -> str:
-    """The name of a model to compare with: with its step, where the path is of one."""
+    """The name of a model to compare with; for a step's checkpoint, with the step."""
     step = re.fullmatch(r"step-(\d+)", checkpoint.name)
     return f"{name_of(checkpoint)}-step-{int(step[1])}" if step else name_of(checkpoint)
 
 
 def distinct(names: list[str]) -> list[str]:
-    """The names with a number after each that is there already."""
+    """The names, with a number appended to each duplicate."""
     found: list[str] = []
     for name in names:
         candidates = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
@@ -257,7 +256,7 @@ def distinct(names: list[str]) -> list[str]:
 
 
 def name_of(checkpoint: Path) -> str:
-    """The name of the run that a path is in, of signs that every client can write."""
+    """The name of a path's run, in characters that are safe in URLs and JSON."""
     parts = [part for part in checkpoint.resolve().parts if part not in ("best", "checkpoints")]
     names = [part for part in parts if not re.fullmatch(r"step-\d+", part)]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", names[-1]).strip("-.") or "slm"

@@ -1,4 +1,4 @@
-"""`slm train`: a new run, or an unfinished one that goes on."""
+"""`slm train`: starts a new run, or resumes one."""
 
 from __future__ import annotations
 
@@ -40,8 +40,6 @@ from slm.runs.settings import (
 if TYPE_CHECKING:
     from slm.training import TrainingResult
 
-    pass
-
 
 def train(
     context: typer.Context,
@@ -52,7 +50,7 @@ def train(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="A directory that `slm prepare` made."),
+        typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
     ] = None,
     source: Source = None,
     tokenizer: Tokenizer = None,
@@ -67,24 +65,24 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="RUN", help="The run's folder.  [runs/PRESET, or runs/M-minutes]"
+            "--out", metavar="RUN", help="The run directory.  [runs/PRESET, or runs/M-minutes]"
         ),
     ] = None,
     steps: Steps = None,
     minutes: Minutes = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, with its settings.")
+        bool, typer.Option("--resume", help="Resume the run in --out, with its settings.")
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Set an earlier run in --out aside and start anew.")
+        bool, typer.Option("--fresh", help="Archive an existing run in --out and start over.")
     ] = False,
     plan_only: Annotated[
-        bool, typer.Option("--plan", help="Print what --minutes would make, and stop.")
+        bool, typer.Option("--plan", help="Print the plan for --minutes and exit.")
     ] = False,
     stop_after: Annotated[
         int | None,
         typer.Option(
-            "--stop-after", metavar="N", help="Save and stop after N steps; --resume goes on."
+            "--stop-after", metavar="N", help="Save and stop after N steps; --resume continues."
         ),
     ] = None,
     limit: Annotated[
@@ -95,18 +93,18 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", help="Decides weights, order of the data and dropout."),
+        typer.Option("--seed", metavar="N", help="Seed of weights, data order and dropout."),
     ] = None,
     device: Device = None,
     settings: Settings = None,
     more_settings: MoreSettings = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model: prepare the data if need be, train, keep the best and the newest weights.
+    """Prepare the data if necessary, train a model, and keep the best and the newest weights.
 
-    With --minutes and no preset, model, vocabulary, batch and steps are chosen for the time, this
-    machine and the text. Without both it is the preset modern-12m; `slm presets` lists them. Text
-    given by --source is prepared once, in ./data, and found again. Ctrl-C saves and stops.
+    With --minutes and no --preset, the model, vocabulary, batch size and steps are chosen for the
+    time budget, this machine and the text. Without either, the preset is modern-12m; see `slm
+    presets`. Text from --source is prepared once, in ./data, and reused. Ctrl-C saves and stops.
     """
     flags = given(
         {
@@ -181,7 +179,8 @@ def _text(path: Path | None) -> str | None:
 def _refuse_contradictions(*, resume: bool, fresh: bool, stop_after: int | None) -> None:
     if resume and fresh:
         raise UsageError(
-            "--resume and --fresh are both given", hint="a run goes on, or starts anew"
+            "--resume and --fresh are both given",
+            hint="use --resume to continue, --fresh to restart",
         )
     if stop_after is not None and stop_after < 1:
         raise UsageError(f"--stop-after must be at least 1, found {stop_after}")
@@ -190,7 +189,7 @@ def _refuse_contradictions(*, resume: bool, fresh: bool, stop_after: int | None)
 def say_if_finished_before(
     result: TrainingResult, config: TrainingConfig, *command: object
 ) -> None:
-    """Say of a run that had nothing left to do that it is finished, and how to train it longer.
+    """Report that a resumed run was already finished, and how to train it longer.
 
     Args:
         result: of resuming it.
@@ -254,4 +253,4 @@ def _print_result(outcome: RunOutcome, *, as_json: bool) -> None:
     rows.append(("seconds", f"{result.elapsed_seconds:.1f}"))
     print_table(rows)
     command = command_line("slm", "generate", "--checkpoint", result.out_dir, "Once upon a time")
-    say(f"tell stories with: {command}")
+    say(f"generate text with: {command}")

@@ -1,4 +1,4 @@
-"""Mistakes in a command line, said in our words and with a suggestion."""
+"""Turns the parser's errors into usage errors with suggestions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from slm.errors import UsageError, did_you_mean, shown
 
 LONGEST = 300
-"""Characters of a message, which may repeat what was typed."""
+"""Maximum characters of a message, which may contain the user's input."""
 
 
 def as_usage_error(error: Exception) -> UsageError | None:
-    """What the parser found wrong, as our error; None where it is no error of the parser.
+    """A parser's exception as a usage error; None for other exceptions.
 
-    The parser's exceptions are known by their methods and not by their classes, which are private.
+    The parser's exceptions are recognized by their methods, because their classes are private.
     """
     if not hasattr(error, "format_message"):
         return None
@@ -37,12 +37,12 @@ def as_usage_error(error: Exception) -> UsageError | None:
             message = f"{context.command_path} has no command {word!r}"
         see_help = did_you_mean(word, commands) or f"commands: {', '.join(commands)}"
     elif message.startswith("got unexpected extra argument"):
-        see_help = f"put quotes around a text or path that has blanks in it; {see_help}"
+        see_help = f"put quotes around a text or path that contains spaces; {see_help}"
     return UsageError(message, hint=see_help)
 
 
 def _what_may_begin_with_a_dash(command: Any) -> str:
-    """How to give a text such as "-5 foxes", which looks like an option; none without a text."""
+    """How to give an argument such as "-5 foxes", which looks like an option; may be empty."""
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     if not arguments:
         return ""
@@ -50,7 +50,7 @@ def _what_may_begin_with_a_dash(command: Any) -> str:
 
 
 def option_names(command: Any) -> list[str]:
-    """All flags of a command, as `--top-k`."""
+    """All flags of a command, such as `--top-k`."""
     flags = [
         flag
         for parameter in command.params
@@ -61,7 +61,7 @@ def option_names(command: Any) -> list[str]:
 
 
 def _sentence(text: str) -> str:
-    """A message of the parser in the style of ours: one line, small first letter, no full stop."""
+    """A parser's message in our style: one line, lower-case first letter, no period."""
     line = " ".join(text.split()).rstrip(".")
     line = line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
     return line[:1].lower() + line[1:]

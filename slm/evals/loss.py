@@ -1,7 +1,7 @@
-"""How well a model predicts text: loss, perplexity and bits per byte, over every token once.
+"""Evaluates a model on text: loss, perplexity and bits per byte, with every token scored once.
 
-Bits per byte is the total in bits over the UTF-8 bytes of the text alone. It does not depend on the
-tokenizer, so it compares any two models.
+Bits per byte is the total surprisal in bits divided by the UTF-8 bytes of the text. It does not
+depend on the tokenizer, so any two models can be compared.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ CHUNK_CHARS = 1 << 20
 CHUNK_IDS = 1 << 18
 
 Progress = Callable[[int], None]
-"""Told after each batch how many tokens have been scored."""
+"""Is called after each batch with the number of tokens scored so far."""
 
 
 @dataclass(frozen=True)
 class EvalResult:
-    """What an evaluation found."""
+    """The result of an evaluation."""
 
     loss: float
-    """Mean negative log-likelihood of a token, in nats."""
+    """Mean negative log-likelihood in nats per token."""
     perplexity: float
     """exp(loss)."""
     bits_per_byte: float
     """All nats / ln 2 / bytes."""
     tokens: int
-    """Tokens scored: those of every story, and its end-of-text token where the data has it."""
+    """Tokens scored: those of every story, and its end-of-text token if the data has it."""
     bytes: int
     """UTF-8 bytes of the stories' text."""
     stories: int
 
     def to_json(self) -> dict[str, Any]:
-        """The figures by name."""
+        """The numbers by name."""
         return asdict(self)
 
 
@@ -72,7 +72,7 @@ def evaluate_ids(
     scorer: Scorer | None = None,
     on_progress: Progress | None = None,
 ) -> EvalResult:
-    """Score a stream of stories, every token once, with its story's own start as context.
+    """Score every token of a stream of stories once, with the start of its story as context.
 
     Stories longer than the context are scored by windows that overlap by half: see
     `slm.evals.scoring`. Memory is bounded whatever the length of the stream or of a story.
@@ -82,14 +82,14 @@ def evaluate_ids(
         pieces: stretches of ids in which `eot_id` ends each story.
         eot_id: the end-of-text token.
         n_bytes: the UTF-8 bytes of all the text; asked once the stream has ended.
-        batch_tokens: places in a batch.
-        autocast: number format of the products, entered once; None: that of the weights.
-        scorer: what computes instead of the model; None: the model itself.
-        on_progress: told how many tokens have been scored.
+        batch_tokens: positions in a batch.
+        autocast: sets the dtype of matrix multiplications; None: that of the weights.
+        scorer: computes instead of the model; None: the model.
+        on_progress: is called with the number of tokens scored so far.
 
     Raises:
         DataError: there is no text to score.
-        CheckpointError: the loss is not a finite number.
+        CheckpointError: the loss is non-finite.
     """
     total = _Total()
     scorer = scorer or ModelScorer(model)
@@ -109,7 +109,7 @@ def _result(total: _Total, n_bytes: int) -> EvalResult:
         raise DataError("there is no text to evaluate", hint="check that the source is not empty")
     if not math.isfinite(total.nats):
         raise CheckpointError(
-            "the model's loss is not a finite number",
+            "the model's loss is non-finite",
             hint="its training has diverged; use an earlier checkpoint or train again",
         )
     loss = total.nats / total.tokens

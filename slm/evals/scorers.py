@@ -1,4 +1,4 @@
-"""What computes the loss of windows: the model itself, or native code on a CPU."""
+"""Compute the loss of windows: with the PyTorch model, or with native code on a CPU."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from slm.native.engine import NativeEngine
 
 
 class Scorer(Protocol):
-    """Scores batches of windows; whatever it needs for that has been entered before."""
+    """Scores batches of windows."""
 
     def nats(self, batch: Sequence[Window]) -> float:
-        """The total -ln of the probability of all tokens that the windows score."""
+        """The total surprisal in nats of all tokens that the windows score."""
 
 
 class ModelScorer:
-    """The model itself, a batch at a time.
+    """The PyTorch model, a batch at a time.
 
     Args:
-        model: in evaluation mode while it scores.
+        model: must be in evaluation mode while it scores.
     """
 
     def __init__(self, model: GPT) -> None:
@@ -38,10 +38,10 @@ class ModelScorer:
 
 
 class NativeScorer:
-    """Native code, a window at a time: the weights as generation has them.
+    """The native engine, a window at a time, with the same weights as in generation.
 
     Args:
-        native: its first slot has to be empty.
+        native: its first slot must be empty.
     """
 
     def __init__(self, native: NativeEngine) -> None:

@@ -1,6 +1,6 @@
-"""What the program runs on: device, number format, threads, seeds, and the other processes.
+"""Device, dtype, threads and memory of this machine.
 
-PyTorch is imported inside the functions, so that this module costs nothing to import.
+PyTorch is imported inside the functions, so that importing this module is fast.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 def resolve_device(name: str) -> str:
-    """The device that a setting names; `auto` takes CUDA, then MPS, then the CPU.
+    """The device of a setting; `auto` prefers CUDA, then MPS, then the CPU.
 
     Raises:
-        DeviceError: this machine or this PyTorch does not have it.
+        DeviceError: this machine or this build of PyTorch does not have it.
     """
     import torch
 
@@ -49,23 +49,23 @@ def resolve_device(name: str) -> str:
                 f"there are {torch.cuda.device_count()} CUDA devices, counted from 0"
             )
     elif index:
-        raise DeviceError(f"the device {name!r} is not known", hint=f"use {kind}")
+        raise DeviceError(f"unknown device {name!r}", hint=f"use {kind}")
     return name
 
 
 GPU_SIGNS = (
     *("/dev/nvidiactl", "/dev/nvidia0", "/proc/driver/nvidia", "/sys/module/nvidia"),
-    *("/dev/nvhost-ctrl", "/dev/nvmap"),  # of boards with an integrated one
+    *("/dev/nvhost-ctrl", "/dev/nvmap"),  # boards with an integrated GPU
     "/dev/kfd",  # AMD
-    "/dev/dxg",  # those of a Windows host
+    "/dev/dxg",  # the GPU of a Windows host
 )
-"""What Linux shows of GPUs, or of their drivers, that PyTorch might use."""
+"""Files that exist on Linux with GPUs, or drivers of GPUs, that PyTorch might use."""
 
 
 def is_surely_cpu(name: str) -> bool:
-    """Whether `resolve_device` would find the CPU; asked without importing PyTorch if need be.
+    """Whether `resolve_device` would return the CPU, decided without importing PyTorch.
 
-    Where only PyTorch could tell, the answer is no.
+    False if only PyTorch can decide.
     """
     if name != "auto" or "torch" in sys.modules:
         return name == "cpu" or (name == "auto" and resolve_device(name) == "cpu")
@@ -79,13 +79,13 @@ def _has_mps() -> bool:
 
 
 def resolve_dtype(name: str, device: str) -> str:
-    """The number format of the products; `auto` takes the fastest that is safe on the device.
+    """The dtype of matrix multiplications; `auto` is the fastest one that is safe on the device.
 
-    On a CPU that is bfloat16 where a short probe finds it clearly faster than float32, as it is on
-    processors with AMX or AVX-512 BF16 instructions, and float32 elsewhere.
+    On a CPU that is bfloat16 if a short probe finds it clearly faster than float32 (processors with
+    AMX or AVX-512 BF16 instructions), and otherwise float32.
 
     Raises:
-        DeviceError: the device cannot compute in the format that was asked for.
+        DeviceError: the device cannot compute in the requested dtype.
     """
     import torch
 
@@ -105,9 +105,9 @@ def resolve_dtype(name: str, device: str) -> str:
 
 
 def _cpu_prefers_bfloat16(small: int = 128, size: int = 512, repeats: int = 3) -> bool:
-    """Whether a bfloat16 product takes clearly less time than a float32 one, by a short probe.
+    """Whether bfloat16 matrix multiplication is clearly faster than float32, by a short probe.
 
-    Where the format is emulated a small product tells, and the other would take 0.2 s each.
+    A small multiplication comes first: with emulated bfloat16, a large one would take 0.2 s.
     """
     import torch
 
@@ -128,7 +128,7 @@ def _cpu_prefers_bfloat16(small: int = 128, size: int = 512, repeats: int = 3) -
 
 
 def autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:
-    """Run the products inside in `dtype`; float32 leaves all as it is."""
+    """A context in which matrix multiplications run in `dtype`; float32 changes nothing."""
     import torch
 
     if dtype == "float32":
@@ -150,17 +150,17 @@ def set_threads(threads: int | None) -> int:
     """Use this many CPU threads; None: see `cpu_threads`. Returns the number in use."""
     import torch
 
-    wanted = cpu_threads() if threads is None else threads
-    if wanted != torch.get_num_threads():
-        torch.set_num_threads(wanted)
+    threads = cpu_threads() if threads is None else threads
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
     return torch.get_num_threads()
 
 
 def cpu_threads() -> int:
-    """How many threads compute: as many as PyTorch uses, but no more than a CPU quota is worth.
+    """The number of compute threads: PyTorch's default, limited by a CPU quota.
 
-    On Linux PyTorch need not be imported for it. A number that the user or the calling program
-    chose stays; see `slm.hardware.resources.usable_cpus` for the others.
+    On Linux this does not import PyTorch. A number that the user or the calling program has set is
+    kept; see `slm.hardware.resources.usable_cpus` for the default.
     """
     cpus = usable_cpus()
     if "torch" not in sys.modules and sys.platform == "linux":
@@ -168,15 +168,15 @@ def cpu_threads() -> int:
     import torch
 
     in_use = torch.get_num_threads()
-    # PyTorch itself counts the cores; any other number was chosen.
+    # PyTorch's default is the number of cores; any other number was set.
     is_its_own = in_use == cpus.cores and cpus.chosen is None
     return cpus.threads if cpus.is_limited_by_quota and is_its_own else in_use
 
 
 def memory_bytes(device: str) -> int | None:
-    """The memory of a CUDA device, or what this process may use of the machine's.
+    """The memory of a CUDA device, or the part of the machine's memory that this process may use.
 
-    None where the system does not say.
+    None if unknown.
     """
     if device.startswith("cuda"):
         import torch
@@ -187,7 +187,7 @@ def memory_bytes(device: str) -> int | None:
 
 
 def memory_limit(device: str) -> str:
-    """What makes `memory_bytes` less than the machine has, in brackets; empty: nothing does."""
+    """The reason why `memory_bytes` is less than the machine has, in parentheses, or empty."""
     memory = None if device.startswith("cuda") else usable_memory()
     if memory is None or not memory.reason:
         return ""
@@ -195,7 +195,7 @@ def memory_limit(device: str) -> str:
 
 
 def peak_memory_bytes(device: str) -> float:
-    """The most memory so far: of a CUDA device, or of this process; NaN where nobody says."""
+    """The peak memory of a CUDA device, or of this process; NaN if unknown."""
     if device.startswith("cuda"):
         import torch
 
@@ -209,10 +209,10 @@ def peak_memory_bytes(device: str) -> float:
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next step; returns whether it does.
+    """Let this process keep freed memory for its next step; returns whether it does.
 
-    By default the GNU C library gives large blocks back to the system, which then clears each page
-    anew when the next step asks for it. Other C libraries are left as they are.
+    By default the GNU C library returns large blocks to the system, which then clears each page
+    again when the next step needs it. Other C libraries are not changed.
     """
     if sys.platform != "linux":
         return False
@@ -231,13 +231,13 @@ def can_compile(device: str) -> bool:
         return False
     if device.startswith("cuda"):
         return importlib.util.find_spec("triton") is not None and _triton_knows(device)
-    # The one that torch.compile itself would call.
+    # The compiler that torch.compile would call.
     default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     return shutil.which(os.environ.get("CXX") or default) is not None
 
 
 def _has_python_headers() -> bool:
-    """Whether Python.h is there and may be read, which every compiled kernel includes."""
+    """Whether Python.h, which every compiled kernel includes, is readable."""
     return os.access(Path(sysconfig.get_path("include"), "Python.h"), os.R_OK)
 
 

@@ -1,7 +1,7 @@
-"""How many CPUs and how much memory this process may use, and what limits them.
+"""The CPUs and the memory that this process may use, and what limits them.
 
-The affinity of the process, the limits of its container, and the variables with which a user
-chooses a number of threads. Nothing here imports PyTorch.
+Considered are the process's affinity, the limits of its container, and the environment variables
+that set a number of threads. This module does not import PyTorch.
 """
 
 from __future__ import annotations
@@ -16,47 +16,47 @@ from pathlib import Path
 from slm.hardware.cgroups import cgroup_limits
 
 THREADS_VARIABLES = ("MKL_NUM_THREADS", "OMP_NUM_THREADS")
-"""With which a user chooses the number of PyTorch's threads; the first one counts."""
+"""Variables that set the number of PyTorch's threads; the first one takes precedence."""
 LIBRARY_VARIABLES = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS")
-"""From which libraries take their number of threads: PyTorch and NumPy, tokenizers, and the
-compiler of PyTorch's kernels. Most look at the affinity only, not at a quota."""
+"""Variables that set the number of threads of libraries: PyTorch and NumPy, tokenizers, and the
+compiler of PyTorch's kernels. Most libraries consider the affinity, but not a quota."""
 
 _limited: dict[str, str] = {}
-"""Variables that `limit_libraries` has set: no choice of the user's."""
+"""Variables that were set by `limit_libraries`, not by the user."""
 
 
 @dataclass(frozen=True)
 class Cpus:
-    """The CPUs of this machine, and what of them this process uses."""
+    """The CPUs of this machine, and those that this process uses."""
 
     machine: int
     allowed: int
-    """On which the process may run: its affinity, in a container its cpuset."""
+    """CPUs on which the process may run: its affinity, or the cpuset of its container."""
     cores: int
-    """Of these, counted once where a core has several hardware threads."""
+    """Physical cores among these."""
     quota: float | None
-    """CPU seconds per second that its control groups allow, where that is less than `allowed`."""
+    """CPU seconds per second that its control groups allow, if that is less than `allowed`."""
     chosen: tuple[str, int] | None
-    """The variable with which the user chose a number of threads, and the number."""
+    """The variable with which the user has set a number of threads, and the number."""
 
     @property
     def workers(self) -> int:
-        """How many threads do independent work, such as encoding text."""
+        """The number of threads for independent work, such as encoding text."""
         return self.allowed if self.quota is None else max(1, math.floor(self.quota + 1e-6))
 
     @property
     def threads(self) -> int:
-        """How many threads compute together."""
+        """The number of threads that compute together."""
         return min(self.cores, self.workers) if self.chosen is None else self.chosen[1]
 
     @property
     def is_limited_by_quota(self) -> bool:
-        """Whether they are fewer because of the quota."""
+        """Whether the quota reduces the number of threads."""
         return self.chosen is None and self.workers < self.cores
 
     @property
     def reason(self) -> str:
-        """Why there are not as many threads as the machine has CPUs; empty: there are."""
+        """Why there are fewer threads than the machine has CPUs, or empty."""
         if self.chosen is not None:
             return self.chosen[0]
         if self.is_limited_by_quota:
@@ -79,7 +79,7 @@ class Memory:
 
     @property
     def reason(self) -> str:
-        """What makes it less than the machine has; empty: nothing does."""
+        """The reason why it is less than the machine has, or empty."""
         return "cgroup memory limit" if self.usable < self.machine else ""
 
     def __str__(self) -> str:
@@ -88,12 +88,11 @@ class Memory:
 
 
 def usable_cpus(environment: Mapping[str, str] = os.environ) -> Cpus:
-    """What this process uses of the machine's CPUs, from its limits as they are now.
+    """The CPUs that this process uses, from its current limits.
 
-    It computes with one thread for each core that it may run on, as PyTorch does, and for each
-    whole CPU of its quota: threads that compute in step wait for the slowest, and one that is
-    stopped because the quota is used up holds up all others. So half a CPU is worth one thread,
-    and so is one and a half.
+    It uses one thread for each core that it may run on, like PyTorch, but no more than the whole
+    CPUs of its quota: threads that compute together wait for the slowest one, and a thread that is
+    stopped by the quota delays all others. So a quota of 0.5 or 1.5 CPUs gives one thread.
     """
     machine = os.cpu_count() or 1
     processors = _affinity() or set(range(machine))
@@ -108,7 +107,7 @@ def usable_cpus(environment: Mapping[str, str] = os.environ) -> Cpus:
 
 
 def usable_memory() -> Memory | None:
-    """What this process may use of the machine's memory; None where the system does not say."""
+    """The memory that this process may use; None if unknown."""
     try:
         pages, page_bytes = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # AttributeError: Windows
@@ -120,13 +119,12 @@ def usable_memory() -> Memory | None:
 
 
 def busy_cpu_seconds(root: Path = Path("/")) -> float | None:
-    """CPU time that all programs have used on the processors of this process, since the start.
+    """CPU time that all programs have used on this process's processors since the system's start.
 
-    Time that a hypervisor gave to another virtual machine counts, too. None where the system does
-    not say.
+    Time that a hypervisor gave to another virtual machine is included. None if unknown.
 
     Args:
-        root: of the file system.
+        root: the root of the file system.
     """
     try:
         text = (root / "proc/stat").read_text(encoding="ascii")
@@ -145,9 +143,9 @@ def busy_cpu_seconds(root: Path = Path("/")) -> float | None:
 
 
 def limit_libraries(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Let libraries that are imported later use no more threads than a CPU quota is worth.
+    """Limit the threads of libraries that are imported later to the CPU quota.
 
-    What the user has set stays. Without a quota nothing is set.
+    Variables that the user has set are kept. Without a quota nothing is set.
     """
     cpus = usable_cpus(environment)
     if cpus.workers >= cpus.allowed:
@@ -159,7 +157,7 @@ def limit_libraries(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def _chosen(environment: Mapping[str, str]) -> tuple[str, int] | None:
-    """The variable with which the user chose a number of threads, and the number."""
+    """The variable with which the user has set a number of threads, and the number."""
     for name in THREADS_VARIABLES:
         value = environment.get(name, "")
         if value.isdecimal() and int(value) > 0 and _limited.get(name) != value:
@@ -168,12 +166,12 @@ def _chosen(environment: Mapping[str, str]) -> tuple[str, int] | None:
 
 
 def _affinity() -> set[int]:
-    """The processors that this process may run on; empty where the system does not say."""
+    """The processors that this process may run on; empty if unknown."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 def _core_of(processor: int) -> str:
-    """What the hardware threads of one core have in common."""
+    """An identifier of the core that a processor belongs to."""
     if sys.platform != "linux":
         return str(processor)
     topology = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")

@@ -22,8 +22,8 @@ MOST_BITS = 10.0
 """Surprisal that is shown in the strongest color."""
 MOST_TOKENS = 48
 """Tokens of a text whose attention maps are drawn."""
-CELL = 8
-"""Size of an attention weight in pixels."""
+LARGEST_CELL, SMALLEST_CELL, MAP = 20, 8, 240
+"""Size of an attention weight in pixels, and of a map that they should fit into."""
 
 
 class Shown(Protocol):
@@ -64,8 +64,8 @@ def scored_text_html(scored: ScoredText) -> str:
     return (
         f'<div style="white-space: pre-wrap; line-height: 1.8">{spans}</div>'
         f"<p>{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats per token, "
-        f"perplexity {scored.perplexity:.1f}, {len(scored.tokens):,} tokens; the darker a token, "
-        "the more surprising it was</p>"
+        f"perplexity {scored.perplexity:.1f}, {len(scored.tokens):,} tokens; the stronger "
+        "the color, the more surprising the token</p>"
     )
 
 
@@ -109,7 +109,7 @@ def _bar(share: float, color: str) -> str:
 
 
 def lens_html(found: Lens) -> str:
-    """A row for each token, a column for each depth: the best guess, darker where more certain."""
+    """A row for each token, a column for each depth: the best guess, colored by its probability."""
     names = ["embedding", *(f"layer {depth.depth}" for depth in found.depths[1:])]
     rows = []
     for position, token in enumerate(found.tokens):
@@ -155,16 +155,17 @@ def attention_html(found: AttentionPatterns) -> str:
 def _map(rows: Rows, texts: Sequence[str]) -> str:
     """A picture of the weights, row t of which shows what token t attends to."""
     shown = rows[:MOST_TOKENS]
+    cell = max(SMALLEST_CELL, min(LARGEST_CELL, MAP // len(shown)))
     squares = []
     for t, row in enumerate(shown):
         for s, weight in enumerate(row):
             if weight >= 0.01:
                 title = html.escape(f"{texts[t]!r} attends to {texts[s]!r}: {weight:.0%}")
                 squares.append(
-                    f'<rect x="{s * CELL}" y="{t * CELL}" width="{CELL}" height="{CELL}" '
+                    f'<rect x="{s * cell}" y="{t * cell}" width="{cell}" height="{cell}" '
                     f'fill="rgb({BLUE})" fill-opacity="{weight:.2f}"><title>{title}</title></rect>'
                 )
-    size = CELL * len(shown)
+    size = cell * len(shown)
     return (
         f'<svg width="{size}" height="{size}" role="img" aria-label="attention weights">'
         f'<rect width="{size}" height="{size}" fill="none" stroke="currentColor" '

@@ -40,11 +40,12 @@ passages of that text. Texts begin with the end-of-text token, which the tokeniz
 """
 
 
-def model_card(source: ExportSource, *, license: str, sample: str) -> str:
+def model_card(source: ExportSource, *, name: str, license: str, sample: str) -> str:
     """The text of the card.
 
     Args:
         source: the model.
+        name: the folder, or `owner/name` on the hub.
         license: of the weights, as an identifier of the hub such as `mit`.
         sample: a text that the model wrote; empty: none is shown.
     """
@@ -67,7 +68,7 @@ def model_card(source: ExportSource, *, license: str, sample: str) -> str:
     return _CARD.format(
         license=license,
         datasets=f"datasets:\n- {data.source}\n" if is_hub_name else "",
-        name=source.name,
+        name=name,
         parameters=f"{model_costs(config).parameters:,}",
         version=__version__,
         rows="\n".join(f"| {name} | {value} |" for name, value in rows),

@@ -26,7 +26,7 @@ class Target:
     dtypes: tuple[str, ...]
     """Of the weights; the first one is the default."""
     files: tuple[str, ...] = ()
-    """What a folder of it may hold; empty: it is one file."""
+    """What a folder of it may hold, the weights first; empty: it is one file."""
     versions: tuple[int, ...] = ()
     """Versions of the format, the first being the default; empty: there is one."""
 
@@ -40,7 +40,7 @@ TARGETS: Mapping[str, Target] = {
             "a folder for Hugging Face transformers",
             "slm.interop.hugging_face",
             ("float32", "bfloat16", "float16"),
-            (*_HF_FILES, "generation_config.json", "model.safetensors", "README.md"),
+            ("model.safetensors", *_HF_FILES, "generation_config.json", "README.md"),
         ),
         Target(
             "gguf",
@@ -53,14 +53,14 @@ TARGETS: Mapping[str, Target] = {
             "a folder for Ollama: the GGUF file and a Modelfile",
             "slm.interop.ollama",
             ("float16", "float32", "bfloat16", "q8_0"),
-            ("Modelfile", "model.gguf"),
+            ("model.gguf", "Modelfile"),
         ),
         Target(
             "onnx",
             "a folder with an ONNX decoder that has a key/value cache",
             "slm.interop.onnx",
             ("float32", "float16"),
-            (*_HF_FILES, "model.onnx"),
+            ("model.onnx", *_HF_FILES),
         ),
         Target(
             "llama2c",
@@ -99,6 +99,7 @@ def export(
     *,
     dtype: str | None = None,
     version: int | None = None,
+    name: str | None = None,
     license: str = "unknown",
     sample: str = "",
     force: bool = False,
@@ -112,6 +113,7 @@ def export(
         out: the file or folder, as the target says.
         dtype: of the weights; None: the target's default.
         version: of the format, where it has several; None: the default.
+        name: of the model, for the model card; None: its run's.
         license: of the weights, for the model card.
         sample: a text that the model wrote, for the model card.
         force: replace an earlier export in `out`.
@@ -130,6 +132,7 @@ def export(
         raise ConfigError(f"{target} has no version {version}", hint=f"it has {known}")
     module: Any = import_module(chosen.module)
     _check(module, chosen, source, dtype)
+    out = out.resolve() if out.exists() else out  # a link stays, and what it leads to is written
     _require_room(out, chosen, force=force)
     arguments: dict[str, Any] = {"log": log}
     if len(chosen.dtypes) > 1:
@@ -137,7 +140,9 @@ def export(
     if chosen.versions:
         arguments["version"] = chosen.versions[0] if version is None else version
     if chosen.name == "hf":
-        arguments["card"] = model_card(source, license=license, sample=sample)
+        arguments["card"] = model_card(
+            source, name=name or source.name, license=license, sample=sample
+        )
     module.write(source, out, **arguments)
     files = [path for path in out.rglob("*") if path.is_file()] if out.is_dir() else [out]
     return Exported(out, chosen, dtype, sum(path.stat().st_size for path in files))
@@ -181,7 +186,8 @@ def _require_room(out: Path, target: Target, *, force: bool) -> None:
     if is_folder and not any(out.iterdir()) and target.files:
         return
     if target.files:
-        is_export = is_folder and {path.name for path in out.iterdir()} <= set(target.files)
+        names = {path.name for path in out.iterdir()} if is_folder else set()
+        is_export = target.files[0] in names and names <= set(target.files)
     else:
         is_export = not is_folder and out.suffix == ".gguf"
     if is_export and force:

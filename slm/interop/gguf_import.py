@@ -5,21 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from slm.config import GPTConfig
-from slm.errors import CheckpointError, ConfigError, MissingExtraError, TokenizerError, shown
+from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.interop.architectures import halved_rotary
 from slm.interop.gguf import NAMES
+from slm.interop.gguf_file import GGUFFile
 from slm.interop.imported import ImportedModel, fitted
 from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.imported import ImportedTokenizer
 
-MAGIC = b"GGUF"
-_KINDS = {"F32", "F16", "BF16", "Q8_0"}
 _SPLITS = {"gpt-2", "default", "gpt2"}
 """Names of GPT-2's way to split a text into words."""
 
@@ -35,33 +33,24 @@ def read(path: Path, name: str) -> ImportedModel:
         ConfigError: an architecture or a dtype that is not supported; the message names it.
         CheckpointError: the file is damaged.
         TokenizerError: its tokenizer cannot be used.
-        MissingExtraError: the package gguf is not installed.
     """
-    try:
-        from gguf import GGUFReader
-    except ModuleNotFoundError:
-        raise MissingExtraError("gguf", extra="export", purpose="reading a GGUF file") from None
-    try:
-        reader = GGUFReader(path)
-        fields = {key: field.contents() for key, field in reader.fields.items()}
-    except Exception as error:  # damage makes the reader fail in all kinds of ways
-        raise CheckpointError(f"{path} is damaged: {shown(str(error))}") from None
+    file = GGUFFile(path)
+    fields, tensors = file.fields, file.tensors
     architecture = fields.get("general.architecture")
     if architecture not in ("gpt2", "llama", "qwen3"):
         raise ConfigError(
             f"{path} holds a {shown(architecture)}, which is not one of our architectures",
             hint="supported are gpt2, llama and qwen3",
         )
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
     try:
         config = _shape(fields, architecture, tensors)
     except (KeyError, TypeError, ConfigError) as error:
         raise CheckpointError(f"{path} lacks or misstates {error}") from None
     weights: dict[str, Tensor] = {}
-    for tensor_name, tensor in tensors.items():
+    for tensor_name in tensors:
         if tensor_name == "rope_freqs.weight":
             continue
-        values = torch.from_numpy(_values(tensor, path))
+        values = torch.from_numpy(file.values(tensor_name))
         weights |= _named(tensor_name, values, config, architecture)
     if config.tie_embeddings:
         weights.pop("lm_head.weight", None)
@@ -103,20 +92,6 @@ def _shape(fields: dict[str, Any], architecture: str, tensors: dict[str, Any]) -
         qk_norm=architecture == "qwen3",
         bias="blk.0.attn_q.bias" in tensors,
     )
-
-
-def _values(tensor: Any, path: Path) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """A tensor in float32, in the order of PyTorch's dimensions."""
-    from gguf import quants
-
-    if tensor.tensor_type.name not in _KINDS:
-        raise ConfigError(
-            f"{path}: {shown(tensor.name)} has the dtype {tensor.tensor_type.name}",
-            hint=f"supported are {', '.join(sorted(_KINDS))}",
-        )
-    shape = [int(size) for size in reversed(tensor.shape)]
-    values = quants.dequantize(tensor.data, tensor.tensor_type)
-    return np.array(values, dtype=np.float32).reshape(shape)
 
 
 def _named(name: str, values: Tensor, config: GPTConfig, architecture: str) -> dict[str, Tensor]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from slm.data.hub import quiet_datasets, unreachable
+from slm.data.hub import unreachable
 from slm.errors import HubError, SlmError, UsageError
 from slm.interop.hugging_face_config import read_config
 
@@ -20,6 +22,7 @@ _TOKENIZER_FILES = (
     *("vocab.json", "merges.txt"),
 )
 _WEIGHTS = re.compile(r"(model(-\d+-of-\d+)?\.safetensors|pytorch_model(-\d+-of-\d+)?\.bin)")
+_LOGIN = "log in with: hf auth login"
 _INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 Log = Callable[[str], None]
@@ -64,24 +67,21 @@ def download_model(source: str, *, log: Log) -> Path:
         HubError: the hub cannot be reached, or has no such model.
     """
     repository, revision = parsed(source)
-    with _hub_errors(repository):
-        from huggingface_hub import HfApi, constants, hf_hub_download
+    with _hub_errors(repository, revision):
+        problem = _no_hub()
+        if problem is not None:
+            return _cached(repository, revision, problem, log)
+        from huggingface_hub import HfApi, hf_hub_download
 
         from slm.interop.hugging_face import json_object
 
-        offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else None
-        problem = offline or unreachable(constants.ENDPOINT)
-        if problem is not None:
-            return _cached(repository, revision, problem, log)
         found = HfApi().model_info(repository, revision=revision, timeout=10, files_metadata=True)
         sizes = {file.rfilename: file.size or 0 for file in found.siblings or []}
         if "config.json" not in sizes:
             raise HubError(f"{repository} has no config.json, so it is not a model that we know")
 
-        def fetch(file: str) -> Path:
-            return Path(hf_hub_download(repository, file, revision=found.sha))
-
-        config_path = fetch("config.json")
+        # By the name of the revision, so that the cache keeps which commit it means.
+        config_path = Path(hf_hub_download(repository, "config.json", revision=revision))
         read_config(json_object(config_path), f"the config.json of {repository}")
         weights = _weight_files(sizes)
         if not weights:
@@ -92,7 +92,7 @@ def download_model(source: str, *, log: Log) -> Path:
         for file in (*(name for name in _TOKENIZER_FILES if name in sizes), *weights):
             if sizes[file] > 1 << 20:
                 log(f"downloading {file} of {repository} ({sizes[file] / 1e6:,.1f} MB)")
-            fetch(file)
+            hf_hub_download(repository, file, revision=config_path.parent.name)
     return config_path.parent
 
 
@@ -143,8 +143,44 @@ def local_checkpoint(source: Path | str, *, log: Log) -> Path:
     return place
 
 
+def require_hub(repository: str) -> None:
+    """Refuse a push that cannot succeed, before anything is written.
+
+    Args:
+        repository: `owner/name`.
+
+    Raises:
+        UsageError: it is not a name.
+        HubError: the hub cannot be reached, or nobody is logged in.
+    """
+    _target(repository)
+    problem = _no_hub()
+    if problem is not None:
+        raise HubError(f"cannot push to {repository}: {problem}", hint="try again with a network")
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise HubError(f"cannot push to {repository}: nobody is logged in", hint=_LOGIN)
+
+
+def _no_hub() -> str | None:
+    """Why the hub cannot be used; None if it responds."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    return unreachable(constants.ENDPOINT)
+
+
+def _target(repository: str) -> tuple[str, str | None]:
+    try:
+        return parsed(repository)
+    except UsageError as error:
+        raise UsageError(error.message, hint="it is owner/name, such as mia/stories") from None
+
+
 def push_model(folder: Path, repository: str, *, private: bool, log: Log) -> str:
-    """Upload a folder of transformers as a model of the hub.
+    """Upload a folder of transformers as a model of the hub, in one commit.
 
     Args:
         folder: as `slm export ... hf` writes it.
@@ -159,20 +195,20 @@ def push_model(folder: Path, repository: str, *, private: bool, log: Log) -> str
         UsageError: it is not a name.
         HubError: the hub cannot be reached, or does not let this user write there.
     """
-    repository, revision = parsed(repository)
-    with _hub_errors(repository):
-        from huggingface_hub import HfApi, constants
+    require_hub(repository)
+    repository, revision = _target(repository)
+    with _hub_errors(repository, revision):
+        from huggingface_hub import CommitOperationAdd, HfApi, constants
 
-        offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else None
-        problem = offline or unreachable(constants.ENDPOINT)
-        if problem is not None:
-            raise HubError(f"cannot push to {repository}: {problem}", hint="try again online")
         api = HfApi()
         api.create_repo(repository, private=private, exist_ok=True, repo_type="model")
         log(f"uploading to {repository}")
-        api.upload_folder(
+        # upload_folder may make several commits, between which the model would be incomplete.
+        api.create_commit(
             repo_id=repository,
-            folder_path=folder,
+            operations=[
+                CommitOperationAdd(path.name, str(path)) for path in sorted(folder.iterdir())
+            ],
             revision=revision,
             commit_message="Upload a model trained with slm",
         )
@@ -180,33 +216,42 @@ def push_model(folder: Path, repository: str, *, private: bool, log: Log) -> str
 
 
 @contextlib.contextmanager
-def _hub_errors(repository: str) -> Iterator[None]:
+def _hub_errors(repository: str, revision: str | None) -> Iterator[None]:
     """Turn whatever the hub library raises into one error in our words."""
-    quiet_datasets()
+    is_ours = "huggingface_hub" not in sys.modules
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    if is_ours:  # otherwise the program that has imported it chooses what it prints
+        disable_progress_bars()
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         yield
     except SlmError:
         raise
     except Exception as error:
-        raise _in_our_words(repository, error) from None
+        raise _in_our_words(repository, revision, error) from None
 
 
-def _in_our_words(repository: str, error: Exception) -> HubError:
+def _in_our_words(repository: str, revision: str | None, error: Exception) -> HubError:
     kinds: set[str] = set()
     link: BaseException | None = error
     while link is not None:
         kinds.add(type(link).__name__)
         link = link.__cause__ or link.__context__
     status: Any = getattr(getattr(error, "response", None), "status_code", None)
-    login = "log in with: hf auth login"
     if "GatedRepoError" in kinds:
-        return HubError(f"the model {repository} is gated: its owner must admit you", hint=login)
-    if kinds & {"RepositoryNotFoundError", "RevisionNotFoundError"}:
+        return HubError(f"the model {repository} is gated: its owner must admit you", hint=_LOGIN)
+    if "RevisionNotFoundError" in kinds:
+        return HubError(
+            f"the model {repository} has no revision {revision}",
+            hint=f"leave it out: {HUB_PREFIX}{repository}",
+        )
+    if "RepositoryNotFoundError" in kinds:
         return HubError(
             f"the hub has no model {repository} that you may read",
-            hint=f"check the name (owner/name); for a private one {login}",
+            hint=f"check the name (owner/name); for a private one {_LOGIN}",
         )
     if status in (401, 403) or "LocalTokenNotFoundError" in kinds:
-        return HubError(f"the hub does not let you write to {repository}", hint=login)
+        return HubError(f"the hub does not let you write to {repository}", hint=_LOGIN)
     reason = str(error).strip().split("\n")[0][:300]
     return HubError(f"the hub failed for {repository}: {reason or type(error).__name__}")

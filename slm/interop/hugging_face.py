@@ -98,6 +98,8 @@ def write_json(path: Path, data: object) -> None:
 
 _IGNORED = re.compile(r".*\.attn\.(attention\.)?(masked_)?bias|.*rotary_emb\.inv_freq")
 """Buffers that older versions of transformers saved."""
+_SHARD = re.compile(r"[A-Za-z0-9][\w.-]*\.(safetensors|bin)")
+"""Names of files that an index may list."""
 
 
 def read(folder: Path, name: str, *, tokenizer: Tokenizer | None = None) -> ImportedModel:
@@ -169,13 +171,16 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         if (folder / index).is_file():
             shards = json_object(folder / index).get("weight_map")
             names = set(shards.values()) if isinstance(shards, dict) else set()
-            if not names or not all(isinstance(n, str) and Path(n).name == n for n in names):
-                raise CheckpointError(f"{folder / index} names no files")
+            if not names or not all(isinstance(n, str) and _SHARD.fullmatch(n) for n in names):
+                raise CheckpointError(f"{folder / index} names other things than files of weights")
             parts = sorted(names)
         elif (folder / single).is_file():
             parts = [single]
         else:
             continue
+        missing = [part for part in parts if not (folder / part).is_file()]
+        if missing:
+            raise CheckpointError(f"{folder / missing[0]} is missing")
         weights: dict[str, Tensor] = {}
         for part in parts:
             weights |= tensors_of(folder / part)
@@ -231,8 +236,27 @@ def read_tokenizer(folder: Path, name: str, settings: Mapping[str, Any]) -> Toke
         raise TokenizerError(f"{folder / 'config.json'} names no eos_token_id")
     eot_id = eos if eos is not None else bos
     assert eot_id is not None
+    definition = _without_ids_from(settings.get("vocab_size"), definition)
     begins = _adds_bos(definition, optional.get("tokenizer_config.json", {}), bos)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
+
+
+def _without_ids_from(n_ids: object, definition: dict[str, Any]) -> dict[str, Any]:
+    """The definition without added tokens that the model has no embedding for.
+
+    Fine-tuning programs often add a token for padding and leave the model as it is.
+
+    Raises:
+        TokenizerError: the added tokens are not a list of objects with ids.
+    """
+    added = definition.get("added_tokens") or []
+    if not isinstance(added, list) or not all(
+        isinstance(token, dict) and type(token.get("id")) is int for token in added
+    ):
+        raise TokenizerError("its added_tokens are not a list of objects with ids")
+    if type(n_ids) is not int:
+        return definition
+    return {**definition, "added_tokens": [token for token in added if token["id"] < n_ids]}
 
 
 def _first_id(value: object) -> int | None:
@@ -244,8 +268,7 @@ def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int
     """Whether the original puts the token `bos` in front of a text."""
     if bos is None:
         return False
-    added = definition.get("added_tokens")
-    named = {t.get("content") for t in added if t.get("id") == bos} if added else set()
+    named = {t.get("content") for t in definition.get("added_tokens", []) if t["id"] == bos}
     processor = json.dumps(definition.get("post_processor"))
     return bool(config.get("add_bos_token")) or any(f'"{token}"' in processor for token in named)
 

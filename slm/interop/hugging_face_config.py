@@ -120,7 +120,14 @@ class _Settings:
         value = default if value is None else value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ConfigError(f"{self._where}: {name} must be a number, found {shown(value)}")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(f"{self._where}: {name} is too large") from None
+
+    def within(self, settings: Mapping[str, Any]) -> _Settings:
+        """Settings inside these."""
+        return _Settings(settings, self._where)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Any value."""
@@ -156,12 +163,13 @@ def _gpt2_shape(given: _Settings) -> dict[str, Any]:
 
 
 def _gpt_neo_shape(given: _Settings) -> dict[str, Any]:
-    kinds = [kind for kinds, times in given.get("attention_types", []) for kind in kinds * times]
     n_layer = given.integer("num_layers", 24)
-    is_global = kinds == ["global"] * n_layer
-    if not is_global and kinds != (["global", "local"] * n_layer)[:n_layer]:
+    types = given.get("attention_types")
+    is_global = types == [[["global"], n_layer]]
+    # The last of an odd number of layers is global, too.
+    if not is_global and types != [[["global", "local"], (n_layer + 1) // 2]]:
         raise ConfigError(
-            "attention_types alternate in another way than global, local",
+            f"attention_types are {shown(types)}, which is not supported",
             hint="supported are global layers, and global and local layers in turn",
         )
     width = given.integer("hidden_size", 2048)
@@ -202,7 +210,9 @@ def _llama_shape(given: _Settings) -> dict[str, Any]:
             "attention_bias and mlp_bias differ", hint="supported are biases everywhere or nowhere"
         )
     n_head, width = given.integer("num_attention_heads"), given.integer("hidden_size")
-    theta = rope.get("rope_theta") if isinstance(rope, dict) else None
+    theta = given.number("rope_theta", 10000.0)
+    if isinstance(rope, dict) and "rope_theta" in rope:
+        theta = given.within(rope).number("rope_theta", theta)
     return {
         "vocab_size": given.integer("vocab_size"),
         "block_size": given.integer("max_position_embeddings", 2048),
@@ -215,7 +225,7 @@ def _llama_shape(given: _Settings) -> dict[str, Any]:
         "norm": "rmsnorm",
         "norm_eps": given.number("rms_norm_eps", 1e-6),
         "position": "rope",
-        "rope_theta": float(theta) if theta else given.number("rope_theta", 10000.0),
+        "rope_theta": theta,
         "mlp": "swiglu",
         "qk_norm": is_qwen,
         "bias": True in biases,

@@ -42,20 +42,30 @@ def fitted(weights: Mapping[str, Tensor], config: GPTConfig, where: Path) -> dic
         where: the file they came from, for messages.
 
     Raises:
-        CheckpointError: weights are missing or unknown, or their shapes are not those of the
-            config.
+        CheckpointError: weights are missing or unknown, their shapes are not those of the config,
+            or a dtype is not supported.
     """
     expected = parameter_shapes(config)
     for name in (*expected, *weights):
-        found = tuple(weights[name].shape) if name in weights else None
-        if found != expected.get(name):
+        if problem := _problem(weights.get(name), expected.get(name)):
             raise CheckpointError(
-                f"{where}: {shown(name)} has the shape {_shape(found)}, "
-                f"its configuration says {_shape(expected.get(name))}",
+                f"{where}: {shown(name)} {problem}",
                 hint="the file is damaged, or its model differs from what its configuration says",
             )
-    return {name: weights[name].contiguous() for name in expected}
+    return {name: _in_a_dtype_of_ours(weights[name]).contiguous() for name in expected}
 
 
-def _shape(shape: tuple[int, ...] | None) -> str:
-    return "none" if shape is None else str(list(shape))
+def _problem(found: Tensor | None, expected: tuple[int, ...] | None) -> str | None:
+    if found is None:
+        return "is missing"
+    if expected is None:
+        return "is not a weight of the model that its configuration describes"
+    if tuple(found.shape) != expected:
+        return f"has the shape {list(found.shape)}, its configuration says {list(expected)}"
+    if not found.is_floating_point() or found.element_size() < 2:
+        return f"has the dtype {str(found.dtype).removeprefix('torch.')}, which is not supported"
+    return None
+
+
+def _in_a_dtype_of_ours(values: Tensor) -> Tensor:
+    return values.float() if values.element_size() > 4 else values

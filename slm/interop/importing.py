@@ -5,17 +5,18 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from slm.checkpoint import save_checkpoint
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
-from slm.errors import UsageError
-from slm.interop import gguf_import, hugging_face, llama2c, nanogpt
+from slm.errors import CheckpointError, TokenizerError, UsageError
 from slm.interop.hub import HUB_PREFIX, download_model
-from slm.interop.imported import ImportedModel
 from slm.origins import Origin, OriginKind
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.spec import build_tokenizer, needs_corpus
 from slm.train_state import TrainState
+
+if TYPE_CHECKING:  # PyTorch is imported once there is something to read
+    from slm.interop.imported import ImportedModel
 
 Log = Callable[[str], None]
 
@@ -38,11 +39,32 @@ def import_model(
         TokenizerError: its tokenizer is missing or cannot be used.
         HubError: the hub cannot be reached, or has no such model.
     """
-    if source.startswith(HUB_PREFIX):
-        folder = download_model(source, log=log)
-        return hugging_face.read(folder, source, tokenizer=_given(tokenizer))
-    path = Path(source)
-    name = path.resolve().name or source
+    is_of_hub = source.startswith(HUB_PREFIX)
+    path = download_model(source, log=log) if is_of_hub else Path(source)
+    try:
+        model = _read(path, source if is_of_hub else path.resolve().name or source, tokenizer)
+        n_ids, n_embedded = model.tokenizer.vocab_size, model.config.vocab_size
+        if n_ids > n_embedded:
+            raise TokenizerError(
+                f"{source}: its tokenizer has {n_ids:,} ids, and the model only {n_embedded:,}"
+            )
+    except (CheckpointError, TokenizerError) as error:
+        error.hint = error.hint or _HINTS[type(error)]
+        raise
+    return model
+
+
+_HINTS: dict[type, str] = {
+    CheckpointError: "the model may be damaged or incomplete: get it again",
+    TokenizerError: "for a folder of transformers, --tokenizer replaces its tokenizer: name "
+    "gpt2, bytes or the path of a tokenizer.json",
+}
+
+
+def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
+    """The model of a file or folder."""
+    from slm.interop import gguf_file, gguf_import, hugging_face, llama2c, nanogpt
+
     if path.is_dir():
         if (path / "config.json").is_file() and not (path / "MANIFEST.json").is_file():
             return hugging_face.read(path, name, tokenizer=_given(tokenizer))
@@ -51,13 +73,14 @@ def import_model(
             hint="name a folder with config.json and model.safetensors, or a file of a model",
         )
     if not path.is_file():
-        hint = f"a model of the hub is named {HUB_PREFIX}{source}"
+        is_like_a_name = len(path.parts) == 2 and not path.is_absolute()
+        hint = f"a model of the hub is named {HUB_PREFIX}{path.as_posix()}"
         raise UsageError(
-            f"there is no file or folder {path}", hint=hint if source.count("/") == 1 else None
+            f"there is no file or folder {path}", hint=hint if is_like_a_name else None
         )
     with path.open("rb") as stream:
         magic = stream.read(4)
-    if magic == gguf_import.MAGIC:
+    if magic == gguf_file.MAGIC:
         _refuse_tokenizer(tokenizer, "a GGUF file")
         return gguf_import.read(path, name)
     given = None if tokenizer is None else Path(tokenizer)
@@ -76,6 +99,8 @@ def _given(tokenizer: str | None) -> Tokenizer | None:
     """The tokenizer that a user names in place of a folder's own."""
     if tokenizer is None:
         return None
+    from slm.interop import hugging_face
+
     if Path(tokenizer).exists():
         folder = Path(tokenizer) if Path(tokenizer).is_dir() else Path(tokenizer).parent
         settings = {}
@@ -108,6 +133,8 @@ def write_checkpoint(model: ImportedModel, out: Path) -> None:
         CheckpointError: its weights are not finite.
         WriteError, NoSpaceError: nothing is left behind.
     """
+    from slm.checkpoint import save_checkpoint
+
     origin = Origin(OriginKind.FILE, model.name)
     origins = {f"model.{name}": origin for name in GPTConfig.setting_names()}
     settings = RunConfig(model.config, TrainingConfig(), DataConfig(source=model.name), origins)

@@ -1,4 +1,4 @@
-"""What the processes of one run say to each other. Alone, all of it is free."""
+"""Collective operations among the processes of a run; no-ops for a single process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def share_of_micro_batches(config: TrainingConfig, process: Process) -> int:
-    """How many of a step's micro-batches each process makes.
+    """The number of a step's micro-batches per process.
 
     Raises:
         ConfigError: they cannot be divided evenly.
@@ -31,7 +31,7 @@ def share_of_micro_batches(config: TrainingConfig, process: Process) -> int:
         raise ConfigError(
             f"gradient_accumulation_steps {total} cannot be divided "
             f"among {counted(process.world_size, 'process')}",
-            hint=f"start a number of processes that divides {total}; a new run may also set "
+            hint=f"use a number of processes that divides {total}; for a new run, or set "
             f"gradient_accumulation_steps={total + -total % process.world_size}",
         )
     return total // process.world_size
@@ -39,10 +39,10 @@ def share_of_micro_batches(config: TrainingConfig, process: Process) -> int:
 
 @contextlib.contextmanager
 def _connected() -> Iterator[None]:
-    """Say what it means when the other processes are not heard of any more.
+    """Turn errors of collectives into errors that explain them.
 
     Raises:
-        TrainingError: one of them has died, or cannot be reached.
+        TrainingError: another process has died or cannot be reached.
     """
     try:
         yield
@@ -52,10 +52,10 @@ def _connected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def naming_lost_processes() -> Iterator[None]:
-    """The same for work that sends as it computes, where a `RuntimeError` may mean other things.
+    """The same for work that also computes, where a `RuntimeError` may have other causes.
 
     Raises:
-        TrainingError: another process has died, or cannot be reached.
+        TrainingError: another process has died or cannot be reached.
     """
     try:
         yield
@@ -67,19 +67,19 @@ def naming_lost_processes() -> Iterator[None]:
 
 def _gone(error: RuntimeError) -> TrainingError:
     return TrainingError(
-        f"another process of this run is gone ({str(error).splitlines()[0][:100]})",
-        hint="its own message says why; torchrun --max-restarts N starts all anew, and the run "
-        "goes on from its newest checkpoint",
+        f"another process of this run has ended ({str(error).splitlines()[0][:100]})",
+        hint="see its own error message; torchrun --max-restarts N restarts all processes, and "
+        "the run resumes from its newest checkpoint",
     )
 
 
 def is_sharded(tensor: object) -> TypeGuard[DTensor]:
-    """Whether each process has a share of this tensor only; see `slm.parallel.fsdp`."""
-    return hasattr(tensor, "to_local")  # importing the class takes longer than asking so
+    """Whether this tensor is sharded over the processes; see `slm.parallel.fsdp`."""
+    return hasattr(tensor, "to_local")  # importing the class would be slow
 
 
 def copy_from_main(model: nn.Module, process: Process) -> None:
-    """Give every process the main process's parameters, except those of which each has a share."""
+    """Copy the main process's parameters to all processes, except sharded ones."""
     if process.world_size > 1:
         with _connected():
             for parameter in model.parameters():
@@ -90,8 +90,8 @@ def copy_from_main(model: nn.Module, process: Process) -> None:
 def average_gradients(parameters: Iterable[nn.Parameter], process: Process) -> None:
     """Replace every gradient by its mean over the processes, in one flat all-reduce.
 
-    At this size one large message beats overlapping many small ones with the backward pass, and
-    micro-batches in between need no synchronisation at all. Sharded gradients are means already.
+    At this model size, one large message is faster than overlapping many small ones with the
+    backward pass, and micro-batches need no synchronization. Sharded gradients are means already.
     """
     if process.world_size == 1:
         return
@@ -109,9 +109,9 @@ def average_gradients(parameters: Iterable[nn.Parameter], process: Process) -> N
 def in_step(
     batches: Iterable[tuple[Tensor, Tensor]], process: Process, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """As many batches in every process: one that has no more goes on with batches to no purpose.
+    """The same number of batches in every process: a process without any more gets empty ones.
 
-    For models that all processes must call equally often. What is added has no targets.
+    For models that all processes must call equally often. The empty batches have no targets.
     """
     own = iter(batches)
     nothing = torch.zeros((1, 1), dtype=torch.int64, device=device)
@@ -128,7 +128,7 @@ def sum_over_processes(values: list[float], process: Process, device: str) -> li
 
 
 def largest_over_processes(values: list[float], process: Process, device: str) -> list[float]:
-    """Each value's largest over the processes: how they agree on a clock, or on stopping."""
+    """The maximum of each value over the processes, for example to agree on stopping."""
     return _reduced(values, process, device, largest=True)
 
 

@@ -58,8 +58,8 @@ def _shard(model: GPT, device: str, dtype: str, process: Process) -> None:
 
     mesh = init_device_mesh(device.partition(":")[0], (process.world_size,))
     vectors = {parameter for parameter in model.parameters() if parameter.dim() < 2}
-    # Left to autocast, every block's matrices in the format of the products would stay in memory
-    # from the forward pass to the backward pass.
+    # With autocast, every block's matrices in the compute dtype would stay in memory from the
+    # forward pass to the backward pass.
     in_products = (
         MixedPrecisionPolicy()
         if dtype == "float32"

@@ -1,6 +1,6 @@
-"""The processes that train together: who this one is, and how they are connected.
+"""The processes of a distributed run: rank, device, and process group.
 
-PyTorch is imported inside the functions, so that this module costs nothing to import.
+PyTorch is imported inside the functions, so that importing this module is fast.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from slm.hardware.devices import resolve_device
 
 @dataclass(frozen=True)
 class Process:
-    """This process among those that train together.
+    """This process among the processes of a run.
 
-    `rank` counts all processes, `local_rank` those of this machine.
+    `rank` is its number among all processes, `local_rank` among those of this machine.
     """
 
     rank: int = 0
@@ -27,15 +27,15 @@ class Process:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes the files and talks to the user."""
+        """Whether this process writes the files and prints the messages."""
         return self.rank == 0
 
     @classmethod
     def from_environment(cls) -> Process:
-        """What `torchrun` says in RANK, WORLD_SIZE and LOCAL_RANK; alone where it says nothing.
+        """The process of torchrun's RANK, WORLD_SIZE and LOCAL_RANK; without them, a single one.
 
         Raises:
-            ConfigError: the variables are set but make no sense.
+            ConfigError: the variables have invalid values.
         """
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
         given = {name: os.environ[name] for name in names if name in os.environ}
@@ -43,7 +43,7 @@ class Process:
             return cls()
         if not all(value.isdecimal() for value in given.values()):
             raise ConfigError(
-                f"the environment of torchrun makes no sense: {given}", hint="start with torchrun"
+                f"the environment of torchrun is invalid: {given}", hint="start with torchrun"
             )
         rank, world_size = int(given["RANK"]), int(given["WORLD_SIZE"])
         if rank >= world_size:
@@ -52,7 +52,7 @@ class Process:
 
     @classmethod
     def from_environment_or_alone(cls) -> Process:
-        """The same for those who only tell an error: variables without sense count as none."""
+        """The same, for reporting errors: invalid variables are ignored."""
         try:
             return cls.from_environment()
         except ConfigError:
@@ -60,9 +60,9 @@ class Process:
 
 
 def device_of_process(device: str, process: Process) -> str:
-    """The device of one process: each takes its own GPU where there are several processes.
+    """The device of a process: with several processes, each uses its own GPU.
 
-    gloo, which connects processes without CUDA, knows no MPS tensors: they use the CPU then.
+    gloo, which connects processes without CUDA, does not support MPS tensors: they use the CPU.
 
     Raises:
         DeviceError: there are more processes than GPUs.
@@ -76,7 +76,7 @@ def device_of_process(device: str, process: Process) -> str:
 
 @contextlib.contextmanager
 def process_group(process: Process, device: str) -> Iterator[None]:
-    """Connect the processes of a run for the time of the block: NCCL on GPUs, gloo on CPUs."""
+    """Connect the processes of a run during the block: NCCL on GPUs, gloo on CPUs."""
     if process.world_size == 1:
         yield
         return
@@ -86,9 +86,9 @@ def process_group(process: Process, device: str) -> Iterator[None]:
 
     if device.startswith("cuda"):
         torch.cuda.set_device(device)
-    # After a restart of theirs the processes would else find the addresses of those that died.
+    # Otherwise, restarted processes would find the addresses of those that died.
     store, rank, world_size = next(rendezvous("env://"))
-    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):  # all count the same
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ.get("WORLD_SIZE"):  # a single machine
         start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         store = PrefixStore(f"start {start}", store)
     torch.distributed.init_process_group(

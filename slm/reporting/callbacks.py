@@ -48,13 +48,17 @@ def default_callbacks(
     ]
 
 
-def progress_display() -> Callback:
-    """What shows the progress of a run where it is: live in a notebook, or on stderr."""
+def progress_display(*, shows_notes: bool = True) -> Callback:
+    """What shows the progress of a run where it is: live in a notebook, or on stderr.
+
+    Args:
+        shows_notes: whether it shows notes, too.
+    """
     if in_notebook():
         from slm.reporting.notebook import NotebookDisplay
 
-        return NotebookDisplay()
-    return ProgressDisplay()
+        return NotebookDisplay(shows_notes=shows_notes)
+    return ProgressDisplay(shows_notes=shows_notes)
 
 
 class NoteLog(Callback):

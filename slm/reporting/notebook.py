@@ -36,11 +36,16 @@ MOST_POINTS = 500
 
 
 class NotebookDisplay(Callback):
-    """A live bar, a live plot of the losses, and lines for evaluations, samples and notes."""
+    """A live bar, a live plot of the losses, and lines for evaluations, samples and notes.
+
+    Args:
+        shows_notes: False: notes are shown by something else.
+    """
 
     is_vital = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_notes: bool = True) -> None:
+        self.shows_notes = shows_notes
         # The module is there: this program runs in it.
         self._display: Any = importlib.import_module("IPython.display")
         self._bar: Any = None
@@ -98,7 +103,8 @@ class NotebookDisplay(Callback):
         print(f"  {one_line(record.prompt)}{one_line(record.text)}")
 
     def on_note(self, text: str) -> None:
-        print(f"note: {text}")
+        if self.shows_notes:
+            print(f"note: {text}")
 
     def on_end(self, result: TrainingResult | None) -> None:
         if self._bar is None:

@@ -77,9 +77,11 @@ class ProgressDisplay(Callback):
 
     Args:
         console: where to; None: stderr.
+        shows_notes: False: notes are shown by something else.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, shows_notes: bool = True) -> None:
+        self.shows_notes = shows_notes
         self.console = console or StderrConsole()
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -146,7 +148,8 @@ class ProgressDisplay(Callback):
             self.console.print(text, soft_wrap=True)
 
     def on_note(self, text: str) -> None:
-        self._say(f"note: {text}")
+        if self.shows_notes:
+            self._say(f"note: {text}")
 
     def on_end(self, result: TrainingResult | None) -> None:
         if self._bar is not None:

@@ -1,4 +1,4 @@
-"""The data of a run: where they are, what they were made from, and what follows for the model."""
+"""The data of a run: their directory, their source, and the vocabulary of the model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Log = Callable[[str], None]
 
 
 def place_data(settings: RunConfig) -> RunConfig:
-    """Choose the data directory, where nobody has: see `default_data_dir`."""
+    """Settings with a data directory; the default if nobody named one, see `default_data_dir`."""
     if not _place_is_open(settings):
         return settings
     place = default_data_dir(settings.data)
@@ -41,15 +41,15 @@ def obtain_data(
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> DataDirectory:
-    """Open the data directory of the settings, and prepare it first where that is needed.
+    """Open the data directory of the settings; prepare it first if needed.
 
     Args:
-        settings: their `data`.
-        as_they_are: prepare only if nothing is there.
-        force, progress, note: for `prepare`.
+        settings: of the run.
+        as_they_are: accept any prepared data in the directory.
+        force, progress, log: see `prepare`.
 
     Raises:
-        SlmError: the data cannot be had.
+        SlmError: the data cannot be obtained.
     """
     data = settings.data
     if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
@@ -78,7 +78,7 @@ def obtain_data(
 
 
 def ready_data(settings: RunConfig) -> DataDirectory | None:
-    """The data in their directory that `obtain_data` would take; None: it would prepare them."""
+    """The prepared data that `obtain_data` would open; None: it would prepare them."""
     with contextlib.suppress(DataError):
         directory = DataDirectory.open(settings.data.data_dir)
         if _only_the_place_is_chosen(settings) or not _are_others(settings.data, directory):
@@ -87,23 +87,23 @@ def ready_data(settings: RunConfig) -> DataDirectory | None:
 
 
 def _only_the_place_is_chosen(settings: RunConfig) -> bool:
-    """Whether somebody named a data directory but nothing of what should be in it."""
+    """Whether the user named a data directory but not its contents."""
     return not _place_is_open(settings) and all(
         settings.origin_of(name).is_open for name in DECISIVE
     )
 
 
 def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> RunConfig:
-    """Say in the settings where prepared data that were taken as they are came from.
+    """Settings with the source of prepared data that are used as they are.
 
     Args:
         settings: of the run.
         directory: the data.
-        log: told where they are others than the settings say.
+        log: called with a sentence if the data differ from those of the settings.
 
     Raises:
-        UsageError: another tokenizer was asked for than the one that made the data.
-        DataError: the description of the data makes no sense.
+        UsageError: the user named another tokenizer than the one that made the data.
+        DataError: the description of the data is invalid.
     """
     is_given = settings.origin_of("data.data_dir").kind is OriginKind.PREPARED
     if not is_given and not (
@@ -128,7 +128,7 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
     if not is_given:
         log(
             f"note: {directory.path} holds {described.data.source} with the tokenizer {name}, not "
-            f"{settings.data.source} with {asked}: training on what is there "
+            f"{settings.data.source} with {asked}: training on the data in it "
             "(name --source, --tokenizer or --preset to replace it)"
         )
     return described
@@ -144,16 +144,16 @@ _KNOWN_AS = {
     "validation_fraction": "validation_fraction",
     "limit": "limit",
 }
-"""Settings of the data, and what the identity of a source calls them."""
+"""Settings of the data, and their names in the identity of a source."""
 
 
 def others_than_named(
     settings: RunConfig, directory: DataDirectory, names: Collection[str]
 ) -> list[str]:
-    """Those of the settings in `names` that mean other data than a directory holds.
+    """The settings among `names` whose values do not match the data in a directory.
 
     Raises:
-        SlmError: they mean nothing.
+        SlmError: a value is invalid.
     """
     data = settings.data
     differing = []
@@ -169,17 +169,17 @@ def others_than_named(
 
 
 def _text_alone(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """What a source's identity says about the text, without what settings of their own say."""
+    """The part of a source's identity that no other setting determines."""
     return {key: value for key, value in identity.items() if key not in _KNOWN_AS.values()}
 
 
 def _are_others(data: DataConfig, directory: DataDirectory) -> bool:
-    """Whether a directory holds other data than the settings would make."""
+    """Whether a directory holds other data than the settings would produce."""
     return not is_made_from(directory, source_of(data), data.tokenizer)
 
 
 def _made(spec: str, directory: DataDirectory) -> bool:
-    """Whether the tokenizer that a specification means made the data."""
+    """Whether the specified tokenizer made the data."""
     recorded = directory.meta.tokenizer
     if spec in (recorded.name, directory.meta.request.get("tokenizer")):
         return True
@@ -190,7 +190,7 @@ def _made(spec: str, directory: DataDirectory) -> bool:
 
 
 def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
-    """Give the model as many ids as the tokenizer has, unless the user chose a number.
+    """Settings with the vocabulary size of the tokenizer, unless the user chose a size.
 
     A run that starts from given weights has their vocabulary.
 

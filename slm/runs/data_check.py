@@ -1,4 +1,4 @@
-"""Whether data fit a model, asked before anything is spent on training."""
+"""Checks of data and context lengths before training starts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from slm.storage.files import CHUNK_BYTES
 
 
 def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
-    """Read a batch of each split, and refuse what cannot be trained on.
+    """Read a batch of each split and reject data that the model cannot train on.
 
     Args:
         loader: the run's data.
-        shape: the model's.
-        process: this process, whose share of the data the loader must give.
+        shape: of the model.
+        process: this process; the loader must provide its share of the data.
 
     Raises:
-        DataError: ids above the vocabulary, blocks longer than the context, a description that is
-            not true, too little text, or damaged files.
+        DataError: ids above the vocabulary, blocks longer than the context, a wrong description,
+            too little text, or damaged files.
         TokenizerError: the tokenizer's file is missing or damaged.
-        ConfigError: the loader is another process's.
+        ConfigError: the loader belongs to another process.
     """
     if (loader.rank, loader.world_size) != (process.rank, process.world_size):
         raise ConfigError(
@@ -42,25 +42,25 @@ def check_data(loader: DataLoader, shape: GPTConfig, process: Process) -> None:
             f"the data loader's blocks of {counted(loader.block_size, 'token')} "
             f"exceed the model's context of {shape.block_size}"
         )
-    _ = loader.tokenizer  # which must be the one that the description tells of
+    _ = loader.tokenizer  # raises if it is not the described one
     loader.batch_at(0)
-    next(loader.validation_batches(1), None)  # a process may have no share of so few
+    next(loader.validation_batches(1), None)  # a process may have no share of a small split
     for split in ("train", "validation"):
         _check_split(loader.directory, split)
 
 
 def _check_split(directory: DataDirectory, name: str) -> None:
-    """Refuse a split without text, and one whose numbers cannot be."""
+    """Reject a split without text, and one with impossible counts."""
     split = directory.split(name)
     if not (0 < split.stories <= split.tokens and split.bytes > 0):
         raise DataError(
             f"the {name} split of {directory.path} has {counted(split.stories, 'story')} of "
             f"{counted(split.bytes, 'byte')} in {counted(split.tokens, 'token')}: "
-            "there is no text in it",
+            "it has no text",
             hint="prepare more text",
         )
     tokens = directory.tokens(name)
-    # Ordinary text differs in the first few ids.
+    # Ordinary text passes at the first few ids.
     for start in range(0, len(tokens), CHUNK_BYTES):
         if (tokens[start : start + CHUNK_BYTES] != tokens[0]).any():
             return
@@ -72,11 +72,11 @@ def _check_split(directory: DataDirectory, name: str) -> None:
 
 
 def check_context_length(config: TrainingConfig, block_size: int, model_block_size: int) -> None:
-    """Refuse context lengths that do not fit the windows.
+    """Reject context lengths that do not fit the windows.
 
     Args:
-        config: `seq_len_warmup`, and `block_size`, which has no effect of its own: a default that
-            nobody chose may differ.
+        config: `seq_len_warmup`, and `block_size`, which has no effect here: its default may differ
+            from the lengths below.
         block_size: of the windows of the data loader.
         model_block_size: the model's context length.
 

@@ -188,7 +188,7 @@ def resumed_run(
 def _with_parent_of(
     saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
 ) -> RunConfig:
-    """Settings of a run that goes on, which has its own weights; see `_with_data_of`.
+    """Settings of a resumed run, which has its own weights; see `_with_data_of`.
 
     Raises:
         UsageError: the command line names other weights than those that the run started from.
@@ -198,8 +198,8 @@ def _with_parent_of(
         return settings
     if name in words:
         raise UsageError(
-            f"{words[name]} and --resume are both given: the run in {settings.train.out_dir} goes "
-            "on with its own weights",
+            f"{words[name]} and --resume are both given: the run in {settings.train.out_dir} "
+            "resumes with its own weights",
             hint="leave it out; to start from other weights, name another folder for the run",
         )
     note(no_effect([f"{name} of the settings file"], "the run has its own weights"))

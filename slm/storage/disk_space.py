@@ -1,6 +1,6 @@
-"""Room on the disk: asked for before work begins, and found lacking behind any error.
+"""Disk space: checked before work begins, and recognized behind any error.
 
-Libraries report a full disk in their own ways; `find_no_space` knows it again.
+Libraries report a full disk in their own ways; `find_no_space` recognizes them.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if sys.platform != "win32":
     import resource
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Full disk, used-up quota, and a file beyond the process's limit."""
+"""Full disk, exceeded quota, and a file beyond the process's limit."""
 
 
 def no_space_to_write(what: object, reason: str | None, needed: int | None = None) -> NoSpaceError:
-    """The error that says what could not be written, and how many bytes it has where known."""
+    """The error for a file that could not be written, with its size in bytes if known."""
     size = "" if needed is None else f", which takes {needed:,} bytes"
     return NoSpaceError(
         f"no space left to write {what}{size} ({reason or 'the disk is full'}); "
-        "what was there before is untouched",
+        "its previous content is unchanged",
         hint="free some space or choose another folder",
     )
 
 
 def find_no_space(error: BaseException) -> NoSpaceError | None:
-    """The full disk that is behind an error, however often it was wrapped; None if none is."""
+    """The full disk that caused an error, however often it was wrapped; None if another cause."""
     for link in _chain(error):
         if isinstance(link, NoSpaceError):
             return link
         if isinstance(link, OSError) and link.errno in NO_SPACE:
             name = "the output" if link.filename is None else os.fsdecode(link.filename)
             return no_space_to_write(name, link.strerror)
-        # Libraries that are not written in Python tell it in words only.
+        # Native libraries report it in words only.
         for number in NO_SPACE:
             if f"{os.strerror(number)} (os error {number})" in str(link):
                 return no_space_to_write("a file of a library", os.strerror(number))
@@ -60,9 +60,9 @@ def require_space(path: Path, needed: int, *, largest_file: int = 0) -> None:
     """Refuse work whose files would not fit.
 
     Args:
-        path: an existing folder on the disk in question.
-        needed: bytes of all files together.
-        largest_file: bytes of the largest one, which the process's own limit must allow.
+        path: an existing folder on the disk.
+        needed: the total size of all files in bytes.
+        largest_file: the size of the largest file, which the process's limit must allow.
 
     Raises:
         NoSpaceError: the message names the path, the bytes needed and the bytes found.
@@ -70,15 +70,15 @@ def require_space(path: Path, needed: int, *, largest_file: int = 0) -> None:
     limit = _file_size_limit()
     if limit is not None and largest_file > limit:
         raise NoSpaceError(
-            f"{path}: a file of {largest_file:,} bytes is needed, and this process may write files "
-            f"of {limit:,} bytes at most",
+            f"{path}: a file of {largest_file:,} bytes is needed, but this process may write at "
+            f"most {limit:,} bytes per file",
             hint="raise the limit: ulimit -f unlimited",
         )
-    with contextlib.suppress(OSError):  # where the system does not tell, the writing will
+    with contextlib.suppress(OSError):  # if it is unknown, writing will fail instead
         free = shutil.disk_usage(path).free
         if needed > free:
             raise NoSpaceError(
-                f"{path}: {needed:,} bytes are needed for what will be saved, {free:,} are free",
+                f"{path}: {needed:,} bytes are needed to save the results, {free:,} are free",
                 hint="free some space or choose another folder",
             )
 

@@ -1,8 +1,8 @@
-"""Text that is not UTF-8: which encoding it probably has, and the command that converts it.
+"""Text that is not UTF-8: guesses its encoding, and gives the command that converts it.
 
-Only UTF-8 is read. An encoding cannot be known for certain from the bytes, so the text is never
-converted silently: the hint names the encoding, shows what the text reads in it, and gives a
-command that writes a new file.
+Only UTF-8 is read. The encoding cannot be known for certain from the bytes, so text is never
+converted silently: the hint names the encoding, shows an excerpt in it, and gives a command that
+writes a new file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from slm.errors import shell_path, shown
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 _MOST_BYTES = 256 << 20
-"""Bytes that are searched for the signs of an encoding."""
+"""How many bytes are searched to guess the encoding."""
 
 _MARKS = (  # the longer ones first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -36,10 +36,10 @@ _ASCII = bytes(range(0x80))
 _NOT_LETTERS = bytes(byte for byte in range(0x100) if not chr(byte).isalpha() or byte >= 0x80)
 _NOT_C1 = bytes(byte for byte in range(0x100) if not 0x80 <= byte <= 0x9F)
 _LEAST_ZEROS = 0.25
-"""Share of zero bytes in ASCII text as UTF-16, which is one half, with some room."""
+"""Fraction of zero bytes in ASCII text in UTF-16 (one half), with some margin."""
 _NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
 _WESTERN_SHARE = 0.3
-"""Largest share of non-ASCII bytes among the letters of a text in a Western alphabet."""
+"""Maximum fraction of non-ASCII bytes among the letters of a text in a Western alphabet."""
 
 _PYTHON_NAMES = re.compile(
     r"cp(?P<windows>125\d)|iso8859-(?P<iso>\d+)"
@@ -49,11 +49,11 @@ _PYTHON_NAMES = re.compile(
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a text is that is not UTF-8.
+    """The encoding of a text that is not UTF-8.
 
     Attributes:
-        name: as iconv calls it; `UTF-8` where the text is UTF-8 apart from a few damaged bytes.
-        excerpt: what the first place that is not UTF-8 reads in it; empty where it is certain.
+        name: iconv's name; `UTF-8` if the text is UTF-8 apart from a few damaged bytes.
+        excerpt: the first non-UTF-8 part, decoded; empty if the encoding is certain.
     """
 
     name: str
@@ -79,19 +79,19 @@ def encoding_of(stream: BinaryIO) -> Encoding | None:
 def conversion_hint(
     encoding: Encoding | None, path: Path | None, *, new: Path | None = None, unpack: str = ""
 ) -> str:
-    """What to do about a text that is not UTF-8; ends with a command where there is one.
+    """The hint for a text that is not UTF-8; ends with a command if there is one.
 
     Args:
-        encoding: what it probably is.
-        path: the file; None: a stream that is nowhere stored.
-        new: a file that is not there yet, for the converted text; None: next to the file.
-        unpack: the command that prints the content of the file; empty where iconv can open it.
+        encoding: its probable encoding.
+        path: the file; None: a stream.
+        new: a new file for the converted text; None: next to the file.
+        unpack: the command that prints the file's content; empty if iconv can open it.
     """
     if encoding is None:
         return "give text in UTF-8: open the file in the program that wrote it and save it as UTF-8"
     options = "-c -f UTF-8" if encoding.name == "UTF-8" else f"-f {encoding.name}"
     if path is None:
-        return f"pass it through: iconv {options} -t UTF-8"
+        return f"pipe it through: iconv {options} -t UTF-8"
     new = new or free_name(path.parent, f"{path.stem}-utf8", path.suffix)
     if unpack:
         command = f"{unpack} | iconv {options} -t UTF-8 > {shell_path(new)}"
@@ -99,19 +99,19 @@ def conversion_hint(
         command = f"iconv {options} -t UTF-8 {shell_path(path)} > {shell_path(new)}"
     if encoding.name == "UTF-8":
         return (
-            "most of it is UTF-8: mend that place, or leave out what is damaged in a new file: "
+            "most of it is UTF-8: repair that part, or write a new file without the damaged bytes: "
             f"{command}"
         )
     if encoding.excerpt:
         return (
-            f"it looks like {encoding.name}, in which that place reads {shown(encoding.excerpt)}; "
-            f"if this is right, convert it into a new file and use that in its place: {command}"
+            f"it looks like {encoding.name}, in which that part reads {shown(encoding.excerpt)}; "
+            f"if this is right, convert it to a new file and use that instead: {command}"
         )
-    return f"it is {encoding.name}; convert it into a new file and use that in its place: {command}"
+    return f"it is {encoding.name}; convert it to a new file and use that instead: {command}"
 
 
 def free_name(folder: Path, stem: str, extension: str) -> Path:
-    """A file in a folder that is not there yet: `stem.txt`, or else `stem-2.txt` and so on."""
+    """A path in a folder that does not exist yet: `stem.txt`, or else `stem-2.txt` and so on."""
     for number in itertools.count(1):
         new = folder / (stem + ("" if number == 1 else f"-{number}") + extension)
         if not new.exists():
@@ -120,7 +120,7 @@ def free_name(folder: Path, stem: str, extension: str) -> Path:
 
 
 def _wide_encoding(head: bytes) -> Encoding | None:
-    """UTF-16 or UTF-32 without a mark: the one in which the text has the most of ASCII."""
+    """UTF-16 or UTF-32 without a byte order mark: the one with the most ASCII characters."""
     if head.count(0) < len(head) * _LEAST_ZEROS and _is_ascii_text(head.replace(b"\0", b"")):
         return None  # text with a damaged place
     found: list[tuple[int, str, str]] = []

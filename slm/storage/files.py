@@ -1,9 +1,9 @@
-"""Files that are either whole or absent: atomic writes, checksums, and one writer a directory.
+"""Atomic writes: files and directories that are complete or absent; locks; checksums.
 
-Everything that matters is written beside its final place, flushed to the disk (fsync), and renamed.
-A crash at any moment leaves the old or the new one, and at worst leftovers named `.partial-*`,
-which the next writer removes. Readers open none of them but one: `.partial-NAME-old`, the whole old
-directory of a writer that is between its two renames, or died there.
+Every file that matters is written under a temporary name next to its final one, flushed to the disk
+(fsync), and renamed. A crash at any moment leaves the old or the new content, and at worst files
+named `.partial-*`, which the next writer removes. Readers open only one kind of them:
+`.partial-NAME-old`, the complete old directory of a writer that is, or died, between two renames.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import secrets
 import shutil
 import sys
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -31,7 +30,7 @@ if sys.platform == "darwin":
     import fcntl
 
 LOCK_FILE = ".lock"
-"""In a directory that this program has written to, and for good."""
+"""The lock file; it is never removed from a directory that this program has written to."""
 PARTIAL_PREFIX = ".partial-"
 ASIDE_SUFFIX = "-old"
 CHUNK_BYTES = 1 << 20
@@ -43,17 +42,17 @@ _WINDOWS_RENAME_PAUSES = (0.01, 0.05, 0.1, 0.2, 0.5)
 def write_errors(
     path: Path, *, within: Path | None = None, needed: int | None = None
 ) -> Iterator[None]:
-    """Turn the operating system's refusals to write into errors that name the path.
+    """Turn `OSError` into errors that name the path.
 
     Args:
-        path: what is being written, for the message.
-        within: the block also runs a caller's code, so translate only what concerns this place:
-            errors that name a file in it, and those of a stream, which name none.
-        needed: bytes of what is being written, where known, for the message.
+        path: the file or folder that is written, for the message.
+        within: if the block also runs a caller's code: translate only errors that name a file in
+            this folder, and those of streams, which name none.
+        needed: the size in bytes, if known, for the message.
 
     Raises:
         NoSpaceError: the disk, the quota or the file size limit is reached.
-        WriteError: the place is read-only, not a folder, or otherwise refuses.
+        WriteError: the folder is read-only, is not a folder, or cannot be written.
     """
     try:
         yield
@@ -63,7 +62,7 @@ def write_errors(
         if error.errno in NO_SPACE:
             raise no_space_to_write(path, error.strerror, needed) from error
         raise WriteError(
-            f"cannot write {path}: {_reason(error)}", hint="choose a folder that you may write to"
+            f"cannot write {path}: {_reason(error)}", hint="choose a writable folder"
         ) from error
 
 
@@ -83,13 +82,13 @@ def _reason(error: OSError) -> str:
 
 
 def make_directory(path: Path) -> Path:
-    """Create a directory and its parents, if missing, so that they last, and return it.
+    """Create a directory and its missing parents durably, and return it.
 
     Raises:
         WriteError: the directory cannot be made.
     """
     with write_errors(path):
-        missing = [place for place in (path, *path.parents) if not place.exists()]
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         for made in reversed(missing):
             fsync_directory(made.parent)
@@ -97,7 +96,7 @@ def make_directory(path: Path) -> Path:
 
 
 def _fsync(descriptor: int) -> None:
-    if sys.platform == "darwin":  # where fsync leaves the data in the drive's own cache
+    if sys.platform == "darwin":  # fsync leaves the data in the drive's cache there
         with contextlib.suppress(OSError):
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
             return
@@ -105,7 +104,7 @@ def _fsync(descriptor: int) -> None:
 
 
 def _fsync_file(path: Path) -> None:
-    # Windows flushes only through a handle that may write.
+    # Windows flushes only through a writable handle.
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         _fsync(descriptor)
@@ -114,9 +113,9 @@ def _fsync_file(path: Path) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Make renames inside a directory durable, where the system has such a call.
+    """Make renames inside a directory durable.
 
-    Windows has none and needs none; some network file systems have none either.
+    Windows and some network file systems have no such call; they are skipped.
     """
     if os.name == "nt":
         return
@@ -137,7 +136,7 @@ def _fsync_tree(top: Path) -> None:
 
 
 def _rename(source: Path, target: Path) -> None:
-    """Rename; on Windows, wait a moment for readers and virus scanners that hold a file open."""
+    """Rename; on Windows, retry while readers or virus scanners have a file open."""
     for pause in _WINDOWS_RENAME_PAUSES if os.name == "nt" else ():
         try:
             source.replace(target)
@@ -149,23 +148,23 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _partial(path: Path) -> Path:
-    """A new name beside `path`, unlike any other writer's, and short for the longest name.
+    """A new unique name next to `path`, short enough for the longest name.
 
     Raises:
-        WriteError: the path is `.` or `/`, which is no name.
+        WriteError: the path is `.` or `/`, which has no name.
     """
     if not path.name:
-        raise WriteError(f"cannot write {path}: it is no name", hint="choose a name below it")
+        raise WriteError(f"cannot write {path}: it has no name", hint="choose a name below it")
     return path.with_name(f"{PARTIAL_PREFIX}{path.name[:40]}-{secrets.token_hex(4)}")
 
 
 def _aside(path: Path) -> Path:
-    """Where a directory is set aside; `.` and `/` have no name and are never replaced."""
+    """The path to which a directory is moved aside; `.` and `/` are never replaced."""
     return path.with_name(f"{PARTIAL_PREFIX}{path.name}{ASIDE_SUFFIX}") if path.name else path
 
 
 def without_aside(path: Path) -> Path:
-    """The place of a directory that is set aside, or the path itself."""
+    """The original path of a directory that was moved aside, or the path itself."""
     if path.name.startswith(PARTIAL_PREFIX) and path.name.endswith(ASIDE_SUFFIX):
         name = path.name[len(PARTIAL_PREFIX) : -len(ASIDE_SUFFIX)]
         return path if name in ("", ".", "..") else path.with_name(name)
@@ -173,7 +172,7 @@ def without_aside(path: Path) -> Path:
 
 
 def _discard(leftover: Path) -> None:
-    """Remove a file or directory that nobody reads; what cannot be removed stays."""
+    """Remove a file or directory that is not used; errors are ignored."""
     with contextlib.suppress(OSError):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -183,14 +182,14 @@ def _discard(leftover: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_open(path: Path, *, needed: int | None = None) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears under its name only when it is whole and on the disk.
+    """Open a file for writing that appears under its name only when it is complete and on disk.
 
     Args:
         path: the file.
-        needed: bytes that it will have, where known, for messages.
+        needed: its size in bytes, if known, for messages.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older file stays as it was.
+        WriteError, NoSpaceError: nothing is left behind, and an older file is unchanged.
     """
     partial = _partial(path)
     try:
@@ -231,10 +230,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a whole file in one go, or leave the old one. Text is written as UTF-8.
+    """Write a whole file, or leave the old one. Text is written as UTF-8.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older file stays as it was.
+        WriteError, NoSpaceError: nothing is left behind, and an older file is unchanged.
     """
     raw = content.encode("utf-8") if isinstance(content, str) else content
     with atomic_open(path, needed=len(raw)) as stream:
@@ -245,12 +244,12 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 def atomic_directory(path: Path) -> Iterator[Path]:
     """Fill a directory that appears under its name only when the block ends without an error.
 
-    Yields a temporary sibling directory to write into. All in it is flushed to the disk before the
-    rename. An existing directory of that name is replaced: it is set aside first, where
-    `standing_directory` still finds it, and `settle_directory` puts it back if the process dies.
+    Yields a temporary sibling directory to write into, which is flushed to the disk before the
+    rename. An existing directory of that name is replaced: it is moved aside first, where
+    `readable_directory` finds it, and `settle_directory` moves it back if the process dies.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older directory stays.
+        WriteError, NoSpaceError: nothing is left behind, and an older directory is kept.
     """
     make_directory(path.parent)
     settle_directory(path)
@@ -277,19 +276,19 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             settle_directory(path)
 
 
-def standing_directory(path: Path) -> Path:
-    """Where a directory's content is now: at `path`, or aside while a writer replaces it."""
+def readable_directory(path: Path) -> Path:
+    """The current path of a directory's content: `path`, or aside while it is being replaced."""
     aside = _aside(path)
     return aside if status_of(path) is None and status_of(aside) is not None else path
 
 
 def settle_directory(path: Path) -> None:
-    """End a replacement that a dead writer left open: the new one counts, else the old one.
+    """Finish a replacement that a dead process started: keep the new directory, or else the old.
 
-    Call it only as the directory's one writer.
+    Call it only as the directory's single writer.
 
     Raises:
-        WriteError: the directory that was set aside can be neither put back nor removed.
+        WriteError: the directory that was moved aside can be neither moved back nor removed.
     """
     aside = _aside(path)
     if aside == path or status_of(aside) is None:
@@ -303,7 +302,7 @@ def settle_directory(path: Path) -> None:
 
 
 def remove_directory(path: Path) -> None:
-    """Remove a directory so that it is seen whole or not at all, whatever happens in between.
+    """Remove a directory so that at any moment it is complete or absent.
 
     Raises:
         WriteError: it cannot be renamed.
@@ -315,12 +314,12 @@ def remove_directory(path: Path) -> None:
 
 
 def remove_partials(directory: Path) -> None:
-    """Remove what dead writers left, and put back what they had set aside.
+    """Remove temporary files of dead processes, and move back directories they had moved aside.
 
     Call it only while holding the directory's lock and writing nothing else there.
 
     Raises:
-        WriteError: a directory that was set aside cannot be put back.
+        WriteError: a directory that was moved aside cannot be moved back.
     """
     for leftover in sorted(directory.glob(f"{PARTIAL_PREFIX}*")):
         original = without_aside(leftover)
@@ -337,26 +336,17 @@ def sha256_of_file(path: Path) -> str:
 
 
 def chunk_name(number: int, size: int) -> str:
-    """What messages call a MiB of a file of `size` bytes, counted from 0."""
+    """The name of a MiB of a file of `size` bytes in messages; numbers start at 0."""
     first, last = number * CHUNK_BYTES, min(size, (number + 1) * CHUNK_BYTES) - 1
     return f"chunk {number}, bytes {first:,} to {last:,},"
 
 
-def crc32_of_chunks(path: Path) -> list[int]:
-    """CRC-32 of each MiB of a file, in order; the last chunk may be shorter."""
-    checksums = []
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            checksums.append(zlib.crc32(chunk))
-    return checksums
-
-
 @contextlib.contextmanager
 def directory_lock(directory: Path) -> Iterator[None]:
-    """Hold a directory as its only writer; the lock ends with the process, however it ends.
+    """Lock a directory as its only writer; the lock ends when the process does.
 
     Raises:
-        RunLockedError: another living process holds it; the message names that process.
+        RunLockedError: another process holds the lock; the message names that process.
         WriteError: the directory cannot be made or written.
     """
     make_directory(directory)
@@ -379,7 +369,7 @@ def directory_lock(directory: Path) -> Iterator[None]:
 
 
 def _first_line(path: Path) -> str:
-    """A small file's first line; the holder may be just writing or removing it."""
+    """A small file's first line; its owner may be writing or removing it."""
     try:
         return read_bounded(path, 1 << 10).decode("utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError):

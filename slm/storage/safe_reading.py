@@ -1,9 +1,8 @@
-"""Reading what may be damaged or hostile: regular files, bounded sizes, JSON, TOML, magic bytes.
+"""Reads untrusted files: regular files only, bounded sizes, strict JSON and TOML, magic bytes.
 
-A pipe in the place of a file would block for ever, a sparse file of terabytes would fill the
-memory, and a name says nothing about the content. What is refused here is an `OSError` (the file)
-or a `ValueError` (its content) whose text gives the reason; callers make their own errors of it,
-which name the path.
+A pipe in place of a file would block forever, and a sparse file of terabytes would fill the memory.
+Problems are raised as `OSError` (the file) or `ValueError` (its content) with the reason; callers
+turn them into errors that name the path.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ from typing import Any, BinaryIO
 from slm.errors import shown
 
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}""")
-"""A TOML key of more parts, with dots between, than any setting has."""
+"""A dotted TOML key with more parts than any setting has."""
 _MOST_LINES_OF_A_VALUE = 200
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe without a writer would keep us waiting
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # opening a pipe without a writer would block
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _MOST_VALUES = (1 << 20) + 1024
 _MOST_MEMBERS = 1 << 19
 
 
 def status_of(path: Path) -> os.stat_result | None:
-    """What is at a path, links followed; None where nothing is, can be, or may be seen."""
+    """The status of a path, with links followed; None if it does not exist or is inaccessible."""
     try:
         return path.stat()
-    except (OSError, ValueError):  # too long a name, or one with a null, is nothing either
+    except (OSError, ValueError):  # also names that are too long or contain a null character
         return None
 
 
@@ -70,7 +69,7 @@ def read_bounded(path: Path, limit: int, *, follow_links: bool = True) -> bytes:
     """The content of a regular file that has at most `limit` bytes.
 
     Raises:
-        OSError: as `open_regular`, or the file is larger.
+        OSError: see `open_regular`; or the file is larger.
     """
     with open_regular(path, follow_links=follow_links) as stream:
         if os.fstat(stream.fileno()).st_size > limit:
@@ -95,10 +94,10 @@ def _too_large(limit: int) -> OSError:
 
 
 def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[bytes]:
-    """The lines of a stream with their ends.
+    """The lines of a stream with their line ends.
 
     Raises:
-        OSError: a line has more than `limit` bytes, as a file without line ends has.
+        OSError: a line has more than `limit` bytes.
     """
     number = 1
     while line := stream.readline(limit + 1):
@@ -109,13 +108,13 @@ def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[bytes]:
 
 
 def strict_json(raw: bytes) -> Any:
-    """Parse JSON that may come from a stranger.
+    """Parse untrusted JSON.
 
-    It is UTF-8, has no key twice, no NaN and no number beyond a float, and is bounded in depth and
-    in the number of its entries, each of which takes many times its bytes in memory.
+    It must be UTF-8 without duplicate keys, NaN, or numbers beyond a float, and its depth and
+    number of entries are bounded, because each entry takes many times its bytes in memory.
 
     Raises:
-        ValueError: it is not such JSON.
+        ValueError: it is not valid.
     """
     separators = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
     if separators > _MOST_VALUES or raw.count(b":") > _MOST_MEMBERS:
@@ -128,37 +127,38 @@ def strict_json(raw: bytes) -> Any:
             parse_float=_finite,
         )
     except RecursionError:
-        raise ValueError("it is nested too deep") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def strict_toml(text: str) -> dict[str, Any]:
-    """Parse TOML that may come from a stranger.
+    """Parse untrusted TOML.
 
-    A key of many parts is refused: the parser would take 15 s for one of 13,000.
+    A key with many parts is refused: the parser would take 15 s for one with 13,000 parts.
 
     Raises:
-        ValueError: it is not TOML, or a key has too many parts; what is there twice is shown.
+        ValueError: it is not valid TOML, or a key has too many parts; the message shows
+            duplicates.
     """
     if _LONG_KEY.search(text):
-        raise ValueError("a key has too many parts, a setting's has two at most")
+        raise ValueError("a key has too many parts, expected at most two")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         if not _is_there_twice(error):
             raise
         number, line = _line_of_second(text)
-        raise ValueError(f"line {number} gives what is there already: {shown(line)}") from None
+        raise ValueError(f"line {number} is a duplicate: {shown(line)}") from None
 
 
 def _is_there_twice(error: tomllib.TOMLDecodeError) -> bool:
-    """Whether the parser found a key or table a second time; it does not say which, nor where."""
+    """Whether the parser found a duplicate key or table; it reports neither which nor where."""
     return re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error)) is not None
 
 
 def _line_of_second(text: str) -> tuple[int, str]:
-    """Number and text of the line that begins what is there a second time.
+    """The number and text of the line where the duplicate begins.
 
-    Every beginning of the text that holds all of it fails in this way, and no shorter one does.
+    Every prefix of the text that contains the whole duplicate fails in this way, no shorter does.
     """
     lines = text.split("\n")
 
@@ -183,12 +183,12 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The members of a JSON object, for `json.loads` as `object_pairs_hook`.
 
     Raises:
-        ValueError: naming a key that is there twice.
+        ValueError: a key is duplicated.
     """
     table: dict[str, Any] = {}
     for key, value in pairs:
         if key in table:
-            raise ValueError(f"the key {shown(key)} is there twice")
+            raise ValueError(f"the key {shown(key)} occurs twice")
         table[key] = value
     return table
 
@@ -205,9 +205,9 @@ def _finite(digits: str) -> float:
 
 
 def sealed_json(content: Mapping[str, Any]) -> bytes:
-    """A JSON object whose last entry, `checksum`, is the SHA-256 of all bytes before that entry.
+    """A JSON object whose last entry, `checksum`, is the SHA-256 of all bytes before it.
 
-    With `is_sealed`, no changed bit goes unseen.
+    `is_sealed` detects any changed bit.
     """
     assert content
     text = json.dumps(content, indent=2, allow_nan=False).removesuffix("\n}")
@@ -215,7 +215,7 @@ def sealed_json(content: Mapping[str, Any]) -> bytes:
 
 
 def is_sealed(raw: bytes) -> bool:
-    """Whether this is to the last bit what `sealed_json` gave."""
+    """Whether these bytes are unchanged since `sealed_json`."""
     end = len(raw) - len(_seal(b""))
     return end > 0 and raw[end:] == _seal(raw[:end])
 
@@ -250,7 +250,7 @@ _MAGIC = (
 
 
 def kind_by_magic(head: bytes) -> str | None:
-    """What a file is by its first bytes, whatever its name says; None for text and the unknown.
+    """The type of a file by its first bytes, in words; None for text and unknown types.
 
     Args:
         head: its first 16 bytes or more.

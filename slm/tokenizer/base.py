@@ -1,8 +1,8 @@
-"""What every tokenizer is: text to ids and back, without loss, with an identity.
+"""The tokenizer protocol: lossless conversion of text to ids and back.
 
 A tokenizer has `vocab_size` ids. One of them, `eot_id`, is the end-of-text token: it separates
-stories, starts every generation, and stands for no text. In our own tokenizers it is the last id.
-Text never produces it: a user who writes `<|endoftext|>` gets the ids of those thirteen characters.
+stories, starts every generation, and has no text. In our own tokenizers it is the last id. Text
+never produces it: `<|endoftext|>` in a text is encoded as those thirteen characters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 EOT_TEXT = "<|endoftext|>"
-"""How an end-of-text token is shown to people, and what separates stories in a text file."""
+"""The end-of-text token in messages, and the separator of stories in text files."""
 
 Ids = npt.NDArray[np.uint32]
 
@@ -26,7 +26,7 @@ class Tokenizer(Protocol):
 
     @property
     def name(self) -> str:
-        """The short specification it was made from, as `bpe:4096` or `gpt2-8k`."""
+        """The specification it was made from, such as `bpe:4096` or `gpt2-8k`."""
 
     @property
     def vocab_size(self) -> int:
@@ -42,41 +42,41 @@ class Tokenizer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) of all that decides the ids; equal fingerprints, equal ids."""
+        """SHA-256 (hexadecimal) of everything that determines the ids."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text; nothing is added before or behind.
+        """The ids of a text; no token is added.
 
         Raises:
-            TokenizerError: the text is not valid Unicode (it holds a lone surrogate).
+            TokenizerError: the text is not valid Unicode (it contains a lone surrogate).
         """
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of many texts, one array each, as fast as this machine can.
+        """The ids of many texts, one array each, with all processors.
 
         Raises:
             TokenizerError: a text is not valid Unicode.
         """
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The UTF-8 bytes that a token stands for; empty for the end-of-text token.
+        """The UTF-8 bytes of a token; empty for the end-of-text token.
 
         Raises:
             TokenizerError: the id is not in the vocabulary.
         """
 
     def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        """The bytes of a sequence of ids; end-of-text tokens give none."""
+        """The bytes of a sequence of ids, without end-of-text tokens."""
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a sequence of ids; bytes that are no UTF-8 become U+FFFD."""
+        """The text of a sequence of ids; invalid UTF-8 becomes U+FFFD."""
 
     def to_json(self) -> dict[str, Any]:
-        """All that is needed to make the same tokenizer again, as JSON data."""
+        """The tokenizer's full description as JSON data."""
 
 
 def fingerprint_of(description: dict[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of a tokenizer's description, its name left out."""
+    """SHA-256 of the canonical JSON of a tokenizer's description, without its name."""
     identity = {key: value for key, value in description.items() if key != "name"}
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -37,7 +37,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
 
     Args:
         texts: the corpus; only its beginning is read (`sample_batches`).
-        vocab_size: number of ids wanted, end-of-text included.
+        vocab_size: the number of ids, end-of-text included.
 
     Raises:
         ConfigError: vocab_size is below 257.
@@ -101,29 +101,28 @@ def _learn(words: Counter[str], vocab_size: int) -> list[str]:
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size, initial_alphabet=list(byte_symbols()), show_progress=False
     )
-    _heeding_signals(
-        lambda given_up: tokenizer.train_from_iterator(_repeated(words, given_up), trainer)
+    _interruptible(
+        lambda cancelled: tokenizer.train_from_iterator(_repeated(words, cancelled), trainer)
     )
     id_of = tokenizer.get_vocab()
     return sorted(id_of, key=id_of.__getitem__)
 
 
-def _heeding_signals(work: Callable[[threading.Event], object]) -> None:
-    """Do a library's work in a thread of its own, and wait for it where Ctrl-C is heard.
+def _interruptible(work: Callable[[threading.Event], object]) -> None:
+    """Run a library's work in a thread, so that Ctrl-C interrupts the wait for it.
 
-    The library is in Rust and comes back when all is done, and Python answers signals in its main
-    thread only. Work that is given up is told so by its argument; it ends by itself or with the
-    process.
+    The library is in Rust and returns only at the end, and Python handles signals only in its main
+    thread. The event is set when the work is cancelled; it then ends by itself or with the process.
 
     Raises:
         BaseException: what the work raised.
     """
-    given_up = threading.Event()
+    cancelled = threading.Event()
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            work(given_up)
+            work(cancelled)
         except BaseException as error:
             failures.append(error)
 
@@ -133,12 +132,12 @@ def _heeding_signals(work: Callable[[threading.Event], object]) -> None:
         while thread.is_alive():
             thread.join(0.2)  # on Windows, an endless wait would not be interrupted
     finally:
-        given_up.set()
+        cancelled.set()
     if failures:
         raise failures[0]
 
 
-def _repeated(words: Counter[str], given_up: threading.Event) -> Iterator[str]:
+def _repeated(words: Counter[str], cancelled: threading.Event) -> Iterator[str]:
     """The most frequent words, each as often as it counts, for a trainer that wants plain text.
 
     Counts are scaled down where all together would be long to read, but no word is lost by it.
@@ -149,7 +148,7 @@ def _repeated(words: Counter[str], given_up: threading.Event) -> Iterator[str]:
     left_bytes = _MAX_WORD_BYTES
     for word, count in words.most_common():
         left_bytes -= len(word.encode("utf-8"))
-        if left_bytes < 0 or given_up.is_set():
+        if left_bytes < 0 or cancelled.is_set():
             return
         times = max(1, round(count / scale))
         times_per_line = _LINE_CHARS // (len(word) + 1)

@@ -126,7 +126,7 @@ class BytePairTokenizer(TokenTable):
     def _encode_group(self, texts: list[str]) -> list[Ids]:
         """Encode texts in one call, which holds no lock, with end-of-text tokens between them."""
         joined = EOT_TEXT.join(texts)
-        if joined.count(EOT_TEXT) != len(texts) - 1:  # somebody wrote it as plain text
+        if joined.count(EOT_TEXT) != len(texts) - 1:  # a text contains it
             return [self._encode(text).copy() for text in texts]
         try:
             ids = self._encoding.encode_to_numpy(joined, allowed_special={EOT_TEXT})

@@ -1,4 +1,4 @@
-"""Characters as tokens, with bytes to fall back on.
+"""Characters as tokens, with bytes as a fallback.
 
 Ids in order: the corpus's characters by code point, then the 256 bytes, then end-of-text. A
 character that the corpus did not have is written as its UTF-8 bytes, so any text stays lossless.

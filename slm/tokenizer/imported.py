@@ -133,7 +133,7 @@ def style_of(definition: Mapping[str, Any]) -> Style:
 
 
 def _content(style: Style) -> Callable[[str], bytes]:
-    """The bytes that a token of this style stands for."""
+    """The bytes of a token of this style."""
     if style == "byte-level":
         byte_of = byte_symbols()
 

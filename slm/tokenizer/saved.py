@@ -1,4 +1,4 @@
-"""Tokenizers as files: `tokenizer.json`, self-contained, and distrusted when it is read."""
+"""Tokenizers as files: `tokenizer.json`, which is self-contained and fully checked when read."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _MAX_TOKEN_CHARS = 4096
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
-    """Write a tokenizer as a file that is either whole or absent.
+    """Write a tokenizer's file atomically.
 
     Raises:
-        WriteError, NoSpaceError: nothing is left behind, and an older file stays as it was.
+        WriteError, NoSpaceError: nothing is left behind, and an older file is unchanged.
     """
     atomic_write(path, json.dumps(tokenizer.to_json(), indent=1) + "\n")
 
 
 def load_tokenizer(path: Path | str) -> Tokenizer:
-    """Read a tokenizer from its file, or from the directory that holds its `tokenizer.json`.
+    """Read a tokenizer from its file, or from the directory that contains its `tokenizer.json`.
 
     Raises:
         TokenizerError: the file is missing, damaged, or of another format.
@@ -59,7 +59,7 @@ def tokenizer_from_bytes(content: bytes, *, source: str) -> Tokenizer:
     """Make a tokenizer from its file's content.
 
     Args:
-        content: of which nothing is taken for granted.
+        content: untrusted bytes.
         source: where it comes from, for messages.
 
     Raises:
@@ -73,10 +73,10 @@ def tokenizer_from_bytes(content: bytes, *, source: str) -> Tokenizer:
 
 
 def tokenizer_from_json(data: object, *, source: str = "the tokenizer's description") -> Tokenizer:
-    """Make a tokenizer from what its `to_json` gave.
+    """Make a tokenizer from the result of its `to_json`.
 
     Args:
-        data: decoded JSON, of which nothing is taken for granted.
+        data: decoded JSON, untrusted.
         source: where it comes from, for messages.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What people write for a tokenizer (`gpt2-8k`, `bpe:4096`, a path), and the tokenizer it means."""
+"""Specifications of tokenizers (`gpt2-8k`, `bpe:4096`, a path), and how they are made."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _BPE = re.compile(r"bpe:(?P<size>[0-9]{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class TokenizerSpec:
-    """A tokenizer that was asked for.
+    """A parsed specification.
 
     Attributes:
-        kind: how it is made.
-        vocab_size: ids wanted, for `trimmed-gpt2` and `bpe`.
+        kind: how the tokenizer is made.
+        vocab_size: the number of ids, for `trimmed-gpt2` and `bpe`.
         path: the saved file, for `file`.
     """
 
@@ -46,10 +46,10 @@ class TokenizerSpec:
 
 
 def parse_tokenizer(spec: str) -> TokenizerSpec:
-    """Understand a specification: a known name, a known name with a size, or an existing path.
+    """Parse a specification: a known name, a known name with a size, or an existing path.
 
     Raises:
-        ConfigError: it is none of these, or the size is impossible.
+        ConfigError: it is none of these, or the size is out of range.
     """
     match spec:
         case "gpt2" | "bytes" | "chars":
@@ -68,22 +68,22 @@ def needs_corpus(spec: str) -> bool:
     """Whether making this tokenizer reads the corpus.
 
     Raises:
-        ConfigError: the specification means nothing.
+        ConfigError: the specification is invalid.
     """
     return parse_tokenizer(spec).needs_corpus
 
 
 def expected_size(spec: str) -> int:
-    """How many ids a tokenizer has, or at most will have once it is made.
+    """The vocabulary size of a tokenizer, or its maximum if it is not made yet.
 
-    Of characters that is a guess, as each that occurs gets an id.
+    For `chars` it is an estimate, since each character that occurs gets an id.
 
     Raises:
-        ConfigError: the specification means nothing.
+        ConfigError: the specification is invalid.
         TokenizerError: a saved file is damaged.
     """
-    wanted = parse_tokenizer(spec)
-    match wanted.kind:
+    parsed = parse_tokenizer(spec)
+    match parsed.kind:
         case "gpt2":
             return _GPT2_SIZE
         case "bytes":
@@ -91,23 +91,24 @@ def expected_size(spec: str) -> int:
         case "chars":
             return _USUAL_CHARS
         case "file":
-            return load_tokenizer(wanted.path).vocab_size
-    return wanted.vocab_size
+            return load_tokenizer(parsed.path).vocab_size
+    return parsed.vocab_size
 
 
 def build_tokenizer(spec: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:
-    """Make the tokenizer that a specification means.
+    """Make the tokenizer of a specification.
 
     Args:
-        spec: what `parse_tokenizer` understands.
-        texts: gives the corpus; called only if the tokenizer is trained or trimmed.
+        spec: see `parse_tokenizer`.
+        texts: returns the corpus; is called only if the tokenizer is trained or trimmed.
 
     Raises:
-        ConfigError: the specification means nothing.
-        TokenizerError: GPT-2's table cannot be had, a saved file is damaged, or a text is invalid.
+        ConfigError: the specification is invalid.
+        TokenizerError: GPT-2's table is not available, a saved file is damaged, or a text is
+            invalid.
     """
-    wanted = parse_tokenizer(spec)
-    match wanted.kind:
+    parsed = parse_tokenizer(spec)
+    match parsed.kind:
         case "gpt2":
             from slm.tokenizer.gpt2 import gpt2_tokenizer
 
@@ -115,11 +116,11 @@ def build_tokenizer(spec: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:
         case "trimmed-gpt2":
             from slm.tokenizer.gpt2 import trimmed_gpt2
 
-            return trimmed_gpt2(texts(), wanted.vocab_size)
+            return trimmed_gpt2(texts(), parsed.vocab_size)
         case "bpe":
             from slm.tokenizer.bpe import train_bpe
 
-            return train_bpe(texts(), wanted.vocab_size)
+            return train_bpe(texts(), parsed.vocab_size)
         case "bytes":
             from slm.tokenizer.byte_level import BytesTokenizer
 
@@ -129,14 +130,14 @@ def build_tokenizer(spec: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:
 
             return train_chars(texts())
         case "file":
-            return load_tokenizer(wanted.path)
+            return load_tokenizer(parsed.path)
 
 
 def _check_size(spec: str, size: int, *, largest: int) -> None:
     if not _MIN_SIZE <= size <= largest:
         raise ConfigError(
-            f"tokenizer {spec!r} asks for {size:,} ids; possible are {_MIN_SIZE} "
-            f"(256 bytes and end-of-text) to {largest:,}"
+            f"the vocabulary size of tokenizer {spec!r} must be between {_MIN_SIZE} (256 bytes and "
+            f"end-of-text) and {largest:,}, found {size:,}"
         )
 
 
@@ -146,7 +147,7 @@ def _existing(spec: str) -> Path:
         if path.is_file() or (path / FILE_NAME).is_file():
             return path
     except (OSError, ValueError):
-        pass  # too long a name, or one with a null: no path either
+        pass  # the name is too long or contains a null character
     raise ConfigError(
         f"tokenizer {shown(spec)} is neither a known kind nor a file or folder with {FILE_NAME}",
         hint=did_you_mean(spec, EXAMPLES) or f"known kinds: {', '.join(EXAMPLES)}",

@@ -21,7 +21,7 @@ class TokenTable(ABC):
     """
 
     def __init__(self, name: str, table: Sequence[bytes], eot_id: int) -> None:
-        assert not table[eot_id], "the end-of-text token stands for no text"
+        assert not table[eot_id], "the end-of-text token has no text"
         self._name = name
         self._bytes_of = tuple(table)
         self._eot_id = eot_id
@@ -81,7 +81,7 @@ class TokenTable(ABC):
         return b"".join([self.token_bytes(token_id) for token_id in ids])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a sequence of ids; bytes that are no UTF-8 become U+FFFD.
+        """The text of a sequence of ids; invalid UTF-8 becomes U+FFFD.
 
         Raises:
             TokenizerError: an id is not in the vocabulary.
@@ -90,9 +90,9 @@ class TokenTable(ABC):
 
 
 def invalid_unicode(error: UnicodeEncodeError) -> TokenizerError:
-    """What to tell about a text that Python holds but UTF-8 cannot."""
+    """The error for a string that UTF-8 cannot represent."""
     culprit = ord(error.object[error.start])
     return TokenizerError(
-        f"the text is not valid Unicode: it holds the lone surrogate U+{culprit:04X}",
+        f"the text is not valid Unicode: it contains the lone surrogate U+{culprit:04X}",
         hint='decode its bytes with errors="replace" instead of "surrogateescape"',
     )

@@ -33,8 +33,8 @@ RUNS = {
     "of-place": ["--source", "book.txt", "--tokenizer", "bytes", "--set", "data_dir=place"],
     "of-weights": ["--init-from", "of-source", "--source", "book.txt"],
 }
-"""Runs that were started with prepared data, with text, with text and a place for its ids, and with
-the weights of another run."""
+"""Runs that were started with prepared data, with text, with text and a directory for its ids, and
+with the weights of another run."""
 
 FLAGS = {
     "--preset": ["--preset", "demo"],
@@ -135,22 +135,23 @@ def attempt(
     done: list[Any] = []
 
     def record(name: str) -> Callable[..., Any]:
-        def called(given: Any, *values: Any, **named: Any) -> Any:
+        def called(*values: Any, **named: Any) -> Any:
             named.pop("began_at", None)
-            shown = [str(value) for value in values]
-            if isinstance(given, RunRequest):
-                shown += [str(given.resume), str(given.minutes_to_plan)]
-                given = given.settings
-            if isinstance(given, RunConfig):
-                shown.append(effective(given))
+            shown = [effective(v) if isinstance(v, RunConfig) else str(v) for v in values]
             done.append((name, shown, {key: str(value) for key, value in named.items()}))
-            return SimpleNamespace(settings=given, result=SimpleNamespace(out_dir=Path()))
 
         return called
 
-    monkeypatch.setattr("slm.cli.train.train_run", record("train"))
+    def train_run(request: RunRequest, **named: Any) -> Any:
+        record("train")(request.settings, minutes=request.minutes_to_plan, **named)
+        return SimpleNamespace(result=SimpleNamespace(out_dir="."), settings=request.settings)
+
+    def print_result(outcome: Any, *, as_json: bool) -> None:
+        record("result")(as_json)
+
+    monkeypatch.setattr("slm.cli.train.train_run", train_run)
     monkeypatch.setattr("slm.cli.train.say_if_finished_before", lambda *values: None)
-    monkeypatch.setattr("slm.cli.train._print_result", record("result"))
+    monkeypatch.setattr("slm.cli.train._print_result", print_result)
     monkeypatch.setattr("slm.cli.train._print_plan", record("plan"))
 
     def run(*words: str) -> Outcome:

@@ -1,11 +1,13 @@
-"""A loopback server that speaks as much of the Hugging Face hub's protocol as a data set needs.
+"""A loopback server that speaks as much of the Hugging Face hub's protocol as we need.
 
 Repository information, the tree listing, and files with the headers by which the client names and
-checks them, range requests included. It counts what it is asked.
+checks them, range requests included. For models also the making of a repository and the upload of a
+commit, whose weights go through the LFS protocol. It counts what it is asked.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -16,19 +18,30 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
+Repositories = Mapping[str, Mapping[str, bytes]]
+TOKEN = "hf_loopbackTokenThatNobodyMaySee"
+"""The one that may write."""
+
 
 class Hub:
-    """Data sets by name, each a mapping from file names to contents."""
+    """Data sets and models by name, each a mapping from file names to contents."""
 
-    def __init__(self, data_sets: Mapping[str, Mapping[str, bytes]]) -> None:
+    def __init__(self, data_sets: Repositories, models: Repositories | None = None) -> None:
         self.data_sets = {name: dict(files) for name, files in data_sets.items()}
+        self.models = {name: dict(files) for name, files in (models or {}).items()}
+        self.private: set[str] = set()
+        self.commits: list[str] = []
+        """Summaries of what was uploaded."""
+        self.uploads: dict[str, bytes] = {}
+        """Contents of large files by their SHA-256."""
         self.requests: list[str] = []
         self.endpoint = ""
 
     def commit(self, name: str) -> str:
         """A commit hash that follows from the contents."""
         digest = hashlib.sha1(name.encode())
-        for path, content in sorted(self.data_sets[name].items()):
+        files = self.data_sets[name] if name in self.data_sets else self.models[name]
+        for path, content in sorted(files.items()):
             digest.update(path.encode() + b"\0" + content)
         return digest.hexdigest()
 
@@ -38,9 +51,9 @@ class Hub:
 
 
 @contextmanager
-def serve_hub(data_sets: Mapping[str, Mapping[str, bytes]]) -> Iterator[Hub]:
-    """Serve data sets on a free loopback port while the block runs."""
-    hub = Hub(data_sets)
+def serve_hub(data_sets: Repositories, models: Repositories | None = None) -> Iterator[Hub]:
+    """Serve data sets and models on a free loopback port while the block runs."""
+    hub = Hub(data_sets, models)
 
     class Handler(_Handler):
         pass
@@ -72,8 +85,69 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self._answer()
+        body = self._body()
+        path = unquote(urlsplit(self.path).path)
+        if path.startswith("/api/datasets/"):
+            self._answer()
+            return
+        self.hub.requests.append(f"POST {path}")
+        if path == "/api/validate-yaml":
+            self._send_json({"errors": [], "warnings": []})
+        elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._send(401, b'{"error":"Invalid credentials"}')
+        elif path == "/api/repos/create":
+            self._create(json.loads(body))
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/preupload/main", path):
+            self._send_json({"files": [_upload_mode(file) for file in json.loads(body)["files"]]})
+        elif match := re.fullmatch(r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", path):
+            self._send_json({"objects": [self._lfs(file) for file in json.loads(body)["objects"]]})
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/main", path):
+            self._commit(match[1], [json.loads(line) for line in body.splitlines()])
+        else:
+            self._missing("EntryNotFound")
+
+    def do_PUT(self) -> None:
+        content = self._body()
+        self.hub.uploads[hashlib.sha256(content).hexdigest()] = content
+        self._send(200, b"")
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _create(self, wanted: dict[str, str]) -> None:
+        name = f"{wanted['organization']}/{wanted['name']}"
+        url = json.dumps({"url": f"{self.hub.endpoint}/{name}"}).encode()
+        if name in self.hub.models:
+            self._send(409, url)
+            return
+        self.hub.models[name] = {}
+        if wanted.get("visibility") == "private":
+            self.hub.private.add(name)
+        self._send(200, url, {"Content-Type": "application/json"})
+
+    def _lfs(self, file: dict[str, object]) -> dict[str, object]:
+        upload = {"href": f"{self.hub.endpoint}/upload/{file['oid']}"}
+        return {**file, "actions": {"upload": upload}}
+
+    def _commit(self, name: str, lines: list[dict[str, dict[str, str]]]) -> None:
+        for line in lines:
+            value = line["value"]
+            if "summary" in value:
+                self.hub.commits.append(value["summary"])
+            elif "content" in value:
+                self.hub.models[name][value["path"]] = base64.b64decode(value["content"])
+            else:
+                self.hub.models[name][value["path"]] = self.hub.uploads[value["oid"]]
+        commit = self.hub.commit(name)
+        url = f"{self.hub.endpoint}/{name}/commit/{commit}"
+        self._send_json({"success": True, "commitOid": commit, "commitUrl": url})
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
@@ -81,19 +155,32 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/":
             self._send(200, b"hub")
         elif match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
-            self._information(match[1])
+            self._information(self.hub.data_sets, match[1])
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
+            if self._has_revision(match[1], match[2]):
+                self._information(self.hub.models, match[1])
         elif match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", path):
             self._tree(match[1], match[3] or "")
         elif match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            self._file(match[1], match[3])
+            self._file(self.hub.data_sets, match[1], match[3])
+        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            if self._has_revision(match[1], match[2]):
+                self._file(self.hub.models, match[1], match[3])
         else:
             self._missing("EntryNotFound")
 
-    def _information(self, name: str) -> None:
-        if name not in self.hub.data_sets:
+    def _has_revision(self, name: str, revision: str | None) -> bool:
+        """Whether a model has a revision; where it lacks it, that is the answer."""
+        known = name not in self.hub.models or revision in (None, "main", self.hub.commit(name))
+        if not known:
+            self._missing("RevisionNotFound")
+        return known
+
+    def _information(self, repositories: Repositories, name: str) -> None:
+        if name not in repositories:
             self._missing("RepoNotFound")
             return
-        files = self.hub.data_sets[name]
+        files = repositories[name]
         self._send_json(
             {
                 "id": name,
@@ -104,7 +191,10 @@ class _Handler(BaseHTTPRequestHandler):
                 "tags": [],
                 "downloads": 0,
                 "likes": 0,
-                "siblings": [{"rfilename": path} for path in files],
+                "siblings": [
+                    {"rfilename": path, "size": len(content), "blobId": _oid(content)}
+                    for path, content in files.items()
+                ],
             }
         )
 
@@ -141,12 +231,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send_json(list(entries.values()))
 
-    def _file(self, name: str, path: str) -> None:
-        if name not in self.hub.data_sets:
+    def _file(self, repositories: Repositories, name: str, path: str) -> None:
+        if name not in repositories:
             self._missing("RepoNotFound")
             return
         commit = self.hub.commit(name)
-        content = self.hub.data_sets[name].get(path)
+        content = repositories[name].get(path)
         if content is None:
             self._missing("EntryNotFound", {"X-Repo-Commit": commit})
             return
@@ -178,6 +268,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _upload_mode(file: Mapping[str, str]) -> dict[str, object]:
+    mode = "lfs" if file["path"].endswith(".safetensors") else "regular"
+    return {"path": file["path"], "uploadMode": mode, "shouldIgnore": False}
 
 
 def _oid(content: bytes) -> str:

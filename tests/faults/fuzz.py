@@ -2,7 +2,7 @@
 
     python -m tests.faults.fuzz [--seconds 60] [--jobs 2] [--target NAME] [--seed N]
 
-Six readers are fed with nearly right bytes. An input whose refusal is of a new kind is kept and
+Readers are fed with nearly right bytes. An input whose refusal is of a new kind is kept and
 changed further. Whatever else comes out, a panic of a Rust library among it, is a finding; its
 input is saved in `tests/faults/corpus`, and `test_fuzz.py` reads it again for ever.
 """

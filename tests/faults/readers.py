@@ -370,6 +370,80 @@ def _tables(stories: list[str]) -> dict[str, bytes]:
     return found
 
 
+# -- models of other projects ----------------------------------------------------------------------
+
+
+def _imported(place: Path, files: Mapping[str, bytes], start: str) -> Read:
+    """Imports a folder of which one file is an input, and uses what comes of it."""
+    from slm.interop.importing import import_model, write_checkpoint
+
+    place.mkdir(exist_ok=True)
+    for other, whole in files.items():
+        (place / other).write_bytes(whole)
+
+    def read(content: bytes) -> None:
+        name, rest = _parts(content, files)
+        try:
+            (place / name).write_bytes(rest)
+            model = import_model(str(place / start))
+            tokenizer = model.tokenizer
+            tokenizer.decode(tokenizer.encode("Once upon a time, Tom\n\0é\U0001f600"))
+            write_checkpoint(model, place.with_name("ours"))
+        finally:
+            (place / name).write_bytes(files[name])
+
+    return read
+
+
+def _exported(place: Path, target: str, *, shape: str = "llama", spec: str = "bytes") -> Path:
+    """A small model of ours in another program's format."""
+    from slm.interop.export import export
+    from slm.tokenizer import build_tokenizer
+    from tests.interop_models import model_of, source_of
+
+    tokenizer = build_tokenizer(spec, lambda: [STORIES])
+    small = {"n_embd": 16, "n_head": 2, "n_layer": 1, "block_size": 16}
+    mlp = {} if shape == "gpt2" else {"mlp_dim": 16}
+    source = source_of(model_of(shape, tokenizer.vocab_size, **small, **mlp), tokenizer)
+    export(source, target, place / f"{target}-{spec}", dtype="float32")
+    return place / f"{target}-{spec}"
+
+
+@contextlib.contextmanager
+def _transformers(place: Path) -> Iterator[tuple[list[bytes], Read]]:
+    good: dict[str, bytes] = {}
+    for spec in ("bytes", "chars", "bpe:280"):
+        folder = _exported(place, "hf", spec=spec)
+        good = {path.name: path.read_bytes() for path in sorted(folder.iterdir())} | good
+        tokenizer = (folder / "tokenizer.json").read_bytes()
+        good.setdefault(f"tokenizer.json of {spec}", tokenizer)
+    tokenizers = [good.pop(name) for name in list(good) if " " in name]
+    good.pop("README.md")
+    read = _imported(place / "m", good, "")
+    yield [*_inputs(good), *(b"tokenizer.json\n" + content for content in tokenizers[:1])], read
+
+
+@contextlib.contextmanager
+def _gguf(place: Path) -> Iterator[tuple[list[bytes], Read]]:
+    files = [_exported(place, "gguf", spec=spec).read_bytes() for spec in ("bytes", "chars")]
+    read = _imported(place / "m", {"m.gguf": files[0]}, "m.gguf")
+    yield [b"m.gguf\n" + content for content in files], read
+
+
+@contextlib.contextmanager
+def _llama2c(place: Path) -> Iterator[tuple[list[bytes], Read]]:
+    folder = _exported(place, "llama2c")
+    good = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    yield _inputs(good), _imported(place / "m", good, "model.bin")
+
+
+@contextlib.contextmanager
+def _nanogpt(place: Path) -> Iterator[tuple[list[bytes], Read]]:
+    folder = _exported(place, "nanogpt", shape="gpt2", spec="chars")
+    good = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    yield _inputs(good), _imported(place / "m", good, "ckpt.pt")
+
+
 TARGETS = (
     Target("data", _data),
     Target("manifest", _manifest),
@@ -378,4 +452,8 @@ TARGETS = (
     Target("tokenizer", _tokenizer),
     Target("text", _text),
     Target("encodings", _encodings),
+    Target("transformers", _transformers),
+    Target("gguf", _gguf),
+    Target("llama2c", _llama2c),
+    Target("nanogpt", _nanogpt),
 )

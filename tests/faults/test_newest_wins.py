@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from slm.checkpoint import clean_run, prune, step_directories
 from slm.errors import CheckpointError
-from slm.storage.files import standing_directory
+from slm.storage.files import readable_directory
 from tests.faults import tiny_run
 from tests.faults.operations import count_operations, hooked_operations
 
@@ -155,7 +155,7 @@ class NewestWins(RuleBasedStateMachine):
     @precondition(lambda self: self.best is not None)
     @rule(chance=CHANCE)
     def damage_best(self, chance: random.Random) -> None:
-        directory = standing_directory(self.run / "best")
+        directory = readable_directory(self.run / "best")
         self._harm(chance.choice(sorted(directory.iterdir())), chance, cut=False)
         self.best, self.best_is_damaged = None, True
 
@@ -207,7 +207,7 @@ class NewestWins(RuleBasedStateMachine):
         file.write_bytes(content)
 
     def _directory(self, step: int) -> Path:
-        return standing_directory(self.run / "checkpoints" / f"step-{step:06d}")
+        return readable_directory(self.run / "checkpoints" / f"step-{step:06d}")
 
     @staticmethod
     def _step_of(directory: Path) -> int:

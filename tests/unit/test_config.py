@@ -137,7 +137,7 @@ def test_known_devices(device: str) -> None:
 
 
 def test_an_unknown_device_is_told() -> None:
-    with pytest.raises(ConfigError, match="'cudo' is not known") as caught:
+    with pytest.raises(ConfigError, match="'cudo' is unknown") as caught:
         TrainingConfig(device="cudo")
     assert caught.value.hint == "did you mean cuda?"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-PACKAGES = ("slm", "slm.checkpoint", "slm.data", "slm.generation", "slm.model")
+PACKAGES = ("slm", "slm.api", "slm.checkpoint", "slm.data", "slm.generation", "slm.model")
 
 
 @pytest.mark.parametrize("package", PACKAGES)

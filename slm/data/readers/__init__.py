@@ -1,7 +1,8 @@
-"""Readers of files of text: one module a format, each a stream of documents in pieces.
+"""Readers of text files: one module per format, each a stream of documents in parts.
 
-A name gives the format and the compression (`kinds`), the first bytes must agree (`content`), and
-every reader gets its text from a `DataFile`, which unpacks, decodes and words the errors.
+The file name determines the format and the compression (`kinds`), the first bytes must agree
+(`content`), and every reader gets its text from a `DataFile`, which decompresses, decodes and
+formulates the errors.
 """
 
 from slm.data.readers.kinds import EXTENSIONS, READABLE, Format, Kind, is_readable, kind_of

@@ -1,4 +1,4 @@
-"""Which column or field of a table holds the text."""
+"""Finds the column or field with the text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ EXPECTED = " or ".join(repr(name) for name in TEXT_NAMES)
 
 
 def text_names(names: Iterable[str]) -> list[str]:
-    """The names that mean the text, the best first; letters may be of any case."""
+    """The names of text columns, the best first, in any case."""
     names = list(names)
     found = []
-    for wanted in TEXT_NAMES:
-        same = [name for name in names if name.strip().lower() == wanted]
-        found += sorted(same, key=lambda name: name != wanted)
+    for known in TEXT_NAMES:
+        same = [name for name in names if name.strip().lower() == known]
+        found += sorted(same, key=lambda name: name != known)
     return found
 
 
 def text_name(names: Iterable[str]) -> str | None:
-    """The best name that means the text; None: there is none."""
+    """The best name of a text column, or None."""
     return next(iter(text_names(names)), None)

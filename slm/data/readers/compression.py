@@ -1,8 +1,8 @@
-"""Compressed files as streams: little memory whatever they unpack to, and no bombs.
+"""Compressed files as streams, in bounded memory, with protection against decompression bombs.
 
-Each format is unpacked by its own library, a small block at a time. What no text does, unpacking to
-hundreds of times its size, ends the reading; so do dictionaries of more memory than any usual
-setting of a compressor asks for.
+Each format is decompressed by its own library, a small block at a time. A file that decompresses to
+hundreds of times its size, which text does not, is refused, and so are dictionaries that need more
+memory than usual compressor settings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNPACK_COMMANDS: dict[Compression, str] = {
     "xz": "xz -dc",
     "zstd": "zstd -dc",
 }
-"""What prints the content of a file on stdout; of an archive it needs the name inside."""
+"""Commands that print the content of a file on stdout."""
 
 MAGIC: dict[Compression, bytes] = {
     "gzip": b"\x1f\x8b",
@@ -36,10 +36,10 @@ MAGIC: dict[Compression, bytes] = {
     "zip": b"PK",
 }
 SKIPPABLE_ZSTD = b"*M\x18"
-"""Bytes 1 to 3 of a frame that holds no content, with which a zstd file may begin."""
+"""Bytes 1 to 3 of a frame without content, with which a zstd file may begin."""
 
 MOST_RATIO = 500
-"""Text repeats itself: logs unpack to 30 to 100 times their size."""
+"""Text is repetitive: logs decompress to 30 to 100 times their size."""
 _JUDGED_FROM_BYTES = 16 << 20
 _XZ_MEMORY_BYTES = 128 << 20  # `xz -9` asks for 65 MB
 _BUFFER_BYTES = 1 << 17
@@ -105,7 +105,7 @@ def _opened(packed: BinaryIO, compression: Compression) -> Any:
 
 
 class _Bounded(io.RawIOBase):
-    """Reads a stream as long as it stays in proportion to what it is unpacked from."""
+    """Reads a decompressed stream as long as its size stays in proportion to the file's."""
 
     def __init__(self, content: Any, read_so_far: Callable[[], int]) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class _Bounded(io.RawIOBase):
 
 
 class _XzFile:
-    """An xz file, read with bounded memory, which `lzma.LZMAFile` cannot be asked for."""
+    """An xz file, read with bounded memory, which `lzma.LZMAFile` does not support."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._packed = packed
@@ -162,7 +162,7 @@ class _XzFile:
 
 
 class _SmallReads:
-    """A file of which nobody takes much at a time: a forged archive may claim a huge directory."""
+    """A file with bounded reads: a forged archive may claim to have a huge directory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -180,7 +180,7 @@ class _SmallReads:
 
 @contextmanager
 def _reasons() -> Iterator[None]:
-    """Make what the libraries raise an OSError that gives the reason."""
+    """Turn the libraries' exceptions into an `OSError` with the reason."""
     try:
         yield
     except EOFError:

@@ -1,8 +1,8 @@
-"""What a file evidently holds, by its beginning, whatever its name says.
+"""Checks that the beginning of a file agrees with the format of its name.
 
-A file is read as its name says. Where the beginning is evidently something else, such as JSON in a
-file named `.txt`, the reader would learn the syntax, or fail with a message about a symptom; the
-file is refused with the reason instead, and with the step that mends it.
+If the beginning is clearly something else, such as JSON in a file named `.txt`, the syntax would be
+learned, or reading would fail with a confusing message. The file is refused with the reason
+instead, and with the step that fixes it.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ _AS_JSON = (
     "import ast, json, sys; [print(json.dumps(ast.literal_eval(line))) "
     "for line in sys.stdin if line.strip()]"
 )
-"""A program of Python that makes lines of dictionaries lines of JSON."""
+"""A Python program that converts lines of dictionaries to lines of JSON."""
 
 
 def evidence_in(head: str, *, whole: bool) -> tuple[Evidence, str] | None:
-    """What the beginning of a text evidently is, and the delimiter where it is a table; None:
-    plain text, as far as one can see.
+    """The format that the beginning of a text clearly has, and the delimiter of a table; None for
+    plain text.
 
     Args:
         head: the beginning.
@@ -101,10 +101,10 @@ def _is_value(head: str, *, whole: bool) -> bool:
 
 
 def check_content(file: DataFile) -> None:
-    """Refuse a file whose beginning is not what its name says; nothing is read by name alone.
+    """Refuse a file whose beginning contradicts its name.
 
     Raises:
-        DataError: it is of an unknown kind, empty, packed in another way, or something else.
+        DataError: it has an unknown format, is empty, or its content or compression is another one.
     """
     check_kind(file)
     _check_packing(file)
@@ -143,7 +143,7 @@ def check_content(file: DataFile) -> None:
     if found is None or _fits(found[0], format):
         return
     if format == "text" and EOT_TEXT.encode() in head:
-        return  # who writes markers means the text as it is
+        return  # a text with markers is meant as it is
     expected = {"text": "plain text", "json": "JSON", "csv": "CSV"}[format]
     raise DataError(
         f"{file.name} holds {_name_of(found)}, not {expected}", hint=_step(file, found[0])
@@ -170,12 +170,12 @@ def _name_of(found: tuple[Evidence, str]) -> str:
 
 
 def _step(file: DataFile, found: Evidence) -> str:
-    """What to do about a file that holds something else than its name says."""
+    """The hint for a file whose content contradicts its name."""
     as_it_is = ""
     if file.format == "text":
         as_it_is = f"to learn it just as it is written, put a line {EOT_TEXT} before it; "
     if found == "lfs":
-        return "fetch the file that it stands for: git lfs pull"
+        return "download the real file: git lfs pull"
     if found == "html":
         return f"{as_it_is}if a page of a web site was saved in place of a file, fetch it again"
     if found in ("xml", "rtf"):
@@ -193,7 +193,7 @@ def _step(file: DataFile, found: Evidence) -> str:
 
 
 def _step_for_magic(file: DataFile, head: bytes, magic: str) -> str:
-    """What to do about binary content in a file that is named as text."""
+    """The hint for binary content in a file with a text name."""
     extension = _binary_extension(head)
     if extension is None and file.kind.compression is None and magic.endswith("archive"):
         extension = _packing_of(head)

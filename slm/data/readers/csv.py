@@ -1,9 +1,8 @@
-"""CSV files: one document a row, in the column `text` or `story`, or the only one with words.
+"""CSV files: one document per row, in the column `text` or `story`, or the only one with words.
 
-The fields may be separated by commas, semicolons, tabs or bars; a first row that is evidently not
-names of columns is a document like the others. Read by ourselves and not by `datasets`, whose
-reader makes a folder in the home directory, which may be read-only, and cannot say which line is
-damaged.
+The fields may be separated by commas, semicolons, tabs or bars; a first row that is clearly not
+column names is a document like the others. The `datasets` reader is not used because it creates a
+folder in the home directory, which may be read-only, and does not report which line is damaged.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _ROWS_LOOKED_AT = 500
 _LINES_LOOKED_AT = 200
 _CHARACTERS_LOOKED_AT = 1 << 18
 _NULL = "\\N"
-"""What databases write for no value."""
+"""How databases export a missing value."""
 _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
@@ -37,13 +36,13 @@ def read_csv_file(
 
     Args:
         file: the file.
-        log: called with how the file is understood, where it could mean something else.
+        log: is called with sentences about how an ambiguous file is read.
 
     Raises:
-        DataError: the file cannot be read, a row does not fit the first, or no column holds the
-            text; the message gives the line's number.
+        DataError: the file cannot be read, a row does not fit the first, or no column contains the
+            text; the message has the line number.
     """
-    # A limit of the module for every reader of the process: stories may be longer than it has.
+    # The module has one limit for the process, and stories may be longer.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE_BYTES))
     log = log or (lambda sentence: None)
     lines = decoded_lines(file)
@@ -81,7 +80,7 @@ def read_csv_file(
 
 
 def _sample(lines: Iterator[str]) -> tuple[list[str], bool]:
-    """The first lines, and whether they are all."""
+    """The first lines, and whether these are all lines."""
     sample: list[str] = []
     characters = 0
     for line in lines:

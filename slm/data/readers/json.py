@@ -1,9 +1,9 @@
-"""JSON: one document in each line, element of a list, or object that follows another.
+"""JSON files: one document per line, list element, or consecutive object.
 
-A document is `{"text": ...}`, `{"story": ...}` or a plain string. JSON Lines are read by lines, so
-that errors name the line; a list and indented objects are read value by value, so that the file
-need not fit in memory. `datasets` takes a whole file into memory after a bad line, and cannot say
-which line it was.
+A document is `{"text": ...}`, `{"story": ...}` or a plain string. JSON Lines are read line by line,
+so that errors name the line; a list and indented objects are read value by value, so that the file
+does not have to fit in memory. After an invalid line, `datasets` would read the whole file into
+memory, and it does not report which line it was.
 """
 
 from __future__ import annotations
@@ -23,18 +23,17 @@ from slm.errors import DataError
 LONGEST_VALUE_CHARS = 32 << 20
 BLOCK_BYTES = 1 << 20
 _MOST_BRACKETS = 1 << 20
-"""Lists and objects in one value: each takes many times its characters in memory."""
+"""Maximum of lists and objects in a value: each takes many times its characters in memory."""
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _MARGIN = 16
-"""An error in the last characters that have been read may only mean that there is more."""
+"""An error within this many characters of the end may mean that more has to be read."""
 
 
 def read_json_file(file: DataFile) -> Iterator[DocumentPart]:
     """The documents of a JSON file; documents of white space are left out.
 
     Raises:
-        DataError: the file cannot be read, or a value is not what it should be; the message gives
-            the line's number.
+        DataError: the file cannot be read, or a value is invalid; the message has the line number.
     """
     with file.open() as stream:
         head = stream.read(HEAD_BYTES)
@@ -63,8 +62,8 @@ def _lines(file: DataFile) -> Iterator[tuple[Any, str, str]]:
 
 
 def _values(file: DataFile) -> Iterator[tuple[Any, str, str]]:
-    """The elements of a list, or values one after the other, with where each begins and what
-    leads to it in jq. A comma behind the last one, or behind each line, is no fault."""
+    """The elements of a list, or consecutive values, each with its location and its jq path.
+    A comma after the last one, or after each line, is accepted."""
     reader = _ValueReader(file)
     in_list = reader.takes("[")
     root = ".[]" if in_list else "."
@@ -84,7 +83,7 @@ def _values(file: DataFile) -> Iterator[tuple[Any, str, str]]:
 
 
 class _ValueReader:
-    """Takes JSON values from a file of which a part is in memory."""
+    """Parses JSON values from a file of which only a part is in memory."""
 
     def __init__(self, file: DataFile) -> None:
         self._file = file
@@ -108,7 +107,7 @@ class _ValueReader:
         )
 
     def is_at_end(self) -> bool:
-        """Whether nothing but blanks is left; skips them."""
+        """Skip blanks, and return whether the file ends there."""
         while True:
             blanks = _BLANKS.match(self._text, self._at)
             assert blanks is not None
@@ -120,7 +119,7 @@ class _ValueReader:
             self._read_more()
 
     def takes(self, character: str) -> bool:
-        """Whether this character comes next; it is then taken."""
+        """Consume this character if it comes next, and return whether it did."""
         if self.is_at_end() or self._text[self._at] != character:
             return False
         self._at += 1
@@ -141,7 +140,7 @@ class _ValueReader:
             except ValueError as error:  # an integer of more digits than Python takes
                 raise self.error(str(error)) from None
             else:
-                if end < len(self._text) or not self._has_more:  # else a number may go on
+                if end < len(self._text) or not self._has_more:  # else a number may continue
                     self._at = end
                     return value
             size = len(self._text) - self._at
@@ -150,7 +149,7 @@ class _ValueReader:
             self._read_more(size)
 
     def _read_more(self, characters: int = 0) -> None:
-        """Read as many characters again as a value has so far, so that little is parsed twice."""
+        """Read as many characters as the value has so far, so that little is parsed twice."""
         where = self.where()
         parts = [self._text[self._at :]]
         self._at = self._counted_to = 0
@@ -201,16 +200,16 @@ def _text_of(value: Any, where: str, file: DataFile, root: str) -> str:
         )
     try:
         value.encode("utf-8")
-    except UnicodeEncodeError:  # an escape can smuggle in half of a surrogate pair
+    except UnicodeEncodeError:  # a JSON escape can be half of a surrogate pair
         raise DataError(
             f"{where} holds a lone surrogate, which is not valid text",
-            hint="write the file anew; such a half of a character comes from a text that was cut",
+            hint="write the file again; half a character usually comes from a text that was cut",
         ) from None
     return value
 
 
 def _refuse_json_inside(text: str, where: str, file: DataFile, root: str) -> None:
-    """Refuse a string that holds an object or list: its syntax would be learned."""
+    """Refuse a string that contains an object or list: its syntax would be learned."""
     try:
         inner = json.loads(text)
     except (ValueError, RecursionError):

@@ -26,12 +26,12 @@ _CHAT_FIELDS = (("role", "content"), ("from", "value"))
 
 
 def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
-    """What to do about a value that holds no text under its name; None: there is none in it.
+    """The hint for a value without a text field; None if it contains no text.
 
     Args:
-        value: what a line or element of a list holds.
-        file: where it is from.
-        root: what leads to it in jq: `.`, or `.[]` in a list.
+        value: the value of a line or list element.
+        file: its file.
+        root: its jq path: `.`, or `.[]` in a list.
     """
     found = _conversation(value)
     what = "to learn each conversation as one text"
@@ -47,11 +47,11 @@ def step_for_value(value: Any, file: DataFile, *, root: str) -> str | None:
 
 
 def decoding_step(inner: Any, file: DataFile, *, root: str) -> str:
-    """What to do about JSON that is inside a string.
+    """The hint for JSON inside a string.
 
     Args:
-        inner: what the string holds.
-        file, root: as for `step_for_value`.
+        inner: the value in the string.
+        file, root: see `step_for_value`.
     """
     start = "" if root == "." else f"{root} | "
     program = f"{start}fromjson" + (" | .[]" if isinstance(inner, list) else "")
@@ -64,7 +64,7 @@ def _jq_step(file: DataFile, program: str) -> str:
 
 
 def _conversation(value: Any) -> str | None:
-    """The messages of a conversation, joined; `messages` and `conversations` are usual names."""
+    """The jq expression for the joined messages of a conversation; None for other values."""
     if not isinstance(value, dict):
         return None
     for name, inner in value.items():

@@ -43,7 +43,7 @@ def read_table(file: DataFile) -> Iterator[DocumentPart]:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{file.name}, row {row:,} is not UTF-8: {error.reason} at byte {error.start:,}",
-            hint="write the table anew, with its text as strings",
+            hint="write the table again, with its text as strings",
         ) from None
     except Exception as error:  # the readers raise dozens of kinds
         reason = str(error.__cause__ or error).strip().split("\n")[0][:300]

@@ -17,23 +17,23 @@ from slm.data.readers.text import read_text_file
 from slm.errors import DataError
 
 Log = Callable[[str], None]
-"""Called with a sentence about how a file is understood, where that is a guess."""
+"""Is called with a sentence for the user."""
 
 
 def read_documents(
     path: Path, *, name: str | None = None, format: Format | None = None, log: Log | None = None
 ) -> Iterator[DocumentPart]:
-    """The documents of one file, in pieces, by the kind that its name says.
+    """The documents of one file, in parts, by the format of its name.
 
     Args:
         path: the file.
-        name: what errors call it; None: its path. Give one for a file that is not the user's own.
-        format: what it holds, where its name does not say it.
-        log: called with what is worth knowing about the file; the same again at each reading.
+        name: its name in errors; None: its path. Give one for a file that is not the user's own.
+        format: its format, if its name does not contain it.
+        log: is called with sentences about the file, the same ones at each reading.
 
     Raises:
-        DataError: at once, if the file is of another kind than its name says; later, if it cannot
-            be read or is damaged.
+        DataError: at once, if the file's content contradicts its name; later, if it cannot be read
+            or is damaged.
     """
     file = DataFile(path, name=name, format=format)
     check_content(file)
@@ -49,7 +49,7 @@ def read_documents(
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that is not a file of a readable kind, as far as names tell.
+    """Refuse a path that is not a file with a readable format, by its name.
 
     Raises:
         DataError: it is not.
@@ -60,12 +60,12 @@ def check_file(path: Path) -> None:
 
 
 def rows_of(path: Path) -> int | None:
-    """The number of documents, where a file says it without being read; else None."""
+    """The number of documents, if the file's metadata contains it; otherwise None."""
     return parquet_rows(path) if kind_of(path.name).format == "parquet" else None
 
 
 def text_bytes_of(path: Path) -> int | None:
-    """About how many bytes of text a file has; None where it is compressed."""
+    """The approximate size of a file's text in bytes; None if it is compressed."""
     kind = kind_of(path.name)
     if kind.compression is not None or kind.format == "parquet":
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,37 @@ def test_an_interrupt_says_how_to_continue(data_dir: Path, tmp_path: Path) -> No
     result = slm.train(out=out, resume=True, progress=False).result
     assert result is not None
     assert (result.first_step, result.step) == (2, 5)
+
+
+def test_in_another_thread(data_dir: Path, tmp_path: Path) -> None:
+    """With its notes and progress, which need no main thread either."""
+    notes: list[str] = []
+    settings = {**QUICK, "progress": True, "log": notes.append}
+    runs: list[slm.Run] = []
+
+    def train() -> None:
+        runs.append(slm.train(data=data_dir, steps=2, out=tmp_path / "a", **settings))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert [run.result.step for run in runs if run.result] == [2]
+
+
+def test_notes_go_to_the_log_alone(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Note(slm.Callback):
+        def on_start(self, record: Any) -> None:
+            raise ValueError("broken")
+
+        is_vital = False
+
+    notes: list[str] = []
+    settings = {**QUICK, "progress": True, "log": notes.append}
+    slm.train(data=data_dir, steps=1, out=tmp_path / "a", callbacks=[Note()], **settings)
+    assert notes == ["note: Note failed: ValueError: broken"]
+    assert "note: " not in capsys.readouterr().err
 
 
 def test_a_plan_is_a_table_and_has_its_numbers(

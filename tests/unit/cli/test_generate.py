@@ -74,4 +74,4 @@ def test_a_stream_in_another_encoding_is_passed_through_a_command(monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
     with pytest.raises(UsageError) as caught:
         _prompts(None, Path("-"))
-    assert str(caught.value.hint) == "pass it through: iconv -f WINDOWS-1252 -t UTF-8"
+    assert str(caught.value.hint) == "pipe it through: iconv -f WINDOWS-1252 -t UTF-8"

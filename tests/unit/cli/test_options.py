@@ -26,7 +26,7 @@ def test_settings_may_follow_one_set_or_several():
 def test_other_words_are_refused(settings, more):
     with pytest.raises(UsageError, match="unexpected") as caught:
         assignments(settings, more)
-    assert "without blanks around the =" in str(caught.value.hint)
+    assert "without spaces around the =" in str(caught.value.hint)
 
 
 def test_prompts_are_text_and_paths_are_bytes_where_the_locale_is_ascii():

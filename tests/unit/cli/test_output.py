@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from slm.cli.output import (
-    one_line,
     prepare_streams,
     print_json,
     print_table,
 )
+from slm.errors import escape_control_characters
 
 
 def test_json_has_no_numbers_that_json_does_not_know(capsys):
@@ -70,4 +70,7 @@ def test_tables_are_aligned(capsys):
 
 
 def test_the_name_of_a_file_cannot_write_on_the_screen():
-    assert one_line("no folder a\nb\x1b[2J\udcff é") == r"no folder a\nb\x1b[2J\udcff é"
+    assert (
+        escape_control_characters("no folder a\nb\x1b[2J\udcff é")
+        == r"no folder a\nb\x1b[2J\udcff é"
+    )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from slm.checkpoint import save_checkpoint
+from slm.cli import main
 from slm.errors import ConfigError, UsageError
 from slm.interop.export import TARGETS, export
 from slm.interop.source import ExportSource
@@ -36,6 +38,39 @@ def test_other_folders_are_never_replaced(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="not an export"):
             export(source(), target, tmp_path, force=True)
     assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+def test_a_folder_with_a_readme_alone_is_no_export(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(UsageError, match="not an export"):
+        export(source(), "hf", tmp_path, force=True)
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    export(source(), "llama2c", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "model.bin").is_file()
+    (tmp_path / "nowhere").symlink_to("absent")
+    with pytest.raises(UsageError, match="not an export"):
+        export(source(), "llama2c", tmp_path / "nowhere", force=True)
+
+
+def test_the_commands_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ours = source()
+    save_checkpoint(
+        tmp_path / "ckpt",
+        model_state=model_of("llama-tied", 257).state_dict(),
+        config=ours.settings,
+        tokenizer=ours.tokenizer,
+        state=ours.state,
+    )
+    assert main(["export", str(tmp_path / "ckpt"), "hf", str(tmp_path / "m")]) == 0
+    assert "## A sample" in (tmp_path / "m" / "README.md").read_text("utf-8")
+    assert main(["import", str(tmp_path / "m"), str(tmp_path / "back")]) == 0
+    assert (tmp_path / "back" / "MANIFEST.json").is_file()
+    assert "slm generate --checkpoint" in capsys.readouterr().err
 
 
 def test_bad_targets_and_dtypes_name_what_is_known(tmp_path: Path) -> None:

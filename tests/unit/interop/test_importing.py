@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from slm.checkpoint import load_checkpoint
 from slm.errors import CheckpointError, ConfigError, SlmError, TokenizerError, UsageError
@@ -65,6 +67,11 @@ def test_other_things_are_refused_by_name(tmp_path: Path) -> None:
         ({"num_attention_heads": "four"}, "num_attention_heads"),
         ({"hidden_size": 10**9}, "n_embd"),
         ({"use_sliding_window": True}, "use_sliding_window"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": "x"}}, "rope_theta"),
+        (
+            {"architectures": ["GPTNeoForCausalLM"], "attention_types": [[["local"], 10**12]]},
+            "attention_types",
+        ),
     ],
 )
 def test_other_architectures_are_refused_by_name(
@@ -99,6 +106,87 @@ def test_damage_is_found(file: str, content: bytes, tmp_path: Path) -> None:
         import_model(str(tmp_path / "m"))
 
 
+def changed(path: Path, **values: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def token(token_id: int, content: str, *, special: bool = True) -> dict[str, object]:
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": token_id, "content": content, "special": special, **plain}
+
+
+def test_a_token_for_padding_that_the_model_lacks_is_left_out(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m")
+    path = tmp_path / "m" / "tokenizer.json"
+    changed(path, added_tokens=[*json.loads(path.read_text())["added_tokens"], token(257, "[PAD]")])
+    assert import_model(str(tmp_path / "m")).tokenizer.vocab_size == 257
+
+
+def test_larger_vocabularies_and_odd_added_tokens_are_refused(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m")
+    path = tmp_path / "m" / "tokenizer.json"
+    whole = json.loads(path.read_text())
+    larger = {**whole["model"], "vocab": {**whole["model"]["vocab"], "more": 300}}
+    for change, message in (
+        ({"model": larger}, "its tokenizer has 301 ids, and the model only 257"),
+        ({"added_tokens": [7]}, "added_tokens are not a list"),
+        ({"added_tokens": {"id": 7}}, "added_tokens are not a list"),
+    ):
+        path.write_text(json.dumps(whole))
+        changed(path, **change)
+        with pytest.raises(TokenizerError, match=message) as caught:
+            import_model(str(tmp_path / "m"))
+        assert "--tokenizer" in str(caught.value.hint)
+
+
+def test_an_end_of_text_is_needed(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m")
+    (tmp_path / "m" / "generation_config.json").unlink()
+    for eos, message in ((None, "no eos_token_id"), (999, "ids are 0 to 256")):
+        changed(tmp_path / "m" / "config.json", eos_token_id=eos, bos_token_id=None)
+        with pytest.raises(TokenizerError, match=message):
+            import_model(str(tmp_path / "m"))
+
+
+def test_weights_in_several_files(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m")
+    whole = tmp_path / "m" / "model.safetensors"
+    expected = import_model(str(tmp_path / "m")).weights
+    weights = load_file(whole)
+    parts = {f"model-0000{n}-of-00002.safetensors": sorted(weights)[n - 1 :: 2] for n in (1, 2)}
+    for name, names in parts.items():
+        save_file({name: weights[name] for name in names}, tmp_path / "m" / name)
+    whole.unlink()
+    index = tmp_path / "m" / "model.safetensors.index.json"
+    listed = {weight: name for name, names in parts.items() for weight in names}
+    index.write_text(json.dumps({"weight_map": listed}))
+    found = import_model(str(tmp_path / "m")).weights
+    assert all((found[name] == expected[name]).all() for name in expected)
+
+    for other in ("..", "../model.safetensors", "/etc/passwd", ""):
+        index.write_text(json.dumps({"weight_map": {**listed, "x": other}}))
+        with pytest.raises(CheckpointError, match="other things than files of weights"):
+            import_model(str(tmp_path / "m"))
+    index.write_text(json.dumps({"weight_map": listed}))
+    (tmp_path / "m" / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"00002\.safetensors is missing") as caught:
+        import_model(str(tmp_path / "m"))
+    assert "get it again" in str(caught.value.hint)
+
+
+def test_weights_have_a_dtype_that_a_checkpoint_holds(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m")
+    path = tmp_path / "m" / "model.safetensors"
+    weights = load_file(path)
+    norm = weights["model.norm.weight"]
+    save_file({**weights, "model.norm.weight": norm.double()}, path)
+    write_checkpoint(import_model(str(tmp_path / "m")), tmp_path / "ours")
+    assert (load_checkpoint(tmp_path / "ours").weights()["final_norm.weight"] == norm.numpy()).all()
+    save_file({**weights, "model.norm.weight": norm.long()}, path)
+    with pytest.raises(CheckpointError, match="has the dtype int64"):
+        import_model(str(tmp_path / "m"))
+
+
 def test_a_damaged_gguf_file_is_refused(tmp_path: Path) -> None:
     exported("gguf", tmp_path / "m.gguf")
     whole = (tmp_path / "m.gguf").read_bytes()
@@ -106,3 +194,22 @@ def test_a_damaged_gguf_file_is_refused(tmp_path: Path) -> None:
         (tmp_path / "cut.gguf").write_bytes(whole[:size])
         with pytest.raises(SlmError):
             import_model(str(tmp_path / "cut.gguf"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        struct.pack("<4sIQQ", b"GGUF", 3, 2**60, 0),
+        struct.pack("<4sIQQ", b"GGUF", 3, 0, 2**60),
+        struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**62),
+        # An array of 2^60 bytes: readers that look at each one take all memory.
+        struct.pack("<4sIQQQsIIQ", b"GGUF", 3, 0, 1, 1, b"k", 9, 0, 2**60),
+        struct.pack("<4sIQQQsI4Q", b"GGUF", 3, 1, 0, 1, b"k", 4, *[2**62] * 4) + bytes(12),
+    ],
+)
+def test_sizes_of_a_gguf_file_are_checked_before_anything_is_made(
+    header: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "m.gguf").write_bytes(header + bytes(64))
+    with pytest.raises(SlmError):
+        import_model(str(tmp_path / "m.gguf"))

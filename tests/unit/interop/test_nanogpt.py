@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,3 +83,24 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK\3\4 nothing")
     with pytest.raises(CheckpointError, match="plain tensors"):
         nanogpt.read(path, "m")
+
+
+def test_sample_py_writes_the_prompt_and_more(tmp_path: Path) -> None:
+    checkout = os.environ.get("SLM_NANOGPT")
+    if checkout is None:
+        pytest.skip("SLM_NANOGPT names no checkout of nanoGPT")
+    write("chars", tmp_path / "m")
+    data = tmp_path / "data" / "mia"  # the name of the run
+    data.mkdir(parents=True)
+    (tmp_path / "m" / "meta.pkl").rename(data / "meta.pkl")
+    for file in ("sample.py", "model.py", "configurator.py"):
+        shutil.copy(Path(checkout) / file, tmp_path)
+    options = ["--device=cpu", "--num_samples=1", "--max_new_tokens=20", "--dtype=float32"]
+    ran = subprocess.run(
+        [sys.executable, "sample.py", "--out_dir=m", "--start=Once", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "\nOnce" in ran.stdout

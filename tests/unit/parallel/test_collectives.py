@@ -111,7 +111,10 @@ def test_a_step_sends_gradients_once_however_many_micro_batches_it_has(
     ],
 )
 def test_a_lost_process_is_named_in_the_midst_of_computing(error: RuntimeError) -> None:
-    with pytest.raises(TrainingError, match="process of this run is gone"), naming_lost_processes():
+    with (
+        pytest.raises(TrainingError, match="process of this run has ended"),
+        naming_lost_processes(),
+    ):
         raise error
 
 

@@ -110,7 +110,7 @@ def test_the_command_of_the_hint_gives_the_text_and_keeps_the_file(
 def test_hints_without_a_command() -> None:
     assert "save it as UTF-8" in conversion_hint(None, Path("a.txt"))
     assert (
-        conversion_hint(Encoding("UTF-16", ""), None) == "pass it through: iconv -f UTF-16 -t UTF-8"
+        conversion_hint(Encoding("UTF-16", ""), None) == "pipe it through: iconv -f UTF-16 -t UTF-8"
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from slm.errors import ConfigError, TokenizerError
 from slm.tokenizer import bpe
-from slm.tokenizer.bpe import _heeding_signals as heed
+from slm.tokenizer.bpe import _interruptible as heed
 from slm.tokenizer.bpe import count_words, train_bpe
 from slm.tokenizer.byte_pair import BytePairTokenizer
 
@@ -111,7 +111,7 @@ def test_an_endless_corpus_is_read_only_at_its_beginning(monkeypatch: pytest.Mon
 
 def test_what_the_trainer_raises_is_raised_here() -> None:
     with pytest.raises(KeyError, match="in the thread"):
-        heed(lambda given_up: {}["in the thread"])
+        heed(lambda cancelled: {}["in the thread"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals")
@@ -120,11 +120,11 @@ def test_a_signal_is_heard_while_the_trainer_works() -> None:
     texts: list[str] = []
     ended = threading.Event()
 
-    def work(given_up: threading.Event) -> None:
-        for text in bpe._repeated(Counter({"word" * n: 1 for n in range(1, 10)}), given_up):
+    def work(cancelled: threading.Event) -> None:
+        for text in bpe._repeated(Counter({"word" * n: 1 for n in range(1, 10)}), cancelled):
             texts.append(text)
             os.kill(os.getpid(), signal.SIGINT)
-            given_up.wait(60)
+            cancelled.wait(60)
         ended.set()
 
     # Python leaves SIGINT alone where its parent ignored it, as that of a background job does.

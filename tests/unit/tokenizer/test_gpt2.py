@@ -113,7 +113,7 @@ def test_trimming_to_full_size_is_full_gpt2(gpt2: BytePairTokenizer) -> None:
 
 @pytest.mark.parametrize("vocab_size", [0, 256, 50_258])
 def test_impossible_sizes_are_refused(vocab_size: int) -> None:
-    with pytest.raises(ConfigError, match="257 to 50,257"):
+    with pytest.raises(ConfigError, match="between 257 and 50,257"):
         trimmed_gpt2([], vocab_size)
 
 
