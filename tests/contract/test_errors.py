@@ -148,7 +148,7 @@ def test_neither_data_nor_a_checkpoint(fails, tmp_path):
     error, _ = fails(2, "info", tmp_path)
     assert "no prepared data" in error
     assert "no checkpoint" in error
-    assert "there is nothing at" in fails(2, "info", tmp_path / ("x" * 300))[0]
+    assert "does not exist" in fails(2, "info", tmp_path / ("x" * 300))[0]
     fails(2, "generate", "--checkpoint", "x" * 300, "Hello")
 
 
@@ -193,7 +193,7 @@ def test_corpus_shorter_than_one_block(fails, tmp_path):
     error, hint = fails(
         1, "train", "--preset", "tiny", *words, "--set", f"data_dir={(tmp_path / 'd').as_posix()}"
     )
-    assert "65 needed" in error
+    assert "at least 65" in error
     assert "block_size" in hint
 
 
