@@ -39,7 +39,7 @@ def check(source: ExportSource) -> None:
     Raises:
         ConfigError: the shape is of no architecture that transformers has.
     """
-    architecture_of(source.config, TARGET)
+    architecture_of(source.config, TARGET, has_exact_gelu=True)
 
 
 def write(
@@ -61,7 +61,7 @@ def write(
     from safetensors.torch import save_file
 
     config = source.config
-    architecture = architecture_of(config, TARGET)
+    architecture = architecture_of(config, TARGET, has_exact_gelu=True)
     weights = source.weights()
     if architecture == "gpt2":
         named = to_gpt2(weights, config, transposed=True)
@@ -71,12 +71,12 @@ def write(
         tensors = {name: stored(values, dtype) for name, values in named.items()}
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         eot_id = source.tokenizer.eot_id
-        settings = {**transformers_config(config, architecture, eot_id), "dtype": dtype}
+        settings = {**transformers_config(config, architecture, source.tokenizer), "dtype": dtype}
         write_json(folder / "config.json", settings)
         write_json(
             folder / "generation_config.json",
             {
-                "bos_token_id": eot_id,
+                "bos_token_id": source.tokenizer.bos_id,
                 "eos_token_id": eot_id,
                 "pad_token_id": eot_id,
                 "do_sample": True,
@@ -85,7 +85,9 @@ def write(
             },
         )
         to_tokenizers(source.tokenizer).save(str(folder / "tokenizer.json"))
-        write_json(folder / "tokenizer_config.json", tokenizer_config(config.block_size))
+        write_json(
+            folder / "tokenizer_config.json", tokenizer_config(source.tokenizer, config.block_size)
+        )
         (folder / "README.md").write_text(card, "utf-8")
 
 
