@@ -165,6 +165,5 @@ def test_every_help_text_ends_with_examples_of_its_command():
         assert all(line.startswith(f"{name} ") for line in lines)
         if command is not None:
             context = command.make_context(name, [], resilient_parsing=True)
-            assert [line.strip() for line in command.get_help(context).splitlines()[-len(lines) :]] == [
-                *lines
-            ]
+            shown = command.get_help(context).splitlines()[-len(lines) :]
+            assert [line.strip() for line in shown] == [*lines]
