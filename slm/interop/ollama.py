@@ -24,7 +24,6 @@ PARAMETER top_k 50
 PARAMETER top_p 1.0
 PARAMETER min_p 0.0
 PARAMETER repeat_penalty 1.0
-PARAMETER stop "{eot}"
 """
 
 
@@ -52,6 +51,8 @@ def write(
             name=source.name,
             model=MODEL,
             block_size=source.config.block_size,
-            eot=token_text(source.tokenizer, source.tokenizer.eot_id),
         )
+        eot = token_text(source.tokenizer, source.tokenizer.eot_id)
+        if eot.isprintable():  # llama.cpp ends a text at the token itself anyway
+            text += f"PARAMETER stop {eot}\n"
         (folder / "Modelfile").write_text(text, "utf-8")
