@@ -10,7 +10,7 @@ import pytest
 
 import slm
 from slm.checkpoint import load_checkpoint
-from slm.cli import main
+from slm.cli import main, original
 from slm.interop import llama2c
 from tests.conftest import tell_stories
 from tests.interop_models import model_of, source_of, tokenizer
@@ -109,3 +109,16 @@ def test_a_plan_starts_from_the_model(
     assert plan["settings"]["parent"]["tokenizer"] == "bpe:300"
     assert main([*words, "--plan"]) == 0
     assert "starts from  parent" in capsys.readouterr().out
+
+
+def test_the_script_starts_from_a_model(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    folders = ["--data-dir", "script/data", "--output-dir", "script/models"]
+    words = [*folders, "--source", "other.txt", "--set", "init_from=parent", *QUIET]
+    assert original.main([*words, "--no-train"]) == 0
+    assert "this is noise" not in capsys.readouterr().err
+    assert original.main([*words, "--steps", "2"]) == 0
+    assert load_checkpoint("script/models/best").config.parent is not None
+    assert original.main([*words, "--no-train"]) == 0
