@@ -249,13 +249,16 @@ def _without_ids_from(n_ids: object, definition: dict[str, Any]) -> dict[str, An
     Fine-tuning programs often add a token for padding and leave the model as it is.
 
     Raises:
-        TokenizerError: the added tokens are not a list of objects with ids.
+        TokenizerError: the added tokens are not a list of objects with id and content.
     """
     added = definition.get("added_tokens") or []
     if not isinstance(added, list) or not all(
-        isinstance(token, dict) and type(token.get("id")) is int for token in added
+        isinstance(token, dict)
+        and type(token.get("id")) is int
+        and isinstance(token.get("content"), str)
+        for token in added
     ):
-        raise TokenizerError("its added_tokens are not a list of objects with ids")
+        raise TokenizerError("its added_tokens are not a list of objects with id and content")
     if type(n_ids) is not int:
         return definition
     return {**definition, "added_tokens": [token for token in added if token["id"] < n_ids]}
@@ -270,7 +273,7 @@ def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int
     """Whether the original puts the token `bos` in front of a text."""
     if bos is None:
         return False
-    named = {t.get("content") for t in definition.get("added_tokens", []) if t["id"] == bos}
+    named = {t["content"] for t in definition.get("added_tokens") or [] if t["id"] == bos}
     processor = json.dumps(definition.get("post_processor"))
     return bool(config.get("add_bos_token")) or any(f'"{token}"' in processor for token in named)
 
