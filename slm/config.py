@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from slm.errors import CheckpointError, ConfigError, did_you_mean, shown
 from slm.origins import DEFAULT, Origin, OriginKind
+from slm.parent import Parent
 from slm.settings_group import PathText, Renamed, SettingsGroup
 
 CONFIG_FORMAT = "slm-config"
@@ -215,6 +216,8 @@ class TrainingConfig(SettingsGroup):
     """CPU threads; default: one per core, or fewer in a container with a CPU quota."""
     out_dir: PathText = "models"
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
+    init_from: PathText | None = None
+    """Start from the weights of this run, checkpoint or hf:owner/name, with its tokenizer."""
     block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)
     """The original's name in this group for the model's block_size."""
 
@@ -268,6 +271,8 @@ class RunConfig:
     origins: Mapping[str, Origin]
     started_in: str | None = None
     """The directory that the relative paths of a saved run refer to, as seen from the run's."""
+    parent: Parent | None = None
+    """What is known of the model that `train.init_from` names."""
 
     def __post_init__(self) -> None:
         if self.train.block_size != self.model.block_size:
@@ -322,6 +327,7 @@ class RunConfig:
             **{name: getattr(self, name).model_dump(mode="json") for name in GROUPS},
             "origins": {name: origin.to_text() for name, origin in sorted(self.origins.items())},
             **({} if self.started_in is None else {"started_in": self.started_in}),
+            **({} if self.parent is None else {"parent": self.parent.to_json()}),
         }
 
     @classmethod
@@ -350,6 +356,9 @@ class RunConfig:
         started_in = data.get("started_in")
         if not isinstance(started_in, str | None):
             raise CheckpointError(f"{where}: started_in is not a path")
+        parent = None if data.get("parent") is None else Parent.from_json(data["parent"])
+        if parent is None and data.get("parent") is not None:
+            raise CheckpointError(f"{where}: parent does not describe a model")
         for name, values in groups.items():
             if not isinstance(values, dict):
                 raise CheckpointError(f"{where} lacks the settings of {name!r}")
@@ -364,7 +373,7 @@ class RunConfig:
             }
         except (ConfigError, TypeError) as error:
             raise CheckpointError(f"{where}: {error}") from None
-        return cls(**built, origins=origins, started_in=started_in)
+        return cls(**built, origins=origins, started_in=started_in, parent=parent)
 
 
 def is_readable_version(version: Any) -> bool:

@@ -95,6 +95,8 @@ FROM_PROCESSES = Origin(OriginKind.DERIVED, "number of processes")
 FROM_NAME = Origin(OriginKind.DERIVED, "name of the run")
 """Of a run directory that nobody named."""
 FROM_OTHER_SOURCE = Origin(OriginKind.DERIVED, "source, which is not the preset's")
+FROM_PARENT = Origin(OriginKind.DERIVED, "initial model")
+"""Of the shape and the tokenizer of a run that starts from given weights."""
 
 _KINDS = frozenset(kind.value for kind in OriginKind)
 _DERIVED_IN_VERSION_1 = {

@@ -22,6 +22,7 @@ _NAMES = {
     "data.source": re.compile("builtin"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
     "data.data_dir": None,
+    "train.init_from": re.compile(r"hf:.*"),
 }
 """Settings that may be paths, and the values that are names even if such a file exists."""
 
@@ -78,8 +79,8 @@ def located(values: Mapping[str, Any], start: Path | None) -> dict[str, str]:
 def located_settings(settings: RunConfig, run: Path) -> RunConfig:
     """The saved settings of a run, with paths relative to the working directory."""
     start = started_at(run, started_in=settings.started_in, out_dir=settings.train.out_dir)
-    changed = located(_data_values(settings), start)
-    return _with_data(settings, changed, None if start is None else _seen_from(run, start))
+    changed = located(_path_values(settings), start)
+    return _with_paths(settings, changed, None if start is None else _seen_from(run, start))
 
 
 def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
@@ -92,25 +93,25 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
     start = started_at(run, started_in=settings.started_in or _seen_from(run, here), out_dir="")
     changed = {}
     if start is not None and start != here:
-        for name, value in _data_values(settings).items():
+        for name, value in _path_values(settings).items():
             if _is_relative_path(name, value) and _exists(Path(value)):
                 changed[name] = _relative(here / value, start)
         out_dir = settings.train.out_dir
         if not Path(out_dir).is_absolute():
             train = settings.train.changed(out_dir=_relative(here / out_dir, start))
             settings = replace(settings, train=train)
-    return _with_data(settings, changed, _seen_from(run, start or here))
+    return _with_paths(settings, changed, _seen_from(run, start or here))
 
 
-def _data_values(settings: RunConfig) -> dict[str, Any]:
-    return {f"data.{key}": value for key, value in settings.data.__dict__.items()}
+def _path_values(settings: RunConfig) -> dict[str, Any]:
+    return {name: settings.value_of(name) for name in _NAMES}
 
 
-def _with_data(
+def _with_paths(
     settings: RunConfig, changed: Mapping[str, str], started_in: str | None
 ) -> RunConfig:
-    data = {name.partition(".")[2]: path for name, path in changed.items()}
-    return replace(settings, data=settings.data.changed(**data), started_in=started_in)
+    changed_settings = settings.with_values(changed, settings.origins)
+    return replace(changed_settings, started_in=started_in)
 
 
 def _seen_from(run: Path, start: Path) -> str:

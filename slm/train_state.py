@@ -67,7 +67,7 @@ class TrainState:
     """In nats per token; None before the first evaluation."""
     evaluations_since_best: int = 0
     evaluated_at: int = 0
-    """The step of the last evaluation; 0: none yet."""
+    """The step of the last evaluation; 0: none yet, or that of given weights."""
     samples_written: int = 0
     """Sample stories written after that evaluation."""
     loss_sum: float = 0.0
@@ -84,6 +84,13 @@ class TrainState:
     """State of float16's loss scaling; empty with other dtypes."""
     conditions: dict[str, JSON] = field(default_factory=dict)
     """What else determines the last bits of the results: versions, threads, processes."""
+
+    @property
+    def is_evaluated(self) -> bool:
+        """Whether the weights of this step have been evaluated."""
+        return self.evaluated_at == self.step and (
+            self.step > 0 or self.best_validation_loss is not None
+        )
 
     @property
     def train_loss(self) -> float:

@@ -19,6 +19,7 @@ from slm.reporting.display import Log, say
 if TYPE_CHECKING:
     from slm.generation import Completion, Generator
     from slm.insight import AttentionPatterns, Lens, NextToken, ScoredText
+    from slm.interop.source import ExportSource
     from slm.model import GPT
     from slm.tokenizer.base import Tokenizer
     from slm.train_state import TrainState
@@ -277,6 +278,81 @@ class LanguageModel:
         from slm.insight import logit_lens
 
         return logit_lens(self.model, self.tokenizer, text, top=top)
+
+    # -- other programs ----------------------------------------------------------------------------
+
+    def save_pretrained(
+        self, folder: str | Path, target: str = "hf", *, dtype: str | None = None
+    ) -> Path:
+        """Write the model for another program, as `slm export` does.
+
+            lm.save_pretrained("stories-hf")
+            lm.save_pretrained("stories.gguf", "gguf", dtype="q8_0")
+
+        Args:
+            folder: what to write: a folder, or for gguf a file.
+            target: hf, gguf, ollama, onnx, llama2c or nanogpt.
+            dtype: of the weights; None: the target's default.
+
+        Returns:
+            The folder or file.
+
+        Raises:
+            UsageError: there is no such target, or something is there already.
+            ConfigError: the target cannot hold the model or the dtype.
+            MissingExtraError: a package that the target needs is not installed.
+            WriteError, NoSpaceError: nothing is left behind.
+        """
+        from slm.interop.export import export, target_named
+
+        sample = self._sample() if target_named(target).name == "hf" else ""
+        source, note = self._export_source(), self._note
+        export(source, target, Path(folder), dtype=dtype, sample=sample, log=note)
+        return Path(folder)
+
+    def push(self, name: str, *, private: bool = False, license: str = "unknown") -> str:
+        """Upload the model to the Hugging Face hub, as `slm push` does.
+
+        Args:
+            name: `owner/name`; the repository is made where it does not exist.
+            private: whether a new repository is private.
+            license: of the weights, as an identifier of the hub such as `mit`.
+
+        Returns:
+            The address of the model.
+
+        Raises:
+            UsageError: it is not a name.
+            ConfigError: transformers has no such architecture.
+            HubError: the hub cannot be reached, or does not let this user write there.
+        """
+        from slm.interop import hub
+
+        hub.require_hub(name)
+        return hub.push(
+            self._export_source(),
+            name,
+            sample=self._sample(),
+            private=private,
+            license=license,
+            log=self._note,
+        )
+
+    def _export_source(self) -> ExportSource:
+        from slm.interop.source import ExportSource
+        from slm.native.engine import arrays_of
+
+        model = self.model
+        return ExportSource(
+            self.path, self.settings, self.tokenizer, self.state, lambda: arrays_of(model)
+        )
+
+    def _sample(self) -> str:
+        options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
+        return self.generator.complete([""], options)[0].text
+
+    def _note(self, text: str) -> None:
+        self._log(f"note: {text}")
 
     def __repr__(self) -> str:
         from slm.model.costs import model_costs

@@ -21,6 +21,7 @@ from slm.reporting.display import Log, preparation_progress, say, silent
 from slm.runs.layout import holds_run, is_restart, run_lock
 from slm.runs.settings import (
     Flags,
+    default_out_dir,
     idle_settings,
     length_flags,
     named_place,
@@ -46,6 +47,7 @@ def train(
     out: str | Path | None = None,
     preset: str | None = None,
     data: str | Path | None = None,
+    init_from: str | Path | None = None,
     resume: bool = False,
     fresh: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -74,6 +76,8 @@ def train(
         out: the folder of the run; None: runs/PRESET, or runs/M-minutes.
         preset: a name of `slm presets`.
         data: prepared data, such as `slm.prepare` returns, instead of a source.
+        init_from: start from the weights of this run, checkpoint or "hf:owner/name", with its
+            shape and its tokenizer.
         resume: continue the run in `out` with its settings.
         fresh: move an earlier run in `out` to a folder previous-NNN and start again.
         callbacks: called with every event, besides those that record metrics and show progress.
@@ -95,6 +99,8 @@ def train(
     began_at = time.monotonic()
     note = log or (say if progress else silent)
     length = length_flags(steps, minutes, dashes="")
+    if init_from is not None:
+        settings["init_from"] = init_from
     flags = _flags(source, data=data, out=out, length=length, settings=settings, log=note)
     request = request_run(
         preset=preset,
@@ -157,7 +163,7 @@ def plan(
 
     length = length_flags(None, minutes, dashes="")
     flags = _flags(source, data=data, out=None, length=length, settings=settings, log=log or say)
-    chosen = new_run(None, None, flags, [], name=f"{minutes:g}-minutes")
+    chosen = new_run(None, None, flags, [], name=f"{minutes:g}-minutes", note=log or say)
     refuse_beside_prepared(chosen, command_line_words(flags, []))
     return plan_run(chosen, minutes)
 
@@ -306,13 +312,13 @@ def request_run(
     words = command_line_words(flags, assignments)
     out_dir = named_place(flags, assignments)
     if out_dir is None:
-        out_dir = Path(new_run(preset, config_file, {}, [], name=name).train.out_dir)
+        out_dir = default_out_dir(preset, config_file, name)
     resume = resume or is_restart(out_dir)
     saved = resumed_run(out_dir, preset, config_file, flags, assignments, note) if resume else None
     names_text = "data.source" in flags or "data.data_dir" in flags
     if resume and saved is None and preset is None and config_file is None and not names_text:
         raise no_run_in(out_dir, f"{dashes}out", resume=f"{dashes}resume")
-    chosen = saved or new_run(preset, config_file, flags, assignments, name=name)
+    chosen = saved or new_run(preset, config_file, flags, assignments, name=name, note=note)
     refuse_beside_prepared(chosen, words)
     for word, reason in idle_settings(chosen, words):
         note(no_effect([word], reason))

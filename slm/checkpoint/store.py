@@ -100,6 +100,11 @@ class Checkpoint:
         return tokenizer
 
     @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 (hexadecimal) of the file with the weights."""
+        return self._manifest.require(MODEL_NAME).sha256
+
+    @property
     def has_optimizer_state(self) -> bool:
         """Whether training can resume from this checkpoint."""
         return OPTIMIZER_NAME in self._manifest.files

@@ -14,6 +14,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "slm train": (
         "slm train --minutes 10 --source builtin --out runs/ten",
         "slm train --out runs/ten --resume",
+        "slm train --init-from runs/ten --source book.txt --minutes 5 --out runs/book",
     ),
     "slm generate": (
         'slm generate --checkpoint runs/ten "Once upon a time" -n 3',

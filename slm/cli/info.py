@@ -145,6 +145,9 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         stands_at = newest_checkpoint(path) if "valid" in saved.values() else None
     elif checkpoint.has_optimizer_state:
         _ = checkpoint.optimizer_state  # verifies it
+    parent = checkpoint.config.parent
+    if parent is not None:
+        described["parent"] = {"init_from": checkpoint.config.train.init_from, **parent.to_json()}
     return {
         **described,
         "training": _training(stands_at or checkpoint),

@@ -206,7 +206,8 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
         if force_reload:
             say(f"note: --force-reload had no effect: {error.message}")
     if not is_saved:
-        say(f"note: no saved model at {model_path}: the weights are untrained, this is noise")
+        if settings.parent is None:
+            say(f"note: no saved model at {model_path}: the weights are untrained, this is noise")
         return _trainer_of(settings)
     saved_shape = load_model_file(model_path).config
     if saved_shape is not None:
@@ -220,19 +221,24 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
             f"the model in {model_path} has its own shape",
         )
         settings = settings.with_values(shape, Origin(OriginKind.FILE, str(model_path)))
-    trainer = _trainer_of(settings)
+    trainer = _trainer_of(settings, is_saved=True)
     trainer.load_best_model(model_path)
     return trainer
 
 
-def _trainer_of(settings: RunConfig) -> RunTrainer:
-    """A trainer for generation only, in a single process."""
+def _trainer_of(settings: RunConfig, *, is_saved: bool = False) -> RunTrainer:
+    """A trainer for generation only, in a single process.
+
+    Args:
+        settings: of the run without --no-train.
+        is_saved: whether saved weights will replace those of the trainer.
+    """
     from slm.hardware.devices import resolve_device
     from slm.runs.final import finalize
     from slm.runs.launch import build_trainer
 
     final = finalize(settings, None, resolve_device(settings.train.device), Process())
-    return build_trainer(final, Process(), owns_process=True)
+    return build_trainer(final, Process(), is_resumed=is_saved, owns_process=True)
 
 
 def _tell_stories(trainer: RunTrainer) -> None:

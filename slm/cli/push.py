@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +35,13 @@ def push(
 
     Log in before with `hf auth login`, or set HF_TOKEN.
     """
-    from slm.interop.export import export
-    from slm.interop.hub import push_model, require_hub
+    from slm.interop import hub
 
-    require_hub(repository)
+    hub.require_hub(repository)
     source, sample = read_source(checkpoint, sample=True)
-    with tempfile.TemporaryDirectory(prefix="slm-push-") as directory:
-        folder = Path(directory, "model")
-        export(source, "hf", folder, name=repository, license=license, sample=sample, log=_note)
-        address = push_model(folder, repository, private=private, log=_note)
+    address = hub.push(
+        source, repository, sample=sample, private=private, license=license, log=_note
+    )
     if as_json:
         print_json({"repository": repository, "url": address})
     else:

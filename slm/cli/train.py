@@ -54,6 +54,14 @@ def train(
     ] = None,
     source: Source = None,
     tokenizer: Tokenizer = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            "--init-from",
+            metavar="PATH",
+            help="Start from the weights of a run, a checkpoint or hf:owner/name.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +112,7 @@ def train(
             "data.source": (source, "--source"),
             "data.tokenizer": (tokenizer, "--tokenizer"),
             "data.limit": (limit, "--limit"),
+            "train.init_from": (init_from, "--init-from"),
             "train.out_dir": (_text(out), "--out"),
             "train.seed": (seed, "--seed"),
             "train.device": (device, "--device"),
@@ -116,7 +125,7 @@ def train(
         # With torchrun every process would make another plan.
         is_open = preset is None and config is None and Process.from_environment().world_size == 1
         name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
-        chosen = new_run(preset, config, flags, changes, name=name)
+        chosen = new_run(preset, config, flags, changes, name=name, note=note)
         if name is None or minutes is None or resume:
             raise UsageError(
                 "--plan needs --minutes, and neither --preset, --config nor --resume",

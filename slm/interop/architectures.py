@@ -64,17 +64,22 @@ GPT2_QKV = "attn.c_attn"
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 
 
-def architecture_of(config: GPTConfig, target: str) -> Architecture:
+def architecture_of(
+    config: GPTConfig, target: str, *, has_exact_gelu: bool = False
+) -> Architecture:
     """The architecture of a model's shape.
 
     Args:
         config: the shape.
         target: what needs it, for the message.
+        has_exact_gelu: whether the target's GPT-2 can have the exact GELU, too.
 
     Raises:
         ConfigError: other programs have no such architecture; the message names the settings.
     """
-    if (config.norm, config.position, config.mlp) == ("layernorm", "learned", "gelu"):
+    if has_exact_gelu and config.mlp == "gelu_exact":
+        config = config.changed(mlp="gelu")
+    if (config.norm, config.position) == ("layernorm", "learned"):
         require(config, target, "gpt2")
         return "gpt2"
     architecture: Architecture = "qwen3" if config.qk_norm else "llama"

@@ -6,6 +6,7 @@ import math
 
 from slm.interop.source import ExportSource
 from slm.model.costs import model_costs
+from slm.tokenizer.imported import ImportedTokenizer
 from slm.version import __version__
 
 _CARD = """\
@@ -20,7 +21,7 @@ tags:
 
 # {name}
 
-A language model with {parameters} parameters, trained from scratch with slm {version}.
+A language model with {parameters} parameters, {origin} with slm {version}.
 
 | | |
 |---|---|
@@ -36,7 +37,7 @@ print(tokenizer.decode(model.generate(**ids, max_new_tokens=100)[0], skip_specia
 ```
 {sample}
 The model writes text that resembles its training text. It knows nothing else, and it may repeat
-passages of that text. Texts begin with the end-of-text token, which the tokenizer adds.
+passages of that text.{beginning}
 """
 
 
@@ -56,21 +57,32 @@ def model_card(source: ExportSource, *, name: str, license: str, sample: str) ->
         ("layers, heads, width", f"{config.n_layer}, {config.n_head}, {config.n_embd}"),
         ("context length", f"{config.block_size} tokens"),
         ("vocabulary", f"{source.tokenizer.vocab_size:,} tokens ({source.tokenizer.name})"),
-        ("training text", data.source),
-        ("training tokens", f"{state.tokens_seen:,} in {state.step:,} steps"),
     ]
+    if state.step:
+        rows += [
+            ("training text", data.source),
+            ("training tokens", f"{state.tokens_seen:,} in {state.step:,} steps"),
+        ]
     if state.time.elapsed_seconds:
         rows.append(("training time", f"{state.time.elapsed_seconds / 60:,.1f} minutes"))
     loss = state.best_validation_loss
     if loss is not None and math.isfinite(loss):
         rows.append(("validation loss", f"{loss:.4f} nats per token"))
-    is_hub_name = data.source.count("/") == 1 and not data.source.startswith((".", "/", "~"))
+    is_hub_name = (
+        state.step > 0
+        and data.source.count("/") == 1
+        and not data.source.startswith((".", "/", "~"))
+    )
     return _CARD.format(
         license=license,
         datasets=f"datasets:\n- {data.source}\n" if is_hub_name else "",
         name=name,
         parameters=f"{model_costs(config).parameters:,}",
         version=__version__,
+        origin="trained from scratch" if state.step else f"converted from {data.source}",
+        beginning=""
+        if isinstance(source.tokenizer, ImportedTokenizer)
+        else " Texts begin with the end-of-text token, which the tokenizer adds.",
         rows="\n".join(f"| {name} | {value} |" for name, value in rows),
         sample=f"\n## A sample\n\n{_quoted(sample)}\n" if sample else "",
     )

@@ -7,7 +7,7 @@ https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -23,6 +23,14 @@ from slm.interop.architectures import (
     interleaved_rotary,
     renamed,
 )
+from slm.interop.foreign_vocabulary import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    UNKNOWN,
+    UNUSED,
+    foreign_vocabulary,
+)
 from slm.interop.tokenizer_json import (
     byte_fallback_tokens,
     byte_level_merges,
@@ -33,6 +41,7 @@ from slm.storage.files import atomic_path
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer
 from slm.tokenizer.chars import CharsTokenizer
+from slm.tokenizer.imported import ImportedTokenizer
 
 if TYPE_CHECKING:
     from slm.interop.source import ExportSource
@@ -66,8 +75,6 @@ NAMES = {
 }
 """Our modules to llama.cpp's; those of a block follow `blk.N.`."""
 
-_NORMAL, _CONTROL, _UNUSED, _BYTE = 1, 3, 5, 6
-"""llama.cpp's types of tokens."""
 _SPACE = "\u2581"
 """SentencePiece's sign for a space."""
 
@@ -90,6 +97,8 @@ def check(source: ExportSource, dtype: GGUFDtype) -> None:
                     hint="use --dtype float16",
                 )
     tokenizer = source.tokenizer
+    if isinstance(tokenizer, ImportedTokenizer):
+        foreign_vocabulary(tokenizer, TARGET)
     if isinstance(tokenizer, CharsTokenizer) and _SPACE in tokenizer.characters:
         raise ConfigError(
             f"gguf cannot hold a character vocabulary with {_SPACE} (U+2581), its sign for a space",
@@ -177,30 +186,49 @@ def _add_shape(writer: Any, config: GPTConfig, architecture: Architecture) -> No
 
 
 def _add_tokenizer(writer: Any, tokenizer: Tokenizer, vocab_size: int) -> None:
-    unused = [f"<unused{number}>" for number in range(vocab_size - tokenizer.vocab_size)]
+    writer.add_bos_token_id(tokenizer.bos_id)
+    writer.add_eos_token_id(tokenizer.eot_id)
+    writer.add_add_bos_token(True)
+    writer.add_add_eos_token(False)
+    n_unused = vocab_size - tokenizer.vocab_size
+    unused = [f"<unused{vocab_size - number}>" for number in range(n_unused, 0, -1)]
+    if isinstance(tokenizer, ImportedTokenizer):
+        foreign = foreign_vocabulary(tokenizer, TARGET)
+        writer.add_token_list([*foreign.tokens, *unused])
+        writer.add_token_types([*foreign.types, *([UNUSED] * n_unused)])
+        if foreign.scores is None:
+            _add_merges(writer, foreign.merges, foreign.tokens[0])
+        else:
+            writer.add_tokenizer_model("llama")
+            writer.add_token_scores([*foreign.scores, *([0.0] * n_unused)])
+            writer.add_add_space_prefix(foreign.add_space)
+            if UNKNOWN in foreign.types:
+                writer.add_unk_token_id(foreign.types.index(UNKNOWN))
+        return
     if isinstance(tokenizer, CharsTokenizer):
         tokens = [token.replace(" ", _SPACE) for token in byte_fallback_tokens(tokenizer)]
         n_characters = len(tokenizer.characters)
-        types = [_NORMAL] * n_characters + [_BYTE] * 256
+        types = [NORMAL] * n_characters + [BYTE] * 256
         writer.add_tokenizer_model("llama")
         writer.add_token_scores([0.0] * vocab_size)
         writer.add_add_space_prefix(False)
     else:
         tokens = byte_level_symbols(token_bytes(tokenizer))
-        types = [_NORMAL] * len(tokens)
+        types = [NORMAL] * len(tokens)
         pairs = byte_level_merges(tokenizer) if isinstance(tokenizer, BytePairTokenizer) else []
-        merges = [f"{first} {second}" for first, second in pairs]
-        writer.add_tokenizer_model("gpt2")
-        writer.add_tokenizer_pre("gpt-2")
-        # llama.cpp refuses a file without merges. The union of this one is not a token, so the two
-        # bytes stay apart.
-        writer.add_token_merges(merges or [f"{tokens[0]} {tokens[0]}"])
+        _add_merges(writer, pairs, tokens[0])
     writer.add_token_list([*tokens, EOT_TEXT, *unused])
-    writer.add_token_types([*types, _CONTROL, *([_UNUSED] * len(unused))])
-    writer.add_bos_token_id(tokenizer.eot_id)
-    writer.add_eos_token_id(tokenizer.eot_id)
-    writer.add_add_bos_token(True)
-    writer.add_add_eos_token(False)
+    writer.add_token_types([*types, CONTROL, *([UNUSED] * n_unused)])
+
+
+def _add_merges(writer: Any, pairs: Sequence[tuple[str, str]], token: str) -> None:
+    """Add byte-level BPE with GPT-2's split."""
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    # llama.cpp refuses a file without merges. The union of this one is not a token, so the two
+    # bytes stay apart.
+    merges = [f"{first} {second}" for first, second in pairs]
+    writer.add_token_merges(merges or [f"{token} {token}"])
 
 
 def _add_tensor(writer: Any, name: str, values: Floats, dtype: GGUFDtype) -> None:

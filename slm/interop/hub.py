@@ -7,13 +7,17 @@ import hashlib
 import logging
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slm.data.hub import unreachable
 from slm.errors import HubError, SlmError, UsageError
 from slm.interop.hugging_face_config import read_config
+
+if TYPE_CHECKING:
+    from slm.interop.source import ExportSource
 
 HUB_PREFIX = "hf:"
 _NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?")
@@ -177,6 +181,41 @@ def _target(repository: str) -> tuple[str, str | None]:
         return parsed(repository)
     except UsageError as error:
         raise UsageError(error.message, hint="it is owner/name, such as mia/stories") from None
+
+
+def push(
+    source: ExportSource,
+    repository: str,
+    *,
+    sample: str,
+    private: bool,
+    license: str = "unknown",
+    log: Log,
+) -> str:
+    """Upload a model to the hub in the form of transformers.
+
+    Args:
+        source: the model.
+        repository: `owner/name`; it is made where it does not exist.
+        sample: a text that the model wrote, for the model card.
+        private: whether a new repository is private.
+        license: of the weights, for the model card.
+        log: called with notes.
+
+    Returns:
+        The address of the model.
+
+    Raises:
+        UsageError, HubError: see `push_model`.
+        ConfigError: transformers has no such architecture.
+        WriteError, NoSpaceError: there is no room for a temporary copy.
+    """
+    from slm.interop.export import export
+
+    with tempfile.TemporaryDirectory(prefix="slm-push-") as directory:
+        folder = Path(directory, "model")
+        export(source, "hf", folder, name=repository, license=license, sample=sample, log=log)
+        return push_model(folder, repository, private=private, log=log)
 
 
 def push_model(folder: Path, repository: str, *, private: bool, log: Log) -> str:

@@ -39,7 +39,7 @@ def check(source: ExportSource) -> None:
     Raises:
         ConfigError: the shape is of no architecture that transformers has.
     """
-    architecture_of(source.config, TARGET)
+    architecture_of(source.config, TARGET, has_exact_gelu=True)
 
 
 def write(
@@ -61,7 +61,7 @@ def write(
     from safetensors.torch import save_file
 
     config = source.config
-    architecture = architecture_of(config, TARGET)
+    architecture = architecture_of(config, TARGET, has_exact_gelu=True)
     weights = source.weights()
     if architecture == "gpt2":
         named = to_gpt2(weights, config, transposed=True)
@@ -71,12 +71,12 @@ def write(
         tensors = {name: stored(values, dtype) for name, values in named.items()}
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         eot_id = source.tokenizer.eot_id
-        settings = {**transformers_config(config, architecture, eot_id), "dtype": dtype}
+        settings = {**transformers_config(config, architecture, source.tokenizer), "dtype": dtype}
         write_json(folder / "config.json", settings)
         write_json(
             folder / "generation_config.json",
             {
-                "bos_token_id": eot_id,
+                "bos_token_id": source.tokenizer.bos_id,
                 "eos_token_id": eot_id,
                 "pad_token_id": eot_id,
                 "do_sample": True,
@@ -85,7 +85,9 @@ def write(
             },
         )
         to_tokenizers(source.tokenizer).save(str(folder / "tokenizer.json"))
-        write_json(folder / "tokenizer_config.json", tokenizer_config(config.block_size))
+        write_json(
+            folder / "tokenizer_config.json", tokenizer_config(source.tokenizer, config.block_size)
+        )
         (folder / "README.md").write_text(card, "utf-8")
 
 
@@ -247,13 +249,16 @@ def _without_ids_from(n_ids: object, definition: dict[str, Any]) -> dict[str, An
     Fine-tuning programs often add a token for padding and leave the model as it is.
 
     Raises:
-        TokenizerError: the added tokens are not a list of objects with ids.
+        TokenizerError: the added tokens are not a list of objects with id and content.
     """
     added = definition.get("added_tokens") or []
     if not isinstance(added, list) or not all(
-        isinstance(token, dict) and type(token.get("id")) is int for token in added
+        isinstance(token, dict)
+        and type(token.get("id")) is int
+        and isinstance(token.get("content"), str)
+        for token in added
     ):
-        raise TokenizerError("its added_tokens are not a list of objects with ids")
+        raise TokenizerError("its added_tokens are not a list of objects with id and content")
     if type(n_ids) is not int:
         return definition
     return {**definition, "added_tokens": [token for token in added if token["id"] < n_ids]}
@@ -268,7 +273,7 @@ def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int
     """Whether the original puts the token `bos` in front of a text."""
     if bos is None:
         return False
-    named = {t.get("content") for t in definition.get("added_tokens", []) if t["id"] == bos}
+    named = {t["content"] for t in definition.get("added_tokens") or [] if t["id"] == bos}
     processor = json.dumps(definition.get("post_processor"))
     return bool(config.get("add_bos_token")) or any(f'"{token}"' in processor for token in named)
 

@@ -8,6 +8,7 @@ from typing import Any
 from slm.config import GPTConfig
 from slm.errors import ConfigError, shown
 from slm.interop.architectures import Architecture
+from slm.tokenizer.base import Tokenizer
 
 _CLASSES: Mapping[Architecture, str] = {
     "gpt2": "GPT2LMHeadModel",
@@ -20,7 +21,7 @@ SUPPORTED = ("GPT2LMHeadModel", "GPTNeoForCausalLM", "LlamaForCausalLM", "Qwen3F
 
 
 def transformers_config(
-    config: GPTConfig, architecture: Architecture, eot_id: int
+    config: GPTConfig, architecture: Architecture, tokenizer: Tokenizer
 ) -> dict[str, Any]:
     """The contents of `config.json`."""
     common = {
@@ -29,9 +30,9 @@ def transformers_config(
         "vocab_size": config.vocab_size,
         "tie_word_embeddings": config.tie_embeddings,
         "initializer_range": 0.02,
-        "bos_token_id": eot_id,
-        "eos_token_id": eot_id,
-        "pad_token_id": eot_id,
+        "bos_token_id": tokenizer.bos_id,
+        "eos_token_id": tokenizer.eot_id,
+        "pad_token_id": tokenizer.eot_id,
         "use_cache": True,
     }
     if architecture == "gpt2":
@@ -42,7 +43,7 @@ def transformers_config(
             "n_layer": config.n_layer,
             "n_head": config.n_head,
             "n_inner": config.mlp_width,
-            "activation_function": "gelu_new",
+            "activation_function": "gelu" if config.mlp == "gelu_exact" else "gelu_new",
             "layer_norm_epsilon": config.norm_eps,
             "resid_pdrop": config.dropout,
             "embd_pdrop": config.dropout,

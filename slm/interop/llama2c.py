@@ -29,6 +29,7 @@ from slm.interop.architectures import (
     interleaved_rotary,
     require_settings,
 )
+from slm.interop.foreign_vocabulary import foreign_vocabulary
 from slm.interop.imported import ImportedModel, fitted
 from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.interop.source import ExportSource
@@ -37,7 +38,7 @@ from slm.model.costs import parameter_shapes
 from slm.storage.files import atomic_directory
 from slm.storage.safe_reading import read_bounded
 from slm.tokenizer.base import Tokenizer
-from slm.tokenizer.imported import ImportedTokenizer
+from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,6 +67,8 @@ def check(source: ExportSource) -> None:
         "head_dim": config.n_embd // config.n_head,
     }
     require_settings(config, TARGET, needed)
+    if isinstance(source.tokenizer, ImportedTokenizer):
+        _foreign_tokens(source.tokenizer)
 
 
 def write(source: ExportSource, out: Path, *, version: int = 0, log: Callable[[str], None]) -> None:
@@ -82,13 +85,41 @@ def write(source: ExportSource, out: Path, *, version: int = 0, log: Callable[[s
         WriteError, NoSpaceError: nothing is left behind.
     """
     check(source)
-    tokens, order = renumbered(source.tokenizer)
+    scores: list[float] | None = None
+    if isinstance(source.tokenizer, ImportedTokenizer):
+        tokens, scores = _foreign_tokens(source.tokenizer)
+        order = list(range(source.config.vocab_size))
+        tokens += [b""] * (len(order) - len(tokens))
+    else:
+        tokens, order = renumbered(source.tokenizer)
     with atomic_directory(out) as folder:
         with (folder / "model.bin").open("wb") as stream:
             _write_model(stream, source.config, source.weights(), order, version)
         with (folder / "tokenizer.bin").open("wb") as stream:
-            _write_tokenizer(stream, tokens)
-    log("ids are renumbered for llama2.c, whose run.c puts a space in front of every prompt")
+            _write_tokenizer(stream, tokens, scores)
+    if scores is None:
+        log("ids are renumbered for llama2.c, whose run.c puts a space in front of every prompt")
+
+
+def _foreign_tokens(tokenizer: ImportedTokenizer) -> tuple[list[bytes], list[float]]:
+    """Tokens and scores of a tokenizer that numbers its ids as `run.c` does.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    foreign = foreign_vocabulary(tokenizer, TARGET)
+    at_bytes = foreign.tokens[FIRST_BYTE_ID : FIRST_BYTE_ID + 256]
+    fits = len(at_bytes) == 256 and all(
+        token in (f"<0x{byte:02X}>", chr(byte).replace(" ", SPACE))
+        for byte, token in enumerate(at_bytes)
+    )
+    if foreign.scores is None or not foreign.add_space or tokenizer.bos_id != BOS_ID or not fits:
+        raise ConfigError(
+            f"{TARGET} cannot hold the model's tokenizer: its first ids are not those of run.c",
+            hint="export it to hf, which holds any imported tokenizer",
+        )
+    texts = [text.replace(SPACE, " ") for text in foreign.tokens]
+    return [text.encode("utf-8") for text in texts], foreign.scores
 
 
 def renumbered(tokenizer: Tokenizer) -> tuple[list[bytes], list[int]]:
@@ -157,11 +188,15 @@ def _write_model(
         put(weights["lm_head.weight"][list(order)])
 
 
-def _write_tokenizer(stream: BinaryIO, tokens: Sequence[bytes]) -> None:
+def _write_tokenizer(
+    stream: BinaryIO, tokens: Sequence[bytes], scores: Sequence[float] | None
+) -> None:
     stream.write(struct.pack("<i", max(map(len, tokens))))
     for token_id, token in enumerate(tokens):
         # Pairs are joined in the order of their scores.
         score = float(FIRST_BYTE_ID + 255 - token_id) if token_id > FIRST_BYTE_ID + 255 else 0.0
+        if scores is not None:
+            score = scores[token_id] if token_id < len(scores) else 0.0
         stream.write(struct.pack("<fi", score, len(token)) + token)
 
 
@@ -323,7 +358,11 @@ def read_tokenizer(path: Path, name: str, vocab_size: int) -> ImportedTokenizer:
         at += 8
         if not 0 <= length <= len(content) - at:
             raise TokenizerError(f"{path} is damaged: token {len(tokens)} has {length} bytes")
-        tokens.append((content[at : at + length].decode("utf-8", "replace"), score))
+        token = content[at : at + length]
+        # Our own exports name a byte by itself.
+        is_part = token == bytes([(len(tokens) - FIRST_BYTE_ID) & 0xFF]) and token > b"\x7f"
+        text = f"<0x{token[0]:02X}>" if is_part else token.decode("utf-8", "replace")
+        tokens.append((text, score))
         at += length
     if len(tokens) != vocab_size:
         raise TokenizerError(f"{path} has {len(tokens)} tokens, and the model {vocab_size}")

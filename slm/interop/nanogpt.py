@@ -23,8 +23,10 @@ from slm.interop.source import ExportSource
 from slm.model import GPT
 from slm.storage.files import atomic_directory
 from slm.storage.safe_reading import read_bounded
+from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.chars import CharsTokenizer
 from slm.tokenizer.gpt2 import gpt2_tokenizer
+from slm.tokenizer.imported import ImportedTokenizer
 
 TARGET = "nanogpt"
 CHECKPOINT = "ckpt.pt"
@@ -42,13 +44,14 @@ def check(source: ExportSource) -> None:
     """
     config = source.config
     needed = {
-        **{"norm": "layernorm", "position": "learned", "mlp": "gelu", "qk_norm": False},
+        **{"norm": "layernorm", "position": "learned", "qk_norm": False},
+        "mlp": "gelu_exact" if config.mlp == "gelu_exact" else "gelu",
         **{"n_kv_head": config.n_head, "head_dim": config.n_embd // config.n_head},
         **{"mlp_dim": 4 * config.n_embd, "norm_eps": 1e-5, "tie_embeddings": True},
     }
     require_settings(config, TARGET, needed)
     tokenizer = source.tokenizer
-    if tokenizer.name != "gpt2" and not isinstance(tokenizer, CharsTokenizer):
+    if not isinstance(tokenizer, CharsTokenizer) and not _is_gpt2(tokenizer):
         raise ConfigError(
             f"{TARGET} cannot hold the tokenizer {tokenizer.name}",
             hint="it reads gpt2 and chars; the target hf holds every tokenizer",
@@ -92,9 +95,22 @@ def write(source: ExportSource, out: Path, *, log: Callable[[str], None]) -> Non
         if isinstance(tokenizer, CharsTokenizer):
             (folder / META).write_bytes(_meta(tokenizer))
             log(f"copy {META} to data/{source.name}/ of nanoGPT, where its sample.py looks for it")
+    if config.mlp == "gelu_exact":
+        return
     log(
         "nanoGPT's GELU is exact and ours the tanh approximation, as GPT-2's: "
         "logits differ by about 0.001"
+    )
+
+
+def _is_gpt2(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer has GPT-2's full vocabulary, which nanoGPT has by itself."""
+    if not isinstance(tokenizer, ImportedTokenizer):
+        return tokenizer.name == "gpt2"
+    ours = gpt2_tokenizer()
+    ids = range(ours.vocab_size)
+    return tokenizer.vocab_size == len(ids) and all(
+        tokenizer.token_bytes(token_id) == ours.token_bytes(token_id) for token_id in ids
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from slm.interop import gguf
 from slm.interop.source import ExportSource
+from slm.interop.tokenizer_json import token_text
 from slm.storage.files import atomic_directory
-from slm.tokenizer.base import EOT_TEXT
 
 TARGET = "ollama"
 MODEL = "model.gguf"
@@ -24,7 +24,6 @@ PARAMETER top_k 50
 PARAMETER top_p 1.0
 PARAMETER min_p 0.0
 PARAMETER repeat_penalty 1.0
-PARAMETER stop {eot}
 """
 
 
@@ -49,6 +48,11 @@ def write(
     with atomic_directory(out) as folder:
         gguf.write(source, folder / MODEL, dtype=dtype, log=log)
         text = MODELFILE.format(
-            name=source.name, model=MODEL, block_size=source.config.block_size, eot=EOT_TEXT
+            name=source.name,
+            model=MODEL,
+            block_size=source.config.block_size,
         )
+        eot = token_text(source.tokenizer, source.tokenizer.eot_id)
+        if eot.isprintable():  # llama.cpp ends a text at the token itself anyway
+            text += f"PARAMETER stop {eot}\n"
         (folder / "Modelfile").write_text(text, "utf-8")

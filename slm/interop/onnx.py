@@ -106,7 +106,7 @@ def check(source: ExportSource) -> None:
     Raises:
         ConfigError: the shape is of no architecture that other programs have.
     """
-    architecture_of(source.config, TARGET)
+    architecture_of(source.config, TARGET, has_exact_gelu=True)
 
 
 def write(
@@ -126,7 +126,7 @@ def write(
         WriteError, NoSpaceError: nothing is left behind.
     """
     config = source.config
-    architecture = architecture_of(config, TARGET)
+    architecture = architecture_of(config, TARGET, has_exact_gelu=True)
     try:
         import onnx
         import onnxscript  # noqa: F401 - PyTorch's exporter needs it
@@ -140,10 +140,12 @@ def write(
     program = export_graph(model)
     with atomic_directory(out) as folder:
         onnx.save(program, folder / "model.onnx")
-        settings = transformers_config(config, architecture, source.tokenizer.eot_id)
+        settings = transformers_config(config, architecture, source.tokenizer)
         write_json(folder / "config.json", {**settings, "dtype": dtype})
         to_tokenizers(source.tokenizer).save(str(folder / "tokenizer.json"))
-        write_json(folder / "tokenizer_config.json", tokenizer_config(config.block_size))
+        write_json(
+            folder / "tokenizer_config.json", tokenizer_config(source.tokenizer, config.block_size)
+        )
 
 
 def export_graph(model: GPT) -> onnx.ModelProto:

@@ -1,13 +1,15 @@
 """A tokenizer in the form of the `tokenizers` library: the `tokenizer.json` of Hugging Face.
 
-The ids are exactly ours. Byte-pair vocabularies become byte-level BPE with GPT-2's split; bytes
-become the same without merges; characters become BPE without merges whose unknown characters fall
-back to bytes. Encoding a text with special tokens puts the end-of-text token in front, which is
-where our models begin. The format: https://huggingface.co/docs/tokenizers.
+The ids are exactly ours. An imported tokenizer leaves as it came. Of our own, byte-pair
+vocabularies become byte-level BPE with GPT-2's split; bytes become the same without merges;
+characters become BPE without merges whose unknown characters fall back to bytes. Encoding a text
+with special tokens puts the end-of-text token in front, which is where our models begin. The
+format: https://huggingface.co/docs/tokenizers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from slm.tokenizer.base import EOT_TEXT, Tokenizer
 from slm.tokenizer.byte_level import BytesTokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer, byte_symbols
 from slm.tokenizer.chars import CharsTokenizer
+from slm.tokenizer.imported import ImportedTokenizer
 
 if TYPE_CHECKING:
     import tokenizers
@@ -60,6 +63,8 @@ def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
     from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors
     from tokenizers import Tokenizer as Fast
 
+    if isinstance(tokenizer, ImportedTokenizer):
+        return Fast.from_str(json.dumps(tokenizer.definition))
     if isinstance(tokenizer, CharsTokenizer):
         vocabulary = _ids(byte_fallback_tokens(tokenizer))
         fast = Fast(models.BPE(vocabulary, [], byte_fallback=True))
@@ -86,13 +91,21 @@ def to_tokenizers(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
     return fast
 
 
-def tokenizer_config(block_size: int) -> dict[str, Any]:
-    """The contents of `tokenizer_config.json` beside a `tokenizer.json` of ours."""
+def token_text(tokenizer: Tokenizer, token_id: int) -> str:
+    """How the token that begins or ends a text is written."""
+    if isinstance(tokenizer, ImportedTokenizer):
+        return next((t for t, found in tokenizer.vocabulary().items() if found == token_id), "")
+    return EOT_TEXT
+
+
+def tokenizer_config(tokenizer: Tokenizer, block_size: int) -> dict[str, Any]:
+    """The contents of `tokenizer_config.json` next to a `tokenizer.json`."""
+    ends = token_text(tokenizer, tokenizer.eot_id)
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": EOT_TEXT,
-        "eos_token": EOT_TEXT,
-        "pad_token": EOT_TEXT,
+        "bos_token": token_text(tokenizer, tokenizer.bos_id),
+        "eos_token": ends,
+        "pad_token": ends,
         "unk_token": None,
         "clean_up_tokenization_spaces": False,
         "model_max_length": block_size,

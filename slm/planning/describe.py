@@ -37,10 +37,11 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
         plan: the plan.
         seconds_used: seconds of its minutes that have passed.
     """
-    model, config = plan.settings.model, plan.settings.train
+    model, config, parent = plan.settings.model, plan.settings.train, plan.settings.parent
     seconds_left = 60.0 * plan.minutes - seconds_used
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
+    scratch = "" if parent is None else " from scratch"
     short = config.seq_len_warmup
     tokens = counted(model.block_size, "token")
     return [
@@ -51,11 +52,15 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
             f"{parameters(plan.parameters)}: {counted(model.n_layer, 'layer')} of "
             f"width {model.n_embd}, {counted(model.n_head, 'head')}",
         ),
-        ("tokenizer", plan.settings.data.tokenizer),
+        *([] if parent is None else [("starts from", config.init_from or "")]),
+        ("tokenizer", plan.settings.data.tokenizer if parent is None else parent.tokenizer),
         ("context", f"{short}, then {tokens}" if short else tokens),
         ("steps", f"{plan.steps:,} of {counted(plan.tokens // plan.steps, 'token')}"),
         ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
-        ("expected", f"{plan.expected_bits_per_byte:.2f} bits per byte, on stories for children"),
+        (
+            "expected",
+            f"{plan.expected_bits_per_byte:.2f} bits per byte{scratch}, on stories for children",
+        ),
         ("memory", gigabytes(plan.memory_bytes)),
     ]
 

@@ -53,6 +53,10 @@ BYTES_FOR_A_PARAMETER = 4
 """Text that a parameter in the blocks needs; the smallest size goes with less."""
 ENOUGH = 1.25
 """Stories that are asked for, where one can have any number, beside those that will be needed."""
+FINE_TUNING_RATE = 0.3
+"""Peak learning rates of a run that starts from given weights, as a share of those from scratch."""
+FINE_TUNING_WARMUP_STEPS = 50
+"""The optimizer has no statistics of the given weights yet, and a large first step costs them."""
 MANY_EPOCHS = 4.0
 """Reading the same text more often than this gives clearly less than new text would."""
 MEMORY_SHARE = 0.8
@@ -140,6 +144,8 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         DeviceError: the user wants compiled blocks, and there is no compiler.
     """
     base = with_vocabulary(base, minutes, text)
+    if base.parent is not None:
+        base = _for_given_weights(base, minutes)
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
     fitting = [plan for plan in plans if plan.memory_bytes <= usable]
@@ -148,6 +154,8 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
 
 def _sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunConfig]:
     """Settings of every model size that is compatible with the user's settings."""
+    if base.parent is not None:
+        return [base]
     fitting: list[RunConfig] = []
     for width, n_layer in WIDTHS.items():
         shape = {
@@ -165,6 +173,18 @@ def _sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunConfig
     return [
         size for size in fitting if model_costs(size.model).non_embedding_parameters <= most
     ] or fitting[:1]
+
+
+def _for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
+    """Settings for a model that is trained already: lower rates, warm-up, the whole context."""
+    config = base.train
+    values = {
+        "train.learning_rate": FINE_TUNING_RATE * config.learning_rate,
+        "train.muon_learning_rate": FINE_TUNING_RATE * config.muon_learning_rate,
+        "train.warmup_steps": FINE_TUNING_WARMUP_STEPS,
+        "train.seq_len_warmup": None,
+    }
+    return with_free_values(base, values, minutes)
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
@@ -251,10 +271,8 @@ def _with_enough_stories(
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, text
     tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)
-    needed = max(
-        ENOUGH * tokens * _bytes_per_token(settings, text),
-        settings.model.vocab_size * BYTES_FOR_AN_ENTRY,
-    )
+    entries = 0 if settings.parent is not None else settings.model.vocab_size
+    needed = max(ENOUGH * tokens * _bytes_per_token(settings, text), entries * BYTES_FOR_AN_ENTRY)
     n_stories = math.ceil(needed / text.story_bytes)
     settings = with_free_values(settings, {"data.limit": n_stories}, minutes)
     limit = settings.data.limit

@@ -62,8 +62,9 @@ def run_headline(start: RunStart) -> str:
 
 def validation_line(record: EvaluationRecord) -> str:
     """The losses of an evaluation, on one line."""
+    training = "" if record.step == 0 else f"training loss {record.train_loss:.4f}, "
     return (
-        f"step {record.step:,}: training loss {record.train_loss:.4f}, "
+        f"step {record.step:,}: {training}"
         f"validation loss {record.loss:.4f} ({record.bits_per_byte:.4f} bits per byte)"
         f"{', best so far' if record.is_best else ''}, {duration(record.elapsed_seconds)}"
     )

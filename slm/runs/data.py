@@ -190,7 +190,25 @@ def _made(spec: str, directory: DataDirectory) -> bool:
 
 
 def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
-    """Settings with the vocabulary size of the tokenizer, unless the user chose a size."""
+    """Settings with the vocabulary size of the tokenizer, unless the user chose a size.
+
+    A run that starts from given weights has their vocabulary.
+
+    Raises:
+        UsageError: the weights were trained with another tokenizer.
+    """
+    parent = settings.parent
+    if parent is not None:
+        if parent.tokenizer_sha256 != tokenizer.fingerprint:
+            raise UsageError(
+                f"the data in {settings.data.data_dir} were prepared with the tokenizer "
+                f"{tokenizer.name} ({tokenizer.fingerprint[:8]}), the model in "
+                f"{settings.train.init_from} has {parent.tokenizer} "
+                f"({parent.tokenizer_sha256[:8]})",
+                hint="give the text itself, with --source: it is tokenized with the model's "
+                "tokenizer",
+            )
+        return settings
     if not settings.origin_of("model.vocab_size").is_open:
         return settings
     return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, FROM_TOKENIZER)

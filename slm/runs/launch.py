@@ -27,6 +27,7 @@ from slm.runs.borrowed import restored_torch
 from slm.runs.data import Log, Progress, obtain_data, place_data
 from slm.runs.final import finalize
 from slm.runs.layout import Existing, make_room
+from slm.runs.parent import initial_weights
 from slm.runs.run_trainer import RunTrainer
 from slm.seeds import seed_everything
 from slm.training.events import Callback
@@ -102,6 +103,7 @@ def ready_trainer(
             final,
             process,
             callbacks,
+            is_resumed=is_resumed,
             locked=True,
             began_at=began_at,
             owns_process=owns_process,
@@ -164,6 +166,7 @@ def build_trainer(
     process: Process,
     callbacks: Sequence[Callback] = (),
     *,
+    is_resumed: bool = False,
     locked: bool = False,
     began_at: float | None = None,
     owns_process: bool = False,
@@ -172,11 +175,13 @@ def build_trainer(
 
     Args:
         settings: final ones, see `slm.runs.final`.
+        is_resumed: a checkpoint will replace the weights, so `init_from` is not read.
         process, callbacks, locked, began_at, owns_process: see `RunTrainer`.
 
     Raises:
         ConfigError: this machine does not have enough memory.
         DeviceError: the device is not available.
+        SlmError: the model that `init_from` names cannot be loaded.
     """
     config = settings.train
     device = device_of_process(resolve_device(config.device), process)
@@ -192,8 +197,11 @@ def build_trainer(
         shift_windows=config.shift_windows,
     )
     seed_everything(config.seed)
+    model = GPT(settings.model)
+    if config.init_from is not None and not is_resumed:
+        model.load_state_dict(initial_weights(settings))
     return RunTrainer(
-        GPT(settings.model),
+        model,
         loader,
         config.__dict__,
         settings=settings,

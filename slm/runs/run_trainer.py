@@ -324,7 +324,7 @@ class RunTrainer:
             tokens_per_step=self.tokens_per_step,
             first_step=self.state.step,
             elapsed_seconds=self.state.time.elapsed_seconds,
-            evaluated=self.state.evaluated_at == self.state.step,
+            evaluated=self.state.is_evaluated,
             samples_written=self.state.samples_written,
         )
         return trainer, start

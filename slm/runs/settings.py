@@ -53,21 +53,31 @@ def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--"
 
 
 def from_preset(
-    preset: str, config_file: Path | None, flags: Flags, assignments: Sequence[str]
+    preset: str,
+    config_file: Path | None,
+    flags: Flags,
+    assignments: Sequence[str],
+    note: Note = lambda sentence: None,
 ) -> RunConfig:
     """A preset's settings with others over them.
 
     A preset's number of stories applies only to its own source. If the user names another source,
-    all of its stories are used.
+    all of its stories are used. With `train.init_from`, shape and tokenizer are those of the model
+    that it names.
 
     Raises:
         UsageError, ConfigError: a setting is unknown or invalid.
+        SlmError: the model that `train.init_from` names cannot be loaded.
     """
     settings = resolve(preset, config_file=config_file, flags=flags, assignments=assignments)
     of_preset = Origin(OriginKind.PRESET, preset)
     own_source = preset_table(preset).get("data", {}).get("source", DEFAULT_SOURCE)
     if settings.data.source != own_source and settings.origin_of("data.limit") == of_preset:
         settings = settings.with_values({"data.limit": None}, FROM_OTHER_SOURCE)
+    if settings.train.init_from is not None:
+        from slm.runs.parent import with_parent
+
+        settings = with_parent(settings, command_line_words(flags, assignments), note)
     return settings
 
 
@@ -78,24 +88,38 @@ def new_run(
     assignments: Sequence[str],
     *,
     name: str | None = None,
+    note: Note = lambda sentence: None,
 ) -> RunConfig:
     """The settings of a new run; without a preset, the default one is used.
 
     Args:
         preset, config_file, flags, assignments: the user's arguments.
         name: default name of its folder; None: the name of the preset or the file.
+        note: called with sentences about slow work.
 
     Raises:
         UsageError, ConfigError: a setting is unknown or invalid.
+        SlmError: the model that `train.init_from` names cannot be loaded.
     """
-    if preset is None:
-        named = preset_of(settings_file(config_file)) if config_file is not None else None
-        preset = DEFAULT_PRESET if named is None else named
-    settings = from_preset(preset, config_file, flags, assignments)
+    chosen = _preset_for(preset, config_file)
+    settings = from_preset(chosen, config_file, flags, assignments, note)
     if "train.out_dir" not in settings.origins:
-        out_dir = RUNS / (name or (preset if config_file is None else config_file.stem))
+        out_dir = default_out_dir(preset, config_file, name)
         settings = settings.with_values({"train.out_dir": str(out_dir)}, FROM_NAME)
     return settings
+
+
+def default_out_dir(preset: str | None, config_file: Path | None, name: str | None) -> Path:
+    """The folder of a run for which the user names none; see `new_run`."""
+    if name is None:
+        name = _preset_for(preset, None) if config_file is None else config_file.stem
+    return RUNS / name
+
+
+def _preset_for(preset: str | None, config_file: Path | None) -> str:
+    if preset is None and config_file is not None:
+        preset = preset_of(settings_file(config_file))
+    return DEFAULT_PRESET if preset is None else preset
 
 
 def named_place(flags: Flags, assignments: Sequence[str]) -> Path | None:
@@ -157,7 +181,29 @@ def resumed_run(
         None, config_file=config_file, flags=flags, assignments=assignments, base=saved
     )
     words = command_line_words(flags, assignments)
+    settings = _with_parent_of(saved, settings, words, note)
     return _with_data_of(saved, settings, words, note)
+
+
+def _with_parent_of(
+    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
+) -> RunConfig:
+    """Settings of a resumed run, which has its own weights; see `_with_data_of`.
+
+    Raises:
+        UsageError: the command line names other weights than those that the run started from.
+    """
+    name = "train.init_from"
+    if _identity(settings, name) == _identity(saved, name):
+        return settings
+    if name in words:
+        raise UsageError(
+            f"{words[name]} and --resume are both given: the run in {settings.train.out_dir} "
+            "resumes with its own weights",
+            hint="leave it out; to start from other weights, name another folder for the run",
+        )
+    note(no_effect([f"{name} of the settings file"], "the run has its own weights"))
+    return settings.with_values({name: saved.value_of(name)}, saved.origins)
 
 
 def _with_data_of(

@@ -75,6 +75,20 @@ class ImportedTokenizer(TokenTable):
     def bos_id(self) -> int:
         return self._bos_id
 
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """The content of the `tokenizer.json`."""
+        return self._definition
+
+    @property
+    def style(self) -> Style:
+        """How the tokens are written."""
+        return style_of(self._definition)
+
+    def vocabulary(self) -> dict[str, int]:
+        """All tokens as the definition writes them, with their ids."""
+        return self._fast.get_vocab(with_added_tokens=True)
+
     def encode(self, text: str) -> list[int]:
         """Ids of a text; special tokens written in it are plain text.
 

@@ -70,7 +70,7 @@ class EvaluationRecord:
     tokens: int
     """Validation tokens that were scored."""
     train_loss: float
-    """Mean training loss since the previous evaluation."""
+    """Mean training loss since the previous evaluation; NaN before the first step."""
     is_best: bool
     elapsed_seconds: float
 

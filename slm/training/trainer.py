@@ -271,10 +271,11 @@ class Trainer:
 
     def _evaluate_once(self, state: TrainState) -> EvaluationRecord | None:
         """Evaluate and write samples, unless this step has that; keep the best weights."""
-        if state.evaluated_at == state.step:
-            if state.step:
-                self._write_samples(state)  # those that an interruption left out
+        if state.is_evaluated:
+            self._write_samples(state)  # those that an interruption left out
             return None
+        if state.step == 0 and self.config.init_from is None:
+            return None  # of random weights: ln(vocabulary)
         began_at = self.budget.elapsed_seconds
         loss, tokens = self.evaluate()
         train_loss, is_best = state.record_evaluation(loss)

@@ -52,9 +52,9 @@ def test_what_is_no_change_is_refused(text):
 
 @pytest.mark.parametrize("setting", ["seed=3", "train.max_steps=9", "max_minutes=1", "source=x"])
 def test_what_the_benchmark_decides_cannot_be_compared(setting):
-    with pytest.raises(UsageError, match="decides it"):
+    with pytest.raises(UsageError, match="determines it"):
         parse_change(f"mine: {setting}")
-    with pytest.raises(UsageError, match="decides it"):
+    with pytest.raises(UsageError, match="determines it"):
         variants_of([setting], ["n_layer=2"])
 
 

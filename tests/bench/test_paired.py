@@ -50,7 +50,7 @@ def test_values_must_belong_together():
 
 
 def test_equal_runs_show_no_difference():
-    assert paired_difference([1.0, 2.0], [1.0, 2.0]).verdict.startswith("no difference")
+    assert paired_difference([1.0, 2.0], [1.0, 2.0]).verdict.startswith("no significant difference")
 
 
 def test_one_pair_says_that_noise_is_unknown():

@@ -31,8 +31,10 @@ RUNS = {
     "of-data": ["--data", "data"],
     "of-source": ["--source", "book.txt", "--tokenizer", "bytes"],
     "of-place": ["--source", "book.txt", "--tokenizer", "bytes", "--set", "data_dir=place"],
+    "of-weights": ["--init-from", "of-source", "--source", "book.txt"],
 }
-"""Runs that were started with prepared data, with text, and with text and a place for its ids."""
+"""Runs that were started with prepared data, with text, with text and a directory for its ids, and
+with the weights of another run."""
 
 FLAGS = {
     "--preset": ["--preset", "demo"],
@@ -40,6 +42,7 @@ FLAGS = {
     "--data": ["--data", "data"],
     "--source": ["--source", "other.txt"],
     "--tokenizer": ["--tokenizer", "chars"],
+    "--init-from": ["--init-from", "of-source"],
     "--out": ["--out", "elsewhere"],
     "--steps": ["--steps", "7"],
     "--minutes": ["--minutes", "0.5"],
@@ -216,6 +219,7 @@ def test_flags_of_a_run_that_goes_on(attempt: Try, name: str) -> None:
     every = FLAGS | MORE
     # These give what the run has.
     same = {"--set optimizer", "--data" if name == "of-data" else "--set data_dir"}
+    same |= {"--init-from"} if name == "of-weights" else set()
     for added in every:
         if added not in {"--resume", "--out", "--set out_dir", *same}:
             together = attempt(*going_on, *every[added])

@@ -162,8 +162,12 @@ def test_what_is_pushed_can_be_loaded(hub: hub_server.Hub, run: Runs, checkpoint
     ours = run(hub.endpoint, "generate", "--checkpoint", str(checkpoint), "Once", "--seed", "1")
     assert (loaded.stdout, loaded.returncode) == (ours.stdout, 0)
 
-    again = run(hub.endpoint, *words, token=hub_server.TOKEN)
+    # From Python, and onto what is there.
+    program = f"import slm; print(slm.load({str(checkpoint)!r}).push('mia/new', license='mit'))"
+    again = run(hub.endpoint, "-c", program, token=hub_server.TOKEN)
     assert again.returncode == 0, again.stderr
+    assert again.stdout == f"{hub.endpoint}/mia/new\n"
+    assert len(hub.commits) == 2
 
 
 def test_who_may_not_write_is_told_how_and_no_token_is_shown(

@@ -39,6 +39,22 @@ def test_texts_are_those_of_the_command(
     assert lm.generate("Tom", n=2, seed=3, max_new_tokens=12, stop="q") == texts
 
 
+def test_a_model_is_saved_for_other_programs(lm: slm.LanguageModel, tmp_path: Path) -> None:
+    assert lm.save_pretrained(tmp_path / "m") == tmp_path / "m"
+    assert "## A sample" in (tmp_path / "m" / "README.md").read_text("utf-8")
+    assert lm.save_pretrained(str(tmp_path / "o"), "ollama", dtype="float32").is_dir()
+    with pytest.raises(UsageError, match="exists already"):
+        lm.save_pretrained(tmp_path / "m")
+    with pytest.raises(UsageError, match="'guff'"):
+        lm.save_pretrained(tmp_path / "g", "guff")
+
+
+def test_names_are_checked_before_a_push(lm: slm.LanguageModel) -> None:
+    with pytest.raises(UsageError, match="not the name of a model") as caught:
+        lm.push("mia")
+    assert "owner/name" in str(caught.value.hint)
+
+
 def test_the_pieces_joined_are_the_text(lm: slm.LanguageModel) -> None:
     pieces = list(lm.stream("Tom", seed=3, max_new_tokens=12))
     assert pieces[0] == "Tom"

@@ -130,6 +130,7 @@ def test_larger_vocabularies_and_odd_added_tokens_are_refused(tmp_path: Path) ->
     for change, message in (
         ({"model": larger}, "its tokenizer has 301 ids, and the model only 257"),
         ({"added_tokens": [7]}, "added_tokens are not a list"),
+        ({"added_tokens": [{"id": 256, "content": ["x"]}]}, "added_tokens are not a list"),
         ({"added_tokens": {"id": 7}}, "added_tokens are not a list"),
     ):
         path.write_text(json.dumps(whole))

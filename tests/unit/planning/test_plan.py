@@ -11,7 +11,17 @@ import pytest
 from slm.config import RunConfig
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
-from slm.planning.plan import DatasetSize, MachineProfile, Plan, make_plan
+from slm.origins import FROM_PARENT
+from slm.parent import Parent
+from slm.planning.describe import plan_lines
+from slm.planning.plan import (
+    FINE_TUNING_RATE,
+    FINE_TUNING_WARMUP_STEPS,
+    DatasetSize,
+    MachineProfile,
+    Plan,
+    make_plan,
+)
 from slm.presets import resolve
 
 REFERENCE = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
@@ -65,6 +75,25 @@ def test_compiling_counts_where_the_run_will_compile() -> None:
     assert steps(30, "auto", without) == steps(30, "off")
     with pytest.raises(DeviceError, match="compile=on"):
         steps(30, "on", without)
+
+
+def test_given_weights_keep_their_shape_and_are_trained_more_gently() -> None:
+    shape = base("n_embd=64", "n_layer=3", "n_head=2", "vocab_size=9000").model
+    weights = {f"model.{name}": value for name, value in shape.__dict__.items()}
+    parent = Parent("0" * 64, 7, "bpe:9000", "1" * 64)
+    settings = replace(base().with_values(weights, FROM_PARENT), parent=parent)
+    unread = DatasetSize(None, None, story_bytes=800.0)
+    chosen, scratch = plan(10, settings, unread).settings, plan(10, text=unread).settings
+    assert chosen.model == shape
+    assert chosen.data.tokenizer == settings.data.tokenizer
+    for name in ("learning_rate", "muon_learning_rate"):
+        rates = [getattr(each.train, name) for each in (chosen, scratch)]
+        assert rates[0] == pytest.approx(FINE_TUNING_RATE * rates[1])
+    assert chosen.train.warmup_steps == FINE_TUNING_WARMUP_STEPS
+    assert chosen.train.seq_len_warmup is None
+    mine = replace(base("learning_rate=0.5").with_values(weights, FROM_PARENT), parent=parent)
+    assert plan(10, mine).settings.train.learning_rate == 0.5
+    assert "starts from" in "".join(plan_lines(plan(10, settings)))
 
 
 def test_what_the_user_sets_stays() -> None:

@@ -1,0 +1,154 @@
+"""A run that starts from the weights of another model: its shape, its tokenizer, its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from slm.checkpoint import open_checkpoint
+from slm.checkpoint.store import TOKENIZER_NAME
+from slm.config import GPTConfig, RunConfig
+from slm.errors import CheckpointError, UsageError, shown
+from slm.interop.hub import local_checkpoint
+from slm.origins import FROM_PARENT, OriginKind
+from slm.parent import Parent
+from slm.tokenizer import Tokenizer, build_tokenizer, needs_corpus
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from slm.checkpoint import Checkpoint
+
+Note = Callable[[str], None]
+POSITIONS = "position_embedding.weight"
+
+
+def with_parent(settings: RunConfig, words: Mapping[str, str], note: Note) -> RunConfig:
+    """Settings with the shape and the tokenizer of the model that `train.init_from` names.
+
+    The user may choose a shorter `block_size`, whose positions the model has learned as well, and
+    another `dropout`, which has no weights. Everything else of the shape is fixed.
+
+    Args:
+        settings: of a new run.
+        words: settings of the command line, and how each is given there.
+        note: called with what takes long, and with a sentence about a damaged checkpoint.
+
+    Raises:
+        UsageError: there is no such model, or the user chose another shape or tokenizer.
+        HubError, ConfigError, CheckpointError, TokenizerError: the model cannot be loaded.
+    """
+    checkpoint = _opened(settings, note)
+    source, shape = settings.train.init_from, checkpoint.config.model
+    values: dict[str, Any] = {}
+    for key in GPTConfig.setting_names():
+        name, theirs = f"model.{key}", getattr(shape, key)
+        if settings.origin_of(name).is_open:
+            values[name] = theirs
+        elif not _is_possible(key, settings.value_of(name), theirs):
+            raise UsageError(
+                f"{_word(settings, name, words)} is not possible: the model in {source}, with "
+                f"which the run starts, has {key}={theirs}",
+                hint="block_size may be smaller, but not larger"
+                if key == "block_size"
+                else f"leave out {key}, or leave out init_from to train such a model from scratch",
+            )
+    if not _names_its_tokenizer(settings, checkpoint, words):
+        values["data.tokenizer"] = (checkpoint.path / TOKENIZER_NAME).as_posix()
+    block_size = values.get("model.block_size", settings.model.block_size)
+    short = settings.train.seq_len_warmup
+    if short is not None and short < block_size and block_size % short:
+        values |= _where_open(settings, {"train.seq_len_warmup": None})
+    tokenizer = checkpoint.tokenizer
+    parent = Parent(
+        weights_sha256=checkpoint.weights_sha256,
+        step=checkpoint.state.step,
+        tokenizer=tokenizer.name,
+        tokenizer_sha256=tokenizer.fingerprint,
+    )
+    return replace(settings.with_values(values, FROM_PARENT), parent=parent)
+
+
+def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
+    """The weights with which a new run starts, by name.
+
+    A learned position embedding is cut to the run's `block_size`.
+
+    Args:
+        settings: of the run; they name the model and record its weights.
+
+    Raises:
+        CheckpointError: the model is damaged, or no longer has the recorded weights.
+        UsageError, HubError: there is no such model.
+    """
+    assert settings.parent is not None
+    checkpoint = _opened(settings, lambda sentence: None)
+    if checkpoint.weights_sha256 != settings.parent.weights_sha256:
+        raise CheckpointError(
+            f"{checkpoint.path} no longer has the weights that this run starts from",
+            hint="start a new run in another folder",
+        )
+    weights = dict(checkpoint.model_state)
+    if POSITIONS in weights:
+        weights[POSITIONS] = weights[POSITIONS][: settings.model.block_size]
+    return weights
+
+
+def _opened(settings: RunConfig, note: Note) -> Checkpoint:
+    source = settings.train.init_from
+    assert source is not None
+    return open_checkpoint(local_checkpoint(source, log=note), log=note)
+
+
+def _is_possible(key: str, value: Any, theirs: Any) -> bool:
+    if key == "block_size":
+        return bool(value <= theirs)
+    return key == "dropout" or value == theirs
+
+
+def _names_its_tokenizer(
+    settings: RunConfig, checkpoint: Checkpoint, words: Mapping[str, str]
+) -> bool:
+    """Whether the user named the tokenizer of the model.
+
+    Raises:
+        UsageError: the user named another one.
+    """
+    spec, origin = settings.data.tokenizer, settings.origin_of("data.tokenizer")
+    if origin.is_open:
+        return False
+    tokenizer = checkpoint.tokenizer
+    if origin.kind is OriginKind.FILE and spec in (
+        tokenizer.name,
+        checkpoint.config.data.tokenizer,
+    ):
+        return False  # such as the settings of the run that trained the model
+    if _is_same(spec, tokenizer):
+        return True
+    word = _word(settings, "data.tokenizer", words)
+    raise UsageError(
+        f"{word} is not possible: the model in {settings.train.init_from}, with which the run "
+        f"starts, has its own tokenizer {tokenizer.name}",
+        hint="leave out the tokenizer: the text is tokenized with that of the model",
+    )
+
+
+def _is_same(spec: str, tokenizer: Tokenizer) -> bool:
+    """Whether a specification means this tokenizer; one that is trained on the new text is not."""
+    if needs_corpus(spec):
+        return False
+    return build_tokenizer(spec, lambda: ()).fingerprint == tokenizer.fingerprint
+
+
+def _word(settings: RunConfig, name: str, words: Mapping[str, str]) -> str:
+    """A setting as the user gave it."""
+    value = shown(settings.value_of(name))
+    word = words.get(name)
+    if word is None:
+        return f"{name} = {value} ({settings.origin_of(name)})"
+    return word if "=" in word else f"{word} {value}"
+
+
+def _where_open(settings: RunConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if settings.origin_of(name).is_open}
