@@ -217,15 +217,21 @@ def _app(
     from slm.server.insight_routes import insight_routes
     from slm.server.page_routes import page_routes
     from slm.server.run_routes import run_routes
+    from slm.server.tokenizer_routes import tokenizer_routes
 
     first, *others = services
+    words, context = first.model.tokenizer, first.model.block_size
     return create_app(
         first,
         beside=others,
         names=names,
         origins=origins,
         api_key=api_key,
-        routes=[*insight_routes(inspected, first.limits), *run_routes(run)],
+        routes=[
+            *insight_routes(inspected, first.limits),
+            *tokenizer_routes(words, context, first.limits),
+            *run_routes(run),
+        ],
         open_routes=page_routes(),
     )
 

@@ -109,7 +109,7 @@ class Malicious:
 def test_nothing_in_it_is_ever_executed(path: Path, legacy: bool, wrap: Any) -> None:
     folder = path.parent / "pwned"
     torch.save(wrap(Malicious(folder)), path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(CheckpointError, match="best_model.pt is not a model file"):
+    with pytest.raises(CheckpointError, match="best_model.pt is not a file of plain tensors"):
         load_model_file(path)
     path.write_bytes(pickle.dumps(wrap(Malicious(folder))))
     with pytest.raises(CheckpointError):
@@ -256,7 +256,7 @@ def test_compressed_records(path: Path, tiny_model: MakeModel) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in records.items():
             archive.writestr(name, content)
-    with pytest.raises(CheckpointError, match="is not a model file: it is compressed"):
+    with pytest.raises(CheckpointError, match="is not a file of plain tensors: it is compressed"):
         load_model_file(path)
 
 

@@ -1,0 +1,96 @@
+"""The tokenizer over HTTP, as evaluation programs with a remote tokenizer expect it.
+
+`GET /tokenizer_info`, `POST /tokenize` and `POST /detokenize` have those fields of vLLM's endpoints
+that lm-evaluation-harness uses. A prompt that is exactly the text of a special token gives its id:
+that is how such programs ask for it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from slm.errors import SlmError
+from slm.interop.tokenizer_json import token_text
+from slm.server.http_errors import HttpError
+from slm.server.limits import Limits
+from slm.server.request_bodies import BodyReader
+from slm.server.schemas import valid_unicode
+from slm.tokenizer.base import Tokenizer
+
+MAX_CHARACTERS = 1 << 20
+MAX_IDS = 1 << 18
+
+
+class TokenizeRequest(BaseModel):
+    """`POST /tokenize`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", protected_namespaces=())
+
+    prompt: Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(valid_unicode)]
+    add_special_tokens: bool = False
+    """Whether the token that begins a text is put in front."""
+
+
+class DetokenizeRequest(BaseModel):
+    """`POST /detokenize`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", protected_namespaces=())
+
+    tokens: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=MAX_IDS)]
+
+
+def tokenizer_routes(tokenizer: Tokenizer, block_size: int, limits: Limits) -> list[Route]:
+    """The endpoints for a tokenizer.
+
+    Args:
+        tokenizer: of the served model.
+        block_size: the model's context length.
+        limits: of a request's body.
+    """
+    bodies = BodyReader(limits)
+    special = {
+        token_text(tokenizer, token_id): token_id
+        for token_id in (tokenizer.bos_id, tokenizer.eot_id)
+    }
+
+    async def info(request: Request) -> Response:
+        ends = token_text(tokenizer, tokenizer.eot_id)
+        described: dict[str, Any] = {
+            "tokenizer_class": "slm",
+            "bos_token": token_text(tokenizer, tokenizer.bos_id),
+            "eos_token": ends,
+            "pad_token": ends,
+            "chat_template": None,
+            "vocab_size": tokenizer.vocab_size,
+            "model_max_length": block_size,
+        }
+        return JSONResponse(described)
+
+    async def tokenize(request: Request) -> Response:
+        body = await bodies.read(request, TokenizeRequest)
+        if body.prompt in special:
+            ids = [special[body.prompt]]
+        else:
+            ids = await run_in_threadpool(tokenizer.encode, body.prompt)
+        if body.add_special_tokens:
+            ids = [tokenizer.bos_id, *ids]
+        return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": block_size})
+
+    async def detokenize(request: Request) -> Response:
+        body = await bodies.read(request, DetokenizeRequest)
+        try:
+            return JSONResponse({"prompt": tokenizer.decode(body.tokens)})
+        except SlmError as error:
+            raise HttpError(400, error.message, param="tokens") from None
+
+    return [
+        Route("/tokenizer_info", info, methods=["GET"]),
+        Route("/tokenize", tokenize, methods=["POST"]),
+        Route("/detokenize", detokenize, methods=["POST"]),
+    ]

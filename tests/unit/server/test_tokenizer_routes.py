@@ -1,0 +1,49 @@
+"""What lm-evaluation-harness asks of a remote tokenizer."""
+
+from __future__ import annotations
+
+import pytest
+
+from slm.server.limits import Limits
+from slm.server.tokenizer_routes import tokenizer_routes
+from slm.tokenizer.byte_level import BytesTokenizer
+
+
+@pytest.fixture
+def client(client_of):
+    return client_of(tokenizer_routes(BytesTokenizer(), 64, Limits()))
+
+
+def test_texts_come_back(client):
+    for text in ("Once é\n", "", "a <|endoftext|> b"):
+        answer = client.post("/tokenize", json={"prompt": text, "add_special_tokens": False})
+        tokens = answer.json()["tokens"]
+        assert tokens == list(text.encode())
+        assert client.post("/detokenize", json={"tokens": tokens}).json() == {"prompt": text}
+    begun = client.post("/tokenize", json={"prompt": "a", "add_special_tokens": True, "model": "x"})
+    assert begun.json() == {"tokens": [256, 97], "count": 2, "max_model_len": 64}
+
+
+def test_special_tokens_are_named_and_have_their_ids(client):
+    info = client.get("/tokenizer_info").json()
+    for role in ("bos_token", "eos_token", "pad_token"):
+        answer = client.post("/tokenize", json={"prompt": info[role]})
+        assert answer.json()["tokens"] == [256]
+    assert info["chat_template"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tokenize", {}),
+        ("/tokenize", {"prompt": 5}),
+        ("/tokenize", {"prompt": "x" * ((1 << 20) + 1)}),
+        ("/detokenize", {"tokens": [257]}),
+        ("/detokenize", {"tokens": [-1]}),
+        ("/detokenize", {"tokens": ["a"]}),
+    ],
+)
+def test_bad_bodies_are_refused(client, path, body):
+    answer = client.post(path, json=body)
+    assert answer.status_code in (400, 413, 422)
+    assert "message" in answer.json()["error"]
