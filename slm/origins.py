@@ -21,7 +21,7 @@ class OriginKind(enum.StrEnum):
     SET = "set"
     """`--set KEY=VALUE`."""
     PREPARED = "prepared"
-    """A data directory that is used as it is, whatever `source` and `tokenizer` say; the detail is
+    """A data directory that is used unchanged, whatever `source` and `tokenizer` are; the detail is
     the option's name."""
     PLAN = "plan"
     """The plan for a time budget; the detail is the budget."""
@@ -88,12 +88,12 @@ DEFAULT = Origin(OriginKind.DEFAULT)
 SET = Origin(OriginKind.SET)
 PREPARED = Origin(OriginKind.PREPARED, "--data")
 FROM_SOURCE = Origin(OriginKind.DERIVED, "source and tokenizer")
-"""Of a data directory that nobody named."""
+"""Of a data directory that the user did not name."""
 FROM_TOKENIZER = Origin(OriginKind.DERIVED, "tokenizer")
 FROM_HARDWARE = Origin(OriginKind.DERIVED, "hardware")
 FROM_PROCESSES = Origin(OriginKind.DERIVED, "number of processes")
 FROM_NAME = Origin(OriginKind.DERIVED, "name of the run")
-"""Of a run directory that nobody named."""
+"""Of a run directory that the user did not name."""
 FROM_OTHER_SOURCE = Origin(OriginKind.DERIVED, "source, which is not the preset's")
 FROM_PARENT = Origin(OriginKind.DERIVED, "initial model")
 """Of the shape and the tokenizer of a run that starts from given weights."""

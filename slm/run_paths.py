@@ -28,7 +28,7 @@ _NAMES = {
 
 
 def run_of(folder: Path) -> Path:
-    """The run's folder of a checkpoint's folder; any other folder is returned as it is."""
+    """The run's folder of a checkpoint's folder; any other folder is returned unchanged."""
     folder = folder.resolve()
     if not _exists(folder / _MANIFEST):
         return folder

@@ -22,7 +22,7 @@ def seed_everything(*numbers: int) -> None:
     """Seed PyTorch on every device from one or more numbers.
 
     Training calls it with (seed, step, rank) before each step, so that dropout is a function of the
-    step, and a resumed run needs no saved generator.
+    step, and a resumed run does not need a saved generator.
     """
     import torch
 

@@ -146,7 +146,7 @@ class TrainState:
 
     @classmethod
     def from_json(cls, data: Any, *, where: str) -> TrainState:
-        """Read the data that `to_json` returned; an empty `extra` stands for the default values.
+        """Read the data that `to_json` returned; an empty `extra` means the default values.
 
         Args:
             data: parsed JSON.

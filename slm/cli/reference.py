@@ -70,7 +70,7 @@ def settings_page() -> str:
         GENERATED,
         "Any of them can be given as `--set key=value`, or in a TOML file for `--config`, under\n"
         "its group. Presets are such files: see `slm presets`. Values are written as in TOML;\n"
-        "words need no quotes, and `none` is no value.",
+        "words do not need quotes, and `none` means no value.",
     ]
     for group, title in titles.items():
         rows = [

@@ -15,7 +15,7 @@ PIECE_CHARS = 1 << 20
 """Characters of a part; longer documents are divided."""
 
 SAMPLED_STORIES = 200
-"""Their mean size stands for all stories of a file or data set."""
+"""Number of stories whose mean size is used for a whole file or data set."""
 _KEPT_BEHIND = 64
 
 

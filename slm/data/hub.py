@@ -2,7 +2,7 @@
 
 The `datasets` library determines the files of each split. Whole files are downloaded one after the
 other, as they are needed, into the cache that all Hugging Face tools share. So an interrupted
-download resumes, and a second run needs no network. A missing network is reported at once: the
+download resumes, and a second run works offline. A missing network is reported at once: the
 libraries would retry for half a minute.
 """
 
@@ -36,7 +36,7 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = "main"
 PROBE_SECONDS = 1.5
 TINYSTORIES_BYTES = 830.0
-"""Mean size of a story in TinyStories, so that a plan for it needs no download."""
+"""Mean size of a story in TinyStories, so that a plan for it does not need a download."""
 _LISTING_FORMAT = "slm-hub-listing"
 _LARGEST_LISTING_BYTES = 16 << 20
 _FORMATS: dict[str, Format] = {

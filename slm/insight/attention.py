@@ -68,7 +68,7 @@ def attention_patterns(
         layers: the layers that are wanted, from 0; None: all.
 
     Raises:
-        TokenizerError: the text is no valid Unicode, or an id is not in the vocabulary.
+        TokenizerError: the text is not valid Unicode, or an id is not in the vocabulary.
         DataError: it does not fit into the context, or there is no such layer.
     """
     n_layer = model.config.n_layer

@@ -42,7 +42,7 @@ class Depth:
     guesses: tuple[Guess, ...]
     """One for each token read."""
     surprisal: float | None
-    """Mean surprisal in bits of the next tokens; None where there is no next token."""
+    """Mean surprisal in bits of the next tokens; None without a next token."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def logit_lens(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 5) ->
         top: how many candidates each guess lists.
 
     Raises:
-        TokenizerError: the text is no valid Unicode, or an id is not in the vocabulary.
+        TokenizerError: the text is not valid Unicode, or an id is not in the vocabulary.
         DataError: it does not fit into the context.
     """
     ids = fitting_ids(tokenizer, text, model.config.block_size)

@@ -35,7 +35,7 @@ class Candidate:
 class Weighed:
     """A token that may come next, before and after the filters.
 
-    Where the text's last tokens would be replaced, it stands for them as well.
+    If token healing replaces the text's last tokens, it includes them.
     """
 
     id: int
@@ -77,7 +77,7 @@ def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:
     minus infinity for every token that cannot stand for them.
 
     Raises:
-        TokenizerError: it is no valid Unicode, or an id is not in the vocabulary.
+        TokenizerError: it is not valid Unicode, or an id is not in the vocabulary.
     """
     prompt, ids = (text, None) if isinstance(text, str) else ("", token_ids(tokenizer, text))
     row = TokenSequence(
@@ -122,7 +122,7 @@ def weigh_options(
         tokenizer: the model's.
         options: the filters, which act as they do in generation.
         seen: the text so far; only the repetition penalty looks at it.
-        top: how many candidates are listed.
+        top: number of candidates.
     """
     own = logits.log_softmax(dim=-1)
     has_come = torch.zeros(1, len(logits), dtype=torch.bool)
@@ -167,12 +167,12 @@ def next_token(
     Args:
         model: set to evaluation mode, and restored afterwards.
         tokenizer: the model's.
-        text: what is there already; may be empty.
+        text: the text so far; may be empty.
         options: the filters; None: those of `GenerationOptions()`.
-        top: how many candidates are listed.
+        top: number of candidates.
 
     Raises:
-        TokenizerError: the text is no valid Unicode, or an id is not in the vocabulary.
+        TokenizerError: the text is not valid Unicode, or an id is not in the vocabulary.
     """
     logits = next_logits(model, tokenizer, text)
     return weigh_options(logits, tokenizer, options or GenerationOptions(), seen=text, top=top)

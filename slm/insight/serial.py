@@ -12,8 +12,8 @@ def as_json(value: Any, *, digits: int | None = None) -> Any:
 
     Args:
         value: a result.
-        digits: round floats to so many decimals; None: leave them. Where a number is not finite,
-            null stands for it.
+        digits: number of decimals to which floats are rounded; None: no rounding. Non-finite
+            numbers become null.
     """
     if isinstance(value, float):
         if not math.isfinite(value):

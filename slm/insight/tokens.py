@@ -36,7 +36,7 @@ def token_ids(tokenizer: Tokenizer, text: Text) -> list[int]:
     """The ids of a text, which may be ids already.
 
     Raises:
-        TokenizerError: the text is no valid Unicode, or an id is not in the vocabulary.
+        TokenizerError: the text is not valid Unicode, or an id is not in the vocabulary.
     """
     if isinstance(text, str):
         return tokenizer.encode(text)

@@ -28,7 +28,7 @@ class Trace:
     streams: tuple[Tensor, ...]
     """The residual stream [T, C] as it enters the first block and as it leaves each: L + 1."""
     attention: tuple[Tensor, ...]
-    """The attention weights [H, T, T] of each layer; empty where they were not asked for."""
+    """The attention weights [H, T, T] of each layer; empty if they were not requested."""
 
 
 @torch.inference_mode()

@@ -57,7 +57,7 @@ class SelfAttention(nn.Module):
         layer: int = 0,
         attn_mask: Tensor | None = None,
     ) -> Tensor:
-        """Attend over `x`, and over the cached tokens before it where there is a cache.
+        """Attend over `x`, and over the cached tokens before it if there is a cache.
 
         Args:
             x: [B, T, C].
@@ -202,10 +202,10 @@ def local_mask(window: int | None, q: Tensor, k: Tensor, attn_mask: Tensor | Non
 
 
 def document_mask(idx: Tensor, eot_id: int) -> Tensor:
-    """Causal mask that also keeps documents apart: boolean [B, 1, T, T].
+    """Causal mask that also separates documents: boolean [B, 1, T, T].
 
-    Each position reads its own document up to itself. The end-of-text token that ends a document
-    is also the first token of the next one, as it is in evaluation and generation.
+    Each position attends to its own document up to itself. The end-of-text token at the end of a
+    document is also the first token of the next one, as in evaluation and generation.
 
     Args:
         idx: [B, T] ids.

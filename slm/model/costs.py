@@ -1,6 +1,6 @@
 """The table of a model's parameters, and its costs: parameters by part, FLOPs per token, memory.
 
-Everything here follows from the config alone and needs no torch.
+Everything here depends only on the config and does not import torch.
 """
 
 from __future__ import annotations

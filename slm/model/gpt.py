@@ -140,7 +140,7 @@ class GPT(nn.Module):
                 computed in chunks and the full logits never exist.
             cache: keys and values of the preceding tokens; it grows by T.
             last_only: return logits for the last position only.
-            attn_mask: the positions that each position may read, where there is no cache: boolean,
+            attn_mask: the positions that each position may attend to, without a cache: boolean,
                 broadcastable to [B, n_head, T, T]. None: all up to its own.
 
         Returns:

@@ -38,7 +38,7 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
     """
     dtype = compute_dtype(hidden_nc)
     if not torch.is_grad_enabled():
-        # A custom function is asked for gradients by what its inputs require, in any mode.
+        # Whether a custom function computes gradients depends only on its inputs, in any mode.
         hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
     loss: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         hidden_nc, weight_vc, targets_n, dtype
@@ -114,5 +114,5 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 def _graph_is_retained() -> bool:
     """Whether the backward pass that runs is one with `retain_graph=True`."""
-    # What PyTorch's own functions ask (`ctx.maybe_clear_saved_tensors`); there is no public name.
+    # PyTorch's own functions use this (`ctx.maybe_clear_saved_tensors`); it has no public name.
     return torch._C._autograd._get_current_graph_task_keep_graph()

@@ -1,8 +1,8 @@
 """From a time budget to all settings of a run.
 
-A plan is chosen by `slm.planning.scaling_law` among a few sizes of model: the one whose expected
-bits per byte are lowest after as many steps as this machine makes in the time. What the user has
-set stays as it is.
+`slm.planning.scaling_law` selects among a few model sizes: the one with the lowest expected bits
+per byte after the steps that this machine performs in the time. The user's own settings are not
+changed.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ VOCABULARIES = (512, 1024, 2048, 4096)
 BYTES_FOR_AN_ENTRY = 1000
 """Text that an entry of the vocabulary needs, to be worth its row."""
 BYTES_FOR_A_PARAMETER = 4
-"""Text that a parameter in the blocks needs; the smallest size goes with less."""
+"""Bytes of text per parameter in the blocks; the smallest size accepts less."""
 ENOUGH = 1.25
-"""Stories that are asked for, where one can have any number, beside those that will be needed."""
+"""Stories requested from a source without a fixed size, as a multiple of those needed."""
 FINE_TUNING_RATE = 0.3
 """Peak learning rates of a run that starts from given weights, as a share of those from scratch."""
 FINE_TUNING_WARMUP_STEPS = 50
@@ -141,7 +141,7 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
 
     Raises:
         ConfigError, TokenizerError: the user's tokenizer cannot be loaded.
-        DeviceError: the user wants compiled blocks, and there is no compiler.
+        DeviceError: the settings require compiled blocks, and there is no compiler.
     """
     base = with_vocabulary(base, minutes, text)
     if base.parent is not None:

@@ -104,7 +104,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         table = strict_toml(f"value = {value_text}")
     except (ValueError, RecursionError):  # ValueError: also for a number with thousands of digits
         table = {}
-    # More than one entry: a text of several lines that happens to look like TOML.
+    # More than one entry: a string of several lines that is also valid TOML.
     value: Any = table["value"] if table.keys() == {"value"} else value_text
     return named_setting(name, value)
 

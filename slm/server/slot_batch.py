@@ -20,9 +20,9 @@ class SlotBatch:
 
     Args:
         engine: runs the model; from now on nothing else may use it.
-        on_delta: is called with a request, the index of its sequence, and the text that was added.
+        on_delta: called with a request, the index of its sequence, and the text that was added.
             It calls `remove` for a sequence that has ended.
-        on_error: is called with a request that failed. It calls `remove` for that request.
+        on_error: called with a request that failed. It calls `remove` for that request.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The console of progress bars on stderr, which falls silent where nobody reads any longer."""
+"""The console of progress bars on stderr, which disables itself when stderr is closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rich.console import Console
 
 
 class StderrConsole(Console):
-    """Writes to stderr until that fails: what people would have read is no reason to stop.
+    """Writes to stderr until that fails, which must not end the program.
 
     Ctrl-C ends `tee` in `slm train 2>&1 | tee log`, and the run still has to be saved. By itself,
     `rich` ends the program and closes its stdout.

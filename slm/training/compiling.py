@@ -16,9 +16,9 @@ from slm.hardware.devices import can_compile
 from slm.model import GPT, model_costs
 
 ASSUMED_FLOPS = {"cpu": 1e11, "cuda": 1e13}
-"""What a laptop reaches in training; only for telling long runs from short ones."""
+"""Training speed of a laptop in FLOP/s; only used to distinguish long runs from short ones."""
 WORTHWHILE_SECONDS = {"cpu": 300.0, "cuda": 60.0}
-"""Planned lengths of a run from which compiling gives back more than it costs."""
+"""Minimum planned length of a run for which compilation pays off."""
 
 
 def worth_compiling(
@@ -27,7 +27,7 @@ def worth_compiling(
     """Whether to compile the blocks of a run.
 
     Raises:
-        DeviceError: the settings demand it, and there is no compiler.
+        DeviceError: the settings require it, and there is no compiler.
     """
     kind = device.partition(":")[0]
     if config.max_minutes is not None:
@@ -71,6 +71,6 @@ def compile_blocks(model: GPT) -> None:
 
 
 def eagerly() -> contextlib.AbstractContextManager[None]:
-    """Run compiled modules uncompiled inside: evaluation has other shapes, compiled anew each."""
+    """Run modules uncompiled in the block: each shape of an evaluation would compile again."""
     context: contextlib.AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
     return context

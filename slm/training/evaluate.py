@@ -32,11 +32,11 @@ def validation_loss(
         batches: pairs (x, y) of [B, T] ids on the model's device; positions with y of -100 are
             ignored.
         autocast: entered once, for the dtype of matrix multiplications; None: that of the weights.
-        eot_id: the end-of-text token, for a model that saw each document by itself; None: each
-            position sees all of its window up to itself.
+        eot_id: the end-of-text token, for a model trained with document masking; None: each
+            position attends to all of its window up to itself.
 
     Returns:
-        (mean loss, tokens); (nan, 0) where there is no token.
+        (mean loss, tokens); (nan, 0) without tokens.
     """
     total_nats, n_tokens = 0.0, 0
     # Not inference_mode: the model may be compiled, and would be compiled again for its tensors.

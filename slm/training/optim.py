@@ -47,9 +47,9 @@ def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
     """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
 
     Args:
-        matrices: [N, rows, columns], in the number format of the products; only their directions
-            count.
-        steps: iterations; with fewer than 4 the smallest singular values stay small.
+        matrices: [N, rows, columns], in the dtype of the matrix multiplications; only their
+            directions count.
+        steps: iterations; with fewer than 4 the smallest singular values remain small.
 
     Returns:
         [N, rows, columns] in the same format.
@@ -84,7 +84,7 @@ class Muon(torch.optim.Optimizer):
         lr: learning rate; a matrix [rows, columns] moves by lr * sqrt(max(1, rows / columns)).
         momentum: of the running mean of gradients (Nesterov's form).
         weight_decay: decoupled, as in AdamW.
-        dtype: number format of the orthogonalization.
+        dtype: dtype of the orthogonalization.
         steps: iterations of the orthogonalization.
         sharding: of the parameters; None: every process has all of them.
 

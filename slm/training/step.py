@@ -54,7 +54,7 @@ class Execution:
     def clip(self, model: GPT, limit: float) -> float:
         """Scale the gradient down to a norm of at most `limit` (0: no limit).
 
-        A norm that is not finite changes nothing.
+        A non-finite norm changes nothing.
 
         Returns:
             The norm of the whole gradient before clipping.
@@ -87,14 +87,14 @@ def train_step(
     """Average the gradients of the micro-batches, clip them, and update the weights.
 
     Args:
-        model, optimizers: changed in place; no gradient is left behind.
+        model, optimizers: changed in place; all gradients are cleared.
         micro_batches: pairs (x, y) of [B, T] ids.
-        n_micro_batches: how many there are.
+        n_micro_batches: number of micro-batches.
         lr_scale: learning rates as a share of their peaks.
-        grad_clip: the largest norm of the whole gradient; 0: no limit.
-        eot_id: the end-of-text token, where documents do not see each other; None: they do.
+        grad_clip: maximum global gradient norm; 0: no limit.
+        eot_id: the end-of-text token for document masking; None: no masking.
         execution: device, dtype and processes; None: float32 on the CPU.
-        may_update: called before the update; where it returns False, the weights stay as they are.
+        may_update: called before the update; if it returns False, the weights do not change.
     """
     execution = execution or Execution()
     zero_gradients(optimizers)

@@ -73,21 +73,21 @@ class Stop(Protocol):
     """Ends a run early on request."""
 
     signal_number: int | None
-    """The signal that requested it; None: nobody has."""
+    """The signal that requested it; None if there is no request."""
 
     def watch(self, items: Iterable[Item], *, at_once: bool = False) -> Iterable[Item]:
-        """Pass items on; raises StopRequested between two items."""
+        """Yield the items; raises StopRequested between two of them."""
 
     def excusing_errors(self) -> contextlib.AbstractContextManager[None]:
         """Entered for a step: an error of a step may be due to the request."""
 
 
 class StopRequested(BaseException):
-    """Raised between two items of work where somebody wants the run to end; nothing is lost."""
+    """Raised between two items of work when a stop was requested; nothing is lost."""
 
 
 class NeverStop:
-    """Nobody ends the run early; see `Stop`."""
+    """The run never ends early; see `Stop`."""
 
     signal_number: int | None = None
 
@@ -156,12 +156,12 @@ class Trainer:
 
         Args:
             state: of the run so far; it is updated in place.
-            max_steps: save and return after this many steps; the learning rate follows the whole
-                budget all the same.
+            max_steps: save and return after this many steps; the learning rate still follows the
+                whole budget.
 
         Raises:
-            StopRequested: somebody wants the run to end; `state` is consistent and not yet saved.
-            TrainingError: losses, gradients or weights are not finite.
+            StopRequested: a stop was requested; `state` is consistent and not yet saved.
+            TrainingError: losses, gradients or weights are non-finite.
         """
         config = self.config
         first_step = state.step
@@ -200,10 +200,10 @@ class Trainer:
         )
 
     def save(self, state: TrainState) -> Path:
-        """Save all that is needed to resume from this step; returns the checkpoint's directory.
+        """Save everything needed to resume from this step; returns the checkpoint's directory.
 
         Raises:
-            TrainingError: weights or optimizer state are not finite; nothing is written.
+            TrainingError: weights or optimizer state are non-finite; nothing is written.
         """
         state.time = self.budget.time_state
         return self.checkpointer.save(state)

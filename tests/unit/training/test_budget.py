@@ -128,7 +128,7 @@ def test_what_came_before_the_loop_counts() -> None:
 def test_a_clock_that_ran_out_before_the_first_step_is_refused() -> None:
     clock = FakeClock()
     budget = Budget(TrainingConfig(max_minutes=0.5), began_at=clock.now - 30.0, clock=clock)
-    with pytest.raises(TrainingError, match="time budget of 0.5 minutes was over before the first"):
+    with pytest.raises(TrainingError, match="time budget of 0.5 minutes ended before the first"):
         budget.require_time()
     Budget(TrainingConfig(max_steps=1), began_at=clock.now - 1e6, clock=clock).require_time()
 
