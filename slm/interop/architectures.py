@@ -205,7 +205,7 @@ def from_gpt2(weights: Mapping[str, Tensor], *, transposed: bool) -> dict[str, T
         if block and values.ndim == 2 and transposed:
             values = values.T
         if block and block[2] == GPT2_QKV:
-            if values.ndim == 0 or len(values) % 3:
+            if values.ndim == 0 or not len(values) or len(values) % 3:
                 raise CheckpointError(f"{shown(name)} is not query, key and value together")
             for part, third in zip("qkv", values.chunk(3), strict=True):
                 result[f"blocks.{block[1]}.attention.{part}_proj.{block[3]}"] = third

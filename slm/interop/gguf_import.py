@@ -102,12 +102,13 @@ def _named(name: str, values: Tensor, config: GPTConfig, architecture: str) -> d
     prefix = ""
     if parts[0] == "blk" and len(parts) == 3:
         prefix, module = f"blocks.{parts[1]}.", parts[2]
-    if module == "attn_qkv" and len(values) % 3 == 0:
+    if module == "attn_qkv" and len(values) and len(values) % 3 == 0:
         return {
             f"{prefix}attention.{part}_proj.{kind}": third
             for part, third in zip("qkv", values.chunk(3), strict=True)
         }
-    if architecture == "llama" and module in ("attn_q", "attn_k"):
+    is_rotated = architecture == "llama" and module in ("attn_q", "attn_k")
+    if is_rotated and len(values) % config.head_width == 0:  # other shapes are refused later
         values = torch.from_numpy(halved_rotary(values.numpy(), config.head_width))
     return {f"{prefix}{ours[module]}.{kind}" if module in ours else name: values}
 

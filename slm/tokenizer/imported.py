@@ -109,7 +109,10 @@ class ImportedTokenizer(TokenTable):
                 text.encode("utf-8")
             except UnicodeEncodeError as error:
                 raise invalid_unicode(error) from error
-        encodings = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        try:
+            encodings = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        except BaseException as error:
+            raise _library_error(error, "fails on a text") from None
         return [np.array(encoding.ids, dtype=np.uint32) for encoding in encodings]
 
     def to_json(self) -> dict[str, Any]:
@@ -180,13 +183,19 @@ def _loaded(definition: Mapping[str, Any]) -> tokenizers.Tokenizer:
 
     style_of(definition)
     try:
-        fast = Tokenizer.from_str(json.dumps(definition))
+        # The post-processor adds special tokens, which is done here.
+        fast = Tokenizer.from_str(json.dumps({**definition, "post_processor": None}))
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]  # may be Rust's own
-        raise TokenizerError(f"the tokenizers library rejects it: {reason[:200]}") from None
+        raise _library_error(error, "rejects it") from None
     fast.no_truncation()
     fast.no_padding()
     fast.encode_special_tokens = True
     return fast
+
+
+def _library_error(error: BaseException, what: str) -> BaseException:
+    """An error of the library, or a panic of its Rust code, as one of ours."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return error
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return TokenizerError(f"the tokenizers library {what}: {reason[:200]}")
