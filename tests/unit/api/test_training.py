@@ -82,7 +82,7 @@ def test_a_run_is_resumed_and_never_replaced_by_mistake(data_dir: Path, tmp_path
         ({"n_layer": "two"}, "^n_layer: ", ""),
         ({"n_embd": 30, "n_head": 4}, "not divisible", "n_head="),
         ({"max_steps": 3}, "steps and max_steps contradict", "leave out"),
-        ({"minutes": 1}, "steps and minutes are both given", "clock"),
+        ({"minutes": 1}, "steps and minutes are both given", "by steps or by minutes"),
         ({"source": "builtin"}, "data and source are both given", "prepared"),
     ],
 )
