@@ -115,7 +115,7 @@ def test_what_is_in_the_data_directory_is_said_and_recorded(script, place):
     code, _, err = script(*words, "sample_prompts=[]")
 
     assert code == 0, err
-    assert "note: data contains builtin with the tokenizer bpe:512, not roneneldan/TinyStories" in err
+    assert "note: data contains builtin with the tokenizer bpe:512, not roneneldan" in err
     settings = json.loads((place / "plain" / "config.json").read_text("utf-8"))
     assert settings["data"]["source"] == "builtin"
     assert settings["data"]["tokenizer"] == "bpe:512"
