@@ -382,6 +382,7 @@ values = (
 keys = st.sampled_from(setting_names()) | st.text(max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(key=keys, value=values)
 def test_any_assignment_is_taken_or_a_config_error(key: str, value: str) -> None:

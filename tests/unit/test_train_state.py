@@ -63,6 +63,7 @@ def test_a_state_comes_back() -> None:
     assert through_json(replace(STATE, best_validation_loss=None)).best_validation_loss is None
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(conditions=st.dictionaries(st.text(), values))
 def test_any_json_comes_back(conditions: dict[str, Any]) -> None:

@@ -54,6 +54,7 @@ def test_the_figure_of_a_run(data_dir: Path, tmp_path: Path) -> None:
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_and_never_replaced_by_mistake(data_dir: Path, tmp_path: Path) -> None:
     out, notes = tmp_path / "a", []
     slm.train(data=data_dir, steps=2, out=out, **QUICK)

@@ -26,6 +26,7 @@ def tokenizer() -> Tokenizer:
     return build_tokenizer("bpe:300", lambda: [corpus])
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(text=WORDS)
 def test_pieces_have_together_the_ids_of_the_whole(tokenizer: Tokenizer, text: str) -> None:

@@ -286,6 +286,7 @@ print("asserts are on" if __debug__ else "asserts are off", unchanged)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "said"), [((), "on"), (("-O",), "off")])
 def test_misuse_is_refused_with_and_without_asserts(flags: Sequence[str], said: str) -> None:
     """Native code takes ids, slots and positions for addresses: what is wrong must not reach it."""

@@ -332,6 +332,7 @@ waits.end()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_threads_that_only_count_come_and_go() -> None:
     done = subprocess.run(

@@ -80,6 +80,7 @@ finally:
 """
 
 
+@pytest.mark.slow
 @needs_posix_signals
 @pytest.mark.parametrize(("name", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_the_second_signal_exits_at_once(name: str, exit_code: int) -> None:

@@ -439,6 +439,7 @@ def test_draining_has_an_end():
         assert not server.thread.is_alive()
 
 
+@pytest.mark.slow
 def test_slow_heads_and_bodies_are_closed():
     with running(FakeEngine(1), header_seconds=0.2, body_seconds=0.2) as server:
         head = raw_request(ENDLESS)

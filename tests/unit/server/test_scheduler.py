@@ -199,6 +199,7 @@ def test_a_cancelled_request_is_gone_within_a_step(
     assert scheduler.counts.cancelled == 2
 
 
+@pytest.mark.slow
 def test_cancelling_at_random_leaves_nothing_behind(
     make_scheduler, fake_engine, stream, client, alone
 ):

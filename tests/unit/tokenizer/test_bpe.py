@@ -60,6 +60,7 @@ def test_a_lone_surrogate_is_refused() -> None:
         train_bpe(["good", "bad \ud800"], 300)
 
 
+@pytest.mark.slow
 def test_training_gives_the_same_result_under_other_hash_seeds_and_threads() -> None:
     fingerprints = set()
     for hash_seed, threads in (("0", "1"), ("1", "2"), ("77", "2")):
