@@ -67,7 +67,7 @@ class Run:
 
     @property
     def best(self) -> LanguageModel:
-        """The model with the lowest validation loss so far, loaded anew each time.
+        """The model with the lowest validation loss so far, loaded again each time.
 
         Raises:
             UsageError: nothing is saved yet.

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.cli.no_effect import note_idle
+from slm.cli.no_effect import note, note_idle
 from slm.cli.options import Json
 from slm.cli.output import print_json
 from slm.interop.hub import local_checkpoint
 from slm.quantities import megabytes
-from slm.reporting.display import say
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
@@ -78,7 +77,7 @@ def export(
         license=license,
         sample=sample,
         force=force,
-        log=_note,
+        log=note,
     )
     if as_json:
         print_json(
@@ -99,17 +98,13 @@ def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
     from slm.checkpoint import open_checkpoint
     from slm.interop.source import ExportSource
 
-    checkpoint = open_checkpoint(local_checkpoint(path, log=_note), log=_note)
+    checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)
     return ExportSource.of(checkpoint), _sample(checkpoint) if sample else ""
 
 
 def _sample(checkpoint: Checkpoint) -> str:
     from slm.generation import GenerationOptions, load_generator
 
-    generator = load_generator(checkpoint, device="cpu", log=_note)
+    generator = load_generator(checkpoint, device="cpu", log=note)
     options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
     return generator.complete([""], options)[0].text
-
-
-def _note(text: str) -> None:
-    say(f"note: {text}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from slm.cli.no_effect import note
 from slm.cli.options import Json
 from slm.cli.output import print_json
 from slm.errors import UsageError, command_line
@@ -45,10 +46,10 @@ def import_(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} exists already", hint="name a folder that does not exist")
-    model = import_model(source, tokenizer=tokenizer, log=_note)
+    model = import_model(source, tokenizer=tokenizer, log=note)
     write_checkpoint(model, out)
     for text in model.notes:
-        _note(text)
+        note(text)
     n_parameters = model_costs(model.config).parameters
     if as_json:
         print_json(
@@ -64,7 +65,3 @@ def import_(
     print(f"{out}  ({model.name}, {parameters(n_parameters)})")
     command = command_line("slm", "generate", "--checkpoint", out, "Once upon a time")
     say(f"try it with: {command}")
-
-
-def _note(text: str) -> None:
-    say(f"note: {text}")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slm.cli.no_effect import note
 from slm.cli.options import Json
 from slm.cli.output import print_json
 from slm.errors import UsageError
 from slm.hardware.resources import usable_cpus, usable_memory
 from slm.interop.hub import local_checkpoint
-from slm.reporting.display import say
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     """
     from slm.checkpoint import newest_checkpoint, open_checkpoint
 
-    path = local_checkpoint(path, log=_note)
-    checkpoint = open_checkpoint(path, log=_note)
+    path = local_checkpoint(path, log=note)
+    checkpoint = open_checkpoint(path, log=note)
     directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     stands_at: Checkpoint | None = checkpoint
@@ -247,7 +247,3 @@ def _print_sections(described: dict[str, Any]) -> None:
 
     for name, value in described.items():
         show(name, value, "")
-
-
-def _note(text: str) -> None:
-    say(f"note: {text}")

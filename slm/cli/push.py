@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from slm.cli.export import read_source
+from slm.cli.no_effect import note
 from slm.cli.options import Json
 from slm.cli.output import print_json
-from slm.reporting.display import say
 
 
 def push(
@@ -40,13 +40,9 @@ def push(
     hub.require_hub(repository)
     source, sample = read_source(checkpoint, sample=True)
     address = hub.push(
-        source, repository, sample=sample, private=private, license=license, log=_note
+        source, repository, sample=sample, private=private, license=license, log=note
     )
     if as_json:
         print_json({"repository": repository, "url": address})
     else:
         print(address)
-
-
-def _note(text: str) -> None:
-    say(f"note: {text}")

@@ -11,10 +11,12 @@ from torch import Tensor
 from slm.config import GPTConfig
 from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.interop.architectures import halved_rotary
+from slm.interop.foreign_vocabulary import CONTROL
 from slm.interop.gguf import NAMES
 from slm.interop.gguf_file import GGUFFile
 from slm.interop.imported import ImportedModel, fitted
 from slm.interop.sentencepiece import sentencepiece_tokenizer
+from slm.interop.tokenizer_json import byte_level_definition
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.imported import ImportedTokenizer
 
@@ -134,27 +136,11 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
             hint="supported are gpt2 with the split gpt-2, and llama",
         )
     types = fields.get("tokenizer.ggml.token_type", [1] * len(tokens))
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    definition = {
-        "version": "1.0",
-        "added_tokens": [
-            {
-                "id": token_id,
-                "content": token,
-                **{"single_word": False, "lstrip": False, "rstrip": False},
-                **{"normalized": False, "special": True},
-            }
-            for token_id, (token, kind) in enumerate(zip(tokens, types, strict=True))
-            if kind == 3
-        ],
-        "pre_tokenizer": {**byte_level, "use_regex": True},
-        "decoder": {**byte_level, "use_regex": True},
-        "model": {
-            "type": "BPE",
-            "vocab": {token: token_id for token_id, token in enumerate(tokens)},
-            "merges": _known(fields.get("tokenizer.ggml.merges", []), set(tokens)),
-        },
-    }
+    merges = _known(fields.get("tokenizer.ggml.merges", []), set(tokens))
+    vocabulary = {token: token_id for token_id, token in enumerate(tokens)}
+    kinds = enumerate(zip(tokens, types, strict=True))
+    special = {token_id: token for token_id, (token, kind) in kinds if kind == CONTROL}
+    definition = byte_level_definition(vocabulary, merges, special)
     begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", False)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
 

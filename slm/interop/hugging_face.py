@@ -21,7 +21,11 @@ from slm.interop.architectures import (
 from slm.interop.hugging_face_config import read_config, transformers_config
 from slm.interop.imported import LARGEST_JSON_BYTES, ImportedModel, fitted
 from slm.interop.source import ExportDtype, ExportSource, stored
-from slm.interop.tokenizer_json import to_tokenizers, tokenizer_config
+from slm.interop.tokenizer_json import (
+    byte_level_definition,
+    to_tokenizers,
+    tokenizer_config,
+)
 from slm.storage.files import atomic_directory
 from slm.storage.safe_reading import read_bounded, strict_json
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
@@ -283,23 +287,8 @@ def _gpt2_definition(folder: Path) -> dict[str, Any]:
     lines = read_bounded(folder / "merges.txt", LARGEST_JSON_BYTES).decode("utf-8").splitlines()
     vocabulary = json_object(folder / "vocab.json")
     merges = [line for line in lines if line and not line.startswith("#version")]
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    return {
-        "version": "1.0",
-        "added_tokens": [
-            {
-                "id": vocabulary[EOT_TEXT],
-                "content": EOT_TEXT,
-                **{"single_word": False, "lstrip": False, "rstrip": False},
-                **{"normalized": False, "special": True},
-            }
-        ]
-        if EOT_TEXT in vocabulary
-        else [],
-        "pre_tokenizer": {**byte_level, "use_regex": True},
-        "decoder": byte_level,
-        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
-    }
+    special = {vocabulary[EOT_TEXT]: EOT_TEXT} if EOT_TEXT in vocabulary else {}
+    return byte_level_definition(vocabulary, merges, special)
 
 
 def json_object(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slm.interop.tokenizer_json import special_tokens
 from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
 UNKNOWN_ID = 0
@@ -51,15 +52,7 @@ def sentencepiece_tokenizer(
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if add_space else []
     definition = {
         "version": "1.0",
-        "added_tokens": [
-            {
-                "id": token_id,
-                "content": pieces[token_id],
-                **{"single_word": False, "lstrip": False, "rstrip": False},
-                **{"normalized": False, "special": True},
-            }
-            for token_id in range(min(N_SPECIAL, len(pieces)))
-        ],
+        "added_tokens": special_tokens(dict(enumerate(pieces[:N_SPECIAL]))),
         "normalizer": {"type": "Sequence", "normalizers": [*space, replace]},
         "decoder": {
             "type": "Sequence",

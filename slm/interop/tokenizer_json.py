@@ -10,7 +10,7 @@ format: https://huggingface.co/docs/tokenizers.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slm.errors import TokenizerError
@@ -120,3 +120,33 @@ def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
 
 def _ids(tokens: Sequence[str]) -> dict[str, int]:
     return {token: token_id for token_id, token in enumerate(tokens)}
+
+
+def special_tokens(contents: Mapping[int, str]) -> list[dict[str, Any]]:
+    """The `added_tokens` of a `tokenizer.json`: ids and contents of tokens that are not text."""
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    return [
+        {"id": token_id, "content": content, **plain, "special": True}
+        for token_id, content in contents.items()
+    ]
+
+
+def byte_level_definition(
+    vocabulary: Mapping[str, int], merges: Sequence[str], special: Mapping[int, str]
+) -> dict[str, Any]:
+    """A `tokenizer.json` of byte-level BPE with GPT-2's split.
+
+    Args:
+        vocabulary: tokens in GPT-2's stand-ins to their ids.
+        merges: pairs with a space between them, in order.
+        special: ids and contents of tokens that are not text.
+    """
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    byte_level["use_regex"] = True
+    return {
+        "version": "1.0",
+        "added_tokens": special_tokens(special),
+        "pre_tokenizer": byte_level,
+        "decoder": byte_level,
+        "model": {"type": "BPE", "vocab": dict(vocabulary), "merges": list(merges)},
+    }
