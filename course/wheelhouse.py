@@ -28,6 +28,8 @@ from slm.storage.files import atomic_write
 
 ROOT = Path(__file__).parents[1]
 TORCH = "torch==2.13.0"
+LATE_PATCH = 99
+"""Some packages ask for a late patch release of a version of Python, such as 3.11.5."""
 WINDOWS_SCRIPT = """\
 @echo off
 rem Installs slm into a new folder "slm" here, without a network and without administrator rights.
@@ -74,8 +76,10 @@ PLATFORMS = {
         | {"platform_machine": "arm64"},
     ),
     "linux": Platform(
-        (*(f"manylinux_2_{minor}_x86_64" for minor in range(34, 4, -1)), "manylinux2014_x86_64")
-        + ("manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"),
+        (
+            *(f"manylinux_2_{minor}_x86_64" for minor in range(34, 4, -1)),
+            *("manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"),
+        ),
         {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
         | {"platform_machine": "x86_64"},
     ),
@@ -138,7 +142,7 @@ class Wheelhouse:
         environment = {
             **self.platform.markers,
             "python_version": self.python,
-            "python_full_version": f"{self.python}.0",
+            "python_full_version": f"{self.python}.{LATE_PATCH}",
             "implementation_name": "cpython",
             "platform_python_implementation": "CPython",
         }
@@ -160,12 +164,12 @@ class Wheelhouse:
         gpu = [each.name for each in missing if each.name.startswith("nvidia-")]
         if gpu:
             raise WheelhouseError(
-                f"this build of torch needs {len(gpu)} GPU packages of several GB, such as {gpu[0]}",
+                f"this build of torch needs {len(gpu)} GPU packages of several GB: {gpu[0]} ...",
                 hint="name the index of CPU builds, which PyTorch's page of installation shows: "
                 "--pip-option=--extra-index-url=ADDRESS",
             )
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--python-version", self.python]
+        command += ["--only-binary=:all:", "--python-version", f"{self.python}.{LATE_PATCH}"]
         command += ["--implementation", "cp", "--dest", str(self.folder), *self.options]
         for tag in self.platform.tags:
             command += ["--platform", tag]
@@ -173,7 +177,7 @@ class Wheelhouse:
             [*command, *map(self._pinned, missing)], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
+            errors = [line for line in done.stderr.splitlines() if "No matching" in line]
             raise WheelhouseError(
                 f"pip did not find {counted(len(missing), 'package')} for that system: "
                 + (" ".join(errors) or done.stderr.strip()),

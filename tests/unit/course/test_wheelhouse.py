@@ -27,7 +27,7 @@ def wheel(folder: Path, name: str, *requires: str, version: str = "1.0", tag: st
 
 @pytest.fixture
 def house(tmp_path: Path):
-    """`house(platform, **pins)`: an empty folder that takes its wheels from `tmp_path / "index"`."""
+    """`house(platform, **pins)`: an empty folder whose wheels come from `tmp_path / "index"`."""
     (tmp_path / "index").mkdir()
     (tmp_path / "wheels").mkdir()
 
