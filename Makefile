@@ -18,7 +18,7 @@ WORKERS := auto
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs course check test soak fuzz clean lint types tests changed
+.PHONY: help demo course docs check test soak fuzz clean lint types tests changed
 
 help:
 	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), write three stories'
@@ -89,12 +89,12 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PIP) -e '.[serve]'
 	@touch $@
 
-$(VENV)/.ready-docs: $(VENV)/.ready
-	$(PIP) -e '.[docs]'
-	@touch $@
-
 $(VENV)/.ready-course: $(VENV)/.ready
 	$(PIP) -e '.[course]'
+	@touch $@
+
+$(VENV)/.ready-docs: $(VENV)/.ready
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
