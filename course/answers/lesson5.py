@@ -264,9 +264,7 @@ def mlp_first(x: Tensor, norm_1: Part, attention: Part, norm_2: Part, mlp: Part)
 # 5.7
 
 
-def gpt(
-    x: Tensor, blocks: list[Part], final_norm: Part, token_table: Tensor
-) -> Tensor:
+def gpt(x: Tensor, blocks: list[Part], final_norm: Part, token_table: Tensor) -> Tensor:
     for each in blocks:
         x = each(x)
     return final_norm(x) @ token_table.T
@@ -316,5 +314,3 @@ def hidden_states(x: Tensor, blocks: list[Part], final_norm: Part, token_table: 
     for each in blocks:
         x = each(x)
     return final_norm(x)
-
-
