@@ -10,6 +10,7 @@ export PROMPT
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 DEMO := runs/demo
+COURSE := course/notebooks
 SECONDS := 600
 WORKERS := auto
 # A file of tests stays in one process, which makes its shared data and models once. The first
@@ -17,11 +18,12 @@ WORKERS := auto
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs check test soak fuzz clean lint types tests changed
+.PHONY: help demo course docs check test soak fuzz clean lint types tests changed
 
 help:
 	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), write three stories'
 	@echo '             make demo PROMPT="A dragon": one of them begins with your words'
+	@echo 'make course  write the lessons of the course as notebooks, and say how to open them'
 	@echo 'make check   ruff, mypy, import-linter, and the quick unit tests of what has changed (a minute)'
 	@echo 'make test    run every check: ruff, mypy, import-linter, and all tests (5 to 8 minutes)'
 	@echo 'make soak    the long form of the tests of faults (kills, power cuts, damage), with counts'
@@ -42,6 +44,9 @@ demo: $(DEMO)/.trained
 $(DEMO)/.trained: | $(VENV)/.ready
 	$(BIN)/python -m slm train --preset demo --out $(DEMO) $(if $(wildcard $(DEMO)/config.json),--resume)
 	@touch $@
+
+course: $(VENV)/.ready-course
+	@$(BIN)/python -m course $(COURSE)
 
 # mypy has one thread; meanwhile the tests keep the other cores busy.
 test: lint
@@ -82,6 +87,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@echo 'installing into $(VENV); the first time this takes some minutes'
 	$(PIP) $(TORCH)
 	$(PIP) -e '.[serve]'
+	@touch $@
+
+$(VENV)/.ready-course: $(VENV)/.ready
+	$(PIP) -e '.[course]'
 	@touch $@
 
 $(VENV)/.ready-docs: $(VENV)/.ready
