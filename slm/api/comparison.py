@@ -39,6 +39,7 @@ class ComparedModel:
 
     name: str
     path: str
+    tokenizer: str
     parameters: int
     steps: int
     """0: it was not trained here."""
@@ -86,7 +87,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     """Of every model but the first, in bits per byte."""
     settings: tuple[tuple[str, tuple[Any, ...]], ...]
-    """The settings that differ, and the value of each model; None where it is not known."""
+    """The settings that differ, and the value of each model."""
     suites: tuple[ComparedScore, ...]
     seed: int
 
@@ -174,10 +175,10 @@ def compare(
         for subject in subjects
     ]
     same_tokens = len({lm.tokenizer.fingerprint for lm in lms}) == 1
-    of_all = "" if len(text.stories) == text.n_all else f", drawn from {text.n_all:,}"
+    of_all = "" if len(text.stories) == text.n_all else f"the {text.n_all:,} in "
     n_bytes = int(losses[0].bytes.sum())
     return Comparison(
-        text=f"{counted(len(text.stories), 'story')} ({megabytes(n_bytes)}) of {where}{of_all}",
+        text=f"{counted(len(text.stories), 'story')} ({megabytes(n_bytes)}) of {of_all}{where}",
         stories=len(text.stories),
         bytes=n_bytes,
         models=tuple(
@@ -336,6 +337,7 @@ def _column(
     return ComparedModel(
         name=name,
         path=str(path),
+        tokenizer=lm.tokenizer.name,
         parameters=model_costs(lm.config).parameters,
         steps=lm.state.step,
         tokens=lm.state.tokens_seen,
@@ -362,15 +364,11 @@ def _differing(subjects: Sequence[Subject]) -> Iterator[tuple[str, tuple[Any, ..
     """The settings in which the models differ. Of an imported model, only the shape is known."""
     from slm.presets import setting_names
 
+    are_runs = all(subject.run is not None for subject in subjects)
     for name in setting_names():
-        if name in PLACES:
+        if name in PLACES or not (are_runs or name.startswith("model.")):
             continue
-        values = tuple(
-            None
-            if subject.run is None and not name.startswith("model.")
-            else subject.settings.value_of(name)
-            for subject in subjects
-        )
+        values = tuple(subject.settings.value_of(name) for subject in subjects)
         if any(value != values[0] for value in values):
             yield name, values
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slm.api.loading import load
-from slm.errors import CheckpointError, DataError, UsageError, WriteError, command_line
+from slm.errors import DataError, UsageError, command_line
 from slm.generation.options import GenerationOptions
 from slm.quantities import counted
 from slm.reporting.display import Log, say
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from slm.reporting.run_summary import RunSummary
     from slm.train_state import TrainState
 
-STORIES = 10
 STORY_TOKENS = 1000
 """Maximum length of a story."""
 MODEL_NAME = "model.safetensors"
@@ -58,7 +57,7 @@ class Subject:
 
     @property
     def folder(self) -> Path | None:
-        """The folder for results; None: a file has none."""
+        """The folder for the report; None: a model file has none."""
         if self.run is not None:
             return self.run
         return None if self.lm is None or self.lm.path.is_file() else self.lm.path
@@ -104,8 +103,7 @@ def suite_results(
         UsageError: there is no such suite, or no model yet.
         SlmError: see `LanguageModel.evaluate`.
     """
-    from slm.api.suites import suite_named
-    from slm.reporting.suite_file import keep_suite, read_suites
+    from slm.api.suites import keep_result, kept_results, suite_named
 
     for name in names:
         suite_named(name, source=None, limit=None, log=log)  # raises early
@@ -116,28 +114,12 @@ def suite_results(
                 hint="leave out the suites, or wait for the first evaluation",
             )
         return {}
-    folder, weights = subject.folder, weights_sha256(subject.lm)
-    found = {} if folder is None or weights is None else read_suites(folder, weights)
+    found = kept_results(subject.lm)
     for name in names:
-        if name in found and found[name].seed == seed:
-            continue
-        found[name] = subject.lm.evaluate(name, seed=seed, progress=progress)
-        if folder is not None and weights is not None:
-            try:
-                keep_suite(folder, weights, found[name])
-            except WriteError as error:
-                log(f"note: the result of {name} is not kept: {error.message}")
+        if name not in found or found[name].seed != seed:
+            found[name] = subject.lm.evaluate(name, seed=seed, progress=progress)
+            keep_result(subject.lm, found[name], log=log)
     return found
-
-
-def weights_sha256(lm: LanguageModel) -> str | None:
-    """Identifies the weights of a model; None: it is a file without a manifest."""
-    from slm.checkpoint.manifest import Manifest
-
-    try:
-        return Manifest.read(lm.path).require(MODEL_NAME).sha256
-    except CheckpointError:
-        return None
 
 
 def report(
@@ -153,6 +135,9 @@ def report(
     """Write the report of a run: one HTML file that needs no network.
 
         slm.report("runs/ten", suites=["facts"]).path
+
+    Its ten stories are the best and the worst by the measures of the suite `stories`, where that
+    has a result; otherwise they are samples of the best model, not selected.
 
     Args:
         path: a run, a checkpoint, a model file, or hf:owner/name.
@@ -193,7 +178,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     records = [] if run is None else usable(read_metrics(run / METRICS_FILE))
     plan = (None if run is None else read_plan(run)) or {}
     summary = summary_of(records)
-    stories, stories_note = _stories(lm, settings, records, seed)
+    stories, stories_note = _stories(lm, settings, records, results.get("stories"), seed)
     model_bytes = None
     if lm is not None and (lm.path / MODEL_NAME).is_file():
         model_bytes = (lm.path / MODEL_NAME).stat().st_size
@@ -288,24 +273,29 @@ def _conditions(settings: RunConfig, state: TrainState | None) -> Rows:
 
 
 def _stories(
-    lm: LanguageModel | None, settings: RunConfig, records: list[dict[str, Any]], seed: int
+    lm: LanguageModel | None,
+    settings: RunConfig,
+    records: list[dict[str, Any]],
+    tested: SuiteResult | None,
+    seed: int,
 ) -> tuple[list[Story], str]:
-    """Ten seeded samples of the best model; without one, the last samples of the training."""
+    """Ten stories, and what they are: see `report`."""
     from slm.reporting.report import Story
+    from slm.reporting.report_stories import N_STORIES, last_samples, ranked_stories
 
+    if tested is not None and (ranked := ranked_stories(tested)):
+        return ranked, (
+            "The best and the worst of the stories that the suite stories let the model write, by "
+            "the mean of its measures. The prompt is bold."
+        )
     if lm is None:
-        samples = [record for record in records if record.get("kind") == "sample"][-STORIES:]
-        told = [
-            Story(f"at step {s['step']:,}", str(s.get("prompt", "")), str(s.get("text", "")))
-            for s in samples
-        ]
-        return told, "The last samples that the model wrote during the training."
-    prompts = list(dict.fromkeys(settings.train.sample_prompts))[:STORIES] or ["Once upon a time"]
-    each = -(-STORIES // len(prompts))
+        return last_samples(records), "The last samples that the model wrote during the training."
+    prompts = list(dict.fromkeys(settings.train.sample_prompts))[:N_STORIES] or ["Once upon a time"]
+    each = -(-N_STORIES // len(prompts))
     options = GenerationOptions(max_new_tokens=STORY_TOKENS, seed=seed, samples=each)
     completions = lm.generator.complete(prompts, options)
     found = []
-    for completion in completions[:STORIES]:
+    for completion in completions[:N_STORIES]:
         ended = completion.finish_reason != "length"
         label = f"story {len(found) + 1}" if ended else f"story {len(found) + 1}, without an end"
         found.append(Story(label, completion.prompt, completion.text))

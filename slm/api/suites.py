@@ -9,13 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.errors import DataError, SlmError, UsageError, did_you_mean
+from slm.errors import (
+    CheckpointError,
+    DataError,
+    SlmError,
+    UsageError,
+    WriteError,
+    did_you_mean,
+)
 from slm.reporting.display import Log
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
     from slm.data.shards import DataDirectory
-    from slm.evals.suite import Request, Suite
+    from slm.data.splits import Split
+    from slm.evals.suite import Request, Suite, SuiteResult
     from slm.generation import Completion, GenerationOptions
 
 SUITES = ("stories", "facts", "blimp")
@@ -50,7 +58,7 @@ class ModelSubject:
         return documents_of(self._lm, "train")
 
 
-def documents_of(lm: LanguageModel, split: str) -> Iterator[str] | None:
+def documents_of(lm: LanguageModel, split: Split) -> Iterator[str] | None:
     """The documents of a split that a model was trained with: of its token files, or its source.
 
     None: it was trained elsewhere, or both are no longer there.
@@ -74,7 +82,7 @@ def _data_directory(lm: LanguageModel) -> DataDirectory | None:
     return None
 
 
-def _documents_of_source(lm: LanguageModel, split: str) -> Iterator[str] | None:
+def _documents_of_source(lm: LanguageModel, split: Split) -> Iterator[str] | None:
     from slm.data.documents import whole_stories
     from slm.data.file_source import existing_path
     from slm.data.sources import source_of
@@ -109,6 +117,44 @@ def _documents_of(source: str, log: Log) -> Iterator[str]:
 
     text = open_source(source, log=log)
     return whole_stories(itertools.chain(text.pieces("train"), text.pieces("validation")))
+
+
+def kept_results(lm: LanguageModel) -> dict[str, SuiteResult]:
+    """The saved results of suites on these weights, by name."""
+    from slm.reporting.suite_file import read_suites
+
+    place = _place_of_results(lm)
+    return {} if place is None else read_suites(*place)
+
+
+def keep_result(lm: LanguageModel, result: SuiteResult, *, log: Log) -> None:
+    """Save the result of a suite in the run of a best model, or in the folder of a model.
+
+    Other checkpoints of a run have no place for results.
+    """
+    from slm.reporting.suite_file import keep_suite
+
+    place = _place_of_results(lm)
+    if place is None:
+        return
+    try:
+        keep_suite(*place, result)
+    except WriteError as error:
+        log(f"note: the result of {result.suite} is not kept: {error.message}")
+
+
+def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
+    """The folder for results and the SHA-256 of the weights."""
+    from slm.checkpoint.manifest import Manifest
+
+    try:
+        weights = Manifest.read(lm.path).require("model.safetensors").sha256
+    except CheckpointError:  # a model file
+        return None
+    path = lm.path.resolve()
+    if path.name == "best":
+        return path.parent, weights
+    return None if path.parent.name == "checkpoints" else (path, weights)
 
 
 def suite_named(name: str, *, source: str | Path | None, limit: int | None, log: Log) -> Suite:

@@ -74,13 +74,14 @@ def _print(found: Comparison) -> None:
 
     models = found.models
     rows: list[tuple[str, ...]] = [("", *(model.name for model in models))]
+    rows.append(("tokenizer", *(model.tokenizer for model in models)))
     rows.append(("parameters", *(f"{model.parameters:,}" for model in models)))
     if any(model.steps for model in models):
         rows.append(("steps", *(f"{model.steps:,}" if model.steps else "" for model in models)))
         rows.append(("tokens", *(f"{model.tokens:,}" if model.steps else "" for model in models)))
         rows.append(("time", *(duration(model.seconds) if model.steps else "" for model in models)))
     for name, values in found.settings:
-        rows.append((name, *("" if value is None else as_toml(value) for value in values)))
+        rows.append((name, *(as_toml(value) for value in values)))
     rows.append(("bits per byte", *(f"{model.bits_per_byte.value:.4f}" for model in models)))
     rows.append(("  95% interval", *(_interval(model.bits_per_byte) for model in models)))
     losses = [model.loss for model in models if model.loss is not None]

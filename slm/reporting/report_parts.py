@@ -125,7 +125,7 @@ def plan_table(plan: Mapping[str, Any], summary: RunSummary) -> Table | None:
         rows = [(name, planned, outcome) for name, planned, _, outcome in rows]
     head = ("planned", "restated", "outcome") if restated else ("planned", "outcome")
     kept = tuple(row for row in rows if any(row[1:]))
-    return Table("Plan and outcome", ("", *head), kept) if kept else None
+    return Table("what the plan expected, and what came of it", ("", *head), kept) if kept else None
 
 
 def _figures(
@@ -211,12 +211,10 @@ def _course(subject: str, curve: tuple[list[int], list[float]], unit: str) -> st
 
 
 def _range(subject: str, values: Sequence[float], unit: str) -> str:
-    low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in _ends(values))
-    return f"{subject} is between {low} and {high} {unit}".rstrip() + "."
-
-
-def _ends(values: Sequence[float]) -> tuple[float, float]:
-    return min(values), max(values)
+    ends = min(values), max(values)
+    low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in ends)
+    range_ = low if low == high else f"between {low} and {high}"
+    return f"{subject} is {range_} {unit}".rstrip() + "."
 
 
 def anomaly_table(records: Sequence[Record]) -> Table | None:
