@@ -196,7 +196,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
         name=subject.name,
         lead=parts.lead(config, settings, summary),
         figures=_figures(config, summary),
-        notes=_notes(subject, summary),
+        notes=tuple(_notes(subject, summary)),
         model=parts.model_rows(config, tokenizer),
         text=[] if run is None else parts.text_rows(settings, data_meta(settings), summary),
         plan=parts.plan_table(plan, summary) if plan else None,

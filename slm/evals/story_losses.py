@@ -140,8 +140,12 @@ def difference(a: StoryLosses, b: StoryLosses, *, seed: int) -> Estimate:
 
 
 def _ratio(totals: FloatArray, sizes: FloatArray, seed: int) -> Estimate:
-    """The ratio of two sums over stories with its percentile bootstrap interval (Efron 1979)."""
-    resampled = resampled_means(totals, sizes, np.random.default_rng(seed))
+    """The ratio of two sums over stories with its percentile bootstrap interval (Efron 1979).
+
+    Stories without a size are not drawn, because a resample might have no others.
+    """
+    drawn = sizes > 0
+    resampled = resampled_means(totals[drawn], sizes[drawn], np.random.default_rng(seed))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(resampled, [tail, 100 - tail])
     return Estimate(float(totals.sum() / sizes.sum()), float(low), float(high))

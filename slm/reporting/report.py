@@ -7,6 +7,7 @@ styles.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -117,6 +118,20 @@ def _is_report(path: Path) -> bool:
         return False
 
 
+_IMPOSSIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(f"{chr((plane << 16) | 0xFFFE)}{chr((plane << 16) | 0xFFFF)}" for plane in range(17))
+    + "]"
+)
+"""Characters that HTML forbids, even escaped: controls, surrogates and noncharacters."""
+
+
+def _possible_in_html(value: Any) -> Any:
+    """A value of the template, with the replacement character for what HTML forbids."""
+    is_text = isinstance(value, str) and not hasattr(value, "__html__")
+    return _IMPOSSIBLE.sub("\ufffd", value) if is_text else value
+
+
 @cache
 def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -124,6 +139,7 @@ def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("slm.reporting", "."),
         autoescape=True,
+        finalize=_possible_in_html,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

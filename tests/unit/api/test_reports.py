@@ -116,14 +116,24 @@ def test_saved_suites_are_shown(quiet: list[str]) -> None:
 def test_the_suites_of_an_evaluation_are_kept(
     quiet: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slm.evals.facts.PER_KIND", 2)
+    asked: list[tuple[str, int]] = []
+
+    def evaluate(lm: slm.LanguageModel, suite: str, *, seed: int, **rest: Any) -> SuiteResult:
+        asked.append((suite, seed))
+        return SuiteResult(suite, Score(suite, 50.0, 40.0, 60.0, 9), (), seed)
+
+    monkeypatch.setattr(slm.LanguageModel, "evaluate", evaluate)
+    words = ["eval", "--checkpoint", "b", "--device", "cpu", "--suite"]
     try:
-        assert main(["eval", "--checkpoint", "b", "--suite", "facts", "--device", "cpu"]) == 0
-        capsys.readouterr()
-        saved = Path("b/suites.json").read_bytes()
-        contents = slm.report("b", "r.html", suites=["facts"], log=quiet.append, device="cpu")
-        assert contents.contents.suites[0].name == "suite facts"
-        assert Path("b/suites.json").read_bytes() == saved
+        assert main([*words, "facts"]) == 0
+        assert main([*words, "stories", "--limit", "2"]) == 0  # a part is not kept
+        _, contents = slm.report("b", "r.html", suites=["facts"], log=quiet.append, device="cpu")
+        assert [table.name for table in contents.suites] == ["suite facts"]
+        assert asked == [("facts", 0), ("stories", 0)]
+        slm.report("b", "r.html", suites=["facts"], seed=1, log=quiet.append, device="cpu")
+        assert asked[2:] == [("facts", 1)]
+        with pytest.raises(UsageError, match="unknown suite"):
+            slm.report("b", "r.html", suites=["fact"], log=quiet.append, device="cpu")
     finally:
         Path("b/suites.json").unlink(missing_ok=True)
 
@@ -144,7 +154,7 @@ def test_a_model_without_a_run(quiet: list[str]) -> None:
 def test_a_run_of_an_earlier_version(version: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(FIXTURES / version / "run", run)
-    path, contents = slm.report(run, log=[].append, device="cpu")
+    path, contents = slm.report(run, log=print, device="cpu")
     JustHTML(path.read_text("utf-8"), strict=True, sanitize=False)
     assert contents.curves
     assert contents.settings is not None
@@ -167,7 +177,7 @@ def test_a_run_that_has_saved_nothing_yet(quiet: list[str], tmp_path: Path) -> N
 def test_two_runs_are_compared_on_the_same_stories(quiet: list[str]) -> None:
     found = compare("a", "b", said=quiet)
     assert quiet == []
-    assert found.stories == 40
+    assert found.stories == 41
     assert dict(found.settings) == {"train.max_steps": (4, 2), "train.seed": (1337, 5)}
     whole = [slm.evaluate(run, data=str(data_of("a")), progress=False) for run in ("a", "b")]
     for model, result in zip(found.models, whole, strict=True):
@@ -192,7 +202,7 @@ def test_other_tokenizers_are_compared_in_bits_per_byte(quiet: list[str]) -> Non
     assert [model.loss for model in found.models] == [None, None]
     assert found.stories == 30
     assert found.text.startswith("30 stories")
-    assert "the 40 in the validation text of a" in found.text
+    assert "the 41 in the validation text of a" in found.text
 
 
 def test_a_model_and_itself_are_noise(quiet: list[str]) -> None:
@@ -210,7 +220,7 @@ def test_a_long_document_is_many_parts(quiet: list[str]) -> None:
     text = tell_stories(800, seed=1).replace("<|endoftext|>", "")
     Path("book.txt").write_text(text, encoding="utf-8", newline="\n")
     found = compare("a", "b", source="book.txt", said=quiet)
-    assert found.bytes == len(text.strip().encode())
+    assert found.bytes == len(text.encode())
     assert found.stories >= 10
     assert found.differences[0].verdict == "worse"
 
@@ -231,7 +241,7 @@ def test_other_validation_text_is_refused(quiet: list[str]) -> None:
     source = ["--source", "stories.txt", "--tokenizer", "bytes", "--set", "validation_fraction=0.3"]
     if not Path("d").exists():
         assert main([*words, *source, "--out", "d"]) == 0
-    with pytest.raises(UsageError, match="a and d were validated on different text: 40 stories"):
+    with pytest.raises(UsageError, match="a and d were validated on different text: 41 stories"):
         compare("a", "d")
     assert compare("a", "d", source="stories.txt", stories=20).stories == 20
 
@@ -247,7 +257,7 @@ def test_data_that_are_gone(quiet: list[str], tmp_path: Path) -> None:
 
 
 def test_the_table(quiet: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", "a", "b", "c", "--device", "cpu", "--stories", "40"]) == 0
+    assert main(["compare", "a", "b", "c", "--device", "cpu", "--stories", "41"]) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
     assert lines[0].split() == ["a", "b", "c"]
