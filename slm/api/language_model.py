@@ -312,10 +312,10 @@ class LanguageModel:
             MissingExtraError: stories needs the extra `quality`.
         """
         from slm.api.suites import ModelSubject, suite_named
-        from slm.reporting.display import suite_progress
+        from slm.reporting.display import stage_progress
 
         found = suite_named(suite, source=source, limit=limit, log=self._log)
-        with suite_progress(shown=progress) as report:
+        with stage_progress(shown=progress) as report:
             return found.run(ModelSubject(self), seed=seed, progress=report)
 
     # -- other programs ----------------------------------------------------------------------------

@@ -7,21 +7,17 @@ much of the text that was.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from slm.data.shingles import Hashes, Shingles
 from slm.evals.stories.words import Story
 
 N = 8
 MOST_WORDS = 16_000_000
-MOST_SPELLINGS = 500_000
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-
-Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +40,7 @@ class NoveltyIndex:
     """
 
     def __init__(self, stories: Iterable[str]) -> None:
-        self._word_hashes: dict[str, int] = {}
+        self._shingles = Shingles(N)
         self.n_stories = self.n_words = 0
         self.is_complete = True
         parts: list[Hashes] = []
@@ -53,7 +49,7 @@ class NoveltyIndex:
             if self.n_words >= MOST_WORDS:
                 self.is_complete = False
                 break
-            hashes = self._hashes(Story(text).words)
+            hashes = self._shingles.hashes(Story(text).words)
             parts.append(hashes)
             numbers.append(np.full(len(hashes), self.n_stories, dtype=np.uint32))
             self.n_stories += 1
@@ -65,7 +61,7 @@ class NoveltyIndex:
 
     def copied(self, words: Sequence[str]) -> Copied:
         """What words in lower case share with the training text."""
-        hashes = self._hashes(words)
+        hashes = self._shingles.hashes(words)
         if not len(hashes):
             return Copied(0.0, 0, None)
         begin = np.searchsorted(self._sorted, hashes, side="left")
@@ -84,24 +80,3 @@ class NoveltyIndex:
             ]
             nearest = int(np.bincount(np.concatenate(places)).argmax())
         return Copied(float(hit.mean()), longest + N - 1 if longest else 0, nearest)
-
-    def _hashes(self, words: Sequence[str]) -> Hashes:
-        """A hash of each N words in a row; fewer words have none."""
-        if len(words) < N:
-            return np.empty(0, np.uint64)
-        known = self._word_hashes
-        numbers = []
-        for word in words:
-            number = known.get(word)
-            if number is None:
-                number = zlib.crc32(word.encode("utf-8"))
-                if len(known) < MOST_SPELLINGS:
-                    known[word] = number
-            numbers.append(number)
-        each = np.array(numbers, dtype=np.uint64) + np.uint64(1)
-        count = len(words) - N + 1
-        total = np.zeros(count, dtype=np.uint64)
-        for offset in range(N):
-            total = (total ^ each[offset : offset + count]) * _MULTIPLIER
-            total ^= total >> np.uint64(29)
-        return total
