@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from slm.api.suites import documents_in, documents_of
 from slm.data.documents import pieces_of, whole_stories
 from slm.errors import ConfigError, UsageError
 from slm.quantities import counted, megabytes
-from slm.reporting.display import Log, say, suite_progress
+from slm.reporting.display import Log, Stages, say, stage_progress
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
@@ -166,7 +166,7 @@ def compare(
         text, where = _common_validation(lms, names, stories, seed, log)
     else:
         text, where = _given_text(lms[0], source, data, stories, seed, log)
-    with suite_progress(shown=progress) as report:
+    with stage_progress(shown=progress) as report:
         losses = [
             _losses(lm, name, text.stories, report) for lm, name in zip(lms, names, strict=True)
         ]
@@ -312,7 +312,7 @@ def _losses(
     lm: LanguageModel,
     name: str,
     stories: Sequence[str],
-    report: Callable[[str, float, float, str], None],
+    report: Stages,
 ) -> StoryLosses:
     from slm.evals.story_losses import story_losses
 
