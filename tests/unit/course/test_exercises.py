@@ -53,7 +53,7 @@ def strange(*arguments: Any) -> Any:
 def test_any_other_wrong_answer_gets_found_and_expected(exercise: Exercise) -> None:
     verdict = exercise.judge("seven geese" if exercise.is_value else strange)
     assert (verdict.outcome, verdict.misconception) == ("wrong", None)
-    assert re.search(r"found +'seven geese'|error  ", verdict.message)
+    assert re.search("found .*seven geese|error  ", verdict.message)
     assert "expected" in verdict.message
     assert f'hint("{exercise.number}")' in verdict.message
 
