@@ -12,6 +12,7 @@ import dis
 import inspect
 import linecache
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -153,9 +154,11 @@ class Exercise:
         """What an answer gives for a case; the case itself stays as it is."""
         arguments = copy.deepcopy(case)
         try:
-            if self.run is not None:
-                return self.run(answer, *arguments)
-            return answer if self.is_value else answer(*arguments)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if self.run is not None:
+                    return self.run(answer, *arguments)
+                return answer if self.is_value else answer(*arguments)
         except Exception as error:
             return Raised(type(error).__name__, str(error), _line_of(error))
 
