@@ -337,3 +337,90 @@ def _(x, norm_1, attention, norm_2, mlp):
     a = attention(norm_1(x))
     b = mlp(norm_2(x))
     return x + a + b
+
+
+# Lesson 4
+
+
+@written("4.1", "an average without the position itself")
+def _(x):
+    result = torch.zeros_like(x)
+    for t in range(1, len(x)):
+        result[t] = x[0:t].sum(dim=0) / t
+    return result
+
+
+@written("4.1", "an average over all positions")
+def _(x):
+    return torch.stack([sum(x) / len(x) for _ in x])
+
+
+@written("4.2", "a missing 1/sqrt(D)")
+def _(q, k):
+    result = torch.empty(len(q), len(k))
+    for t in range(len(q)):
+        for s in range(len(k)):
+            result[t, s] = torch.dot(q[t], k[s])
+    return result
+
+
+@written("4.2", "queries and keys swapped")
+def _(q, k):
+    return (q @ k.T / q.shape[1] ** 0.5).T
+
+
+@written("4.3", "a mask that is off by one: a position does not see itself")
+def _(n):
+    return torch.tensor([[s < t for s in range(n)] for t in range(n)])
+
+
+@written("4.3", "a mask of what is hidden")
+def _(n):
+    return torch.arange(n)[None, :] > torch.arange(n)[:, None]
+
+
+@written("4.4", "a softmax over the wrong axis")
+def _(q, k):
+    s = q @ k.T / q.size(1) ** 0.5
+    s[torch.ones_like(s).triu(1).bool()] = float("-inf")
+    return torch.exp(s) / torch.exp(s).sum(dim=0)
+
+
+@written("4.4", "a mask after the softmax")
+def _(q, k):
+    weights = torch.softmax(q @ k.T / q.size(1) ** 0.5, dim=1)
+    return weights.tril()
+
+
+@written("4.4", "masked scores that are 0")
+def _(q, k):
+    return torch.softmax((q @ k.T / q.size(1) ** 0.5).tril(), dim=1)
+
+
+@written("4.5", "a missing 1/sqrt(D)")
+def _(q, k, v):
+    s = torch.einsum("...td,...sd->...ts", q, k)
+    hidden = torch.ones(s.shape[-2:]).triu(1).bool()
+    return torch.softmax(s.masked_fill(hidden, float("-inf")), -1) @ v
+
+
+@written("4.5", "keys mixed instead of values")
+def _(q, k, v):
+    return torch.nn.functional.scaled_dot_product_attention(q, k, k, is_causal=True)
+
+
+@written("4.5", "no mask")
+def _(q, k, v):
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v)
+
+
+@written("4.6", "the vectors themselves as values")
+def _(x, w_q, w_k, w_v):
+    return torch.nn.functional.scaled_dot_product_attention(x @ w_q, x @ w_k, x, is_causal=True)
+
+
+@written("4.7", "the influence on all outputs")
+def _(function, x, t):
+    x = x.detach().clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(function(x).sum(), x)
+    return [row.abs().sum().item() > 0 for row in gradient]
