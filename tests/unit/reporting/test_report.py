@@ -185,7 +185,7 @@ def test_hostile_text_stays_text() -> None:
 
 def test_characters_that_html_forbids_are_replaced() -> None:
     odd = "".join(map(chr, [*range(32), *range(0x7F, 0xA1), 0xD800, 0xFDD0, 0xFFFE, 0x10FFFF]))
-    page = parsed(report([], odd, curves=[]).to_html())
+    page = parsed(report([], name=odd, stories=[Story(odd, odd, odd)]).to_html())
     shown = page.query(".story p")[0].to_text(separator="", strip=False)
     allowed = {"\t", "\n", "\xa0"}
     assert shown == "".join(c if c in allowed else "\ufffd" for c in odd) * 2
