@@ -19,7 +19,7 @@ from slm.config import RunConfig
 _MANIFEST = "MANIFEST.json"
 """Only checkpoint folders have this file."""
 _NAMES = {
-    "data.source": re.compile("builtin"),
+    "data.source": re.compile("builtin(:easy)?"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
     "data.data_dir": None,
     "train.init_from": re.compile(r"hf:.*"),
