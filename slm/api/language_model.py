@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from slm.insight import AttentionPatterns, Lens, NextToken, ScoredText
     from slm.interop.source import ExportSource
     from slm.model import GPT
+    from slm.model_card import ModelCard
     from slm.tokenizer.base import Tokenizer
     from slm.train_state import TrainState
 
@@ -39,6 +40,8 @@ class LanguageModel:
         config: the shape of the model.
         settings: all settings of the run that trained it, as called from here.
         state: how far that run had come: step, tokens, validation loss.
+        weights_dtype: in which the weights are stored.
+        card: what its maker says about the model; None: nothing.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class LanguageModel:
         state: TrainState,
         build_model: Callable[[], GPT],
         build_generator: Callable[[], Generator],
+        weights_dtype: str = "float32",
+        card: ModelCard | None = None,
         log: Log = say,
     ) -> None:
         self.path = path
@@ -58,6 +63,8 @@ class LanguageModel:
         self.state = state
         self._build_model = build_model
         self._build_generator = build_generator
+        self.weights_dtype = weights_dtype
+        self.card = card
         self._log = log
 
     @property
@@ -291,7 +298,7 @@ class LanguageModel:
 
         Args:
             folder: what to write: a folder, or for gguf a file.
-            target: hf, gguf, ollama, onnx, llama2c or nanogpt.
+            target: slm, hf, gguf, ollama, onnx, llama2c or nanogpt.
             dtype: of the weights; None: the target's default.
 
         Returns:
@@ -344,7 +351,12 @@ class LanguageModel:
 
         model = self.model
         return ExportSource(
-            self.path, self.settings, self.tokenizer, self.state, lambda: arrays_of(model)
+            self.path,
+            self.settings,
+            self.tokenizer,
+            self.state,
+            lambda: arrays_of(model),
+            self.card,
         )
 
     def _sample(self) -> str:

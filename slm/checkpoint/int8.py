@@ -3,10 +3,10 @@
     blocks.0.mlp.up_proj.weight          int8      [rows, inputs], -127 to 127
     blocks.0.mlp.up_proj.weight_scale    float32   [rows]
 
-A weight is its integer times the scale of its row. A row's scale is its largest absolute value / 127,
-rounded to 17 significant bits. So the product of 7 bits and 17 bits is exact in float32, and
-quantizing it again gives the same integers and scales, bit for bit: the native engine, which
-quantizes float32 weights in the same way, computes with exactly what is stored here.
+A weight is its integer times the scale of its row. The scale is the row's largest absolute value
+divided by 127, rounded to 17 significant bits. So the product, of 7 bits and 17 bits, is exact in
+float32, and quantizing it again gives the same integers and scales, bit for bit: the native
+engine, which quantizes float32 weights in the same way, computes with what is stored here.
 """
 
 from __future__ import annotations

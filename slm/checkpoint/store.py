@@ -4,6 +4,7 @@
     config.json              all settings of the run, including the model's shape
     tokenizer.json           the tokenizer, so that a model is never used with the wrong one
     state.json               the state of the training
+    card.json                only if there is one: what a user of the model should know
     optimizer.safetensors    only in checkpoints that training can resume from
     MANIFEST.json            size and checksums of each file
 
@@ -35,6 +36,7 @@ from slm.checkpoint.tensors import (
 from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.model.costs import parameter_shapes
+from slm.model_card import ModelCard
 from slm.storage.disk_space import no_space_to_write
 from slm.storage.files import atomic_directory, readable_directory
 from slm.tokenizer.base import Tokenizer
@@ -51,6 +53,7 @@ OPTIMIZER_NAME = "optimizer.safetensors"
 CONFIG_NAME = "config.json"
 TOKENIZER_NAME = "tokenizer.json"
 STATE_NAME = "state.json"
+CARD_NAME = "card.json"
 
 _READ_ATTEMPTS = 200
 """How often a read is repeated because the checkpoint was replaced meanwhile."""
@@ -69,6 +72,7 @@ class Checkpoint:
     _manifest: Manifest = field(repr=False)
     _tokenizer_description: Any = field(repr=False)
     """The tokenizer's JSON data, read with the weights, since the files may be replaced later."""
+    card: ModelCard | None = None
 
     @functools.cached_property
     def model_state(self) -> Mapping[str, Tensor]:
@@ -155,6 +159,7 @@ def save_checkpoint(
     tokenizer: Tokenizer | None,
     state: TrainState,
     optimizer_state: Mapping[str, Tensor] | None = None,
+    card: ModelCard | None = None,
 ) -> None:
     """Write a checkpoint directory; an older one of that name is replaced once this is complete.
 
@@ -165,6 +170,7 @@ def save_checkpoint(
         tokenizer: the model's tokenizer; None: the model is used with token ids only.
         state: the state of the training.
         optimizer_state: from `flatten_optimizer_state`; None: training cannot resume from it.
+        card: what a user of the model should know.
 
     Raises:
         CheckpointError: the weights do not fit the config or are non-finite; nothing is written.
@@ -187,6 +193,8 @@ def save_checkpoint(
                 writer.json(TOKENIZER_NAME, tokenizer.to_json())
             writer.json(CONFIG_NAME, config.to_json())
             writer.json(STATE_NAME, state.to_json())
+            if card is not None:
+                writer.json(CARD_NAME, card.to_json())
             has_int8 = any(entry.dtype.name == "int8" for entry in entries.values())
             writer.finish(INT8_VERSION if has_int8 else VERSION)
     except NoSpaceError as error:
@@ -246,7 +254,21 @@ def _load(path: Path) -> Checkpoint:
     for name, tensor in weights.items():
         if not tensor.is_finite():
             raise _not_finite(name, model_path)
-    return Checkpoint(path, config, state, weights, manifest, tokenizer)
+    return Checkpoint(path, config, state, weights, manifest, tokenizer, read_card(manifest))
+
+
+def read_card(manifest: Manifest) -> ModelCard | None:
+    """The model card of a checkpoint; None if it has none.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    if CARD_NAME not in manifest.files:
+        return None
+    try:
+        return ModelCard.from_json(manifest.json(CARD_NAME))
+    except ValueError as error:
+        raise CheckpointError(f"{manifest.directory / CARD_NAME}: {error}") from None
 
 
 def verify_checkpoint(path: Path | str) -> None:

@@ -17,7 +17,7 @@ from slm.reporting.display import say, scoring_progress
 
 
 def evaluate(
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
