@@ -21,6 +21,7 @@ from slm.checkpoint.store import Checkpoint
 from slm.errors import CheckpointError
 from slm.model import GPT
 from slm.native.engine import NativeEngine, arrays_of
+from tests.fixtures.make_fixtures import HERE
 from tests.unit.checkpoint.test_store import forge_tensors
 
 if TYPE_CHECKING:
@@ -122,6 +123,19 @@ def test_the_native_engine_computes_with_what_is_stored(
         for each in (weights, stored)
     ]
     assert (logits[0] == logits[1]).all()
+
+
+def test_what_the_first_version_wrote_is_read() -> None:
+    """The fixture was made by `slm export v1/run slm int8 --dtype int8 --license MIT`, once."""
+    stored = load_checkpoint(HERE / "int8")
+    original = load_checkpoint(HERE / "v1" / "run" / "best")
+    assert (stored.weights_dtype, original.weights_dtype) == ("int8", "float32")
+    for name, values in original.weights().items():
+        expected = dequantized(*quantize(values)) if values.ndim == 2 else values
+        assert (stored.weights()[name] == expected).all(), name
+    assert stored.tokenizer.fingerprint == original.tokenizer.fingerprint
+    assert stored.card is not None
+    assert stored.card.license == "MIT"
 
 
 # -- forgery -------------------------------------------------------------------------------------
