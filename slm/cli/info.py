@@ -85,8 +85,11 @@ def _builtin_card() -> dict[str, str] | None:
 
 
 def _describe(path: Path) -> dict[str, Any]:
+    from slm.checkpoint.builtin import BUILTIN
     from slm.data.shards import META_FILE
 
+    if path == Path(BUILTIN):
+        return describe_checkpoint(path)
     if status_of(path / META_FILE) is not None:
         return describe_data(path)
     try:

@@ -110,11 +110,11 @@ def test_without_a_built_in_model_a_path_is_needed(
     monkeypatch.setattr("slm.checkpoint.builtin._DIRECTORY", builtin / "absent")
     with pytest.raises(UsageError, match="no checkpoint is given") as caught:
         load()
-    assert caught.value.hint == "give a run directory, for example runs/demo"
+    assert caught.value.hint == "give a run directory, for example --checkpoint runs/demo"
     shutil.copytree(trained, "runs/my own")
     with pytest.raises(UsageError) as caught:
         load()
-    assert caught.value.hint == "give a run directory, for example 'runs/my own'"
+    assert caught.value.hint == "give a run directory, for example --checkpoint 'runs/my own'"
     with pytest.raises(UsageError, match="no built-in model"):
         load("builtin")
 
