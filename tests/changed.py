@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
 UNIT, BENCH = PurePosixPath("tests/unit"), PurePosixPath("tests/bench")
-ROOMS = {"slm": UNIT, "bench": BENCH, "storyworld": UNIT / "storyworld"}
+ROOMS = {"slm": UNIT, "bench": BENCH, "storyworld": UNIT / "storyworld", "course": UNIT / "course"}
 """Where the tests are of each folder with code."""
 SHARED = {"pyproject.toml", "constraints.txt", "tests/conftest.py", "tests/surroundings.py"}
 """What every test depends on."""

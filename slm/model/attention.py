@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
+from slm.model.dropout import Dropout, drop
 from slm.model.kv_cache import KVCache
 from slm.model.layers import RMSNorm, Rotation, compute_dtype, rotate, to_compute_dtype
 
@@ -46,7 +47,7 @@ class SelfAttention(nn.Module):
         self.q_norm = RMSNorm(self.head_width, eps=config.norm_eps) if config.qk_norm else None
         self.k_norm = RMSNorm(self.head_width, eps=config.norm_eps) if config.qk_norm else None
         self.attention_dropout = config.dropout
-        self.residual_dropout = nn.Dropout(config.dropout)
+        self.residual_dropout = Dropout(config.dropout)
         self.kernel: Kernel = "auto"
 
     def forward(
@@ -157,10 +158,7 @@ def attend(
 def attention_weights(
     q_bhtd: Tensor, k_bhsd: Tensor, attn_mask: Tensor | None, dropout: float = 0.0
 ) -> Tensor:
-    """The weight of each key for each query: [B, H, T, S], each row summing to 1.
-
-    The arguments are those of `attend`.
-    """
+    """The weight of each key for each query: [B, H, T, S], rows summing to 1; as for `attend`."""
     n_queries, n_keys = q_bhtd.size(2), k_bhsd.size(2)
     if attn_mask is None:
         attn_mask = causal_mask(n_queries, n_keys, device=q_bhtd.device)
@@ -174,7 +172,7 @@ def attention_weights(
         alpha=1.0 / math.sqrt(q_bhtd.size(-1)),
     )
     weights_bhts = scores.softmax(dim=-1).view(heads)
-    return F.dropout(weights_bhts, dropout) if dropout else weights_bhts
+    return drop(weights_bhts, dropout)
 
 
 def fastest_kernel(q_bhtd: Tensor, n_keys: int) -> Kernel:

@@ -2,8 +2,6 @@
 
     ids -> token embedding (+ learned positions) -> n_layer blocks -> norm -> logits
 
-Each block adds attention and then an MLP to the residual stream, each after its own norm.
-
 Initial values (Radford et al. 2019, section 2.3):
 
     matrices and embeddings     normal, standard deviation 0.02
@@ -25,6 +23,7 @@ from torch import Tensor, nn
 
 from slm.config import GPTConfig
 from slm.model.attention import Kernel, SelfAttention
+from slm.model.dropout import Dropout
 from slm.model.kv_cache import KVCache
 from slm.model.layers import Rotation, build_mlp, build_norm, rotary_tables
 from slm.model.loss import chunked_cross_entropy
@@ -83,7 +82,7 @@ class GPT(nn.Module):
         self.position_embedding = (
             nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
         )
-        self.embedding_dropout = nn.Dropout(config.dropout)
+        self.embedding_dropout = Dropout(config.dropout)
         windows = [config.local_window if layer % 2 else None for layer in range(config.n_layer)]
         self.blocks = nn.ModuleList(Block(config, window) for window in windows)
         self.final_norm = build_norm(config)

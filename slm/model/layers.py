@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from slm.config import GPTConfig
+from slm.model.dropout import Dropout
 
 Rotation = tuple[Tensor, Tensor]
 """Cosines and sines of the tokens' positions, as `rotate` takes them."""
@@ -80,7 +81,7 @@ class GeluMLP(nn.Module):
         super().__init__()
         self.up_proj = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
         self.down_proj = nn.Linear(config.mlp_width, config.n_embd, bias=config.bias)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.approximate = "tanh" if config.mlp == "gelu" else "none"
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +101,7 @@ class SwiGLU(nn.Module):
         self.gate_proj = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
         self.up_proj = nn.Linear(config.n_embd, config.mlp_width, bias=config.bias)
         self.down_proj = nn.Linear(config.mlp_width, config.n_embd, bias=config.bias)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = to_compute_dtype(x)

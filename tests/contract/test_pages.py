@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+FOLDERS = (ROOT, ROOT / "course")
+PAGES = [
+    *(page for folder in FOLDERS for page in sorted(folder.glob("*.md"))),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 PICTURES = sorted((ROOT / "docs" / "pictures").iterdir())
 SOURCE = re.compile(r'(?:src|srcset)="([^":]+)"')
 IMAGE = re.compile(r"<img [^>]*>")

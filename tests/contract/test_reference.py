@@ -54,7 +54,9 @@ def test_every_setting_has_a_meaning():
 
 def test_every_variable_of_ours_has_a_row():
     root = FOLDER.parents[1]
-    files = [file for part in ("slm", "tests", "docs") for file in (root / part).rglob("*.py")]
+    files = [
+        file for part in ("slm", "course", "tests", "docs") for file in (root / part).rglob("*.py")
+    ]
     used = {
         name for file in files for name in re.findall(r"\bSLM_[A-Z0-9_]+", file.read_text("utf-8"))
     }

@@ -1,0 +1,1 @@
+"""The exercises, one file a lesson: cases, solutions, typical wrong answers and hints."""

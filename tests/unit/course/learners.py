@@ -1,0 +1,137 @@
+"""Wrong answers as learners write them: the same ideas as in `course.answers`, in other words.
+
+A check recognizes what an answer computes. So each idea must be recognized however it is written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+WRITTEN: dict[tuple[str, str], Any] = {}
+"""By the number of the exercise and the name of the wrong idea."""
+
+
+def written(number: str, name: str) -> Any:
+    """Adds a function to `WRITTEN`."""
+
+    def add(answer: Any) -> Any:
+        WRITTEN[number, name] = answer
+        return answer
+
+    return add
+
+
+# Lesson 1
+
+
+@written("1.1", "characters numbered by `ord`")
+def _(text):
+    result = []
+    for letter in text:
+        result.append(ord(letter))
+    return result
+
+
+@written("1.2", "pairs that do not overlap")
+def _(ids):
+    counts = {}
+    for i in range(0, len(ids) - 1, 2):
+        pair = (ids[i], ids[i + 1])
+        counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+@written("1.2", "a list closed to a circle")
+def _(ids):
+    counts = {}
+    for i in range(len(ids)):
+        pair = (ids[i - 1], ids[i])  # ids[-1] is the last one
+        counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+@written("1.2", "a last pair left out")
+def _(ids):
+    counts = {}
+    for i in range(len(ids) - 2):
+        pair = (ids[i], ids[i + 1])
+        counts[pair] = counts.get(pair, 0) + 1
+    return counts
+
+
+@written("1.2", "counts that start from 0")
+def _(ids):
+    counts = {}
+    for pair in zip(ids, ids[1:], strict=False):
+        if pair in counts:
+            counts[pair] += 1
+        else:
+            counts[pair] = 0
+    return counts
+
+
+@written("1.4", "the last id lost")
+def _(ids, pair, new_id):
+    result, skip = [], False
+    for left, right in zip(ids, ids[1:], strict=False):
+        if skip:
+            skip = False
+        elif (left, right) == pair:
+            result.append(new_id)
+            skip = True
+        else:
+            result.append(left)
+    return result
+
+
+@written("1.4", "only the first pair replaced")
+def _(ids, pair, new_id):
+    result = list(ids)
+    for i in range(len(result) - 1):
+        if (result[i], result[i + 1]) == pair:
+            result[i : i + 2] = [new_id]
+            break
+    return result
+
+
+@written("1.5", "pairs counted once and never again")
+def _(ids, n_merges):
+    from collections import Counter
+
+    counts = Counter(zip(ids, ids[1:], strict=False))
+    return [pair for pair, _ in counts.most_common(n_merges)]
+
+
+@written("1.6", "every token decoded by itself")
+def _(ids, merges):
+    def letters(one):
+        if one < 256:
+            return bytes([one])
+        left, right = merges[one - 256]
+        return letters(left) + letters(right)
+
+    return "".join(letters(one).decode("utf-8", "replace") for one in ids)
+
+
+@written("1.6", "no rule for bytes that are not UTF-8")
+def _(ids, merges):
+    def letters(one):
+        return bytes([one]) if one < 256 else b"".join(map(letters, merges[one - 256]))
+
+    return b"".join(map(letters, ids)).decode()
+
+
+@written("1.7", "the position of a merge used as its id")
+def _(text, merges):
+    ids = list(text.encode())
+    for number in range(len(merges)):
+        result, i = [], 0
+        while i < len(ids):
+            if tuple(ids[i : i + 2]) == merges[number]:
+                result.append(number)
+                i += 2
+            else:
+                result.append(ids[i])
+                i += 1
+        ids = result
+    return ids
