@@ -89,9 +89,10 @@ def _builtin(note: Log) -> str:
     """
     own = newest_run(Path("runs"), Path("models"))
     if not has_builtin():
+        example = shell_path(own or Path("runs/demo"))
         raise UsageError(
             "no checkpoint is given, and this installation has no built-in model",
-            hint=f"give a run directory, for example --checkpoint {shell_path(own or Path('runs/demo'))}",
+            hint=f"give a run directory, for example --checkpoint {example}",
         )
     others = "" if own is None else f", not your newest run, {own.as_posix()}"
     note(f"no checkpoint is given: using the built-in model{others}")
