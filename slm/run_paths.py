@@ -20,7 +20,7 @@ from slm.origins import OriginKind
 _MANIFEST = "MANIFEST.json"
 """Only checkpoint folders have this file."""
 _NAMES = {
-    "data.source": re.compile("builtin"),
+    "data.source": re.compile("builtin(:easy)?"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
     "data.data_dir": None,
     "train.init_from": re.compile(r"builtin|hf:.*"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from storyworld.collection import FULL, Collection
 from storyworld.dice import Dice
 from storyworld.lexicon import kinds, names
 from storyworld.lexicon.places import Site, sites
@@ -31,11 +32,11 @@ _NICE = (
     "shy",
     "stubborn",
 )
-_PARENTS: dict[str, tuple[str, ...]] = {
+PARENTS: dict[str, tuple[str, ...]] = {
     "f": ("Mom", "Mom", "Mommy", "Mama", "Mother"),
     "m": ("Dad", "Dad", "Daddy", "Papa", "Father"),
 }
-_GRANDPARENTS: dict[str, tuple[str, ...]] = {
+GRANDPARENTS: dict[str, tuple[str, ...]] = {
     "f": ("Grandma", "Grandma", "Granny", "Nana"),
     "m": ("Grandpa", "Grandpa", "Grandad"),
 }
@@ -46,8 +47,9 @@ class Casting(Narrator):
     P the place.
     """
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, dice: Dice, collection: Collection = FULL) -> None:
         super().__init__(dice)
+        self.collection = collection
         season = dice.pick(("spring", "summer", "summer", "autumn"))
         self.world = World(season=season)
         self.fable = False
@@ -65,7 +67,7 @@ class Casting(Narrator):
         on_foot: bool = False,
     ) -> Character:
         """A: a child, or (in a fable) a talking animal; `on_foot` if nobody in it may fly."""
-        self.fable = self.dice.chance(fable)
+        self.fable = self.dice.chance(fable) and self.collection.fables
         self.on_foot = on_foot
         noun: str | None = None
         if self.fable:
@@ -96,7 +98,7 @@ class Casting(Narrator):
             who = Character(self._name(names.ANIMAL_NAMES), noun, gender, kind.words, "friend")
             who.family = "animal"
         else:
-            pool = names.GIRLS if gender == "f" else names.BOYS
+            pool = self._children(gender)
             kind_word = "girl" if gender == "f" else "boy"
             who = Character(self._name(pool), kind_word, gender, kinds.CHILD, "friend")
         if trait:
@@ -134,10 +136,10 @@ class Casting(Narrator):
         return who
 
     def parent(self, key: str = "M") -> Character:
-        return self._elder_of_family(key, _PARENTS, kinds.GROWN)
+        return self._elder_of_family(key, PARENTS, kinds.GROWN)
 
     def grandparent(self, key: str = "G") -> Character:
-        return self._elder_of_family(key, _GRANDPARENTS, kinds.OLD)
+        return self._elder_of_family(key, GRANDPARENTS, kinds.OLD)
 
     def _elder_of_family(
         self, key: str, called: dict[str, tuple[str, ...]], words: Words
@@ -148,11 +150,11 @@ class Casting(Narrator):
             gender = hero.gender
         name = self.pick(called[gender])
         if self.fable:
-            words = {**hero.words, "small": ("old",) if called is _GRANDPARENTS else ("kind",)}
+            words = {**hero.words, "small": ("old",) if called is GRANDPARENTS else ("kind",)}
             if self.dice.chance(0.5):
                 name = f"{name} {kinds.grown_noun(hero.kind, gender).capitalize()}"
         who = Character(name, "mother" if gender == "f" else "father", gender, words, "adult")
-        if called is _GRANDPARENTS:
+        if called is GRANDPARENTS:
             who.kind = "grand" + who.kind
         self.cast[key] = who
         return who
@@ -169,7 +171,7 @@ class Casting(Narrator):
         else:
             title = "Mr." if gender == "m" else self.pick(("Mrs.", "Miss"))
             who = Character(
-                f"{title} {self._name(names.SURNAMES)}",
+                f"{title} {self._name(self.collection.surnames)}",
                 job or "neighbor",
                 gender,
                 kinds.GROWN,
@@ -189,7 +191,7 @@ class Casting(Narrator):
             )
             who.family = "animal"
         else:
-            pool = names.GIRLS if gender == "f" else names.BOYS
+            pool = self._children(gender)
             who = Character(
                 self._name(pool), "girl" if gender == "f" else "boy", gender, hero.words, "sibling"
             )
@@ -197,6 +199,9 @@ class Casting(Narrator):
         self.cast[key] = who
         self.word("SIB", f"{age} {'sister' if gender == 'f' else 'brother'}")
         return who
+
+    def _children(self, gender: str) -> tuple[str, ...]:
+        return self.collection.girls if gender == "f" else self.collection.boys
 
     def _name(self, pool: Sequence[str]) -> str:
         while True:

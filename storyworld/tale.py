@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storyworld.casting import Casting
+from storyworld.collection import FULL, Collection
 from storyworld.dialogue import spoken
 from storyworld.dice import Dice
 from storyworld.facts import CharacterFacts, FeelingFacts, StoryFacts
@@ -114,8 +115,8 @@ class Air(Referent):
 class Tale(Casting):
     """One story being told. Plots call its verbs; each checks the world, changes it and tells."""
 
-    def __init__(self, dice: Dice, plot: str) -> None:
-        super().__init__(dice)
+    def __init__(self, dice: Dice, plot: str, collection: Collection = FULL) -> None:
+        super().__init__(dice, collection)
         self.plot = plot
         self.now = Now(self.world)
         self.cast["NOW"] = self.now

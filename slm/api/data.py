@@ -258,13 +258,13 @@ def text_to_score(
     from slm.data.data_paths import identity_of
     from slm.data.file_source import existing_path
     from slm.data.readers import read_documents
-    from slm.data.sources import source_of
+    from slm.data.sources import is_builtin, source_of
 
     limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
     meant = held_out.model_copy(update={"source": source, "limit": limit})
     opened = source_of(meant, log=log)
     path = existing_path(source)
-    if source != "builtin" and path is not None and path.is_file() and split in (None, "all"):
+    if not is_builtin(source) and path is not None and path.is_file() and split in (None, "all"):
         log(f"scoring the whole of {source}")
         return read_documents(path, log=log), "all"
     if split == "all":

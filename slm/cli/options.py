@@ -46,8 +46,8 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="SRC",
-        help="builtin, a Hugging Face data set, a .txt, .md, .jsonl, .json, .csv, .tsv, .parquet "
-        "or .arrow file (text also as .gz, .bz2, .xz, .zst or .zip), "
+        help="builtin, builtin:easy, a Hugging Face data set, a .txt, .md, .jsonl, .json, .csv, "
+        ".tsv, .parquet or .arrow file (text also as .gz, .bz2, .xz, .zst or .zip), "
         "or a folder of such files",
     ),
 ]

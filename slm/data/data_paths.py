@@ -9,6 +9,7 @@ from pathlib import Path
 
 from slm.config import DataConfig
 from slm.data.file_source import existing_path
+from slm.data.sources import is_builtin
 from slm.errors import command_line
 
 CACHE = Path("data")
@@ -47,7 +48,7 @@ def prepare_command(data: DataConfig) -> str:
 
 def identity_of(spec: str) -> str:
     """A specification, or the absolute path if it is an existing file or folder."""
-    path = None if spec == "builtin" else existing_path(spec)
+    path = None if is_builtin(spec) else existing_path(spec)
     return spec if path is None else path.resolve().as_posix()
 
 

@@ -22,7 +22,8 @@ from slm.errors import UsageError, did_you_mean, shown
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus by default."""
-BUILTIN_STORY_BYTES = 895.0
+BUILTIN_STORY_BYTES = {"builtin": 895.0, "builtin:easy": 680.0}
+"""The built-in corpora, and the mean size of their stories."""
 
 
 class Source(Protocol):
@@ -30,7 +31,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The name for users: `builtin`, a path, or a data set's name."""
+        """The name for users: `builtin`, `builtin:easy`, a path, or a data set's name."""
 
     @property
     def expected_stories(self) -> int | None:
@@ -73,7 +74,8 @@ def open_source(
     """Find the source of a specification; reads no text yet.
 
     Args:
-        spec: `builtin`, a path, or the name of a Hugging Face data set (`owner/name`).
+        spec: `builtin`, `builtin:easy`, a path, or the name of a Hugging Face data set
+            (`owner/name`).
         limit: use at most this many training stories; None: all (builtin: 20,000).
         validation_fraction: share held out where the source has no validation split.
         seed: decides what is held out, and the text of the built-in corpus.
@@ -84,8 +86,8 @@ def open_source(
         DataError: a folder without training text, or a file of an unknown type.
     """
     log = None if log is None else _each_once(log)
-    if spec == "builtin":
-        return BuiltinSource(limit=limit, fraction=validation_fraction, seed=seed)
+    if is_builtin(spec):
+        return BuiltinSource(spec, limit=limit, fraction=validation_fraction, seed=seed)
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
@@ -102,11 +104,16 @@ def open_source(
     if not HUB_NAME.fullmatch(spec):
         raise UsageError(
             f"source {shown(spec)} is neither a file or folder here nor the name of a data set",
-            hint=did_you_mean(spec, ["builtin"])
+            hint=did_you_mean(spec, list(BUILTIN_STORY_BYTES))
             or "data sets are named owner/name, such as roneneldan/TinyStories; "
             "or use --source builtin",
         )
     return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+
+
+def is_builtin(spec: str) -> bool:
+    """Whether a specification names a built-in corpus, even if a file has the same name."""
+    return spec in BUILTIN_STORY_BYTES
 
 
 def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> Source:
@@ -153,11 +160,11 @@ def _looks_like_path(spec: str) -> bool:
 class BuiltinSource:
     """Stories of the project's own generator, `storyworld`."""
 
-    name = "builtin"
     expected_bytes = None
-    story_bytes = BUILTIN_STORY_BYTES
 
-    def __init__(self, *, limit: int | None, fraction: float, seed: int) -> None:
+    def __init__(self, name: str, *, limit: int | None, fraction: float, seed: int) -> None:
+        self.name = name
+        self.story_bytes = BUILTIN_STORY_BYTES[name]
         self.expected_stories = BUILTIN_STORIES if limit is None else limit
         self._fraction = fraction
         self._seed = seed
@@ -166,7 +173,7 @@ class BuiltinSource:
         from storyworld import CORPUS_VERSION
 
         return {
-            "kind": "builtin",
+            "kind": self.name,
             "version": CORPUS_VERSION,
             "seed": self._seed,
             "limit": self.expected_stories,
@@ -180,9 +187,10 @@ class BuiltinSource:
         pass
 
     def pieces(self, split: Split) -> Iterator[DocumentPart]:
-        from storyworld import story_at
+        from storyworld import COLLECTIONS, story_at
 
+        collection = COLLECTIONS[self.name.partition(":")[2] or "full"]
         plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self.expected_stories)
         for index, current in enumerate(plan):
             if current == split:
-                yield from pieces_of(story_at(self._seed, index).text)
+                yield from pieces_of(story_at(self._seed, index, collection).text)

@@ -7,7 +7,7 @@ import statistics
 from slm.config import DataConfig, RunConfig
 from slm.data.documents import SAMPLED_STORIES, first_sizes
 from slm.data.shards import DataDirectory
-from slm.data.sources import Source, source_of
+from slm.data.sources import Source, is_builtin, source_of
 from slm.origins import OriginKind
 from slm.planning.machine import probe_machine
 from slm.planning.plan import (
@@ -73,7 +73,7 @@ def text_of(data: DataConfig) -> DatasetSize:
         return DatasetSize(training_bytes(source), None)
     n_bytes = None if data.limit is None else round(data.limit * story_bytes)
     rate = (
-        STORY_GENERATION_BYTES_PER_SECOND if data.source == "builtin" else READING_BYTES_PER_SECOND
+        STORY_GENERATION_BYTES_PER_SECOND if is_builtin(data.source) else READING_BYTES_PER_SECOND
     )
     return DatasetSize(n_bytes, None, story_bytes, rate)
 

@@ -19,6 +19,7 @@ from slm.data.hub import HubSource
 from slm.data.sources import BUILTIN_STORIES, Source, open_source, source_of
 from slm.data.splits import SPLITS
 from slm.errors import DataError, UsageError
+from storyworld import EASY, FULL, Collection
 
 EOT = "<|endoftext|>"
 SHAKESPEARE = Path(__file__).resolve().parents[4] / "shared" / "tinyshakespeare" / "input.txt"
@@ -91,17 +92,27 @@ def test_folders_that_cannot_be_used(tmp_path: Path, names: list[str], message: 
     assert caught.value.hint
 
 
-def test_builtin_has_the_generators_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    def story_at(seed: int, index: int) -> SimpleNamespace:
-        return SimpleNamespace(text=f"story {index} of {seed}")
+@pytest.mark.parametrize(("name", "collection"), [("builtin", FULL), ("builtin:easy", EASY)])
+def test_builtin_has_the_generators_text(
+    name: str, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def story_at(seed: int, index: int, collection: Collection) -> SimpleNamespace:
+        return SimpleNamespace(text=f"story {index} of {seed} in {collection.name}")
 
     monkeypatch.setattr("storyworld.story_at", story_at)
-    source = open_source("builtin", limit=30, seed=5)
+    source = open_source(name, limit=30, seed=5)
     train, validation = splits(source)
     assert len(train) == 30
-    everything = {story_at(5, index).text for index in range(30 + len(validation))}
+    everything = {story_at(5, index, collection).text for index in range(30 + len(validation))}
     assert everything == {*train, *validation}
-    assert open_source("builtin").expected_stories == BUILTIN_STORIES
+    assert open_source(name).expected_stories == BUILTIN_STORIES
+    assert open_source(name).name == name
+
+
+def test_the_built_in_corpora_differ() -> None:
+    identities = [open_source(name, limit=9).identity() for name in ("builtin", "builtin:easy")]
+    assert identities[0] != identities[1]
+    assert identities[0]["kind"] == "builtin"  # data prepared by earlier versions stay valid
 
 
 def test_a_name_of_the_hub_touches_no_network() -> None:
@@ -123,13 +134,24 @@ def test_a_missing_path_is_a_usage_error(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "tinystories", "builtim", "two words/x", "a/", "x" * 5000, "\0"]
+    "spec",
+    [
+        "",
+        "tinystories",
+        "builtim",
+        "builtin:eazy",
+        "builtin:",
+        "two words/x",
+        "a/",
+        "x" * 5000,
+        "\0",
+    ],
 )
 def test_a_specification_that_means_nothing(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_source(spec)
     assert caught.value.hint
-    if spec == "builtim":
+    if "uilti" in spec:
         assert "builtin" in caught.value.hint
 
 
@@ -164,7 +186,8 @@ def test_shakespeare_is_split_as_nanogpt_does() -> None:
     assert validation == text[int(len(text) * 0.9) :]
 
 
-def test_a_built_in_story_is_about_as_long_as_is_said() -> None:
-    source = open_source("builtin", limit=200)
+@pytest.mark.parametrize("name", ["builtin", "builtin:easy"])
+def test_a_built_in_story_is_about_as_long_as_is_said(name: str) -> None:
+    source = open_source(name, limit=200)
     content = sum(len(piece.text.encode()) for piece in source.pieces("train"))
     assert content / 200 == pytest.approx(source.story_bytes, rel=0.1)
