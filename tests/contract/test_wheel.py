@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 BUILD = """
 import sys
 from setuptools import build_meta
-print(build_meta.build_wheel(sys.argv[1]))
-print(build_meta.build_sdist(sys.argv[1]))
+out = sys.argv[1]  # which setuptools changes
+build_meta.build_wheel(out)
+build_meta.build_sdist(out)
 """
 
 
