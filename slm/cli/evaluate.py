@@ -87,7 +87,7 @@ def evaluate(
 
 
 def _evaluate_suite(
-    checkpoint: Path,
+    checkpoint: Path | None,
     suite: str,
     source: str | None,
     limit: int | None,
