@@ -28,7 +28,7 @@ DEFAULT_STORIES = 2_000
 PART_CHARS = 2_000
 """A longer document is scored in parts of this to twice this size, so that there are many."""
 FEWEST_STORIES = 20
-"""With fewer stories the intervals are too narrow: with 10, equal models differ in 9% of all cases."""
+"""With fewer, the intervals are too narrow: with 10, equal models differ in 9% of all cases."""
 PLACES = ("train.out_dir", "data.data_dir")
 """Settings that differ in every pair of runs, and change no result."""
 

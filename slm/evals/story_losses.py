@@ -85,7 +85,7 @@ def story_losses(
         raise DataError("there is no text to compare on", hint="check that the source is not empty")
     eot = np.array([tokenizer.eot_id], dtype=np.uint32)
     stories = (np.concatenate((ids, eot)) for ids in tokenizer.encode_batch(list(texts)))
-    windows, story_of = _windows(stories, tokenizer.eot_id, model.config.block_size)
+    windows, story_of = _windows(stories, tokenizer, model.config.block_size)
     nats, tokens = np.zeros(len(texts)), np.zeros(len(texts))
     n_all, n_done = sum(window.n_scored for window in windows), 0
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
@@ -106,13 +106,14 @@ def story_losses(
 
 
 def _windows(
-    stories: Iterable[Ids], eot_id: int, block_size: int
+    stories: Iterable[Ids], tokenizer: Tokenizer, block_size: int
 ) -> tuple[list[EncodedRequest], list[int]]:
     """The windows of all stories, and the number of the story of each."""
     windows: list[EncodedRequest] = []
     story_of: list[int] = []
     n_stories = 0
-    for window in story_windows(stories, eot_id, block_size):
+    eot_id, bos_id = tokenizer.eot_id, tokenizer.bos_id
+    for window in story_windows(stories, eot_id, block_size, bos_id=bos_id):
         n_stories += window.begins_story
         windows.append(EncodedRequest(window.ids.tolist(), window.n_scored))
         story_of.append(n_stories - 1)

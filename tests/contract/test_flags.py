@@ -69,7 +69,7 @@ OTHERS = {
     "compare": "--source --data --stories --suites --seed --device --json",
     "presets": "--settings --json",
     "info": "--json",
-    "export": "--dtype --version --license --force --json",
+    "export": "--dtype --version --license --card --force --json",
     "import": "--tokenizer --json",
     "push": "--private --license --json",
 }
