@@ -17,6 +17,7 @@ from slm.quantities import counted, parameters
 from slm.reporting.display import Log, say
 
 if TYPE_CHECKING:
+    from slm.evals.suite import SuiteResult
     from slm.generation import Completion, Generator
     from slm.insight import AttentionPatterns, Lens, NextToken, ScoredText
     from slm.interop.source import ExportSource
@@ -278,6 +279,41 @@ class LanguageModel:
         from slm.insight import logit_lens
 
         return logit_lens(self.model, self.tokenizer, text, top=top)
+
+    # -- evaluation --------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        suite: str,
+        *,
+        source: str | Path | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        progress: bool = True,
+    ) -> SuiteResult:
+        """Test what the model can do, as `slm eval --suite` does.
+
+            result = lm.evaluate(suite="facts")
+            print(result.score)
+
+        Args:
+            suite: facts or blimp.
+            source: blimp: its files; None: those of the hub.
+            limit: facts: pairs of each kind; blimp: pairs of each paradigm; None: all.
+            seed: of the items and of the intervals. Equal seeds give equal results.
+            progress: show the progress.
+
+        Raises:
+            UsageError: there is no such suite.
+            ConfigError: a value is out of its range.
+            DataError, HubError: the items cannot be read.
+        """
+        from slm.api.suites import ModelSubject, suite_named
+        from slm.reporting.display import suite_progress
+
+        found = suite_named(suite, source=source, limit=limit, log=self._log)
+        with suite_progress(shown=progress) as report:
+            return found.run(ModelSubject(self), seed=seed, progress=report)
 
     # -- other programs ----------------------------------------------------------------------------
 

@@ -78,7 +78,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("train", train, "Train a model, or resume a run."),
     ("generate", generate, "Continue prompts with a trained model."),
     ("serve", serve, "Serve a model: a web page and OpenAI's API."),
-    ("eval", evaluate, "Loss, perplexity and bits per byte on any text."),
+    ("eval", evaluate, "Loss and bits per byte on any text, and test suites."),
     ("export", export, "Write a trained model for another program."),
     ("import", import_, "Read a model of another project as a checkpoint."),
     ("push", push, "Upload a trained model to the Hugging Face hub."),

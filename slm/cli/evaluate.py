@@ -1,23 +1,33 @@
-"""`slm eval`: loss, perplexity and bits per byte of a text."""
+"""`slm eval`: loss, perplexity and bits per byte of a text, or a test suite."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slm.api.data import Scored, refuse_contradictions, score
 from slm.api.language_model import LanguageModel
 from slm.api.loading import load
+from slm.api.suites import SUITES
+from slm.cli.no_effect import refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, Source
 from slm.cli.output import print_json, print_table
 from slm.reporting.display import say, scoring_progress
 
+if TYPE_CHECKING:
+    from slm.evals.suite import Score
+
 
 def evaluate(
+    context: typer.Context,
     checkpoint: Checkpoint,
+    suite: Annotated[
+        str | None,
+        typer.Option("--suite", metavar="NAME", help=f"{' or '.join(SUITES)}, instead of a text."),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
@@ -30,6 +40,18 @@ def evaluate(
             metavar="SPLIT",
             help="train, validation or all.  [validation; for a single file: all]",
         ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            help="Of a suite: pairs of each kind or paradigm.  [facts: 100; blimp: all]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", metavar="S", help="Of a suite's items and intervals.  [0]"),
     ] = None,
     device: Device = None,
     dtype: Annotated[
@@ -46,7 +68,15 @@ def evaluate(
 
     Every token of every story is scored once, including the end-of-text token, with the start of
     the story as context. A single file is scored as a whole.
+
+    A suite tests what the model can do: facts asks for what happened in a story of the built-in
+    world, blimp for English grammar (its files are given with --source, or come from the hub).
     """
+    if suite is not None:
+        refuse_idle(context, ("data", "split", "dtype"), "a suite has items of its own")
+        _evaluate_suite(checkpoint, suite, source, limit, seed or 0, device, as_json=as_json)
+        return
+    refuse_idle(context, ("limit", "seed"), "only suites have it")
     refuse_contradictions(data, source, split, dashes="--")
     lm = load(checkpoint, device=device or "auto", dtype=dtype)
     started_at = time.perf_counter()
@@ -54,6 +84,33 @@ def evaluate(
         scored = score(lm, data, source, split, dtype=dtype, report=report, log=say)
     seconds = time.perf_counter() - started_at
     _print_result(scored, lm, str(data or source), seconds, as_json=as_json)
+
+
+def _evaluate_suite(
+    checkpoint: Path,
+    suite: str,
+    source: str | None,
+    limit: int | None,
+    seed: int,
+    device: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    lm = load(checkpoint, device=device or "auto")
+    started_at = time.perf_counter()
+    result = lm.evaluate(suite, source=source, limit=limit, seed=seed)
+    seconds = time.perf_counter() - started_at
+    if as_json:
+        where = {"checkpoint": str(lm.path), "step": lm.state.step, "seconds": seconds}
+        print_json({**result.to_json(), **where})
+        return
+    parts = [*result.parts, *([] if result.score is None else [result.score])]
+    print_table([("", "score", "95% interval", "items"), *(_row(part) for part in parts)])
+    say(f"{lm.path}, step {lm.state.step:,}, in {seconds:.1f} s")
+
+
+def _row(part: Score) -> tuple[str, ...]:
+    return part.name, f"{part.value:5.1f}", f"{part.low:.1f} to {part.high:.1f}", f"{part.n:,}"
 
 
 def _print_result(

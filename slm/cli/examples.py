@@ -27,6 +27,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "slm eval": (
         "slm eval --checkpoint runs/ten --source book.txt",
         "slm eval --checkpoint runs/ten --data data/small --json",
+        "slm eval --checkpoint runs/ten --suite facts",
     ),
     "slm export": (
         "slm export runs/ten hf ten-hf --license mit",

@@ -158,7 +158,7 @@ class HubSource:
                 f"cannot download the data set {self.name}: {problem}", hint=_NO_NETWORK_HINT
             )
         self._online = True
-        with _hub_errors(self.name):
+        with hub_errors(self.name):
             from huggingface_hub import HfApi
 
             commit = HfApi().dataset_info(self.name, revision=REVISION, timeout=10).sha
@@ -169,7 +169,7 @@ class HubSource:
         return listing
 
     def _download(self, file: str) -> Path:
-        with _hub_errors(self.name):
+        with hub_errors(self.name):
             from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
             commit = str((self._listing or {})["commit"])
@@ -244,7 +244,7 @@ def quiet_datasets() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _hub_errors(name: str) -> Iterator[None]:
+def hub_errors(name: str) -> Iterator[None]:
     """Turn any exception of the hub libraries into a `HubError`."""
     quiet_datasets()
     try:
@@ -290,7 +290,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _resolve(name: str, commit: str) -> dict[str, Any]:
     """The files of each split at a commit, found by `datasets`."""
-    with _hub_errors(name):
+    with hub_errors(name):
         builder = quiet_datasets().load_dataset_builder(name, revision=commit)
         prefix = f"hf://datasets/{name}@{commit}/"
         splits = {

@@ -131,3 +131,10 @@ def scoring_progress(*, shown: bool = True) -> Iterator[Callable[[float | None, 
                 display.show("scoring", fraction, tokens / 1e3, "K tokens")
 
         yield report
+
+
+@contextlib.contextmanager
+def suite_progress(*, shown: bool = True) -> Iterator[Callable[[str, float, float, str], None]]:
+    """Show the progress of a test suite: called with the values of `Display.show`."""
+    with Display() if shown else contextlib.nullcontext() as display:
+        yield (lambda *values: None) if display is None else display.show

@@ -64,7 +64,7 @@ OTHERS = {
     "--repetition-penalty --stop --seed --device --dtype --file --checkpoint --json",
     "inspect": "--checkpoint --what --top --layer --temperature --top-k --top-p --min-p --device "
     "--json",
-    "eval": "--checkpoint --data --source --split --device --dtype --json",
+    "eval": "--checkpoint --data --source --split --suite --limit --seed --device --dtype --json",
     "presets": "--settings --json",
     "info": "--json",
     "export": "--dtype --version --license --force --json",

@@ -1,0 +1,123 @@
+"""Test suites on a model: `lm.evaluate(suite=...)` and `slm eval --suite`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slm.errors import DataError, SlmError, UsageError, did_you_mean
+from slm.reporting.display import Log
+
+if TYPE_CHECKING:
+    from slm.api.language_model import LanguageModel
+    from slm.data.shards import DataDirectory
+    from slm.evals.suite import Request, Suite
+    from slm.generation import Completion, GenerationOptions
+
+SUITES = ("facts", "blimp")
+"""The names of `--suite`."""
+PIECE_IDS = 1 << 16
+
+
+class ModelSubject:
+    """A model of ours as a suite sees it; see `slm.evals.suite.Subject`."""
+
+    def __init__(self, lm: LanguageModel) -> None:
+        self._lm = lm
+
+    @property
+    def name(self) -> str:
+        return str(self._lm.path)
+
+    def log_likelihoods(
+        self, requests: Sequence[Request], *, on_progress: Callable[[float, int], None]
+    ) -> list[float]:
+        from slm.evals.likelihood import log_likelihoods
+
+        return log_likelihoods(
+            self._lm.model, self._lm.tokenizer, requests, on_progress=on_progress
+        )
+
+    def complete(self, prompts: Sequence[str], options: GenerationOptions) -> list[Completion]:
+        return self._lm.generator.complete(prompts, options)
+
+    def training_text(self) -> Iterator[str] | None:
+        """The documents of the run's training split: of its token files, or else of its source."""
+        if not self._lm.state.data_fingerprint:
+            return None  # it was trained elsewhere
+        directory = self._data_directory()
+        if directory is not None:
+            return _documents(directory)
+        return self._documents_of_source()
+
+    def _data_directory(self) -> DataDirectory | None:
+        from slm.data.data_paths import default_data_dir
+        from slm.data.shards import DataDirectory
+
+        settings = self._lm.settings.data
+        for path in (settings.data_dir, default_data_dir(settings)):
+            with contextlib.suppress(DataError):
+                directory = DataDirectory.open(path or "")
+                if directory.fingerprint == self._lm.state.data_fingerprint:
+                    return directory
+        return None
+
+    def _documents_of_source(self) -> Iterator[str] | None:
+        from slm.data.documents import whole_stories
+        from slm.data.file_source import existing_path
+        from slm.data.sources import source_of
+
+        settings = self._lm.settings.data
+        if settings.source != "builtin" and existing_path(settings.source) is None:
+            return None  # a download is not what somebody expects of an evaluation
+        try:
+            return whole_stories(source_of(settings).pieces("train"))
+        except SlmError:
+            return None
+
+
+def _documents(directory: DataDirectory) -> Iterator[str]:
+    tokens, tokenizer = directory.tokens("train"), directory.tokenizer
+    held: list[int] = []
+    for start in range(0, len(tokens), PIECE_IDS):
+        for token_id in tokens[start : start + PIECE_IDS].tolist():
+            if token_id == tokenizer.eot_id:
+                yield tokenizer.decode(held)
+                held = []
+            else:
+                held.append(token_id)
+    if held:
+        yield tokenizer.decode(held)
+
+
+def suite_named(name: str, *, source: str | Path | None, limit: int | None, log: Log) -> Suite:
+    """The suite of a name.
+
+    Args:
+        name: one of `SUITES`.
+        source: what it reads, instead of what it reads by default.
+        limit: how much of it: see the suite.
+        log: called with sentences for the user.
+
+    Raises:
+        UsageError: there is no such suite, or it reads nothing.
+        ConfigError: the limit is out of range.
+    """
+    if name == "blimp":
+        from slm.evals.blimp import BlimpSuite
+
+        return BlimpSuite(source, limit=limit, log=log)
+    if name == "facts":
+        if source is not None:
+            raise UsageError(
+                "the suite facts reads no source",
+                hint="its stories are those of the built-in world",
+            )
+        from slm.evals.facts import FactsSuite
+
+        return FactsSuite(limit=limit)
+    raise UsageError(
+        f"unknown suite {name!r}", hint=did_you_mean(name, SUITES) or f"use {' or '.join(SUITES)}"
+    )

@@ -1,0 +1,67 @@
+"""Facts: after a story of the built-in world, is a true sentence likelier than a false one?
+
+The simulation behind each story knows who did what, where, when, why and in which order. A pair has
+a sentence that is true in it, and one that differs in a single fact and is false. Sentences alone
+tell nothing: see `storyworld.contrasts`.
+"""
+
+from __future__ import annotations
+
+from slm.errors import ConfigError
+from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
+from slm.evals.suite import Progress, Subject, SuiteResult, check_seed, no_progress, score
+
+PER_KIND = 100
+MOST_PER_KIND = 10_000
+HELD_OUT = ", held out"
+"""Ends the names of the kinds with plots and names that the corpus does not have."""
+
+
+class FactsSuite:
+    """Accuracy by kind of fact, on plots and names of the corpus and on held-out ones.
+
+    Args:
+        limit: pairs of each kind and split; None: 100.
+
+    Raises:
+        ConfigError: the limit is out of range.
+    """
+
+    name = "facts"
+
+    def __init__(self, *, limit: int | None = None) -> None:
+        self._per_kind = PER_KIND if limit is None else limit
+        if not 2 <= self._per_kind <= MOST_PER_KIND:
+            raise ConfigError(
+                f"limit must be from 2 to {MOST_PER_KIND:,} pairs of each kind, found {limit}",
+                hint=f"leave it out for {PER_KIND}",
+            )
+
+    def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
+        """See `Suite`."""
+        pairs = fact_pairs(check_seed(seed), self._per_kind)
+        values = score_pairs(subject, pairs, progress=progress, stage="scoring facts")
+        return SuiteResult(
+            suite=self.name,
+            score=score("facts", values, seed=seed, chance=CHANCE),
+            parts=tuple(accuracies(pairs, values, seed)),
+            seed=seed,
+            details={"pairs": len(pairs)},
+        )
+
+
+def fact_pairs(seed: int, per_kind: int) -> list[MinimalPair]:
+    """The pairs of a seed: `per_kind` of each kind, rounded up to an even number, of each split."""
+    from storyworld.claims import sentence_of
+    from storyworld.contrasts import SPLITS, contrasts
+
+    return [
+        MinimalPair(
+            kind=contrast.true.kind + (HELD_OUT if split == "held_out" else ""),
+            context=contrast.record.text,
+            good=f" {sentence_of(contrast.true)}",
+            bad=f" {sentence_of(contrast.false)}",
+        )
+        for split in SPLITS
+        for contrast in contrasts(seed, split, per_kind)
+    ]

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from slm.errors import ConfigError
+from slm.evals.facts import HELD_OUT, FactsSuite, fact_pairs
+from storyworld.contrasts import KINDS
+from tests.unit.evals.subjects import Judge
+
+
+def test_who_knows_all_facts_has_all_points_and_who_knows_none_has_half() -> None:
+    right = {(pair.context, pair.good) for pair in fact_pairs(4, 6)}
+    suite = FactsSuite(limit=6)
+    knows = suite.run(Judge(lambda request: float(tuple(request) in right)), seed=4)
+    assert [part.name for part in knows.parts] == [*KINDS, *(kind + HELD_OUT for kind in KINDS)]
+    assert {part.value for part in knows.parts} == {100.0}
+    assert knows.score is not None
+    assert (knows.score.n, knows.score.chance) == (6 * 2 * len(KINDS), 50.0)
+    equal = suite.run(Judge(lambda request: -1.0), seed=4)
+    assert {part.value for part in equal.parts} == {50.0}
+
+
+def test_equal_seeds_give_equal_pairs() -> None:
+    assert fact_pairs(1, 4) == fact_pairs(1, 4)
+    assert fact_pairs(1, 4) != fact_pairs(2, 4)
+
+
+def test_sentences_continue_the_story() -> None:
+    for pair in fact_pairs(0, 4):
+        assert pair.good[0] == pair.bad[0] == " "
+        assert pair.good != pair.bad
+        assert not pair.context.endswith(" ")
+
+
+@pytest.mark.parametrize("limit", [0, 1, 10**6])
+def test_a_limit_out_of_range_is_refused(limit: int) -> None:
+    with pytest.raises(ConfigError, match="pairs of each kind"):
+        FactsSuite(limit=limit)
