@@ -13,6 +13,7 @@ DEMO := runs/demo
 COURSE := course/notebooks
 SECONDS := 600
 WORKERS := auto
+LESSONS := $(sort $(wildcard course/[0-9][0-9]-*.md))
 # A file of tests stays in one process, which makes its shared data and models once. The first
 # files, in the order of their names, take longest.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -28,7 +29,7 @@ help:
 	@echo 'make test    run every check: ruff, mypy, import-linter, and all tests (5 to 8 minutes)'
 	@echo 'make soak    the long form of the tests of faults (kills, power cuts, damage), with counts'
 	@echo 'make fuzz    hostile input from a generator for SECONDS=$(SECONDS) on every format'
-	@echo 'make docs    build the documentation as a site; build/site/index.html opens it, also offline'
+	@echo 'make docs    build the documentation as a site, for build/site/index.html; it runs new lessons first'
 	@echo 'make clean   remove the caches and the model of the demo'
 	@echo
 	@echo 'Variables: PYTHON ($(PYTHON)), VENV ($(VENV)), TORCH ($(TORCH)): what pip installs first,'
@@ -76,9 +77,13 @@ soak: $(VENV)/.ready-dev
 fuzz: $(VENV)/.ready-dev
 	$(BIN)/python -m tests.faults.fuzz --seconds $(SECONDS) --jobs 2 $(if $(SEED),--seed $(SEED))
 
-docs: $(VENV)/.ready-docs
+docs: $(VENV)/.ready-docs $(LESSONS:%=build/%)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo 'open build/site/index.html'
+
+# A lesson with its outputs; a build of it takes as long as the lesson.
+build/course/%.md: course/%.md | $(VENV)/.ready-docs $(VENV)/.ready-course
+	$(BIN)/python -m course --pages build/course --only $(firstword $(subst -, ,$*))
 
 # PyTorch comes first and alone: what follows finds it installed and does not choose another build.
 $(VENV)/.ready: pyproject.toml constraints.txt

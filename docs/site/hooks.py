@@ -67,7 +67,7 @@ class SourcePage(File):
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """In the navigation, replace folders (`docs/decisions/`) by their pages."""
     root = Path(config.config_file_path).parent
-    config.nav = [_expanded(entry, root) for entry in config.nav or []]
+    config.nav = _expanded(config.nav or [], root)
     return config
 
 
@@ -106,7 +106,8 @@ def _expanded(entry: Any, root: Path) -> Any:
     if isinstance(entry, dict):
         return {title: _expanded(inner, root) for title, inner in entry.items()}
     if isinstance(entry, list):
-        return [_expanded(each, root) for each in entry]
+        inside = (_expanded(each, root) for each in entry)
+        return [page for each in inside for page in (each if isinstance(each, list) else [each])]
     if entry == API_FOLDER:
         return [f"{API_FOLDER}{module}.md" for module in API]
     if entry.endswith("/"):

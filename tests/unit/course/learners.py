@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 WRITTEN: dict[tuple[str, str], Any] = {}
 """By the number of the exercise and the name of the wrong idea."""
 
@@ -135,3 +137,54 @@ def _(text, merges):
                 i += 1
         ids = result
     return ids
+
+
+# Lesson 5
+
+
+@written("5.1", "token vectors without positions")
+def _(ids, token_table, position_table):
+    rows = []
+    for one in ids:
+        rows.append(token_table[one])
+    return torch.stack(rows)
+
+
+@written("5.2", "a reshape that mixes tokens")
+def _(x, n_head):
+    T, C = x.shape  # noqa: N806
+    return torch.reshape(x, [n_head, T, int(C / n_head)])
+
+
+@written("5.3", "attention that sees later tokens")
+def _(q, k, v):
+    heads = []
+    for h in range(len(q)):
+        scores = q[h] @ k[h].T / q.shape[2] ** 0.5
+        heads.append(torch.softmax(scores, dim=1) @ v[h])
+    return torch.cat(heads, dim=1)
+
+
+@written("5.3", "scores scaled by the full width")
+def _(q, k, v):
+    heads = []
+    width = q.shape[0] * q.shape[2]
+    for h in range(len(q)):
+        scores = q[h] @ k[h].T * width**-0.5
+        scores += torch.full_like(scores, float("-inf")).triu(1)
+        heads.append(torch.softmax(scores, dim=1) @ v[h])
+    return torch.cat(heads, dim=1)
+
+
+@written("5.4", "a variance with n - 1")
+def _(x, weight, bias):
+    mean = x.mean(1)[:, None]
+    std = x.std(1)[:, None]
+    return weight * (x - mean) / (std**2 + 1e-5) ** 0.5 + bias
+
+
+@written("5.6", "an MLP that does not see what attention added")
+def _(x, norm_1, attention, norm_2, mlp):
+    a = attention(norm_1(x))
+    b = mlp(norm_2(x))
+    return x + a + b
