@@ -188,3 +188,67 @@ def _(x, norm_1, attention, norm_2, mlp):
     a = attention(norm_1(x))
     b = mlp(norm_2(x))
     return x + a + b
+
+
+# Lesson 6
+
+
+@written("6.1", "a plain mean over the parts")
+def _(gradients, n_tokens):
+    return sum(gradients) / len(gradients)
+
+
+@written("6.2", "each tensor clipped by itself")
+def _(gradients, limit):
+    clipped = []
+    for g in gradients:
+        size = torch.linalg.norm(g)
+        clipped.append(g / size * limit if size > limit else g)
+    return clipped
+
+
+@written("6.3", "means that are not corrected")
+def _(weight, gradient, mean, square, step, lr):
+    m = mean + (gradient - mean) / 10
+    s = square + (gradient * gradient - square) / 20
+    return weight - lr * 0.1 * weight - lr * m / (torch.sqrt(s) + 1e-8), m, s
+
+
+@written("6.5", "a first step with the rate 0")
+def _(step, n_steps, n_warmup, n_decay):
+    if step < n_warmup:
+        return step / n_warmup
+    if step > n_steps - n_decay:
+        return (n_steps - step) / n_decay
+    return 1.0
+
+
+# Lesson 7
+
+
+@written("7.1", "a multiplication by the temperature")
+def _(logits, temperature):
+    powers = torch.exp(logits * temperature)
+    return powers / powers.sum()
+
+
+@written("7.3", "zeros for the tokens that are dropped")
+def _(logits, k):
+    limit = sorted(logits.tolist())[-k]
+    return logits * (logits >= limit)
+
+
+@written("7.4", "the token left out that reaches p")
+def _(logits, p):
+    ordered, order = logits.softmax(0).sort(descending=True)
+    result = logits.clone()
+    result[order[ordered.cumsum(0) >= p]] = float("-inf")
+    return result
+
+
+@written("7.5", "a result without the prompt")
+def _(ids, n_new, block_size, next_logits, choose):
+    new = []
+    while len(new) < n_new:
+        new.append(choose(next_logits((ids + new)[-block_size:])))
+    return new
