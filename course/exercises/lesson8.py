@@ -17,10 +17,10 @@ def _random(*shape: int) -> Tensor:
 
 def _norm(x: Tensor) -> Tensor:
     """A norm that changes which token is nearest."""
-    return x / x.square().mean(dim=-1, keepdim=True).sqrt() + torch.tensor([3.0, -3.0, 0.0, 1.0])
+    return x / x.square().mean(dim=-1, keepdim=True).sqrt() + torch.tensor([1.0, -1.0, 0.0, 0.5])
 
 
-_STREAMS = [_random(5, 4) for _ in range(6)]
+_STREAMS = [_random(5, 4) for _ in range(8)]
 _TABLE = _random(30, 4)
 _WEIGHTS = _random(5, 5).masked_fill(~torch.ones(5, 5).tril().bool(), -torch.inf).softmax(dim=-1)
 
