@@ -108,4 +108,4 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 
 clean:
 	rm -rf $(DEMO) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find slm storyworld tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find slm storyworld course tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -16,6 +16,7 @@ import numpy as np
 
 _SHOWN_CHARS = 240
 _SHOWN_NUMBERS = 40
+_SHOWN_BRIEFLY = 12
 
 
 def difference(found: Any, expected: Any, tolerance: float = 1e-4) -> str:
@@ -43,10 +44,17 @@ def difference(found: Any, expected: Any, tolerance: float = 1e-4) -> str:
     return "" if found == expected else _of_kinds(found, expected) or "The values differ."
 
 
-def as_text(value: Any) -> str:
-    """A value in one line or a small table, shortened, numbers with four digits."""
+def as_text(value: Any, *, brief: bool = False) -> str:
+    """A value in one line or a small table, shortened, numbers with four digits.
+
+    Args:
+        value: anything.
+        brief: large arrays become their shape.
+    """
     if _is_array(value):
         array = _array(value)
+        if brief and array.size > _SHOWN_BRIEFLY:
+            return f"<tensor {array.shape}>"
         numbers = np.array2string(
             array, precision=4, suppress_small=True, threshold=_SHOWN_NUMBERS, edgeitems=3
         )
@@ -59,10 +67,11 @@ def as_text(value: Any) -> str:
     if callable(value) and hasattr(value, "__name__"):
         return str(value.__name__)
     if isinstance(value, tuple) and type(value) is tuple:
-        inner = ", ".join(map(as_text, value))
+        inner = ", ".join(as_text(each, brief=brief) for each in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, list):
-        return _shortened(f"[{', '.join(map(as_text, value))}]")
+        inner = ", ".join(as_text(each, brief=brief) for each in value)
+        return _shortened(f"[{inner}]")
     return _shortened(repr(value))
 
 

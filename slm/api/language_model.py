@@ -297,9 +297,11 @@ class LanguageModel:
             print(result.score)
 
         Args:
-            suite: facts or blimp.
-            source: blimp: its files; None: those of the hub.
-            limit: facts: pairs of each kind; blimp: pairs of each paradigm; None: all.
+            suite: stories, facts or blimp.
+            source: stories: the text to compare with; None: the training text. blimp: its files;
+                None: those of the hub.
+            limit: stories: samples of each prompt; None: 4. facts: pairs of each kind; None: 100.
+                blimp: pairs of each paradigm; None: all.
             seed: of the items and of the intervals. Equal seeds give equal results.
             progress: show the progress.
 
@@ -307,12 +309,13 @@ class LanguageModel:
             UsageError: there is no such suite.
             ConfigError: a value is out of its range.
             DataError, HubError: the items cannot be read.
+            MissingExtraError: stories needs the extra `quality`.
         """
         from slm.api.suites import ModelSubject, suite_named
-        from slm.reporting.display import suite_progress
+        from slm.reporting.display import stage_progress
 
         found = suite_named(suite, source=source, limit=limit, log=self._log)
-        with suite_progress(shown=progress) as report:
+        with stage_progress(shown=progress) as report:
             return found.run(ModelSubject(self), seed=seed, progress=report)
 
     # -- other programs ----------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from slm.evals.suite import Request, Suite
     from slm.generation import Completion, GenerationOptions
 
-SUITES = ("facts", "blimp")
+SUITES = ("stories", "facts", "blimp")
 """The names of `--suite`."""
 PIECE_IDS = 1 << 16
 
@@ -92,6 +94,14 @@ def _documents(directory: DataDirectory) -> Iterator[str]:
         yield tokenizer.decode(held)
 
 
+def _documents_of(source: str, log: Log) -> Iterator[str]:
+    from slm.data.documents import whole_stories
+    from slm.data.sources import open_source
+
+    text = open_source(source, log=log)
+    return whole_stories(itertools.chain(text.pieces("train"), text.pieces("validation")))
+
+
 def suite_named(name: str, *, source: str | Path | None, limit: int | None, log: Log) -> Suite:
     """The suite of a name.
 
@@ -105,6 +115,11 @@ def suite_named(name: str, *, source: str | Path | None, limit: int | None, log:
         UsageError: there is no such suite, or it reads nothing.
         ConfigError: the limit is out of range.
     """
+    if name == "stories":
+        from slm.evals.stories.suite import StoriesSuite
+
+        text = None if source is None else functools.partial(_documents_of, str(source), log)
+        return StoriesSuite(text, limit=limit, log=log)
     if name == "blimp":
         from slm.evals.blimp import BlimpSuite
 
@@ -119,5 +134,5 @@ def suite_named(name: str, *, source: str | Path | None, limit: int | None, log:
 
         return FactsSuite(limit=limit)
     raise UsageError(
-        f"unknown suite {name!r}", hint=did_you_mean(name, SUITES) or f"use {' or '.join(SUITES)}"
+        f"unknown suite {name!r}", hint=did_you_mean(name, SUITES) or f"use {', '.join(SUITES)}"
     )

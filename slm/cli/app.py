@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slm.cli import bench
+from slm.cli import bench, data
 from slm.cli.command import Command
 from slm.cli.evaluate import evaluate
 from slm.cli.examples import epilog
@@ -91,6 +91,7 @@ for _name, _function, _short_help in _COMMANDS:
         _function
     )
 app.add_typer(bench.app, name="bench")
+app.add_typer(data.app, name="data")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ def evaluate(
     checkpoint: Checkpoint,
     suite: Annotated[
         str | None,
-        typer.Option("--suite", metavar="NAME", help=f"{' or '.join(SUITES)}, instead of a text."),
+        typer.Option("--suite", metavar="NAME", help=f"{', '.join(SUITES)}: instead of a text."),
     ] = None,
     data: Annotated[
         Path | None,
@@ -46,7 +46,8 @@ def evaluate(
         typer.Option(
             "--limit",
             metavar="N",
-            help="Of a suite: pairs of each kind or paradigm.  [facts: 100; blimp: all]",
+            help="Of a suite: samples of each prompt (stories), pairs of each kind (facts) or "
+            "paradigm (blimp).  [4; 100; all]",
         ),
     ] = None,
     seed: Annotated[
@@ -69,8 +70,9 @@ def evaluate(
     Every token of every story is scored once, including the end-of-text token, with the start of
     the story as context. A single file is scored as a whole.
 
-    A suite tests what the model can do: facts asks for what happened in a story of the built-in
-    world, blimp for English grammar (its files are given with --source, or come from the hub).
+    A suite tests what the model can do: stories measures stories that it writes, facts asks for
+    what happened in a story of the built-in world, blimp for English grammar. With a suite,
+    --source is the text that stories are compared with, or the files of blimp.
     """
     if suite is not None:
         refuse_idle(context, ("data", "split", "dtype"), "a suite has items of its own")

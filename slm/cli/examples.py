@@ -53,6 +53,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm presets tiny",
         "slm presets --settings",
     ),
+    "slm data": (
+        "slm data check book.txt",
+        "slm data check builtin --limit 1000 --json",
+    ),
+    "slm data check": (
+        "slm data check stories.txt --clean stories",
+        "slm data check builtin --limit 1000 --json",
+    ),
     "slm bench": (
         "slm bench train --preset tiny",
         "slm bench generate --preset tiny",

@@ -133,8 +133,12 @@ def scoring_progress(*, shown: bool = True) -> Iterator[Callable[[float | None, 
         yield report
 
 
+Stages = Callable[[str, float | None, float, str], None]
+"""Called with the values of `Display.show`."""
+
+
 @contextlib.contextmanager
-def suite_progress(*, shown: bool = True) -> Iterator[Callable[[str, float, float, str], None]]:
-    """Show the progress of a test suite: called with the values of `Display.show`."""
+def stage_progress(*, shown: bool = True) -> Iterator[Stages]:
+    """Show the progress of work in stages, such as a test suite."""
     with Display() if shown else contextlib.nullcontext() as display:
         yield (lambda *values: None) if display is None else display.show

@@ -26,7 +26,7 @@ def test_all_commands_are_there():
     expected = [
         *("prepare", "train", "generate", "serve", "eval", "export", "import", "push"),
         *("info", "inspect", "presets"),
-        *("bench train", "bench generate"),
+        *("bench train", "bench generate", "data check"),
     ]
     assert list(COMMANDS) == [*(f"slm {name}" for name in expected), "python train.py"]
 

@@ -73,16 +73,26 @@ def test_an_error_shows_its_line() -> None:
     assert "expected  3" in verdict.message
 
 
-def test_an_error_everywhere_is_no_known_mistake() -> None:
+def test_an_error_is_a_known_mistake_if_its_message_is() -> None:
     def raises(values: list[float]) -> float:
         raise TypeError("no")
 
     strict = Exercise(
-        number="9.3", name="mean", solution=mean, cases=MEAN.cases, hints=["Add."],
+        number="9.3",
+        name="mean",
+        solution=mean,
+        cases=MEAN.cases,
+        hints=["Add."],
         misconceptions=[Misconception("a refusal", "Answer.", raises)],
-    )  # fmt: skip
-    assert strict.judge(raises).misconception is None
-    assert "TypeError" in strict.judge(lambda: 1).message  # called with an argument too many
+    )
+
+    def also_raises(values: list[float]) -> float:
+        raise TypeError("no")
+
+    assert strict.judge(also_raises).misconception == "a refusal"
+    verdict = strict.judge(lambda: 1)  # called with one argument too many
+    assert "TypeError" in verdict.message
+    assert verdict.misconception is None
 
 
 def empty(values: list[float]) -> float: ...

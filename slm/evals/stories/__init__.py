@@ -1,0 +1,1 @@
+"""How good a model's stories are, by measures that need no judge."""

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from slm.data.documents import whole_stories
+from slm.data.quality import check
+from slm.data.quality.check import TextCheck, TextReport, summary
+from slm.data.readers import read_documents
+from slm.errors import DataError, UsageError
+from storyworld import generate_stories
+
+for library in ("ftfy", "rensa", "py3langid"):
+    pytest.importorskip(library)
+
+GERMAN = (
+    "Es war einmal ein kleiner Junge, der wohnte mit seiner Mutter in einem alten Haus am Wald. "
+    "Jeden Morgen ging er mit seinem Hund zum Bach, und dann war er froh."
+)
+
+
+@pytest.fixture(scope="module")
+def stories() -> list[str]:
+    return [story.text for story in islice(generate_stories(6), 60)]
+
+
+def write(path: Path, texts: list[str]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n<|endoftext|>\n".join(texts) + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def read(path: Path) -> list[str]:
+    return [text.strip("\n") for text in whole_stories(read_documents(path))]
+
+
+def counts(report: TextReport) -> dict[str, int]:
+    return {finding.name: finding.documents for finding in report.findings if finding.documents}
+
+
+def test_sound_text_has_no_findings_and_is_written_as_it_was(
+    tmp_path: Path, stories: list[str]
+) -> None:
+    checker = TextCheck(str(write(tmp_path / "book.txt", stories)))
+    report = checker.check()
+    assert counts(report) == {}
+    assert (report.documents, report.held_out) == (60, 0)
+    assert report.words["fewest"] == min(len(text.split()) for text in stories)
+    assert report.languages == {"en": 1.0}
+    cleaned = checker.clean(tmp_path / "out")
+    assert read(tmp_path / "out" / "train.txt") == stories
+    assert summary(cleaned) == "60 documents written; no changes"
+
+
+def test_each_problem_is_found_and_mended(tmp_path: Path, stories: list[str]) -> None:
+    bad = [
+        "It\u00e2\u20ac\u2122s late, said Tom, and he went home to his mother and his father.",
+        "A zero\u200bwidth space and a bell\x07 are in this text, which is otherwise a good one.",
+        stories[3],
+        stories[4].replace("the", "a", 1),
+        "This one ends in the middle of a sentence, because somebody cut off the",
+        "and this one has lost its beginning, which nobody will ever read again in this life.",
+        "Read it at https://example.org/story and tell all your friends about it tomorrow.",
+        "Too short.",
+        GERMAN,
+    ]
+    checker = TextCheck(str(write(tmp_path / "book.txt", [*stories, *bad])))
+    report = checker.check()
+    assert counts(report) == {
+        "damaged encoding": 1,
+        "control or invisible characters": 1,
+        "exact duplicates": 1,
+        "near duplicates": 1,
+        "cut off at the end": 1,
+        "cut off at the start": 1,
+        "addresses, markup, legal text": 1,
+        "fewer than 10 words": 1,
+        "another language": 1,
+    }
+    assert all(finding.examples for finding in report.findings if finding.documents)
+    cleaned = checker.clean(tmp_path / "out")
+    assert cleaned.changes == {
+        "documents with a mended encoding": 1,
+        "characters removed": 2,
+        "exact duplicates dropped": 1,
+        "near duplicates dropped": 1,
+    }
+    written = read(tmp_path / "out" / "train.txt")
+    assert written[:60] == stories
+    assert written[60].startswith("It\u2019s late")
+    assert written[61].startswith("A zerowidth space and a bell are")
+    assert len(written) == cleaned.documents == 67
+    again = TextCheck(str(tmp_path / "out" / "train.txt")).check()
+    assert not {"damaged encoding", "exact duplicates", "near duplicates"} & counts(again).keys()
+
+
+def test_training_documents_that_repeat_held_out_ones(tmp_path: Path, stories: list[str]) -> None:
+    write(tmp_path / "in" / "train.txt", stories[:40])
+    write(tmp_path / "in" / "validation.txt", [stories[2], *stories[50:]])
+    checker = TextCheck(str(tmp_path / "in"))
+    report = checker.check()
+    assert counts(report) == {"training documents like a held-out one": 1}
+    assert report.held_out == 11
+    checker.clean(tmp_path / "out")
+    assert read(tmp_path / "out" / "validation.txt") == [stories[2], *stories[50:]]
+    assert read(tmp_path / "out" / "train.txt") == [*stories[:2], *stories[3:40]]
+
+
+def test_lines_that_all_documents_share(tmp_path: Path, stories: list[str]) -> None:
+    texts = [f"The Big Book of Stories\n{text}" for text in stories]
+    checker = TextCheck(str(write(tmp_path / "book.txt", texts)))
+    report = checker.check()
+    assert counts(report) == {"lines that many documents share": 60}
+    cleaned = checker.clean(tmp_path / "out")
+    assert cleaned.changes == {"repeated lines removed": 60}
+    assert read(tmp_path / "out" / "train.txt") == stories
+
+
+def test_a_very_long_document_is_read_in_parts(
+    tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = "\n".join(text.replace("\n", " ") for text in stories) * 60
+    assert len(book) > 2 << 20
+    checker = TextCheck(str(write(tmp_path / "book.txt", [book, stories[0]])))
+    monkeypatch.setattr(check, "REPEATED_LINE_COUNT", 10**6)
+    report = checker.check()
+    assert report.documents == 2
+    checker.clean(tmp_path / "out")
+    assert read(tmp_path / "out" / "train.txt") == [book, stories[0]]
+
+
+def test_what_cannot_be_checked(tmp_path: Path, stories: list[str]) -> None:
+    with pytest.raises(UsageError, match="no file or folder"):
+        TextCheck(str(tmp_path / "none.txt")).check()
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(DataError):
+        TextCheck(str(tmp_path / "empty.txt")).check()
+    checker = TextCheck(str(write(tmp_path / "book.txt", stories)))
+    checker.check()
+    with pytest.raises(UsageError, match="exists already"):
+        checker.clean(tmp_path)
+    (tmp_path / "noise.txt").write_bytes(bytes(range(256)) * 50)
+    with pytest.raises(DataError) as caught:
+        TextCheck(str(tmp_path / "noise.txt")).check()
+    assert caught.value.message
+
+
+def test_the_builtin_corpus_is_sound() -> None:
+    report = TextCheck("builtin", limit=200).check()
+    assert counts(report) == {}
+    assert report.documents > 200
