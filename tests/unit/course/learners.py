@@ -488,3 +488,29 @@ def _(ids, n_new, block_size, next_logits, choose):
     while len(new) < n_new:
         new.append(choose(next_logits((ids + new)[-block_size:])))
     return new
+
+
+# Lesson 8
+
+
+@written("8.1", "nats instead of bits")
+def _(logits, ids):
+    return torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+
+
+@written("8.3", "a mean that counts the first token")
+def _(weights):
+    total = 0.0
+    for t in range(1, len(weights)):
+        total += weights[t][t - 1].item()
+    return total / len(weights)
+
+
+@written("8.4", "a head that is removed")
+def _(heads, head):
+    return torch.cat([one for i, one in enumerate(heads) if i != head], dim=1)
+
+
+@written("8.5", "ties that count as wrong")
+def _(right, wrong):
+    return len([1 for a, b in zip(right, wrong, strict=True) if a < b]) / len(right)

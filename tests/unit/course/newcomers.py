@@ -383,3 +383,43 @@ def _(query, key, value, keys, values):
 @solved("7.7")
 def _(n_prompt, n_new):
     return n_new * n_prompt + n_new * (n_new - 1) // 2, n_prompt + (n_new - 1)
+
+
+# Lesson 8
+
+
+@solved("8.1")
+def _(logits, ids):
+    bits = []
+    for place in range(len(ids) - 1):
+        bits.append(-torch.log2(logits[place].softmax(dim=0)[ids[place + 1]]))
+    return torch.stack(bits)
+
+
+@solved("8.2")
+def _(streams, final_norm, token_table):
+    return [torch.argmax(token_table @ final_norm(x)[-1]).item() for x in streams]
+
+
+@solved("8.3")
+def _(weights):
+    shares = [weights[t, t - 1].item() for t in range(1, len(weights))]
+    return sum(shares) / len(shares)
+
+
+@solved("8.4")
+def _(heads, head):
+    parts = [torch.zeros_like(one) if i == head else one for i, one in enumerate(heads)]
+    return torch.cat(parts, dim=1)
+
+
+@solved("8.5")
+def _(right, wrong):
+    better = np.mean(np.array(right) < np.array(wrong))
+    return better + np.mean(np.array(right) == np.array(wrong)) / 2
+
+
+@solved("8.6")
+def _(share, n):
+    width = 1.96 * np.sqrt(share - share**2) / np.sqrt(n)
+    return [share - width, share + width]
