@@ -217,7 +217,7 @@ class TrainingConfig(SettingsGroup):
     out_dir: PathText = "models"
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
     init_from: PathText | None = None
-    """Start from the weights of this run, checkpoint or hf:owner/name, with its tokenizer."""
+    """Start from the weights and tokenizer of this run, checkpoint, hf:owner/name or builtin."""
     block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)
     """The original's name in this group for the model's block_size."""
 

@@ -11,10 +11,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slm.config import RunConfig
+from slm.origins import OriginKind
 
 _MANIFEST = "MANIFEST.json"
 """Only checkpoint folders have this file."""
@@ -22,7 +23,7 @@ _NAMES = {
     "data.source": re.compile("builtin(:easy)?"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
     "data.data_dir": None,
-    "train.init_from": re.compile(r"hf:.*"),
+    "train.init_from": re.compile(r"builtin|hf:.*"),
 }
 """Settings that may be paths, and the values that are names even if such a file exists."""
 
@@ -101,6 +102,33 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
             train = settings.train.changed(out_dir=_relative(here / out_dir, start))
             settings = replace(settings, train=train)
     return _with_paths(settings, changed, _seen_from(run, start or here))
+
+
+def without_folders(settings: RunConfig) -> RunConfig:
+    """Settings to hand on to others: of each path, here or in an origin, only the last part.
+
+    A `source` such as `owner/name` is the name of a data set if there is no such path here.
+    """
+    changed = {}
+    for name, value in {**_path_values(settings), "train.out_dir": settings.train.out_dir}.items():
+        names = _NAMES.get(name)
+        if not isinstance(value, str) or (names is not None and names.fullmatch(value)):
+            continue
+        is_data_set = name == "data.source" and re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", value)
+        if not is_data_set or _exists(Path(value)):
+            changed[name] = _last_part(value)
+    origins = {
+        name: replace(origin, detail=_last_part(origin.detail))
+        if origin.kind is OriginKind.FILE
+        else origin
+        for name, origin in settings.origins.items()
+    }
+    bare = settings.with_values(changed, settings.origins)
+    return replace(bare, started_in=None, origins=origins)
+
+
+def _last_part(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).name or "."
 
 
 def _path_values(settings: RunConfig) -> dict[str, Any]:

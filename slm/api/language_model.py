@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from slm.insight import AttentionPatterns, Lens, NextToken, ScoredText
     from slm.interop.source import ExportSource
     from slm.model import GPT
+    from slm.model_card import ModelCard
     from slm.tokenizer.base import Tokenizer
     from slm.train_state import TrainState
 
@@ -40,6 +41,8 @@ class LanguageModel:
         config: the shape of the model.
         settings: all settings of the run that trained it, as called from here.
         state: how far that run had come: step, tokens, validation loss.
+        weights_dtype: in which the weights are stored.
+        card: what its maker says about the model; None: nothing.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class LanguageModel:
         state: TrainState,
         build_model: Callable[[], GPT],
         build_generator: Callable[[], Generator],
+        weights_dtype: str = "float32",
+        card: ModelCard | None = None,
         log: Log = say,
     ) -> None:
         self.path = path
@@ -59,6 +64,8 @@ class LanguageModel:
         self.state = state
         self._build_model = build_model
         self._build_generator = build_generator
+        self.weights_dtype = weights_dtype
+        self.card = card
         self._log = log
 
     @property
@@ -330,7 +337,7 @@ class LanguageModel:
 
         Args:
             folder: what to write: a folder, or for gguf a file.
-            target: hf, gguf, ollama, onnx, llama2c or nanogpt.
+            target: slm, hf, gguf, ollama, onnx, llama2c or nanogpt.
             dtype: of the weights; None: the target's default.
 
         Returns:
@@ -383,7 +390,12 @@ class LanguageModel:
 
         model = self.model
         return ExportSource(
-            self.path, self.settings, self.tokenizer, self.state, lambda: arrays_of(model)
+            self.path,
+            self.settings,
+            self.tokenizer,
+            self.state,
+            lambda: arrays_of(model),
+            self.card,
         )
 
     def _sample(self) -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from slm.api.language_model import LanguageModel
-from slm.errors import ConfigError, UsageError, did_you_mean
+from slm.checkpoint.builtin import BUILTIN, has_builtin
+from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
 from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device
 from slm.interop.hub import local_checkpoint
 from slm.reporting.display import Log, say
 from slm.run_paths import located_settings, run_of
+from slm.runs.layout import newest_run
 
 
 def load(
-    path: str | Path, *, device: str = "auto", dtype: str = "auto", log: Log | None = None
+    path: str | Path | None = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    log: Log | None = None,
 ) -> LanguageModel:
     """Load a trained model.
 
@@ -25,8 +31,8 @@ def load(
 
     Args:
         path: the folder of a run, whose best model is taken; a checkpoint in it; a file
-            `best_model.pt`; or the name of a model on the hub, `hf:owner/name`, which is
-            imported once.
+            `best_model.pt`; the name of a model on the hub, `hf:owner/name`, which is imported
+            once; or None or `builtin`, the model that comes with the package.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: of the weights in generation: float32, bfloat16, float16, int8 or auto, which takes
             the fastest that costs no quality. `lm.model` is always in float32.
@@ -34,7 +40,7 @@ def load(
             printed.
 
     Raises:
-        UsageError: nothing is there.
+        UsageError: nothing is there, or this installation has no built-in model.
         CheckpointError: it is damaged or of another version.
         DeviceError: the device is not available.
         ConfigError: the dtype is unknown, or a model of the hub has another architecture.
@@ -53,6 +59,8 @@ def load(
     def note(text: str) -> None:
         log(f"note: {text}")
 
+    if path is None:
+        path = _builtin(note)
     path = Path(path)
     if path.suffix == ".pt" and path.is_file():
         return _load_model_file(path, device, dtype, log)
@@ -67,8 +75,28 @@ def load(
         state=checkpoint.state,
         build_model=lambda: checkpoint.build_model(resolve_device(device)),
         build_generator=lambda: load_generator(checkpoint, device=device, dtype=dtype, log=note),
+        weights_dtype=checkpoint.weights_dtype,
+        card=checkpoint.card,
         log=log,
     )
+
+
+def _builtin(note: Log) -> str:
+    """The name of the built-in model; a note says that it is used, and not a run of the user's.
+
+    Raises:
+        UsageError: this installation does not have it.
+    """
+    own = newest_run(Path("runs"), Path("models"))
+    if not has_builtin():
+        example = shell_path(own or Path("runs/demo"))
+        raise UsageError(
+            "no checkpoint is given, and this installation has no built-in model",
+            hint=f"give a run directory, for example --checkpoint {example}",
+        )
+    others = "" if own is None else f", not your newest run, {own.as_posix()}"
+    note(f"no checkpoint is given: using the built-in model{others}")
+    return BUILTIN
 
 
 def _load_model_file(path: Path, device: str, dtype: str, log: Log) -> LanguageModel:

@@ -31,6 +31,8 @@ from slm.storage.safe_reading import is_sealed, open_regular, read_bounded, seal
 MANIFEST_NAME = "MANIFEST.json"
 FORMAT = "slm-checkpoint"
 VERSION = 1
+INT8_VERSION = 2
+"""Of checkpoints with int8 weights, which programs that know version 1 only cannot read."""
 
 _MAX_MANIFEST_BYTES = 1 << 21
 _MAX_JSON_BYTES = 24 << 20
@@ -221,10 +223,10 @@ def _parse_manifest(raw: bytes, path: Path) -> dict[str, FileRecord]:
     table = parse_json(raw, path)
     if not isinstance(table, dict) or table.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not the manifest of a checkpoint", hint=_DAMAGED)
-    if table.get("version") != VERSION:
+    if table.get("version") not in (VERSION, INT8_VERSION):
         raise CheckpointError(
             f"{path} has version {shown(table.get('version'))}, "
-            f"this program reads version {VERSION}",
+            f"this program reads versions up to {INT8_VERSION}",
             hint="use the version of slm that wrote it",
         )
     files = table.get("files")
@@ -316,13 +318,13 @@ class ManifestWriter:
         with self.open(name) as writer:
             writer.write(raw)
 
-    def finish(self) -> None:
+    def finish(self, version: int = VERSION) -> None:
         """Write the manifest itself."""
         files = {
             name: {"bytes": record.size, "sha256": record.sha256, "crc32": list(record.crc32)}
             for name, record in sorted(self._files.items())
         }
-        manifest = {"format": FORMAT, "version": VERSION, "files": files}
+        manifest = {"format": FORMAT, "version": version, "files": files}
         (self._directory / MANIFEST_NAME).write_bytes(sealed_json(manifest))
 
 

@@ -4,6 +4,7 @@
     config.json              all settings of the run, including the model's shape
     tokenizer.json           the tokenizer, so that a model is never used with the wrong one
     state.json               the state of the training
+    card.json                only if there is one: what a user of the model should know
     optimizer.safetensors    only in checkpoints that training can resume from
     MANIFEST.json            size and checksums of each file
 
@@ -22,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from slm.checkpoint.manifest import Manifest, ManifestWriter
+from slm.checkpoint.int8 import QuantizedTensor, with_scales, without_scales
+from slm.checkpoint.manifest import INT8_VERSION, VERSION, Manifest, ManifestWriter
 from slm.checkpoint.tensors import (
     Header,
     StoredTensor,
+    entries_of,
     read_stored,
     read_tensors,
     write_tensors,
@@ -33,6 +36,7 @@ from slm.checkpoint.tensors import (
 from slm.config import GPTConfig, RunConfig
 from slm.errors import CheckpointError, NoSpaceError, TokenizerError, shown
 from slm.model.costs import parameter_shapes
+from slm.model_card import ModelCard
 from slm.storage.disk_space import no_space_to_write
 from slm.storage.files import atomic_directory, readable_directory
 from slm.tokenizer.base import Tokenizer
@@ -49,6 +53,7 @@ OPTIMIZER_NAME = "optimizer.safetensors"
 CONFIG_NAME = "config.json"
 TOKENIZER_NAME = "tokenizer.json"
 STATE_NAME = "state.json"
+CARD_NAME = "card.json"
 
 _READ_ATTEMPTS = 200
 """How often a read is repeated because the checkpoint was replaced meanwhile."""
@@ -63,14 +68,15 @@ class Checkpoint:
     path: Path
     config: RunConfig
     state: TrainState
-    _weights: Mapping[str, StoredTensor] = field(repr=False)
+    _weights: Mapping[str, StoredTensor | QuantizedTensor] = field(repr=False)
     _manifest: Manifest = field(repr=False)
     _tokenizer_description: Any = field(repr=False)
     """The tokenizer's JSON data, read with the weights, since the files may be replaced later."""
+    card: ModelCard | None = None
 
     @functools.cached_property
     def model_state(self) -> Mapping[str, Tensor]:
-        """Name to weights, on the CPU."""
+        """Name to weights, on the CPU; int8 weights in float32."""
         return {name: stored.tensor() for name, stored in self._weights.items()}
 
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -79,6 +85,11 @@ class Checkpoint:
         Weights that are stored in float32 share the memory of `model_state`.
         """
         return {name: stored.float32() for name, stored in self._weights.items()}
+
+    @property
+    def weights_dtype(self) -> str:
+        """The dtype in which the token embedding is stored: float32, bfloat16, float16 or int8."""
+        return self._weights["token_embedding.weight"].entry.dtype.name
 
     @functools.cached_property
     def tokenizer(self) -> Tokenizer:
@@ -148,6 +159,7 @@ def save_checkpoint(
     tokenizer: Tokenizer | None,
     state: TrainState,
     optimizer_state: Mapping[str, Tensor] | None = None,
+    card: ModelCard | None = None,
 ) -> None:
     """Write a checkpoint directory; an older one of that name is replaced once this is complete.
 
@@ -158,12 +170,14 @@ def save_checkpoint(
         tokenizer: the model's tokenizer; None: the model is used with token ids only.
         state: the state of the training.
         optimizer_state: from `flatten_optimizer_state`; None: training cannot resume from it.
+        card: what a user of the model should know.
 
     Raises:
         CheckpointError: the weights do not fit the config or are non-finite; nothing is written.
         WriteError, NoSpaceError: nothing is left behind, and an older checkpoint is kept.
     """
-    _check_shapes({name: tuple(w.shape) for name, w in model_state.items()}, config.model, path)
+    entries = entries_of(model_state)
+    _check_entries(entries, config.model, path)
     _check_finite(model_state, path)
     if tokenizer is not None:
         _check_vocabulary(tokenizer, config.model, path)
@@ -179,7 +193,10 @@ def save_checkpoint(
                 writer.json(TOKENIZER_NAME, tokenizer.to_json())
             writer.json(CONFIG_NAME, config.to_json())
             writer.json(STATE_NAME, state.to_json())
-            writer.finish()
+            if card is not None:
+                writer.json(CARD_NAME, card.to_json())
+            has_int8 = any(entry.dtype.name == "int8" for entry in entries.values())
+            writer.finish(INT8_VERSION if has_int8 else VERSION)
     except NoSpaceError as error:
         needed = sum(t.nbytes for t in (*model_state.values(), *(optimizer_state or {}).values()))
         reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else None
@@ -229,19 +246,29 @@ def _load(path: Path) -> Checkpoint:
     tokenizer = manifest.json(TOKENIZER_NAME) if TOKENIZER_NAME in manifest.files else None
     model_path = manifest.directory / MODEL_NAME
 
-    def check(header: Header) -> None:
-        shapes = {name: entry.shape for name, entry in header.items()}
-        _check_shapes(shapes, config.model, model_path)
-        for name, entry in header.items():
-            if not entry.dtype.is_floating_point:
-                raise CheckpointError(f"{model_path}: {shown(name)} has dtype {entry.dtype.name}")
-
     with manifest.open(MODEL_NAME) as reader:
-        weights = read_stored(reader, check)
-    for name, stored in weights.items():
-        if not stored.is_finite():
+        stored = read_stored(
+            reader, lambda header: _check_entries(header, config.model, model_path)
+        )
+    weights = with_scales(stored)
+    for name, tensor in weights.items():
+        if not tensor.is_finite():
             raise _not_finite(name, model_path)
-    return Checkpoint(path, config, state, weights, manifest, tokenizer)
+    return Checkpoint(path, config, state, weights, manifest, tokenizer, read_card(manifest))
+
+
+def read_card(manifest: Manifest) -> ModelCard | None:
+    """The model card of a checkpoint; None if it has none.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    if CARD_NAME not in manifest.files:
+        return None
+    try:
+        return ModelCard.from_json(manifest.json(CARD_NAME))
+    except ValueError as error:
+        raise CheckpointError(f"{manifest.directory / CARD_NAME}: {error}") from None
 
 
 def verify_checkpoint(path: Path | str) -> None:
@@ -255,20 +282,24 @@ def verify_checkpoint(path: Path | str) -> None:
         _ = checkpoint.optimizer_state
 
 
-def _check_shapes(shapes: Mapping[str, tuple[int, ...]], config: GPTConfig, where: Path) -> None:
+def _check_entries(header: Header, config: GPTConfig, where: Path) -> None:
+    """Refuse weights whose names, shapes or dtypes are not those of the model."""
+    entries = without_scales(header, where)
     expected = parameter_shapes(config)
-    if odd := shapes.keys() ^ expected.keys():
+    if odd := entries.keys() ^ expected.keys():
         name = min(odd)
         problem = "lacks the weights" if name in expected else "has unknown weights"
         raise CheckpointError(
             f"{where} {problem} {shown(name)}; the model has {len(expected)} tensors"
         )
-    for name, shape in shapes.items():
-        if shape != expected[name]:
+    for name, entry in entries.items():
+        if entry.shape != expected[name]:
             raise CheckpointError(
-                f"{where}: {name} has shape {list(shape)}, "
+                f"{where}: {name} has shape {list(entry.shape)}, "
                 f"expected {list(expected[name])} from the settings"
             )
+        if not (entry.dtype.is_floating_point or entry.dtype.name == "int8"):
+            raise CheckpointError(f"{where}: {shown(name)} has dtype {entry.dtype.name}")
 
 
 def _check_finite(tensors: Mapping[str, Tensor], where: Path) -> None:

@@ -125,28 +125,44 @@ def write_tensors(writer: HashingWriter, tensors: Mapping[str, Tensor]) -> None:
         CheckpointError: the format does not have a tensor's dtype.
     """
     # Large items first, so that every tensor starts at a multiple of its item size.
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    ordered = sorted(entries_of(tensors).items(), key=lambda item: (-_item_size(item[1]), item[0]))
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     begin = 0
-    for name, tensor in ordered:
-        code = _CODES.get(str(tensor.dtype).removeprefix("torch."))
-        if code is None:
-            raise CheckpointError(f"{name} has dtype {tensor.dtype}, which cannot be saved")
-        end = begin + tensor.numel() * tensor.dtype.itemsize
+    for name, entry in ordered:
+        end = begin + entry.size
         header[name] = {
-            "dtype": code,
-            "shape": list(tensor.shape),
+            "dtype": _CODES[entry.dtype.name],
+            "shape": list(entry.shape),
             "data_offsets": [begin, end],
         }
         begin = end
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % _LENGTH_BYTES)
     writer.write(len(text).to_bytes(_LENGTH_BYTES, "little") + text)
-    for _, tensor in ordered:
-        flat = tensor.detach().cpu().contiguous().reshape(-1)
+    for name, _ in ordered:
+        flat = tensors[name].detach().cpu().contiguous().reshape(-1)
         content = _bytes_of(flat)
         for start in range(0, len(content), CHUNK_BYTES):
             writer.write(content[start : start + CHUNK_BYTES])
+
+
+def entries_of(tensors: Mapping[str, Tensor]) -> dict[str, TensorEntry]:
+    """Dtypes and shapes of named tensors, as a header has them, but without positions.
+
+    Raises:
+        CheckpointError: the format does not have a tensor's dtype.
+    """
+    entries = {}
+    for name, tensor in tensors.items():
+        code = _CODES.get(str(tensor.dtype).removeprefix("torch."))
+        if code is None:
+            raise CheckpointError(f"{name} has dtype {tensor.dtype}, which cannot be saved")
+        entries[name] = TensorEntry(DTYPES[code], tuple(tensor.shape), begin=0)
+    return entries
+
+
+def _item_size(entry: TensorEntry) -> int:
+    return int(entry.dtype.stored.itemsize)
 
 
 def read_tensors(reader: HashingReader, check: Callable[[Header], None]) -> dict[str, Tensor]:

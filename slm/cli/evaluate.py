@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     context: typer.Context,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint = None,
     suite: Annotated[
         str | None,
         typer.Option("--suite", metavar="NAME", help=f"{', '.join(SUITES)}: instead of a text."),
@@ -89,7 +89,7 @@ def evaluate(
 
 
 def _evaluate_suite(
-    checkpoint: Path,
+    checkpoint: Path | None,
     suite: str,
     source: str | None,
     limit: int | None,

@@ -17,10 +17,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm train --init-from runs/ten --source book.txt --minutes 5 --out runs/book",
     ),
     "slm generate": (
+        'slm generate "Once upon a time"',
         'slm generate --checkpoint runs/ten "Once upon a time" -n 3',
         "slm generate --checkpoint runs/ten --file prompts.txt --json",
     ),
     "slm serve": (
+        "slm serve",
         "slm serve --checkpoint runs/ten",
         "slm serve --checkpoint runs/ten --beside runs/demo --port 8001",
     ),
@@ -32,6 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "slm export": (
         "slm export runs/ten hf ten-hf --license mit",
         "slm export runs/ten gguf ten.gguf --dtype q8_0",
+        "slm export runs/ten slm ten --dtype int8 --card card.toml",
     ),
     "slm import": (
         "slm import hf:openai-community/gpt2 gpt2",
@@ -42,11 +45,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm push runs/ten mia/stories --license mit --json",
     ),
     "slm info": (
+        "slm info builtin",
         "slm info runs/ten",
         "slm info data/small --json",
     ),
     "slm inspect": (
-        'slm inspect --checkpoint runs/ten "The cat sat on the mat."',
+        'slm inspect "The cat sat on the mat."',
         'slm inspect --checkpoint runs/ten --what next "Once upon a"',
     ),
     "slm presets": (

@@ -8,25 +8,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.cli.no_effect import note, note_idle
-from slm.cli.options import Json
+from slm.cli.options import CHECKPOINT_HELP, Json
 from slm.cli.output import print_json
+from slm.errors import UsageError
 from slm.interop.hub import local_checkpoint
+from slm.model_card import UNKNOWN
 from slm.quantities import megabytes
+from slm.storage.safe_reading import read_bounded, strict_toml
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
     from slm.interop.source import ExportSource
 
-TARGET_HELP = "hf, gguf, ollama, onnx, llama2c or nanogpt."
+TARGET_HELP = "slm, hf, gguf, ollama, onnx, llama2c or nanogpt."
+CARD_TARGETS = ("slm", "hf")
+MAX_CARD_BYTES = 1 << 16
 
 
 def export(
     context: typer.Context,
     checkpoint: Annotated[
         Path,
-        typer.Argument(
-            metavar="CHECKPOINT", help="A run's folder, a checkpoint in it, or hf:owner/name."
-        ),
+        typer.Argument(metavar="CHECKPOINT", help=CHECKPOINT_HELP),
     ],
     target: Annotated[str, typer.Argument(metavar="TARGET", help=TARGET_HELP)],
     out: Annotated[
@@ -37,8 +40,8 @@ def export(
         typer.Option(
             "--dtype",
             metavar="DTYPE",
-            help="Dtype of the weights: float32, float16, bfloat16, and q8_0 for gguf and ollama."
-            "  [float16 for gguf and ollama, float32 for the others]",
+            help="Dtype of the weights: float32, float16, bfloat16, int8 for slm, and q8_0 for "
+            "gguf and ollama.  [float16 for gguf and ollama, float32 for the others]",
         ),
     ] = None,
     version: Annotated[
@@ -48,15 +51,24 @@ def export(
     license: Annotated[
         str,
         typer.Option(
-            "--license", metavar="NAME", help="License of the weights, for hf's model card."
+            "--license", metavar="NAME", help="License of the weights, for the model card."
         ),
-    ] = "unknown",
+    ] = UNKNOWN,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            "--card",
+            metavar="FILE",
+            help="A TOML file with entries of the model card that slm and hf have: name, summary, "
+            "license, data, training, evaluation, limitations.",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier export in OUT.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a trained model for another program.
+    """Write a trained model for another program, or as a checkpoint to hand on.
 
     The exported tokenizer gives the same ids. A model that the target cannot hold is refused before
     anything is written.
@@ -65,8 +77,8 @@ def export(
     from slm.interop.export import target_named
 
     target_named(target)
-    if target != "hf":
-        note_idle(context, ["license"], f"{target} holds no model card")
+    if target not in CARD_TARGETS:
+        note_idle(context, ["license", "card"], f"{target} holds no model card")
     source, sample = read_source(checkpoint, sample=target == "hf")
     written = export_model(
         source,
@@ -75,6 +87,7 @@ def export(
         dtype=dtype,
         version=version,
         license=license,
+        card=None if card is None or target not in CARD_TARGETS else read_card_file(card),
         sample=sample,
         force=force,
         log=note,
@@ -91,6 +104,22 @@ def export(
         return
     size = megabytes(written.bytes)
     print(f"{written.path}  ({written.target.description}, {written.dtype}, {size})")
+
+
+def read_card_file(path: Path) -> dict[str, str]:
+    """The entries of a model card in a TOML file.
+
+    Raises:
+        UsageError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return strict_toml(read_bounded(path, MAX_CARD_BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"cannot read the model card {path}: {reason}",
+            hint="it has lines such as: license = 'MIT'",
+        ) from None
 
 
 def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:

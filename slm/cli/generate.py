@@ -32,7 +32,7 @@ SAMPLING = ("top_k", "top_p", "min_p", "seed")
 
 def generate(
     context: typer.Context,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint = None,
     prompt: Annotated[
         str | None, typer.Argument(metavar="PROMPT", help="The text to continue.")
     ] = None,

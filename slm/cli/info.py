@@ -26,14 +26,15 @@ def info(
         Path | None,
         typer.Argument(
             metavar="PATH",
-            help="A run, a checkpoint, or a data directory.  [this machine]",
+            help="A run, a checkpoint, a data directory, or builtin.  [this machine]",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Show details of a run, a checkpoint or a data directory, and verify its checksums.
 
-    Without PATH: the CPUs and the memory that slm uses on this machine, and what limits them.
+    Without PATH: the CPUs and the memory that slm uses on this machine, what limits them, and the
+    card of the built-in model.
     """
     described = describe_machine() if path is None else _describe(path)
     if as_json:
@@ -51,6 +52,7 @@ def describe_machine() -> dict[str, Any]:
         "kind": "machine",
         "slm": __version__,
         "python": platform.python_version(),
+        "built_in_model": _builtin_card(),
         "cpus": {
             "used": str(cpus),
             "machine": cpus.machine,
@@ -72,9 +74,22 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def _builtin_card() -> dict[str, str] | None:
+    """The card of the built-in model; None: this installation does not have it."""
+    from slm.checkpoint.builtin import builtin_checkpoint, has_builtin
+    from slm.checkpoint.manifest import Manifest
+    from slm.checkpoint.store import read_card
+
+    card = read_card(Manifest.read(builtin_checkpoint())) if has_builtin() else None
+    return None if card is None else card.lines()
+
+
 def _describe(path: Path) -> dict[str, Any]:
+    from slm.checkpoint.builtin import BUILTIN
     from slm.data.shards import META_FILE
 
+    if path == Path(BUILTIN):
+        return describe_checkpoint(path)
     if status_of(path / META_FILE) is not None:
         return describe_data(path)
     try:
@@ -145,12 +160,15 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         stands_at = newest_checkpoint(path) if "valid" in saved.values() else None
     elif checkpoint.has_optimizer_state:
         _ = checkpoint.optimizer_state  # verifies it
+    if checkpoint.card is not None:
+        described["card"] = checkpoint.card.lines()
     parent = checkpoint.config.parent
     if parent is not None:
         described["parent"] = {"init_from": checkpoint.config.train.init_from, **parent.to_json()}
     return {
         **described,
         "training": _training(stands_at or checkpoint),
+        "weights_dtype": checkpoint.weights_dtype,
         "parameters": _costs(checkpoint.config),
         "tokenizer": {
             "name": checkpoint.tokenizer.name,

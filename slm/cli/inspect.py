@@ -23,8 +23,8 @@ LIKE_GENERATE = "For --what next: same as in `slm generate`."
 
 def inspect(
     context: typer.Context,
-    checkpoint: Checkpoint,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="The text to inspect.")],
+    checkpoint: Checkpoint = None,
     what: Annotated[
         str,
         typer.Option(

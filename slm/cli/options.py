@@ -15,11 +15,11 @@ from slm.runs.settings import Flags
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
-CHECKPOINT_HELP = "A run directory, a checkpoint in it, or hf:owner/name."
+CHECKPOINT_HELP = "A run directory, a checkpoint in it, hf:owner/name, or builtin."
 
 Checkpoint = Annotated[
-    Path,
-    typer.Option("--checkpoint", metavar="PATH", help=CHECKPOINT_HELP),
+    Path | None,
+    typer.Option("--checkpoint", metavar="PATH", help=f"{CHECKPOINT_HELP}  [builtin]"),
 ]
 
 Device = Annotated[

@@ -9,16 +9,14 @@ import typer
 
 from slm.cli.export import read_source
 from slm.cli.no_effect import note
-from slm.cli.options import Json
+from slm.cli.options import CHECKPOINT_HELP, Json
 from slm.cli.output import print_json
 
 
 def push(
     checkpoint: Annotated[
         Path,
-        typer.Argument(
-            metavar="CHECKPOINT", help="A run's folder, a checkpoint in it, or hf:owner/name."
-        ),
+        typer.Argument(metavar="CHECKPOINT", help=CHECKPOINT_HELP),
     ],
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/NAME", help="The model's name on the hub.")

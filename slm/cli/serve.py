@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.api.loading import load
-from slm.cli.options import Device, WeightDtype
+from slm.checkpoint.builtin import BUILTIN
+from slm.cli.options import CHECKPOINT_HELP, Device, WeightDtype
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
 from slm.reporting.display import say
@@ -40,7 +41,7 @@ def serve(
         typer.Option(
             "--checkpoint",
             metavar="PATH",
-            help="A run directory, or a checkpoint in it.  [that of --run]",
+            help=f"{CHECKPOINT_HELP}  [that of --run, or builtin]",
         ),
     ] = None,
     host: Annotated[
@@ -119,10 +120,6 @@ def serve(
     The URL is printed to stdout. Without a key, only programs on this machine have access.
     """
     checkpoint = checkpoint or run_folder
-    if checkpoint is None:
-        raise UsageError(
-            "a model is missing", hint="give one with --checkpoint, or a run with --run"
-        )
     for package in PACKAGES:
         if find_spec(package) is None:
             raise MissingExtraError(package, extra="serve", purpose="slm serve")
@@ -154,8 +151,9 @@ def serve(
     limits = allow_open_files(limits)
     # Before the model is loaded, so that errors are reported at once.
     with listen(host, port, with_key=key is not None) as listener:
+        first = checkpoint or Path(BUILTIN)
+        names = distinct([model_name or name_of(first), *map(name_beside, beside or [])])
         paths = [checkpoint, *(beside or [])]
-        names = distinct([model_name or name_of(checkpoint), *map(name_beside, paths[1:])])
         loaded = [load(path, device=device or "auto", dtype=dtype) for path in paths]
         served = [
             _served(model, name, limits, dtype) for model, name in zip(loaded, names, strict=True)
@@ -164,7 +162,7 @@ def serve(
         app = _app(
             services,
             {service.model.name: inspected for service, inspected in served},
-            run_folder or run_of(checkpoint),
+            run_folder or (None if first == Path(BUILTIN) else run_of(first)),
             names=hosts,
             origins=origins,
             api_key=key,
@@ -192,7 +190,11 @@ def _served(
     from slm.server.scheduler import Scheduler
 
     engine = build_engine(
-        loaded.model, limits.slots, dtype=dtype, log=lambda text: say(f"note: {text}")
+        loaded.model,
+        limits.slots,
+        dtype=dtype,
+        stored_dtype=loaded.weights_dtype,
+        log=lambda text: say(f"note: {text}"),
     )
     service = Service(
         model=ServedModel.of(name, loaded.tokenizer, engine.block_size),

@@ -59,7 +59,7 @@ def train(
         typer.Option(
             "--init-from",
             metavar="PATH",
-            help="Start from the weights of a run, a checkpoint or hf:owner/name.",
+            help="Start from the weights of a run, a checkpoint, hf:owner/name, or builtin.",
         ),
     ] = None,
     out: Annotated[

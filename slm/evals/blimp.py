@@ -172,10 +172,11 @@ def _json_rows(lines: list[str], file: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _table_rows(lines: list[str], file: Path) -> Iterator[Mapping[str, Any]]:
-    is_tsv = file.suffix == ".tsv"
-    quoting = csv.QUOTE_NONE if is_tsv else csv.QUOTE_MINIMAL
     try:
-        yield from csv.DictReader(lines, delimiter="\t" if is_tsv else ",", quoting=quoting)
+        if file.suffix == ".tsv":
+            yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        else:
+            yield from csv.DictReader(lines)
     except csv.Error as error:
         raise DataError(f"{file} is not a table: {error}") from None
 

@@ -151,8 +151,8 @@ def score(
     if not len(items):
         return Score(name, np.nan, np.nan, np.nan, 0, chance)
     numbers = np.arange(len(items)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    totals = np.bincount(numbers, weights=items)
-    counts = np.bincount(numbers).astype(np.float64)
+    totals: FloatArray = np.bincount(numbers, weights=items).astype(np.float64)
+    counts: FloatArray = np.bincount(numbers).astype(np.float64)
     means = _resampled_means(totals, counts, np.random.default_rng(seed))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(means, [tail, 100 - tail])

@@ -6,6 +6,7 @@ which saves a second or two before the first token.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 GENERATION_DTYPES = (*devices.DTYPES, "int8")
 AUTO_DTYPE = "bfloat16"
-"""What `auto` means in native code: the loss increases by less than can be measured."""
+"""What `auto` means in native code: the loss increases by less than can be measured. Weights that
+are stored in int8 are used in int8, which is faster and changes them no further."""
 
 CACHE_BYTES = 160_000_000
 """Memory for the keys and values of sequences that run together."""
@@ -37,7 +39,12 @@ Log = Callable[[str], None]
 
 
 def build_engine(
-    model: GPT, n_slots: int, *, dtype: str = "auto", log: Log | None = None
+    model: GPT,
+    n_slots: int,
+    *,
+    dtype: str = "auto",
+    stored_dtype: str = "float32",
+    log: Log | None = None,
 ) -> Engine:
     """The fastest engine for a model on its device.
 
@@ -45,13 +52,15 @@ def build_engine(
         model: on a CPU its weights are copied.
         n_slots: how many sequences can run at the same time.
         dtype: one of `GENERATION_DTYPES`, or auto.
+        stored_dtype: of the weights in their checkpoint; see `AUTO_DTYPE`.
         log: called with what takes long, and why a slower engine is used.
 
     Raises:
         DeviceError: the device cannot compute in the dtype.
     """
     if model.device.type == "cpu":
-        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, log)
+        weights = functools.partial(arrays_of, model)
+        native = _native_engine(model.config, weights, n_slots, dtype, stored_dtype, log)
         if native is not None:
             return native
     return _torch_engine(model, n_slots, dtype)
@@ -62,13 +71,14 @@ def build_generator(
     tokenizer: Tokenizer,
     *,
     dtype: str = "auto",
+    stored_dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
     log: Log | None = None,
 ) -> Generator:
     """A generator with the fastest engine for a model on its device.
 
     Args:
-        model, dtype, log: see `build_engine`.
+        model, dtype, stored_dtype, log: see `build_engine`.
         tokenizer: the one that the model was trained with.
         batch_size: how many sequences run together at most. On a CPU fewer do if their keys and
             values would need more than `CACHE_BYTES`; the others follow.
@@ -78,8 +88,9 @@ def build_generator(
         TokenizerError: the tokenizer has more ids than the model.
     """
     if model.device.type == "cpu":
-        n_slots = _fitting_batch_size(model.config, dtype, batch_size)
-        native = _native_engine(model.config, lambda: arrays_of(model), n_slots, dtype, log)
+        n_slots = _fitting_batch_size(model.config, dtype, stored_dtype, batch_size)
+        weights = functools.partial(arrays_of, model)
+        native = _native_engine(model.config, weights, n_slots, dtype, stored_dtype, log)
         if native is not None:
             return Generator(native, tokenizer)
     return Generator(_torch_engine(model, batch_size, dtype), tokenizer)
@@ -103,15 +114,22 @@ def load_generator(
         DeviceError: the device is not available, or cannot compute in the dtype.
         CheckpointError: the checkpoint has no tokenizer, or is damaged.
     """
+    stored_dtype = checkpoint.weights_dtype
     if not devices.is_surely_cpu(device):
-        model = checkpoint.build_model(devices.resolve_device(device))
-        return build_generator(model, checkpoint.tokenizer, dtype=dtype, log=log)
+        return build_generator(
+            checkpoint.build_model(devices.resolve_device(device)),
+            checkpoint.tokenizer,
+            dtype=dtype,
+            stored_dtype=stored_dtype,
+            log=log,
+        )
     return generator_from_weights(
         checkpoint.config.model,
         checkpoint.weights,
         checkpoint.build_model,
         checkpoint.tokenizer,
         dtype=dtype,
+        stored_dtype=stored_dtype,
         log=log,
     )
 
@@ -123,6 +141,7 @@ def generator_from_weights(
     tokenizer: Tokenizer,
     *,
     dtype: str = "auto",
+    stored_dtype: str = "float32",
     batch_size: int = BATCH_SIZE,
     log: Log | None = None,
 ) -> Generator:
@@ -132,13 +151,13 @@ def generator_from_weights(
         config: the shape of the model.
         weights: returns the arrays of `GPT.state_dict()` by name; they are copied.
         build_model: returns the model with these weights.
-        tokenizer, dtype, batch_size, log: see `build_generator`.
+        tokenizer, dtype, stored_dtype, batch_size, log: see `build_generator`.
 
     Raises:
         DeviceError: the CPU cannot compute in the dtype.
     """
-    n_slots = _fitting_batch_size(config, dtype, batch_size)
-    native = _native_engine(config, weights, n_slots, dtype, log)
+    n_slots = _fitting_batch_size(config, dtype, stored_dtype, batch_size)
+    native = _native_engine(config, weights, n_slots, dtype, stored_dtype, log)
     if native is not None:
         return Generator(native, tokenizer)
     return Generator(_torch_engine(build_model(), batch_size, dtype), tokenizer)
@@ -152,20 +171,23 @@ def build_int8_engine(model: GPT, n_slots: int, *, log: Log | None = None) -> Na
     """
     if model.device.type != "cpu":
         raise _no_int8(model)
-    native = _native_engine(model.config, lambda: arrays_of(model), n_slots, "int8", log)
+    weights = functools.partial(arrays_of, model)
+    native = _native_engine(model.config, weights, n_slots, "int8", "float32", log)
     assert native is not None
     return native
 
 
-def _native_dtype(dtype: str) -> WeightDtype | None:
+def _native_dtype(dtype: str, stored_dtype: str) -> WeightDtype | None:
     """The dtype of native code; None: it does not have it."""
-    wanted = AUTO_DTYPE if dtype == "auto" else dtype
+    auto = "int8" if stored_dtype == "int8" else AUTO_DTYPE
+    wanted = auto if dtype == "auto" else dtype
     return next((name for name in WEIGHT_DTYPES if name == wanted), None)
 
 
-def _fitting_batch_size(config: GPTConfig, dtype: str, batch_size: int) -> int:
+def _fitting_batch_size(config: GPTConfig, dtype: str, stored_dtype: str, batch_size: int) -> int:
     """How many sequences run together in native code."""
-    item_bytes = {"float32": 4, "bfloat16": 2, "int8": 1, None: 1}[_native_dtype(dtype)]
+    native_dtype = _native_dtype(dtype, stored_dtype)
+    item_bytes = {"float32": 4, "bfloat16": 2, "int8": 1, None: 1}[native_dtype]
     items = 2 * config.n_layer * config.kv_heads * config.head_width * config.block_size
     return min(batch_size, max(MIN_BATCH_SIZE, CACHE_BYTES // (items * item_bytes)))
 
@@ -175,10 +197,11 @@ def _native_engine(
     weights: Callable[[], Mapping[str, FloatArray]],
     n_slots: int,
     dtype: str,
+    stored_dtype: str,
     log: Log | None,
 ) -> NativeEngine | None:
     """The native engine; None if it does not have the dtype or cannot be built here."""
-    native_dtype = _native_dtype(dtype)
+    native_dtype = _native_dtype(dtype, stored_dtype)
     if native_dtype is None:
         return None
     try:

@@ -1,11 +1,16 @@
-"""The model card of an exported model: the README.md of a Hugging Face folder."""
+"""The model card of an exported model, and the README.md of a Hugging Face folder."""
 
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict
 
+from slm.errors import ConfigError
 from slm.interop.source import ExportSource
 from slm.model.costs import model_costs
+from slm.model_card import UNKNOWN, ModelCard
 from slm.tokenizer.imported import ImportedTokenizer
 from slm.version import __version__
 
@@ -36,18 +41,40 @@ ids = tokenizer("Once upon a time", return_tensors="pt")
 print(tokenizer.decode(model.generate(**ids, max_new_tokens=100)[0], skip_special_tokens=True))
 ```
 {sample}
-The model writes text that resembles its training text. It knows nothing else, and it may repeat
-passages of that text.{beginning}
+{card}{beginning}
 """
+_LIMITATIONS = (
+    "The model writes text that resembles its training text. It knows nothing else, and it may "
+    "repeat passages of that text."
+)
 
 
-def model_card(source: ExportSource, *, name: str, license: str, sample: str) -> str:
-    """The text of the card.
+def filled_card(source: ExportSource, entries: Mapping[str, str], license: str) -> ModelCard:
+    """The card of a model: the given entries, and else those of its source.
 
     Args:
         source: the model.
+        entries: by the names of `ModelCard`.
+        license: of the weights; "unknown": that of the entries or the source.
+
+    Raises:
+        ConfigError: an entry is unknown or not a line of text.
+    """
+    card = source.card or ModelCard(name=source.name, limitations=_LIMITATIONS)
+    given = dict(entries) if license == UNKNOWN else {**entries, "license": license}
+    try:
+        return ModelCard.of({**asdict(card), **given})
+    except ValueError as error:
+        raise ConfigError(f"the model card: {error}") from None
+
+
+def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> str:
+    """The text of a README.md with the card.
+
+    Args:
+        source: the model.
+        card: see `filled_card`.
         name: the folder, or `owner/name` on the hub.
-        license: of the weights, as an identifier of the hub such as `mit`.
         sample: a text that the model wrote; empty: none is shown.
     """
     config, state, data = source.config, source.state, source.settings.data
@@ -60,7 +87,7 @@ def model_card(source: ExportSource, *, name: str, license: str, sample: str) ->
     ]
     if state.step:
         rows += [
-            ("training text", data.source),
+            ("training text", card.data or data.source),
             ("training tokens", f"{state.tokens_seen:,} in {state.step:,} steps"),
         ]
     if state.time.elapsed_seconds:
@@ -68,13 +95,14 @@ def model_card(source: ExportSource, *, name: str, license: str, sample: str) ->
     loss = state.best_validation_loss
     if loss is not None and math.isfinite(loss):
         rows.append(("validation loss", f"{loss:.4f} nats per token"))
+    sentences = (card.summary, card.training, card.evaluation, card.limitations)
     is_hub_name = (
         state.step > 0
         and data.source.count("/") == 1
         and not data.source.startswith((".", "/", "~"))
     )
     return _CARD.format(
-        license=license,
+        license=card.license.lower(),
         datasets=f"datasets:\n- {data.source}\n" if is_hub_name else "",
         name=name,
         parameters=f"{model_costs(config).parameters:,}",
@@ -83,6 +111,7 @@ def model_card(source: ExportSource, *, name: str, license: str, sample: str) ->
         beginning=""
         if isinstance(source.tokenizer, ImportedTokenizer)
         else " Texts begin with the end-of-text token, which the tokenizer adds.",
+        card="\n\n".join(textwrap.fill(text, 100) for text in sentences if text),
         rows="\n".join(f"| {name} | {value} |" for name, value in rows),
         sample=f"\n## A sample\n\n{_quoted(sample)}\n" if sample else "",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
-from slm.interop.card import model_card
+from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
 
 Log = Callable[[str], None]
@@ -35,6 +35,16 @@ _HF_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json")
 TARGETS: Mapping[str, Target] = {
     target.name: target
     for target in (
+        Target(
+            "slm",
+            "a checkpoint of ours to hand on",
+            "slm.interop.portable",
+            ("float32", "bfloat16", "float16", "int8"),
+            (
+                *("MANIFEST.json", "model.safetensors", "config.json"),
+                *("state.json", "tokenizer.json", "card.json"),
+            ),
+        ),
         Target(
             "hf",
             "a folder for Hugging Face transformers",
@@ -101,6 +111,7 @@ def export(
     version: int | None = None,
     name: str | None = None,
     license: str = "unknown",
+    card: Mapping[str, str] | None = None,
     sample: str = "",
     force: bool = False,
     log: Log = lambda text: None,
@@ -115,18 +126,22 @@ def export(
         version: of the format, where it has several; None: the default.
         name: of the model, for the model card; None: its run's.
         license: of the weights, for the model card.
+        card: entries of the model card, by the names of `ModelCard`; the others are those of the
+            source's card, or what its run says.
         sample: a text that the model wrote, for the model card.
         force: replace an earlier export in `out`.
         log: called with notes.
 
     Raises:
         UsageError: there is no such target, or `out` holds something else.
-        ConfigError: the target cannot hold the model, the dtype or the version.
+        ConfigError: the target cannot hold the model, the dtype or the version, or an entry of the
+            card is wrong.
         MissingExtraError: a package that the target needs is not installed.
         WriteError, NoSpaceError: nothing is left behind.
     """
     chosen = target_named(target)
     dtype = _chosen_dtype(chosen, dtype)
+    filled = filled_card(source, card or {}, license)
     if version is not None and version not in chosen.versions:
         known = ", ".join(map(str, chosen.versions)) or "one version only"
         raise ConfigError(f"{target} has no version {version}", hint=f"it has {known}")
@@ -140,9 +155,9 @@ def export(
     if chosen.versions:
         arguments["version"] = chosen.versions[0] if version is None else version
     if chosen.name == "hf":
-        arguments["card"] = model_card(
-            source, name=name or source.name, license=license, sample=sample
-        )
+        arguments["card"] = readme(source, filled, name=name or filled.name, sample=sample)
+    if chosen.name == "slm":
+        arguments["card"] = filled
     module.write(source, out, **arguments)
     files = [path for path in out.rglob("*") if path.is_file()] if out.is_dir() else [out]
     return Exported(out, chosen, dtype, sum(path.stat().st_size for path in files))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from slm.checkpoint.run import BEST, CHECKPOINTS
 from slm.config import GPTConfig, RunConfig
 from slm.interop.architectures import Floats
+from slm.model_card import ModelCard
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 
@@ -33,6 +34,7 @@ class ExportSource:
     state: TrainState
     weights: Callable[[], Mapping[str, Floats]]
     """Name to values in float32, as `GPT.state_dict()` names them."""
+    card: ModelCard | None = None
 
     @property
     def config(self) -> GPTConfig:
@@ -58,6 +60,7 @@ class ExportSource:
             checkpoint.tokenizer,
             checkpoint.state,
             checkpoint.weights,
+            checkpoint.card,
         )
 
 

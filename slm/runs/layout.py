@@ -53,6 +53,19 @@ def holds_run(directory: Path) -> bool:
     return saved or (checkpoints.exists() and any(checkpoints.iterdir()))
 
 
+def newest_run(*folders: Path) -> Path | None:
+    """The run that was saved last, of folders that are runs or hold them; None if there is none."""
+    found: list[tuple[float, Path]] = []
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for run in (folder, *folder.iterdir()):
+                if run.is_dir() and holds_run(run):
+                    saved = (run / name for name in ("best", "checkpoints", "best_model.pt"))
+                    times = [entry.stat().st_mtime for entry in saved if entry.exists()]
+                    found.append((max(times), run))
+    return max(found)[1] if found else None
+
+
 def make_room(directory: Path, existing: Existing) -> Path | None:
     """Handle an existing run; returns the folder to which it was moved, if it was.
 

@@ -98,7 +98,7 @@ def documented() -> list[tuple[Path, str]]:
 def settings_files(page: str) -> dict[str, str]:
     """The ```toml blocks of a page by the names that its commands give them, in order."""
     blocks = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    names = dict.fromkeys(re.findall(r"--config (\S+\.toml)", page))
+    names = dict.fromkeys(re.findall(r"--(?:config|card) ([\w-]+\.toml)", page))
     return dict(zip(names, blocks, strict=True))
 
 

@@ -42,8 +42,8 @@ def test_no_command(fails):
     assert "prepare" in fails(2)[1]
 
 
-def test_missing_option(fails):
-    assert "--checkpoint" in fails(2, "generate", "Hello")[0]
+def test_missing_argument(fails):
+    assert "TEXT" in fails(2, "inspect", "--checkpoint", "runs/x")[0]
 
 
 def test_value_of_the_wrong_kind(fails):

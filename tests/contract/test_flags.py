@@ -67,7 +67,7 @@ OTHERS = {
     "eval": "--checkpoint --data --source --split --suite --limit --seed --device --dtype --json",
     "presets": "--settings --json",
     "info": "--json",
-    "export": "--dtype --version --license --force --json",
+    "export": "--dtype --version --license --card --force --json",
     "import": "--tokenizer --json",
     "push": "--private --license --json",
 }

@@ -42,6 +42,9 @@ from slm.cli import main
 words = ["generate", "--device", "cpu", "--seed", "1", "--checkpoint", sys.argv[1], "One day"]
 for more in ([], ["-n", "3", "--repetition-penalty", "1.5"], ["--dtype", "int8"]):
     assert main([*words, *more]) == 0
+import pathlib, slm.checkpoint.builtin
+slm.checkpoint.builtin._DIRECTORY = pathlib.Path(sys.argv[2])
+assert main(["generate", "--device", "cpu", "One day"]) == 0
 """
 """On a machine with a GPU PyTorch would be asked for it, hence the device."""
 
@@ -62,10 +65,11 @@ def test_a_story_on_a_cpu_needs_no_pytorch() -> None:
     allowed = BLOCKER.replace("'tokenizers', 'tiktoken', ", "")
     assert "tiktoken" not in allowed
     outcome = subprocess.run(
-        [sys.executable, "-c", allowed + STORY, str(run)],
+        [sys.executable, "-c", allowed + STORY, str(run), str(HERE / "int8")],
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stdout.count("One day") == 5
+    assert outcome.stdout.count("One day") == 6
+    assert "using the built-in model" in outcome.stderr

@@ -176,8 +176,11 @@ def _manifest(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 @contextlib.contextmanager
 def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
     from slm.checkpoint import load_checkpoint
-    from slm.checkpoint.manifest import ManifestWriter
+    from slm.checkpoint.int8 import quantized_state
+    from slm.checkpoint.manifest import HashingWriter, ManifestWriter
     from slm.checkpoint.run import step_directory
+    from slm.checkpoint.tensors import write_tensors
+    from slm.model_card import ModelCard
 
     with _run(place) as (run, go_on):
         step = step_directory(run, 2)
@@ -186,6 +189,9 @@ def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
             for path in sorted(step.iterdir())
             if path.name != "MANIFEST.json" and not path.name.startswith(".")
         }
+        good["card.json"] = json.dumps(ModelCard("m", data="stories").to_json()).encode()
+        int8 = io.BytesIO()
+        write_tensors(HashingWriter(int8), quantized_state(load_checkpoint(step).weights()))
         shutil.rmtree(run / "best")
 
         def read(content: bytes) -> None:
@@ -204,7 +210,7 @@ def _checkpoint(place: Path) -> Iterator[tuple[list[bytes], Read]]:
             _ = checkpoint.optimizer_state
             go_on(run)
 
-        yield _inputs(good), read
+        yield [*_inputs(good), b"model.safetensors\n" + int8.getvalue()], read
 
 
 # -- settings --------------------------------------------------------------------------------------

@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 
 from slm.api import Trainer
+from slm.config import DataConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
+from slm.interop.export import export
+from slm.interop.source import ExportSource
 from slm.model import GPT
+from slm.native.engine import arrays_of
+from slm.tokenizer import build_tokenizer
+from slm.train_state import TrainState
 from slm.training import Callback
 
 SETTINGS: dict[str, Any] = {
@@ -48,6 +54,33 @@ class Listener(Callback):
 @pytest.fixture
 def listener() -> Listener:
     return Listener()
+
+
+@pytest.fixture(scope="session")
+def small_int8(tmp_path_factory: pytest.TempPathFactory, tiny_model: Callable[..., GPT]) -> Path:
+    """A checkpoint as `slm export ... slm --dtype int8` writes it."""
+    model = tiny_model("modern", vocab_size=257, block_size=32)
+    data = DataConfig(source="/home/mia/texts/book.txt", data_dir="/home/mia/data")
+    source = ExportSource(
+        Path("runs/mia/best"),
+        RunConfig(model.config, TrainingConfig(), data, {}, started_in="../../mia"),
+        build_tokenizer("bytes", lambda: []),
+        TrainState(step=7, tokens_seen=700, best_validation_loss=1.25),
+        lambda: arrays_of(model),
+    )
+    out = tmp_path_factory.mktemp("int8") / "model"
+    card = {"data": "a book", "evaluation": "2 bits per byte"}
+    export(source, "slm", out, dtype="int8", license="MIT", card=card)
+    return out
+
+
+@pytest.fixture
+def builtin(small_int8: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The model that comes with the package is a small one, and the working directory is empty."""
+    monkeypatch.setattr("slm.checkpoint.builtin._DIRECTORY", small_int8)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return small_int8
 
 
 @pytest.fixture

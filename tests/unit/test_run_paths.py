@@ -9,7 +9,14 @@ import pytest
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.origins import PREPARED, Origin, OriginKind
-from slm.run_paths import located, located_settings, run_of, settings_to_save, started_at
+from slm.run_paths import (
+    located,
+    located_settings,
+    run_of,
+    settings_to_save,
+    started_at,
+    without_folders,
+)
 
 
 @pytest.fixture
@@ -132,3 +139,34 @@ def test_checkpoints_are_in_a_run(project: Path) -> None:
         (run / name / "MANIFEST.json").write_text("{}", encoding="utf-8")
         assert run_of(run / name) == run
     assert run_of(run) == run
+
+
+# -- settings to hand on -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "left"),
+    [
+        ("builtin", "builtin"),
+        ("roneneldan/TinyStories", "roneneldan/TinyStories"),
+        ("/home/mia/book.txt", "book.txt"),
+        ("~/texts/", "texts"),
+        ("../secret/book.txt", "book.txt"),
+        ("data/one", "one"),  # a folder here, not a data set
+        ("C:\\Users\\mia\\book.txt", "book.txt"),
+        ("/", "."),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_of_a_path_only_the_last_part_is_handed_on(source: str, left: str) -> None:
+    settings = saved(Path("/runs/first"), "../mia", source=source, tokenizer="/t/tokenizer.json")
+    settings = replace(settings, train=settings.train.changed(init_from="hf:a/b"))
+    origin = Origin(OriginKind.FILE, "/home/mia/settings.toml")
+    settings = replace(settings, origins={"model.n_layer": origin, "train.seed": PREPARED})
+    bare = without_folders(settings)
+    assert bare.data.source == left
+    assert bare.data.tokenizer == "tokenizer.json"
+    assert (bare.train.out_dir, bare.train.init_from) == ("first", "hf:a/b")
+    assert bare.started_in is None
+    assert bare.origin_of("model.n_layer") == Origin(OriginKind.FILE, "settings.toml")
+    assert bare.origin_of("train.seed") == PREPARED

@@ -90,9 +90,9 @@ class Reference:
                 names.add(first)
             if len(names) == 1 and len(self._genders) < MOST_WORDS:
                 (name,) = names
-                counts = self._genders.setdefault(name, [0, 0])
-                counts[0] += any(word in HE for word in sentence.lower)
-                counts[1] += any(word in SHE for word in sentence.lower)
+                he_and_she = self._genders.setdefault(name, [0, 0])
+                he_and_she[0] += any(word in HE for word in sentence.lower)
+                he_and_she[1] += any(word in SHE for word in sentence.lower)
 
     def knows(self, word: str) -> bool:
         """Whether a word, in lower case, occurs more than once."""

@@ -24,6 +24,7 @@ from slm.evals.suite import (
 )
 from slm.generation.options import GenerationOptions
 from slm.generation.sequence import Completion
+from slm.quantities import counted
 
 SAMPLES = 4
 MOST_SAMPLES = 64
@@ -130,8 +131,8 @@ class StoriesSuite:
         reference = Reference(documents)
         if reference.n_stories < FEWEST_STORIES:
             raise DataError(
-                f"the text to compare with has {reference.n_stories} stories, expected at least "
-                f"{FEWEST_STORIES}",
+                f"the text to compare with has {counted(reference.n_stories, 'story')}, expected "
+                f"at least {FEWEST_STORIES}",
                 hint="give a larger text of stories with --source",
             )
         progress("reading the training text", 0.5, reference.n_stories, "stories")

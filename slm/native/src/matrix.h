@@ -34,6 +34,13 @@ constexpr bool DOT_BFLOAT16 = false;    // then activations stay float32 for bfl
 #define UNROLL _Pragma("GCC unroll 16")
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
+// The scale of a row of int8 weights by its largest absolute value, rounded to 17 significant bits.
+// So scale times integer is exact in float32, and quantizing the products gives the same integers and
+// scales again. Must agree with slm/checkpoint/int8.py.
+inline float weight_scale(float largest) {
+  return bit_cast<float>((bit_cast<uint32_t>(largest / 127.0f) + 0x40u) & ~0x7fu);
+}
+
 // Rows of activations in the form that a multiplication with weights of a dtype needs.
 class Activations {
  public:
@@ -120,8 +127,7 @@ class Matrix {
       float scale = 0;
       if (dtype_ == Dtype::int8) {
         for (int i = 0; i < inputs; i++) scale = std::max(scale, std::fabs(from[i]));
-        scale /= 127.0f;
-        scales_[output] = scale;
+        scales_[output] = scale = weight_scale(scale);
       }
       for (int i = 0; i < inputs; i++) {
         const size_t index = index_of(output, i);

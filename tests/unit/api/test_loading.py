@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from slm.api.loading import load
 from slm.cli import main
-from slm.errors import CheckpointError
+from slm.errors import CheckpointError, UsageError
+from slm.native.build import NativeUnavailableError
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +61,82 @@ def test_of_a_damaged_best_the_hint_says_what_else_there_is(run: Path) -> None:
         load(run, device="cpu")
     assert str(run / "checkpoints") in str(caught.value.hint)
     assert load(run / "checkpoints", device="cpu").state.step == 2
+
+
+# -- the built-in model --------------------------------------------------------------------------
+
+
+def test_without_a_path_the_built_in_model_is_used_and_named(
+    builtin: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lm = load(device="cpu")
+    assert lm.path == builtin
+    assert lm.weights_dtype == "int8"
+    assert lm.card is not None
+    assert lm.card.data == "a book"
+    assert lm.generate("One", seed=1, max_new_tokens=4)[0].startswith("One")
+    notes = capsys.readouterr().err
+    assert notes.startswith("note: no checkpoint is given: using the built-in model\n")
+    assert load("builtin", device="cpu").path == builtin
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("builtin")
+def test_a_run_of_ones_own_is_named_with_it(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(trained, "runs/older")
+    shutil.copytree(trained, "models/newer")
+    for place, seconds in (("runs/older", 1e9), ("models/newer", 2e9)):
+        for name in ("best", "checkpoints"):
+            os.utime(Path(place, name), (seconds, seconds))
+    load(device="cpu")
+    named = "using the built-in model, not your newest run, models/newer\n"
+    assert capsys.readouterr().err.endswith(named)
+    os.utime("runs/older/best", (3e9, 3e9))
+    load(device="cpu")
+    assert capsys.readouterr().err.endswith("not your newest run, runs/older\n")
+
+
+def test_a_folder_with_its_name(builtin: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("builtin").mkdir()
+    assert load("builtin", device="cpu").path == builtin
+    assert f"the folder here is {Path.cwd() / 'builtin'}" in capsys.readouterr().err
+
+
+def test_without_a_built_in_model_a_path_is_needed(
+    builtin: Path, monkeypatch: pytest.MonkeyPatch, trained: Path
+) -> None:
+    monkeypatch.setattr("slm.checkpoint.builtin._DIRECTORY", builtin / "absent")
+    with pytest.raises(UsageError, match="no checkpoint is given") as caught:
+        load()
+    assert caught.value.hint == "give a run directory, for example --checkpoint runs/demo"
+    shutil.copytree(trained, "runs/my own")
+    with pytest.raises(UsageError) as caught:
+        load()
+    assert caught.value.hint == "give a run directory, for example --checkpoint 'runs/my own'"
+    with pytest.raises(UsageError, match="no built-in model"):
+        load("builtin")
+
+
+def test_without_a_compiler_it_runs_in_pytorch(
+    builtin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(log: object) -> None:
+        raise NativeUnavailableError("there is no C++ compiler")
+
+    if shutil.which("c++"):
+        assert load(device="cpu").generator.engine.dtype == "int8"
+    monkeypatch.setattr("slm.native.engine.native_library", missing)
+    lm = load(device="cpu")
+    assert lm.generator.engine.dtype == "float32"
+    assert len(lm.generate(["One", "Two"], seed=1, max_new_tokens=4)) == 2
+    assert "generating without native code" in capsys.readouterr().err
+
+
+def test_a_model_that_was_loaded_leaves_with_its_card(builtin: Path) -> None:
+    lm = load("builtin", device="cpu")
+    lm.save_pretrained("again", "slm", dtype="int8")
+    assert {f.name: f.read_bytes() for f in Path("again").iterdir()} == {
+        f.name: f.read_bytes() for f in builtin.iterdir()
+    }

@@ -114,8 +114,8 @@ def test_another_size_is_seen_at_once(directory: Path, content: bytes) -> None:
 
 
 def test_another_version_is_said(directory: Path) -> None:
-    edit(directory, version=2)
-    with pytest.raises(CheckpointError, match="version 2, this program reads version 1"):
+    edit(directory, version=3)
+    with pytest.raises(CheckpointError, match="version 3, this program reads versions up to 2"):
         Manifest.read(directory)
 
 

@@ -50,7 +50,8 @@ def test_a_checkpoint_that_is_not_there(capsys, tmp_path):
     assert "no checkpoint" in refused(capsys, tmp_path / "none", "--port", 0)
 
 
-def test_some_model_must_be_named(capsys):
+def test_some_model_must_be_named_where_there_is_no_built_in_one(capsys, monkeypatch):
+    monkeypatch.setattr("slm.checkpoint.builtin._DIRECTORY", RUN / "absent")
     assert main(["serve"]) == 2
     assert "--checkpoint" in capsys.readouterr().err
 

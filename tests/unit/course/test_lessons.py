@@ -13,21 +13,37 @@ import pytest
 from course.build import executed, notebook, number_of, page, sources, write_notebooks
 from course.lesson import exercises_of
 from course.show import Picture
+from tests.unit.course.newcomers import SOLVED
 
 LESSONS = sources()
 EMPTY_LINE = re.compile(r"^Exercise (\d+\.\d+) is waiting for you", re.MULTILINE)
 
+SOLVED_LESSONS = [
+    source
+    for source in LESSONS
+    if all(exercise.number in SOLVED for exercise in exercises_of(number_of(source)))
+]
+"""The lessons of which there are answers to all exercises."""
+
 each_lesson = pytest.mark.parametrize("source", LESSONS, ids=lambda source: source.stem)
 
 
-def run(source: Path) -> list[Any]:
-    """Run all cells in this process and return what their last lines show."""
-    names: dict[str, Any] = {"__name__": "__main__"}
+def run(source: Path, answers: dict[str, Any] | None = None) -> list[Any]:
+    """Run all cells in this process and return what their last lines show.
+
+    Args:
+        source: of the lesson.
+        answers: what is checked in place of the empty cells, by the number of the exercise.
+    """
+    names: dict[str, Any] = {"__name__": "__main__", "ANSWERS": answers}
     shown = []
     for place, cell in enumerate(notebook(source).cells):
         if cell.cell_type != "code":
             continue
-        tree = ast.parse(cell.source)
+        code = cell.source
+        if answers is not None:
+            code = re.sub(r'check\("(\d+\.\d+)", \w+\)', r'check("\1", ANSWERS["\1"])', code)
+        tree = ast.parse(code)
         last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
         title = f"{source.name}, cell {place}"
         exec(compile(tree, title, "exec"), names)
@@ -36,6 +52,7 @@ def run(source: Path) -> list[Any]:
     return shown
 
 
+@pytest.mark.slow
 @each_lesson
 def test_the_lesson_runs(
     source: Path,
@@ -58,6 +75,24 @@ def test_the_lesson_runs(
         assert len(each.alt) >= 40
         assert each.alt.endswith(".")
         assert len(each.png) <= 120_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOLVED_LESSONS, ids=lambda source: source.stem)
+def test_the_lesson_runs_with_the_answers_of_a_learner(
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SLM_COURSE_QUICK", "1")
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("agg")
+    with matplotlib.rc_context():
+        run(source, SOLVED)
+    printed = capsys.readouterr().out
+    numbers = [exercise.number for exercise in exercises_of(number_of(source))]
+    assert re.findall(r"^Exercise (\d+\.\d+): right", printed, re.MULTILINE) == numbers
 
 
 @each_lesson

@@ -81,6 +81,14 @@ def test_engine_and_generator_run_the_same_way(
         assert (found.dtype, found.n_slots) == (weights, 3)
 
 
+@needs_compiler
+def test_weights_that_are_stored_in_int8_are_used_in_int8(model: GPT, tokenizer: Any) -> None:
+    engine = build_engine(model, 3, stored_dtype="int8")
+    generator = build_generator(model, tokenizer, stored_dtype="int8")
+    assert engine.dtype == generator.engine.dtype == "int8"
+    assert build_engine(model, 3, dtype="bfloat16", stored_dtype="int8").dtype == "bfloat16"
+
+
 def test_float16_is_refused_on_a_cpu(model: GPT) -> None:
     with pytest.raises(DeviceError, match="float16"):
         build_engine(model, 3, dtype="float16")

@@ -91,7 +91,7 @@ def test_mixed_shapes_are_refused_by_name(tmp_path: Path) -> None:
     mixed = source_of(
         model_of("llama", 257, position="learned", tie_embeddings=True), tokenizer("bytes")
     )
-    for target in TARGETS:
+    for target in TARGETS.keys() - {"slm"}:
         with pytest.raises(ConfigError, match=r"position=learned|norm=rmsnorm"):
             export(mixed, target, tmp_path / "m")
     assert not any(tmp_path.iterdir())

@@ -245,3 +245,14 @@ def test_a_run_without_a_model_says_nothing_of_one() -> None:
     assert "parent" not in settings.to_json()
     with pytest.raises(SlmError, match="must not be empty"):
         new_run("tiny", None, {}, ["init_from="])
+
+
+def test_the_built_in_model_may_be_the_start(builtin: Path) -> None:
+    settings = started("builtin")
+    assert settings.model.n_embd == load_checkpoint(builtin).config.model.n_embd
+    assert settings.parent is not None
+    weights = initial_weights(settings)
+    assert {w.dtype for w in weights.values()} == {torch.float32}
+    saved = settings_to_save(settings, Path("run"))
+    assert saved.train.init_from == "builtin"
+    assert located_settings(saved, Path("run")).train.init_from == "builtin"

@@ -1,0 +1,99 @@
+"""The script that makes the shipped model: from a finished run to a checkpoint with its card."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+import shipped_model
+
+from slm.checkpoint import load_checkpoint
+from slm.cli import main as slm
+from slm.errors import ConfigError, UsageError
+from slm.presets import resolve
+from tests.fixtures.make_fixtures import HERE
+
+RUN = HERE / "v1" / "run"
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in this process, which saves a start of Python for each."""
+
+    def command(*words: str | Path) -> str:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = slm([str(word) for word in words])
+        if code != 0:
+            raise UsageError(f"exit code {code}")
+        return out.getvalue()
+
+    monkeypatch.setattr(shipped_model, "command", command)
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    """Arguments for the run of the fixtures."""
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "validation.txt").write_text("One day Mia saw a dog.", encoding="utf-8")
+    (tmp_path / "tiny.toml").write_text("[model]\nn_embd = 4\n[train]\nmax_steps = 4\n")
+    out = ["--source", tmp_path / "text", "--run", RUN, "--out", tmp_path / "model"]
+    return [str(word) for word in (*out, "--settings", tmp_path / "tiny.toml")]
+
+
+def test_a_finished_run_becomes_a_checkpoint_with_its_card(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped_model.main([*words, "--machine", "a machine", "--samples"])
+    made = load_checkpoint(tmp_path / "model")
+    assert made.weights_dtype == "int8"
+    card = made.card
+    assert card is not None
+    assert all(card.lines().get(name) for name in card.__dataclass_fields__)
+    assert "4 steps, " in card.training
+    assert "minutes of slm train with bench/tiny.toml on a machine" in card.training
+    measured = shipped_model.bits(tmp_path / "model", tmp_path / "text/validation.txt", "int8")
+    assert card.evaluation.startswith(f"{measured:.4f} bits per byte of held-out stories in int8")
+    assert capsys.readouterr().out.count("One day, Lily") == 2
+    shipped_model.main([*words, "--machine", "another"])  # replaces it
+    assert "on another" in str(load_checkpoint(tmp_path / "model").card)
+
+
+def test_a_run_with_other_settings_is_not_shipped(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text("[train]\nmax_steps = 5\n", encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        shipped_model.main(words)
+    assert caught.value.code == 2
+    assert "train.max_steps is 4, not 5" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_that_is_too_large_is_not_shipped(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(shipped_model, "LARGEST", 1000)
+    with pytest.raises(SystemExit):
+        shipped_model.main(words)
+    assert "more than 1,000" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_settings_are_ones_that_there_are() -> None:
+    settings = shipped_model.settings_in(shipped_model.SETTINGS)
+    assignments = [f"{name}={value}" for name, value in settings.items()]
+    resolved = resolve("modern-12m", assignments=assignments)
+    assert resolved.value_of("model.mlp_dim") == 640
+    with pytest.raises(ConfigError):
+        resolve("modern-12m", assignments=["train.no_such=1"])
+
+
+def test_of_a_processor_its_name_is_left() -> None:
+    assert "(R)" not in shipped_model.processor()
+    assert shipped_model.processor()
