@@ -22,8 +22,8 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 .PHONY: help demo course docs check test soak fuzz clean lint types tests changed
 
 help:
-	@echo 'make demo    train a small model on the built-in stories (about 3 minutes), write three stories'
-	@echo '             make demo PROMPT="A dragon": one of them begins with your words'
+	@echo 'make demo    train a small model on easy built-in stories (3 minutes), write three stories'
+	@echo '             make demo PROMPT="Mia was a shy girl": one of them begins with your words'
 	@echo 'make course  write the lessons of the course as notebooks, and say how to open them'
 	@echo 'make check   ruff, mypy, import-linter, and the quick unit tests of what has changed (a minute)'
 	@echo 'make test    run every check: ruff, mypy, import-linter, and all tests (5 to 8 minutes)'
@@ -37,13 +37,14 @@ help:
 	@echo '           WORKERS ($(WORKERS)): how many processes run the tests, one for each core or a number'
 
 demo: $(DEMO)/.trained
-	@printf '%s\n' 'Once upon a time' 'One day, a little girl named' "$${PROMPT:-The small dog was sad because}" \
+	@printf '%s\n' 'Once upon a time' 'This is the story of a girl named' "$${PROMPT:-Ben was a curious boy}" \
 	  | $(BIN)/python -m slm generate --checkpoint $(DEMO) --temperature 0.5 --file -
 	@echo
-	@echo 'The loss plot is $(DEMO)/losses.png. More stories: make demo PROMPT="A dragon"'
+	@echo 'The loss plot is $(DEMO)/losses.png. More stories: make demo PROMPT="Mia was a shy girl"'
 
 $(DEMO)/.trained: | $(VENV)/.ready
-	$(BIN)/python -m slm train --preset demo --out $(DEMO) $(if $(wildcard $(DEMO)/config.json),--resume)
+	$(BIN)/python -m slm train --out $(DEMO) \
+	  $(if $(wildcard $(DEMO)/config.json),--resume,--minutes 3 --source builtin:easy)
 	@touch $@
 
 course: $(VENV)/.ready-course

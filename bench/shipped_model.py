@@ -99,10 +99,10 @@ def settings_in(file: Path) -> dict[str, Any]:
     }
 
 
-def bits(checkpoint: Path, text: Path, dtype: str) -> float:
-    """Bits per byte of a whole text file."""
+def measured(checkpoint: Path, text: Path, dtype: str) -> dict[str, Any]:
+    """Bits per byte of a whole text file, and its size, as `slm eval` prints them."""
     words = ("--checkpoint", checkpoint, "--source", text, "--split", "all", "--dtype", dtype)
-    return float(facts("eval", *words)["bits_per_byte"])
+    return facts("eval", *words)
 
 
 def processor() -> str:
@@ -121,7 +121,7 @@ def processor() -> str:
 def card_of(
     described: Mapping[str, Any],
     data: Mapping[str, Any],
-    scores: Mapping[str, float],
+    scores: Mapping[str, Mapping[str, Any]],
     how: str,
 ) -> dict[str, str]:
     """The entries of the model card.
@@ -129,13 +129,14 @@ def card_of(
     Args:
         described: the run, as `slm info` describes it.
         data: the prepared data, as `slm info` describes them.
-        scores: bits per byte: "float32" before quantization, "stored" with the int8 weights in
-            float32, "int8" as `slm generate` computes.
+        scores: of the held-out text: "float32" before quantization, "stored" with the int8 weights
+            in float32, "int8" as `slm generate` computes.
         how: the settings file, the threads and the processor of the training.
     """
     training, split = described["training"], data["splits"]["train"]
     tokens = training["tokens_seen"]
-    settings = described["settings"]
+    settings, text = described["settings"], scores["int8"]
+    bits = {name: f"{score['bits_per_byte']:.4f}" for name, score in scores.items()}
     return {
         "name": "slm-stories-5m",
         "summary": (
@@ -156,9 +157,9 @@ def card_of(
             f"{described['model_step']:,}, which has the lowest validation loss."
         ),
         "evaluation": (
-            f"{scores['int8']:.4f} bits per byte of held-out stories in int8, as slm generate "
-            f"computes; {scores['stored']:.4f} in float32, {scores['float32']:.4f} before "
-            "quantization."
+            f"{bits['int8']} bits per byte of {text['stories']:,} held-out stories "
+            f"({text['bytes'] / 1e6:.2f} MB) in int8, as slm generate computes; {bits['stored']} "
+            f"in float32, {bits['float32']} before quantization. These stories also chose the step."
         ),
         "limitations": (
             "It knows the vocabulary of a child of about four years and nothing of the world. "
@@ -184,9 +185,9 @@ def make(args: argparse.Namespace, run: Path, work: Path) -> None:
     text, plain, final = args.source / "validation.txt", work / "plain", work / "final"
     command("export", run, "slm", plain, "--dtype", "int8")
     scores = {
-        "float32": bits(run, text, "float32"),
-        "stored": bits(plain, text, "float32"),
-        "int8": bits(plain, text, "int8"),
+        "float32": measured(run, text, "float32"),
+        "stored": measured(plain, text, "float32"),
+        "int8": measured(plain, text, "int8"),
     }
     threads = settings.train.threads
     machine = args.machine or (

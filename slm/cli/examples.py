@@ -4,7 +4,7 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "slm": (
-        "slm train --preset demo",
+        "slm train --minutes 3 --source builtin:easy --out runs/demo",
         'slm generate --checkpoint runs/demo "Once upon a time"',
     ),
     "slm prepare": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from slm.config import DataConfig
 from slm.data.documents import DocumentPart, pieces_of
@@ -22,8 +22,19 @@ from slm.errors import UsageError, did_you_mean, shown
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus by default."""
-BUILTIN_STORY_BYTES = {"builtin": 895.0, "builtin:easy": 680.0}
-"""The built-in corpora, and the mean size of their stories."""
+
+
+class CorpusSize(NamedTuple):
+    """What is known of a built-in corpus before it is generated."""
+
+    story_bytes: float
+    """Mean size of a story."""
+    words: int
+    """Distinct words, counted as a vocabulary does: at the start of a sentence is another one."""
+
+
+BUILTIN = {"builtin": CorpusSize(895.0, 3500), "builtin:easy": CorpusSize(680.0, 1600)}
+"""The built-in corpora, by their names."""
 
 
 class Source(Protocol):
@@ -104,7 +115,7 @@ def open_source(
     if not HUB_NAME.fullmatch(spec):
         raise UsageError(
             f"source {shown(spec)} is neither a file or folder here nor the name of a data set",
-            hint=did_you_mean(spec, list(BUILTIN_STORY_BYTES))
+            hint=did_you_mean(spec, list(BUILTIN))
             or "data sets are named owner/name, such as roneneldan/TinyStories; "
             "or use --source builtin",
         )
@@ -113,7 +124,7 @@ def open_source(
 
 def is_builtin(spec: str) -> bool:
     """Whether a specification names a built-in corpus, even if a file has the same name."""
-    return spec in BUILTIN_STORY_BYTES
+    return spec in BUILTIN
 
 
 def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> Source:
@@ -164,7 +175,7 @@ class BuiltinSource:
 
     def __init__(self, name: str, *, limit: int | None, fraction: float, seed: int) -> None:
         self.name = name
-        self.story_bytes = BUILTIN_STORY_BYTES[name]
+        self.story_bytes = BUILTIN[name].story_bytes
         self.expected_stories = BUILTIN_STORIES if limit is None else limit
         self._fraction = fraction
         self._seed = seed

@@ -66,6 +66,7 @@ def evaluate_ids(
     pieces: Iterable[TokenArray],
     *,
     eot_id: int,
+    bos_id: int | None = None,
     n_bytes: Callable[[], int],
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
@@ -81,6 +82,7 @@ def evaluate_ids(
         model: set to evaluation mode, and restored afterwards.
         pieces: consecutive ids in which `eot_id` ends each story.
         eot_id: the end-of-text token.
+        bos_id: the token that each story begins with; None: the end-of-text token.
         n_bytes: the UTF-8 bytes of all the text; called when the stream has ended.
         batch_tokens: positions per batch.
         autocast: sets the dtype of matrix multiplications; None: the dtype of the weights.
@@ -93,7 +95,7 @@ def evaluate_ids(
     """
     total = _Total()
     scorer = scorer or ModelScorer(model)
-    windows = story_windows(pieces, eot_id, model.config.block_size)
+    windows = story_windows(pieces, eot_id, model.config.block_size, bos_id=bos_id)
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
         for batch in batches(windows, batch_tokens):
             total.nats += scorer.nats(batch)  # a Python float has 64 bits
@@ -161,6 +163,7 @@ def evaluate_split(
         model,
         (tokens[start : start + CHUNK_IDS] for start in range(0, len(tokens), CHUNK_IDS)),
         eot_id=tokenizer.eot_id,
+        bos_id=tokenizer.bos_id,
         n_bytes=lambda: directory.split(split).bytes,
         batch_tokens=batch_tokens,
         autocast=autocast,
@@ -197,6 +200,7 @@ def evaluate_pieces(
         model,
         encoder.ids_of(pieces),
         eot_id=tokenizer.eot_id,
+        bos_id=tokenizer.bos_id,
         n_bytes=lambda: encoder.n_bytes,
         batch_tokens=batch_tokens,
         autocast=autocast,

@@ -57,7 +57,7 @@ class TokenSequence:
         options: how to sample, and when to stop.
         seed, index: determine the sequence's random numbers.
         block_size: the model's context length.
-        prompt_ids: the prompt's ids, if it was given as ids: these are continued as they are.
+        prompt_ids: the prompt, if it was given as ids: these are continued as they are.
             None: the tokenizer's ids of its text, the last of which the model may replace.
     """
 
@@ -78,8 +78,10 @@ class TokenSequence:
         self.options = options
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
-        # In training, every story begins after an end-of-text token.
-        whole = [tokenizer.bos_id, *self.prompt_ids]
+        # In training, every story begins after an end-of-text token; ids may bring their own.
+        whole = list(self.prompt_ids)
+        if whole[:1] != [tokenizer.bos_id]:
+            whole.insert(0, tokenizer.bos_id)
         self.context = whole[-block_size:]
         """What the model sees: at most block_size ids, the newest last."""
         self.prompt_truncated = len(whole) > block_size

@@ -2,7 +2,7 @@
 
 | ours | elsewhere |
 |---|---|
-| layernorm, learned positions, gelu | GPT-2 |
+| layernorm, learned positions, gelu | GPT-2; GPT-Neo with `local_window` (`gpt_neo.py`) |
 | rmsnorm, rope, swiglu, QK-norm, no biases | Qwen3 |
 | rmsnorm, rope, swiglu, no QK-norm | Llama |
 
@@ -24,7 +24,7 @@ from slm.errors import CheckpointError, ConfigError, shown
 if TYPE_CHECKING:
     from torch import Tensor
 
-Architecture = Literal["gpt2", "qwen3", "llama"]
+Architecture = Literal["gpt2", "gpt_neo", "qwen3", "llama"]
 Floats = npt.NDArray[np.float32]
 Weights = Mapping[str, Floats]
 

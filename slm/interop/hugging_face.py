@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from slm.config import GPTConfig
 from slm.errors import CheckpointError, TokenizerError
 from slm.interop.architectures import (
+    Architecture,
+    Floats,
     architecture_of,
     from_gpt2,
     from_llama,
     to_gpt2,
     to_llama,
 )
+from slm.interop.gpt_neo import check as check_gpt_neo
+from slm.interop.gpt_neo import from_gpt_neo, is_gpt_neo, to_gpt_neo
 from slm.interop.hugging_face_config import read_config, transformers_config
 from slm.interop.imported import LARGEST_JSON_BYTES, ImportedModel, fitted
 from slm.interop.source import ExportDtype, ExportSource, stored
@@ -43,7 +46,24 @@ def check(source: ExportSource) -> None:
     Raises:
         ConfigError: the shape is of no architecture that transformers has.
     """
-    architecture_of(source.config, TARGET, has_exact_gelu=True)
+    _architecture(source.config)
+
+
+def _architecture(config: GPTConfig) -> Architecture:
+    if is_gpt_neo(config):
+        check_gpt_neo(config, TARGET)
+        return "gpt_neo"
+    return architecture_of(config, TARGET, has_exact_gelu=True)
+
+
+def _named(weights: Mapping[str, Floats], config: GPTConfig) -> dict[str, Floats]:
+    """The weights as transformers names them."""
+    architecture = _architecture(config)
+    if architecture == "gpt_neo":
+        return to_gpt_neo(weights, config, TARGET)
+    return (
+        to_gpt2(weights, config, transposed=True) if architecture == "gpt2" else to_llama(weights)
+    )
 
 
 def write(
@@ -59,18 +79,14 @@ def write(
         log: called with notes.
 
     Raises:
-        ConfigError: transformers has no such architecture.
+        ConfigError: transformers has no such architecture; nothing is written.
         WriteError, NoSpaceError: nothing is left behind.
     """
     from safetensors.torch import save_file
 
     config = source.config
-    architecture = architecture_of(config, TARGET, has_exact_gelu=True)
-    weights = source.weights()
-    if architecture == "gpt2":
-        named = to_gpt2(weights, config, transposed=True)
-    else:
-        named = to_llama(weights)
+    architecture = _architecture(config)
+    named = _named(source.weights(), config)
     with atomic_directory(out) as folder:
         tensors = {name: stored(values, dtype) for name, values in named.items()}
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -127,7 +143,7 @@ def read(folder: Path, name: str, *, tokenizer: Tokenizer | None = None) -> Impo
     stored = read_weights(folder)
     if config.position == "learned":
         if settings.get("model_type") == "gpt_neo":
-            weights = _from_gpt_neo(stored, config)
+            weights = from_gpt_neo(_with_prefix(stored, "transformer."), config)
         else:
             weights = from_gpt2(_with_prefix(stored, "transformer."), transposed=True)
     else:
@@ -144,24 +160,6 @@ def _with_prefix(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
         for name, values in weights.items()
         if not _IGNORED.fullmatch(name)
     }
-
-
-def _from_gpt_neo(stored: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
-    """GPT-Neo's weights as those of a GPT-2: scaled queries, and biases that are zero."""
-    weights: dict[str, Tensor] = {}
-    for name, values in _with_prefix(stored, "transformer.").items():
-        plain = name.replace(".attn.attention.out_proj.", ".attn.c_proj.")
-        block = re.fullmatch(r"transformer\.h\.(\d+)\.attn\.attention\.([qkv])_proj\.weight", plain)
-        if block is None:
-            weights |= from_gpt2({plain: values}, transposed=False)
-            continue
-        target = f"blocks.{block[1]}.attention.{block[2]}_proj"
-        # GPT-Neo does not divide the scores by the square root of the head's width.
-        is_query = block[2] == "q"
-        scale = math.sqrt(config.head_width) if is_query else 1.0
-        weights[f"{target}.weight"] = values * scale
-        weights[f"{target}.bias"] = values.new_zeros(len(values))
-    return weights
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from slm.config import GPTConfig
 from slm.errors import ConfigError, shown
+from slm.interop import gpt_neo
 from slm.interop.architectures import Architecture
 from slm.tokenizer.base import Tokenizer
 
 _CLASSES: Mapping[Architecture, str] = {
     "gpt2": "GPT2LMHeadModel",
+    "gpt_neo": "GPTNeoForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
     "llama": "LlamaForCausalLM",
 }
@@ -35,6 +37,8 @@ def transformers_config(
         "pad_token_id": tokenizer.eot_id,
         "use_cache": True,
     }
+    if architecture == "gpt_neo":
+        return {**common, **gpt_neo.settings(config)}
     if architecture == "gpt2":
         return {
             **common,
@@ -167,8 +171,7 @@ def _gpt_neo_shape(given: _Settings) -> dict[str, Any]:
     n_layer = given.integer("num_layers", 24)
     types = given.get("attention_types")
     is_global = types == [[["global"], n_layer]]
-    # The last of an odd number of layers is global, too.
-    if not is_global and types != [[["global", "local"], (n_layer + 1) // 2]]:
+    if not is_global and types != gpt_neo.layer_kinds(n_layer):
         raise ConfigError(
             f"attention_types are {shown(types)}, which is not supported",
             hint="supported are global layers, and global and local layers in turn",

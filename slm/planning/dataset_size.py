@@ -7,11 +7,10 @@ import statistics
 from slm.config import DataConfig, RunConfig
 from slm.data.documents import SAMPLED_STORIES, first_sizes
 from slm.data.shards import DataDirectory
-from slm.data.sources import Source, is_builtin, source_of
+from slm.data.sources import BUILTIN, Source, source_of
 from slm.origins import OriginKind
 from slm.planning.machine import probe_machine
 from slm.planning.plan import (
-    READING_BYTES_PER_SECOND,
     DatasetSize,
     Plan,
     make_plan,
@@ -72,10 +71,10 @@ def text_of(data: DataConfig) -> DatasetSize:
     if story_bytes is None:
         return DatasetSize(training_bytes(source), None)
     n_bytes = None if data.limit is None else round(data.limit * story_bytes)
-    rate = (
-        STORY_GENERATION_BYTES_PER_SECOND if is_builtin(data.source) else READING_BYTES_PER_SECOND
-    )
-    return DatasetSize(n_bytes, None, story_bytes, rate)
+    if data.source not in BUILTIN:
+        return DatasetSize(n_bytes, None, story_bytes)
+    words = BUILTIN[data.source].words
+    return DatasetSize(n_bytes, None, story_bytes, STORY_GENERATION_BYTES_PER_SECOND, words)
 
 
 def training_bytes(source: Source) -> int | None:

@@ -47,6 +47,8 @@ BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
 were fitted to them."""
 VOCABULARIES = (512, 1024, 2048, 4096)
 """To choose from, where the user names no tokenizer."""
+N_BYTE_TOKENS = 257
+"""Entries of a vocabulary that are not words: the bytes, and end-of-text."""
 BYTES_FOR_AN_ENTRY = 1000
 """Text that an entry of the vocabulary needs, to be worth its row."""
 BYTES_FOR_A_PARAMETER = 4
@@ -89,6 +91,8 @@ class DatasetSize:
     """Mean size of a story of a source that has any number of them; the plan limits them."""
     bytes_per_second: float = READING_BYTES_PER_SECOND
     """Speed of the conversion to token ids, if the data are not prepared."""
+    words: int | None = None
+    """Distinct words of the text, where they are known to be few."""
 
     @property
     def reading_seconds(self) -> float:
@@ -198,7 +202,7 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
 
 
 def with_vocabulary(base: RunConfig, minutes: float, text: DatasetSize) -> RunConfig:
-    """Settings with the largest vocabulary that the text fills; prepared data keep theirs.
+    """Settings with the largest vocabulary that the text fills and needs, except of prepared data.
 
     Raises:
         ConfigError, TokenizerError: the user's tokenizer cannot be loaded.
@@ -206,7 +210,12 @@ def with_vocabulary(base: RunConfig, minutes: float, text: DatasetSize) -> RunCo
     if text.bytes_per_token is not None:
         return base
     n_bytes = text.n_bytes or math.inf
-    filled = [size for size in VOCABULARIES if size * BYTES_FOR_AN_ENTRY <= n_bytes]
+    n_tokens = math.inf if text.words is None else N_BYTE_TOKENS + text.words
+    filled = [
+        size
+        for size in VOCABULARIES
+        if size * BYTES_FOR_AN_ENTRY <= n_bytes and size / 2 < n_tokens
+    ]
     tokenizer = {"data.tokenizer": f"bpe:{max(filled, default=VOCABULARIES[0])}"}
     chosen = with_free_values(base, tokenizer, minutes)
     ids = {"model.vocab_size": expected_size(chosen.data.tokenizer)}

@@ -87,9 +87,12 @@ class ServedSequence:
         """The id to continue with; None: the model has to read `context` (again)."""
         # A prompt that is scored is read token by token.
         self._unread: deque[int] = deque()
+        self._read: list[ScoredToken] = []
         if echo and logprobs is not None:
             self._unread.extend(row.prompt_ids)
-        self._read: list[ScoredToken] = []
+            if row.prompt_ids[:1] == [tokenizer.bos_id]:  # it is certain: every text begins with it
+                first = self._unread.popleft()
+                self._read.append(ScoredToken(first, 0.0, ((first, 0.0),)[:logprobs], offset=0))
         self._echo = row.prompt if echo else ""
         self._has_begun = False
         self._offset = 0 if self._unread else len(self._echo)
@@ -123,9 +126,10 @@ class ServedSequence:
         self._has_begun = True
         if self._unread:
             return None
+        tokens = tuple(self._read)
         if self._silent:
-            return self._end(self._echo)
-        return TextDelta(self._echo) if self._echo else None
+            return self._end(self._echo, tokens)
+        return TextDelta(self._echo, tokens) if self._echo or tokens else None
 
     @property
     def seen(self) -> Collection[int]:

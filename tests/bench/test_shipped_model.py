@@ -54,8 +54,9 @@ def test_a_finished_run_becomes_a_checkpoint_with_its_card(
     assert all(card.lines().get(name) for name in card.__dataclass_fields__)
     assert "4 steps, " in card.training
     assert "minutes of slm train with bench/tiny.toml on a machine" in card.training
-    measured = shipped_model.bits(tmp_path / "model", tmp_path / "text/validation.txt", "int8")
-    assert card.evaluation.startswith(f"{measured:.4f} bits per byte of held-out stories in int8")
+    text = tmp_path / "text" / "validation.txt"
+    bits = shipped_model.measured(tmp_path / "model", text, "int8")["bits_per_byte"]
+    assert card.evaluation.startswith(f"{bits:.4f} bits per byte of 1 held-out stories (0.00 MB)")
     assert capsys.readouterr().out.count("One day, Lily") == 2
     shipped_model.main([*words, "--machine", "another"])  # replaces it
     assert "on another" in str(load_checkpoint(tmp_path / "model").card)

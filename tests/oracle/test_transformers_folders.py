@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from slm.errors import ConfigError
 from slm.interop import hugging_face
 from slm.interop.tokenizer_json import to_tokenizers
 from slm.model import GPT, KVCache
@@ -137,3 +138,33 @@ def test_their_models_have_their_logits_here(kind: str, is_safe: bool, tmp_path:
     assert imported.tokenizer.encode("Once é") == tokenizer("bpe:600").encode("Once é")
     saved = tokenizer_from_json(imported.tokenizer.to_json())
     assert saved.fingerprint == imported.tokenizer.fingerprint
+
+
+@pytest.mark.parametrize("n_layer", [4, 3])
+def test_gpt_neo_leaves_as_it_came(n_layer: int, tmp_path: Path) -> None:
+    spec, words = "bpe:600", tokenizer("bpe:600")
+    changes = {"local_window": 8, "n_layer": n_layer, "mlp": "gelu_exact"}
+    ours = model_of("gpt2", words.vocab_size, **changes)
+    with pytest.raises(ConfigError, match=r"blocks\.0\.attention\.q_proj\.bias is not zero"):
+        export(ours, spec, tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+    with torch.no_grad():
+        for name, parameter in ours.named_parameters():
+            if name.endswith(("q_proj.bias", "k_proj.bias", "v_proj.bias")):
+                parameter.zero_()
+    export(ours, spec, tmp_path / "m")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m").eval()
+    assert type(theirs).__name__ == "GPTNeoForCausalLM"
+    ids = torch.randint(0, words.vocab_size, (2, 60))
+    with torch.inference_mode():
+        assert (theirs(ids).logits - logits_of(ours, ids)).abs().max() < 1e-4
+    back = hugging_face.read(tmp_path / "m", "m")
+    assert (back.config.local_window, back.config.mlp) == (8, "gelu_exact")
+    again = GPT(back.config).eval()
+    again.load_state_dict(dict(back.weights))
+    assert (logits_of(again, ids) - logits_of(ours, ids)).abs().max() < 1e-4
+    without = model_of("gpt2-without-biases", words.vocab_size, local_window=8)
+    export(without, spec, tmp_path / "without")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "without").eval()
+    with torch.inference_mode():
+        assert (theirs(ids).logits - logits_of(without, ids)).abs().max() < 1e-4

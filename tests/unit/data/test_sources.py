@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,12 +17,13 @@ from slm.data.documents import whole_stories
 from slm.data.file_source import FileSource
 from slm.data.folder_source import FolderSource
 from slm.data.hub import HubSource
-from slm.data.sources import BUILTIN_STORIES, Source, open_source, source_of
+from slm.data.sources import BUILTIN, BUILTIN_STORIES, Source, open_source, source_of
 from slm.data.splits import SPLITS
 from slm.errors import DataError, UsageError
 from storyworld import EASY, FULL, Collection
 
 EOT = "<|endoftext|>"
+WORD_AS_ENCODED = re.compile(" ?[A-Za-z]+")
 SHAKESPEARE = Path(__file__).resolve().parents[4] / "shared" / "tinyshakespeare" / "input.txt"
 
 
@@ -191,3 +193,12 @@ def test_a_built_in_story_is_about_as_long_as_is_said(name: str) -> None:
     source = open_source(name, limit=200)
     content = sum(len(piece.text.encode()) for piece in source.pieces("train"))
     assert content / 200 == pytest.approx(source.story_bytes, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["builtin", "builtin:easy"])
+def test_a_built_in_corpus_has_about_as_many_words_as_is_said(name: str) -> None:
+    source = open_source(name, limit=1500)
+    words = {
+        word for story in source.pieces("train") for word in WORD_AS_ENCODED.findall(story.text)
+    }
+    assert len(words) == pytest.approx(BUILTIN[name].words, rel=0.15)

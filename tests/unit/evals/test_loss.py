@@ -21,9 +21,9 @@ SHORT = ["One day.", "", "Łódź 😀", "x", "A cat sat.", "Night"]
 LONG = "Once upon a time there was a very long story about a mouse, told without a pause. " * 3
 
 
-def nats_of_story(model: GPT, story: bytes) -> float:
+def nats_of_story(model: GPT, story: bytes, bos_id: int = EOT) -> float:
     """A story that fits into the context, scored alone and in plain sight."""
-    ids = torch.tensor([[EOT, *story, EOT]])
+    ids = torch.tensor([[bos_id, *story, EOT]])
     with torch.no_grad():
         logits, _ = model.eval()(ids[:, :-1])
     log_odds = logits[0].double().log_softmax(-1)
@@ -40,6 +40,19 @@ def test_short_stories_have_the_loss_that_each_has_alone(model: GPT) -> None:
     assert result.loss == pytest.approx(nats / result.tokens, rel=1e-5)
     assert result.perplexity == pytest.approx(math.exp(result.loss))
     assert result.bits_per_byte == pytest.approx(nats / math.log(2) / n_bytes, rel=1e-5)
+
+
+def test_stories_begin_with_the_token_that_the_tokenizer_says(model: GPT) -> None:
+    """An imported tokenizer may have another one than the end-of-text token."""
+
+    class Other(BytesTokenizer):
+        @property
+        def bos_id(self) -> int:
+            return 7
+
+    result = evaluate_texts(model, Other(), SHORT)
+    nats = sum(nats_of_story(model, story.encode(), bos_id=7) for story in SHORT)
+    assert result.loss == pytest.approx(nats / result.tokens, rel=1e-5)
 
 
 def test_a_long_story_is_scored_by_windows_that_move_by_half_a_context(model: GPT) -> None:

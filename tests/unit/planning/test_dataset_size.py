@@ -10,7 +10,7 @@ import pytest
 
 from slm.config import DataConfig, RunConfig
 from slm.data.prepare import prepare
-from slm.data.sources import source_of
+from slm.data.sources import BUILTIN, source_of
 from slm.errors import DataError, UsageError
 from slm.origins import PREPARED
 from slm.planning.dataset_size import text_of, with_text
@@ -60,6 +60,12 @@ def test_built_in_stories_take_their_time_to_be_told() -> None:
     assert told.n_bytes is not None
     assert told.n_bytes == pytest.approx(900_000, rel=0.1)
     assert told.bytes_per_second < text_of(DataConfig(source="stories.txt")).bytes_per_second
+
+
+def test_the_words_of_the_built_in_stories_are_known() -> None:
+    words = [text_of(DataConfig(source=name)).words for name in ("builtin", "builtin:easy")]
+    assert words == [BUILTIN["builtin"].words, BUILTIN["builtin:easy"].words]
+    assert text_of(DataConfig(source="stories.txt")).words is None
 
 
 def test_prepared_data_say_how_many_ids_they_have() -> None:

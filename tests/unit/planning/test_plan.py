@@ -128,6 +128,16 @@ def test_the_vocabulary_is_one_that_the_text_fills(n_bytes: int | None, tokenize
     assert plan(5, text=DatasetSize(n_bytes, None)).settings.data.tokenizer == tokenizer
 
 
+@pytest.mark.parametrize(
+    ("words", "tokenizer"),
+    [(1600, "bpe:2048"), (3500, "bpe:4096"), (90_000, "bpe:4096"), (1, "bpe:512")],
+)
+def test_few_words_need_a_small_vocabulary(words: int, tokenizer: str) -> None:
+    """The smallest one in which every word can have its own entry."""
+    text = DatasetSize(None, None, story_bytes=700.0, words=words)
+    assert plan(5, text=text).settings.data.tokenizer == tokenizer
+
+
 @pytest.mark.parametrize("minutes", [0.5, 10, 600])
 def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
     any_number = DatasetSize(None, None, story_bytes=800.0)

@@ -81,12 +81,19 @@ def make_sequence(
     logprobs: int | None = None,
     echo: bool = False,
     silent: bool = False,
+    prompt_ids: Sequence[int] | None = None,
     **options: Any,
 ) -> ServedSequence:
     chosen = GenerationOptions(**{"seed": 1, "max_new_tokens": 5, "top_k": None, **options})
     tokenizer = BytesTokenizer()
     row = TokenSequence(
-        prompt, tokenizer, chosen, seed=chosen.seed, index=index, block_size=BLOCK_SIZE
+        prompt,
+        tokenizer,
+        chosen,
+        seed=chosen.seed,
+        index=index,
+        block_size=BLOCK_SIZE,
+        prompt_ids=prompt_ids,
     )
     return ServedSequence(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
 

@@ -158,3 +158,23 @@ def test_a_text_can_be_cut_at_any_time(stream):
     assert joined(scripted(one, b"x!")) == "x"
     delta = one.cut()
     assert (delta.text, delta.finish, delta.new_tokens) == ("!", "length", 2)
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_ids_may_bring_the_token_that_begins_a_text(stream, alone, begins):
+    """As evaluation programs give them; it is read once, and it is certain."""
+    eot_id = BytesTokenizer().eot_id
+    ids = [eot_id, *b"ab"] if begins else [*b"ab"]
+    deltas = alone(stream("ab", prompt_ids=ids, echo=True, silent=True, logprobs=1))
+    tokens = [token for delta in deltas for token in delta.tokens]
+    assert [token.token_id for token in tokens] == ids
+    expected = [*([0.0] if begins else [])]
+    for context, chosen in (([eot_id], ord("a")), ([eot_id, ord("a")], ord("b"))):
+        expected.append(float(logits_of(context)[:257].log_softmax(dim=-1)[chosen]))
+    assert [token.logprob for token in tokens] == pytest.approx(expected)
+    assert joined(deltas) == "ab"
+    alone_at_first = alone(stream("", prompt_ids=[eot_id], echo=True, logprobs=0))
+    written = alone(stream(""))
+    assert joined(alone_at_first) == joined(written)
+    first = next(token for delta in alone_at_first for token in delta.tokens)
+    assert (first.token_id, first.logprob) == (eot_id, 0.0)
