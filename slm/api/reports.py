@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -232,7 +232,7 @@ def _figures(config: Any, summary: RunSummary) -> Rows:
     from slm.quantities import duration, gigabytes
 
     size = model_costs(config).parameters
-    found = [
+    found: list[tuple[str, float | None, Callable[[Any], str]]] = [
         ("bits per byte", summary.best_bits_per_byte, "{:.3f}".format),
         ("parameters", size, lambda n: f"{n / 1e6:,.1f} M" if n >= 1e5 else f"{n:,}"),
         ("training time", summary.seconds, duration),
@@ -294,7 +294,7 @@ def _stories(
     each = -(-N_STORIES // len(prompts))
     options = GenerationOptions(max_new_tokens=STORY_TOKENS, seed=seed, samples=each)
     completions = lm.generator.complete(prompts, options)
-    found = []
+    found: list[Story] = []
     for completion in completions[:N_STORIES]:
         ended = completion.finish_reason != "length"
         label = f"story {len(found) + 1}" if ended else f"story {len(found) + 1}, without an end"
