@@ -1,4 +1,4 @@
-"""The course: eight lessons that build a language model, from text to stories.
+"""The course: lessons that build a language model, from text to stories.
 
 The lessons are the files `NN-name.md` in this folder; `python -m course` writes them as notebooks.
 They use these names, and `slm` and `storyworld` for the rest.

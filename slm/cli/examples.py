@@ -4,7 +4,7 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "slm": (
-        "slm train --preset demo",
+        "slm train --minutes 3 --source builtin:easy --out runs/demo",
         'slm generate --checkpoint runs/demo "Once upon a time"',
     ),
     "slm prepare": (
@@ -30,6 +30,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm eval --checkpoint runs/ten --source book.txt",
         "slm eval --checkpoint runs/ten --data data/small --json",
         "slm eval --checkpoint runs/ten --suite facts",
+    ),
+    "slm report": (
+        "slm report runs/ten",
+        "slm report runs/ten --suites facts --out ten.html",
+    ),
+    "slm compare": (
+        "slm compare runs/ten runs/demo",
+        "slm compare runs/ten runs/book --source book.txt --json",
     ),
     "slm export": (
         "slm export runs/ten hf ten-hf --license mit",

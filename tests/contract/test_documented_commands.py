@@ -162,7 +162,7 @@ def test_every_help_text_ends_with_examples_of_its_command():
     for name, command in [*all_commands(), ("slm", None), ("slm bench", None)]:
         lines = EXAMPLES[name]
         assert 2 <= len(lines) <= 3
-        assert all(line.startswith(f"{name} ") for line in lines)
+        assert all(f"{line} ".startswith(f"{name} ") for line in lines)
         if command is not None:
             context = command.make_context(name, [], resilient_parsing=True)
             shown = command.get_help(context).splitlines()[-len(lines) :]

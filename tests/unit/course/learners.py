@@ -288,57 +288,6 @@ def _(parameters, x, y, learning_rate):
     return loss.item()
 
 
-# Lesson 5
-
-
-@written("5.1", "token vectors without positions")
-def _(ids, token_table, position_table):
-    rows = []
-    for one in ids:
-        rows.append(token_table[one])
-    return torch.stack(rows)
-
-
-@written("5.2", "a reshape that mixes tokens")
-def _(x, n_head):
-    T, C = x.shape  # noqa: N806
-    return torch.reshape(x, [n_head, T, int(C / n_head)])
-
-
-@written("5.3", "attention that sees later tokens")
-def _(q, k, v):
-    heads = []
-    for h in range(len(q)):
-        scores = q[h] @ k[h].T / q.shape[2] ** 0.5
-        heads.append(torch.softmax(scores, dim=1) @ v[h])
-    return torch.cat(heads, dim=1)
-
-
-@written("5.3", "scores scaled by the full width")
-def _(q, k, v):
-    heads = []
-    width = q.shape[0] * q.shape[2]
-    for h in range(len(q)):
-        scores = q[h] @ k[h].T * width**-0.5
-        scores += torch.full_like(scores, float("-inf")).triu(1)
-        heads.append(torch.softmax(scores, dim=1) @ v[h])
-    return torch.cat(heads, dim=1)
-
-
-@written("5.4", "a variance with n - 1")
-def _(x, weight, bias):
-    mean = x.mean(1)[:, None]
-    std = x.std(1)[:, None]
-    return weight * (x - mean) / (std**2 + 1e-5) ** 0.5 + bias
-
-
-@written("5.6", "an MLP that does not see what attention added")
-def _(x, norm_1, attention, norm_2, mlp):
-    a = attention(norm_1(x))
-    b = mlp(norm_2(x))
-    return x + a + b
-
-
 # Lesson 4
 
 
@@ -424,3 +373,144 @@ def _(function, x, t):
     x = x.detach().clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(function(x).sum(), x)
     return [row.abs().sum().item() > 0 for row in gradient]
+
+
+# Lesson 5
+
+
+@written("5.1", "token vectors without positions")
+def _(ids, token_table, position_table):
+    rows = []
+    for one in ids:
+        rows.append(token_table[one])
+    return torch.stack(rows)
+
+
+@written("5.2", "a reshape that mixes tokens")
+def _(x, n_head):
+    T, C = x.shape  # noqa: N806
+    return torch.reshape(x, [n_head, T, int(C / n_head)])
+
+
+@written("5.3", "attention that sees later tokens")
+def _(q, k, v):
+    heads = []
+    for h in range(len(q)):
+        scores = q[h] @ k[h].T / q.shape[2] ** 0.5
+        heads.append(torch.softmax(scores, dim=1) @ v[h])
+    return torch.cat(heads, dim=1)
+
+
+@written("5.3", "scores scaled by the full width")
+def _(q, k, v):
+    heads = []
+    width = q.shape[0] * q.shape[2]
+    for h in range(len(q)):
+        scores = q[h] @ k[h].T * width**-0.5
+        scores += torch.full_like(scores, float("-inf")).triu(1)
+        heads.append(torch.softmax(scores, dim=1) @ v[h])
+    return torch.cat(heads, dim=1)
+
+
+@written("5.4", "a variance with n - 1")
+def _(x, weight, bias):
+    mean = x.mean(1)[:, None]
+    std = x.std(1)[:, None]
+    return weight * (x - mean) / (std**2 + 1e-5) ** 0.5 + bias
+
+
+@written("5.6", "an MLP that does not see what attention added")
+def _(x, norm_1, attention, norm_2, mlp):
+    a = attention(norm_1(x))
+    b = mlp(norm_2(x))
+    return x + a + b
+
+
+# Lesson 6
+
+
+@written("6.1", "a plain mean over the parts")
+def _(gradients, n_tokens):
+    return sum(gradients) / len(gradients)
+
+
+@written("6.2", "each tensor clipped by itself")
+def _(gradients, limit):
+    clipped = []
+    for g in gradients:
+        size = torch.linalg.norm(g)
+        clipped.append(g / size * limit if size > limit else g)
+    return clipped
+
+
+@written("6.3", "means that are not corrected")
+def _(weight, gradient, mean, square, step, lr):
+    m = mean + (gradient - mean) / 10
+    s = square + (gradient * gradient - square) / 20
+    return weight - lr * 0.1 * weight - lr * m / (torch.sqrt(s) + 1e-8), m, s
+
+
+@written("6.5", "a first step with the rate 0")
+def _(step, n_steps, n_warmup, n_decay):
+    if step < n_warmup:
+        return step / n_warmup
+    if step > n_steps - n_decay:
+        return (n_steps - step) / n_decay
+    return 1.0
+
+
+# Lesson 7
+
+
+@written("7.1", "a multiplication by the temperature")
+def _(logits, temperature):
+    powers = torch.exp(logits * temperature)
+    return powers / powers.sum()
+
+
+@written("7.3", "zeros for the tokens that are dropped")
+def _(logits, k):
+    limit = sorted(logits.tolist())[-k]
+    return logits * (logits >= limit)
+
+
+@written("7.4", "the token left out that reaches p")
+def _(logits, p):
+    ordered, order = logits.softmax(0).sort(descending=True)
+    result = logits.clone()
+    result[order[ordered.cumsum(0) >= p]] = float("-inf")
+    return result
+
+
+@written("7.5", "a result without the prompt")
+def _(ids, n_new, block_size, next_logits, choose):
+    new = []
+    while len(new) < n_new:
+        new.append(choose(next_logits((ids + new)[-block_size:])))
+    return new
+
+
+# Lesson 8
+
+
+@written("8.1", "nats instead of bits")
+def _(logits, ids):
+    return torch.nn.functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+
+
+@written("8.3", "a mean that counts the first token")
+def _(weights):
+    total = 0.0
+    for t in range(1, len(weights)):
+        total += weights[t][t - 1].item()
+    return total / len(weights)
+
+
+@written("8.4", "a head that is removed")
+def _(heads, head):
+    return torch.cat([one for i, one in enumerate(heads) if i != head], dim=1)
+
+
+@written("8.5", "ties that count as wrong")
+def _(right, wrong):
+    return len([1 for a, b in zip(right, wrong, strict=True) if a < b]) / len(right)
