@@ -20,11 +20,13 @@ if TYPE_CHECKING:
         LanguageModel,
         Run,
         Trainer,
+        compare,
         evaluate,
         load,
         open_run,
         plan,
         prepare,
+        report,
         train,
     )
     from slm.config import GPTConfig, ModelConfig, TrainingConfig, get_default_configs
@@ -47,12 +49,14 @@ _HOMES = {
     "SlmError": "slm.errors",
     "Trainer": "slm.api",
     "TrainingConfig": "slm.config",
+    "compare": "slm.api",
     "evaluate": "slm.api",
     "get_default_configs": "slm.config",
     "load": "slm.api",
     "open_run": "slm.api",
     "plan": "slm.api",
     "prepare": "slm.api",
+    "report": "slm.api",
     "train": "slm.api",
 }
 
@@ -69,12 +73,14 @@ __all__ = [
     "SlmError",
     "Trainer",
     "TrainingConfig",
+    "compare",
     "evaluate",
     "get_default_configs",
     "load",
     "open_run",
     "plan",
     "prepare",
+    "report",
     "train",
 ]
 

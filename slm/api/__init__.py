@@ -1,4 +1,5 @@
-"""The front door from Python: loading models, training runs, planning, preparing, evaluating."""
+"""The front door from Python: loading models, training runs, planning, preparing, evaluating,
+reporting, comparing."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ from typing import TYPE_CHECKING
 from slm.lazy import fetched_when_used
 
 if TYPE_CHECKING:
+    from slm.api.comparison import compare
     from slm.api.data import evaluate, prepare
     from slm.api.language_model import LanguageModel
     from slm.api.loading import load
+    from slm.api.reports import report
     from slm.api.run import Run, open_run
     from slm.api.trainer import Trainer
     from slm.api.training import plan, train
@@ -18,11 +21,13 @@ __all__ = [
     "LanguageModel",
     "Run",
     "Trainer",
+    "compare",
     "evaluate",
     "load",
     "open_run",
     "plan",
     "prepare",
+    "report",
     "train",
 ]
 
@@ -30,11 +35,13 @@ _HOMES = {
     "LanguageModel": "slm.api.language_model",
     "Run": "slm.api.run",
     "Trainer": "slm.api.trainer",
+    "compare": "slm.api.comparison",
     "evaluate": "slm.api.data",
     "load": "slm.api.loading",
     "open_run": "slm.api.run",
     "plan": "slm.api.training",
     "prepare": "slm.api.data",
+    "report": "slm.api.reports",
     "train": "slm.api.training",
 }
 

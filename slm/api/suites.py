@@ -9,13 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.errors import DataError, SlmError, UsageError, did_you_mean
+from slm.errors import (
+    CheckpointError,
+    DataError,
+    SlmError,
+    UsageError,
+    WriteError,
+    did_you_mean,
+)
 from slm.reporting.display import Log
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
     from slm.data.shards import DataDirectory
-    from slm.evals.suite import Request, Suite
+    from slm.data.splits import Split
+    from slm.evals.suite import Request, Suite, SuiteResult
     from slm.generation import Completion, GenerationOptions
 
 SUITES = ("stories", "facts", "blimp")
@@ -46,42 +54,51 @@ class ModelSubject:
         return self._lm.generator.complete(prompts, options)
 
     def training_text(self) -> Iterator[str] | None:
-        """The documents of the run's training split: of its token files, or else of its source."""
-        if not self._lm.state.data_fingerprint:
-            return None  # it was trained elsewhere
-        directory = self._data_directory()
-        if directory is not None:
-            return _documents(directory)
-        return self._documents_of_source()
+        """The documents of the run's training split."""
+        return documents_of(self._lm, "train")
 
-    def _data_directory(self) -> DataDirectory | None:
-        from slm.data.data_paths import default_data_dir
-        from slm.data.shards import DataDirectory
 
-        settings = self._lm.settings.data
-        for path in (settings.data_dir, default_data_dir(settings)):
-            with contextlib.suppress(DataError):
-                directory = DataDirectory.open(path or "")
-                if directory.fingerprint == self._lm.state.data_fingerprint:
-                    return directory
+def documents_of(lm: LanguageModel, split: Split) -> Iterator[str] | None:
+    """The documents of a split that a model was trained with: of its token files, or its source.
+
+    None: it was trained elsewhere, or both are no longer there.
+    """
+    if not lm.state.data_fingerprint:
+        return None
+    directory = _data_directory(lm)
+    return _documents_of_source(lm, split) if directory is None else documents_in(directory, split)
+
+
+def _data_directory(lm: LanguageModel) -> DataDirectory | None:
+    from slm.data.data_paths import default_data_dir
+    from slm.data.shards import DataDirectory
+
+    settings = lm.settings.data
+    for path in (settings.data_dir, default_data_dir(settings)):
+        with contextlib.suppress(DataError):
+            directory = DataDirectory.open(path or "")
+            if directory.fingerprint == lm.state.data_fingerprint:
+                return directory
+    return None
+
+
+def _documents_of_source(lm: LanguageModel, split: Split) -> Iterator[str] | None:
+    from slm.data.documents import whole_stories
+    from slm.data.file_source import existing_path
+    from slm.data.sources import source_of
+
+    settings = lm.settings.data
+    if settings.source != "builtin" and existing_path(settings.source) is None:
+        return None  # a download is not what somebody expects of an evaluation
+    try:
+        return whole_stories(source_of(settings).pieces(split))
+    except SlmError:
         return None
 
-    def _documents_of_source(self) -> Iterator[str] | None:
-        from slm.data.documents import whole_stories
-        from slm.data.file_source import existing_path
-        from slm.data.sources import source_of
 
-        settings = self._lm.settings.data
-        if settings.source != "builtin" and existing_path(settings.source) is None:
-            return None  # a download is not what somebody expects of an evaluation
-        try:
-            return whole_stories(source_of(settings).pieces("train"))
-        except SlmError:
-            return None
-
-
-def _documents(directory: DataDirectory) -> Iterator[str]:
-    tokens, tokenizer = directory.tokens("train"), directory.tokenizer
+def documents_in(directory: DataDirectory, split: str) -> Iterator[str]:
+    """The documents of a split of prepared data."""
+    tokens, tokenizer = directory.tokens(split), directory.tokenizer
     held: list[int] = []
     for start in range(0, len(tokens), PIECE_IDS):
         for token_id in tokens[start : start + PIECE_IDS].tolist():
@@ -100,6 +117,44 @@ def _documents_of(source: str, log: Log) -> Iterator[str]:
 
     text = open_source(source, log=log)
     return whole_stories(itertools.chain(text.pieces("train"), text.pieces("validation")))
+
+
+def kept_results(lm: LanguageModel) -> dict[str, SuiteResult]:
+    """The saved results of suites on these weights, by name."""
+    from slm.reporting.suite_file import read_suites
+
+    place = _place_of_results(lm)
+    return {} if place is None else read_suites(*place)
+
+
+def keep_result(lm: LanguageModel, result: SuiteResult, *, log: Log) -> None:
+    """Save the result of a suite in the run of a best model, or in the folder of a model.
+
+    Other checkpoints of a run have no place for results.
+    """
+    from slm.reporting.suite_file import keep_suite
+
+    place = _place_of_results(lm)
+    if place is None:
+        return
+    try:
+        keep_suite(*place, result)
+    except WriteError as error:
+        log(f"note: the result of {result.suite} is not kept: {error.message}")
+
+
+def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
+    """The folder for results and the SHA-256 of the weights."""
+    from slm.checkpoint.manifest import Manifest
+
+    try:
+        weights = Manifest.read(lm.path).require("model.safetensors").sha256
+    except CheckpointError:  # a model file
+        return None
+    path = lm.path.resolve()
+    if path.name == "best":
+        return path.parent, weights
+    return None if path.parent.name == "checkpoints" else (path, weights)
 
 
 def suite_named(name: str, *, source: str | Path | None, limit: int | None, log: Log) -> Suite:

@@ -20,6 +20,7 @@ import typer
 
 from slm.cli import bench, data
 from slm.cli.command import Command
+from slm.cli.compare import compare
 from slm.cli.evaluate import evaluate
 from slm.cli.examples import epilog
 from slm.cli.export import export
@@ -31,6 +32,7 @@ from slm.cli.output import prepare_streams
 from slm.cli.prepare import prepare
 from slm.cli.presets import presets
 from slm.cli.push import push
+from slm.cli.report import report
 from slm.cli.serve import serve
 from slm.cli.train import train
 from slm.cli.usage import as_usage_error
@@ -79,6 +81,8 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("generate", generate, "Continue prompts with a trained model."),
     ("serve", serve, "Serve a model: a web page and OpenAI's API."),
     ("eval", evaluate, "Loss and bits per byte on any text, and test suites."),
+    ("report", report, "A run as one HTML file to read, print or send."),
+    ("compare", compare, "Models side by side, with the noise of the difference."),
     ("export", export, "Write a trained model for another program."),
     ("import", import_, "Read a model of another project as a checkpoint."),
     ("push", push, "Upload a trained model to the Hugging Face hub."),

@@ -11,7 +11,7 @@ import typer
 from slm.api.data import Scored, refuse_contradictions, score
 from slm.api.language_model import LanguageModel
 from slm.api.loading import load
-from slm.api.suites import SUITES
+from slm.api.suites import SUITES, keep_result
 from slm.cli.no_effect import refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, Source
 from slm.cli.output import print_json, print_table
@@ -102,6 +102,8 @@ def _evaluate_suite(
     started_at = time.perf_counter()
     result = lm.evaluate(suite, source=source, limit=limit, seed=seed)
     seconds = time.perf_counter() - started_at
+    if limit is None and (source is None or suite == "blimp"):
+        keep_result(lm, result, log=say)  # for `slm report` and `slm compare`
     if as_json:
         where = {"checkpoint": str(lm.path), "step": lm.state.step, "seconds": seconds}
         print_json({**result.to_json(), **where})

@@ -31,6 +31,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm eval --checkpoint runs/ten --data data/small --json",
         "slm eval --checkpoint runs/ten --suite facts",
     ),
+    "slm report": (
+        "slm report runs/ten",
+        "slm report runs/ten --suites facts --out ten.html",
+    ),
+    "slm compare": (
+        "slm compare runs/ten runs/demo",
+        "slm compare runs/ten runs/book --source book.txt --json",
+    ),
     "slm export": (
         "slm export runs/ten hf ten-hf --license mit",
         "slm export runs/ten gguf ten.gguf --dtype q8_0",

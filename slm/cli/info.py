@@ -244,7 +244,7 @@ def _files(directory: Path) -> dict[str, int]:
 
 def _print_sections(described: dict[str, Any]) -> None:
     """Print one value per line, with indented sections; a setting is followed by its origin."""
-    from slm.cli.settings_help import as_toml
+    from slm.presets import as_toml
 
     def show(name: str, value: Any, indent: str) -> None:
         label = name.replace("_", " ") if "." not in name else name

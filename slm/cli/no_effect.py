@@ -10,11 +10,10 @@ from collections.abc import Iterable, Mapping
 
 import typer
 
-from slm.cli.settings_help import as_toml
 from slm.config import RunConfig
 from slm.errors import UsageError
 from slm.parallel.processes import Process
-from slm.presets import current_name, parse_assignment
+from slm.presets import as_toml, current_name, parse_assignment
 from slm.reporting.display import say
 from slm.runs.settings import idle_settings, no_effect
 

@@ -15,8 +15,9 @@ import typer
 from slm.cli import original
 from slm.cli.app import app
 from slm.cli.examples import EXAMPLES
-from slm.cli.settings_help import all_settings, as_toml
+from slm.cli.settings_help import all_settings
 from slm.config import GROUPS
+from slm.presets import as_toml
 from slm.storage.files import atomic_write, make_directory
 
 FOLDER = Path("docs/reference")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slm.config import GROUPS
+from slm.presets import as_toml
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,6 @@ def all_settings() -> list[SettingHelp]:
         for group, kind in GROUPS.items()
         for key in kind.setting_names()
     ]
-
-
-def as_toml(value: Any) -> str:
-    """A value as it is written after `key=` on a command line."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(as_toml(item) for item in value)}]"
-    return str(value)
 
 
 def _kind(annotation: Any) -> str:

@@ -95,8 +95,8 @@ def log_likelihoods(
     found = [0.0] * len(encoded)
     n_all, n_read = sum(len(each.ids) - 1 for each in encoded), 0
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
-        for batch in _batches(encoded, batch_tokens):
-            sums = _sums(model, [encoded[index] for index in batch])
+        for batch in request_batches(encoded, batch_tokens):
+            sums = log_probability_sums(model, [encoded[index] for index in batch])
             for index, value in zip(batch, sums, strict=True):
                 found[index] = value
             n_read += sum(len(encoded[index].ids) - 1 for index in batch)
@@ -111,7 +111,7 @@ def log_likelihoods(
     return [by_request[request] for request in requests]
 
 
-def _batches(encoded: Sequence[EncodedRequest], batch_tokens: int) -> Iterator[list[int]]:
+def request_batches(encoded: Sequence[EncodedRequest], batch_tokens: int) -> Iterator[list[int]]:
     """Numbers of requests of similar length."""
     batch: list[int] = []
     for index in sorted(range(len(encoded)), key=lambda index: -len(encoded[index].ids)):
@@ -124,7 +124,8 @@ def _batches(encoded: Sequence[EncodedRequest], batch_tokens: int) -> Iterator[l
         yield batch
 
 
-def _sums(model: GPT, batch: Sequence[EncodedRequest]) -> list[float]:
+def log_probability_sums(model: GPT, batch: Sequence[EncodedRequest]) -> list[float]:
+    """ln P of the scored ids of each request, in nats; the first request must be the longest."""
     longest = len(batch[0].ids) - 1
     idx_bt = torch.zeros((len(batch), longest), dtype=torch.long)
     rows: list[int] = []

@@ -153,13 +153,13 @@ def score(
     numbers = np.arange(len(items)) if groups is None else np.unique(groups, return_inverse=True)[1]
     totals: FloatArray = np.bincount(numbers, weights=items).astype(np.float64)
     counts: FloatArray = np.bincount(numbers).astype(np.float64)
-    means = _resampled_means(totals, counts, np.random.default_rng(seed))
+    means = resampled_means(totals, counts, np.random.default_rng(seed))
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return Score(name, float(items.mean()), float(low), float(high), len(items), chance)
 
 
-def _resampled_means(
+def resampled_means(
     totals: FloatArray, counts: FloatArray, generator: np.random.Generator
 ) -> FloatArray:
     """Means of samples of as many groups, drawn with replacement: [RESAMPLES]."""

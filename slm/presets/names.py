@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args
 
 from slm.config import GROUPS, SAME_SETTING, old_names
@@ -107,6 +108,19 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     # More than one entry: a string of several lines that is also valid TOML.
     value: Any = table["value"] if table.keys() == {"value"} else value_text
     return named_setting(name, value)
+
+
+def as_toml(value: Any) -> str:
+    """A value as it is written after `key=` on a command line."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)  # TOML has the escapes of JSON
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(as_toml(item) for item in value)}]"
+    return str(value)
 
 
 def is_none(value: Any) -> bool:

@@ -1,7 +1,8 @@
 """`metrics.jsonl`: one JSON object per line, for plots, spreadsheets and analysis.
 
 {"kind": "train", "step": 10, "loss": 5.2, "learning_rate": ..., "grad_norm": ..., ...}
-{"kind": "validation", "step": 100, "loss": 4.1, "bits_per_byte": 1.9, ...}
+{"kind": "validation", "step": 100, "loss": 4.1, "bits_per_byte": 1.9, ...,
+ "peak_memory_bytes": 812000000}
 {"kind": "sample", "step": 100, "prompt": "Once upon a time", "text": "..."}
 {"kind": "anomaly", "step": 120, "anomaly": "spike", "loss": 9.1, "text": "...", "stories": []}
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from slm.errors import TrainingError
+from slm.hardware.devices import peak_memory_bytes
 from slm.storage.files import atomic_write, write_errors
 from slm.storage.safe_reading import read_bounded
 from slm.training.events import (
@@ -70,14 +72,18 @@ class MetricsFile(Callback):
 
     When a run resumes from a checkpoint, records of repeated work are dropped first: later steps,
     and an evaluation or samples at the same step that the checkpoint does not include.
+
+    An evaluation also has the peak memory of this process so far, or of its CUDA device.
     """
 
     def __init__(self, path: Path, log_interval: int) -> None:
         self.path = path
         self.log_interval = log_interval
         self._stream: IO[str] | None = None
+        self._device = "cpu"
 
     def on_start(self, start: RunStart) -> None:
+        self._device = start.device
         kept = _not_done_again(read_metrics(self.path), start)
         atomic_write(self.path, "".join(_line(record) for record in kept))
         with write_errors(self.path):
@@ -88,7 +94,7 @@ class MetricsFile(Callback):
             self._write("train", record)
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
-        self._write("validation", record)
+        self._write("validation", record, peak_memory_bytes=peak_memory_bytes(self._device))
 
     def on_sample(self, record: SampleRecord) -> None:
         self._write("sample", record)
@@ -102,10 +108,10 @@ class MetricsFile(Callback):
             with write_errors(self.path):  # closing flushes the buffer
                 stream.close()
 
-    def _write(self, kind: str, record: Record) -> None:
+    def _write(self, kind: str, record: Record, **more: float) -> None:
         assert self._stream is not None
         with write_errors(self.path):
-            self._stream.write(_line({"kind": kind, **dataclasses.asdict(record)}))
+            self._stream.write(_line({"kind": kind, **dataclasses.asdict(record), **more}))
             self._stream.flush()
 
 

@@ -1,4 +1,4 @@
-"""The loss plot of a run."""
+"""The plots of a run: losses, learning rate, speed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from slm.storage.files import atomic_write
 from slm.training.events import Callback, EvaluationRecord, RunStart, TrainingResult
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PLOT_FILE = "losses.png"
 PLOT_SECONDS = 30.0
 """Minimum seconds between two plots during a run."""
+TRAINING_COLOR, VALIDATION_COLOR = "#8fb3d9", "#c1440e"
 
 
 def draw_losses(records: Sequence[dict[str, Any]]) -> bytes:
@@ -41,16 +43,12 @@ def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
             self.savefig(buffer, format="png", dpi=100)
             return buffer.getvalue()
 
-    def curve(kind: str) -> tuple[list[int], list[float]]:
-        chosen = [r for r in records if r.get("kind") == kind and r.get("loss") is not None]
-        return [record["step"] for record in chosen], [record["loss"] for record in chosen]
-
     figure = LossFigure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    train_steps, train_losses = curve("train")
-    axes.plot(train_steps, train_losses, color="#8fb3d9", linewidth=1, label="training")
-    steps, losses = curve("validation")
-    axes.plot(steps, losses, color="#c1440e", marker="o", markersize=3, label="validation")
+    train_steps, train_losses = curve_of(records, "train", "loss")
+    axes.plot(train_steps, train_losses, color=TRAINING_COLOR, linewidth=1, label="training")
+    steps, losses = curve_of(records, "validation", "loss")
+    axes.plot(steps, losses, color=VALIDATION_COLOR, marker="o", markersize=3, label="validation")
     if losses:
         best = min(range(len(losses)), key=losses.__getitem__)
         axes.annotate(
@@ -59,14 +57,44 @@ def loss_figure(records: Sequence[dict[str, Any]]) -> Figure:
             textcoords="offset points",
             xytext=(-8, 10),
             ha="right",
-            color="#c1440e",
+            color=VALIDATION_COLOR,
         )
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss (nats per token)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", alpha=0.3)
+    _label(axes, "loss (nats per token)")
     axes.legend(frameon=False)
     return figure
+
+
+def step_figure(records: Sequence[dict[str, Any]], name: str, label: str) -> Figure:
+    """A value of each training step, such as `learning_rate` or `tokens_per_second`.
+
+    Args:
+        records: of `metrics.jsonl`.
+        name: of the value in the records.
+        label: of its axis.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*curve_of(records, "train", name), color=TRAINING_COLOR, linewidth=1.5)
+    axes.set_ylim(bottom=0.0)
+    _label(axes, label)
+    return figure
+
+
+def curve_of(
+    records: Sequence[dict[str, Any]], kind: str, name: str
+) -> tuple[list[int], list[float]]:
+    """The steps of the records of a kind that have a value, and the values."""
+    chosen = [r for r in records if r.get("kind") == kind and r.get(name) is not None]
+    return [record["step"] for record in chosen], [record[name] for record in chosen]
+
+
+def _label(axes: Axes, label: str) -> None:
+    axes.set_xlabel("step")
+    axes.set_ylabel(label)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
 
 
 class LossPlot(Callback):

@@ -35,6 +35,8 @@ RUN_FILES = (
     "best",
     "best_model.pt",
     "tensorboard",
+    "suites.json",
+    "report.html",
 )
 """Everything that a run writes to its directory."""
 

@@ -7,9 +7,7 @@ file; then all records are sent again.
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from slm.reporting.thinning import thinned
 from slm.server.http_errors import HttpError
 from slm.storage.safe_reading import open_regular, read_bounded, status_of, strict_json
 
@@ -27,10 +26,6 @@ CONFIG_FILE = "config.json"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_BYTES = 32 << 20
 """Bytes of metrics read for one response."""
-MAX_POINTS = 1500
-"""Training steps in one response; if there are more, neighboring steps are merged."""
-MAX_STORIES = 200
-"""Sample stories in one response: the newest ones."""
 SHOWN_SETTINGS = {
     "model": ("n_layer", "n_head", "n_embd", "block_size", "vocab_size", "norm", "position", "mlp"),
     "train": ("max_steps", "max_minutes", "optimizer", "batch_size", "eval_interval"),
@@ -169,31 +164,3 @@ def parsed(lines: bytes) -> list[Record]:
         if isinstance(record, dict) and isinstance(record.get("step"), int):
             records.append(record)
     return records
-
-
-def thinned(records: Sequence[Record]) -> list[Record]:
-    """All evaluations, the newest stories, and at most `MAX_POINTS` training steps.
-
-    Merged steps become the last of them, with the mean of their losses.
-    """
-    steps = [record for record in records if record.get("kind") == "train"]
-    stories = [record for record in records if record.get("kind") == "sample"]
-    old_stories = {id(record) for record in stories[:-MAX_STORIES]}
-    size = max(1, math.ceil(len(steps) / MAX_POINTS))
-    together = {
-        id(group[-1]): group[0]
-        if len(group) == 1
-        else {**group[-1], "loss": _mean(record.get("loss") for record in group)}
-        for group in (steps[start : start + size] for start in range(0, len(steps), size))
-    }
-    return [
-        together.get(id(record), record)
-        for record in records
-        if id(record) not in old_stories
-        and (record.get("kind") != "train" or id(record) in together)
-    ]
-
-
-def _mean(losses: Iterable[Any]) -> float | None:
-    numbers = [loss for loss in losses if isinstance(loss, int | float)]
-    return math.fsum(numbers) / len(numbers) if numbers else None

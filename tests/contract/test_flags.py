@@ -65,6 +65,8 @@ OTHERS = {
     "inspect": "--checkpoint --what --top --layer --temperature --top-k --top-p --min-p --device "
     "--json",
     "eval": "--checkpoint --data --source --split --suite --limit --seed --device --dtype --json",
+    "report": "--out --suites --seed --device --json",
+    "compare": "--source --data --stories --suites --seed --device --json",
     "presets": "--settings --json",
     "info": "--json",
     "export": "--dtype --version --license --card --force --json",

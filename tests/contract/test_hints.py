@@ -65,6 +65,10 @@ MADE_BY = {
     ("cli", "command_line"),
     ("data", "command_line"),
     ("checkpoint", "command_line"),
+    ("api", "command_line"),
+    ("api", "train_command"),
+    ("presets", "command_line"),
+    ("reporting", "command_line"),
     ("planning", "prepare_command"),
     ("tokenizer", "install_command"),
     ("bench", "install_command"),
@@ -348,6 +352,34 @@ def test_a_run_that_is_there_already(sandbox: Sandbox) -> None:
     sandbox.slm(*words[:-1], "../other")
     sandbox.slm(*words, "--fresh")
     assert (run / "previous-001" / "best" / "model.safetensors").read_bytes() == best
+
+
+def test_how_a_report_says_that_a_run_is_repeated(sandbox: Sandbox) -> None:
+    words = ["--data", "my data", "--out", "my run", "--seed", "3"]
+    sandbox.slm("train", *TINY, *words)
+    with contextlib.chdir(sandbox.folder):
+        _, contents = package.report("my run", "my report.html", device="cpu")
+    commands = [command for _, command in contents.commands]
+    assert [shlex.split(command)[:2] for command in commands] == [["slm", "train"]] * 2
+    settings = package.open_run(sandbox.folder / "my run").config
+    for command in commands:
+        sandbox.shell(command)
+        again = sandbox.folder / "my run-again"
+        for name in ("model", "data"):
+            assert getattr(package.open_run(again).config, name) == getattr(settings, name)
+        train = package.open_run(again).config.train
+        assert train.changed(out_dir="x") == settings.train.changed(out_dir="x")
+        shutil.rmtree(again)
+
+
+def test_a_report_over_another_file(sandbox: Sandbox) -> None:
+    sandbox.slm("train", *TINY, "--data", "my data", "--out", "run")
+    words = ["report", "run", "--device", "cpu", "--out"]
+    hint = sandbox.hint(*words, "my book.txt", code=2)
+    flag, path = shlex.split(after(hint, "with "))
+    assert flag == "--out"
+    sandbox.slm(*words, path)
+    assert (sandbox.folder / path).is_file()
 
 
 def test_a_plan(sandbox: Sandbox) -> None:

@@ -24,7 +24,8 @@ def test_the_pages_are_up_to_date(name):
 
 def test_all_commands_are_there():
     expected = [
-        *("prepare", "train", "generate", "serve", "eval", "export", "import", "push"),
+        *("prepare", "train", "generate", "serve", "eval", "report", "compare"),
+        *("export", "import", "push"),
         *("info", "inspect", "presets"),
         *("bench train", "bench generate", "data check"),
     ]

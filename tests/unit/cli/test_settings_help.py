@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from slm.cli.settings_help import all_settings, as_toml
+from slm.cli.settings_help import all_settings
 from slm.config import GPTConfig, TrainingConfig
-from slm.presets import parse_assignment, setting_names
+from slm.presets import as_toml, parse_assignment, setting_names
 
 
 def test_every_setting_is_described():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from slm.server import run_routes as module
-from slm.server.run_routes import describe_run, new_records, run_routes, thinned
+from slm.server.run_routes import describe_run, new_records, run_routes
 
 
 def lines(*records):
@@ -115,25 +115,6 @@ def test_what_is_no_file(run):
     (run / "metrics.jsonl").mkdir()
 
     assert new_records(run, None)["records"] == []
-
-
-def test_a_long_run_is_thinned(monkeypatch):
-    monkeypatch.setattr(module, "MAX_POINTS", 3)
-    monkeypatch.setattr(module, "MAX_STORIES", 1)
-    check = {"kind": "validation", "step": 2, "loss": 0.5}
-    told = [{"kind": "sample", "step": n, "text": "x"} for n in (2, 4)]
-    records = [
-        step(1, 1.0),
-        step(2, 2.0),
-        check,
-        told[0],
-        step(3, None),
-        step(4, 4.0),
-        told[1],
-        step(5),
-    ]
-
-    assert thinned(records) == [step(2, 1.5), check, step(4, 4.0), told[1], step(5, 1.0)]
 
 
 def test_what_is_told_of_the_settings(client_of, run):

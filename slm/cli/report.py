@@ -1,0 +1,47 @@
+"""`slm report`: a run as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slm.api.reports import report as write
+from slm.api.suites import SUITES
+from slm.cli.options import CHECKPOINT_HELP, Device, Json
+from slm.cli.output import print_json
+
+
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help=CHECKPOINT_HELP)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="The HTML file.  [RUN/report.html]"),
+    ] = None,
+    suites: Annotated[
+        str,
+        typer.Option(
+            "--suites",
+            metavar="NAMES",
+            help=f"Test suites to run if their results are not saved: {', '.join(SUITES)}.",
+        ),
+    ] = "",
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", help="Of the stories and the suites.")
+    ] = 0,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Write a report of a run: one HTML file that needs no network, to read, print or send.
+
+    It has the model and its text, plan and outcome, the curves, test suites, ten stories uncut,
+    the cost, and the commands to repeat the run. A model without a run, such as an imported one,
+    is described as far as it is known.
+    """
+    names = [name.strip() for name in suites.split(",") if name.strip()]
+    path, contents = write(run, out, suites=names, seed=seed, device=device or "auto")
+    if as_json:
+        print_json({"report": str(path), **contents.to_json()})
+    else:
+        print(path)
