@@ -177,7 +177,7 @@ def shares_swapped(
 
 
 def orthogonalize(matrix: Tensor, n_steps: int) -> Tensor:
-    x = matrix / matrix.norm()
+    x: Tensor = matrix / matrix.norm()
     for _ in range(n_steps):
         square = x @ x.T
         x = 3.4445 * x - 4.775 * square @ x + 2.0315 * square @ square @ x
@@ -204,7 +204,7 @@ def always_from_the_start(matrix: Tensor, n_steps: int) -> Tensor:
 
 
 def plus_everywhere(matrix: Tensor, n_steps: int) -> Tensor:
-    x = matrix / matrix.norm()
+    x: Tensor = matrix / matrix.norm()
     for _ in range(n_steps):
         square = x @ x.T
         x = 3.4445 * x + 4.775 * square @ x + 2.0315 * square @ square @ x
@@ -212,14 +212,14 @@ def plus_everywhere(matrix: Tensor, n_steps: int) -> Tensor:
 
 
 def number_by_number(matrix: Tensor, n_steps: int) -> Tensor:
-    x = matrix / matrix.norm()
+    x: Tensor = matrix / matrix.norm()
     for _ in range(n_steps):
         x = 3.4445 * x - 4.775 * x**3 + 2.0315 * x**5
     return x
 
 
 def only_scaled(matrix: Tensor, n_steps: int) -> Tensor:
-    return matrix / matrix.norm()
+    return orthogonalize(matrix, 0)
 
 
 # 6.5
