@@ -9,7 +9,7 @@ from __future__ import annotations
 def counted(number: float, noun: str) -> str:
     """A number and its noun, given in the singular: `1 story`, `2,000 stories`, `0.5 minutes`."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    if noun.endswith(("s", "x", "ch")):
+    if noun.endswith(("s", "x", "ch")) and noun != "epoch":
         plural = f"{noun}es"
     digits = f"{number:,}" if isinstance(number, int) else f"{number:,.10g}"
     return f"{digits} {noun if digits == '1' else plural}"
