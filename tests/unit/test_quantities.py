@@ -14,6 +14,7 @@ from slm.quantities import counted, duration, gigabytes, megabytes, parameters
         (1, "process", "1 process"),
         (2, "process", "2 processes"),
         (3, "batch", "3 batches"),
+        (2, "epoch", "2 epochs"),
         (1.0, "minute", "1 minute"),
         (1.5, "minute", "1.5 minutes"),
         (0.05, "minute", "0.05 minutes"),
