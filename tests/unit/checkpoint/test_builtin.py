@@ -23,7 +23,6 @@ def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert "runs/demo" in str(caught.value.hint)
 
 
-@pytest.mark.skipif(not has_builtin(), reason="this copy of the package has no model")
 def test_it_is_small_and_says_what_it_is_and_tells_no_paths() -> None:
     folder = builtin_checkpoint()
     assert sum(file.stat().st_size for file in folder.iterdir()) <= LARGEST_BYTES
@@ -42,7 +41,6 @@ def test_it_is_small_and_says_what_it_is_and_tells_no_paths() -> None:
     assert checkpoint.config.started_in is None
 
 
-@pytest.mark.skipif(not has_builtin(), reason="this copy of the package has no model")
 def test_it_writes_words() -> None:
     checkpoint = load_checkpoint(builtin_checkpoint())
     options = GenerationOptions(max_new_tokens=60, temperature=0.0, seed=0)
