@@ -403,7 +403,6 @@ def test_what_a_plan_says_about_text_that_takes_long_to_read(sandbox: Sandbox) -
         (["train", "--set", "zzz=3"], "`"),
         (["train", "--set", "learning_rate=x"], "`"),
         (["train", "--steps", "many"], "see: "),
-        (["generate", "Hello"], "see: "),
     ],
 )
 def test_where_to_read_more(sandbox: Sandbox, words: list[str], marker: str) -> None:
