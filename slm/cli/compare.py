@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slm.api.comparison import DEFAULT_STORIES
-from slm.api.suites import SUITES
 from slm.cli.options import CHECKPOINT_HELP, Device, Json, Source
 from slm.cli.output import print_json, print_table
+from slm.cli.suites import Suites, suite_names
 from slm.quantities import duration
 from slm.reporting.display import say
 
@@ -31,14 +31,7 @@ def compare(
     stories: Annotated[
         int, typer.Option("--stories", metavar="N", help="Stories to score, drawn from all.")
     ] = DEFAULT_STORIES,
-    suites: Annotated[
-        str,
-        typer.Option(
-            "--suites",
-            metavar="NAMES",
-            help=f"Test suites to run if their results are not saved: {', '.join(SUITES)}.",
-        ),
-    ] = "",
+    suites: Suites = "",
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", help="Of the stories, intervals and suites.")
     ] = 0,
@@ -53,13 +46,12 @@ def compare(
     """
     from slm.api.comparison import compare as compared
 
-    names = [name.strip() for name in suites.split(",") if name.strip()]
     found = compared(
         runs,
         source=source,
         data=data,
         stories=stories,
-        suites=names,
+        suites=suite_names(suites),
         seed=seed,
         device=device or "auto",
     )

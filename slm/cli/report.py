@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from slm.api.reports import report as write
-from slm.api.suites import SUITES
 from slm.cli.options import CHECKPOINT_HELP, Device, Json
 from slm.cli.output import print_json
+from slm.cli.suites import Suites, suite_names
 
 
 def report(
@@ -19,14 +19,7 @@ def report(
         Path | None,
         typer.Option("--out", metavar="FILE", help="The HTML file.  [RUN/report.html]"),
     ] = None,
-    suites: Annotated[
-        str,
-        typer.Option(
-            "--suites",
-            metavar="NAMES",
-            help=f"Test suites to run if their results are not saved: {', '.join(SUITES)}.",
-        ),
-    ] = "",
+    suites: Suites = "",
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", help="Of the stories and the suites.")
     ] = 0,
@@ -39,8 +32,7 @@ def report(
     the cost, and the commands to repeat the run. A model without a run, such as an imported one,
     is described as far as it is known.
     """
-    names = [name.strip() for name in suites.split(",") if name.strip()]
-    path, contents = write(run, out, suites=names, seed=seed, device=device or "auto")
+    path, contents = write(run, out, suites=suite_names(suites), seed=seed, device=device or "auto")
     if as_json:
         print_json({"report": str(path), **contents.to_json()})
     else:
