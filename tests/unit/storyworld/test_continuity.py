@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
-import sys
 from itertools import islice
-from pathlib import Path
-from types import ModuleType
 
+import coherence as bench
 import pytest
 
 from storyworld import EASY, FULL, Collection, Story, generate_stories
 from storyworld.continuity import check_continuity
-
-
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).parents[3] / "bench" / "coherence.py"
-    spec = importlib.util.spec_from_file_location("bench_coherence", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +33,7 @@ def test_the_hero_is_found(stories: list[Story]) -> None:
     assert found == [story.facts.characters[0].name for story in stories]
 
 
-def test_another_name_for_the_hero_is_seen(bench: ModuleType, stories: list[Story]) -> None:
+def test_another_name_for_the_hero_is_seen(stories: list[Story]) -> None:
     """From the middle mention on; in few stories that is the first one."""
     dice = random.Random(2)
     texts = [bench.renamed(story.text, EASY.boys + EASY.girls, dice) for story in stories]
@@ -56,16 +41,14 @@ def test_another_name_for_the_hero_is_seen(bench: ModuleType, stories: list[Stor
     assert share_kept(texts) <= 0.05
 
 
-def test_flipped_pronouns_are_seen(bench: ModuleType, stories: list[Story]) -> None:
+def test_flipped_pronouns_are_seen(stories: list[Story]) -> None:
     texts = [story.text for story in stories if bench.flipped(story.text) != story.text]
     assert len(texts) > 590
     assert share_kept([bench.flipped(text, 0, 1) for text in texts]) <= 0.05
     assert share_kept([bench.flipped(text) for text in texts]) <= 0.05
 
 
-def test_one_flipped_pronoun_anywhere_is_mostly_seen(
-    bench: ModuleType, stories: list[Story]
-) -> None:
+def test_one_flipped_pronoun_anywhere_is_mostly_seen(stories: list[Story]) -> None:
     """Not where somebody of the other gender was just mentioned."""
     dice = random.Random(3)
     texts = []
@@ -106,7 +89,7 @@ def test_a_text_without_a_name_keeps_nobody() -> None:
     assert not check_continuity("").kept
 
 
-def test_measures_of_real_and_changed_stories(bench: ModuleType) -> None:
+def test_measures_of_real_and_changed_stories() -> None:
     corpus = bench.corpus_of("builtin:easy", 1500)
     real, renamed, flipped = (found for _, found in bench.calibration("builtin:easy", corpus, 70))
     assert real.hero >= 0.98
@@ -115,7 +98,7 @@ def test_measures_of_real_and_changed_stories(bench: ModuleType) -> None:
     assert flipped.hero <= 0.08
 
 
-def test_words_and_passages_are_those_of_the_training_stories(bench: ModuleType) -> None:
+def test_words_and_passages_are_those_of_the_training_stories() -> None:
     corpus = bench.corpus_of("builtin:easy", 1500)
     text = corpus.held_out[0]
     wrong = bench.measure([text.replace(" the ", " thek ")], corpus)
@@ -128,7 +111,7 @@ def test_words_and_passages_are_those_of_the_training_stories(bench: ModuleType)
 
 
 def test_each_model_is_measured_with_its_own_corpus(
-    bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stories_of(run: str, prompt: str, options: object) -> tuple[list[str], float, str]:
         corpus = bench.corpus_of("builtin:easy", 100)
