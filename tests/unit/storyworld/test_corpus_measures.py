@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from itertools import islice
 from pathlib import Path
-from types import ModuleType
 
+import corpus
 import pytest
 
 from storyworld import generate_stories
@@ -15,19 +13,7 @@ from storyworld import generate_stories
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def corpus() -> ModuleType:
-    path = Path(__file__).parents[3] / "bench" / "corpus.py"
-    spec = importlib.util.spec_from_file_location("bench_corpus", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_variety_of_a_small_sample(corpus: ModuleType) -> None:
+def test_variety_of_a_small_sample() -> None:
     texts = [story.text for story in islice(generate_stories(2), 1500)]
     measures = corpus.measure(texts, 1.0)
     assert measures.duplicates == 0
@@ -37,7 +23,7 @@ def test_variety_of_a_small_sample(corpus: ModuleType) -> None:
     assert measures.xz_bytes / sum(map(len, texts)) >= 0.13
 
 
-def test_a_text_file_is_read_story_by_story(corpus: ModuleType, tmp_path: Path) -> None:
+def test_a_text_file_is_read_story_by_story(tmp_path: Path) -> None:
     file = tmp_path / "stories.txt"
     file.write_text(
         'A cat sat. "Hi!" it said.\n<|endoftext|>\nA cat sat. It ran.\n', encoding="utf-8"
