@@ -19,6 +19,8 @@ from slm.origins import OriginKind
 
 _MANIFEST = "MANIFEST.json"
 """Only checkpoint folders have this file."""
+STEP_FOLDERS = ("checkpoints", "ladder")
+"""The folders of a run whose entries are checkpoints, named after their step."""
 _NAMES = {
     "data.source": re.compile("builtin(:easy)?"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
@@ -33,7 +35,7 @@ def run_of(folder: Path) -> Path:
     folder = folder.resolve()
     if not _exists(folder / _MANIFEST):
         return folder
-    return folder.parent.parent if folder.parent.name == "checkpoints" else folder.parent
+    return folder.parent.parent if folder.parent.name in STEP_FOLDERS else folder.parent
 
 
 def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | None:

@@ -18,6 +18,7 @@ from slm.errors import (
     did_you_mean,
 )
 from slm.reporting.display import Log
+from slm.run_paths import STEP_FOLDERS
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
@@ -154,7 +155,7 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     path = lm.path.resolve()
     if path.name == "best":
         return path.parent, weights
-    return None if path.parent.name == "checkpoints" else (path, weights)
+    return None if path.parent.name in STEP_FOLDERS else (path, weights)
 
 
 def suite_named(name: str, *, source: str | Path | None, limit: int | None, log: Log) -> Suite:

@@ -2,6 +2,7 @@
 
     RUN/checkpoints/step-000500/    full checkpoints; the newest valid one is used
     RUN/best/                       the best by validation loss, without optimizer state
+    RUN/ladder/step-000100/         see `slm.checkpoint.ladder`
 
 Only the holder of the run's lock (`files.directory_lock`) may write; others may read meanwhile.
 """
@@ -38,25 +39,27 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 BEST = "best"
+LADDER = "ladder"
 _STEP_NAME = re.compile(r"step-(\d{6,18})")
 
 
-def step_directory(run: Path, step: int) -> Path:
+def step_directory(run: Path, step: int, folder: str = CHECKPOINTS) -> Path:
     """The path of a run's checkpoint of a step."""
-    return run / CHECKPOINTS / f"step-{step:06d}"
+    return run / folder / f"step-{step:06d}"
 
 
-def step_directories(run: Path) -> list[Path]:
+def step_directories(run: Path, folder: str = CHECKPOINTS) -> list[Path]:
     """The paths of a run's checkpoints, valid or not, newest first; see `readable_directory`."""
     try:
-        entries = {without_aside(entry) for entry in (run / CHECKPOINTS).iterdir()}
+        entries = {without_aside(entry) for entry in (run / folder).iterdir()}
     except OSError:
         return []
     steps = [entry for entry in entries if _STEP_NAME.fullmatch(entry.name)]
-    return sorted(steps, key=_step_of, reverse=True)
+    return sorted(steps, key=step_of, reverse=True)
 
 
-def _step_of(directory: Path) -> int:
+def step_of(directory: Path) -> int:
+    """The step of a checkpoint of `step_directories`."""
     return int(directory.name.removeprefix("step-"))
 
 
@@ -68,7 +71,7 @@ def clean_run(run: Path) -> None:
     Raises:
         WriteError: a checkpoint that was being replaced cannot be put back.
     """
-    for directory in (run, run / CHECKPOINTS):
+    for directory in (run, run / CHECKPOINTS, run / LADDER):
         remove_partials(directory)
     settle_directory(run / BEST)
 
@@ -139,7 +142,7 @@ def prune(run: Path, keep: int, *, newest: int | None = None) -> None:
     kept: list[Path] = []
     doomed: list[Path] = []
     for directory in step_directories(run):
-        is_of_the_past = newest is not None and _step_of(directory) > newest
+        is_of_the_past = newest is not None and step_of(directory) > newest
         if is_of_the_past or len(kept) == keep:
             doomed.append(directory)
         elif _looks_whole(directory):
@@ -179,7 +182,7 @@ def newest_checkpoint(run: Path, *, log: Callable[[str], None] | None = None) ->
     for directory in step_directories(run):
         try:
             checkpoint = load_checkpoint(directory)
-            if checkpoint.state.step != _step_of(directory):
+            if checkpoint.state.step != step_of(directory):
                 raise CheckpointError(
                     f"{directory} contains the checkpoint of step {checkpoint.state.step}"
                 )

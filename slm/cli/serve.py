@@ -19,6 +19,7 @@ from slm.cli.options import CHECKPOINT_HELP, Device, WeightDtype
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
 from slm.reporting.display import say
+from slm.run_paths import STEP_FOLDERS
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def run_of(checkpoint: Path) -> Path | None:
     folder = checkpoint
     if checkpoint.name == "best":
         folder = checkpoint.parent
-    elif checkpoint.parent.name == "checkpoints":
+    elif checkpoint.parent.name in STEP_FOLDERS:
         folder = checkpoint.parent.parent
     return folder if status_of(folder / METRICS_FILE) is not None else None
 
@@ -265,6 +266,7 @@ def distinct(names: list[str]) -> list[str]:
 
 def name_of(checkpoint: Path) -> str:
     """The name of a path's run, in characters that are safe in URLs and JSON."""
-    parts = [part for part in checkpoint.resolve().parts if part not in ("best", "checkpoints")]
+    folders = ("best", *STEP_FOLDERS)
+    parts = [part for part in checkpoint.resolve().parts if part not in folders]
     names = [part for part in parts if not re.fullmatch(r"step-\d+", part)]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", names[-1]).strip("-.") or "slm"

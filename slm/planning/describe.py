@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from slm.origins import OriginKind
 from slm.quantities import counted, gigabytes, megabytes, parameters
+from slm.runs.disk_space import ladder_bytes, steps_on_ladder
 
 if TYPE_CHECKING:
+    from slm.config import RunConfig
     from slm.planning.plan import Plan
 
 A_LONG_RUN = 12 * 3600.0
@@ -62,7 +64,15 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
             f"{plan.expected_bits_per_byte:.2f} bits per byte{scratch}, on stories for children",
         ),
         ("memory", gigabytes(plan.memory_bytes)),
+        ("disk", f"{gigabytes(plan.disk_bytes)}{_with_ladder(plan.settings)}"),
     ]
+
+
+def _with_ladder(settings: RunConfig) -> str:
+    n_steps = len(steps_on_ladder(settings))
+    if not n_steps:
+        return ""
+    return f", {gigabytes(ladder_bytes(settings))} of it for {n_steps} checkpoints of the ladder"
 
 
 def _of_how_much(plan: Plan) -> str:

@@ -22,6 +22,7 @@ from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.origins import Origin, OriginKind
 from slm.planning.scaling_law import SCALING_LAW, seconds_per_token
 from slm.quantities import counted, duration, gigabytes
+from slm.runs.disk_space import checkpoint_bytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
 
@@ -121,6 +122,8 @@ class Plan:
     expected_bits_per_byte: float
     """Of held-out stories like those of TinyStories."""
     memory_bytes: float
+    disk_bytes: int
+    """Of the checkpoints, with those of the ladder."""
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -250,10 +253,11 @@ def _plan_of(
             1, round(steps * min(1.0, SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)))
         ),
     }
+    planned = with_free_values(settings, intervals, minutes)
     epochs = seen / text.n_bytes if text.n_bytes else None
     return Plan(
         minutes=minutes,
-        settings=with_free_values(settings, intervals, minutes),
+        settings=planned,
         speed=machine.relative_speed,
         parameters=costs.parameters,
         non_embedding_parameters=costs.non_embedding_parameters,
@@ -266,6 +270,7 @@ def _plan_of(
             costs.non_embedding_parameters, seen, text.n_bytes or math.inf
         ),
         memory_bytes=memory,
+        disk_bytes=checkpoint_bytes(planned),
         warnings=(
             *_warnings_of_text(settings, minutes, text, epochs),
             *_warnings_of_machine(minutes, memory, machine, steps),

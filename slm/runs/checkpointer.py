@@ -21,6 +21,7 @@ from slm.checkpoint import (
     write_best,
     write_run_checkpoint,
 )
+from slm.checkpoint.ladder import is_on_ladder, write_to_ladder
 from slm.checkpoint.run import BEST
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
@@ -106,6 +107,20 @@ class Checkpointer:
         if self.step.process.is_main:
             with self._naming_the_last_good(state):
                 write_best(self.out_dir, **content)
+
+    def save_to_ladder(self, state: TrainState) -> None:
+        """Keep the weights of this step, with `train.keep=ladder` and if the step is one of it.
+
+        Raises:
+            TrainingError: the weights are non-finite; nothing is written.
+            WriteError, NoSpaceError: nothing is left behind.
+        """
+        if self.settings.train.keep != "ladder" or not is_on_ladder(state.step):
+            return
+        content = self._content(state)
+        if self.step.process.is_main:
+            with self._naming_the_last_good(state):
+                write_to_ladder(self.out_dir, **content)
 
     def best_weights(self) -> Mapping[str, Tensor]:
         """The saved weights of the best model.

@@ -12,7 +12,7 @@ from typing import Literal
 from slm.config import CONFIG_FORMAT, RunConfig
 from slm.errors import UsageError, WriteError
 from slm.parallel.processes import Process
-from slm.run_paths import run_of
+from slm.run_paths import STEP_FOLDERS, run_of
 from slm.storage.files import (
     atomic_write,
     directory_lock,
@@ -32,10 +32,13 @@ RUN_FILES = (
     "metrics.jsonl",
     "losses.png",
     "checkpoints",
+    "ladder",
     "best",
     "best_model.pt",
     "tensorboard",
     "suites.json",
+    "over-time.json",
+    "over-time.png",
     "report.html",
 )
 """Everything that a run writes to its directory."""
@@ -97,7 +100,7 @@ def refuse_checkpoint(directory: Path) -> None:
     """
     directory = directory.resolve()
     is_checkpoint = run_of(directory) != directory
-    if is_checkpoint or (directory.name == "checkpoints" and holds_run(directory.parent)):
+    if is_checkpoint or (directory.name in STEP_FOLDERS and holds_run(directory.parent)):
         run = run_of(directory) if is_checkpoint else directory.parent
         raise UsageError(
             f"{directory} contains {'a checkpoint' if is_checkpoint else 'checkpoints'} of a run",

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import clean_run, open_checkpoint
+from slm.checkpoint.ladder import cut_ladder
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
@@ -280,6 +281,7 @@ class RunTrainer:
         self._agree([])
         self._restore(existing)
         if self.process.is_main:
+            cut_ladder(self.out_dir, self.state.step)  # this run makes the later ones again
             # Escaped, as paths may be invalid Unicode.
             text = json.dumps(self.checkpointer.settings.to_json(), indent=2)
             atomic_write(self.out_dir / CONFIG_FILE, text + "\n")

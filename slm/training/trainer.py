@@ -55,6 +55,9 @@ class Checkpointer(Protocol):
     def save_best(self, state: TrainState) -> None:
         """Save the weights as the best of the run."""
 
+    def save_to_ladder(self, state: TrainState) -> None:
+        """Keep the weights of this step for good, if it is one of those that the run keeps."""
+
 
 class Guard(Protocol):
     """Inspects every step."""
@@ -173,6 +176,7 @@ class Trainer:
                 last = self._evaluate_once(state) or last
                 patience = config.early_stopping_patience
                 stopped_early = patience is not None and state.evaluations_since_best >= patience
+            self.checkpointer.save_to_ladder(state)
             progress = self._progress(state)
             if stopped_early:
                 self.callbacks.note(
