@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import (
     CheckpointError,
     DataError,
@@ -18,7 +19,6 @@ from slm.errors import (
     did_you_mean,
 )
 from slm.reporting.display import Log
-from slm.run_paths import STEP_FOLDERS
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel

@@ -16,10 +16,10 @@ import typer
 from slm.api.loading import load
 from slm.checkpoint.builtin import BUILTIN
 from slm.cli.options import CHECKPOINT_HELP, Device, WeightDtype
+from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
 from slm.reporting.display import say
-from slm.run_paths import STEP_FOLDERS
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
