@@ -97,7 +97,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _Text:
+class ComparedText:
     """Stories to compare on, and what they were drawn from."""
 
     stories: tuple[str, ...]
@@ -225,14 +225,14 @@ def _model_of(subject: Subject) -> LanguageModel:
 
 def _common_validation(
     lms: Sequence[LanguageModel], names: Sequence[str], stories: int, seed: int, log: Log
-) -> tuple[_Text, str]:
+) -> tuple[ComparedText, str]:
     """The stories that all runs were validated on.
 
     Raises:
         UsageError: they were validated on different text, or on none that is still there.
     """
-    found: dict[str, _Text] = {}
-    known: tuple[str, _Text] | None = None
+    found: dict[str, ComparedText] = {}
+    known: tuple[str, ComparedText] | None = None
     unknown: list[str] = []
     for lm, name in zip(lms, names, strict=True):
         fingerprint = lm.state.data_fingerprint
@@ -241,7 +241,7 @@ def _common_validation(
             if documents is None:
                 unknown.append(name)
                 continue
-            found[fingerprint] = _drawn(documents, stories, seed)
+            found[fingerprint] = drawn(documents, stories, seed)
         text = found[fingerprint]
         if known is not None and known[1].digest != text.digest:
             raise UsageError(
@@ -271,18 +271,18 @@ def _given_text(
     stories: int,
     seed: int,
     log: Log,
-) -> tuple[_Text, str]:
+) -> tuple[ComparedText, str]:
     if data is None:
         parts, split = text_to_score(str(source), None, lm.settings.data, log)
-        return _drawn(whole_stories(parts), stories, seed), f"{source} ({split})"
+        return drawn(whole_stories(parts), stories, seed), f"{source} ({split})"
     from slm.data.shards import DataDirectory
 
     directory = data if isinstance(data, DataDirectory) else DataDirectory.open(data)
-    text = _drawn(documents_in(directory, "validation"), stories, seed)
+    text = drawn(documents_in(directory, "validation"), stories, seed)
     return text, f"{directory.path} (validation)"
 
 
-def _drawn(documents: Iterable[str], n_stories: int, seed: int) -> _Text:
+def drawn(documents: Iterable[str], n_stories: int, seed: int) -> ComparedText:
     """A seeded sample of documents in their order: Vitter 1985, algorithm R."""
     chance, digest = random.Random(seed), hashlib.sha256()
     kept: list[tuple[int, str]] = []
@@ -295,7 +295,7 @@ def _drawn(documents: Iterable[str], n_stories: int, seed: int) -> _Text:
         elif (place := chance.randrange(n_all + 1)) < n_stories:
             kept[place] = n_all, document
         n_all += 1
-    return _Text(tuple(text for _, text in sorted(kept)), n_all, digest.hexdigest())
+    return ComparedText(tuple(text for _, text in sorted(kept)), n_all, digest.hexdigest())
 
 
 def _parts(documents: Iterable[str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from slm.api.language_model import LanguageModel
     from slm.config import RunConfig
+    from slm.reporting.over_time import OverTime
     from slm.training import TrainingResult
 
 METRICS_FILE = "metrics.jsonl"
@@ -74,6 +76,65 @@ class Run:
             CheckpointError: it is damaged.
         """
         return load(self.path, log=self._log)
+
+    @property
+    def checkpoints(self) -> dict[int, Path]:
+        """The checkpoints that the run has kept, by step; `train.keep=ladder` keeps more.
+
+        first = min(run.checkpoints)
+        slm.load(run.checkpoints[first]).generate("Once upon a time")
+        """
+        from slm.checkpoint.ladder import kept_checkpoints
+
+        return kept_checkpoints(self.path)
+
+    def over_time(
+        self,
+        suites: Sequence[str] = ("loss", "stories", "facts"),
+        *,
+        source: str | Path | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        progress: bool = True,
+    ) -> OverTime:
+        """Test every checkpoint that the run has kept, as `slm eval --over-time` does.
+
+            for course in run.over_time(["facts"]).courses:
+                print(course.name, course.arrives_at)
+
+        The results are saved in the run. What is saved there, under the same conditions, is not
+        tested again.
+
+        Args:
+            suites: of loss, stories, facts and blimp.
+            source: what a single suite reads, as in `LanguageModel.evaluate`; for the loss, the
+                text, which is otherwise the validation text of the run.
+            limit: loss: stories; None: 200. stories: samples of each prompt; None: 2. facts: pairs
+                of each kind; None: 50. blimp: pairs of each paradigm; None: 50.
+            seed: of the items and of the intervals.
+            device: of the models: auto, cpu, cuda, cuda:N or mps.
+            progress: show the progress.
+
+        Raises:
+            UsageError: there is no such suite, or the run has kept fewer than two checkpoints.
+            ConfigError: a value is out of its range.
+            DataError, HubError: the items cannot be read.
+            MissingExtraError: stories needs the extra `quality`.
+            WriteError, NoSpaceError: the results cannot be saved.
+        """
+        from slm.api.over_time import over_time
+
+        return over_time(
+            self.path,
+            suites,
+            source=source,
+            limit=limit,
+            seed=seed,
+            device=device,
+            progress=progress,
+            log=self._log,
+        )
 
     def plot(self) -> Figure:
         """Training and validation loss over the steps, as a figure of matplotlib.

@@ -158,7 +158,14 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     return None if path.parent.name in STEP_FOLDERS else (path, weights)
 
 
-def suite_named(name: str, *, source: str | Path | None, limit: int | None, log: Log) -> Suite:
+def suite_named(
+    name: str,
+    *,
+    source: str | Path | None,
+    limit: int | None,
+    log: Log,
+    one_run: bool = False,
+) -> Suite:
     """The suite of a name.
 
     Args:
@@ -166,6 +173,7 @@ def suite_named(name: str, *, source: str | Path | None, limit: int | None, log:
         source: what it reads, instead of what it reads by default.
         limit: how much of it: see the suite.
         log: called with sentences for the user.
+        one_run: all models that it tests come from one run, so they have the same training text.
 
     Raises:
         UsageError: there is no such suite, or it reads nothing.
@@ -175,7 +183,7 @@ def suite_named(name: str, *, source: str | Path | None, limit: int | None, log:
         from slm.evals.stories.suite import StoriesSuite
 
         text = None if source is None else functools.partial(_documents_of, str(source), log)
-        return StoriesSuite(text, limit=limit, log=log)
+        return StoriesSuite(text, limit=limit, reads_once=one_run, log=log)
     if name == "blimp":
         from slm.evals.blimp import BlimpSuite
 

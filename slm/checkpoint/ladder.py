@@ -80,3 +80,14 @@ def cut_ladder(run: Path, step: int) -> None:
     for directory in ladder_directories(run):
         if step_of(directory) > step:
             remove_directory(directory)
+
+
+def kept_checkpoints(run: Path) -> dict[int, Path]:
+    """All that a run has kept, valid or not: the ladder and the checkpoints to resume from.
+
+    Returns:
+        Steps, the first one first, and the checkpoint of each.
+    """
+    found = {step_of(path): path for path in step_directories(run)}
+    found |= {step_of(path): path for path in ladder_directories(run)}
+    return dict(sorted(found.items()))

@@ -15,6 +15,7 @@ from slm.api.suites import SUITES, keep_result
 from slm.cli.no_effect import refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, Source
 from slm.cli.output import print_json, print_table
+from slm.cli.over_time import evaluate_over_time
 from slm.reporting.display import say, scoring_progress
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def evaluate(
             "--limit",
             metavar="N",
             help="Of a suite: samples of each prompt (stories), pairs of each kind (facts) or "
-            "paradigm (blimp).  [4; 100; all]",
+            "paradigm (blimp).  [4; 100; all; over time: 2; 50; 50, and 200 stories for the loss]",
         ),
     ] = None,
     seed: Annotated[
@@ -63,6 +64,14 @@ def evaluate(
             help="float32, bfloat16, float16, int8 (that of `slm generate`), or auto.",
         ),
     ] = "float32",
+    over_time: Annotated[
+        bool,
+        typer.Option(
+            "--over-time",
+            help="Every checkpoint that the run has kept, in --suite loss, stories, facts or "
+            "blimp, or several, separated by commas.  [loss,stories,facts]",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure loss, perplexity and bits per byte on prepared data or on any text.
@@ -73,7 +82,14 @@ def evaluate(
     A suite tests what the model can do: stories measures stories that it writes, facts asks for
     what happened in a story of the built-in world, blimp for English grammar. With a suite,
     --source is the text that stories are compared with, or the files of blimp.
+
+    --over-time shows when in its training a model learned what. A run keeps checkpoints for that
+    if it is trained with --set keep=ladder.
     """
+    if over_time:
+        refuse_idle(context, ("data", "split", "dtype"), "--over-time has items of its own")
+        evaluate_over_time(checkpoint, suite, source, limit, seed or 0, device, as_json=as_json)
+        return
     if suite is not None:
         refuse_idle(context, ("data", "split", "dtype"), "a suite has items of its own")
         _evaluate_suite(checkpoint, suite, source, limit, seed or 0, device, as_json=as_json)

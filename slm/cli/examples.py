@@ -30,6 +30,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm eval --checkpoint runs/ten --source book.txt",
         "slm eval --checkpoint runs/ten --data data/small --json",
         "slm eval --checkpoint runs/ten --suite facts",
+        "slm eval --checkpoint runs/ten --over-time",
     ),
     "slm report": (
         "slm report runs/ten",

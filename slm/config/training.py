@@ -85,7 +85,7 @@ class TrainingConfig(SettingsGroup):
     keep_checkpoints: Positive = 2
     """Number of newest checkpoints to keep."""
     keep: Literal["newest", "ladder"] = "newest"
-    """ladder: besides the newest checkpoints, the weights after 10, 20, 30, 50, 70, 100, ... steps."""
+    """ladder: also keep the weights after 10, 20, 30, 50, 70, 100, 200, ... steps."""
     log_interval: Positive = 1
     """Steps between lines of metrics."""
     sample_prompts: tuple[str, ...] = ("Once upon a time",)

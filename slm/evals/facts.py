@@ -31,6 +31,7 @@ class FactsSuite:
 
     def __init__(self, *, limit: int | None = None) -> None:
         self._per_kind = PER_KIND if limit is None else limit
+        self._pairs: tuple[int, list[MinimalPair]] | None = None
         if not 2 <= self._per_kind <= MOST_PER_KIND:
             raise ConfigError(
                 f"limit must be from 2 to {MOST_PER_KIND:,} pairs of each kind, found {limit}",
@@ -39,7 +40,9 @@ class FactsSuite:
 
     def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
         """See `Suite`."""
-        pairs = fact_pairs(check_seed(seed), self._per_kind)
+        if self._pairs is None or self._pairs[0] != seed:
+            self._pairs = seed, fact_pairs(check_seed(seed), self._per_kind)
+        pairs = self._pairs[1]
         values = score_pairs(subject, pairs, progress=progress, stage="scoring facts")
         return SuiteResult(
             suite=self.name,

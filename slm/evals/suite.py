@@ -69,7 +69,10 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class Score:
-    """A mean over items, in percent, with its 95% bootstrap interval."""
+    """A mean over items with its 95% bootstrap interval.
+
+    In percent, except for the loss over time (`slm.api.over_time`), which is in bits per byte.
+    """
 
     name: str
     value: float

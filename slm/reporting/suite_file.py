@@ -36,7 +36,7 @@ def read_suites(folder: Path, weights_sha256: str) -> dict[str, SuiteResult]:
         return {}
     if saved.get("weights_sha256") != weights_sha256 or not isinstance(saved.get("results"), dict):
         return {}
-    found = ((name, _result(data)) for name, data in saved["results"].items())
+    found = ((name, result_from_json(data)) for name, data in saved["results"].items())
     return {name: result for name, result in found if result is not None and result.suite == name}
 
 
@@ -51,23 +51,24 @@ def keep_suite(folder: Path, weights_sha256: str, result: SuiteResult) -> None:
         "format": FORMAT,
         "version": VERSION,
         "weights_sha256": weights_sha256,
-        "results": {name: _plain(each.to_json()) for name, each in results.items()},
+        "results": {name: plain_json(each.to_json()) for name, each in results.items()},
     }
     atomic_write(folder / SUITES_FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """JSON data, with null for NaN, which a score without items has."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_json(item) for item in value]
     return value
 
 
-def _result(data: Any) -> SuiteResult | None:
+def result_from_json(data: Any) -> SuiteResult | None:
+    """The inverse of `SuiteResult.to_json`; None: it is something else."""
     if not isinstance(data, dict) or data.keys() != SuiteResult.__dataclass_fields__.keys():
         return None
     parts = data["parts"]

@@ -21,6 +21,8 @@ _REPEATABLE = (
 )
 _MAY_REPEAT = frozenset(_REPEATABLE.split())
 
+UNKNOWN = "unknown word"
+
 
 def flaws(sentence: Sentence, knows: Callable[[str], bool]) -> list[str]:
     """What is wrong with a sentence.
@@ -29,7 +31,7 @@ def flaws(sentence: Sentence, knows: Callable[[str], bool]) -> list[str]:
         sentence: a whole one.
         knows: whether a word in lower case exists.
     """
-    found = [f"unknown word {word}" for word in sentence.lower if not knows(word)]
+    found = [f"{UNKNOWN} {word}" for word in sentence.lower if not knows(word)]
     text = sentence.text.lower()
     found += [f"grammar: {match[0]}" for match in _WRONG.finditer(text)]
     for one, other in zip(sentence.lower, sentence.lower[1:], strict=False):
@@ -48,14 +50,32 @@ def unclosed_quotes(story: Story) -> int:
     return sum(line.count('"') % 2 for line in plain(story.text).splitlines())
 
 
+def _finished(story: Story) -> Sequence[Sentence]:
+    """The sentences of the continuation, without a last one that is unfinished."""
+    told: Sequence[Sentence] = story.told
+    is_unfinished = bool(told) and told[-1].text.rstrip("\"')")[-1:] not in ENDS
+    return told[:-1] if is_unfinished else told
+
+
+def spelling_and_grammar(story: Story, knows: Callable[[str], bool]) -> tuple[float, float] | None:
+    """Shares of the continuation's sentences without an unknown word, and without another flaw.
+
+    Both are parts of `flawless_share`, which also counts quotation marks. None: no sentence.
+    """
+    found = [flaws(sentence, knows) for sentence in _finished(story)]
+    if not found:
+        return None
+    misspelt = sum(any(flaw.startswith(UNKNOWN) for flaw in each) for each in found)
+    ungrammatical = sum(any(not flaw.startswith(UNKNOWN) for flaw in each) for each in found)
+    return 1.0 - misspelt / len(found), 1.0 - ungrammatical / len(found)
+
+
 def flawless_share(story: Story, knows: Callable[[str], bool]) -> float:
     """The share of the continuation's sentences without a flaw, 0 to 1.
 
     An unfinished last sentence is a matter of the ending, not of language.
     """
-    told: Sequence[Sentence] = story.told
-    if told and told[-1].text.rstrip("\"')")[-1:] not in ENDS:
-        told = told[:-1]
+    told = _finished(story)
     if not told:
         return 1.0 if story.words else 0.0
     wrong = sum(bool(flaws(sentence, knows)) for sentence in told)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from slm.errors import ConfigError, DataError
 from slm.evals.stories import measures
+from slm.evals.stories.language import spelling_and_grammar
 from slm.evals.stories.novelty import Copied, NoveltyIndex
 from slm.evals.stories.prompts import PROMPTS, Prompt
 from slm.evals.stories.reference import Reference
@@ -33,6 +35,8 @@ AT_ONCE = 8
 """Prompts between two reports of progress."""
 BUILTIN_STORIES = 1_500
 FEWEST_STORIES = 100
+PARTS_OF_LANGUAGE = ("spelling", "grammar")
+"""Of the measure `language`; in the details, because they are not calibrated on their own."""
 
 Log = Callable[[str], None]
 
@@ -45,6 +49,7 @@ class StoriesSuite:
             text of the model, or where that is unknown the built-in corpus, and then novelty is not
             measured.
         limit: samples of each prompt; None: 4.
+        reads_once: the models that it tests have the same training text, which is kept in memory.
         log: called with sentences for the user.
 
     Raises:
@@ -58,9 +63,12 @@ class StoriesSuite:
         reference: Callable[[], Iterator[str]] | None = None,
         *,
         limit: int | None = None,
+        reads_once: bool = False,
         log: Log = lambda sentence: None,
     ) -> None:
         self._reference = reference
+        self._read_before: tuple[Reference, NoveltyIndex | None] | None = None
+        self._reads_once = reads_once
         self._samples = SAMPLES if limit is None else limit
         self._log = log
         if not 2 <= self._samples <= MOST_SAMPLES:
@@ -77,7 +85,8 @@ class StoriesSuite:
             MissingExtraError: the dictionary is not installed.
         """
         check_seed(seed)
-        reference, index = self._read(subject, progress)
+        reference, index = self._read_before or self._read(subject, progress)
+        self._read_before = (reference, index) if self._reads_once else None
         completions = self._write(subject, seed, progress)
         stories = [
             Story(each.prompt + each.text, prompt=each.prompt, ended=each.finish_reason == "end")
@@ -85,7 +94,8 @@ class StoriesSuite:
         ]
         prompts = [prompt for prompt in PROMPTS for _ in range(self._samples)]
         groups = [number for number in range(len(PROMPTS)) for _ in range(self._samples)]
-        values = _values(stories, prompts, reference, progress)
+        knows = measures.word_test(reference)
+        values = _values(stories, prompts, reference, knows, progress)
         copied = [] if index is None else [index.copied(story.words) for story in stories]
         if copied:
             values["novelty"] = [100.0 * (1.0 - each.share) for each in copied]
@@ -97,6 +107,7 @@ class StoriesSuite:
             parts=tuple(parts),
             seed=seed,
             details={
+                **_language_details(stories, knows, groups, seed),
                 "samples": self._samples,
                 "max_new_tokens": MAX_NEW_TOKENS,
                 **_novelty_details(index, copied),
@@ -162,10 +173,13 @@ class StoriesSuite:
 
 
 def _values(
-    stories: list[Story], prompts: list[Prompt], reference: Reference, progress: Progress
+    stories: list[Story],
+    prompts: list[Prompt],
+    reference: Reference,
+    knows: Callable[[str], bool],
+    progress: Progress,
 ) -> dict[str, list[float]]:
     """Each measure of each story."""
-    knows = measures.word_test(reference)
     values: dict[str, list[float]] = {}
     for number, (story, prompt) in enumerate(zip(stories, prompts, strict=True)):
         told = story.text[len(story.prompt) :]
@@ -181,6 +195,25 @@ def _values(
             values.setdefault(name, []).append(value)
         progress("measuring", (number + 1) / len(stories), number + 1, "stories")
     return values
+
+
+def _language_details(
+    stories: list[Story], knows: Callable[[str], bool], groups: list[int], seed: int
+) -> dict[str, Any]:
+    """The parts of the measure `language`, which say which of them a model has learned."""
+    shares = [spelling_and_grammar(story, knows) for story in stories]
+    found = [(each, group) for each, group in zip(shares, groups, strict=True) if each is not None]
+    return {
+        name: asdict(
+            score(
+                name,
+                [100.0 * share[number] for share, _ in found],
+                seed=seed,
+                groups=[group for _, group in found],
+            )
+        )
+        for number, name in enumerate(PARTS_OF_LANGUAGE)
+    }
 
 
 def _novelty_details(index: NoveltyIndex | None, copied: list[Copied]) -> dict[str, Any]:

@@ -1,0 +1,222 @@
+"""A run over time: test suites on every checkpoint that it has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from slm.api.comparison import drawn
+from slm.api.data import text_to_score
+from slm.api.loading import load
+from slm.api.suites import SUITES, ModelSubject, documents_of, suite_named
+from slm.checkpoint.ladder import kept_checkpoints
+from slm.checkpoint.manifest import Manifest
+from slm.checkpoint.store import MODEL_NAME
+from slm.config.run_paths import run_of
+from slm.data.documents import whole_stories
+from slm.errors import CheckpointError, ConfigError, UsageError, command_line, did_you_mean
+from slm.quantities import counted
+from slm.reporting.display import Log, Stages, say, stage_progress
+from slm.reporting.over_time import (
+    LOSS,
+    OverTime,
+    ScoredCheckpoint,
+    read_over_time,
+    write_over_time,
+)
+
+if TYPE_CHECKING:
+    from slm.api.language_model import LanguageModel
+    from slm.evals.suite import Suite, SuiteResult
+
+TESTS = (LOSS, *SUITES)
+DEFAULT_TESTS = (LOSS, "stories", "facts")
+LIMITS = {LOSS: 200, "stories": 2, "facts": 50, "blimp": 50}
+"""Stories of the validation text; of the suites, see `suite_named`. There are many checkpoints."""
+MOST_STORIES = 1_000_000
+
+
+class _Kept(NamedTuple):
+    path: Path
+    weights_sha256: str
+
+
+def over_time(
+    run: str | Path,
+    suites: Sequence[str] = DEFAULT_TESTS,
+    *,
+    source: str | Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+    log: Log | None = None,
+) -> OverTime:
+    """Test every checkpoint that a run has kept; see `slm.api.run.Run.over_time`.
+
+    Args:
+        run: the folder of the run, or a checkpoint in it.
+        suites, source, limit, seed, device, progress: see `Run.over_time`.
+        log: called with each note; None: it is printed.
+
+    Raises:
+        SlmError: see `Run.over_time`.
+    """
+    from slm.reporting.over_time_plot import write_plot
+
+    log = log or say
+    given = Path(run)
+    folder = given if run_of(given) == given.resolve() else run_of(given)
+    tests = {name: _Test(name, source, limit, seed, log) for name in suites}
+    if source is not None and len(tests) != 1:
+        raise UsageError(
+            f"a source is given for {counted(len(tests), 'suite')}",
+            hint="name the one suite that reads it: results of several calls are kept together",
+        )
+    kept = _readable(folder, log)
+    found = read_over_time(folder)
+    found = found.under({name: test.conditions for name, test in tests.items()})
+    found = found.of_weights({step: each.weights_sha256 for step, each in kept.items()})
+    with stage_progress(shown=progress) as report:
+        for number, (step, (path, sha256)) in enumerate(kept.items(), start=1):
+            missing = [name for name in tests if not found.has_result(step, name)]
+            if not missing:
+                continue
+            try:
+                lm = load(path, device=device, log=log)
+            except CheckpointError as error:  # a run in progress may have removed it
+                log(f"note: step {step:,} is left out: {error.message}")
+                continue
+            where = f"step {step:,} ({number} of {len(kept)})"
+            results = {name: tests[name].run(lm, _named(report, where)) for name in missing}
+            seconds = lm.state.time.elapsed_seconds
+            found = found.with_results(
+                ScoredCheckpoint(step, lm.state.tokens_seen, seconds, sha256, results)
+            )
+            write_over_time(folder, found)
+    write_plot(folder, found)
+    return found
+
+
+def _named(report: Stages, where: str) -> Stages:
+    """A progress whose stages name the checkpoint."""
+    return lambda stage, *figures: report(f"{where}, {stage}", *figures)
+
+
+def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
+    """The checkpoints of a run by step, without those whose manifest is damaged.
+
+    Raises:
+        UsageError: there are fewer than two.
+    """
+    found = {}
+    for step, path in kept_checkpoints(folder).items():
+        try:
+            found[step] = _Kept(path, Manifest.read(path).require(MODEL_NAME).sha256)
+        except CheckpointError as error:
+            log(f"note: step {step:,} is left out: {error.message}")
+    if len(found) < 2:
+        words = ("slm", "train", "--set", "keep=ladder", "--out", folder.with_name("ladder"))
+        raise UsageError(
+            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and a course over time "
+            "needs at least two",
+            hint=f"train a run that keeps more: {command_line(*words)}",
+        )
+    return found
+
+
+class _Test:
+    """A suite for one model of a run after the other; what they share is read once.
+
+    Raises:
+        UsageError: there is no such suite.
+        ConfigError: the limit or the seed is out of range.
+    """
+
+    def __init__(
+        self, name: str, source: str | Path | None, limit: int | None, seed: int, log: Log
+    ) -> None:
+        from slm.evals.suite import check_seed
+
+        if name not in TESTS:
+            raise UsageError(
+                f"unknown suite {name!r}",
+                hint=did_you_mean(name, TESTS) or f"use {', '.join(TESTS)}",
+            )
+        self.name, self._source, self._seed = name, source, check_seed(seed)
+        self._limit = LIMITS[name] if limit is None else limit
+        self._log = _once(log)
+        self._suite: Suite | None = None
+        self._texts: tuple[str, ...] = ()
+        if name != LOSS:
+            self._suite = suite_named(
+                name, source=source, limit=self._limit, log=self._log, one_run=True
+            )
+        elif not 1 <= self._limit <= MOST_STORIES:
+            raise ConfigError(
+                f"limit must be from 1 to {MOST_STORIES:,} stories, found {limit}",
+                hint=f"leave it out for {LIMITS[LOSS]}",
+            )
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What the results depend on besides the model."""
+        source = None if self._source is None else str(self._source)
+        return {"limit": self._limit, "seed": self._seed, "source": source}
+
+    def run(self, lm: LanguageModel, report: Stages) -> SuiteResult:
+        """Test a model; the result has no details."""
+        from slm.evals.suite import Score
+
+        if self._suite is None:
+            return self._loss(lm, report)
+        result = self._suite.run(ModelSubject(lm), seed=self._seed, progress=report)
+        if self.name == "stories":
+            from slm.evals.stories.suite import PARTS_OF_LANGUAGE
+
+            parts = (Score(**result.details[name]) for name in PARTS_OF_LANGUAGE)
+            result = replace(result, parts=(*parts, *result.parts))
+        return replace(result, details={})
+
+    def _loss(self, lm: LanguageModel, report: Stages) -> SuiteResult:
+        """Bits per byte of the validation text."""
+        from slm.evals.story_losses import bits_per_byte, story_losses
+        from slm.evals.suite import Score, SuiteResult
+
+        if not self._texts:
+            self._texts = drawn(self._documents(lm), self._limit, self._seed).stories
+        losses = story_losses(
+            lm.model,
+            lm.tokenizer,
+            self._texts,
+            on_progress=lambda share, tokens: report("scoring", share, tokens / 1e3, "K tokens"),
+        )
+        bits = bits_per_byte(losses, seed=self._seed)
+        score = Score("bits per byte", bits.value, bits.low, bits.high, len(self._texts))
+        return SuiteResult(LOSS, score, (), self._seed)
+
+    def _documents(self, lm: LanguageModel) -> Iterator[str]:
+        if self._source is not None:
+            parts, _ = text_to_score(str(self._source), None, lm.settings.data, self._log)
+            return whole_stories(parts)
+        documents = documents_of(lm, "validation")
+        if documents is None:
+            raise UsageError(
+                "the validation text of the run is not known, or no longer there",
+                hint="score a text of your choice with --suite loss --source, or leave out loss",
+            )
+        return documents
+
+
+def _once(log: Log) -> Log:
+    """A log that repeats nothing, because the checkpoints of a run have the same notes."""
+    said = set()
+
+    def say_once(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            log(sentence)
+
+    return say_once
