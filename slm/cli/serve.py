@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from slm.api.language_model import LanguageModel
+    from slm.generation import Generator
     from slm.server.endpoints import Service
     from slm.server.insight_routes import InspectedModel
     from slm.server.limits import Limits
@@ -167,6 +169,7 @@ def serve(
             names=hosts,
             origins=origins,
             api_key=key,
+            open_generator=lambda path: load(path, device=device or "auto", dtype=dtype).generator,
         )
         logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
         say(f"serving {' and '.join(names)} with {counted(slots, 'slot')}; Ctrl-C ends it")
@@ -214,9 +217,11 @@ def _app(
     names: list[str],
     origins: list[str],
     api_key: str | None,
+    open_generator: Callable[[Path], Generator],
 ) -> Starlette:
     """The application: the API, the page, and the page's endpoints."""
     from slm.server.app import create_app
+    from slm.server.course_routes import course_routes
     from slm.server.insight_routes import insight_routes
     from slm.server.page_routes import page_routes
     from slm.server.run_routes import run_routes
@@ -234,6 +239,7 @@ def _app(
             *insight_routes(inspected, first.limits),
             *tokenizer_routes(words, context, first.limits),
             *run_routes(run),
+            *course_routes(run, open_generator, first.limits),
         ],
         open_routes=page_routes(),
     )

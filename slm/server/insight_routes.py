@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-import anyio
-import anyio.to_thread
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from torch import Tensor
 
-from slm.errors import SlmError
 from slm.generation import GenerationOptions
 from slm.insight import (
     Text,
@@ -39,10 +36,9 @@ from slm.server.limits import Limits
 from slm.server.metrics import is_about
 from slm.server.request_bodies import BodyReader
 from slm.server.schemas import valid_unicode
+from slm.server.turns import Turns
 from slm.tokenizer.base import Tokenizer
 
-MAX_WAITING = 16
-"""How many requests may wait for their turn; more are refused at once."""
 MAX_CHARACTERS = 20_000
 MAX_IDS = 8_192
 MAX_INSPECTED_TOKENS = 1_024
@@ -164,7 +160,7 @@ class Insight:
     def __init__(self, models: Mapping[str, InspectedModel], limits: Limits) -> None:
         self.models = models
         self._bodies = BodyReader(limits)
-        self._turn = anyio.CapacityLimiter(1)
+        self._turns = Turns()
         self._logits: OrderedDict[tuple[str, str | tuple[int, ...]], Tensor] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -188,22 +184,10 @@ class Insight:
             name = self._name(query)
             is_about(request, name)
             work = partial(answer, name, self.models[name], query)
-            return Response(await self._in_turn(work), media_type="application/json")
+            content = await self._turns.run(lambda: _encoded(work()))
+            return Response(content, media_type="application/json")
 
         return Route(path, endpoint, methods=["POST"], name=path)
-
-    async def _in_turn(self, work: Callable[[], Any]) -> bytes:
-        """The result of `work` as JSON, computed in a thread when it is this request's turn.
-
-        Raises:
-            HttpError: too many requests wait, or `work` raised an `SlmError`.
-        """
-        if self._turn.statistics().tasks_waiting >= MAX_WAITING:
-            raise HttpError(429, "too many requests wait for their turn", retry_after=1)
-        try:
-            return await anyio.to_thread.run_sync(lambda: _encoded(work()), limiter=self._turn)
-        except SlmError as error:
-            raise HttpError(400, str(error)) from None
 
     def _name(self, query: InspectionRequest) -> str:
         name = next(iter(self.models), "") if query.model is None else query.model

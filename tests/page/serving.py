@@ -11,8 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
+from slm.api.loading import load
 from slm.generation import TorchEngine
 from slm.server.app import create_app
+from slm.server.course_routes import course_routes
 from slm.server.endpoints import Service
 from slm.server.insight_routes import InspectedModel, insight_routes
 from slm.server.limits import Limits
@@ -62,7 +64,11 @@ def serving(
         first,
         beside=others,
         api_key=api_key,
-        routes=[*insight_routes(models, limits), *run_routes(run)],
+        routes=[
+            *insight_routes(models, limits),
+            *run_routes(run),
+            *course_routes(run, lambda path: load(path, device="cpu").generator, limits),
+        ],
         open_routes=page_routes(),
     )
     with listen("127.0.0.1", 0, with_key=api_key is not None) as listener:

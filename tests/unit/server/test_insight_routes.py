@@ -18,6 +18,7 @@ from slm.insight import (
     score_text,
 )
 from slm.server import insight_routes as module
+from slm.server import turns
 from slm.server.endpoints import error_response
 from slm.server.http_errors import HttpError
 from slm.server.insight_routes import Insight, insight_routes
@@ -165,7 +166,7 @@ def test_what_grows_with_the_square_is_bounded(client, monkeypatch, path):
 
 def test_only_so_many_wait(inspected, monkeypatch):
     """While one is answered, MAX_WAITING wait, and the next is refused at once."""
-    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    monkeypatch.setattr(turns, "MAX_WAITING", 2)
     going, may_end = threading.Event(), threading.Event()
 
     def slow(*args, **kwargs):
