@@ -171,11 +171,14 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     from slm.presets import train_command
     from slm.reporting import report_parts as parts
     from slm.reporting.metrics import METRICS_FILE, read_metrics
+    from slm.reporting.over_time import OverTime, read_over_time
     from slm.reporting.report import Report
+    from slm.reporting.report_course import course_curve, course_table
     from slm.reporting.run_summary import number, summary_of, usable
 
     run, settings, lm = subject.run, subject.settings, subject.lm
     records = [] if run is None else usable(read_metrics(run / METRICS_FILE))
+    over_time = OverTime() if run is None else read_over_time(run)
     plan = (None if run is None else read_plan(run)) or {}
     summary = summary_of(records)
     stories, stories_note = _stories(lm, settings, records, results.get("stories"), seed)
@@ -203,6 +206,8 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
         restatements=parts.restatement_sentences(plan),
         curves=parts.curves(records),
         anomalies=parts.anomaly_table(records),
+        course=course_curve(over_time),
+        course_table=course_table(over_time),
         suites=[parts.suite_table(result) for result in results.values()],
         stories=stories,
         stories_note=stories_note,

@@ -145,7 +145,8 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         UsageError: there is no checkpoint.
         CheckpointError: it is damaged or of another version.
     """
-    from slm.checkpoint import newest_checkpoint, open_checkpoint
+    from slm.checkpoint import newest_checkpoint, open_checkpoint, step_directories
+    from slm.checkpoint.ladder import ladder_directories
 
     path = local_checkpoint(path, log=note)
     checkpoint = open_checkpoint(path, log=note)
@@ -153,9 +154,13 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     stands_at: Checkpoint | None = checkpoint
     if (path / "checkpoints").is_dir() or (path / "best").is_dir():
-        saved = _saved_in(path)
-        described |= {"kind": "run", "verified": set(saved.values()) <= {"valid"}}
+        saved = _validity(step_directories(path))
+        ladder = _validity(ladder_directories(path))
+        all_saved = {*saved.values(), *ladder.values()}
+        described |= {"kind": "run", "verified": all_saved <= {"valid"}}
         described |= {"model": str(directory), "checkpoints": saved}
+        if ladder:
+            described["ladder"] = ladder
         described["model_step"] = checkpoint.state.step
         stands_at = newest_checkpoint(path) if "valid" in saved.values() else None
     elif checkpoint.has_optimizer_state:
@@ -180,13 +185,13 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     }
 
 
-def _saved_in(run: Path) -> dict[str, str]:
-    """The full checkpoints of a run: the name of each, and whether it is valid."""
-    from slm.checkpoint import step_directories, verify_checkpoint
+def _validity(directories: list[Path]) -> dict[str, str]:
+    """The name of each checkpoint, and whether it is valid."""
+    from slm.checkpoint import verify_checkpoint
     from slm.errors import CheckpointError
 
     found = {}
-    for directory in step_directories(run):
+    for directory in directories:
         try:
             verify_checkpoint(directory)
         except CheckpointError as error:

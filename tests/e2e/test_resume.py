@@ -50,6 +50,7 @@ def job_in(out_dir: Path, data_dir: Path, **changes: Any) -> dict[str, Any]:
         "eval_interval": 4,
         "eval_tokens": 512,
         "checkpoint_interval": 3,
+        "keep": "ladder",
         "sample_prompts": ["Tom saw"],
         "sample_tokens": 8,
         "device": "cpu",
@@ -104,7 +105,10 @@ def state(directory: Path) -> dict[str, Any]:
 def assert_same_run(found: Path, expected: Path) -> None:
     assert records(found) == records(expected)
     last = f"checkpoints/step-{N_STEPS:06d}"
-    for name in (f"{last}/model", f"{last}/optimizer", "best/model"):
+    kept = [sorted(path.name for path in (run / "ladder").iterdir()) for run in (found, expected)]
+    assert kept == [["step-000010", "step-000020"]] * 2
+    ladder = (f"ladder/{name}/model" for name in kept[0])
+    for name in (f"{last}/model", f"{last}/optimizer", "best/model", *ladder):
         path = f"{name}.safetensors"
         assert (found / path).read_bytes() == (expected / path).read_bytes(), name
     for name in (last, "best"):

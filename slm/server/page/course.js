@@ -73,8 +73,8 @@ export class CourseView {
     container.replaceChildren(h("p", { class: "hint" },
       `Scores from step ${this.steps[0].toLocaleString("en")} to ${this.steps.at(-1).toLocaleString("en")}, on a `
       + "logarithmic axis, and at the chosen checkpoint. All are from 0 to 100, except bits per byte. A dotted line is "
-      + "what guessing gives; a dot marks where half of the change is done; the second line and number are held-out "
-      + "names and plots."), pictures);
+      + "what guessing gives; a dot marks where half of the change is done; the red line and the second number are for "
+      + "held-out names and plots."), pictures);
     this.moveCursor = drawScores(pictures, panels);
   }
 

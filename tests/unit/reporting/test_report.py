@@ -13,9 +13,12 @@ from justhtml import JustHTML
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.config.origins import SET
 from slm.errors import UsageError
+from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting import report_parts as parts
+from slm.reporting.over_time import OverTime, ScoredCheckpoint
 from slm.reporting.report import Report, Story, write_report
+from slm.reporting.report_course import course_curve, course_table
 from slm.reporting.report_stories import last_samples, ranked_stories
 from slm.reporting.run_summary import number, summary_of, usable
 
@@ -52,6 +55,28 @@ def records(n_steps: int = 100) -> list[dict[str, Any]]:
             )
     return found
 
+
+OVER_TIME = OverTime(
+    tuple(
+        ScoredCheckpoint(
+            step,
+            10 * step,
+            1.0,
+            "a",
+            {
+                "facts": SuiteResult(
+                    "facts",
+                    None,
+                    tuple(
+                        Score(f"who{end}", at, at - 5, at + 5, 9, 50.0) for end in ("", HELD_OUT)
+                    ),
+                    0,
+                )
+            },
+        )
+        for step, at in ((10, 50.0), (20, 60.0), (50, 90.0), (100, 90.0))
+    )
+)
 
 PLAN = {
     "minutes": 4.0,
@@ -93,6 +118,8 @@ def report(found: list[dict[str, Any]], words: str = "a story", **changes: Any) 
         "anomalies": parts.anomaly_table(
             [{"kind": "anomaly", "step": 3, "anomaly": words, "text": words}]
         ),
+        "course": course_curve(OVER_TIME),
+        "course_table": course_table(OVER_TIME),
         "suites": [parts.suite_table(SuiteResult(words, score, (score,), 0))],
         "stories": [Story(words, words, words)],
         "stories_note": words,
@@ -129,7 +156,7 @@ def test_it_can_be_read_without_seeing_it(html: str) -> None:
     assert page.query("html")[0].attrs["lang"] == "en"
     ids = {each.attrs["id"]: each for each in page.query("[id]")}
     pictures = page.query("svg")
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     for picture in pictures:
         assert picture.attrs["role"] == "img"
         words = [ids[name].to_text() for name in str(picture.attrs["aria-labelledby"]).split()]
@@ -209,7 +236,8 @@ def test_an_empty_run_has_a_page() -> None:
         ("figures", "notes", "text", "restatements", "suites", "stories", "commands", "conditions"),
         (),
     )
-    page = parsed(report([], plan=None, settings=None, anomalies=None, **nothing).to_html())
+    none = dict.fromkeys(("plan", "settings", "anomalies", "course", "course_table"))
+    page = parsed(report([], **none, **nothing).to_html())
     assert not page.query("svg, table, article")
 
 
@@ -242,6 +270,14 @@ def test_the_plan_is_compared_with_the_outcome() -> None:
     assert parts.restatement_sentences(PLAN) == [
         "step 30, after 1m00s: expect 100 steps and 0.98 bits per byte"
     ]
+
+
+def test_the_course_says_when_half_of_a_change_is_done() -> None:
+    table = course_table(OVER_TIME)
+    assert table is not None
+    assert table.head == ("", "step 10", "step 100", "half of the change by step")
+    assert table.rows[0] == ("facts: who", "50.0", "90.0", "50")
+    assert course_table(OverTime()) is course_curve(OverTime()) is None
 
 
 @pytest.mark.parametrize(

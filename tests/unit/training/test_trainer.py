@@ -53,6 +53,9 @@ class Nothing:
     def save_best(self, state: TrainState) -> None:
         pass
 
+    def save_to_ladder(self, state: TrainState) -> None:
+        pass
+
     def review(self, outcome: Any, state: TrainState, save: Callable[[], Path]) -> list[Any]:
         return []
 

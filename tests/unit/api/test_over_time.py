@@ -1,0 +1,158 @@
+"""A run over time, in Python and on the command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import slm as package
+from slm.api import suites
+from slm.checkpoint.ladder import kept_checkpoints
+from slm.cli import main
+from slm.reporting.over_time import OVER_TIME_FILE, OVER_TIME_PLOT
+
+Slm = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 21 steps with a ladder."""
+    path = tmp_path_factory.mktemp("run") / "tiny"
+    settings = ["threads=1", "eval_tokens=256", "sample_prompts=[]", "keep=ladder"]
+    words = ["train", "--preset", "tiny", "--data", str(data_dir), "--out", str(path)]
+    assert main([*words, "--steps", "21", "--set", *settings]) == 0
+    return path
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "tiny"))
+
+
+@pytest.fixture
+def slm(capsys: pytest.CaptureFixture[str]) -> Slm:
+    def call(*words: Any) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_all_checkpoints_are_tested_and_drawn(slm: Slm, run: Path) -> None:
+    words = ["eval", "--checkpoint", run, "--over-time", "--suite", "loss,facts", "--limit", 2]
+    code, out, err = slm(*words)
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0].split() == ["step", "10", "20", "21", "half", "at"]
+    assert lines[1].split()[:4] == ["loss", "bits", "per", "byte"]
+    assert lines[-1].split()[0] == "facts"
+    assert (run / OVER_TIME_PLOT).is_file()
+    code, out, _ = slm(*words, "--json")
+    found = json.loads(out)
+    assert [each["step"] for each in found["checkpoints"]] == [10, 20, 21]
+    assert found["checkpoints"][0]["results"].keys() == {"loss", "facts"}
+    assert {"suite": "facts", "name": "who", "half_at_step": None}.keys() == found["courses"][
+        0
+    ].keys()
+
+
+def test_from_python_it_is_the_same_and_nothing_is_tested_twice(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = package.open_run(run)
+    assert list(opened.checkpoints) == [10, 20, 21]
+    found = opened.over_time(["facts"], limit=2, progress=False)
+    monkeypatch.setattr(suites.ModelSubject, "log_likelihoods", None)  # would fail
+    assert opened.over_time(["facts"], limit=2, progress=False) == found
+    monkeypatch.undo()
+    file = run / OVER_TIME_FILE
+    before = json.loads(file.read_text("utf-8"))
+    opened.over_time(["loss"], limit=3, progress=False)
+    after = json.loads(file.read_text("utf-8"))
+    assert after["conditions"]["loss"] == {"limit": 3, "seed": 0, "source": None}
+    for old, new in zip(before["checkpoints"], after["checkpoints"], strict=True):
+        assert new["results"]["facts"] == old["results"]["facts"]
+        assert 0.0 < new["results"]["loss"]["score"]["value"] < 20.0
+
+
+def test_the_loss_is_that_of_the_checkpoint(run: Path) -> None:
+    """In bfloat16, on the whole of a text."""
+    text = run.parent / "text.txt"
+    text.write_text("Mia saw a dog.\n<|endoftext|>\nThe dog saw Mia.\n", encoding="utf-8")
+    found = package.open_run(run).over_time(["loss"], source=text, progress=False)
+    for each, path in zip(found.checkpoints, kept_checkpoints(run).values(), strict=True):
+        bits = package.evaluate(package.load(path, device="cpu"), source=text, progress=False)
+        (score,) = [each.results["loss"].score]
+        assert score is not None
+        assert score.value == pytest.approx(bits.bits_per_byte, rel=1e-5)
+
+
+def test_what_a_run_still_keeps_after_more_training(run: Path) -> None:
+    opened = package.open_run(run)
+    opened.over_time(["loss"], limit=3, progress=False)
+    words = ["train", "--resume", "--out", str(run), "--steps", "30"]
+    assert main(words) == 0
+    found = opened.over_time(["loss"], limit=3, progress=False)
+    assert [each.step for each in found.checkpoints] == list(opened.checkpoints)
+    assert list(opened.checkpoints)[-1] == 30
+
+
+def test_a_damaged_checkpoint_is_left_out(slm: Slm, run: Path) -> None:
+    weights = run / "ladder" / "step-000010" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    (run / "ladder" / "step-000020" / "MANIFEST.json").unlink()
+    words = ["eval", "--checkpoint", run, "--over-time", "--suite", "loss", "--limit", 2]
+    code, _, err = slm(*words)
+    assert code == 2, err
+    assert "1 checkpoint of a run" in err
+
+
+def test_a_checkpoint_of_the_ladder_is_a_model(slm: Slm, run: Path) -> None:
+    code, out, err = slm("info", run, "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["ladder"] == {"step-000020": "valid", "step-000010": "valid"}
+    rung = run / "ladder" / "step-000010"
+    code, out, err = slm("info", rung, "--json")
+    assert (code, json.loads(out)["weights_dtype"]) == (0, "bfloat16")
+    code, _, err = slm("train", "--resume", "--out", rung)
+    assert code == 2
+    assert f"give the folder of the run, {run}" in err
+    code, out, err = slm("generate", "--checkpoint", rung, "Mia", "--max-new-tokens", 3)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--suite", "fact"], "unknown suite 'fact'"),
+        (["--suite", "loss", "--limit", "0"], "limit must be from 1"),
+        (["--suite", "facts", "--limit", "1"], "limit must be from 2"),
+        (["--seed", "-1"], "seed must be an integer"),
+        (["--source", "builtin"], "a source is given for 3 suites"),
+        (["--split", "train"], "--split has no effect"),
+    ],
+)
+def test_what_does_not_belong_together(slm: Slm, run: Path, words: list[str], problem: str) -> None:
+    code, _, err = slm("eval", "--checkpoint", run, "--over-time", *words)
+    assert code == 2, err
+    assert problem in err
+
+
+def test_without_a_run(slm: Slm, run: Path) -> None:
+    code, _, err = slm("eval", "--over-time")
+    assert code == 2
+    assert "--over-time needs a run" in err
+    code, _, err = slm("eval", "--over-time", "--checkpoint", run / "nothing")
+    assert code == 2
+    assert "has 0 checkpoints of a run" in err
+    assert "keep=ladder" in err
