@@ -9,9 +9,9 @@ from slm.reporting.report import Curve, Table
 from slm.reporting.svg import inline_svg
 
 DESCRIPTION = (
-    "Each score over the steps, on a logarithmic axis, with its 95% interval. A dotted line is what "
-    "guessing gives, a dot is where half of the change is done, and the red line is for held-out "
-    "plots and names."
+    "Each score over the steps, on a logarithmic axis, with its 95% interval. A dotted line is "
+    "what guessing gives, a dot is where half of the change is done, and the red line is for "
+    "held-out plots and names."
 )
 
 

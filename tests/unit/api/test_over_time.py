@@ -110,10 +110,13 @@ def test_a_damaged_checkpoint_is_left_out(slm: Slm, run: Path) -> None:
     content[-1] ^= 1
     weights.write_bytes(content)
     (run / "ladder" / "step-000020" / "MANIFEST.json").unlink()
+    shutil.copytree(run / "checkpoints" / "step-000021", run / "checkpoints" / "step-000022")
     words = ["eval", "--checkpoint", run, "--over-time", "--suite", "loss", "--limit", 2]
-    code, _, err = slm(*words)
-    assert code == 2, err
-    assert "1 checkpoint of a run" in err
+    code, out, err = slm(*words, "--json")
+    assert code == 0, err
+    assert [each["step"] for each in json.loads(out)["checkpoints"]] == [21, 22]
+    assert "note: step 10 is left out" in err
+    assert "note: step 20 is left out" in err
 
 
 def test_a_checkpoint_of_the_ladder_is_a_model(slm: Slm, run: Path) -> None:
