@@ -11,8 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from slm.api.loading import load
-from slm.generation import TorchEngine
+from slm.generation import Generator, TorchEngine
 from slm.server.app import create_app
 from slm.server.course_routes import course_routes
 from slm.server.endpoints import Service
@@ -48,6 +47,12 @@ def service_of(name: str, of: InspectedModel, limits: Limits, pause: float) -> S
     )
 
 
+def generator_of(models: Mapping[str, InspectedModel]) -> Generator:
+    """The first model, in the place of a checkpoint of a run."""
+    first = next(iter(models.values()))
+    return Generator(TorchEngine(first.model), first.tokenizer)
+
+
 @contextmanager
 def serving(
     models: Mapping[str, InspectedModel],
@@ -67,7 +72,7 @@ def serving(
         routes=[
             *insight_routes(models, limits),
             *run_routes(run),
-            *course_routes(run, lambda path: load(path, device="cpu").generator, limits),
+            *course_routes(run, lambda path: generator_of(models), limits),
         ],
         open_routes=page_routes(),
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
+from slm.evals.facts import HELD_OUT
+from slm.evals.suite import Score, SuiteResult
+from slm.reporting.over_time import OVER_TIME_FILE, OverTime, ScoredCheckpoint, write_over_time
 from tests.page.conftest import PHONE
 from tests.page.test_write import overflow
 
@@ -106,3 +110,55 @@ def test_anomalies_are_marked_and_explained(open_page, run):
     append(run, step(31), {"kind": "anomaly", "step": 31})
     page.wait_for_selector(".key-anomaly")
     assert page.locator(".anomaly").count() == 1
+
+
+@pytest.fixture
+def learned(run):
+    """A run with a ladder of three checkpoints, whose facts were tested."""
+    checkpoints = []
+    for step, value in ((10, 50.0), (100, 80.0), (1000, 95.0)):
+        folder = run / "ladder" / f"step-{step:06d}"
+        folder.mkdir(parents=True)
+        (folder / "MANIFEST.json").touch()
+        scores = (
+            Score(f"who{end}", value, value - 5, value + 5, 9, 50.0) for end in ("", HELD_OUT)
+        )
+        results = {"facts": SuiteResult("facts", None, tuple(scores), 0)}
+        checkpoints.append(ScoredCheckpoint(step, 0, 0.0, "w", results))
+    write_over_time(run, OverTime(tuple(checkpoints)))
+    yield run
+    shutil.rmtree(run / "ladder")
+    (run / OVER_TIME_FILE).unlink()
+
+
+def test_a_run_without_a_ladder_has_no_course(open_page, run):
+    page = open_page("#run")
+    page.wait_for_selector("#run-curve svg")
+    assert page.locator("#course").is_hidden()
+
+
+def test_every_checkpoint_continues_the_prompt(open_page, learned):
+    page = open_page("#run")
+    page.wait_for_selector("#course .score svg")
+    assert page.locator("#course-at").text_content() == "step 1,000"
+    assert page.locator(".score figcaption").all_text_contents() == ["facts: who95 / 95"]
+    assert "half of it by step 100" in page.locator(".score svg").get_attribute("aria-label")
+    page.fill("#course-prompt", "One day")
+    page.press("#course-prompt", "Enter")
+    page.wait_for_function(
+        "() => document.getElementById('status-message').textContent.startsWith('3 checkpoints')"
+    )
+    text = page.locator("#course-text").text_content()
+    assert text.startswith("One day ")
+    assert len(text) > 100
+    page.locator("#course-step").press("Home")
+    assert page.locator("#course-at").text_content() == "step 10"
+    assert page.locator("#course-step").get_attribute("aria-valuetext") == "step 10"
+    assert page.locator("#course-text").text_content() == text  # the same model and seed here
+    assert page.locator(".score figcaption span").last.text_content() == "50 / 50"
+
+
+def test_the_course_on_a_phone(open_page, learned):
+    page = open_page("#run", viewport=PHONE, has_touch=True, is_mobile=True)
+    page.wait_for_selector("#course .score svg")
+    assert overflow(page) <= 0

@@ -45,32 +45,41 @@ def slm(capsys: pytest.CaptureFixture[str]) -> Slm:
     return call
 
 
-def test_all_checkpoints_are_tested_and_drawn(slm: Slm, run: Path) -> None:
-    words = ["eval", "--checkpoint", run, "--over-time", "--suite", "loss,facts", "--limit", 2]
-    code, out, err = slm(*words)
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    file = tmp_path / "pairs.tsv"
+    rows = ("p\tA b.\tB a.\n", "p\tMia saw a dog.\tMia a dog saw.\n")
+    text = f"UID\tsentence_good\tsentence_bad\n{''.join(rows)}"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_all_checkpoints_are_tested_and_drawn(slm: Slm, run: Path, pairs: Path) -> None:
+    words = ["eval", "--checkpoint", run, "--over-time"]
+    code, _, err = slm(*words, "--suite", "blimp", "--source", pairs)
+    assert code == 0, err
+    assert (run / OVER_TIME_PLOT).is_file()
+    code, out, err = slm(*words, "--suite", "loss", "--limit", 2)
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0].split() == ["step", "10", "20", "21", "half", "at"]
-    assert lines[1].split()[:4] == ["loss", "bits", "per", "byte"]
-    assert lines[-1].split()[0] == "facts"
-    assert (run / OVER_TIME_PLOT).is_file()
-    code, out, _ = slm(*words, "--json")
+    assert lines[-1].split()[:4] == ["loss", "bits", "per", "byte"]
+    assert [line.split()[0] for line in lines[1:-1]] == ["blimp", "blimp"]
+    code, out, _ = slm(*words, "--suite", "loss", "--limit", 2, "--json")
     found = json.loads(out)
     assert [each["step"] for each in found["checkpoints"]] == [10, 20, 21]
-    assert found["checkpoints"][0]["results"].keys() == {"loss", "facts"}
-    assert {"suite": "facts", "name": "who", "half_at_step": None}.keys() == found["courses"][
-        0
-    ].keys()
+    assert found["checkpoints"][0]["results"].keys() == {"blimp", "loss"}
+    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["courses"])
 
 
 def test_from_python_it_is_the_same_and_nothing_is_tested_twice(
-    run: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = package.open_run(run)
     assert list(opened.checkpoints) == [10, 20, 21]
-    found = opened.over_time(["facts"], limit=2, progress=False)
+    found = opened.over_time(["blimp"], source=pairs, progress=False)
     monkeypatch.setattr(suites.ModelSubject, "log_likelihoods", None)  # would fail
-    assert opened.over_time(["facts"], limit=2, progress=False) == found
+    assert opened.over_time(["blimp"], source=pairs, progress=False) == found
     monkeypatch.undo()
     file = run / OVER_TIME_FILE
     before = json.loads(file.read_text("utf-8"))
@@ -78,7 +87,7 @@ def test_from_python_it_is_the_same_and_nothing_is_tested_twice(
     after = json.loads(file.read_text("utf-8"))
     assert after["conditions"]["loss"] == {"limit": 3, "seed": 0, "source": None}
     for old, new in zip(before["checkpoints"], after["checkpoints"], strict=True):
-        assert new["results"]["facts"] == old["results"]["facts"]
+        assert new["results"]["blimp"] == old["results"]["blimp"]
         assert 0.0 < new["results"]["loss"]["score"]["value"] < 20.0
 
 
@@ -130,8 +139,8 @@ def test_a_checkpoint_of_the_ladder_is_a_model(slm: Slm, run: Path) -> None:
     code, _, err = slm("train", "--resume", "--out", rung)
     assert code == 2
     assert f"give the folder of the run, {run}" in err
-    code, out, err = slm("generate", "--checkpoint", rung, "Mia", "--max-new-tokens", 3)
-    assert code == 0, err
+    lm = package.load(rung, device="cpu", dtype="float32")
+    assert len(lm.generate("Mia", max_new_tokens=3)) == 1
 
 
 @pytest.mark.parametrize(
