@@ -1,7 +1,8 @@
 """`/insight/...`: a model's predictions and attention, for the web page.
 
 Each endpoint takes a JSON object with a `text` or its `ids`, and returns the result of a function
-of `slm.insight`. The work is done in a thread, one request at a time; a few requests may wait.
+of `slm.insight`. The work is done in a thread, one request at a time; `Limits.queue` others may
+wait.
 """
 
 from __future__ import annotations
@@ -40,8 +41,6 @@ from slm.server.request_bodies import BodyReader
 from slm.server.schemas import valid_unicode
 from slm.tokenizer.base import Tokenizer
 
-MAX_WAITING = 16
-"""How many requests may wait for their turn; more are refused at once."""
 MAX_CHARACTERS = 20_000
 MAX_IDS = 8_192
 MAX_INSPECTED_TOKENS = 1_024
@@ -158,12 +157,13 @@ class Insight:
 
     Args:
         models: by the names of `/v1/models`; the first is the default of a request.
-        limits: of a request's body.
+        limits: of a request's body, and of how many requests may wait.
     """
 
     def __init__(self, models: Mapping[str, InspectedModel], limits: Limits) -> None:
         self.models = models
         self._bodies = BodyReader(limits)
+        self._max_waiting = limits.queue
         self._turn = anyio.CapacityLimiter(1)
 
     def routes(self) -> list[Route]:
@@ -197,7 +197,7 @@ class Insight:
         Raises:
             HttpError: too many requests wait, or `work` raised an `SlmError`.
         """
-        if self._turn.statistics().tasks_waiting >= MAX_WAITING:
+        if self._turn.statistics().tasks_waiting >= self._max_waiting:
             raise HttpError(429, "too many requests wait for their turn", retry_after=1)
         try:
             return await anyio.to_thread.run_sync(lambda: _encoded(work()), limiter=self._turn)

@@ -166,8 +166,7 @@ def test_what_grows_with_the_square_is_bounded(client, monkeypatch, path):
 
 
 def test_only_so_many_wait(inspected, monkeypatch):
-    """While one is answered, MAX_WAITING wait, and the next is refused at once."""
-    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    """While one is answered, a queue of them waits, and the next is refused at once."""
     going, may_end = threading.Event(), threading.Event()
 
     def slow(*args, **kwargs):
@@ -179,7 +178,7 @@ def test_only_so_many_wait(inspected, monkeypatch):
 
     async def ask_all():
         app = Starlette(
-            routes=Insight({"tiny": inspected}, Limits()).routes(),
+            routes=Insight({"tiny": inspected}, Limits(queue=2)).routes(),
             exception_handlers={HttpError: error_response},
         )
         transport = httpx2.ASGITransport(app)
