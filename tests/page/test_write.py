@@ -374,7 +374,7 @@ def test_an_error_is_shown_and_cleared(open_page):
     assert page.locator("#notice").text_content() == "All slots are taken."
     assert page.locator("#notice").get_attribute("role") == "alert"
     with page.expect_response("**/insight/next"):  # succeeds, and is not what failed
-        page.click("#undo")
+        page.click("#new-story")
     page.wait_for_selector("#next[aria-busy=false]")
     assert page.locator("#notice").is_visible()
     page.unroute("**/v1/completions")
