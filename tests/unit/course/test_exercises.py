@@ -61,7 +61,7 @@ def test_any_other_wrong_answer_gets_found_and_expected(exercise: Exercise) -> N
     verdict = exercise.judge("seven geese" if exercise.is_value else strange)
     assert (verdict.outcome, verdict.misconception) == ("wrong", None)
     assert re.search("found .*seven geese|error  ", verdict.message)
-    assert "expected" in verdict.message
+    assert ("    expected  " in verdict.message) != exercise.is_value  # no value is given away
     assert f'hint("{exercise.number}")' in verdict.message
 
 
