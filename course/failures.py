@@ -47,6 +47,12 @@ _ADVICE = (
     ),
     (
         "RuntimeError",
+        "same number of dimensions",
+        "Only tensors with equally many dimensions can be joined: `vector[None]` is a table with "
+        "one row.",
+    ),
+    (
+        "RuntimeError",
         "does not require grad",
         "PyTorch has no record of this computation: it happened inside `torch.no_grad()`, or did "
         "not begin with the tensor that requires a gradient.",

@@ -10,7 +10,7 @@ import pytest
 from course.build import number_of, sources
 from course.exercise import Exercise, Misconception
 from course.lesson import exercises_of
-from tests.unit.course.learners import WRITTEN
+from tests.unit.course.learners import REJECTED, WRITTEN
 from tests.unit.course.newcomers import SOLVED
 
 LESSONS = {number_of(source): source for source in sources()}
@@ -50,6 +50,17 @@ def test_the_same_idea_written_otherwise_is_named(number: str, name: str, answer
     exercise = next(one for one in ALL if one.number == number)
     verdict = exercise.judge(answer)
     assert verdict.misconception == name, verdict.message
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [(number, answer) for (number, _), answer in REJECTED.items()],
+    ids=[f"{number} {what}" for number, what in REJECTED],
+)
+def test_other_mistakes_do_not_pass(number: str, answer: Any) -> None:
+    exercise = next(one for one in ALL if one.number == number)
+    verdict = exercise.judge(answer)
+    assert (verdict.outcome, verdict.misconception) == ("wrong", None), verdict.message
 
 
 def strange(*arguments: Any) -> Any:
