@@ -250,7 +250,7 @@ def only_scaled(matrix: Tensor, n_steps: int) -> Tensor:
 
 
 def square_of_numbers(matrix: Tensor, n_steps: int) -> Tensor:
-    x = matrix / matrix.norm()
+    x: Tensor = matrix / matrix.norm()
     for _ in range(n_steps):
         product = x @ x.T
         x = 3.4445 * x - 4.775 * product @ x + 2.0315 * product**2 @ x
