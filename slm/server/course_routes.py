@@ -66,7 +66,7 @@ class CourseRoutes:
         self._run = run
         self._open = open_generator
         self._bodies = BodyReader(limits)
-        self._turns = Turns()
+        self._turns = Turns(limits.queue)
         self._generators: OrderedDict[tuple[Path, int], Generator] = OrderedDict()
 
     def routes(self) -> list[Route]:

@@ -11,16 +11,18 @@ import anyio.to_thread
 from slm.errors import SlmError
 from slm.server.http_errors import HttpError
 
-MAX_WAITING = 16
-"""How many requests may wait for their turn; more are refused at once."""
-
 Result = TypeVar("Result")
 
 
 class Turns:
-    """Gives each request its turn."""
+    """Gives each request its turn.
 
-    def __init__(self) -> None:
+    Args:
+        max_waiting: how many requests may wait; more are refused at once.
+    """
+
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
         self._limiter = anyio.CapacityLimiter(1)
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -29,7 +31,7 @@ class Turns:
         Raises:
             HttpError: too many requests wait, or `work` raised an `SlmError`.
         """
-        if self._limiter.statistics().tasks_waiting >= MAX_WAITING:
+        if self._limiter.statistics().tasks_waiting >= self._max_waiting:
             raise HttpError(429, "too many requests wait for their turn", retry_after=1)
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._limiter)
