@@ -16,7 +16,7 @@ from slm.checkpoint.manifest import Manifest
 from slm.checkpoint.store import MODEL_NAME
 from slm.config.run_paths import run_of
 from slm.data.documents import whole_stories
-from slm.errors import CheckpointError, ConfigError, UsageError, command_line, did_you_mean
+from slm.errors import CheckpointError, ConfigError, UsageError, did_you_mean
 from slm.quantities import counted
 from slm.reporting.display import Log, Stages, say, stage_progress
 from slm.reporting.over_time import (
@@ -69,12 +69,12 @@ def over_time(
     log = log or say
     given = Path(run)
     folder = given if run_of(given) == given.resolve() else run_of(given)
-    tests = {name: _Test(name, source, limit, seed, log) for name in suites}
-    if source is not None and len(tests) != 1:
+    if source is not None and len(suites) != 1:
         raise UsageError(
-            f"a source is given for {counted(len(tests), 'suite')}",
+            f"a source is given for {counted(len(suites), 'suite')}",
             hint="name the one suite that reads it: results of several calls are kept together",
         )
+    tests = {name: _Test(name, source, limit, seed, log) for name in suites}
     kept = _readable(folder, log)
     found = read_over_time(folder)
     found = found.under({name: test.conditions for name, test in tests.items()})
@@ -118,11 +118,10 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
         except CheckpointError as error:
             log(f"note: step {step:,} is left out: {error.message}")
     if len(found) < 2:
-        words = ("slm", "train", "--set", "keep=ladder", "--out", folder.with_name("ladder"))
         raise UsageError(
             f"{folder} has {counted(len(found), 'checkpoint')} of a run, and a course over time "
             "needs at least two",
-            hint=f"train a run that keeps more: {command_line(*words)}",
+            hint="a run keeps checkpoints of its whole course with: --set keep=ladder",
         )
     return found
 
