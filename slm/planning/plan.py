@@ -20,7 +20,13 @@ from slm.config.origins import Origin, OriginKind
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
-from slm.planning.scaling_law import SCALING_LAW, seconds_per_token
+from slm.planning.scaling_law import (
+    MOST_BYTES,
+    MOST_PARAMETERS,
+    RELATIVE_ERROR,
+    SCALING_LAW,
+    seconds_per_token,
+)
 from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
@@ -30,7 +36,8 @@ HEAD_WIDTH = 64
 """The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
 
 STARTING_SECONDS = 6.0
-"""Until the first step of a run whose data are ready: imports, the first evaluation."""
+"""Until the first step of a run whose data are ready: imports, the first evaluation. This time and
+the next two are of the reference machine; a slower or busy one takes longer."""
 COMPILING_SECONDS = 15.0
 READING_BYTES_PER_SECOND = 5e6
 """Of text that becomes token ids, a vocabulary fitted to it included."""
@@ -93,6 +100,8 @@ class DatasetSize:
     """Speed of the conversion to token ids, if the data are not prepared."""
     words: int | None = None
     """Distinct words of the text, where they are known to be few."""
+    difficulty: float = 1.0
+    """Bits per byte of this text, as a multiple of those of TinyStories."""
 
     @property
     def reading_seconds(self) -> float:
@@ -119,7 +128,13 @@ class Plan:
     """Text read in all epochs together."""
     epochs: float | None
     expected_bits_per_byte: float
-    """Of held-out stories like those of TinyStories."""
+    """Of held-out text: of stories like those of TinyStories, if nothing is known of the text."""
+    expected_error: float
+    """In bits per byte: two runs of three end within this of what is expected."""
+    difficulty: float
+    """Of the text, as far as it is known; see `DatasetSize`."""
+    is_extrapolated: bool
+    """Whether the run is larger than all runs that the law was fitted to."""
     memory_bytes: float
     warnings: tuple[str, ...]
 
@@ -251,6 +266,9 @@ def _plan_of(
         ),
     }
     epochs = seen / text.n_bytes if text.n_bytes else None
+    expected = text.difficulty * SCALING_LAW.bits_per_byte(
+        costs.non_embedding_parameters, seen, text.n_bytes or math.inf
+    )
     return Plan(
         minutes=minutes,
         settings=with_free_values(settings, intervals, minutes),
@@ -262,9 +280,10 @@ def _plan_of(
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=SCALING_LAW.bits_per_byte(
-            costs.non_embedding_parameters, seen, text.n_bytes or math.inf
-        ),
+        expected_bits_per_byte=expected,
+        expected_error=RELATIVE_ERROR * expected,
+        difficulty=text.difficulty,
+        is_extrapolated=costs.non_embedding_parameters > MOST_PARAMETERS or seen > MOST_BYTES,
         memory_bytes=memory,
         warnings=(
             *_warnings_of_text(settings, minutes, text, epochs),
@@ -303,6 +322,7 @@ def _steps_in(
     """Number of steps that fit between start and end; at least one."""
     compiled = _is_compiled(settings, minutes, machine)
     before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
+    before /= min(1.0, machine.relative_speed)
     seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
     return max(1, int(seconds / _seconds_per_step(settings, minutes, machine)))
 
