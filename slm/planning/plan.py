@@ -45,8 +45,14 @@ EVALUATIONS = 12
 EVALUATING_SHARE = 0.03
 """Evaluations in a run, and the share of its time that they take."""
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
-FEW_STEPS = 300
-"""In fewer steps than these, each takes half as many tokens."""
+ENOUGH_STEPS = 300
+ENOUGH_STEPS_OF_FEW_WORDS = 1000
+"""In fewer steps than these, each takes fewer tokens. In simple text most is learned soon, and what
+remains, which name belongs where, takes a number of steps, rather than of tokens."""
+FEWEST_TOKENS_PER_STEP = 1024
+RATE_OF_HALF = 0.7
+"""Learning rates of a batch of half the size, as a share: they follow the square root of the batch
+(Malladi et al. 2022, https://arxiv.org/abs/2205.10287)."""
 FEWEST_STEPS = 50
 """In fewer steps than these, a model hardly learns to spell."""
 BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
@@ -182,6 +188,8 @@ def _sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunConfig
             "model.n_layer": n_layer,
             "model.n_head": width // HEAD_WIDTH,
             "model.mlp_dim": None,
+            # An output head of its own takes no time, and is better than the embedding's matrix.
+            "model.tie_embeddings": False,
         }
         with contextlib.suppress(ConfigError):  # a single head always fits
             fitting.append(with_free_values(base, shape, minutes))
@@ -211,7 +219,7 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
     free = {
         name: value
         for name, value in values.items()
-        if base.origin_of(name).kind in (OriginKind.DEFAULT, OriginKind.PRESET)
+        if base.origin_of(name).kind in (OriginKind.DEFAULT, OriginKind.PRESET, OriginKind.PLAN)
     }
     return base.with_values(free, Origin(OriginKind.PLAN, counted(minutes, "minute")))
 
@@ -242,12 +250,8 @@ def _plan_of(
 ) -> Plan:
     """The plan for one size of model."""
     settings, text = _with_enough_stories(settings, minutes, machine, text)
+    settings = _with_enough_steps(settings, minutes, machine, text)
     steps = _steps_in(settings, minutes, machine, text)
-    config = settings.train
-    if steps < FEW_STEPS and config.batch_size > 1:
-        half = {"train.batch_size": config.batch_size // 2}
-        settings = with_free_values(settings, half, minutes)
-        steps = _steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
     costs = model_costs(model)
     tokens = steps * _tokens_per_step(settings)
@@ -306,6 +310,29 @@ def _with_enough_stories(
     limit = settings.data.limit
     n_bytes = None if limit is None else round(limit * text.story_bytes)
     return settings, replace(text, n_bytes=n_bytes)
+
+
+def _with_enough_steps(
+    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
+) -> RunConfig:
+    """Where there is time for few steps only: smaller ones."""
+    enough = ENOUGH_STEPS if text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
+    while (
+        _steps_in(settings, minutes, machine, text) < enough
+        and settings.train.batch_size > 1
+        and _tokens_per_step(settings) > FEWEST_TOKENS_PER_STEP
+    ):
+        config = settings.train
+        smaller = {
+            "train.batch_size": config.batch_size // 2,
+            "train.learning_rate": RATE_OF_HALF * config.learning_rate,
+            "train.muon_learning_rate": RATE_OF_HALF * config.muon_learning_rate,
+        }
+        changed = with_free_values(settings, smaller, minutes)
+        if changed.train.batch_size == config.batch_size:
+            break  # the user's own
+        settings = changed
+    return settings
 
 
 def _bytes_per_token(settings: RunConfig, text: DatasetSize) -> float:
