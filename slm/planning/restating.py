@@ -40,16 +40,18 @@ class Promise:
     text_bytes: float
     non_embedding_parameters: float
     expected_bits_per_byte: float
-    epochs: float | None
+    epochs: float | None = None
     difficulty: float = 1.0
     """Bits per byte of this text, as a multiple of those of TinyStories."""
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> Promise | None:
         """The figures of `Plan.to_json`; None if some are missing, as in older plans."""
-        given = {"epochs": None, "difficulty": 1.0, **plan}
+        given = {"difficulty": 1.0, **plan}
         figures = {name: given.get(name) for name in cls.__dataclass_fields__}
-        if not all(_is_positive(x) for name, x in figures.items() if name != "epochs" or x is not None):
+        if figures["epochs"] is None:
+            figures.pop("epochs")
+        if not all(map(_is_positive, figures.values())):
             return None
         return cls(**figures)  # type: ignore[arg-type]
 

@@ -169,7 +169,6 @@ def test_a_slow_machine_also_starts_slowly() -> None:
     assert slow.steps * slow.seconds_per_step < 0.9 * fast.steps * fast.seconds_per_step
 
 
-
 @pytest.mark.parametrize(
     ("n_bytes", "tokenizer"),
     [(None, "bpe:4096"), (10**8, "bpe:4096"), (2_500_000, "bpe:2048"), (90, "bpe:512")],
