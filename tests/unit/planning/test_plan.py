@@ -270,7 +270,7 @@ def test_a_model_for_which_there_is_no_memory_is_not_chosen() -> None:
     little = replace(REFERENCE, memory_bytes=int(large.memory_bytes))
     chosen = make_plan(base(), 10_000, little, PLENTY)
     assert chosen.parameters < large.parameters
-    assert chosen.warnings == ()
+    assert not any("memory" in warning for warning in chosen.warnings)
 
 
 def test_little_time_is_warned_of() -> None:
