@@ -42,9 +42,9 @@ PUBLISHED: Runs = (
     {"in_blocks": 5_971_968, "text_bytes": 39.8e9, "bits_per_byte": 0.38},
     {"in_blocks": 84_934_656, "text_bytes": 107e9, "bits_per_byte": 0.27},
 )
-"""Public models of TinyStories (12 million parameters, 1.6 G tokens; llama2.c's of 15 million, 9.7 G
-tokens, and of 110 million, 26 G tokens), converted to bits per byte to within 5%. They count half.
-Our runs alone do not determine the floor, and put it above what these models reach."""
+"""Public models of TinyStories (12 million parameters, 1.6 G tokens; llama2.c's of 15 million, 9.7
+G tokens, and of 110 million, 26 G), converted to bits per byte to within 5%. They count half. Our
+runs alone do not determine the floor, and put it above what these models reach."""
 
 
 def train(source: str, minutes: float, width: int, layers: int, out: Path) -> dict[str, Any]:
