@@ -11,9 +11,9 @@ import torch
 import torch.distributed
 
 from slm.config import RunConfig
+from slm.config.origins import FROM_HARDWARE, FROM_PROCESSES
 from slm.data.shards import DataDirectory
 from slm.hardware.devices import DTYPES, resolve_dtype
-from slm.origins import FROM_HARDWARE, FROM_PROCESSES
 from slm.parallel.processes import Process
 from slm.quantities import counted
 from slm.runs.data import Log, describe_source, fit_vocabulary

@@ -9,10 +9,11 @@ import shlex
 from pathlib import Path
 from typing import Literal
 
-from slm.config import CONFIG_FORMAT, RunConfig
+from slm.config import RunConfig
+from slm.config.run import CONFIG_FORMAT
+from slm.config.run_paths import run_of
 from slm.errors import UsageError, WriteError
 from slm.parallel.processes import Process
-from slm.run_paths import run_of
 from slm.storage.files import (
     atomic_write,
     directory_lock,

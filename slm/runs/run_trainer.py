@@ -19,6 +19,8 @@ from torch import Tensor
 
 from slm.checkpoint import clean_run, open_checkpoint
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import FROM_HARDWARE, Origin, OriginKind
+from slm.config.run_paths import settings_to_save
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
 from slm.generation import GenerationOptions, Generator
@@ -33,7 +35,6 @@ from slm.hardware.devices import (
 )
 from slm.interop.model_file import load_model_file, load_weights
 from slm.model import GPT, KVCache, model_costs
-from slm.origins import FROM_HARDWARE, Origin, OriginKind
 from slm.parallel.collectives import (
     copy_from_main,
     in_step,
@@ -45,7 +46,6 @@ from slm.parallel.collectives import (
 )
 from slm.parallel.fsdp import place_model
 from slm.parallel.processes import Process, device_of_process
-from slm.run_paths import settings_to_save
 from slm.runs.borrowed import RevocableStep, borrowed_process
 from slm.runs.checkpointer import Checkpointer
 from slm.runs.data_check import check_context_length, check_data
