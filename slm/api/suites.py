@@ -50,6 +50,11 @@ class ModelSubject:
             self._lm.model, self._lm.tokenizer, requests, on_progress=on_progress
         )
 
+    def tokens_cut(self, requests: Sequence[Request]) -> list[int]:
+        texts = [request.context + request.continuation for request in requests]
+        room = self._lm.config.block_size  # the last token is only predicted, another begins it
+        return [max(0, len(ids) - room) for ids in self._lm.tokenizer.encode_batch(texts)]
+
     def complete(self, prompts: Sequence[str], options: GenerationOptions) -> list[Completion]:
         return self._lm.generator.complete(prompts, options)
 
@@ -187,7 +192,7 @@ def suite_named(name: str, *, source: str | Path | None, limit: int | None, log:
             )
         from slm.evals.facts import FactsSuite
 
-        return FactsSuite(limit=limit)
+        return FactsSuite(limit=limit, log=log)
     raise UsageError(
         f"unknown suite {name!r}", hint=did_you_mean(name, SUITES) or f"use {', '.join(SUITES)}"
     )

@@ -73,6 +73,7 @@ def evaluate_endpoint(
         DataError: there is no text to score.
     """
     scorer = EndpointScorer(endpoint)
+    scorer.check()
     tokenizer = EndpointTokenizer.find(endpoint, end_of_text)
     if tokenizer is None:
         if end_of_text is None:
@@ -201,6 +202,14 @@ class EndpointScorer:
         self.endpoint = endpoint
         self._max_tokens = 0
         """New tokens that a request asks for: some servers generate at least one."""
+
+    def check(self) -> None:
+        """Ask for the log-probabilities of a short text.
+
+        Raises:
+            EndpointError: the server knows no such model, or returns no log-probabilities.
+        """
+        self._scored({"prompt": "a b", "max_tokens": 1})
 
     def longest_window(self, tokenizer: EndpointTokenizer) -> int:
         """The most tokens that the server scores at once.
