@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -67,6 +68,16 @@ def newest_run(*folders: Path) -> Path | None:
                     times = [entry.stat().st_mtime for entry in saved if entry.exists()]
                     found.append((max(times), run))
     return max(found)[1] if found else None
+
+
+def write_config(directory: Path, settings: RunConfig) -> None:
+    """Write the settings of a run.
+
+    Raises:
+        WriteError: they cannot be written.
+    """
+    text = json.dumps(settings.to_json(), indent=2)  # escaped, as paths may be invalid Unicode
+    atomic_write(directory / CONFIG_FILE, text + "\n")
 
 
 def make_room(directory: Path, existing: Existing) -> Path | None:
