@@ -46,7 +46,7 @@ GIVEN_BELOW = {
     ("data", "mv"),
     ("storage", "iconv"),
     ("presets", "slm presets"),
-    ("settings_group.py", "slm presets"),
+    ("config", "slm presets"),
     ("storage", "ulimit"),
 }
 NAMED_ONLY = {
