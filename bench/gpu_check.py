@@ -197,9 +197,9 @@ def generation(machine: Machine) -> Finding:
     greedy = ["--dtype", "float32", "--temperature", "0", "--max-new-tokens", "200", "--json"]
     for device in ("cpu", machine.device):
         start = ["generate", "Once upon a time", "--checkpoint", run, "--device", device]
-        told = json.loads(machine.command(*start, *greedy))
-        texts.append(told["texts"][0])
-        figures[f"tokens_per_second_{device}"] = told["tokens_per_second"]
+        result = json.loads(machine.command(*start, *greedy))
+        texts.append(result["texts"][0])
+        figures[f"tokens_per_second_{device}"] = result["tokens_per_second"]
     same = sum(x == y for x, y in zip(*texts, strict=False)) if texts[0] else 0
     figures["equal_characters"], figures["characters"] = same, len(texts[0])
     speed = figures[f"tokens_per_second_{machine.device}"]
@@ -213,14 +213,14 @@ def generation(machine: Machine) -> Finding:
 def speed(machine: Machine, name: str) -> Finding:
     settings = ["--preset", "tiny"] if machine.small else SPEED[name]
     steps = ["--steps", "5" if machine.small else "20", "--device", machine.device, "--json"]
-    told = json.loads(machine.command("bench", "train", *steps, *settings))
+    result = json.loads(machine.command("bench", "train", *steps, *settings))
     said = (
-        f"{told['parameters'] / 1e6:.1f} M parameters, {told['dtype']}: "
-        f"{told['tokens_per_second']:,.0f} tokens/s, "
-        f"{told['gflops_per_second'] / 1e3:,.2f} TFLOP/s, "
-        f"{told['utilization']:.0%} of the ceiling, {told['peak_memory_mb'] / 1e3:.2f} GB"
+        f"{result['parameters'] / 1e6:.1f} M parameters, {result['dtype']}: "
+        f"{result['tokens_per_second']:,.0f} tokens/s, "
+        f"{result['gflops_per_second'] / 1e3:,.2f} TFLOP/s, "
+        f"{result['utilization']:.0%} of the ceiling, {result['peak_memory_mb'] / 1e3:.2f} GB"
     )
-    return True, said, told
+    return True, said, result
 
 
 CHECKS: dict[str, Callable[[Machine], Finding]] = {
@@ -304,8 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcomes = run_checks(machine, given.only)
     given.out.mkdir(parents=True, exist_ok=True)
     seconds = time.monotonic() - began_at
-    told = {**facts, "seconds": seconds, "checks": [asdict(outcome) for outcome in outcomes]}
-    (given.out / "gpu_check.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    report = {**facts, "seconds": seconds, "checks": [asdict(outcome) for outcome in outcomes]}
+    (given.out / "gpu_check.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     table = [f"{name}: {fact}" for name, fact in facts.items()]
     page = "\n".join([*table, "", head, *map(row, outcomes), ""])
     (given.out / "gpu_check.md").write_text(page, encoding="utf-8")

@@ -96,9 +96,9 @@ async def crowd(port: int, clients: int, tokens: int, top_k: int) -> tuple[float
         return int(counted), first_after
 
     began_at = time.perf_counter()
-    told = await asyncio.gather(*(ask(seed) for seed in range(clients)))
+    results = await asyncio.gather(*(ask(seed) for seed in range(clients)))
     seconds = time.perf_counter() - began_at
-    return sum(n for n, _ in told) / seconds, statistics.median(first for _, first in told)
+    return sum(n for n, _ in results) / seconds, statistics.median(first for _, first in results)
 
 
 class Timed:

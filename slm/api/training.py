@@ -80,7 +80,8 @@ def train(
             shape and its tokenizer.
         resume: continue the run in `out` with its settings.
         fresh: move an earlier run in `out` to a folder previous-NNN and start again.
-        callbacks: called with every event, besides those that record metrics and show progress.
+        callbacks: called with every event, in addition to those that record metrics and show
+            progress.
         progress: show the progress: live in a notebook or a terminal, else as lines.
         log: called with each note; None: it is printed.
         settings: any settings of `slm presets --settings` by their names, for example

@@ -48,7 +48,7 @@ def check(
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", metavar="N", help="Read only so many documents of the training text."
+            "--limit", metavar="N", help="Read only the first N documents of the training text."
         ),
     ] = None,
     as_json: Json = False,

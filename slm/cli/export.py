@@ -67,7 +67,7 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a trained model for another program, or as a checkpoint to hand on.
+    """Write a trained model for another program, or as a checkpoint to share.
 
     The exported tokenizer gives the same ids. A model that the target cannot hold is refused before
     anything is written.

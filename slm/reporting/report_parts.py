@@ -125,7 +125,7 @@ def plan_table(plan: Mapping[str, Any], summary: RunSummary) -> Table | None:
         rows = [(name, planned, outcome) for name, planned, _, outcome in rows]
     head = ("planned", "restated", "outcome") if restated else ("planned", "outcome")
     kept = tuple(row for row in rows if any(row[1:]))
-    return Table("what the plan expected, and what came of it", ("", *head), kept) if kept else None
+    return Table("the plan's expectations and the results", ("", *head), kept) if kept else None
 
 
 def _figures(
