@@ -28,7 +28,7 @@ from slm.runs.settings import (
     new_run,
     no_effect,
     no_run_in,
-    refuse_beside_prepared,
+    refuse_text_with_prepared,
     resumed_run,
 )
 
@@ -165,7 +165,7 @@ def plan(
     length = length_flags(None, minutes, dashes="")
     flags = _flags(source, data=data, out=None, length=length, settings=settings, log=log or say)
     chosen = new_run(None, None, flags, [], name=f"{minutes:g}-minutes", note=log or say)
-    refuse_beside_prepared(chosen, command_line_words(flags, []))
+    refuse_text_with_prepared(chosen, command_line_words(flags, []))
     return plan_run(chosen, minutes)
 
 
@@ -320,7 +320,7 @@ def request_run(
     if resume and saved is None and preset is None and config_file is None and not names_text:
         raise no_run_in(out_dir, f"{dashes}out", resume=f"{dashes}resume")
     chosen = saved or new_run(preset, config_file, flags, assignments, name=name, note=note)
-    refuse_beside_prepared(chosen, words)
+    refuse_text_with_prepared(chosen, words)
     for word, reason in idle_settings(chosen, words):
         note(no_effect([word], reason))
     return RunRequest(chosen, resume, minutes if is_planned and saved is None else None)
