@@ -111,10 +111,10 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
     ):
         return settings
     name, source = directory.meta.tokenizer.name, directory.meta.source
-    asked = settings.data.tokenizer
-    if settings.origin_of("data.tokenizer").is_on_command_line and not _made(asked, directory):
+    wanted = settings.data.tokenizer
+    if settings.origin_of("data.tokenizer").is_on_command_line and not _made(wanted, directory):
         raise UsageError(
-            f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
+            f"{directory.path} was prepared with the tokenizer {name}, not {wanted}",
             hint="leave out the tokenizer; to use another one, give the text with --source",
         )
     values = {"data.source": directory.meta.source_name, "data.tokenizer": name}
@@ -128,7 +128,7 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
     if not is_given:
         log(
             f"note: {directory.path} contains {described.data.source} with the tokenizer {name}, "
-            f"not {settings.data.source} with {asked}: training on the data in it "
+            f"not {settings.data.source} with {wanted}: training on the data in it "
             "(name --source, --tokenizer or --preset to replace it)"
         )
     return described
