@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.api.training import RunOutcome, finished_before, request_run, train_run
+from slm.api.run_request import RunOutcome, finished_before, request_run, train_run
 from slm.cli.no_effect import note, refuse_idle
 from slm.cli.options import (
     Data,
