@@ -242,10 +242,10 @@ def _hub_errors(repository: str, revision: str | None) -> Iterator[None]:
     except SlmError:
         raise
     except Exception as error:
-        raise _in_our_words(repository, revision, error) from None
+        raise _as_hub_error(repository, revision, error) from None
 
 
-def _in_our_words(repository: str, revision: str | None, error: Exception) -> HubError:
+def _as_hub_error(repository: str, revision: str | None, error: Exception) -> HubError:
     kinds: set[str] = set()
     link: BaseException | None = error
     while link is not None:

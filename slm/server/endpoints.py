@@ -91,7 +91,7 @@ class Endpoints:
     async def health(self, request: Request) -> Response:
         """`GET /healthz`."""
         for service in self._services.values():
-            if not service.scheduler.is_well:
+            if not service.scheduler.is_healthy:
                 raise as_http_error(ClosedError(after_failure=True))
         return as_json(Health(model=self._service.model.name))
 
