@@ -48,13 +48,13 @@ class Unhealed(Generator):
 
 def prompts(kind: str, stories: list[str]) -> Iterator[str]:
     """A prompt from each story."""
-    chance = random.Random(kind)
+    rng = random.Random(kind)
     for story in stories:
         found = [m for m in re.finditer(r"[A-Za-z]{4,} ", story[:400]) if m.start() > 20]
         if not found:
             continue
-        word = chance.choice(found)
-        inside = chance.randrange(1, len(word.group()) - 1)
+        word = rng.choice(found)
+        inside = rng.randrange(1, len(word.group()) - 1)
         end = {
             "after a space": word.end(),
             "inside a word": word.start() + inside,
