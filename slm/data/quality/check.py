@@ -7,7 +7,6 @@ repeats one of them is the one to go.
 
 from __future__ import annotations
 
-import random
 import zlib
 from array import array
 from collections import Counter
@@ -23,6 +22,7 @@ from slm.data.quality.duplicates import Duplicate, DuplicateFinder
 from slm.data.quality.findings import EXAMPLE_CHARS, EXAMPLES, Cleaned, Finding, TextReport
 from slm.data.quality.problems import BOILERPLATE, ODD, around, encoding_mender, is_cut_off
 from slm.data.readers import read_documents
+from slm.data.reservoir import Reservoir
 from slm.data.sources import open_source
 from slm.data.splits import Split
 from slm.errors import DataError, MissingExtraError, UsageError
@@ -136,8 +136,7 @@ class TextCheck:
         finder = DuplicateFinder()
         lengths = array("I")
         lines: Counter[int] = Counter()
-        sample: list[str] = []
-        rng = random.Random(0)
+        sample: Reservoir[str] = Reservoir(LANGUAGE_SAMPLE, seed=0)
         n_bytes = n_documents = 0
         for n_seen, part in enumerate(self._documents(), 1):
             n_documents = part.number + 1
@@ -151,10 +150,7 @@ class TextCheck:
                 lengths.append(min(len(part.text.split()), 2**31))
             self._look(part, findings)
             _count_lines(part.text, lines)
-            if len(sample) < LANGUAGE_SAMPLE:
-                sample.append(part.text[:LANGUAGE_CHARS])
-            elif (slot := rng.randrange(n_seen)) < LANGUAGE_SAMPLE:
-                sample[slot] = part.text[:LANGUAGE_CHARS]
+            sample.add(part.text[:LANGUAGE_CHARS])
         if not n_documents:
             raise DataError(f"{self._source} contains no text", hint="check that it is not empty")
         self._report("comparing", None, n_documents, "documents")
@@ -169,7 +165,7 @@ class TextCheck:
             bytes=n_bytes,
             findings=list(findings.values()),
             words=_spread(lengths),
-            languages=self._languages(sample, findings["language"]),
+            languages=self._languages(sample.items, findings["language"]),
             not_compared=finder.n_left_out,
         )
 
