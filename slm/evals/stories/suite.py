@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slm.errors import ConfigError, DataError
+from slm.evals.judge import Cost, cost_of
 from slm.evals.stories import measures
 from slm.evals.stories.novelty import Copied, NoveltyIndex
 from slm.evals.stories.prompts import PROMPTS, Prompt
@@ -68,6 +69,10 @@ class StoriesSuite:
                 f"limit must be from 2 to {MOST_SAMPLES} samples of each prompt, found {limit}",
                 hint=f"leave it out for {SAMPLES}",
             )
+
+    def judging_cost(self) -> Cost:
+        """What it takes to let a judge grade the stories that the suite writes."""
+        return cost_of([prompt.text for prompt in PROMPTS], self._samples, MAX_NEW_TOKENS)
 
     def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
         """See `Suite`.
