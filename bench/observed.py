@@ -61,6 +61,8 @@ class Observer:
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
         self.model: Any = None
+        self.tokenizer: Any = None
+        """Of a run of slm."""
         self._models: list[weakref.ref[Any]] = []
         self._optimizer: Any = None
 
@@ -80,7 +82,7 @@ class Observer:
                 def on_step(_, record: StepRecord) -> None:  # noqa: N805
                     self.meter.after_step(trainer.model)
 
-            self.model = trainer.model
+            self.model, self.tokenizer = trainer.model, trainer.data_loader.tokenizer
             trainer.callbacks.callbacks.append(Measure())
 
         _after(module.RunTrainer, "__init__", add_callback)
@@ -167,7 +169,6 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, help="length of the race")
     parser.add_argument("--all-counts", action="store_true", help="nothing is free")
     parser.add_argument("--trial", action="store_true", help="only measure the time of a step")
-    parser.add_argument("--data", type=Path, help="slm: where the run keeps its data")
     parser.add_argument("program", nargs=argparse.REMAINDER)
     args = parser.parse_args(words)
     args.program = args.program[args.program[:1] == ["--"] :]
@@ -176,16 +177,14 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def held_out_for(model: Any, args: argparse.Namespace) -> tuple[HeldOut, HeldOut]:
+def held_out_for(observer: Observer, path: Path) -> tuple[HeldOut, HeldOut]:
     """The held-out text; for a run of slm, in the ids of the tokenizer that the run has made."""
-    if args.data is None:
-        return read_held_out(args.held_out)
+    if observer.tokenizer is None:
+        return read_held_out(path)
     from held_out import Texts, windows_of
 
-    from slm.data.shards import DataDirectory
-
-    tokenizer = DataDirectory.open(args.data).tokenizer
-    return windows_of(Texts.read(args.held_out), tokenizer, model.config.block_size)
+    block_size = observer.model.config.block_size
+    return windows_of(Texts.read(path), observer.tokenizer, block_size)
 
 
 def main() -> None:
@@ -194,7 +193,7 @@ def main() -> None:
     sys.path.append(here)  # `run` replaces the first entry
     program = PROGRAMS[args.racer]
     meter = Meter(
-        lambda model: held_out_for(model, args),
+        lambda model: held_out_for(observer, args.held_out),
         every=args.every,
         seconds=None if args.minutes is None else 60 * args.minutes,
         all_counts=args.all_counts,

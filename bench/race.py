@@ -25,8 +25,10 @@ times, and the bits per byte of more text at the end.
   steps as fit.
 - transformers: GPT2LMHeadModel of nanoGPT's shape for the task, AdamW, in a minimal loop.
 
-A racer without its checkout is skipped, and the program says so. A long race can be run in parts:
-`--only` some racers, `--json` each, and then `--from-json` all files.
+A racer without its checkout is skipped, and the program says so. To give a baseline other settings,
+add a `--variant`, such as "nanochat-small --matrix-lr=0.1" or "autoresearch --total-batch=4096".
+A long race can be run in parts: `--only` some racers, `--json` each, and then `--from-json` all
+files.
 """
 
 from __future__ import annotations
@@ -50,8 +52,9 @@ from pathlib import Path
 from typing import Any
 
 from curves import Curve, draw, joined, outcome, table, tell
-from racers import TASKS, Course, Entry, RacerError, Task, obstacle
 from race_meter import pace_of, reading_of
+from race_tasks import TASKS, Entry, RacerError, Task
+from racers import Course, obstacle
 
 HANGS_SECONDS = 900.0
 """Seconds beyond twice the length of the race after which a racer hangs."""
@@ -112,8 +115,9 @@ def race(entry: Entry, seconds: float) -> Record:
             if reading is not None and reading.of_all:
                 record.bits_of_all = reading.bits
             elif reading is not None:
-                counted = time.perf_counter() - began_at - reading.free_seconds
-                record.curve.append((counted, reading.bits))
+                since_start = time.perf_counter() - began_at
+                seconds = since_start if reading.seconds is None else reading.seconds
+                record.curve.append((seconds, reading.bits))
             last_lines.append(line)
         racer.wait()
     finally:
@@ -161,6 +165,7 @@ def racers_of(args: argparse.Namespace) -> list[str]:
     """The names of the racers, in the order of a round."""
     names = [f"ours {words}" for words in args.ours] or ["ours"]
     names += [name for name in TASKS[args.task].names if name != "ours"]
+    names += args.variant
     return [name for name in names if args.only is None or name.split()[0] in args.only]
 
 
@@ -227,6 +232,13 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="WORDS",
         help="arguments of slm train besides the text, such as --ours='--minutes 2'",
     )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="one more racer: a baseline with arguments for its program",
+    )
     kinds = list(dict.fromkeys(name for task in TASKS.values() for name in task.names))
     parser.add_argument("--only", nargs="+", choices=kinds, help="run only these racers")
     parser.add_argument("--minutes", type=float, default=5.0, help="length of the race")
@@ -243,6 +255,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("give --source for a race, or --from-json for the results of earlier ones")
     if args.source is not None and not args.source.exists():
         parser.error(f"--source {args.source} does not exist")
+    for variant in args.variant:
+        if variant.split()[:1] not in [[name] for name in TASKS[args.task].names if name != "ours"]:
+            parser.error(f"--variant {variant!r} does not begin with a baseline of {args.task}")
     if args.minutes <= 0 or args.every <= 0 or args.rounds < 1:
         parser.error("--minutes, --every and --rounds must be positive")
     return args

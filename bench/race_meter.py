@@ -28,7 +28,7 @@ TRIAL_STEPS = 3
 """A trial of a racer's speed ends after this many seconds and steps, whichever comes last."""
 
 _READING = re.compile(
-    r"race: (\d+\.\d+) bits per byte of (the sample|all), (\d+\.\d+) s free$", re.MULTILINE
+    r"race: (\d+\.\d+) bits per byte of (the sample|all), (?:now|at (\d+\.\d+) s)$", re.MULTILINE
 )
 _PACE = re.compile(r"race: (\d+\.\d+) s per step$", re.MULTILINE)
 
@@ -39,18 +39,21 @@ class Reading(NamedTuple):
     Attributes:
         bits: bits per byte.
         of_all: whether all held-out text was scored, or the sample.
-        free_seconds: time since the process started that does not count.
+        seconds: the racer's clock; None: that of whoever started its process.
     """
 
     bits: float
     of_all: bool
-    free_seconds: float
+    seconds: float | None
 
 
 def reading_of(line: str) -> Reading | None:
     """The measurement in a line of a racer's output, or None."""
     found = _READING.search(line)
-    return found and Reading(float(found[1]), found[2] == "all", float(found[3]))
+    if found is None:
+        return None
+    seconds = None if found[3] is None else float(found[3])
+    return Reading(float(found[1]), found[2] == "all", seconds)
 
 
 def pace_of(output: str) -> float | None:
@@ -129,10 +132,10 @@ class Meter:
             first needed.
         every: seconds of the racer's clock between two measurements of the sample.
         seconds: length of the race on the racer's clock; None: the racer ends by itself.
-        all_counts: whether nothing is free.
+        all_counts: whether nothing is free; then the time of a measurement is when it is printed.
         is_trial: measure the time of some steps instead.
         logits_of: called with a model, inputs and targets; see `HeldOut.bits_per_byte`.
-        now: a clock in seconds; 0 is the start of the process.
+        now: a clock in seconds.
     """
 
     def __init__(
@@ -200,6 +203,7 @@ class Meter:
         import torch
 
         began_at = self._now()
+        when = "now" if self.all_counts else f"at {self.clock:.3f} s"
         if self._parts is None:
             self._parts = self._held_out(model)
         was_training = model.training
@@ -210,4 +214,4 @@ class Meter:
         if not self.all_counts:
             self._free += self._now() - began_at
         what = "all" if of_all else "the sample"
-        print(f"\nrace: {bits:.4f} bits per byte of {what}, {self._free:.3f} s free", flush=True)
+        print(f"\nrace: {bits:.4f} bits per byte of {what}, {when}", flush=True)

@@ -14,11 +14,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from held_out import Texts, cut, documents_of, windows_of
 from race_meter import write_held_out
+from race_tasks import TASKS, Entry, RacerError, Task
 
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
@@ -29,52 +29,6 @@ OVERTIME = 1.1
 """A baseline whose schedule is in steps may use this much of its time, so that a machine that was
 faster while its speed was measured does not cut its decay off."""
 
-
-class RacerError(Exception):
-    """A racer that failed."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One text, and the settings of each racer."""
-
-    preset: str
-    our_tokenizer: str
-    their_tokenizer: str
-    n_layer: int
-    n_head: int
-    n_embd: int
-    block_size: int
-    batch_size: int
-    steps: int | None
-    """Of nanoGPT's recipe; None: as many as fit."""
-    targets: Sequence[float]
-    """Nats per character for `shakespeare`, bits per byte for `stories`."""
-    names: Sequence[str]
-    """The racers."""
-
-
-TASKS = {
-    "shakespeare": Task(
-        "shakespeare-char",
-        "chars",
-        "chars",
-        *(4, 4, 128, 64, 12, 2000),
-        targets=(2.2, 2.0, 1.886, 1.8, 1.7),
-        names=("ours", "nanogpt", "transformers"),
-    ),
-    "stories": Task(
-        "modern-12m",
-        "bpe:4096",
-        "gpt2",
-        *(4, 4, 128, 256, 12, None),
-        targets=(2.0, 1.7, 1.45, 1.2, 1.0, 0.9),
-        names=(
-            *("ours", "gpt2", "nanogpt", "transformers"),
-            *("nanochat", "nanochat-small", "autoresearch"),
-        ),
-    ),
-}
 
 CHECKOUTS = {"nanogpt": "nanogpt", "nanochat": "nanochat", "nanochat-small": "nanochat"}
 """The racers that run in a checkout, and the option and variable that name it."""
@@ -93,19 +47,7 @@ NANOCHAT_SMALL = {
 """Sizes for five minutes of a CPU; all rates and schedules follow from them by nanochat's rules."""
 NANOCHAT_SMALL_VOCABULARY = 4096
 
-
-class Entry(NamedTuple):
-    """A command that races.
-
-    Attributes:
-        command: program and arguments.
-        where: its folder.
-        environment: variables to set.
-    """
-
-    command: list[str]
-    where: Path
-    environment: Mapping[str, str] = {}
+AUTORESEARCH_TOKENIZER = "bpe:4096"
 
 
 @dataclass
@@ -158,20 +100,22 @@ class Course:
         """What to run for a round of a racer.
 
         Args:
-            name: `ours` may be followed by arguments of `slm train`.
+            name: a racer, with more arguments for its program if it is a variant.
             out: a new folder of this round.
 
         Raises:
             RacerError: its preparation failed.
         """
-        makers: dict[str, Callable[[Path], Entry]] = {
+        kind, _, more = name.partition(" ")
+        words = shlex.split(more)
+        if kind in ("nanochat", "nanochat-small"):
+            return self._nanochat(out, words, is_small=kind == "nanochat-small")
+        makers = {
             "nanogpt": self._nanogpt,
-            "nanochat": lambda out: self._nanochat(out, is_small=False),
-            "nanochat-small": lambda out: self._nanochat(out, is_small=True),
             "autoresearch": self._autoresearch,
             "transformers": self._transformers,
         }
-        return makers[name](out) if name in makers else self._ours(name, out)
+        return makers[kind](out, words) if kind in makers else self._ours(name, out)
 
     @property
     def _seconds(self) -> float:
@@ -186,18 +130,17 @@ class Course:
             told.append(f"validation_fraction={self.validation_fraction}")
             words = ["--source", str(self.args.source.resolve()), "--set", *told]
             words += shlex.split(name.removeprefix("ours "))
-            data = out / "data"
         else:
             tokenizer = "gpt2-8k" if name == "gpt2" else self.task.our_tokenizer
             data = self.data(tokenizer).path
             preset = "gpt2" if name == "gpt2" else self.task.preset
             length = [] if self.task.steps else ["--minutes", str(self.args.minutes)]
             words = ["--preset", preset, "--data", str(data), *length, "--set", *told]
-        command = observed("slm", texts, self.args, data=data)
+        command = observed("slm", texts, self.args)
         command += ["-m", "slm", "train", "--out", str(out / "run"), *words]
         return Entry(command, out)
 
-    def _nanogpt(self, out: Path) -> Entry:
+    def _nanogpt(self, out: Path, more: Sequence[str]) -> Entry:
         """A copy of the checkout that finds our token files under its own data folder."""
         task, checkout = self.task, out / "nanoGPT"
         shutil.copytree(self.args.nanogpt, checkout, ignore=shutil.ignore_patterns(".git", "*.bin"))
@@ -226,12 +169,12 @@ class Course:
         def entry(steps: int, *, is_trial: bool = False) -> Entry:
             seconds = self._seconds * OVERTIME
             command = observed("nanogpt", held_out, self.args, seconds=seconds, is_trial=is_trial)
-            more = [f"--max_iters={steps}", f"--lr_decay_iters={steps}"]
-            return Entry([*command, *words, *more], checkout)
+            length = [f"--max_iters={steps}", f"--lr_decay_iters={steps}"]
+            return Entry([*command, *words, *length, *more], checkout)
 
         return entry(task.steps or self._steps(entry(10**6, is_trial=True)))
 
-    def _nanochat(self, out: Path, *, is_small: bool) -> Entry:
+    def _nanochat(self, out: Path, more: Sequence[str], *, is_small: bool) -> Entry:
         """Its `scripts.base_train` in the checkout, with its own tokenizer of the same text.
 
         The recipe's flags come from its `runs/runcpu.sh`; only evaluations and samples are off. Its
@@ -270,7 +213,7 @@ class Course:
             )
             command += ["-m", "scripts.base_train"]
             command += as_words(flags | ({"num-iterations": str(steps)} if is_small else {}))
-            return Entry(command, checkout, environment)
+            return Entry([*command, *more], checkout, environment)
 
         return entry(self._steps(entry(10**6, is_trial=True)) if is_small else 0)
 
@@ -308,18 +251,19 @@ class Course:
         )
         write_held_out(held_out, *parts)
 
-    def _autoresearch(self, out: Path) -> Entry:
+    def _autoresearch(self, out: Path, more: Sequence[str]) -> Entry:
         """Our port of it to the CPU, see `bench/autoresearch.py`."""
-        return Entry(self._own_loop("autoresearch.py", "bpe:4096", 256), out)
+        command = self._own_loop("autoresearch.py", AUTORESEARCH_TOKENIZER, 256)
+        return Entry([*command, *more], out)
 
-    def _transformers(self, out: Path) -> Entry:
+    def _transformers(self, out: Path, more: Sequence[str]) -> Entry:
         """A plain loop over `transformers` with the shape of nanoGPT's model for the task."""
         task = self.task
         command = self._own_loop("transformers_loop.py", task.their_tokenizer, task.block_size)
         for name in ("n_layer", "n_head", "n_embd", "block_size", "batch_size"):
             command += ["--" + name.replace("_", "-"), str(getattr(task, name))]
         command += ["--steps", str(task.steps or 10**6)]
-        return Entry(command, out)
+        return Entry([*command, *more], out)
 
     def _own_loop(self, script: str, tokenizer: str, block_size: int) -> list[str]:
         """The command of a script of this folder that calls the meter itself."""
@@ -343,7 +287,6 @@ def observed(
     *,
     seconds: float | None = None,
     is_trial: bool = False,
-    data: Path | None = None,
     python: str = sys.executable,
 ) -> list[str]:
     """The command `bench/observed.py`, to be followed by a program and its arguments.
@@ -356,7 +299,6 @@ def observed(
     command += ["--held-out", str(held_out), "--every", str(args.every)]
     command += ["--all-counts"] if seconds is None else ["--minutes", str(seconds / 60)]
     command += ["--trial"] if is_trial else []
-    command += ["--data", str(data)] if data else []
     return [*command, "--"]
 
 
@@ -388,6 +330,7 @@ def python_of(checkout: Path) -> str:
 
 def obstacle(name: str, args: argparse.Namespace) -> str | None:
     """Why a racer cannot run here, with what helps; None if it can."""
+    name = name.split()[0]
     if name == "transformers" and importlib.util.find_spec("transformers") is None:
         return "transformers is not installed"
     if name not in CHECKOUTS:
