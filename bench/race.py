@@ -190,6 +190,8 @@ def run_race(task: Task, args: argparse.Namespace) -> tuple[dict[str, Any], list
                 out.mkdir()
                 try:
                     record = race(course.entry(name, out), limit)
+                    if not record.curve:
+                        raise RacerError(f"it printed no measurement:\n{record.output}")
                 except RacerError as error:
                     failed.append(name)
                     del records[name]

@@ -86,6 +86,15 @@ def test_a_racer_that_cannot_run_is_skipped(tmp_path, monkeypatch, capsys):
     assert "nanochat is skipped: there is no track" in capsys.readouterr().err
 
 
+def test_a_racer_without_a_measurement_has_failed(tmp_path, monkeypatch, capsys):
+    silent = entry_of(tmp_path, "print('done')")
+    monkeypatch.setattr(race.Course, "entry", lambda course, name, out: silent)
+    result, failed = race.run_race(TASKS["stories"], asked("--only", "autoresearch"))
+    assert failed == ["autoresearch"]
+    assert result["curves"] == {}
+    assert "it printed no measurement:\ndone" in capsys.readouterr().err
+
+
 def asked(*words):
     return race.arguments(["--task", "stories", "--source", ".", *words])
 
