@@ -26,7 +26,7 @@ times, and the bits per byte of more text at the end.
 - transformers: GPT2LMHeadModel of nanoGPT's shape for the task, AdamW, in a minimal loop.
 
 A racer without its checkout is skipped, and the program says so. To give a baseline other settings,
-add a `--variant`, such as "nanochat-small --matrix-lr=0.1" or "autoresearch --total-batch=4096".
+use a `--variant`, such as "nanochat-small --matrix-lr=0.1" or "autoresearch --total-batch=4096".
 A long race can be run in parts: `--only` some racers, `--json` each, and then `--from-json` all
 files.
 """
@@ -164,8 +164,9 @@ def say(text: str) -> None:
 def racers_of(args: argparse.Namespace) -> list[str]:
     """The names of the racers, in the order of a round."""
     names = [f"ours {words}" for words in args.ours] or ["ours"]
-    names += [name for name in TASKS[args.task].names if name != "ours"]
-    names += args.variant
+    for kind in TASKS[args.task].names:
+        if kind != "ours":
+            names += [words for words in args.variant if words.split()[0] == kind] or [kind]
     return [name for name in names if args.only is None or name.split()[0] in args.only]
 
 
@@ -239,7 +240,7 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="WORDS",
-        help="one more racer: a baseline with arguments for its program",
+        help="a baseline with more arguments for its program, instead of the baseline alone",
     )
     kinds = list(dict.fromkeys(name for task in TASKS.values() for name in task.names))
     parser.add_argument("--only", nargs="+", choices=kinds, help="run only these racers")

@@ -109,10 +109,11 @@ def test_each_ours_is_a_racer():
     assert race.racers_of(args) == ["ours", "nanogpt", "transformers"]
 
 
-def test_a_variant_is_one_more_racer():
-    variant = "autoresearch --total-batch=4096"
-    args = asked("--variant", variant, "--only", "ours", "autoresearch")
-    assert race.racers_of(args) == ["ours", "autoresearch", variant]
+def test_variants_replace_their_baseline():
+    variants = ["autoresearch", "autoresearch --total-batch=4096"]
+    words = [word for variant in variants for word in ("--variant", variant)]
+    args = asked(*words, "--only", "ours", "nanochat-small", "autoresearch")
+    assert race.racers_of(args) == ["ours", "nanochat-small", *variants]
 
 
 def test_checkouts_come_from_variables(monkeypatch):
