@@ -299,7 +299,7 @@ def _plan_of(
 def _with_enough_stories(
     settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
 ) -> tuple[RunConfig, DatasetSize]:
-    """If the source has any number of stories: as many as the run will read, once each."""
+    """If the source has any number of stories: the number that the run will read, once each."""
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, text
     tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)

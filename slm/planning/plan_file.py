@@ -36,10 +36,10 @@ class PlanFile(Callback):
 
     def __init__(self, plan: Mapping[str, Any], log: Callable[[str], None]) -> None:
         self.plan = dict(plan)
-        said = plan.get("restatements")
-        self._said: list[Any] = said if isinstance(said, list) else []
+        restatements = plan.get("restatements")
+        self._restatements: list[Any] = restatements if isinstance(restatements, list) else []
         promise = Promise.from_json(plan)
-        last = Restatement.from_json(self._said[-1]) if self._said else None
+        last = Restatement.from_json(self._restatements[-1]) if self._restatements else None
         self.outlook = None if promise is None else Outlook(promise, last)
         self._log = log
         self._path = Path(PLAN_FILE)
@@ -87,11 +87,11 @@ class PlanFile(Callback):
         )
 
     def _add(self, restatement: Restatement) -> None:
-        self._said.append(asdict(restatement))
+        self._restatements.append(asdict(restatement))
         self._write()
 
     def _write(self) -> None:
-        content = {**self.plan, "restatements": self._said}
+        content = {**self.plan, "restatements": self._restatements}
         atomic_write(self._path, json.dumps(content, indent=2) + "\n")
 
 
