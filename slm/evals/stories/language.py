@@ -52,9 +52,10 @@ def unclosed_quotes(story: Story) -> int:
 
 def _finished(story: Story) -> Sequence[Sentence]:
     """The sentences of the continuation, without a last one that is unfinished."""
-    told: Sequence[Sentence] = story.told
-    is_unfinished = bool(told) and told[-1].text.rstrip("\"')")[-1:] not in ENDS
-    return told[:-1] if is_unfinished else told
+    sentences: Sequence[Sentence] = story.new_sentences
+    if sentences and sentences[-1].text.rstrip("\"')")[-1:] not in ENDS:
+        return sentences[:-1]
+    return sentences
 
 
 def spelling_and_grammar(story: Story, knows: Callable[[str], bool]) -> tuple[float, float] | None:
@@ -75,8 +76,8 @@ def flawless_share(story: Story, knows: Callable[[str], bool]) -> float:
 
     An unfinished last sentence is a matter of the ending, not of language.
     """
-    told = _finished(story)
-    if not told:
+    sentences = _finished(story)
+    if not sentences:
         return 1.0 if story.words else 0.0
-    wrong = sum(bool(flaws(sentence, knows)) for sentence in told)
-    return max(0.0, 1.0 - (wrong + unclosed_quotes(story)) / len(told))
+    wrong = sum(bool(flaws(sentence, knows)) for sentence in sentences)
+    return max(0.0, 1.0 - (wrong + unclosed_quotes(story)) / len(sentences))
