@@ -69,6 +69,8 @@ def over_time(
     log = log or say
     given = Path(run)
     folder = given if run_of(given) == given.resolve() else run_of(given)
+    if not suites:
+        raise UsageError("no suite is named", hint=f"use {', '.join(TESTS)}")
     if source is not None and len(suites) != 1:
         raise UsageError(
             f"a source is given for {counted(len(suites), 'suite')}",

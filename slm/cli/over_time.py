@@ -8,6 +8,7 @@ from pathlib import Path
 from slm.api.over_time import DEFAULT_TESTS, over_time
 from slm.cli.output import print_json, print_table
 from slm.cli.suites import suite_names
+from slm.config.run_paths import run_of
 from slm.errors import UsageError
 from slm.reporting.display import say
 from slm.reporting.over_time import LOSS, OVER_TIME_PLOT, Course, OverTime
@@ -54,7 +55,8 @@ def evaluate_over_time(
         print_json({"run": str(run), **found.to_json(), "courses": arrivals, "seconds": seconds})
         return
     _print_courses(found)
-    plot = run / OVER_TIME_PLOT
+    folder = run if run_of(run) == run.resolve() else run_of(run)
+    plot = folder / OVER_TIME_PLOT
     say(f"{len(found.checkpoints)} checkpoints in {seconds:.1f} s; the picture is {plot}")
 
 

@@ -147,6 +147,7 @@ def test_a_checkpoint_of_the_ladder_is_a_model(slm: Slm, run: Path) -> None:
     ("words", "problem"),
     [
         (["--suite", "fact"], "unknown suite 'fact'"),
+        (["--suite", ","], "no suite is named"),
         (["--suite", "loss", "--limit", "0"], "limit must be from 1"),
         (["--suite", "facts", "--limit", "1"], "limit must be from 2"),
         (["--seed", "-1"], "seed must be an integer"),
