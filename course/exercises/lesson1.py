@@ -343,7 +343,7 @@ EXERCISES = [
                 answers.only_one_merge,
             ),
             Misconception(
-                "merges learned anew from the text",
+                "merges learned again from the text",
                 "Use the merges that were given. A model knows only the ids of its own vocabulary.",
                 answers.trained_anew,
             ),
