@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
@@ -215,18 +215,19 @@ def _checkpoints(saved: Sequence[Any]) -> Iterator[ScoredCheckpoint]:
             continue
         step, tokens, seconds = each.get("step"), each.get("tokens"), each.get("seconds")
         sha256 = each.get("weights_sha256")
-        is_plain = _is_count(step) and _is_count(tokens) and isinstance(sha256, str)
-        if not is_plain or not _is_number(seconds) or step in steps:
+        if not _is_count(step) or not _is_count(tokens) or step in steps:
+            continue
+        if not _is_number(seconds) or not isinstance(sha256, str):
             continue
         steps.add(step)
         results = ((name, result_from_json(data)) for name, data in each["results"].items())
         known = {name: found for name, found in results if found is not None}
-        yield ScoredCheckpoint(step, tokens, float(seconds), str(sha256), known)
+        yield ScoredCheckpoint(step, tokens, float(seconds), sha256, known)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < 2**63
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return type(value) in (int, float) and math.isfinite(value)
