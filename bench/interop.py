@@ -22,6 +22,7 @@ A line of JSON is printed for each comparison, and all of them as a table at the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import math
@@ -87,7 +88,9 @@ class Model:
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [ids.tolist() for ids in self.tokenizer.encode_batch(list(texts))]
 
-    def scored(self, texts: Texts, prefix: str) -> tuple[list[Window], int]:
+    def scored(
+        self, texts: Texts, prefix: str = "", *, n_reserved: int = 0
+    ) -> tuple[list[Window], int]:
         """The windows of `slm eval`, of stories until enough tokens are scored, and their bytes."""
         tokenizer, pieces, n_tokens, n_bytes = self.tokenizer, [], 0, 0
         for story in texts.scored:
@@ -97,7 +100,7 @@ class Model:
             pieces.append(np.array([*ids, tokenizer.eot_id], np.uint32))
             n_tokens += len(pieces[-1])
             n_bytes += len(story.encode())
-        size = self.gpt.config.block_size
+        size = self.gpt.config.block_size - n_reserved
         windows = story_windows(pieces, tokenizer.eot_id, size, bos_id=tokenizer.bos_id)
         return list(windows), n_bytes
 
@@ -111,7 +114,7 @@ class Model:
     def continuation(self, prompt: str, n_tokens: int) -> str:
         ids = [self.tokenizer.bos_id, *self.tokenizer.encode(prompt)]
         written = self.gpt.generate(torch.tensor([ids]), n_tokens, temperature=0)[0].tolist()
-        return self.tokenizer.decode(until(written[1:], self.tokenizer.eot_id))
+        return prompt + self.tokenizer.decode(until(written[len(ids) :], self.tokenizer.eot_id))
 
 
 @dataclass
@@ -157,7 +160,7 @@ def compare(model: Model, consumer: Consumer, texts: Texts, row: Row) -> None:
 
 def compare_scores(model: Model, consumer: Consumer, texts: Texts, row: Row) -> None:
     """The largest difference, and the bits per byte on both sides."""
-    windows, n_bytes = model.scored(texts, consumer.text_prefix)
+    windows, n_bytes = model.scored(texts, consumer.text_prefix, n_reserved=consumer.n_reserved)
     nats, n_same, n_positions = [0.0, 0.0], 0, 0
     row.largest_difference = 0.0
     theirs = consumer.scores([window.ids[:-1].tolist() for window in windows])
@@ -230,7 +233,7 @@ def read_elsewhere(
     if kind == "hf":
         from consumers.hugging_face import Transformers
 
-        compare(model, Transformers(path), texts, row)
+        compare(model, Transformers(path, model.tokenizer.bos_id), texts, row)
     elif kind == "onnx":
         from consumers.onnx_runtime import OnnxRuntime
 
@@ -256,13 +259,22 @@ def in_llama_cpp(model: Model, path: Path, texts: Texts, row: Row) -> None:
     from consumers.llama_cpp import EXACT, LlamaCpp
 
     config = model.gpt.config
-    sizes = {"positions": config.block_size + 1, "vocab_size": config.vocab_size}
-    default = LlamaCpp(path, **sizes, some_letter=model.some_letter, settings={})
-    compare_scores(model, default, texts, row)
-    row.notes["largest difference by default"] = row.largest_difference
-    row.notes["bits per byte by default"] = row.bits_per_byte[1]
-    exact = LlamaCpp(path, **sizes, some_letter=model.some_letter, settings=EXACT)
-    compare(model, exact, texts, row)
+    for settings in ({}, EXACT):
+        server = LlamaCpp(
+            path,
+            positions=config.block_size,
+            vocab_size=config.vocab_size,
+            some_letter=model.some_letter,
+            begins_with=model.tokenizer.bos_id,
+            settings=settings,
+        )
+        with contextlib.closing(server):
+            if settings:
+                compare(model, server, texts, row)
+                continue
+            compare_scores(model, server, texts, row)
+            row.notes["largest difference by default"] = row.largest_difference
+            row.notes["bits per byte by default"] = row.bits_per_byte[1]
 
 
 def differences(model: Model, again: Model, texts: Texts, *, is_renumbered: bool) -> str:
@@ -270,7 +282,7 @@ def differences(model: Model, again: Model, texts: Texts, *, is_renumbered: bool
     if is_renumbered:  # its ids are not ours, so only the number of weights can be compared
         return f"{sum(p.numel() for p in again.gpt.parameters()):,} weights"
     ids = equal(again.ids(texts.stories), model.ids(texts.stories))
-    (window, *_), _ = model.scored(texts, "")
+    (window, *_), _ = model.scored(texts)
     logits = [m.logits(window.ids[:-1].tolist()).numpy() for m in (model, again)]
     return f"ids of {ids}, logits to {difference(*logits, -math.inf):.1g}"
 
@@ -288,7 +300,7 @@ def imports(source: str, options: argparse.Namespace, texts: Texts) -> Row:
     if path.is_dir():
         from consumers.hugging_face import Transformers
 
-        compare(model, Transformers(path), texts, row)
+        compare(model, Transformers(path, model.tokenizer.bos_id), texts, row)
     elif path.suffix == ".gguf":
         in_llama_cpp(model, path, texts, row)
     elif path.suffix == ".pt":

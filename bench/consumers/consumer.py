@@ -24,6 +24,9 @@ class Consumer(Protocol):
     text_prefix: str
     """What it puts in front of every text by itself."""
 
+    n_reserved: int
+    """Positions of its context that a prompt cannot fill."""
+
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Of each text, without the token that begins it."""
 

@@ -12,12 +12,20 @@ from consumers.consumer import Array, Windows, package
 
 
 class Transformers:
-    """A folder in float32."""
+    """A folder in float32.
+
+    Args:
+        folder: the folder.
+        begins_with: the id that begins every text here; it is put in front of a prompt where the
+            folder's tokenizer does not do that, as GPT-2's.
+    """
 
     scores_are_normalized = False
     text_prefix = ""
+    n_reserved = 0
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, begins_with: int) -> None:
+        self.begins_with = begins_with
         self.name = package("transformers")
         self.model = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32
@@ -37,7 +45,15 @@ class Transformers:
                 yield self.model(torch.tensor([window])).logits[0].numpy()
 
     def continuation(self, prompt: str, n_tokens: int) -> str:
-        inputs = self.tokenizer(prompt, return_tensors="pt")
-        ids = self.model.generate(**inputs, max_new_tokens=n_tokens, do_sample=False)[0]
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        ids = self.tokenizer(prompt)["input_ids"]
+        if ids[0] != self.begins_with:
+            ids = [self.begins_with, *ids]
+        tensor = torch.tensor([ids])
+        written = self.model.generate(
+            tensor,
+            attention_mask=torch.ones_like(tensor),
+            max_new_tokens=n_tokens,
+            do_sample=False,
+        )[0]
+        text: str = self.tokenizer.decode(written, skip_special_tokens=True)
         return text

@@ -30,6 +30,7 @@ class Llama2C:
     """
 
     scores_are_normalized = False
+    n_reserved = 0
 
     def __init__(
         self,

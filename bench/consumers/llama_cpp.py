@@ -28,14 +28,17 @@ class LlamaCpp:
 
     Args:
         path: the file.
-        positions: of its context, one more than the longest prompt has.
+        positions: of its context.
         vocab_size: how many log-probabilities there are.
         some_letter: an id whose bytes are a whole character, and that does not end a text.
+        begins_with: the id that begins every text here; it is put in front of a prompt where the
+            file does not say so.
         settings: of the server, such as `EXACT`.
     """
 
     scores_are_normalized = True
     text_prefix = ""
+    n_reserved = 1
 
     def __init__(
         self,
@@ -44,13 +47,19 @@ class LlamaCpp:
         positions: int,
         vocab_size: int,
         some_letter: int,
+        begins_with: int,
         settings: Mapping[str, Any],
     ) -> None:
         self.name = package("xllamacpp")
         self.vocab_size, self.some_letter = vocab_size, some_letter
+        self.begins_with = begins_with
         self.server = open_server(path, streams=1, positions=positions, **settings)
         address = urllib.parse.urlsplit(self.server.listening_address)
         self.connection = http.client.HTTPConnection(address.hostname or "", address.port)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
 
     def post(self, path: str, **body: Any) -> Any:
         """The answer to a request."""
@@ -100,6 +109,8 @@ class LlamaCpp:
         return found
 
     def continuation(self, prompt: str, n_tokens: int) -> str:
-        answer = self.post("/completion", prompt=prompt, n_predict=n_tokens, temperature=0.0)
+        ids = self.post("/tokenize", content=prompt, add_special=True)["tokens"]
+        given = prompt if ids[0] == self.begins_with else [self.begins_with, *ids]
+        answer = self.post("/completion", prompt=given, n_predict=n_tokens, temperature=0.0)
         text: str = answer["content"]
         return prompt + text

@@ -27,6 +27,7 @@ class NanoGPT:
 
     scores_are_normalized = False
     text_prefix = ""
+    n_reserved = 0
 
     def __init__(self, source: Path, folder: Path, *, bos_id: int, eot_id: int) -> None:
         self.name = checkout("nanoGPT", source)

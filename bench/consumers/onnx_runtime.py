@@ -24,6 +24,7 @@ class OnnxRuntime:
 
     scores_are_normalized = False
     text_prefix = ""
+    n_reserved = 0
 
     def __init__(self, folder: Path, cache_shape: tuple[int, int], eot_id: int) -> None:
         self.name = package("onnxruntime")

@@ -14,6 +14,8 @@ from slm.errors import UsageError
 from slm.interop.hub import local_checkpoint
 from slm.model_card import UNKNOWN
 from slm.quantities import megabytes
+from slm.reporting.display import writing_progress
+from slm.storage.files import partial_bytes
 from slm.storage.safe_reading import read_bounded, strict_toml
 
 if TYPE_CHECKING:
@@ -75,23 +77,26 @@ def export(
     """
     from slm.interop.export import export as export_model
     from slm.interop.export import target_named
+    from slm.model.costs import model_costs
 
     target_named(target)
     if target not in CARD_TARGETS:
         note_idle(context, ["license", "card"], f"{target} holds no model card")
     source, sample = read_source(checkpoint, sample=target == "hf")
-    written = export_model(
-        source,
-        target,
-        out,
-        dtype=dtype,
-        version=version,
-        license=license,
-        card=None if card is None or target not in CARD_TARGETS else read_card_file(card),
-        sample=sample,
-        force=force,
-        log=note,
-    )
+    n_bytes = model_costs(source.config).parameters * (4 if dtype in (None, "float32") else 2)
+    with writing_progress(lambda: partial_bytes(out), n_bytes):
+        written = export_model(
+            source,
+            target,
+            out,
+            dtype=dtype,
+            version=version,
+            license=license,
+            card=None if card is None or target not in CARD_TARGETS else read_card_file(card),
+            sample=sample,
+            force=force,
+            log=note,
+        )
     if as_json:
         print_json(
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from slm.interop.tokenizer_json import special_tokens
+from slm.interop.tokenizer_json import added_tokens
 from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
 UNKNOWN_ID = 0
@@ -52,7 +52,7 @@ def sentencepiece_tokenizer(
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if add_space else []
     definition = {
         "version": "1.0",
-        "added_tokens": special_tokens(dict(enumerate(pieces[:N_SPECIAL]))),
+        "added_tokens": added_tokens(dict(enumerate(pieces[:N_SPECIAL])), special=True),
         "normalizer": {"type": "Sequence", "normalizers": [*space, replace]},
         "decoder": {
             "type": "Sequence",

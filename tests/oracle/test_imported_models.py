@@ -132,7 +132,7 @@ def test_nanogpt_comes_back_as_it_was(tmp_path: Path) -> None:
             {
                 "added_tokens": [
                     {
-                        **{"id": 600, "content": "Mia", "single_word": False, "lstrip": False},
+                        **{"id": 600, "content": "Mia", "single_word": False, "lstrip": True},
                         **{"rstrip": False, "normalized": False, "special": False},
                     }
                 ]
