@@ -82,9 +82,9 @@ def work(way: str, preset: str, assignments: Sequence[str]) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
+    from slm.config.origins import SET
     from slm.hardware.devices import keep_freed_memory, resolve_dtype, set_threads
     from slm.model import GPT, model_costs
-    from slm.origins import SET
     from slm.parallel.processes import Process
     from slm.presets import resolve
     from slm.runs.contention import ContentionWatch

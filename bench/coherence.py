@@ -27,6 +27,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from corruptions import hero_renamed, narration_flipped
+
 from slm.checkpoint import load_checkpoint, resolve_checkpoint
 from slm.cli.output import print_table
 from slm.data.documents import whole_stories
@@ -39,16 +41,6 @@ from storyworld.continuity import check_continuity
 PASSAGE = 12
 GRAM_WORDS = 10_000
 WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)*")
-OTHER_GENDER = {
-    "he": "she",
-    "she": "he",
-    "him": "her",
-    "his": "her",
-    "her": "his",
-    "himself": "herself",
-    "herself": "himself",
-}
-PRONOUN = re.compile(rf"\b(?:{'|'.join(OTHER_GENDER)})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -110,44 +102,18 @@ def measure(texts: Sequence[str], corpus: Corpus) -> Coherence:
     )
 
 
-def renamed(text: str, pool: Sequence[str], dice: random.Random) -> str:
-    """The story with a name of nobody in it for its hero, from the middle mention on."""
-    hero = check_continuity(text).hero
-    mentions = list(re.finditer(rf"\b{hero}\b", text))
-    if hero is None or len(mentions) < 2:
-        return text
-    at = mentions[len(mentions) // 2].start()
-    other = dice.choice([name for name in pool if name not in text])
-    return text[:at] + re.sub(rf"\b{hero}\b", other, text[at:])
-
-
-def flipped(text: str, first: int = 0, last: int | None = None) -> str:
-    """The story with pronouns of the other gender, from the first to before the last of those told.
-
-    Those in speech stay: they are not checked.
-    """
-    spoken = [range(*found.span()) for found in re.finditer(r'"[^"]*"', text)]
-    told = [
-        found
-        for found in PRONOUN.finditer(text)
-        if not any(found.start() in speech for speech in spoken)
-    ]
-    for found in reversed(told[first:last]):
-        other = OTHER_GENDER[found[0].lower()]
-        other = other.capitalize() if found[0][0].isupper() else other
-        text = text[: found.start()] + other + text[found.end() :]
-    return text
-
-
 def calibration(source: str, corpus: Corpus, n_stories: int) -> Iterator[tuple[str, Coherence]]:
     """The measures of real stories, and of the same ones with mistakes."""
     texts = corpus.held_out[:n_stories]
     collection = COLLECTIONS[source.partition(":")[2] or "full"]
-    pool = collection.boys + collection.girls
-    dice = random.Random(0)
+    names = collection.boys + collection.girls
+    rng = random.Random(0)
     yield "held-out stories", measure(texts, corpus)
-    yield "with the hero renamed", measure([renamed(text, pool, dice) for text in texts], corpus)
-    yield "with pronouns flipped", measure([flipped(text) for text in texts], corpus)
+    yield (
+        "with the hero renamed",
+        measure([hero_renamed(text, names, rng) for text in texts], corpus),
+    )
+    yield "with pronouns flipped", measure([narration_flipped(text) for text in texts], corpus)
 
 
 def stories_of(

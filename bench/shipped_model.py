@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from slm.config import RunConfig
+from slm.config.run_paths import located_settings
 from slm.errors import SlmError, UsageError
 from slm.reporting.display import say
-from slm.run_paths import located_settings
 
 SETTINGS = Path(__file__).with_suffix(".toml")
 TARGET = Path(__file__).parents[1] / "slm" / "builtin"

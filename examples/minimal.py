@@ -1,4 +1,4 @@
-"""The whole of it, straight down: text, batches, model, loss, optimizer, schedule, and a story.
+"""The whole pipeline in one file: text, batches, model, loss, optimizer, schedule, and a story.
 
     python examples/minimal.py book.txt        # or any UTF-8 text
 
@@ -28,14 +28,14 @@ from slm.training.schedule import lr_scale
 from slm.training.step import train_step
 
 MODEL = {
-    **{"n_layer": 2, "n_head": 4, "n_embd": 64, "block_size": 64, "dropout": 0.0, "bias": False},
-    **{"norm": "rmsnorm", "position": "rope", "mlp": "swiglu", "qk_norm": True},
-}
+    "n_layer": 2, "n_head": 4, "n_embd": 64, "block_size": 64, "dropout": 0.0, "bias": False,
+    "norm": "rmsnorm", "position": "rope", "mlp": "swiglu", "qk_norm": True,
+}  # fmt: skip
 TRAINING = {
-    **{"batch_size": 16, "gradient_accumulation_steps": 2, "max_steps": 200, "warmup_steps": 10},
-    **{"optimizer": "muon", "learning_rate": 1e-2, "schedule": "wsd", "eval_interval": 50},
-    **{"document_masking": False},
-}
+    "batch_size": 16, "gradient_accumulation_steps": 2, "max_steps": 200, "warmup_steps": 10,
+    "optimizer": "muon", "learning_rate": 1e-2, "schedule": "wsd", "eval_interval": 50,
+    "document_masking": False,
+}  # fmt: skip
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -65,13 +65,13 @@ def train(
             batch_at(tokens, step * n_micro + k, shape, config) for k in range(n_micro)
         ]
         scale = lr_scale(step, step / config.max_steps, config)
-        found = train_step(
+        metrics = train_step(
             model, optimizers, micro_batches, n_micro, scale, grad_clip=config.grad_clip
         )
-        losses.append(found.loss)
+        losses.append(metrics.loss)
         if (step + 1) % config.eval_interval == 0:
             loss, _ = validation_loss(model, [batch_at(held_out, 0, shape, config)])
-            print(f"step {step + 1}: training loss {found.loss:.3f}, validation loss {loss:.3f}")
+            print(f"step {step + 1}: training loss {metrics.loss:.3f}, validation loss {loss:.3f}")
     return losses
 
 

@@ -6,28 +6,25 @@ PyTorch is imported when it is needed first: native code that generates on a CPU
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.api.generation import DEFAULTS, completion_notes, generation_options, option_notes
 from slm.config import GPTConfig, RunConfig
-from slm.errors import ConfigError
 from slm.generation.options import GenerationOptions
 from slm.quantities import counted, parameters
 from slm.reporting.display import Log, say
 
 if TYPE_CHECKING:
     from slm.evals.suite import SuiteResult
-    from slm.generation import Completion, Generator
+    from slm.generation import Generator
     from slm.insight import AttentionPatterns, Lens, NextToken, ScoredText
     from slm.interop.source import ExportSource
     from slm.model import GPT
     from slm.model_card import ModelCard
     from slm.tokenizer.base import Tokenizer
     from slm.train_state import TrainState
-
-DEFAULTS = GenerationOptions()
-FILTERS = ("top_k", "top_p", "min_p")
 
 
 class LanguageModel:
@@ -127,7 +124,7 @@ class LanguageModel:
             ConfigError: a value is out of its range.
             TokenizerError: a prompt is not valid Unicode.
         """
-        options = _options(
+        options = generation_options(
             n=n,
             seed=seed,
             max_new_tokens=max_new_tokens,
@@ -138,10 +135,10 @@ class LanguageModel:
             repetition_penalty=repetition_penalty,
             stop=stop,
         )
-        self._note_idle(options)
+        self._log_notes(option_notes(options))
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         completions = self.generator.complete(prompts, options)
-        self._note_remarks(completions)
+        self._log_notes(completion_notes(completions, self.config.block_size))
         return [completion.prompt + completion.text for completion in completions]
 
     def stream(
@@ -173,7 +170,7 @@ class LanguageModel:
             ConfigError: a value is out of its range.
             TokenizerError: the prompt is not valid Unicode.
         """
-        options = _options(
+        options = generation_options(
             n=1,
             seed=seed,
             max_new_tokens=max_new_tokens,
@@ -184,7 +181,7 @@ class LanguageModel:
             repetition_penalty=repetition_penalty,
             stop=stop,
         )
-        self._note_idle(options)
+        self._log_notes(option_notes(options))
         return self._pieces(prompt, options)
 
     def _pieces(self, prompt: str, options: GenerationOptions) -> Iterator[str]:
@@ -193,19 +190,12 @@ class LanguageModel:
             if event.text:
                 yield event.text
             if event.completion is not None:
-                self._note_remarks([event.completion])
+                notes = completion_notes([event.completion], self.config.block_size)
+                self._log_notes(notes)
 
-    def _note_idle(self, options: GenerationOptions) -> None:
-        if options.temperature > 0:
-            return
-        given = [name for name in FILTERS if getattr(options, name) != getattr(DEFAULTS, name)]
-        given += [] if options.seed is None else ["seed"]
-        for sentence in greedy_notes(given, options.samples):
-            self._log(f"note: {sentence}")
-
-    def _note_remarks(self, completions: Sequence[Completion]) -> None:
-        for sentence in remarks(completions, self.config.block_size):
-            self._log(f"note: {sentence}")
+    def _log_notes(self, sentences: Iterable[str]) -> None:
+        for sentence in sentences:
+            self._note(sentence)
 
     # -- insight -----------------------------------------------------------------------------------
 
@@ -349,9 +339,10 @@ class LanguageModel:
             MissingExtraError: a package that the target needs is not installed.
             WriteError, NoSpaceError: nothing is left behind.
         """
+        from slm.interop.card import sample_text
         from slm.interop.export import export, target_named
 
-        sample = self._sample() if target_named(target).name == "hf" else ""
+        sample = sample_text(self.generator) if target_named(target).name == "hf" else ""
         source, note = self._export_source(), self._note
         export(source, target, Path(folder), dtype=dtype, sample=sample, log=note)
         return Path(folder)
@@ -373,12 +364,13 @@ class LanguageModel:
             HubError: the hub cannot be reached, or does not let this user write there.
         """
         from slm.interop import hub
+        from slm.interop.card import sample_text
 
         hub.require_hub(name)
         return hub.push(
             self._export_source(),
             name,
-            sample=self._sample(),
+            sample=sample_text(self.generator),
             private=private,
             license=license,
             log=self._note,
@@ -398,10 +390,6 @@ class LanguageModel:
             self.card,
         )
 
-    def _sample(self) -> str:
-        options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
-        return self.generator.complete([""], options)[0].text
-
     def _note(self, text: str) -> None:
         self._log(f"note: {text}")
 
@@ -415,56 +403,3 @@ class LanguageModel:
             f"context {config.block_size}, tokenizer {self.tokenizer.name}"
             f"{f', step {step:,}' if step else ''}>"
         )
-
-
-def _options(
-    *,
-    n: int,
-    seed: int | None,
-    max_new_tokens: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float,
-    min_p: float,
-    repetition_penalty: float,
-    stop: str | Sequence[str],
-) -> GenerationOptions:
-    try:
-        return GenerationOptions(
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            samples=n,
-        )
-    except ConfigError as error:
-        message = error.message.replace("samples", "n", 1)
-        raise ConfigError(message, hint=error.hint) from None
-
-
-def greedy_notes(given: Sequence[str], samples: int) -> Iterator[str]:
-    """What has no effect at temperature 0.
-
-    Args:
-        given: names of the filters, and of the seed, that the user chose.
-        samples: continuations of each prompt.
-    """
-    if given:
-        has = "has" if len(given) == 1 else "have"
-        reason = "temperature 0 is greedy decoding"
-        yield f"{' and '.join(given)} {has} no effect: {reason}"
-    if samples > 1:
-        yield f"at temperature 0 all {samples:,} continuations of a prompt are equal"
-
-
-def remarks(completions: Sequence[Completion], block_size: int) -> Iterator[str]:
-    """What a user should know about texts, such as a prompt that was too long."""
-    context = f"the context of {counted(block_size, 'token')}"
-    if any(completion.prompt_truncated for completion in completions):
-        yield f"a prompt is longer than {context}: only its end was read"
-    if any(completion.context_shifts for completion in completions):
-        yield f"a text grew beyond {context}: its older part was dropped"

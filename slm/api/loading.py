@@ -6,11 +6,11 @@ from pathlib import Path
 
 from slm.api.language_model import LanguageModel
 from slm.checkpoint.builtin import BUILTIN, has_builtin
+from slm.config.run_paths import located_settings, run_of
 from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
 from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device
 from slm.interop.hub import local_checkpoint
 from slm.reporting.display import Log, say
-from slm.run_paths import located_settings, run_of
 from slm.runs.layout import newest_run
 
 

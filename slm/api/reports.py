@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slm.api.loading import load
+from slm.config.run_paths import located_settings, run_of
 from slm.errors import DataError, UsageError, command_line
 from slm.generation.options import GenerationOptions
 from slm.quantities import counted
 from slm.reporting.display import Log, say
-from slm.run_paths import located_settings, run_of
 from slm.runs.settings import saved_settings
 
 if TYPE_CHECKING:

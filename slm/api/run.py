@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.api.loading import load
+from slm.config.run_paths import located_settings, run_of
 from slm.errors import UsageError, did_you_mean
 from slm.reporting.display import Log, say
-from slm.run_paths import located_settings, run_of
 from slm.runs.settings import saved_settings
 
 if TYPE_CHECKING:

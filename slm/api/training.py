@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from slm.api.run import Run
 from slm.config import RunConfig, TrainingConfig
+from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError, UsageError
-from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words, current_name
 from slm.presets.names import named_setting

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from slm.config import GPTConfig, RunConfig
+from slm.config.origins import FROM_TOKENIZER
 from slm.generation.backend import generator_from_weights
 from slm.generation.generator import Generator
 from slm.generation.options import GenerationOptions
 from slm.model.costs import parameter_shapes
-from slm.origins import FROM_TOKENIZER
 from slm.tokenizer.base import Ids, fingerprint_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from slm.storage.files import partial_bytes
 from slm.storage.safe_reading import read_bounded, strict_toml
 
 if TYPE_CHECKING:
-    from slm.checkpoint import Checkpoint
     from slm.interop.source import ExportSource
 
 TARGET_HELP = "slm, hf, gguf, ollama, onnx, llama2c or nanogpt."
@@ -128,17 +127,15 @@ def read_card_file(path: Path) -> dict[str, str]:
 
 
 def read_source(path: Path, *, sample: bool) -> tuple[ExportSource, str]:
-    """The model of a checkpoint, and a text that it writes by itself; empty without `sample`."""
+    """The model of a checkpoint, and a sample for its card; empty without `sample`."""
     from slm.checkpoint import open_checkpoint
     from slm.interop.source import ExportSource
 
     checkpoint = open_checkpoint(local_checkpoint(path, log=note), log=note)
-    return ExportSource.of(checkpoint), _sample(checkpoint) if sample else ""
+    source = ExportSource.of(checkpoint)
+    if not sample:
+        return source, ""
+    from slm.generation import load_generator
+    from slm.interop.card import sample_text
 
-
-def _sample(checkpoint: Checkpoint) -> str:
-    from slm.generation import GenerationOptions, load_generator
-
-    generator = load_generator(checkpoint, device="cpu", log=note)
-    options = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
-    return generator.complete([""], options)[0].text
+    return source, sample_text(load_generator(checkpoint, device="cpu", log=note))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.api.language_model import greedy_notes, remarks
+from slm.api.generation import completion_notes, greedy_notes
 from slm.api.loading import load
 from slm.cli.no_effect import note_idle
 from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text, unescaped
@@ -155,7 +155,7 @@ def generate(
         )
     elif len(completions) > 1:
         _print_separated(completions)
-    for sentence in remarks(completions, lm.config.block_size):
+    for sentence in completion_notes(completions, lm.config.block_size):
         say(f"note: {sentence}")
     say(
         f"seed {completions[0].seed}, {counted(tokens, 'token')} in {seconds:.1f} s, "

@@ -25,8 +25,8 @@ from slm.cli.options import (
 )
 from slm.cli.train import say_if_finished_before
 from slm.config import RunConfig
+from slm.config.origins import Origin, OriginKind
 from slm.errors import HubError, TokenizerError
-from slm.origins import Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.reporting.display import preparation_progress, say

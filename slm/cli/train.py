@@ -25,8 +25,8 @@ from slm.cli.options import (
 )
 from slm.cli.output import print_json, print_table
 from slm.config import RunConfig, TrainingConfig
+from slm.config.origins import PREPARED
 from slm.errors import UsageError, command_line
-from slm.origins import PREPARED
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted

@@ -76,6 +76,6 @@ def inputs_and_targets(tokens: TokenArray, starts: Indices, length: int) -> tupl
     Returns:
         x, y: int64 [B, T]; y[b, t] is the id that follows x[b, t].
     """
-    positions = (starts[:, None] + np.arange(length + 1)) % len(tokens)  # 0 follows the last
+    positions = (starts[:, None] + np.arange(length + 1)) % len(tokens)  # wraps around
     sequences = np.asarray(tokens[positions]).astype(np.int64)
     return sequences[:, :-1], sequences[:, 1:]

@@ -115,6 +115,6 @@ def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
         [B] ids.
     """
     cumulative = logits.softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
-    heights = uniforms[:, None] * cumulative[:, -1:]
-    ids = torch.searchsorted(cumulative, heights)[:, 0]
+    thresholds = uniforms[:, None] * cumulative[:, -1:]
+    ids = torch.searchsorted(cumulative, thresholds)[:, 0]
     return ids.clamp(max=logits.size(-1) - 1)  # if the logits are not finite

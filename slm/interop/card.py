@@ -6,14 +6,21 @@ import math
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from slm.errors import ConfigError
+from slm.generation.options import GenerationOptions
 from slm.interop.source import ExportSource
 from slm.model.costs import model_costs
 from slm.model_card import UNKNOWN, ModelCard
 from slm.tokenizer.imported import ImportedTokenizer
 from slm.version import __version__
 
+if TYPE_CHECKING:
+    from slm.generation import Generator
+
+SAMPLE_OPTIONS = GenerationOptions(max_new_tokens=120, temperature=0.7, seed=0)
+"""Of the text in a card."""
 _CARD = """\
 ---
 library_name: transformers
@@ -119,3 +126,8 @@ def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> 
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.strip().splitlines())
+
+
+def sample_text(generator: Generator) -> str:
+    """A text for a card, which the model begins by itself."""
+    return generator.complete([""], SAMPLE_OPTIONS)[0].text

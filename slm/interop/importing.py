@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import Origin, OriginKind
 from slm.errors import CheckpointError, TokenizerError, UsageError
 from slm.interop.hub import HUB_PREFIX, download_model
-from slm.origins import Origin, OriginKind
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.spec import build_tokenizer, needs_corpus
 from slm.train_state import TrainState

@@ -9,9 +9,9 @@ from typing import cast
 
 from slm.checkpoint.int8 import quantized_state
 from slm.checkpoint.store import save_checkpoint
+from slm.config.run_paths import without_folders
 from slm.interop.source import ExportDtype, ExportSource, stored
 from slm.model_card import ModelCard
-from slm.run_paths import without_folders
 
 
 def check(source: ExportSource) -> None:

@@ -28,7 +28,7 @@ PLAIN_KEYS = 512
 
 
 class SelfAttention(nn.Module):
-    """Every token reads from the tokens before it, [B, T, C] -> [B, T, C].
+    """Every token reads from itself and the tokens before it, [B, T, C] -> [B, T, C].
 
     Grouped queries (Ainslie et al. 2023, https://arxiv.org/abs/2305.13245): H query heads share K
     key and value heads. Query and key norms: Henry et al. 2020, https://arxiv.org/abs/2010.04245.

@@ -3,7 +3,7 @@
 The logits of all tokens would be the largest tensor of a training step: at 16,384 tokens and 8,192
 ids, 512 MiB, and as much again for their gradient. Here a chunk's logits are made, turned into the
 loss and into the gradients of the hidden states and the head, and their buffer is used again for
-the next chunk. The idea is that of Liger (Hsu et al. 2024, https://arxiv.org/abs/2410.10989).
+the next chunk. The idea is Liger's (Hsu et al. 2024, https://arxiv.org/abs/2410.10989).
 
 Shapes: N tokens, C = n_embd, V = vocab_size.
 """
@@ -22,7 +22,7 @@ IGNORE_INDEX = -100
 """A target with this value counts for nothing."""
 
 CHUNK_ELEMENTS = 1 << 21
-"""Logits made at once: 8 MiB in float32, which stays in the caches and in the allocator."""
+"""Logits computed at once: 8 MiB in float32, which fit in caches and which allocators keep."""
 
 
 def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
         targets_n: [N] ids.
 
     Returns:
-        A scalar in float32, or float64 where the products are; 0 where every target is ignored.
+        A scalar in float32, or float64 if the logits are; 0 if every target is ignored.
     """
     dtype = compute_dtype(hidden_nc)
     if not torch.is_grad_enabled():
@@ -47,7 +47,7 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
-    """The loss, with both gradients made in the forward pass, where the logits are at hand."""
+    """The loss; both gradients are computed in the forward pass, while the logits exist."""
 
     @staticmethod
     def forward(
@@ -56,22 +56,22 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         hidden = hidden_nc.detach().to(dtype)
         weight = weight_vc.detach().to(dtype)
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
-        chunk = max(1, CHUNK_ELEMENTS // weight.size(0))
+        chunk_size = max(1, CHUNK_ELEMENTS // weight.size(0))
         sum_dtype = torch.promote_types(dtype, torch.float32)
         total = hidden.new_zeros((), dtype=sum_dtype)
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
         grad_weight = torch.zeros_like(weight, dtype=sum_dtype) if needs_weight else None
-        # A product has one dtype: a chunk's share in bfloat16 is made here and summed in float32.
-        share = torch.empty_like(weight) if needs_weight and dtype != sum_dtype else None
-        buffer = hidden.new_empty((min(chunk, hidden.size(0)), weight.size(0)))
+        # A bfloat16 matmul has a bfloat16 output: each chunk's goes here, and is summed in float32.
+        chunk_grad = torch.empty_like(weight) if needs_weight and dtype != sum_dtype else None
+        buffer = hidden.new_empty((min(chunk_size, hidden.size(0)), weight.size(0)))
         minus_one = hidden.new_full((1, 1), -1.0)
-        for start in range(0, hidden.size(0), chunk):
-            rows = slice(start, min(start + chunk, hidden.size(0)))
-            targets = targets_n[rows]
+        for start in range(0, hidden.size(0), chunk_size):
+            chunk = slice(start, min(start + chunk_size, hidden.size(0)))
+            targets = targets_n[chunk]
             counted = targets != IGNORE_INDEX
-            places = targets.masked_fill(~counted, 0)[:, None]
-            logits = torch.mm(hidden[rows], weight.t(), out=buffer[: len(targets)])
-            target_logits = logits.gather(1, places).to(sum_dtype)
+            ids = targets.masked_fill(~counted, 0)[:, None]
+            logits = torch.mm(hidden[chunk], weight.t(), out=buffer[: len(targets)])
+            target_logits = logits.gather(1, ids).to(sum_dtype)
             if grad_hidden is None and grad_weight is None:
                 log_partition = logits.to(sum_dtype).logsumexp(dim=-1, keepdim=True)
                 total += ((log_partition - target_logits)[:, 0] * counted).sum()
@@ -79,18 +79,18 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             largest = logits.amax(dim=-1, keepdim=True).to(sum_dtype)
             # d loss / d logits = softmax(logits) - one_hot(target), in the logits' own buffer.
             grad_logits = torch.softmax(logits, dim=-1, out=logits)
-            # The likeliest id's probability, never below 1/V, gives the partition without a pass.
+            # The largest probability, at least 1/V, gives the log-sum-exp without another pass.
             log_partition = largest - grad_logits.amax(dim=-1, keepdim=True).to(sum_dtype).log()
             total += ((log_partition - target_logits)[:, 0] * counted).sum()
-            grad_logits.scatter_add_(1, places, minus_one.expand_as(places))
+            grad_logits.scatter_add_(1, ids, minus_one.expand_as(ids))
             if grad_hidden is not None:
-                torch.mm(grad_logits, weight, out=grad_hidden[rows]).mul_(counted[:, None])
+                torch.mm(grad_logits, weight, out=grad_hidden[chunk]).mul_(counted[:, None])
             if grad_weight is not None:
-                counted_hidden = hidden[rows] * counted[:, None]
-                if share is None:
+                counted_hidden = hidden[chunk] * counted[:, None]
+                if chunk_grad is None:
                     grad_weight.addmm_(grad_logits.t(), counted_hidden)
                 else:
-                    grad_weight += torch.mm(grad_logits.t(), counted_hidden, out=share)
+                    grad_weight += torch.mm(grad_logits.t(), counted_hidden, out=chunk_grad)
         n_counted = (targets_n != IGNORE_INDEX).sum().clamp(min=1)
         ctx.save_for_backward(grad_hidden, grad_weight, n_counted)
         ctx.dtypes = hidden_nc.dtype, weight_vc.dtype

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 
 from slm.config import DataConfig, RunConfig
+from slm.config.origins import OriginKind
 from slm.data.documents import SAMPLED_STORIES, first_sizes
 from slm.data.shards import DataDirectory
 from slm.data.sources import BUILTIN, Source, source_of
-from slm.origins import OriginKind
 from slm.planning.machine import probe_machine
 from slm.planning.plan import (
     DatasetSize,

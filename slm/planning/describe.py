@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from slm.origins import OriginKind
+from slm.config.origins import OriginKind
 from slm.quantities import counted, gigabytes, megabytes, parameters
 
 if TYPE_CHECKING:

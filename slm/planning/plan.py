@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from slm.config import RunConfig
+from slm.config.origins import Origin, OriginKind
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
-from slm.origins import Origin, OriginKind
 from slm.planning.scaling_law import SCALING_LAW, seconds_per_token
 from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size

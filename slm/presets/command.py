@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from slm.config import RunConfig
+from slm.config.origins import OriginKind
 from slm.errors import command_line
-from slm.origins import OriginKind
 from slm.presets.names import as_toml, setting_names
 
 OPTIONS = {

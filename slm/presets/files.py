@@ -10,7 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from slm.config import CONFIG_FORMAT, CONFIG_VERSION, GROUPS, is_readable_version
+from slm.config import GROUPS
+from slm.config.run import CONFIG_FORMAT, CONFIG_VERSION, is_readable_version
 from slm.errors import ConfigError, UsageError, did_you_mean, shown
 from slm.presets.names import is_none, named_setting, setting_names, takes_none
 from slm.storage.encodings import conversion_hint, encoding_of

@@ -10,20 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slm.config import (
-    BAD_ORIGINS,
-    GROUPS,
-    DataConfig,
-    GPTConfig,
-    RunConfig,
-    TrainingConfig,
-    read_origins,
-)
+from slm.config import GROUPS, DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import DEFAULT, SET, Origin, OriginKind
+from slm.config.run import BAD_ORIGINS, read_origins
+from slm.config.run_paths import located, run_of, started_at
 from slm.errors import ConfigError, shown
-from slm.origins import DEFAULT, SET, Origin, OriginKind
 from slm.presets.files import preset_of, preset_table, settings_file, values_in
 from slm.presets.names import parse_assignment
-from slm.run_paths import located, run_of, started_at
 
 Given = Mapping[str, tuple[Any, str | Origin]]
 """Settings that flags give: `group.key` to (value, name of the flag, or another origin)."""

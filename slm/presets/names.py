@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, get_args
 
-from slm.config import GROUPS, SAME_SETTING, old_names
+from slm.config import GROUPS
+from slm.config.run import SAME_SETTING, old_names
 from slm.errors import ConfigError, did_you_mean, shown
 from slm.storage.safe_reading import strict_toml
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from slm.config import DataConfig, RunConfig
+from slm.config.origins import FROM_SOURCE, FROM_TOKENIZER, Origin, OriginKind
 from slm.data.data_paths import DECISIVE, default_data_dir
 from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
 from slm.data.sources import has_own_validation, source_of
 from slm.errors import ConfigError, DataError, UsageError, WriteError
-from slm.origins import FROM_SOURCE, FROM_TOKENIZER, Origin, OriginKind
 from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from slm.config import DEFAULT_BLOCK_SIZE, GPTConfig, TrainingConfig
+from slm.config import GPTConfig, TrainingConfig
+from slm.config.model import DEFAULT_BLOCK_SIZE
 from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
 from slm.errors import ConfigError, DataError

@@ -7,13 +7,16 @@ describes the actual run, and a resumed run computes the same results.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.distributed
 
-from slm.config import RunConfig
+from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import FROM_HARDWARE, FROM_PROCESSES, Origin, OriginKind
+from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
 from slm.hardware.devices import DTYPES, resolve_dtype
-from slm.origins import FROM_HARDWARE, FROM_PROCESSES
 from slm.parallel.processes import Process
 from slm.quantities import counted
 from slm.runs.data import Log, describe_source, fit_vocabulary
@@ -60,6 +63,43 @@ def finalize(
         choice = "on" if compiled else "off"
         settings = settings.with_values({"train.compile": choice}, FROM_HARDWARE)
     return settings
+
+
+def settings_of_arguments(
+    shape: GPTConfig,
+    config: TrainingConfig,
+    loader: DataLoader,
+    *,
+    found: Mapping[str, str],
+    device: str,
+    process: Process,
+) -> RunConfig:
+    """The final settings of a run whose parts are given as Python objects.
+
+    Args:
+        shape: of the model.
+        config: the training settings.
+        loader: the data, which determine `batch_size` and `shift_windows`.
+        found: values of training settings that are `auto`.
+        device, process: see `finalize`.
+
+    Raises:
+        SlmError: see `finalize`.
+    """
+    found = {key: value for key, value in found.items() if getattr(config, key) == "auto"}
+    origins = {
+        **{f"model.{key}": Origin(OriginKind.FLAG, "model") for key in GPTConfig.setting_names()},
+        **{
+            f"train.{key}": FROM_HARDWARE if key in found else Origin(OriginKind.FLAG, "config")
+            for key in TrainingConfig.setting_names()
+        },
+        "data.data_dir": Origin(OriginKind.PREPARED, "data_loader"),
+    }
+    train = config.changed(
+        batch_size=loader.batch_size, shift_windows=loader.shift_windows, **found
+    )
+    chosen = RunConfig(shape, train, DataConfig(data_dir=str(loader.data_dir)), origins)
+    return finalize(chosen, loader.directory, device, process)
 
 
 def share_micro_batches(settings: RunConfig, process: Process, log: Log) -> RunConfig:

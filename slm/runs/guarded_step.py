@@ -25,7 +25,7 @@ from slm.parallel.collectives import (
 from slm.parallel.fsdp import FSDP_SHARDING, clip_by_norm, local, total_norm
 from slm.parallel.processes import Process
 from slm.training.optim import build_optimizers
-from slm.training.step import Execution, Gradients, Optimizers, train_step
+from slm.training.step import Execution, Optimizers, StepMetrics, train_step
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,10 @@ class GuardedStep:
         fault: NonFinite | None = None
         before: list[WeightsCopy] | None = None
 
-        def may_update(found: Gradients) -> bool:
+        def may_update(metrics: StepMetrics) -> bool:
             nonlocal fault, before
-            if not (math.isfinite(found.loss) and math.isfinite(found.grad_norm)):
-                fault = self._fault_of(found)
+            if not (math.isfinite(metrics.loss) and math.isfinite(metrics.grad_norm)):
+                fault = self._fault_of(metrics)
             else:
                 if self.config.on_nonfinite == "skip":
                     before = self.weights_copies()
@@ -151,7 +151,7 @@ class GuardedStep:
                     self.before_update()
             return fault is None
 
-        gradients = train_step(
+        metrics = train_step(
             self.model,
             self.optimizers,
             micro_batches,
@@ -164,14 +164,14 @@ class GuardedStep:
         )
         overflowed = (
             self.execution.scaler.is_enabled()
-            and math.isfinite(gradients.loss)
-            and not math.isfinite(gradients.grad_norm)
+            and math.isfinite(metrics.loss)
+            and not math.isfinite(metrics.grad_norm)
         )
         if fault is None and not self._weights_are_finite():
             fault = NonFinite("update", self._first_not_finite(self.parameters))
             if before is not None:
                 restore_weights(before)
-        return StepOutcome(gradients.loss, gradients.grad_norm, fault is None, overflowed, fault)
+        return StepOutcome(metrics.loss, metrics.grad_norm, fault is None, overflowed, fault)
 
     def renew_scaler(self, state: dict[str, Any]) -> None:
         """Use a new gradient scaler with the state of an earlier one."""
@@ -201,15 +201,15 @@ class GuardedStep:
             for parameter in group["params"]
         ]
 
-    def _fault_of(self, found: Gradients) -> NonFinite:
+    def _fault_of(self, metrics: StepMetrics) -> NonFinite:
         """The fault of a step whose loss or gradient norm is non-finite.
 
         All processes find the same kind and the same tensor.
         """
         if (name := self._first_not_finite(self.parameters)) is not None:
             return NonFinite("weight", name)
-        if not math.isfinite(found.loss):
-            bad = (number for number, loss in enumerate(found.losses) if not loss.isfinite())
+        if not math.isfinite(metrics.loss):
+            bad = (number for number, loss in enumerate(metrics.losses) if not loss.isfinite())
             return NonFinite("loss", micro_batch=next(bad, None))
         gradients = {
             name: parameter.grad

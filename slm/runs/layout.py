@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shlex
 from pathlib import Path
 from typing import Literal
 
-from slm.config import CONFIG_FORMAT, RunConfig
+from slm.config import RunConfig
+from slm.config.run import CONFIG_FORMAT
+from slm.config.run_paths import run_of
 from slm.errors import UsageError, WriteError
 from slm.parallel.processes import Process
-from slm.run_paths import run_of
 from slm.storage.files import (
     atomic_write,
     directory_lock,
@@ -66,6 +68,16 @@ def newest_run(*folders: Path) -> Path | None:
                     times = [entry.stat().st_mtime for entry in saved if entry.exists()]
                     found.append((max(times), run))
     return max(found)[1] if found else None
+
+
+def write_config(directory: Path, settings: RunConfig) -> None:
+    """Write the settings of a run.
+
+    Raises:
+        WriteError: they cannot be written.
+    """
+    text = json.dumps(settings.to_json(), indent=2)  # escaped, as paths may be invalid Unicode
+    atomic_write(directory / CONFIG_FILE, text + "\n")
 
 
 def make_room(directory: Path, existing: Existing) -> Path | None:

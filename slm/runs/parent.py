@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from slm.checkpoint import open_checkpoint
 from slm.checkpoint.store import TOKENIZER_NAME
 from slm.config import GPTConfig, RunConfig
+from slm.config.origins import FROM_PARENT, OriginKind
+from slm.config.parent import Parent
 from slm.errors import CheckpointError, UsageError, shown
 from slm.interop.hub import local_checkpoint
-from slm.origins import FROM_PARENT, OriginKind
-from slm.parent import Parent
 from slm.tokenizer import Tokenizer, build_tokenizer, needs_corpus
 
 if TYPE_CHECKING:

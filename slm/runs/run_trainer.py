@@ -8,17 +8,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import json
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from slm.checkpoint import clean_run, open_checkpoint
-from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config import RunConfig, TrainingConfig
+from slm.config.run_paths import settings_to_save
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
 from slm.generation import GenerationOptions, Generator
@@ -32,8 +29,7 @@ from slm.hardware.devices import (
     set_threads,
 )
 from slm.interop.model_file import load_model_file, load_weights
-from slm.model import GPT, KVCache, model_costs
-from slm.origins import FROM_HARDWARE, Origin, OriginKind
+from slm.model import GPT, model_costs
 from slm.parallel.collectives import (
     copy_from_main,
     in_step,
@@ -45,17 +41,17 @@ from slm.parallel.collectives import (
 )
 from slm.parallel.fsdp import place_model
 from slm.parallel.processes import Process, device_of_process
-from slm.run_paths import settings_to_save
 from slm.runs.borrowed import RevocableStep, borrowed_process
 from slm.runs.checkpointer import Checkpointer
 from slm.runs.data_check import check_context_length, check_data
 from slm.runs.disk_space import require_space_for
-from slm.runs.final import finalize
+from slm.runs.final import settings_of_arguments
 from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
-from slm.runs.layout import CONFIG_FILE, Existing, make_room, note_starter
+from slm.runs.layout import Existing, make_room, note_starter, write_config
+from slm.runs.sharded_engine import ShardedEngine
 from slm.runs.stop import StopSignals
-from slm.storage.files import atomic_write, directory_lock
+from slm.storage.files import directory_lock
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 from slm.training.budget import Budget
@@ -154,23 +150,14 @@ class RunTrainer:
         If the caller gave none, they are made at first use, because they describe the data, which a
         trainer that only generates text does not need.
         """
-        loader = self.data_loader
-        choices = {"dtype": self.dtype, "compile": "on" if self.compiled else "off"}
-        found = {k: v for k, v in choices.items() if getattr(self.config, k) == "auto"}
-        origins = {
-            **{f"model.{k}": Origin(OriginKind.FLAG, "model") for k in GPTConfig.setting_names()},
-            **{
-                f"train.{k}": FROM_HARDWARE if k in found else Origin(OriginKind.FLAG, "config")
-                for k in TrainingConfig.setting_names()
-            },
-            "data.data_dir": Origin(OriginKind.PREPARED, "data_loader"),
-        }
-        train = self.config.changed(
-            batch_size=loader.batch_size, shift_windows=loader.shift_windows, **found
+        return settings_of_arguments(
+            self.model.config,
+            self.config,
+            self.data_loader,
+            found={"dtype": self.dtype, "compile": "on" if self.compiled else "off"},
+            device=self.device,
+            process=self.process,
         )
-        data = DataConfig(data_dir=str(loader.data_dir))
-        chosen = RunConfig(self.model.config, train, data, origins)
-        return finalize(chosen, loader.directory, self.device, self.process)
 
     @functools.cached_property
     def checkpointer(self) -> Checkpointer:
@@ -253,10 +240,8 @@ class RunTrainer:
 
     def _keyboard_interrupt(self, trainer: Trainer) -> KeyboardInterrupt:
         """Save the state before the interrupted step, and return the exception to raise."""
-        if not isinstance(
-            trainer.stepper, RevocableStep
-        ):  # the other processes are not interrupted
-            return KeyboardInterrupt()
+        if not isinstance(trainer.stepper, RevocableStep):
+            return KeyboardInterrupt()  # the other processes are not interrupted
         trainer.stepper.revoke()
         path = trainer.save(self.state)
         return KeyboardInterrupt(f"stopped at step {self.state.step}, saved in {path}")
@@ -280,9 +265,7 @@ class RunTrainer:
         self._agree([])
         self._restore(existing)
         if self.process.is_main:
-            # Escaped, as paths may be invalid Unicode.
-            text = json.dumps(self.checkpointer.settings.to_json(), indent=2)
-            atomic_write(self.out_dir / CONFIG_FILE, text + "\n")
+            write_config(self.out_dir, self.checkpointer.settings)
             note_starter(self.out_dir)
             require_space_for(self.settings, self.callbacks.callbacks)
         if self.compiled:
@@ -292,18 +275,15 @@ class RunTrainer:
         if self.state.step == 0:
             budget.require_time()
         assert self._stop is not None
-        alone = self.process.world_size == 1
+        is_revocable = not self.owns_process and self.process.world_size == 1
+        guarded = self.guarded_step
         trainer = Trainer(
-            self.guarded_step
-            if self.owns_process or not alone
-            else RevocableStep(self.guarded_step, self.state),
+            RevocableStep(guarded, self.state) if is_revocable else guarded,
             self.data_loader,
             self.config,
             evaluate=self.evaluate,
             checkpointer=self.checkpointer,
-            guard=RunGuard(
-                self.guarded_step, self.data_loader, self.micro_batches, self.checkpointer
-            ),
+            guard=RunGuard(guarded, self.data_loader, self.micro_batches, self.checkpointer),
             callbacks=self.callbacks,
             budget=budget,
             write_sample=self._write_sample if self._writes_samples else None,
@@ -450,16 +430,3 @@ class RunTrainer:
     def _watched(self, items: Iterable[Item]) -> Iterable[Item]:
         """Yield the items; a signal during a run ends the work between two of them."""
         return items if self._stop is None else self._stop.watch(items)
-
-
-class ShardedEngine(TorchEngine):
-    """Runs a sharded model: all processes make the same calls and get the same logits."""
-
-    def _forward(self, idx: Tensor, cache: KVCache) -> Tensor:
-        # Not inference_mode: the gathered weights could no longer be used for training.
-        with torch.no_grad(), autocast(idx.device.type, self.dtype):
-            logits, _ = self.model(idx, cache=cache, last_only=True)
-        assert isinstance(logits, Tensor)
-        last = logits[:, -1].float().contiguous()
-        torch.distributed.broadcast(last, src=0)
-        return last

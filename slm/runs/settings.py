@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from slm.config import DEFAULT_SOURCE, RunConfig
+from slm.config.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
+from slm.config.run_paths import located_settings
 from slm.errors import CheckpointError, DataError, UsageError
-from slm.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
 from slm.presets import (
     DEFAULT_PRESET,
     command_line_words,
@@ -18,7 +19,6 @@ from slm.presets import (
     resolve,
     settings_file,
 )
-from slm.run_paths import located_settings
 from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slm.settings_group import SettingsGroup
+from slm.config.group import SettingsGroup
 
 Seconds = Annotated[float, Field(gt=0.0, le=86_400.0)]
 

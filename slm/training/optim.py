@@ -47,18 +47,18 @@ def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
     """Bring the singular values of each matrix close to one, between about 0.7 and 1.2.
 
     Args:
-        matrices: [N, rows, columns], in the dtype of the matrix multiplications; only their
-            directions count.
+        matrices: [N, rows, columns], in the dtype of the matrix multiplications; their scale has
+            no effect.
         steps: iterations; with fewer than 4 the smallest singular values remain small.
 
     Returns:
-        [N, rows, columns] in the same format.
+        [N, rows, columns] in the same dtype.
     """
     a, b, c = NEWTON_SCHULZ_COEFFICIENTS
     is_tall = matrices.size(-2) > matrices.size(-1)
     wide = matrices.transpose(-2, -1) if is_tall else matrices
     # The largest singular value must be at most one. The Frobenius norm bounds it, but the root of
-    # the Gram matrix's Frobenius norm does so more tightly (Schatten's 4-norm against his 2-norm).
+    # the Gram matrix's Frobenius norm does so more tightly (Schatten 4-norm instead of 2-norm).
     wide = wide / frobenius_norms(wide)
     for iteration in range(steps):
         gram = wide @ wide.transpose(-2, -1)
@@ -71,7 +71,7 @@ def orthogonalize(matrices: Tensor, steps: int = 4) -> Tensor:
 
 
 def frobenius_norms(matrices: Tensor) -> Tensor:
-    """Of each matrix, [N, rows, columns] -> [N, 1, 1]; those of zero count as tiny."""
+    """The Frobenius norm of each matrix, [N, rows, columns] -> [N, 1, 1]; at least 1e-7."""
     norms: Tensor = matrices.norm(dim=(-2, -1), keepdim=True)
     return norms.clamp(min=1e-7)
 

@@ -16,8 +16,8 @@ def lr_scale(step: int, progress: float, config: TrainingConfig) -> float:
 
     Warm-up counts steps. What follows depends on the run's progress only, so that it can follow
     steps or a clock: `cosine` falls along half a cosine (Loshchilov & Hutter 2017,
-    https://arxiv.org/abs/1608.03983); `wsd`, warm-up-stable-decay, stays and then falls in a
-    straight line over the last `decay_fraction` (Hu et al. 2024, https://arxiv.org/abs/2404.06395).
+    https://arxiv.org/abs/1608.03983); `wsd`, warm-up-stable-decay, is constant and then falls
+    linearly over the last `decay_fraction` (Hu et al. 2024, https://arxiv.org/abs/2404.06395).
 
     Args:
         step: optimizer steps done before this one.

@@ -21,8 +21,8 @@ Optimizers = Mapping[str, torch.optim.Optimizer]
 
 
 @dataclass(frozen=True)
-class Gradients:
-    """What a step knows before its update."""
+class StepMetrics:
+    """The losses and the gradient norm of a step, which are known before its update."""
 
     losses: list[Tensor]
     """The loss of each micro-batch of this process."""
@@ -82,8 +82,8 @@ def train_step(
     grad_clip: float,
     eot_id: int | None = None,
     execution: Execution | None = None,
-    may_update: Callable[[Gradients], bool] = lambda gradients: True,
-) -> Gradients:
+    may_update: Callable[[StepMetrics], bool] = lambda metrics: True,
+) -> StepMetrics:
     """Average the gradients of the micro-batches, clip them, and update the weights.
 
     Args:
@@ -107,14 +107,14 @@ def train_step(
         execution.scaler.scale(loss / n_micro_batches).backward()
     execution.finish_gradients(model, optimizers)
     grad_norm = execution.clip(model, grad_clip)
-    gradients = Gradients(losses, execution.mean_loss(losses), grad_norm)
-    if may_update(gradients):
+    metrics = StepMetrics(losses, execution.mean_loss(losses), grad_norm)
+    if may_update(metrics):
         set_learning_rates(optimizers, lr_scale)
         for optimizer in optimizers.values():
             execution.scaler.step(optimizer)
     execution.scaler.update()
     zero_gradients(optimizers)
-    return gradients
+    return metrics
 
 
 def zero_gradients(optimizers: Optimizers) -> None:

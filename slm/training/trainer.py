@@ -43,7 +43,7 @@ class Stepper(Protocol):
     def step(
         self, micro_batches: Iterable[tuple[Tensor, Tensor]], n_micro_batches: int, lr_scale: float
     ) -> Any:
-        """Make a step; the result has `loss` and `grad_norm`, as `slm.training.step.Gradients`."""
+        """Make a step; the result has `loss` and `grad_norm`, as in `StepMetrics`."""
 
 
 class Checkpointer(Protocol):

@@ -21,9 +21,9 @@ from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names
 from slm.config import RunConfig
+from slm.config.origins import OriginKind
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
-from slm.origins import OriginKind
 from tests.conftest import tell_stories
 
 QUICK = ["--preset", "tiny", "--steps", "2", "--set", "threads=1", "eval_tokens=128"]

@@ -26,7 +26,7 @@ from slm.checkpoint import load_checkpoint, save_checkpoint
 from slm.checkpoint.manifest import HashingWriter
 from slm.checkpoint.tensors import write_tensors
 from slm.cli import main as slm
-from slm.config import CONFIG_FORMAT
+from slm.config.run import CONFIG_FORMAT
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.data.sources import open_source

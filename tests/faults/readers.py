@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slm.config.origins import PREPARED
 from slm.errors import DataError
-from slm.origins import PREPARED
 from tests.conftest import MODERN, TINY, tell_stories
 from tests.packing import PACK, PACKINGS
 

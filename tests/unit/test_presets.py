@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import SET
 from slm.errors import ConfigError, UsageError
-from slm.origins import SET
 from slm.presets import (
     DEFAULT_PRESET,
     full_name,

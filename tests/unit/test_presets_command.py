@@ -11,8 +11,8 @@ import pytest
 from slm.cli import train as module
 from slm.cli.app import main
 from slm.config import RunConfig
+from slm.config.origins import Origin, OriginKind
 from slm.errors import UsageError
-from slm.origins import Origin, OriginKind
 from slm.presets import train_command
 
 LINES = (

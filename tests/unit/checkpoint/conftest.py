@@ -19,8 +19,8 @@ from slm.checkpoint import (
     write_run_checkpoint,
 )
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import SET
 from slm.model import GPT
-from slm.origins import SET
 from slm.tokenizer import Tokenizer, build_tokenizer
 from slm.train_state import TimeState, TrainState
 

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from slm.config import DataConfig, RunConfig
+from slm.config.origins import PREPARED
 from slm.data.prepare import prepare
 from slm.data.sources import BUILTIN, source_of
 from slm.errors import DataError, UsageError
-from slm.origins import PREPARED
 from slm.planning.dataset_size import text_of, with_text
 from slm.presets import resolve
 from slm.runs.data import place_data

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from slm.config import RunConfig
+from slm.config.origins import FROM_PARENT
+from slm.config.parent import Parent
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
-from slm.origins import FROM_PARENT
-from slm.parent import Parent
 from slm.planning.describe import plan_lines
 from slm.planning.plan import (
     FINE_TUNING_RATE,

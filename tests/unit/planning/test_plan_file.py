@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from slm.api import Trainer
-from slm.origins import Origin, OriginKind
+from slm.config.origins import Origin, OriginKind
 from slm.planning.plan import DatasetSize, MachineProfile, make_plan
 from slm.planning.plan_file import PLAN_FILE, PlanFile, read_plan
 from slm.presets import resolve

@@ -11,9 +11,9 @@ import pytest
 from justhtml import JustHTML
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import SET
 from slm.errors import UsageError
 from slm.evals.suite import Score, SuiteResult
-from slm.origins import SET
 from slm.reporting import report_parts as parts
 from slm.reporting.report import Report, Story, write_report
 from slm.reporting.report_stories import last_samples, ranked_stories

@@ -13,8 +13,8 @@ import torch
 
 from slm.api import Trainer
 from slm.config import RunConfig
+from slm.config.origins import Origin, OriginKind
 from slm.hardware.resources import Cpus
-from slm.origins import Origin, OriginKind
 from slm.runs import contention
 from slm.runs.contention import (
     ContentionWatch,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from slm.config import RunConfig
+from slm.config.origins import PREPARED, SET, Origin, OriginKind
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.errors import DataError, UsageError, WriteError
-from slm.origins import PREPARED, SET, Origin, OriginKind
 from slm.presets import resolve
 from slm.runs.data import describe_source, fit_vocabulary, obtain_data, place_data
 from slm.tokenizer.byte_level import BytesTokenizer

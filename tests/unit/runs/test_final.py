@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from slm.config.origins import FROM_HARDWARE, FROM_PROCESSES, FROM_TOKENIZER, PREPARED
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.hardware.devices import DTYPES
-from slm.origins import FROM_HARDWARE, FROM_PROCESSES, FROM_TOKENIZER, PREPARED
 from slm.parallel.processes import Process
 from slm.presets import resolve
 from slm.runs import final

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from slm.config.origins import PREPARED, Origin, OriginKind
 from slm.data.prepare import prepare
 from slm.errors import ConfigError, DeviceError, UsageError
 from slm.hardware.devices import memory_bytes
 from slm.hardware.resources import Memory
-from slm.origins import PREPARED, Origin, OriginKind
 from slm.parallel.processes import Process
 from slm.presets import resolve
 from slm.runs import launch as run

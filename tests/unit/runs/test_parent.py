@@ -12,16 +12,16 @@ import torch
 
 from slm.checkpoint import load_checkpoint, save_checkpoint
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.origins import FROM_PARENT
+from slm.config.parent import Parent
+from slm.config.run_paths import located_settings, settings_to_save
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.errors import CheckpointError, SlmError, UsageError
 from slm.interop import llama2c
 from slm.interop.importing import import_model, write_checkpoint
 from slm.model import GPT
-from slm.origins import FROM_PARENT
 from slm.parallel.processes import Process
-from slm.parent import Parent
-from slm.run_paths import located_settings, settings_to_save
 from slm.runs.data import fit_vocabulary
 from slm.runs.launch import build_trainer
 from slm.runs.parent import initial_weights

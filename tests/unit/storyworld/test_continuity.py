@@ -6,8 +6,9 @@ import json
 import random
 from itertools import islice
 
-import coherence as bench
+import coherence
 import pytest
+from corruptions import hero_renamed, narration_flipped
 
 from storyworld import EASY, FULL, Collection, Story, generate_stories
 from storyworld.continuity import check_continuity
@@ -36,16 +37,16 @@ def test_the_hero_is_found(stories: list[Story]) -> None:
 def test_another_name_for_the_hero_is_seen(stories: list[Story]) -> None:
     """From the middle mention on; in few stories that is the first one."""
     dice = random.Random(2)
-    texts = [bench.renamed(story.text, EASY.boys + EASY.girls, dice) for story in stories]
+    texts = [hero_renamed(story.text, EASY.boys + EASY.girls, dice) for story in stories]
     assert sum(text != story.text for text, story in zip(texts, stories, strict=True)) > 590
     assert share_kept(texts) <= 0.05
 
 
 def test_flipped_pronouns_are_seen(stories: list[Story]) -> None:
-    texts = [story.text for story in stories if bench.flipped(story.text) != story.text]
+    texts = [story.text for story in stories if narration_flipped(story.text) != story.text]
     assert len(texts) > 590
-    assert share_kept([bench.flipped(text, 0, 1) for text in texts]) <= 0.05
-    assert share_kept([bench.flipped(text) for text in texts]) <= 0.05
+    assert share_kept([narration_flipped(text, 0, 1) for text in texts]) <= 0.05
+    assert share_kept([narration_flipped(text) for text in texts]) <= 0.05
 
 
 def test_one_flipped_pronoun_anywhere_is_mostly_seen(stories: list[Story]) -> None:
@@ -54,7 +55,7 @@ def test_one_flipped_pronoun_anywhere_is_mostly_seen(stories: list[Story]) -> No
     texts = []
     for story in stories:
         at = dice.randrange(12)
-        changed = bench.flipped(story.text, at, at + 1)
+        changed = narration_flipped(story.text, at, at + 1)
         if changed != story.text:
             texts.append(changed)
     assert len(texts) > 150
@@ -90,8 +91,10 @@ def test_a_text_without_a_name_keeps_nobody() -> None:
 
 
 def test_measures_of_real_and_changed_stories() -> None:
-    corpus = bench.corpus_of("builtin:easy", 1500)
-    real, renamed, flipped = (found for _, found in bench.calibration("builtin:easy", corpus, 70))
+    corpus = coherence.corpus_of("builtin:easy", 1500)
+    real, renamed, flipped = (
+        found for _, found in coherence.calibration("builtin:easy", corpus, 70)
+    )
     assert real.hero >= 0.98
     assert real.words >= 0.998
     assert renamed.hero <= 0.08
@@ -99,27 +102,27 @@ def test_measures_of_real_and_changed_stories() -> None:
 
 
 def test_words_and_passages_are_those_of_the_training_stories() -> None:
-    corpus = bench.corpus_of("builtin:easy", 1500)
+    corpus = coherence.corpus_of("builtin:easy", 1500)
     text = corpus.held_out[0]
-    wrong = bench.measure([text.replace(" the ", " thek ")], corpus)
-    right = bench.measure([text], corpus)
-    n_words = len(bench.words_of(text))
+    wrong = coherence.measure([text.replace(" the ", " thek ")], corpus)
+    right = coherence.measure([text], corpus)
+    n_words = len(coherence.words_of(text))
     assert right.words - wrong.words == pytest.approx(text.count(" the ") / n_words)
     assert right.copied > wrong.copied
     assert right.copied < 0.7
-    assert bench.measure([text, text], corpus).grams == pytest.approx(right.grams / 2, abs=0.02)
+    assert coherence.measure([text, text], corpus).grams == pytest.approx(right.grams / 2, abs=0.02)
 
 
 def test_each_model_is_measured_with_its_own_corpus(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stories_of(run: str, prompt: str, options: object) -> tuple[list[str], float, str]:
-        corpus = bench.corpus_of("builtin:easy", 100)
+        corpus = coherence.corpus_of("builtin:easy", 100)
         return list(corpus.held_out), 0.5, "builtin:easy" if run == "easy" else "builtin"
 
-    monkeypatch.setattr(bench, "stories_of", stories_of)
+    monkeypatch.setattr(coherence, "stories_of", stories_of)
     few = ["--stories", "5", "--training-stories", "100", "--json"]
-    bench.main(["easy", "full", "--temperature", "0.5", "1", *few])
+    coherence.main(["easy", "full", "--temperature", "0.5", "1", *few])
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == [
         "builtin:easy, held-out stories",

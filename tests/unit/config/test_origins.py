@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from slm.config import read_origins
-from slm.origins import DEFAULT, FROM_SOURCE, FROM_TOKENIZER, SET, Origin, OriginKind
+from slm.config.origins import DEFAULT, FROM_SOURCE, FROM_TOKENIZER, SET, Origin, OriginKind
+from slm.config.run import read_origins
 
 ORIGINS = [
     DEFAULT,

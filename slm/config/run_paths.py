@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from slm.config import RunConfig
-from slm.origins import OriginKind
+from slm.config.origins import OriginKind
 
 _MANIFEST = "MANIFEST.json"
 """Only checkpoint folders have this file."""

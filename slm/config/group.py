@@ -11,6 +11,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -33,6 +34,11 @@ def _usable_in_a_path(text: str) -> str:
 
 
 PathText = Annotated[str, AfterValidator(_usable_in_a_path)]
+Positive = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Rate = Annotated[float, Field(ge=0.0, le=10.0)]
+ContextLength = Annotated[int, Field(ge=1, le=2**17)]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
-from slm.origins import PREPARED, Origin, OriginKind
-from slm.run_paths import (
+from slm.config.origins import PREPARED, Origin, OriginKind
+from slm.config.run_paths import (
     located,
     located_settings,
     run_of,
