@@ -138,10 +138,10 @@ class Row:
     notes: dict[str, float] = field(default_factory=dict)
 
 
-def equal(found: Sequence[Sequence[int]], expected: Sequence[Sequence[int]]) -> str:
-    """How many sequences are equal, such as `10,000 of 10,000`."""
-    n_equal = sum(list(a) == list(b) for a, b in zip(found, expected, strict=True))
-    return f"{n_equal:,} of {len(expected):,}"
+def equal(found: Sequence[list[int] | None], expected: Sequence[list[int]]) -> str:
+    """How many sequences are equal of those that exist, such as `10,000 of 10,000`."""
+    pairs = [(a, b) for a, b in zip(found, expected, strict=True) if a is not None]
+    return f"{sum(a == b for a, b in pairs):,} of {len(pairs):,}"
 
 
 def compare(model: Model, consumer: Consumer, texts: Texts, row: Row) -> None:

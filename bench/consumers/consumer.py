@@ -27,8 +27,8 @@ class Consumer(Protocol):
     n_reserved: int
     """Positions of its context that a prompt cannot fill."""
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Of each text, without the token that begins it."""
+    def ids(self, texts: Sequence[str]) -> Sequence[list[int] | None]:
+        """Of each text, without the token that begins it; None: it cannot encode the text."""
 
     def scores(self, windows: Windows) -> Iterator[Array]:
         """Logits or log-probabilities [T, vocab_size] of the ids after each of a window's ids."""

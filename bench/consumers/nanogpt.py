@@ -46,12 +46,15 @@ class NanoGPT:
         self.id_of = None if meta is None else meta["stoi"]
         self.character_of = None if meta is None else meta["itos"]
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """As sample.py encodes a prompt; a character that it does not have gives no id at all."""
+    def ids(self, texts: Sequence[str]) -> Sequence[list[int] | None]:
+        """As sample.py encodes a prompt; it stops at a character that it does not have."""
         if self.id_of is None:
             return tiktoken.get_encoding("gpt2").encode_ordinary_batch(list(texts))
         known = self.id_of
-        return [[known[letter] for letter in text if letter in known] for text in texts]
+        return [
+            [known[letter] for letter in text] if known.keys() >= set(text) else None
+            for text in texts
+        ]
 
     def scores(self, windows: Windows) -> Iterator[Array]:
         for window in windows:
@@ -60,7 +63,9 @@ class NanoGPT:
                 yield self.model(ids, targets=ids)[0][0].numpy()
 
     def continuation(self, prompt: str, n_tokens: int) -> str:
-        ids = [self.bos_id, *self.ids([prompt])[0]]
+        (found,) = self.ids([prompt])
+        assert found is not None
+        ids = [self.bos_id, *found]
         written = self.model.generate(torch.tensor([ids]), n_tokens, top_k=1)[0].tolist()
         new = until(written[len(ids) :], self.eot_id)
         if self.character_of is None:

@@ -14,13 +14,21 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,%s}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-GPT2_SPLIT = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-GPT2_SPLIT |= {"use_regex": True}
+GPT2_SPLIT = {
+    "type": "ByteLevel",
+    "add_prefix_space": False,
+    "trim_offsets": True,
+    "use_regex": True,
+}
 
 
 def _by_pattern(pattern: str) -> dict[str, Any]:
-    split = {"type": "Split", "pattern": {"Regex": pattern}}
-    split |= {"behavior": "Isolated", "invert": False}
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
     return {"type": "Sequence", "pretokenizers": [split, {**GPT2_SPLIT, "use_regex": False}]}
 
 
@@ -34,6 +42,8 @@ class ByteLevelSplit:
     """In a `tokenizer.json`."""
     ignores_merges: bool = False
     """Whether a word that is a token stays whole, whatever the merges would make of it."""
+    begins_texts: bool = False
+    """Whether a file that does not say so puts the token that begins a text in front of it."""
     may_compose: bool = False
     """Whether models with it may compose characters first (NFC), which llama.cpp leaves out."""
 
@@ -42,7 +52,7 @@ GPT2 = ByteLevelSplit("gpt-2", GPT2_SPLIT)
 SPLITS = (
     GPT2,
     ByteLevelSplit("qwen2", _by_pattern(_WORDS.replace("{1,%s}", "")), may_compose=True),
-    ByteLevelSplit("llama-bpe", _by_pattern(_WORDS % 3), ignores_merges=True),
+    ByteLevelSplit("llama-bpe", _by_pattern(_WORDS % 3), ignores_merges=True, begins_texts=True),
     ByteLevelSplit(
         "smollm",
         {

@@ -145,7 +145,7 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
         contents = {i: token for i, token in enumerate(tokens) if types[i] == kind}
         added += added_tokens(contents, special=is_special)
     definition = byte_level_definition(vocabulary, _known(merges, set(tokens)), added, split)
-    begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", False)
+    begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", split.begins_texts)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
 
 
