@@ -168,13 +168,12 @@ def compare_scores(model: Model, consumer: Consumer, texts: Texts, row: Row) -> 
         ids = torch.from_numpy(window.ids.astype(np.int64))
         logits = model.logits(ids[:-1].tolist())
         ours = logits.log_softmax(dim=-1) if consumer.scores_are_normalized else logits
-        row.largest_difference = max(
-            row.largest_difference,
-            difference(
-                ours.numpy(), found, LIKELY if consumer.scores_are_normalized else -math.inf
-            ),
-        )
-        other = torch.from_numpy(found[:, : ours.shape[1]].copy())
+        other = torch.full_like(logits, -math.inf)
+        n_ids = min(found.shape[1], ours.shape[1])
+        other[:, :n_ids] = torch.from_numpy(found[:, :n_ids].copy())
+        above = LIKELY if consumer.scores_are_normalized else -math.inf
+        largest = difference(ours.numpy(), other.numpy(), above)
+        row.largest_difference = max(row.largest_difference, largest)
         n_same += int((other.argmax(-1) == ours.argmax(-1)).sum())
         n_positions += len(ours)
         for side, values in enumerate((logits, other)):
@@ -186,7 +185,6 @@ def compare_scores(model: Model, consumer: Consumer, texts: Texts, row: Row) -> 
 
 def difference(ours: Array, theirs: Array, above: float) -> float:
     """The largest one, where ours is above a limit and theirs is known."""
-    theirs = theirs[:, : ours.shape[1]]
     is_compared = (ours > above) & np.isfinite(theirs)
     return float(np.abs(ours - theirs)[is_compared].max())
 

@@ -18,6 +18,9 @@ from slm.interop.plain_pickle import loads
 class NanoGPT:
     """A folder with ckpt.pt, and meta.pkl where the model has characters.
 
+    Its own models have no token that begins a text: an import gives that the embedding of the line
+    break, so ids that it does not have are read as a line break here.
+
     Args:
         source: a checkout of nanoGPT.
         folder: the folder.
@@ -58,15 +61,21 @@ class NanoGPT:
 
     def scores(self, windows: Windows) -> Iterator[Array]:
         for window in windows:
-            ids = torch.tensor([window])
+            ids = self.known(window)
             with torch.inference_mode():
                 yield self.model(ids, targets=ids)[0][0].numpy()
+
+    def known(self, ids: Sequence[int]) -> torch.Tensor:
+        """[1, T] ids that the model has."""
+        n_ids = self.model.config.vocab_size
+        line_break = 0 if self.id_of is None else self.id_of.get("\n", 0)
+        return torch.tensor([[i if i < n_ids else line_break for i in ids]])
 
     def continuation(self, prompt: str, n_tokens: int) -> str:
         (found,) = self.ids([prompt])
         assert found is not None
         ids = [self.bos_id, *found]
-        written = self.model.generate(torch.tensor([ids]), n_tokens, top_k=1)[0].tolist()
+        written = self.model.generate(self.known(ids), n_tokens, top_k=1)[0].tolist()
         new = until(written[len(ids) :], self.eot_id)
         if self.character_of is None:
             return prompt + tiktoken.get_encoding("gpt2").decode(new)
