@@ -1,11 +1,12 @@
 """One server for a class: every browser loads the page and continues a story at the same moment.
 
-    python bench/classroom.py RUN [--browsers 30] [--rounds 3] [--json]
+    python bench/classroom.py [RUN] [--browsers 30] [--slots 30] [--rounds 3] [--json]
 
-Starts `slm serve` on loopback. Each browser opens the page with all its files, then sends what the
-page sends when Continue is pressed, and reads to the end. That is the worst case: nobody reads or
-thinks in between. Reports the median and the worst browser, and the tokens that the server
-generates per second of its own processor time, which says more on a machine that does other work.
+Starts `slm serve` on loopback, with the built-in model unless a run is named. Each browser opens
+the page with all its files and sends what the page sends: at the start, when Write is pressed, and
+when the story has ended. That is the worst case: nobody reads or thinks in between. Reports the
+median and the worst browser, and the tokens that the server generates per second of its own
+processor time, which says more on a machine that does other work.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from pathlib import Path
 PAGE_FILE = re.compile(rb'(?:href=|src=|from )"([\w./-]+\.(?:js|css|svg))"')
 PROMPT = "Once upon a time there was a little fox"
 SETTINGS = {"temperature": 0.8, "top_k": 50, "top_p": 1, "min_p": 0, "max_tokens": 160}
+CANDIDATES = {"top": 10, "logprobs": True}
+"""What the page asks about the next token."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,19 @@ class Browser:
     """What one browser met; times in seconds.
 
     Attributes:
-        status: of the story's response; 200 if it was served.
-        page: until the page and its files were there.
-        first_token: from Continue to the first piece of text.
-        story: from Continue to the end.
+        refused: requests that got another status than 200.
+        page: until the page showed the probabilities of the first token.
+        first_token: from Write to the first piece of text.
+        story: from Write to the end of the story.
+        next_token: from there to the probabilities of the next token.
         tokens: of the story.
     """
 
-    status: int
+    refused: int
     page: float
     first_token: float
     story: float
+    next_token: float
     tokens: int
 
 
@@ -52,7 +57,7 @@ class Round:
 
     Attributes:
         browsers: each of them.
-        seconds: from the first Continue to the end of the last story.
+        seconds: from the first Write to the end of the last story.
         processor_seconds: of the server, meanwhile.
     """
 
@@ -89,27 +94,46 @@ async def load_page(port: int) -> None:
                 todo.append(file)
 
 
-async def browse(port: int, seed: int, together: asyncio.Barrier) -> Browser:
-    """Load the page, wait for the others, and continue a story."""
-    started_at = time.perf_counter()
-    await load_page(port)
-    page = time.perf_counter() - started_at
-    await together.wait()
-    fields = {"prompt": PROMPT, "seed": seed, "stream": True, "logprobs": 0, **SETTINGS}
-    fields["stream_options"] = {"include_usage": True}
+async def post(port: int, path: str, fields: dict[str, object]) -> tuple[int, float, bytes]:
+    """The status of a response, the seconds until its body began, and the body."""
     asked_at = time.perf_counter()
-    status, reader, writer = await _ask(
-        port, "POST /v1/completions", json.dumps(fields).encode("utf-8")
-    )
-    first_after, answer = 0.0, b""
+    status, reader, writer = await _ask(port, f"POST {path}", json.dumps(fields).encode("utf-8"))
+    first_after, body = 0.0, b""
     while chunk := await reader.read(65536):
         first_after = first_after or time.perf_counter() - asked_at
-        answer += chunk
-    story = time.perf_counter() - asked_at
+        body += chunk
     writer.close()
+    return status, first_after, body
+
+
+async def browse(port: int, seed: int, together: asyncio.Barrier) -> Browser:
+    """Load the page, wait for the others, and write a story."""
+    started_at = time.perf_counter()
+    await load_page(port)
+    await get(port, "/insight/models")
+    shown, *_ = await post(port, "/insight/next", {"ids": [], **CANDIDATES})
+    page = time.perf_counter() - started_at
+
+    await together.wait()
+    pressed_at = time.perf_counter()
+    split, _, body = await post(port, "/insight/tokens", {"text": PROMPT, "top": 0})
+    fields = {"prompt": PROMPT, "seed": seed, "stream": True, "logprobs": 0, **SETTINGS}
+    fields["stream_options"] = {"include_usage": True}
+    sent_at = time.perf_counter()
+    written, first_after, answer = await post(port, "/v1/completions", fields)
+    ended_at = time.perf_counter()
+    ids = [token["id"] for token in json.loads(body)["tokens"]] if split == 200 else []
+    after, *_ = await post(port, "/insight/next", {"ids": ids, **CANDIDATES})
+
     counted = answer.rpartition(b'"completion_tokens":')[2].partition(b",")[0]
-    tokens = int(counted) if counted.isdigit() else 0
-    return Browser(status, page, first_after, story, tokens)
+    return Browser(
+        refused=sum(status != 200 for status in (shown, split, written, after)),
+        page=page,
+        first_token=sent_at - pressed_at + first_after,
+        story=ended_at - pressed_at,
+        next_token=time.perf_counter() - ended_at,
+        tokens=int(counted) if counted.isdigit() else 0,
+    )
 
 
 async def _ask(
@@ -131,7 +155,7 @@ def processor_seconds(process: int) -> float:
 
 
 async def one_round(port: int, server: int, browsers: int, seed: int) -> Round:
-    """All browsers press Continue when the last one has its page."""
+    """All browsers press Write when the last one has its page."""
     moments: list[tuple[float, float]] = []
 
     async def note() -> None:
@@ -150,19 +174,20 @@ async def one_round(port: int, server: int, browsers: int, seed: int) -> Round:
 def report(rounds: list[Round], browsers: int) -> str:
     """The result in words."""
     everyone = [browser for each in rounds for browser in each.browsers]
-    refused = sum(browser.status != 200 for browser in everyone)
+    refused = sum(browser.refused for browser in everyone)
 
     def line(name: str) -> str:
-        values = [getattr(browser, name) for browser in everyone if browser.status == 200]
+        values = [getattr(browser, name) for browser in everyone if not browser.refused]
         return f"{statistics.median(values):.2f} s (worst {max(values):.2f} s)"
 
     rate = statistics.median(each.tokens / each.seconds for each in rounds)
     efficiency = statistics.median(each.tokens / each.processor_seconds for each in rounds)
     rows = {
-        "browsers": f"{browsers}, {len(rounds)} times; {refused} refused",
+        "browsers": f"{browsers}, {len(rounds)} times; {refused} requests refused",
         "page": line("page"),
         "first token": line("first_token"),
         "whole story": f"{line('story')}, {everyone[0].tokens} tokens the first",
+        "next token": line("next_token"),
         "all together": f"{rate:,.0f} tokens/s; {rate / browsers:,.1f} for each",
         "server": f"{efficiency:,.0f} tokens for each second of its processor time",
     }
@@ -172,12 +197,14 @@ def report(rounds: list[Round], browsers: int) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("run", help="run directory or checkpoint")
+    parser.add_argument("run", nargs="?", default="builtin", help="run directory or checkpoint")
     parser.add_argument("--browsers", type=int, default=30)
+    parser.add_argument("--slots", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     command = [sys.executable, "-m", "slm", "serve", "--checkpoint", options.run, "--port", "0"]
+    command += ["--slots", str(options.slots)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

@@ -29,8 +29,10 @@ def difference(found: Any, expected: Any, tolerance: float = 1e-4) -> str:
     """
     if found is None and expected is not None:
         return "The result is None. Is there a `return`?"
-    if _is_array(expected) or _is_array(found):
-        return _of_arrays(found, expected, tolerance)
+    if _is_array(expected):
+        return _of_tensor_kind(found, expected) or _of_arrays(found, expected, tolerance)
+    if _is_array(found):
+        return _of_array_for_other(found, expected, tolerance)
     if isinstance(expected, bool) or isinstance(found, bool):
         return "" if found is expected else _of_kinds(found, expected) or "The answer is the other."
     if isinstance(expected, Number):
@@ -42,6 +44,31 @@ def difference(found: Any, expected: Any, tolerance: float = 1e-4) -> str:
     if isinstance(expected, Sequence):
         return _of_sequences(found, expected, tolerance)
     return "" if found == expected else _of_kinds(found, expected) or "The values differ."
+
+
+def disagreement(found: Any, expected: Any) -> str:
+    """How two values differ, without the expected value: for answers that are no functions."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        if set(found) != set(expected):
+            return f"The keys should be {', '.join(map(as_text, expected))}."
+        choices = sorted(set(expected.values()))
+        for value in found.values():
+            if value not in choices:
+                return (
+                    f"{as_text(value)} is none of the choices: {', '.join(map(as_text, choices))}."
+                )
+        right = sum(found[key] == expected[key] for key in expected)
+        return f"{right} of {len(expected)} are right."
+    if isinstance(expected, list | tuple) and isinstance(found, list | tuple):
+        if len(found) != len(expected):
+            return f"The length is {len(found)}, expected {len(expected)}."
+        for place, (mine, wanted) in enumerate(zip(found, expected, strict=True)):
+            if difference(mine, wanted):
+                words = _of_kinds(mine, wanted) or "It should be another."
+                return f"At position {place} (counted from 0): found {as_text(mine)}. {words}"
+    if isinstance(expected, Number) and isinstance(found, Number):
+        return f"It is too {_side(found, expected)}."
+    return _of_kinds(found, expected) or "It should be another."
 
 
 def as_text(value: Any, *, brief: bool = False) -> str:
@@ -72,6 +99,9 @@ def as_text(value: Any, *, brief: bool = False) -> str:
     if isinstance(value, list):
         inner = ", ".join(as_text(each, brief=brief) for each in value)
         return _shortened(f"[{inner}]")
+    if isinstance(value, Mapping) and value:
+        pairs = (f"{as_text(key)}: {as_text(each, brief=brief)}" for key, each in value.items())
+        return _shortened(f"{{{', '.join(pairs)}}}")
     return _shortened(repr(value))
 
 
@@ -79,13 +109,49 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 4]} ..."
 
 
-def _is_array(value: Any) -> bool:
+def _is_tensor(value: Any) -> bool:
     torch = sys.modules.get("torch")  # no tensor without it; importing it takes seconds
-    return isinstance(value, np.ndarray) or (torch is not None and torch.is_tensor(value))
+    return torch is not None and bool(torch.is_tensor(value))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) or _is_tensor(value)
 
 
 def _array(value: Any) -> Any:
     return value if isinstance(value, np.ndarray) else value.detach().cpu().numpy()
+
+
+def _of_tensor_kind(found: Any, expected: Any) -> str:
+    """That what is expected is a tensor, if the result is something else."""
+    if not _is_tensor(expected) or _is_tensor(found):
+        return ""
+    words = f"The result is of type {_kind(found)}, expected a tensor of shape {_shape(expected)}."
+    if isinstance(found, list | tuple) and any(map(_is_tensor, found)):
+        return f"{words} `torch.stack` makes one of several tensors of the same shape."
+    if isinstance(found, list | tuple | np.ndarray):
+        return f"{words} `torch.tensor` makes one of numbers."
+    if isinstance(found, Number) and not expected.ndim:
+        return f"{words} `.item()` and `float` make a plain number of it, which has no gradient."
+    return words
+
+
+def _of_array_for_other(found: Any, expected: Any, tolerance: float) -> str:
+    """How an array differs from something that is not an array."""
+    if isinstance(expected, str | bytes) or not isinstance(expected, Sequence):
+        return _of_arrays(found, expected, tolerance)
+    kind = _kind(expected)
+    if not any(map(_is_array, expected)):
+        words = f"The result is of type {_kind(found)}, expected {kind}."
+        return f"{words} `.tolist()` makes a list of a tensor."
+    if found.ndim == 0 or len(found) != len(expected):
+        shape = _shape(found)
+        return f"The result is one tensor of shape {shape}, expected a {kind} of {len(expected)}."
+    return _of_sequences(list(found), expected, tolerance)
+
+
+def _shape(array: Any) -> tuple[int, ...]:
+    return tuple(array.shape)
 
 
 def _of_kinds(found: Any, expected: Any) -> str:
@@ -189,7 +255,7 @@ def _ratio(mine: Any, wanted: Any, tolerance: float) -> str:
         return ""
     factors = mine[sure] / wanted[sure]
     factor = float(np.median(factors))
-    if not np.allclose(mine, factor * wanted, rtol=tolerance, atol=1e-6) or factor == 0:
+    if factor == 0 or not np.allclose(mine, factor * wanted, rtol=tolerance, atol=1e-6):
         return ""
     if math.isclose(factor, -1, rel_tol=1e-3):
         return "The sign is the opposite of what is expected."
@@ -197,10 +263,15 @@ def _ratio(mine: Any, wanted: Any, tolerance: float) -> str:
 
 
 def _first_difference(mine: Any, wanted: Any, close: Any) -> str:
+    if not mine.ndim:
+        apart = abs(float(mine) - float(wanted))
+        if not math.isfinite(apart):
+            return f"It is {_number(mine)}, expected {_number(wanted)}."
+        return f"It is {apart:.5g} too {_side(mine, wanted)}."
     place = tuple(int(i) for i in np.argwhere(~close)[0])
-    where = f"At index {place}: " if place else ""
     count = f" {int((~close).sum())} of {close.size} values differ." if close.size > 1 else ""
-    return f"{where}found {_number(mine[place])}, expected {_number(wanted[place])}.{count}"
+    pair = f"found {_number(mine[place])}, expected {_number(wanted[place])}."
+    return f"At index {place}: {pair}{count}"
 
 
 def _number(value: Any) -> str:

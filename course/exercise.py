@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, Literal
 
-from course.compare import as_text, difference
+from course.compare import as_text, difference, disagreement
+from course.failures import advice_on
 
 Outcome = Literal["right", "wrong", "empty"]
 Run = Callable[..., Any]
@@ -87,6 +88,7 @@ class Exercise:
         insight: what a right answer shows, printed when it is found.
         tolerance: relative, and absolute near zero, for numbers that are not integers.
         run: how an answer is used on a case, for example for classes; by default it is called.
+        call: how the report writes that use, a format string with the case as its arguments.
     """
 
     number: str
@@ -98,6 +100,7 @@ class Exercise:
     insight: str = ""
     tolerance: float = 1e-4
     run: Run | None = field(default=None)
+    call: str = ""
 
     @property
     def is_value(self) -> bool:
@@ -122,13 +125,10 @@ class Exercise:
             return self._judge_side_effects(answer)
         first = differing[0]
         report = self._report(self.cases[first], found[first], expected[first])
-        for idea in self.misconceptions:
-            if self._is(idea, found):
-                text = f"It looks like {idea.name}.\n{idea.advice}"
-                return Verdict("wrong", self._not_yet(report, text), idea.name)
-        return Verdict(
-            "wrong", self._not_yet(report, self._difference(found[first], expected[first]))
-        )
+        if idea := self._recognized(found, differing):
+            text = f"It looks like {idea.name}.\n{idea.advice}"
+            return Verdict("wrong", self._not_yet(report, text), idea.name)
+        return Verdict("wrong", self._not_yet(report, self._words(found[first], expected[first])))
 
     def source(self) -> str:
         """The solution as text."""
@@ -144,11 +144,34 @@ class Exercise:
         last = more or f'There is no further hint; solution("{self.number}") shows one way.'
         return f"Hint {place} of {len(self.hints)}: {self.hints[place - 1]}\n{last}"
 
-    def _is(self, idea: Misconception, found: Sequence[Any]) -> bool:
-        outcomes = (self._outcome(idea.wrong, case) for case in self.cases)
-        return not any(
-            self._difference(mine, of_idea) for mine, of_idea in zip(found, outcomes, strict=True)
-        )
+    def _recognized(self, found: Sequence[Any], differing: Sequence[int]) -> Misconception | None:
+        """The wrong idea that computes what was found.
+
+        An idea that agrees in every case comes first. Otherwise, cases in which one of the two
+        raised an exception do not count: whoever has the idea may treat special cases in many
+        ways.
+        """
+        outcomes = [
+            (idea, [self._outcome(idea.wrong, case) for case in self.cases])
+            for idea in self.misconceptions
+        ]
+        for idea, wrong in outcomes:
+            if self._agree(found, wrong):
+                return idea
+        for idea, wrong in outcomes:
+            calm = [
+                place
+                for place, pair in enumerate(zip(found, wrong, strict=True))
+                if not any(isinstance(each, Raised) for each in pair)
+            ]
+            if set(calm) & set(differing) and self._agree(
+                [found[place] for place in calm], [wrong[place] for place in calm]
+            ):
+                return idea
+        return None
+
+    def _agree(self, found: Sequence[Any], wanted: Sequence[Any]) -> bool:
+        return not any(self._difference(*pair) for pair in zip(found, wanted, strict=True))
 
     def _outcome(self, answer: Any, case: tuple[Any, ...]) -> Any:
         """What an answer gives for a case; the case itself stays as it is."""
@@ -167,6 +190,14 @@ class Exercise:
             return "" if found == expected else "Python stopped at an error."
         return difference(found, expected, self.tolerance)
 
+    def _words(self, found: Any, expected: Any) -> str:
+        """How an answer that was not recognized differs; the answer to a value stays secret."""
+        if isinstance(found, Raised):
+            return advice_on(found.kind, found.message)
+        if self.is_value:
+            return disagreement(found, expected)
+        return self._difference(found, expected)
+
     def _judge_side_effects(self, answer: Any) -> Verdict:
         """An answer may not change its arguments, unless the solution does."""
         for case in self.cases if self.run is None and not self.is_value else ():
@@ -181,8 +212,10 @@ class Exercise:
         return Verdict("right", f"Exercise {self.number}: right. {self.insight}".rstrip())
 
     def _report(self, case: tuple[Any, ...], found: Any, expected: Any) -> str:
-        given = ", ".join(as_text(argument, brief=True) for argument in case)
-        call = self.name if self.is_value else f"{self.name}({given})"
+        if self.is_value:
+            return f"{self.name}\n    found     {as_text(found)}"
+        given = [as_text(argument, brief=True) for argument in case]
+        call = self.call.format(*given) if self.call else f"{self.name}({', '.join(given)})"
         wanted = f"    expected  {as_text(expected)}"
         if isinstance(found, Raised):
             said = f"    error     {found.kind}: {found.message}"

@@ -3,8 +3,10 @@
 Usage:
     python docs/pictures.py RUN                      # writes docs/pictures/NAME-{light,dark}.png
     python docs/pictures.py RUN --out /tmp/pictures
+    python docs/pictures.py builtin --views write inside
 
-RUN is a run directory, for example runs/demo. It is only read. The script needs the extras `serve`
+RUN is a run directory, for example runs/demo. It is only read. Any other checkpoint has no view of
+its training. The script needs the extras `serve`
 and `dev` and a Chromium; SLM_CHROMIUM names one that is not on the PATH, and
 `playwright install chromium` installs one.
 
@@ -34,6 +36,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 BROWSER_FLAGS = ("--disable-gpu", "--no-first-run", "--disable-background-networking")
 MAX_BYTES = 120_000
 """The largest picture that a page of the documentation may load."""
+PATIENCE = 300_000
+"""Milliseconds to wait for anything, on a machine that does other work, too."""
 COLORS = (256, 128, 64)
 """Palette sizes to try, until a picture is small enough."""
 
@@ -116,7 +120,7 @@ def run_view(page: Page) -> bytes:
 
 
 VIEWS = {"write": write_view, "inside": inside_view, "run": run_view}
-"""Name to the function that takes the picture; in this order, on one page."""
+"""Name to the function that takes the picture; all on one page."""
 
 
 def compressed(screenshot: bytes) -> bytes:
@@ -138,6 +142,7 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path, metavar="RUN")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
+    parser.add_argument("--views", nargs="+", choices=VIEWS, default=list(VIEWS))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     with served(arguments.run) as address, launched() as browser:
@@ -150,11 +155,12 @@ def main() -> None:
             page.add_init_script(
                 f"localStorage.setItem('slm.settings', {json.dumps(json.dumps(SETTINGS))})"
             )
+            page.set_default_timeout(PATIENCE)
             page.goto(address)
             page.wait_for_selector("body[data-ready]")
-            for name, take in VIEWS.items():
+            for name in arguments.views:
                 path = arguments.out / f"{name}-{scheme}.png"
-                path.write_bytes(compressed(take(page)))
+                path.write_bytes(compressed(VIEWS[name](page)))
                 print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
             page.close()
 

@@ -34,6 +34,10 @@ def bytes_object(text: str) -> bytes:
     return text.encode("utf-8")
 
 
+def as_latin1(text: str) -> list[int]:
+    return list(text.encode("latin-1", errors="replace"))
+
+
 # 1.2
 
 
@@ -141,6 +145,10 @@ def appended(ids: list[int], pair: Pair, new_id: int) -> list[int]:
     return merged
 
 
+def nothing_found(ids: list[int], pair: tuple[int, int], new_id: int) -> list[int]:
+    return list(ids)
+
+
 # 1.5
 
 
@@ -206,6 +214,27 @@ def last_of_equals(ids: list[int], n_merges: int) -> list[Pair]:
     return merges
 
 
+def frequent_pairs_only(ids: list[int], n_merges: int) -> list[tuple[int, int]]:
+    merges: list[tuple[int, int]] = []
+    while len(merges) < n_merges:
+        counts = count_pairs(ids)
+        pair = max(counts, key=lambda pair: counts[pair], default=None)
+        if pair is None or counts[pair] == 1:
+            break
+        ids = merge(ids, pair, 256 + len(merges))
+        merges.append(pair)
+    return merges
+
+
+def after_the_largest_id(ids: list[int], n_merges: int) -> list[tuple[int, int]]:
+    merges: list[tuple[int, int]] = []
+    while len(merges) < n_merges and (counts := count_pairs(ids)):
+        pair = max(counts, key=lambda pair: counts[pair])
+        ids = merge(ids, pair, max(ids) + 1)
+        merges.append(pair)
+    return merges
+
+
 # 1.6
 
 
@@ -246,6 +275,13 @@ def one_level(ids: list[int], merges: list[Pair]) -> str:
 def as_bytes(ids: list[int], merges: list[Pair]) -> bytes:
     vocabulary = vocabulary_of(merges)
     return b"".join(vocabulary[one] for one in ids)
+
+
+def invalid_left_out(ids: list[int], merges: list[tuple[int, int]]) -> str:
+    vocabulary = [bytes([byte]) for byte in range(256)]
+    for left, right in merges:
+        vocabulary.append(vocabulary[left] + vocabulary[right])
+    return b"".join(vocabulary[one] for one in ids).decode("utf-8", errors="ignore")
 
 
 # 1.7
@@ -298,3 +334,7 @@ def trained_anew(text: str, merges: list[Pair]) -> list[int]:
     for step, pair in enumerate(learn_merges(ids, len(merges))):
         ids = merge(ids, pair, 256 + step)
     return ids
+
+
+def never_merged(text: str, merges: list[tuple[int, int]]) -> list[int]:
+    return text_to_bytes(text)

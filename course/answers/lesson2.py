@@ -39,6 +39,14 @@ def ones(stories: list[list[int]]) -> Counts:
     return {a: dict.fromkeys(row, 1) for a, row in count_bigrams(stories).items()}
 
 
+def rows_replaced(stories: list[list[int]]) -> Counts:
+    counts: Counts = {}
+    for ids in stories:
+        for a, b in zip(ids, ids[1:], strict=False):
+            counts[a] = {b: counts.get(a, {}).get(b, 0) + 1}
+    return counts
+
+
 # 2.2
 
 
@@ -76,6 +84,10 @@ def other_way_round(counts: Counts, a: int, b: int, n_tokens: int) -> float:
     return probability(counts, b, a, n_tokens)
 
 
+def zero_for_the_unseen(counts: Counts, a: int, b: int, n_tokens: int) -> float:
+    return probability(counts, a, b, n_tokens) if b in counts.get(a, {}) else 0.0
+
+
 # 2.3
 
 
@@ -105,6 +117,10 @@ def log_of_mean(probabilities: list[float]) -> float:
 
 def mean_missing(probabilities: list[float]) -> float:
     return sum(1 - p for p in probabilities) / len(probabilities)
+
+
+def expected_surprisal(probabilities: list[float]) -> float:
+    return sum(-p * math.log(p) for p in probabilities) / len(probabilities)
 
 
 # 2.4
@@ -193,6 +209,15 @@ def the_probability(probabilities: list[float], r: float) -> float:
     return probabilities[pick(probabilities, r)]
 
 
+def border_to_the_left(probabilities: list[float], r: float) -> int:
+    total = 0.0
+    for i, p in enumerate(probabilities):
+        total += p
+        if r <= total:
+            return i
+    return len(probabilities) - 1
+
+
 # 2.7
 
 
@@ -214,3 +239,7 @@ def blend_without_k(count: int, total: int, shorter: float, k: float) -> float:
 
 def blend_halves(count: int, total: int, shorter: float, k: float) -> float:
     return (count / total if total else 0.0) / 2 + shorter / 2
+
+
+def one_imagined_case(count: int, total: int, shorter: float, k: float) -> float:
+    return (count + shorter) / (total + k)

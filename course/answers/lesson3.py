@@ -40,6 +40,16 @@ def last_target_only(ids: Tensor, starts: Tensor, length: int) -> Batch:
     return x, y[:, -1]
 
 
+def one_target_each(ids: Tensor, starts: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    x, y = inputs_and_targets(ids, starts, length)
+    return x, y[:, -1:]
+
+
+def next_window(ids: Tensor, starts: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    x = torch.stack([ids[start : start + length] for start in starts])
+    return x, torch.stack([ids[start + length : start + 2 * length] for start in starts])
+
+
 # 3.2
 
 
@@ -70,6 +80,11 @@ def too_large(logits: Tensor) -> Tensor:
 
 def log_softmax(logits: Tensor) -> Tensor:
     return logits.log_softmax(dim=-1)
+
+
+def largest_of_all(logits: Tensor) -> Tensor:
+    powers = (logits - logits.max()).exp()
+    return powers / powers.sum(dim=-1, keepdim=True)
 
 
 # 3.3
@@ -109,6 +124,18 @@ def mean_over_vocabulary(logits: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(logits, targets) / logits.size(-1)
 
 
+def one_loss_each(logits: Tensor, targets: Tensor) -> Tensor:
+    return -softmax(logits)[torch.arange(len(targets)), targets].log()
+
+
+def logarithms_of_logits(logits: Tensor, targets: Tensor) -> Tensor:
+    return -logits[torch.arange(len(targets)), targets].log().mean()
+
+
+def of_all_tokens(logits: Tensor, targets: Tensor) -> Tensor:
+    return -softmax(logits).log().mean()
+
+
 # 3.4
 
 
@@ -141,6 +168,16 @@ def whole_columns(logits: Tensor, targets: Tensor) -> Tensor:
     gradient = softmax(logits)
     gradient[:, targets] -= 1
     return gradient / len(targets)
+
+
+def divided_too_early(logits: Tensor, targets: Tensor) -> Tensor:
+    gradient = softmax(logits) / len(targets)
+    gradient[torch.arange(len(targets)), targets] -= 1
+    return gradient
+
+
+def divided_by_all_logits(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits_gradient(logits, targets) / logits.size(1)
 
 
 # 3.5
@@ -209,6 +246,15 @@ def probabilities(parameters: list[Tensor], x: Tensor) -> Tensor:
 def not_flat(parameters: list[Tensor], x: Tensor) -> Tensor:
     embedding, w1, b1, w2, b2 = parameters
     return torch.tanh(embedding[x] @ w1 + b1) @ w2 + b2
+
+
+def late_bias(parameters: list[Tensor], x: Tensor) -> Tensor:
+    embedding, w1, b1, w2, b2 = parameters
+    return ((embedding[x].flatten(start_dim=1) @ w1).tanh() + b1) @ w2 + b2
+
+
+def last_bias_forgotten(parameters: list[Tensor], x: Tensor) -> Tensor:
+    return forward(parameters, x) - parameters[-1]
 
 
 # 3.7
@@ -282,3 +328,7 @@ def first_weights_only(
     with torch.no_grad():
         parameters[0] -= learning_rate * parameters[0].grad
     return loss.item()
+
+
+def full_steps(parameters: list[Tensor], x: Tensor, y: Tensor, learning_rate: float) -> float:
+    return train_step(parameters, x, y, 1.0)

@@ -35,6 +35,10 @@ def one_number_each(x: Tensor) -> Tensor:
     return torch.stack([x[: t + 1].mean() for t in range(len(x))])
 
 
+def divided_by_length(x: Tensor) -> Tensor:
+    return x.cumsum(dim=0) / len(x)
+
+
 # 4.2
 
 
@@ -65,6 +69,10 @@ def keys_ask(q: Tensor, k: Tensor) -> Tensor:
 
 def own_position_only(q: Tensor, k: Tensor) -> Tensor:
     return (q * k).sum(dim=-1) / math.sqrt(q.size(-1))
+
+
+def weights_already(q: Tensor, k: Tensor) -> Tensor:
+    return scores(q, k).softmax(dim=-1)
 
 
 # 4.3
@@ -140,6 +148,14 @@ def weights_not_scaled(q: Tensor, k: Tensor) -> Tensor:
     return (q @ k.T).masked_fill(~causal_mask(len(q)), -math.inf).softmax(dim=-1)
 
 
+def masked_only(q: Tensor, k: Tensor) -> Tensor:
+    return scores(q, k).masked_fill(~causal_mask(len(q)), -math.inf)
+
+
+def divided_twice(q: Tensor, k: Tensor) -> Tensor:
+    return attention_weights(q, k / math.sqrt(q.size(-1)))
+
+
 # 4.5
 
 
@@ -193,6 +209,20 @@ def without_batches(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return result.masked_fill(~causal_mask(len(q)), -math.inf).softmax(dim=-1) @ v
 
 
+def keys_ask_queries(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return attend(k, q, v)
+
+
+def weights_only(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return attend(q, k, torch.eye(q.size(-2)))
+
+
+def softmax_over_dimension_1(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    allowed = causal_mask(q.size(-2))
+    logits = q @ k.transpose(-1, -2) / math.sqrt(q.size(-1))
+    return logits.masked_fill(~allowed, -math.inf).softmax(dim=1) @ v
+
+
 # 4.6
 
 
@@ -216,6 +246,10 @@ def projected_twice(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor) -> Tensor:
     return attend(x @ w_q, x @ w_k, x) @ w_k
 
 
+def without_matrices(x: Tensor, w_q: Tensor, w_k: Tensor, w_v: Tensor) -> Tensor:
+    return attend(x, x, x)
+
+
 # 4.7
 
 
@@ -224,6 +258,13 @@ def influences(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> list[
     function(x)[t].sum().backward()
     assert x.grad is not None
     return [bool((row != 0).any()) for row in x.grad]
+
+
+def _gradient(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> Tensor:
+    x = x.clone().requires_grad_()
+    function(x)[t].sum().backward()
+    assert x.grad is not None
+    return x.grad
 
 
 def of_the_whole_output(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> list[bool]:
@@ -238,11 +279,22 @@ def in_the_other_direction(function: Callable[[Tensor], Tensor], x: Tensor, t: i
 
 
 def positive_gradients(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> list[bool]:
-    x = x.clone().requires_grad_()
-    function(x)[t].sum().backward()
-    assert x.grad is not None
-    return [bool((row > 0).all()) for row in x.grad]
+    return [bool((row > 0).all()) for row in _gradient(function, x, t)]
 
 
 def assumed_from_theory(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> list[bool]:
     return [s <= t for s in range(len(x))]
+
+
+def through_all_features(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> list[bool]:
+    return [bool((row != 0).all()) for row in _gradient(function, x, t)]
+
+
+def through_the_first_feature(
+    function: Callable[[Tensor], Tensor], x: Tensor, t: int
+) -> list[bool]:
+    return [bool(row[0] != 0) for row in _gradient(function, x, t)]
+
+
+def sums_above_zero(function: Callable[[Tensor], Tensor], x: Tensor, t: int) -> list[bool]:
+    return [bool(row.sum() > 0) for row in _gradient(function, x, t)]

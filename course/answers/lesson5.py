@@ -70,6 +70,10 @@ def features_first(x: Tensor, n_head: int) -> Tensor:
     return x.view(n_tokens, n_head, width // n_head).permute(1, 2, 0)
 
 
+def parts_of_that_size(x: Tensor, n_head: int) -> Tensor:
+    return split_heads(x, x.size(1) // n_head)
+
+
 # 5.3
 
 
@@ -139,6 +143,11 @@ def not_joined(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return _attend(q, k, v)
 
 
+def masked_with_zero(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    scores = (q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))).tril()
+    return _joined(scores.softmax(dim=-1) @ v)
+
+
 # 5.4
 
 
@@ -176,6 +185,14 @@ def without_weights(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return layer_norm(x, torch.ones_like(weight), torch.zeros_like(bias))
 
 
+def weight_forgotten(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return layer_norm(x, torch.ones_like(weight), bias)
+
+
+def bias_forgotten(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return layer_norm(x, weight, torch.zeros_like(bias))
+
+
 # 5.5
 
 
@@ -210,6 +227,10 @@ def with_relu(x: Tensor, up: Part, down: Part) -> Tensor:
 
 def with_residual(x: Tensor, up: Part, down: Part) -> Tensor:
     return x + down(gelu(up(x)))
+
+
+def exact_gelu(x: Tensor, up: Part, down: Part) -> Tensor:
+    return down(torch.nn.functional.gelu(up(x)))
 
 
 # 5.6
@@ -259,6 +280,15 @@ def first_norm_twice(x: Tensor, norm_1: Part, attention: Part, norm_2: Part, mlp
 def mlp_first(x: Tensor, norm_1: Part, attention: Part, norm_2: Part, mlp: Part) -> Tensor:
     x = x + mlp(norm_2(x))
     return x + attention(norm_1(x))
+
+
+def attention_lost(x: Tensor, norm_1: Part, attention: Part, norm_2: Part, mlp: Part) -> Tensor:
+    return x + mlp(norm_2(x + attention(norm_1(x))))
+
+
+def results_normalized(x: Tensor, norm_1: Part, attention: Part, norm_2: Part, mlp: Part) -> Tensor:
+    x = x + norm_1(attention(x))
+    return x + norm_2(mlp(x))
 
 
 # 5.7
@@ -314,3 +344,7 @@ def hidden_states(x: Tensor, blocks: list[Part], final_norm: Part, token_table: 
     for each in blocks:
         x = each(x)
     return final_norm(x)
+
+
+def norm_first(x: Tensor, blocks: list[Part], final_norm: Part, token_table: Tensor) -> Tensor:
+    return gpt(final_norm(x), blocks, lambda x: x, token_table)

@@ -83,6 +83,11 @@ def set_to_zero(gradients: list[Tensor], limit: float) -> list[Tensor]:
     return [gradient * (norm <= limit) for gradient in gradients]
 
 
+def scaled_to_one(gradients: list[Tensor], limit: float) -> list[Tensor]:
+    norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in gradients))
+    return gradients if norm <= limit else [gradient / norm for gradient in gradients]
+
+
 # 6.3
 
 
@@ -173,6 +178,28 @@ def shares_swapped(
     return weight - lr * update, mean, square
 
 
+def decayed_afterwards(
+    weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int, lr: float
+) -> Update:
+    new, mean, square = without_decay(weight, gradient, mean, square, step, lr)
+    return new * (1 - 0.1 * lr), mean, square
+
+
+def small_number_inside(
+    weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int, lr: float
+) -> Update:
+    _, mean, square = adamw(weight, gradient, mean, square, step, lr)
+    root = (square / (1 - 0.95**step) + 1e-8).sqrt()
+    return weight * (1 - 0.1 * lr) - lr * mean / (1 - 0.9**step) / root, mean, square
+
+
+def other_order(
+    weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int, lr: float
+) -> Update:
+    weight, mean, square = adamw(weight, gradient, mean, square, step, lr)
+    return weight, square, mean
+
+
 # 6.4
 
 
@@ -220,6 +247,14 @@ def number_by_number(matrix: Tensor, n_steps: int) -> Tensor:
 
 def only_scaled(matrix: Tensor, n_steps: int) -> Tensor:
     return orthogonalize(matrix, 0)
+
+
+def square_of_numbers(matrix: Tensor, n_steps: int) -> Tensor:
+    x: Tensor = matrix / matrix.norm()
+    for _ in range(n_steps):
+        product = x @ x.T
+        x = 3.4445 * x - 4.775 * product @ x + 2.0315 * product**2 @ x
+    return x
 
 
 # 6.5

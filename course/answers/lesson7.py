@@ -39,6 +39,11 @@ def only_divided(logits: Tensor, temperature: float) -> Tensor:
     return logits / temperature
 
 
+def overflowing(logits: Tensor, temperature: float) -> Tensor:
+    powers = (logits / temperature).exp()
+    return powers / powers.sum()
+
+
 # 7.2
 
 
@@ -118,6 +123,14 @@ def first_k(logits: Tensor, k: int) -> Tensor:
     return kept
 
 
+def in_order(logits: Tensor, k: int) -> Tensor:
+    return keep_top_k(logits.sort(descending=True).values, k)
+
+
+def probabilities_kept(logits: Tensor, k: int) -> Tensor:
+    return keep_top_k(logits, k).softmax(dim=-1)
+
+
 # 7.4
 
 
@@ -176,6 +189,17 @@ def from_below(logits: Tensor, p: float) -> Tensor:
     return kept
 
 
+def places_for_ids(logits: Tensor, p: float) -> Tensor:
+    probabilities = logits.softmax(dim=-1).sort(descending=True).values
+    return logits.masked_fill(probabilities.cumsum(dim=0) - probabilities >= p, -math.inf)
+
+
+def past_an_exact_p(logits: Tensor, p: float) -> Tensor:
+    probabilities, order = logits.softmax(dim=-1).sort(descending=True)
+    dropped = order[probabilities.cumsum(dim=0) - probabilities > p]
+    return logits.index_fill(0, dropped, -math.inf)
+
+
 # 7.5
 
 
@@ -226,6 +250,18 @@ def until_n_in_all(
     ids: list[int], n_new: int, block_size: int, next_logits: NextLogits, choose: Choose
 ) -> list[int]:
     return generate(ids, max(0, n_new - len(ids)), block_size, next_logits, choose)
+
+
+def whole_text(
+    ids: list[int], n_new: int, block_size: int, next_logits: NextLogits, choose: Choose
+) -> list[int]:
+    return generate(ids, n_new, len(ids) + n_new, next_logits, choose)
+
+
+def always_the_best(
+    ids: list[int], n_new: int, block_size: int, next_logits: NextLogits, choose: Choose
+) -> list[int]:
+    return generate(ids, n_new, block_size, next_logits, lambda logits: int(logits.argmax()))
 
 
 # 7.6
@@ -280,6 +316,13 @@ def not_scaled(
     query: Tensor, key: Tensor, value: Tensor, keys: Tensor, values: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     return attend_new(query * math.sqrt(len(query)), key, value, keys, values)
+
+
+def scaled_by_tokens(
+    query: Tensor, key: Tensor, value: Tensor, keys: Tensor, values: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    factor = math.sqrt(query.size(0) / (keys.size(0) + 1))
+    return attend_new(query * factor, key, value, keys, values)
 
 
 # 7.7

@@ -49,6 +49,18 @@ def averaged(logits: Tensor, ids: Tensor) -> Tensor:
     return surprisals(logits, ids).mean()
 
 
+def logits_as_they_are(logits: Tensor, ids: Tensor) -> Tensor:
+    return -logits[:-1].gather(1, ids[1:, None])[:, 0]
+
+
+def all_pairs(logits: Tensor, ids: Tensor) -> Tensor:
+    return -logits[:-1].log_softmax(dim=-1)[:, ids[1:]] / math.log(2)
+
+
+def of_the_best_guess(logits: Tensor, ids: Tensor) -> Tensor:
+    return -logits[:-1].log_softmax(dim=-1).amax(dim=-1) / math.log(2)
+
+
 # 8.2
 
 
@@ -82,6 +94,12 @@ def without_the_embedding(
     return guesses_by_depth(streams[1:], final_norm, token_table)
 
 
+def at_all_positions(
+    streams: list[Tensor], final_norm: Part, token_table: Tensor
+) -> list[list[int]]:
+    return [(final_norm(x) @ token_table.T).argmax(dim=-1).tolist() for x in streams]
+
+
 # 8.3
 
 
@@ -111,6 +129,10 @@ def not_divided(weights: Tensor) -> float:
 
 def two_before(weights: Tensor) -> float:
     return float(weights.diagonal(offset=-2).mean())
+
+
+def on_all_before(weights: Tensor) -> float:
+    return float(weights.tril(-1).sum()) / (len(weights) - 1)
 
 
 # 8.4
@@ -194,6 +216,11 @@ def in_percent(right: list[float], wrong: list[float]) -> float:
     return 100 * accuracy(right, wrong)
 
 
+def without_ties(right: list[float], wrong: list[float]) -> float:
+    decided = [(a, b) for a, b in zip(right, wrong, strict=True) if a != b]
+    return sum(a < b for a, b in decided) / max(1, len(decided))
+
+
 # 8.6
 
 
@@ -225,3 +252,13 @@ def variance_taken(share: float, n: int) -> tuple[float, float]:
 def spread_only(share: float, n: int) -> tuple[float, float]:
     low, high = interval(share, n)
     return -(high - low) / 2, (high - low) / 2
+
+
+def root_of_n(share: float, n: int) -> tuple[float, float]:
+    half = 1.96 * share * (1 - share) / math.sqrt(n)
+    return share - half, share + half
+
+
+def upper_first(share: float, n: int) -> tuple[float, float]:
+    low, high = interval(share, n)
+    return high, low

@@ -44,6 +44,11 @@ EXERCISES = [
                 "The bytes are right. `list(...)` turns them into a list of integers.",
                 answers.bytes_object,
             ),
+            Misconception(
+                "the wrong encoding: Latin-1",
+                "Latin-1 has one byte for each of 256 characters, and no emoji. Use UTF-8.",
+                answers.as_latin1,
+            ),
         ],
         hints=[
             "A `str` has a method that turns it into `bytes`. Which encoding does it need?",
@@ -174,6 +179,12 @@ EXERCISES = [
                 "The new id takes the place of the two.",
                 answers.appended,
             ),
+            Misconception(
+                "a list compared with a tuple",
+                "A part of a list is a list, and no list equals a tuple: `[1, 2] == (1, 2)` is "
+                "False. Compare the two ids one by one, or use `tuple(...)`.",
+                answers.nothing_found,
+            ),
         ],
         hints=[
             "A `while` loop with an index `i` can advance by one or by two; a `for` loop cannot.",
@@ -225,6 +236,17 @@ EXERCISES = [
                 "so by itself, because a dict keeps the order in which keys were added.",
                 answers.last_of_equals,
             ),
+            Misconception(
+                "a stop while there are still pairs",
+                "Also a pair that occurs only once is merged. Stop when there is no pair left.",
+                answers.frequent_pairs_only,
+            ),
+            Misconception(
+                "new ids that continue the largest id of the text",
+                "The new ids come after those of all 256 bytes, also of bytes that the text "
+                "does not contain.",
+                answers.after_the_largest_id,
+            ),
         ],
         hints=[
             "In each step: count the pairs, find the most frequent one, append it to the list of "
@@ -271,6 +293,11 @@ EXERCISES = [
                 "bytes instead of text",
                 "The bytes are right; decode them.",
                 answers.as_bytes,
+            ),
+            Misconception(
+                "bytes left out that are not UTF-8",
+                'Half of a character should show as �: `errors="replace"`.',
+                answers.invalid_left_out,
             ),
         ],
         hints=[
@@ -319,6 +346,12 @@ EXERCISES = [
                 "merges learned anew from the text",
                 "Use the merges that were given. A model knows only the ids of its own vocabulary.",
                 answers.trained_anew,
+            ),
+            Misconception(
+                "merges whose result is lost",
+                "`merge` returns a new list and leaves the old one as it is. Give the new list "
+                "a name and go on with it.",
+                answers.never_merged,
             ),
         ],
         hints=[

@@ -45,6 +45,12 @@ EXERCISES = [
                 "A pair that is found again adds one to its count.",
                 answers.ones,
             ),
+            Misconception(
+                "a row that is replaced by each new pair",
+                "The row of `a` holds the counts of all tokens after it. Make it once, then add"
+                " to it: `counts.setdefault(a, {})`.",
+                answers.rows_replaced,
+            ),
         ],
         hints=[
             "Two loops: over the stories, and in each over `zip(ids, ids[1:])`.",
@@ -88,6 +94,12 @@ EXERCISES = [
                 "`a` and `b` swapped",
                 "`b` comes after `a`: look for `b` in the row of `a`.",
                 answers.other_way_round,
+            ),
+            Misconception(
+                "0 for a pair that was never counted",
+                "That is what smoothing should prevent: a missing count is 0, and 1 is added to"
+                " it as to every other.",
+                answers.zero_for_the_unseen,
             ),
         ],
         hints=[
@@ -134,6 +146,12 @@ EXERCISES = [
                 "the mean of 1 - p",
                 "Use -ln(p). It grows without limit as p falls to 0, and it adds up over guesses.",
                 answers.mean_missing,
+            ),
+            Misconception(
+                "surprisals weighted by their probabilities",
+                "That is an expectation over what the model believes. Here every token really "
+                "came, and all count the same.",
+                answers.expected_surprisal,
             ),
         ],
         hints=[
@@ -243,6 +261,12 @@ EXERCISES = [
                 "Return the position, which is the id of the token.",
                 answers.the_probability,
             ),
+            Misconception(
+                "a border that belongs to the token before it",
+                "Id 0 is for `r` below 0.5, id 1 *from* 0.5 on: compare with `<`. Otherwise a "
+                "token of probability 0 could be chosen.",
+                answers.border_to_the_left,
+            ),
         ],
         hints=[
             "Lay the probabilities next to each other on a line from 0 to 1. On which does `r` "
@@ -276,6 +300,11 @@ EXERCISES = [
                 "half of each",
                 "A context that was seen often should be trusted more. Let `total` decide.",
                 answers.blend_halves,
+            ),
+            Misconception(
+                "one imagined case instead of `k`",
+                "`k` cases are imagined, and the shorter context distributes all of them.",
+                answers.one_imagined_case,
             ),
         ],
         hints=[

@@ -29,13 +29,17 @@ _Y = torch.tensor([4, 0, 2, 6])
 
 
 def _four_steps(step: Callable[..., Any], seed: int, learning_rate: float) -> Any:
-    """The kind of the result, the losses, and the weights that are left."""
+    """What four steps return, and the weights that are left."""
     parameters = [weights.requires_grad_() for weights in _network(seed)]
     losses = [step(parameters, _X, _Y, learning_rate) for _ in range(4)]
     if losses[0] is None:
         return None
     values = [loss.detach() if isinstance(loss, Tensor) else loss for loss in losses]
-    return type(losses[0]).__name__, values, [weights.detach() for weights in parameters]
+    return {
+        "returned type": type(losses[0]).__name__,
+        "returned losses": values,
+        "parameters": [weights.detach() for weights in parameters],
+    }
 
 
 EXERCISES = [
@@ -75,6 +79,16 @@ EXERCISES = [
                 "only the last target",
                 "Every position has a target, so `y` has the shape of `x`.",
                 answers.last_target_only,
+            ),
+            Misconception(
+                "one target for each start",
+                "Each of the `length` positions has a target of its own, so `y` is [B, T], too.",
+                answers.one_target_each,
+            ),
+            Misconception(
+                "targets that begin after the inputs",
+                "The target is the *next* token of each position, so `y` overlaps with `x`.",
+                answers.next_window,
             ),
         ],
         hints=[
@@ -120,6 +134,12 @@ EXERCISES = [
                 "logarithms of the probabilities",
                 "Return the probabilities themselves.",
                 answers.log_softmax,
+            ),
+            Misconception(
+                "one largest logit for all rows",
+                "A row far below the largest logit of all becomes 0/0. Subtract the largest "
+                "logit of *each row*: `amax(dim=-1, keepdim=True)`.",
+                answers.largest_of_all,
             ),
         ],
         hints=[
@@ -169,6 +189,21 @@ EXERCISES = [
                 "Each row contributes one number, the one of its target. Divide by N.",
                 answers.mean_over_vocabulary,
             ),
+            Misconception(
+                "losses that are not averaged",
+                "The loss is one number: the mean over the guesses.",
+                answers.one_loss_each,
+            ),
+            Misconception(
+                "logits taken for probabilities",
+                "A logit can be negative, and then its logarithm is NaN. First the softmax.",
+                answers.logarithms_of_logits,
+            ),
+            Misconception(
+                "all tokens instead of the targets",
+                "Only the probability of the token that came counts: one number of each row.",
+                answers.of_all_tokens,
+            ),
         ],
         hints=[
             "You need the probability of the target in each row, then -ln, then the mean.",
@@ -206,6 +241,17 @@ EXERCISES = [
                 "1 subtracted from whole columns",
                 "Subtract 1 in row i at target i only: index both dimensions.",
                 answers.whole_columns,
+            ),
+            Misconception(
+                "1 subtracted after the division",
+                "Each guess counts 1/N, and so does its target. Subtract 1 first, then divide "
+                "everything by N.",
+                answers.divided_too_early,
+            ),
+            Misconception(
+                "a division by the number of all logits",
+                "The loss is a mean over N guesses, not over N times V logits.",
+                answers.divided_by_all_logits,
             ),
         ],
         hints=[
@@ -289,6 +335,16 @@ EXERCISES = [
                 "`flatten(start_dim=1)`.",
                 answers.not_flat,
             ),
+            Misconception(
+                "`b1` added after the tanh",
+                "Add `b1` before the tanh: it belongs to what is bent.",
+                answers.late_bias,
+            ),
+            Misconception(
+                "a forgotten `b2`",
+                "The last step is `@ w2`, plus `b2`.",
+                answers.last_bias_forgotten,
+            ),
         ],
         hints=[
             "`embedding[x]` looks up all vectors at once: [B, T, E].",
@@ -302,6 +358,7 @@ EXERCISES = [
         solution=answers.train_step,
         cases=[(0, 0.1), (1, 0.5)],
         run=_four_steps,
+        call="train_step(parameters, x, y, {1}), called four times",
         misconceptions=[
             Misconception(
                 "gradients that are never cleared",
@@ -335,6 +392,11 @@ EXERCISES = [
                 "an update of the first parameter only",
                 "Loop over all parameters.",
                 answers.first_weights_only,
+            ),
+            Misconception(
+                "steps without the learning rate",
+                "Multiply the gradient by the learning rate.",
+                answers.full_steps,
             ),
         ],
         hints=[

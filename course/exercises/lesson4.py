@@ -33,6 +33,11 @@ def _first_only(x: Tensor) -> Tensor:
     return -x[:1].expand(len(x), -1)
 
 
+def _two_features(x: Tensor) -> Tensor:
+    """Reads one feature of the position itself, and another one of the first position."""
+    return torch.stack([x[:, 1], 2 - 3 * x[:1, 0].expand(len(x))], dim=1)
+
+
 EXERCISES = [
     Exercise(
         number="4.1",
@@ -69,6 +74,11 @@ EXERCISES = [
                 "one number for each position instead of a vector",
                 "Average over the positions and keep the C numbers apart: `mean(dim=0)`.",
                 answers.one_number_each,
+            ),
+            Misconception(
+                "sums that are all divided by T",
+                "At position t there are t + 1 vectors so far.",
+                answers.divided_by_length,
             ),
         ],
         hints=[
@@ -108,6 +118,11 @@ EXERCISES = [
                 "only each query with its own key",
                 "Every query meets every key: the result is [T, T].",
                 answers.own_position_only,
+            ),
+            Misconception(
+                "a softmax that comes too early",
+                "Scores may be any numbers. The softmax is the next exercise but one.",
+                answers.weights_already,
             ),
         ],
         hints=[
@@ -206,6 +221,16 @@ EXERCISES = [
                 "Use your `scores`, which divides by it.",
                 answers.weights_not_scaled,
             ),
+            Misconception(
+                "scores that never become weights",
+                "The mask is right. A softmax of each row makes its sum 1.",
+                answers.masked_only,
+            ),
+            Misconception(
+                "a square root that divides twice",
+                "`scores` divides already.",
+                answers.divided_twice,
+            ),
         ],
         hints=[
             "Three steps: scores, hide the future, softmax over the keys.",
@@ -262,6 +287,22 @@ EXERCISES = [
                 "`k.transpose(-1, -2)`, and count dimensions from the end.",
                 answers.without_batches,
             ),
+            Misconception(
+                "queries and keys swapped",
+                "Row t is what position t asks: q kᵀ, not k qᵀ.",
+                answers.keys_ask_queries,
+            ),
+            Misconception(
+                "weights that mix nothing",
+                "The weights are right. Multiply them by the values.",
+                answers.weights_only,
+            ),
+            Misconception(
+                "a softmax over dimension 1",
+                "In a batch, dimension 1 holds the positions that ask. Each row sums to 1: "
+                "count from the end, `dim=-1`.",
+                answers.softmax_over_dimension_1,
+            ),
         ],
         hints=[
             "`q @ k.transpose(-1, -2)` is the table of all dot products, with or without a batch.",
@@ -290,6 +331,11 @@ EXERCISES = [
                 "What a position looks for and what it offers are different: use both matrices.",
                 answers.same_matrix,
             ),
+            Misconception(
+                "vectors that skip the three matrices",
+                "Queries, keys and values are `x @ w_q`, `x @ w_k` and `x @ w_v`.",
+                answers.without_matrices,
+            ),
         ],
         hints=[
             "Three products: `x @ w_q`, `x @ w_k`, `x @ w_v`.",
@@ -300,7 +346,13 @@ EXERCISES = [
         number="4.7",
         name="influences",
         solution=answers.influences,
-        cases=[(_causal, _X, 3), (_neighbors, _X, 2), (_first_only, _X, 4), (_causal, _X, 0)],
+        cases=[
+            (_causal, _X, 3),
+            (_neighbors, _X, 2),
+            (_first_only, _X, 4),
+            (_two_features, _X, 3),
+            (_causal, _X, 0),
+        ],
         misconceptions=[
             Misconception(
                 "the influence on all outputs",
@@ -321,6 +373,22 @@ EXERCISES = [
                 "the answer for a causal function, without a look at it",
                 "Measure it: the function may be any. The gradient says what it reads.",
                 answers.assumed_from_theory,
+            ),
+            Misconception(
+                "an influence on every feature",
+                "One feature that is influenced is enough: `any`, not `all`.",
+                answers.through_all_features,
+            ),
+            Misconception(
+                "the first feature only",
+                "An influence can go through any feature: look at the whole row of the gradient.",
+                answers.through_the_first_feature,
+            ),
+            Misconception(
+                "gradients that cancel each other",
+                "A sum of positive and negative gradients can be anything. Ask whether any of "
+                "them is not 0.",
+                answers.sums_above_zero,
             ),
         ],
         hints=[

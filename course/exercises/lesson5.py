@@ -105,6 +105,11 @@ EXERCISES = [
                 "The order is head, token, feature.",
                 answers.features_first,
             ),
+            Misconception(
+                "parts of `n_head` features",
+                "There are `n_head` heads, each with C / n_head features.",
+                answers.parts_of_that_size,
+            ),
         ],
         hints=[
             "Two steps: split the last dimension into two, then swap two dimensions.",
@@ -167,6 +172,11 @@ EXERCISES = [
                 "Join them at the end: [n_head, T, D] becomes [T, C].",
                 answers.not_joined,
             ),
+            Misconception(
+                "masked scores that are 0",
+                "A score of 0 still gets a weight. Minus infinity gets none.",
+                answers.masked_with_zero,
+            ),
         ],
         hints=[
             "The matrix form for one head works for all heads at once: `@` treats the first "
@@ -219,6 +229,16 @@ EXERCISES = [
                 "At the end, multiply each feature by its weight and add its bias.",
                 answers.without_weights,
             ),
+            Misconception(
+                "a forgotten weight",
+                "Multiply by the weight before you add the bias.",
+                answers.weight_forgotten,
+            ),
+            Misconception(
+                "a forgotten bias",
+                "The bias is added at the end.",
+                answers.bias_forgotten,
+            ),
         ],
         hints=[
             "Center first: subtract `x.mean(dim=-1, keepdim=True)`. The variance is the mean of "
@@ -264,6 +284,12 @@ EXERCISES = [
                 "The block adds the result to the stream. The MLP itself returns only what it "
                 "adds.",
                 answers.with_residual,
+            ),
+            Misconception(
+                "another formula of GELU",
+                "PyTorch's `gelu` is the exact function; the `gelu` above, which the project "
+                "uses, is close to it. Use that one.",
+                answers.exact_gelu,
             ),
         ],
         hints=[
@@ -319,6 +345,16 @@ EXERCISES = [
                 "First the attention gathers, then the MLP computes with what was gathered.",
                 answers.mlp_first,
             ),
+            Misconception(
+                "an attention whose result is lost",
+                "The MLP adds to the new x, which holds what the attention has added.",
+                answers.attention_lost,
+            ),
+            Misconception(
+                "norms of the results instead of the inputs",
+                "A part reads a normalized copy of x: `attention(norm_1(x))`.",
+                answers.results_normalized,
+            ),
         ],
         hints=[
             "Two lines, one for each part. Each has the form x + part(norm(x)).",
@@ -368,6 +404,11 @@ EXERCISES = [
                 "The logits are dot products with the rows of the token table: [T, C] times "
                 "[C, V].",
                 answers.hidden_states,
+            ),
+            Misconception(
+                "a final norm that comes first",
+                "The final norm comes after the last block.",
+                answers.norm_first,
             ),
         ],
         hints=[

@@ -110,6 +110,11 @@ EXERCISES = [
                 "A large gradient is shortened to the limit; its direction is still useful.",
                 answers.set_to_zero,
             ),
+            Misconception(
+                "a norm of 1 instead of the limit",
+                "Multiply by limit / norm: dividing by the norm alone scales to a norm of 1.",
+                answers.scaled_to_one,
+            ),
         ],
         hints=[
             "Two steps: the norm over all tensors, then one factor for all.",
@@ -124,6 +129,7 @@ EXERCISES = [
         cases=[
             (_random(4), _random(4), torch.zeros(4), torch.zeros(4), 1, 0.02),
             (_random(4), _random(4), 0.3 * _random(4), _random(4).square(), 3, 0.02),
+            (_random(4), 1e-4 * _random(4), torch.zeros(4), torch.zeros(4), 1, 0.5),
         ],
         misconceptions=[
             Misconception(
@@ -169,6 +175,22 @@ EXERCISES = [
                 "the shares of old and new swapped",
                 "The means change slowly: 0.9 of the old and 0.1 of the new, 0.95 and 0.05.",
                 answers.shares_swapped,
+            ),
+            Misconception(
+                "a decay after the update",
+                "The weight shrinks first, then the update is subtracted.",
+                answers.decayed_afterwards,
+            ),
+            Misconception(
+                "the small number inside the root",
+                "The small number is added to the root, not to what it is taken of: √0.00000001"
+                " is 10,000 times as large.",
+                answers.small_number_inside,
+            ),
+            Misconception(
+                "mean and square returned in the other order",
+                "Return the weight, the mean and the square.",
+                answers.other_order,
             ),
         ],
         hints=[
@@ -216,6 +238,11 @@ EXERCISES = [
                 "a matrix that is only normalized",
                 "That changes the size of all singular values alike. The iteration is missing.",
                 answers.only_scaled,
+            ),
+            Misconception(
+                "a square of single numbers",
+                "(x xᵀ)² is the matrix times itself: `product @ product`.",
+                answers.square_of_numbers,
             ),
         ],
         hints=[

@@ -27,12 +27,21 @@ def _best(logits: Tensor) -> int:
     return int(logits.argmax())
 
 
+def _second_best(logits: Tensor) -> int:
+    return int(logits.argsort()[-2])
+
+
 EXERCISES = [
     Exercise(
         number="7.1",
         name="with_temperature",
         solution=answers.with_temperature,
-        cases=[(_LOGITS, 0.5), (_LOGITS, 2.0), (torch.tensor([0.0, 4.0]), 0.25)],
+        cases=[
+            (_LOGITS, 0.5),
+            (_LOGITS, 2.0),
+            (torch.tensor([0.0, 4.0]), 0.25),
+            (10 * _LOGITS, 0.1),
+        ],
         misconceptions=[
             Misconception(
                 "a multiplication by the temperature",
@@ -59,6 +68,12 @@ EXERCISES = [
                 "logits that never become probabilities",
                 "The division is right. The softmax is missing.",
                 answers.only_divided,
+            ),
+            Misconception(
+                "an overflow with large logits",
+                "exp of a large logit is infinite. PyTorch's `softmax` subtracts the largest "
+                "one first, as you did in lesson 3.",
+                answers.overflowing,
             ),
         ],
         hints=[
@@ -152,6 +167,16 @@ EXERCISES = [
                 "Which tokens stay depends on their logits, not on their ids.",
                 answers.first_k,
             ),
+            Misconception(
+                "logits in another order",
+                "Each id keeps its place: only the values that are dropped change.",
+                answers.in_order,
+            ),
+            Misconception(
+                "probabilities instead of logits",
+                "Return logits: the softmax comes later.",
+                answers.probabilities_kept,
+            ),
         ],
         hints=[
             "`logits.topk(k)` has the `.values` and `.indices` of the k largest.",
@@ -162,7 +187,12 @@ EXERCISES = [
         number="7.4",
         name="keep_top_p",
         solution=answers.keep_top_p,
-        cases=[(_SPREAD, 0.6), (_SPREAD, 0.8), (_SPREAD, 0.25)],
+        cases=[
+            (_SPREAD, 0.6),
+            (_SPREAD, 0.8),
+            (_SPREAD, 0.25),
+            (torch.tensor([-1e3, 0.0, -1e3]), 1.0),
+        ],
         misconceptions=[
             Misconception(
                 "the token left out that reaches p",
@@ -189,6 +219,16 @@ EXERCISES = [
                 "Begin with the most likely token: `argsort(descending=True)`.",
                 answers.from_below,
             ),
+            Misconception(
+                "places in the sorted order taken for ids",
+                "`sort` also returns the ids in that order. Use them to find the logits to drop.",
+                answers.places_for_ids,
+            ),
+            Misconception(
+                "a token too many if the sum is exactly p",
+                "A sum that equals p is at least p: nothing more is needed.",
+                answers.past_an_exact_p,
+            ),
         ],
         hints=[
             "Go through the tokens from the most likely one, and keep each until the sum reaches "
@@ -205,6 +245,7 @@ EXERCISES = [
         cases=[
             ([1, 2, 3], 5, 4, _toy_logits, _best),
             ([7, 1, 5, 2, 9, 4], 4, 3, _toy_logits, _best),
+            ([3, 8], 3, 4, _toy_logits, _second_best),
         ],
         misconceptions=[
             Misconception(
@@ -237,6 +278,17 @@ EXERCISES = [
                 "`n_new` is the number of new ids, not of all.",
                 answers.until_n_in_all,
             ),
+            Misconception(
+                "the whole text as context",
+                "The model can read at most `block_size` ids: `[-block_size:]` are the last ones.",
+                answers.whole_text,
+            ),
+            Misconception(
+                "a choice without `choose`",
+                "`choose(logits)` decides which token comes next, and need not take the most "
+                "likely one.",
+                answers.always_the_best,
+            ),
         ],
         hints=[
             "A loop of `n_new` rounds: logits of the context, choose an id, append it.",
@@ -249,7 +301,7 @@ EXERCISES = [
         name="attend_new",
         solution=answers.attend_new,
         cases=[
-            (_random(4), _random(4), _random(4), _random(3, 4), _random(3, 4)),
+            (_random(4), _random(4), _random(4), _random(5, 4), _random(5, 4)),
             (_random(2), _random(2), _random(2), _random(1, 2), _random(1, 2)),
         ],
         misconceptions=[
@@ -283,6 +335,11 @@ EXERCISES = [
                 "scores that are not scaled",
                 "Divide by the root of the width, as always.",
                 answers.not_scaled,
+            ),
+            Misconception(
+                "scores divided by the root of the number of tokens",
+                "Divide by the root of D, the length of the query.",
+                answers.scaled_by_tokens,
             ),
         ],
         hints=[

@@ -70,6 +70,21 @@ EXERCISES = [
                 "Return one number for each token, so that you can see which ones surprise.",
                 answers.averaged,
             ),
+            Misconception(
+                "logits taken for logarithms of probabilities",
+                "A logit becomes the logarithm of a probability by `log_softmax`.",
+                answers.logits_as_they_are,
+            ),
+            Misconception(
+                "every guess with every id",
+                "Row t belongs to the id at t + 1 only: index both dimensions.",
+                answers.all_pairs,
+            ),
+            Misconception(
+                "the most likely token instead of the one that came",
+                "Take the probability of the token that really came next.",
+                answers.of_the_best_guess,
+            ),
         ],
         hints=[
             "`logits.log_softmax(dim=-1)` has ln(p) of every token. The last row guesses a token "
@@ -114,6 +129,11 @@ EXERCISES = [
                 "Depth 0, before the first block, counts, too.",
                 answers.without_the_embedding,
             ),
+            Misconception(
+                "guesses for all positions",
+                "Only the guess after the last position is asked: row -1.",
+                answers.at_all_positions,
+            ),
         ],
         hints=[
             "For each x of `streams`: what the output head does, at the last position.",
@@ -155,6 +175,11 @@ EXERCISES = [
                 "the token before the previous one",
                 "One column to the left of the diagonal, not two.",
                 answers.two_before,
+            ),
+            Misconception(
+                "the weight on all earlier tokens",
+                "Only the token just before counts.",
+                answers.on_all_before,
             ),
         ],
         hints=[
@@ -247,6 +272,11 @@ EXERCISES = [
                 "Return a number between 0 and 1.",
                 answers.in_percent,
             ),
+            Misconception(
+                "ties left out",
+                "A tie is a pair, too: it counts half, and it counts in the number of pairs.",
+                answers.without_ties,
+            ),
         ],
         hints=[
             "Go through the pairs: 1 point if `right` is smaller, half a point if they are equal.",
@@ -283,6 +313,16 @@ EXERCISES = [
                 "the width alone",
                 "Return the share minus and plus the width.",
                 answers.spread_only,
+            ),
+            Misconception(
+                "a root of n alone",
+                "The whole of share · (1 - share) / n is under the root.",
+                answers.root_of_n,
+            ),
+            Misconception(
+                "the ends in the other order",
+                "The lower end comes first.",
+                answers.upper_first,
             ),
         ],
         hints=[

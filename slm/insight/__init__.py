@@ -11,7 +11,14 @@ from slm.insight.attention import (
     attention_patterns,
 )
 from slm.insight.lens import Depth, Guess, Lens, logit_lens
-from slm.insight.next_token import Candidate, NextToken, next_logits, next_token, weigh_options
+from slm.insight.next_token import (
+    Candidate,
+    NextToken,
+    next_logits,
+    next_token,
+    ranked_logprobs,
+    weigh_options,
+)
 from slm.insight.score import ScoredText, ScoredToken, score_text
 from slm.insight.serial import as_json
 from slm.insight.tokens import Text, TokenText, token_ids, token_text, token_texts
@@ -37,6 +44,7 @@ __all__ = [
     "logit_lens",
     "next_logits",
     "next_token",
+    "ranked_logprobs",
     "score_text",
     "token_ids",
     "token_text",

@@ -154,6 +154,19 @@ def weigh_options(
     )
 
 
+def ranked_logprobs(logits: Tensor) -> Tensor:
+    """The log-probabilities in nats of all tokens that may come, the most likely first.
+
+    Args:
+        logits: [V], as `next_logits` gives them.
+
+    Returns:
+        [n], with n = V except where some logits are minus infinity.
+    """
+    ranked = logits.log_softmax(dim=-1).sort(descending=True).values
+    return ranked[ranked.isfinite()]
+
+
 def next_token(
     model: GPT,
     tokenizer: Tokenizer,

@@ -1,13 +1,13 @@
 """`/insight/...`: a model's predictions and attention, for the web page.
 
 Each endpoint takes a JSON object with a `text` or its `ids`, and returns the result of a function
-of `slm.insight`. The work is done in a thread, one request at a time; a few requests may wait.
+of `slm.insight`. The work is done in a thread, one request at a time; `Limits.queue` others may
+wait.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from torch import Tensor
 
 from slm.errors import SlmError
 from slm.generation import GenerationOptions
@@ -29,6 +28,7 @@ from slm.insight import (
     attention_patterns,
     logit_lens,
     next_logits,
+    ranked_logprobs,
     score_text,
     token_ids,
     weigh_options,
@@ -41,14 +41,10 @@ from slm.server.request_bodies import BodyReader
 from slm.server.schemas import valid_unicode
 from slm.tokenizer.base import Tokenizer
 
-MAX_WAITING = 16
-"""How many requests may wait for their turn; more are refused at once."""
 MAX_CHARACTERS = 20_000
 MAX_IDS = 8_192
 MAX_INSPECTED_TOKENS = 1_024
 """Tokens that attention and the lens are computed for; their cost grows with the square."""
-LOGITS_KEPT = 64
-"""Size of the cache of logits, so that moving a slider needs no forward pass."""
 DIGITS = 5
 """Decimals of every number in a response."""
 
@@ -119,6 +115,9 @@ class NextTokenRequest(InspectionRequest):
     repetition_penalty: float = 1.0
     top: Annotated[int, Field(ge=1, le=200)] = 20
     """The number of candidates."""
+    logprobs: bool = False
+    """Also the log-probabilities of all tokens, the most likely first: all that the filters of a
+    client need."""
 
     @property
     def options(self) -> GenerationOptions:
@@ -158,14 +157,14 @@ class Insight:
 
     Args:
         models: by the names of `/v1/models`; the first is the default of a request.
-        limits: of a request's body.
+        limits: of a request's body, and of how many requests may wait.
     """
 
     def __init__(self, models: Mapping[str, InspectedModel], limits: Limits) -> None:
         self.models = models
         self._bodies = BodyReader(limits)
+        self._max_waiting = limits.queue
         self._turn = anyio.CapacityLimiter(1)
-        self._logits: OrderedDict[tuple[str, str | tuple[int, ...]], Tensor] = OrderedDict()
 
     def routes(self) -> list[Route]:
         """The endpoints."""
@@ -198,7 +197,7 @@ class Insight:
         Raises:
             HttpError: too many requests wait, or `work` raised an `SlmError`.
         """
-        if self._turn.statistics().tasks_waiting >= MAX_WAITING:
+        if self._turn.statistics().tasks_waiting >= self._max_waiting:
             raise HttpError(429, "too many requests wait for their turn", retry_after=1)
         try:
             return await anyio.to_thread.run_sync(lambda: _encoded(work()), limiter=self._turn)
@@ -242,16 +241,12 @@ class Insight:
     def _next(self, name: str, of: InspectedModel, query: NextTokenRequest) -> Any:
         options = query.options
         ids = token_ids(of.tokenizer, query.content)
-        content = query.content if isinstance(query.content, str) else ids
-        key = (name, content if isinstance(content, str) else tuple(content))
-        logits = self._logits.pop(key, None)
-        if logits is None:
-            logits = next_logits(of.model, of.tokenizer, content)
-        self._logits[key] = logits  # the newest last
-        while len(self._logits) > LOGITS_KEPT:
-            self._logits.popitem(last=False)
+        logits = next_logits(of.model, of.tokenizer, query.content)
         weighed = weigh_options(logits, of.tokenizer, options, seen=ids, top=query.top)
-        return {"model": name, **of.dtypes, **as_json(weighed, digits=DIGITS)}
+        answer = {"model": name, **of.dtypes, **as_json(weighed, digits=DIGITS)}
+        if query.logprobs:
+            answer["logprobs"] = as_json(ranked_logprobs(logits).tolist(), digits=DIGITS - 1)
+        return answer
 
     def _attention(self, name: str, of: InspectedModel, query: AttentionRequest) -> Any:
         ids = _few_ids(of, query)

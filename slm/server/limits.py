@@ -17,7 +17,8 @@ class Limits(SettingsGroup):
     slots: Annotated[int, Field(ge=1, le=4096)] = 16
     """Sequences that are generated at the same time."""
     queue: Annotated[int, Field(ge=0, le=100_000)] = 64
-    """Requests that may wait for a slot; one more is refused with 429."""
+    """Requests that may wait for a slot, and as many that may wait to look inside the model;
+    another one is refused with 429."""
     connections: Annotated[int, Field(ge=1, le=100_000)] = 2048
     """Open connections; one more is refused with 503."""
     body_bytes: Annotated[int, Field(ge=1024, le=2**30)] = 1 << 20

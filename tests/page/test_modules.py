@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
+
+from slm.generation import GenerationOptions
+from slm.insight import ranked_logprobs, weigh_options
+from tests.page.conftest import Words
 
 TREE = """
 async () => {
@@ -83,6 +88,45 @@ def test_a_stream_in_any_pieces(open_page, size):
 def test_a_stream_that_fails(open_page):
     text = b'data: {"a": 1}\n\ndata: {"error": {"message": "the model failed"}}\n\n'
     assert open_page().evaluate(STREAM, [list(text)]) == [{"a": 1}, "the model failed"]
+
+
+SAMPLED = """
+async ([logprobs, settings]) => {
+  const { entropyBits, sampledProbabilities } = await import("/page/distribution.js");
+  const probabilities = sampledProbabilities(logprobs, settings);
+  return [probabilities, entropyBits(probabilities)];
+}
+"""
+SETTINGS = [
+    {},
+    {"temperature": 0.0, "top_p": 0.5},
+    {"temperature": 0.35},
+    {"temperature": 2.0},
+    {"top_k": 7},
+    {"top_k": 1000},
+    {"top_p": 0.6},
+    {"top_p": 0.05},
+    {"min_p": 0.3},
+    {"min_p": 1.0},
+    {"temperature": 1.7, "top_k": 60, "top_p": 0.9, "min_p": 0.02},
+]
+
+
+def test_the_page_filters_as_generation_does(open_page):
+    """What the sliders show is what `slm.generation.sampling` samples from."""
+    page = open_page()
+    tokenizer = Words()
+    size = tokenizer.vocab_size
+    logits = 2.5 * torch.randn(size, generator=torch.Generator().manual_seed(0))
+    ranked = ranked_logprobs(logits)
+    for changed in SETTINGS:
+        settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, **changed}
+        weighed = weigh_options(logits, tokenizer, GenerationOptions(**settings), top=size)
+        expected = [one.sampled for one in weighed.candidates if one.sampled > 0]
+        shown, entropy = page.evaluate(SAMPLED, [ranked.tolist(), settings])
+        assert shown == pytest.approx(expected, rel=1e-4), settings
+        assert len(shown) == weighed.kept
+        assert entropy == pytest.approx(weighed.sampled_entropy, abs=1e-4)
 
 
 LATEST = """

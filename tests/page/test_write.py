@@ -212,21 +212,50 @@ def test_equal_seeds_give_equal_stories(open_page):
     assert story(page) != first
 
 
-def test_the_sliders_change_the_next_token(open_page, models):
+def test_the_sliders_move_the_bars_without_a_request(open_page, models):
     page = open_page()
-    summary = page.locator("#next-summary")
-    kept = "document.querySelectorAll('#next .candidate:not(.filtered-out)').length"
-    page.wait_for_function(f"() => {kept} === 12")
+    kept = page.locator("#next button.candidate:visible:not(.filtered-out)")
+    page.wait_for_selector("#next[aria-busy=false]")
+    assert kept.count() == 10
+    requested = []
+    page.on("request", lambda request: requested.append(request.url))
     set_slider(page, "top_k", 2)  # the third of its steps: 3
-    page.wait_for_function(f"() => {kept} === 3")
+    assert kept.count() == 3
     size = models["first"].tokenizer.vocab_size
-    assert summary.text_content().startswith(f"3 of {size} can be sampled here.")
+    summary = page.locator("#next-summary").text_content()
+    assert summary.startswith(f"3 of {size} can be sampled here.")
+    page.wait_for_function(
+        "text => document.getElementById('status-message').textContent === text", arg=summary
+    )
     set_slider(page, "temperature", 0)
-    page.wait_for_function(f"() => {kept} === 1")
-    assert "100%" in page.locator("#next .candidate").first.text_content()
+    assert kept.count() == 1
+    assert kept.first.locator(".value").text_content() == "100%"
     assert page.locator("#set-temperature").get_attribute("aria-valuetext") == "0 (greedy)"
+    assert requested == []
     page.reload()
-    page.wait_for_function(f"() => {kept} === 1")  # the settings were stored
+    page.wait_for_selector("#next[aria-busy=false]")
+    assert kept.count() == 1  # the settings were stored
+
+
+SHARES = """
+(bars) => bars.map((bar) => parseFloat(bar.style.width)).reduce((total, width) => total + width)
+"""
+
+
+def test_the_bars_of_all_tokens_have_a_constant_total_length(open_page):
+    page = open_page()
+    page.wait_for_selector("#next[aria-busy=false]")
+    rest = page.locator("#next .rest")
+    values = []
+    set_slider(page, "top_k", 16)  # off
+    for temperature in (0.2, 1.0, 2.0):
+        set_slider(page, "temperature", temperature)
+        for bars in ("#next .model-bar", "#next .sampled-bar"):
+            assert page.locator(bars).evaluate_all(SHARES) == pytest.approx(100, abs=0.1)
+        width = rest.locator(".sampled-bar").evaluate("bar => parseFloat(bar.style.width)")
+        values.append(width)
+    assert values == sorted(set(values))  # a high temperature gives more to unlikely tokens
+    assert "others" in rest.text_content()
 
 
 def test_token_by_token(open_page):
@@ -345,7 +374,7 @@ def test_an_error_is_shown_and_cleared(open_page):
     assert page.locator("#notice").text_content() == "All slots are taken."
     assert page.locator("#notice").get_attribute("role") == "alert"
     with page.expect_response("**/insight/next"):  # succeeds, and is not what failed
-        set_slider(page, "temperature", 0.3)
+        page.click("#new-story")
     page.wait_for_selector("#next[aria-busy=false]")
     assert page.locator("#notice").is_visible()
     page.unroute("**/v1/completions")

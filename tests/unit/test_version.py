@@ -25,6 +25,11 @@ def test_the_package_takes_it_from_the_program() -> None:
     assert slm.__version__ == __version__
 
 
+def test_the_citation_names_it() -> None:
+    lines = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    assert f"version: {__version__}" in lines
+
+
 def test_a_preparation_needs_no_installed_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,9 @@ import { session } from "./storage.js";
 
 /** An error response, with the server's message. */
 export class RequestError extends Error {
-  constructor(status, message, retryAfter) {
+  constructor(status, message) {
     super(message);
     this.status = status;
-    this.retryAfter = retryAfter;
   }
 }
 
@@ -73,8 +72,7 @@ async function request(path, body, signal) {
       keyPrompt = null;
       continue;
     }
-    throw new RequestError(response.status, await messageOf(response),
-      Number(response.headers.get("Retry-After") ?? 0));
+    throw new RequestError(response.status, await messageOf(response));
   }
 }
 

@@ -3,9 +3,9 @@
 import { requestJson } from "./api.js";
 import { clearError, showError } from "./announce.js";
 import { byId, compact, h, latest, percent, spokenToken, tokenText } from "./dom.js";
-import { filtersOf } from "./settings.js";
+import { entropyBits, sampledProbabilities } from "./distribution.js";
 
-const CANDIDATES = 12;
+const CANDIDATES = 10;
 
 const keyOf = (model, ids) => `${model} ${ids.join(",")}`;
 
@@ -14,15 +14,20 @@ export class NextToken {
   constructor(choose) {
     this.choose = choose;
     this.list = byId("next");
-    this.rows = [];
-    this.update = latest((body) => this.fetch(body));
+    this.summary = ""; // of what is drawn, in words
+    this.rows = Array.from({ length: CANDIDATES }, () => this.makeRow());
+    this.rest = makeRest();
+    this.list.append(...this.rows.map((row) => row.item), this.rest.item);
+    this.update = latest((model, ids) => this.fetch(model, ids));
   }
 
-  /** Show the candidates after these ids under these settings. */
+  /** Show the candidates after these ids under these settings. Other settings need no request. */
   show(model, ids, settings) {
+    this.settings = settings;
     this.requested = keyOf(model, ids);
-    this.list.setAttribute("aria-busy", this.requested !== this.shown);
-    return this.update({ model, ids, ...filtersOf(settings), top: CANDIDATES });
+    if (this.isCurrent) this.draw();
+    else this.update(model, ids);
+    this.list.setAttribute("aria-busy", !this.isCurrent);
   }
 
   /** Mark the candidates as out of date while the story is generated. */
@@ -31,50 +36,84 @@ export class NextToken {
     this.list.setAttribute("aria-busy", "true");
   }
 
-  async fetch(body) {
+  /** Whether the candidates belong to the position that was requested last. */
+  get isCurrent() {
+    return this.requested === this.shown;
+  }
+
+  async fetch(model, ids) {
+    const key = keyOf(model, ids);
     try {
-      this.draw(await requestJson("/insight/next", body));
-      this.shown = keyOf(body.model, body.ids);
-      this.list.setAttribute("aria-busy", this.requested !== this.shown);
+      const answer = await requestJson("/insight/next", { model, ids, top: CANDIDATES, logprobs: true });
+      if (this.requested !== key) return; // the story has changed meanwhile
+      this.answer = answer;
+      this.shown = key;
+      this.draw();
+      this.list.setAttribute("aria-busy", "false");
       clearError("next");
     } catch (error) {
       showError(error, "next");
     }
   }
 
-  draw(answer) {
-    const highest = Math.max(answer.candidates[0]?.probability ?? 0,
-      ...answer.candidates.map((candidate) => candidate.sampled), 0.001);
-    while (this.rows.length < answer.candidates.length) this.rows.push(this.makeRow());
-    this.rows.forEach((row, index) => this.fill(row, answer.candidates[index], highest));
-    byId("next-summary").textContent = `${compact(answer.kept)} of ${compact(answer.vocab_size)} can be sampled here. `
-      + `Entropy: ${answer.entropy.toFixed(1)} bits (model), ${answer.sampled_entropy.toFixed(1)} bits (sampling).`;
+  draw() {
+    const { candidates, logprobs, vocab_size } = this.answer;
+    const sampled = sampledProbabilities(logprobs, this.settings);
+    this.rows.forEach((row, rank) => this.fill(row, candidates[rank], sampled[rank] ?? 0));
+    const others = vocab_size - candidates.length;
+    const rest = 1 - total(candidates.map((candidate) => candidate.probability));
+    this.rest.item.hidden = others === 0;
+    this.rest.text.textContent = `${compact(others)} others`;
+    setBars(this.rest, Math.max(0, rest), Math.max(0, 1 - total(sampled.slice(0, candidates.length))));
+    const entropy = entropyBits(logprobs.map(Math.exp));
+    this.summary = `${compact(sampled.length)} of ${compact(vocab_size)} can be sampled here. `
+      + `Entropy: ${entropy.toFixed(1)} bits (model), ${entropyBits(sampled).toFixed(1)} bits (sampling).`;
+    byId("next-summary").textContent = this.summary;
   }
 
   makeRow() {
-    const text = h("span", { class: "candidate-text" });
-    const modelBar = h("span", { class: "model-bar" });
-    const sampledBar = h("span", { class: "sampled-bar" });
-    const value = h("span", { class: "value" });
-    const button = h("button", { type: "button", class: "candidate" },
-      text, h("span", { class: "track", "aria-hidden": "true" }, modelBar, sampledBar), value);
-    const row = { item: h("li", {}, button), button, text, modelBar, sampledBar, value, token: null };
+    const bars = makeBars();
+    const button = h("button", { type: "button", class: "candidate" }, ...bars.parts);
+    const row = { item: h("li", {}, button), button, token: null, ...bars };
     // A candidate that belongs to an earlier position cannot be chosen.
-    button.addEventListener("click", () => row.token && this.requested === this.shown && this.choose(row.token));
-    this.list.append(row.item);
+    button.addEventListener("click", () => row.token && this.isCurrent && this.choose(row.token));
     return row;
   }
 
-  fill(row, candidate, highest) {
+  fill(row, candidate, sampled) {
     row.token = candidate ?? null;
     row.item.hidden = !candidate;
     if (!candidate) return;
     row.text.textContent = tokenText(candidate);
-    row.modelBar.style.width = `${(100 * candidate.probability) / highest}%`;
-    row.sampledBar.style.width = `${(100 * candidate.sampled) / highest}%`;
-    row.value.textContent = percent(candidate.sampled);
-    row.button.classList.toggle("filtered-out", candidate.sampled === 0);
+    setBars(row, candidate.probability, sampled);
+    row.button.classList.toggle("filtered-out", sampled === 0);
     row.button.setAttribute("aria-label", `${spokenToken(candidate)}: model probability ${
-      percent(candidate.probability)}, sampling probability ${percent(candidate.sampled)}. Append to the story.`);
+      percent(candidate.probability)}, sampling probability ${percent(sampled)}. Append to the story.`);
   }
 }
+
+/** The row of all tokens that are not listed; it cannot be chosen. */
+function makeRest() {
+  const bars = makeBars();
+  return { item: h("li", { class: "candidate rest" }, ...bars.parts), ...bars };
+}
+
+function makeBars() {
+  const text = h("span", { class: "candidate-text" });
+  const modelBar = h("span", { class: "model-bar" });
+  const sampledBar = h("span", { class: "sampled-bar" });
+  const value = h("span", { class: "value" });
+  const track = h("span", { class: "track", "aria-hidden": "true" }, modelBar, sampledBar);
+  return { text, modelBar, sampledBar, value, parts: [text, track, value] };
+}
+
+/** Both bars on a scale from 0 to 1, so that all bars of a kind have the same length in total. */
+function setBars(row, probability, sampled) {
+  row.modelBar.style.width = percentage(probability);
+  row.sampledBar.style.width = percentage(sampled);
+  row.value.textContent = percent(sampled);
+}
+
+const percentage = (fraction) => `${100 * fraction}%`;
+
+const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);

@@ -9,16 +9,16 @@ export const DEFAULTS = { temperature: 0.8, top_k: 50, top_p: 1, min_p: 0, max_t
 const SLIDERS = [
   { name: "temperature", label: "Temperature", min: 0, max: 2, step: 0.05,
     format: (value) => (value === 0 ? "0 (greedy)" : value.toFixed(2)),
-    description: "0 is greedy decoding; higher is more random." },
+    description: "0 is greedy decoding; higher is more random.", affectsNext: true },
   { name: "top_k", label: "Top-k", min: 0, max: TOP_K.length - 1, step: 1, values: TOP_K,
     format: (value) => value || "off",
-    description: "Sample from the K most likely tokens." },
+    description: "Sample from the K most likely tokens.", affectsNext: true },
   { name: "top_p", label: "Top-p", min: 0.05, max: 1, step: 0.01,
     format: (value) => (value < 1 ? value.toFixed(2) : "off"),
-    description: "Keep the top tokens up to this total probability." },
+    description: "Keep the top tokens up to this total probability.", affectsNext: true },
   { name: "min_p", label: "Min-p", min: 0, max: 0.5, step: 0.01,
     format: (value) => (value ? value.toFixed(2) : "off"),
-    description: "Drop tokens below this share of the top token." },
+    description: "Drop tokens below this share of the top token.", affectsNext: true },
   { name: "max_tokens", label: "Length", min: 10, max: 500, step: 10,
     format: (value) => `${value} tokens`,
     description: "Maximum number of new tokens.", affectsNext: false },
@@ -41,18 +41,22 @@ export function summaryOf(settings) {
 }
 
 /**
- * The panel of sliders. `show` displays a pane's settings. `onChange(settings, affectsNext)` is called after
- * each change, with the same object, updated; `affectsNext`: whether the next token's probabilities change.
+ * The sliders: those that change the next token's probabilities in `filters`, all other settings in `others`.
+ * `show` displays a pane's settings. `onChange(settings, affectsNext)` is called after each change, with the same
+ * object, updated; `affectsNext`: whether the next token's probabilities change.
  */
 export class SettingsPanel {
-  constructor(container, onChange) {
+  constructor(filters, others, onChange) {
     this.onChange = onChange;
     this.settings = { ...DEFAULTS };
     this.sliders = SLIDERS.map((slider) => this.makeSlider(slider));
     this.seed = h("input", { id: "set-seed", type: "number", min: 0, max: 2147483647, step: 1,
       placeholder: "random", inputmode: "numeric", oninput: () => this.readSeed() });
-    container.append(
-      ...this.sliders.map((made) => made.row),
+    const rows = (affectsNext) => this.sliders
+      .filter((made) => made.slider.affectsNext === affectsNext).map((made) => made.row);
+    filters.append(...rows(true));
+    others.append(
+      ...rows(false),
       h("div", { class: "slider" }, h("label", { for: "set-seed" }, "Seed"), this.seed),
       h("button", { type: "button", class: "small", onclick: () => this.reset() }, "Reset settings"),
     );
@@ -68,9 +72,9 @@ export class SettingsPanel {
       const number = Number(input.value);
       this.settings[slider.name] = slider.values ? slider.values[number] : number;
       this.showValue({ slider, input, output });
-      this.onChange(this.settings, slider.affectsNext ?? true);
+      this.onChange(this.settings, slider.affectsNext);
     });
-    const row = h("div", { class: "slider" }, h("label", { for: id }, slider.label), output, input,
+    const row = h("div", { class: "slider" }, h("label", { for: id }, slider.label), input, output,
       h("p", { class: "description", id: `${id}-description` }, slider.description));
     return { slider, input, output, row };
   }

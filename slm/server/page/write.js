@@ -11,6 +11,7 @@ import { persistent } from "./storage.js";
 import { StoryPane } from "./story_pane.js";
 import { idsTo } from "./tree.js";
 
+const SLIDER_RESTS = 700; // milliseconds without a movement
 const EXAMPLES = ["Once upon a time", "The little fox was", "One day, a girl named", "It was a dark night and"];
 
 export class WriteView {
@@ -19,7 +20,7 @@ export class WriteView {
     this.colorBy = "none";
     this.alternatives = new Alternatives((pane, node, token) => this.branch(pane, node, token));
     this.next = new NextToken((token) => this.active.appendToken(token));
-    this.panel = new SettingsPanel(byId("settings"),
+    this.panel = new SettingsPanel(byId("filters"), byId("other-settings"),
       (settings, affectsNext) => this.settingsChanged(settings, affectsNext));
     this.panes = [new StoryPane(this, { name: "", models, model: models[0]?.name, settings: storedSettings() })];
     this.active = this.panes[0];
@@ -208,7 +209,10 @@ export class WriteView {
   settingsChanged(settings, affectsNext) {
     if (this.panes.length === 1) persistent.set("settings", JSON.stringify(settings));
     this.active.draw();
-    if (affectsNext && !this.active.isGenerating) this.showNext();
+    if (!affectsNext || this.active.isGenerating) return;
+    this.showNext();
+    clearTimeout(this.slid); // once the slider rests, say what screen readers do not see in the bars
+    this.slid = setTimeout(() => announce(this.next.summary), SLIDER_RESTS);
   }
 
   showNext() {

@@ -60,7 +60,6 @@ def test_an_unknown_mistake_gets_found_expected_and_the_difference() -> None:
     assert "found     6" in verdict.message
     assert "expected  3" in verdict.message
     assert "It is 2 times what is expected." in verdict.message
-    assert "found     'cat'" in WORD.judge("cat").message
 
 
 def test_an_error_shows_its_line() -> None:
@@ -93,6 +92,47 @@ def test_an_error_is_a_known_mistake_if_its_message_is() -> None:
     verdict = strict.judge(lambda: 1)  # called with one argument too many
     assert "TypeError" in verdict.message
     assert verdict.misconception is None
+
+
+def test_an_idea_is_recognized_although_a_special_case_differs() -> None:
+    def fails_without_values(values: list[float]) -> float:
+        return sum(values) / min(1, len(values))  # the sum, but an error for no values
+
+    with_none = Exercise(
+        number="9.4",
+        name="mean",
+        solution=lambda values: sum(values) / max(1, len(values)),
+        cases=[*MEAN.cases, ([],)],
+        misconceptions=MEAN.misconceptions,
+        hints=["Add."],
+    )
+    assert with_none.judge(fails_without_values).misconception == "a sum"
+
+    def always_fails(values: list[float]) -> float:
+        raise ValueError("no")
+
+    verdict = with_none.judge(always_fails)
+    assert (verdict.outcome, verdict.misconception) == ("wrong", None)
+
+
+def test_the_answer_to_a_value_is_not_given_away() -> None:
+    for wrong in ("cat", "hen", 3):
+        message = WORD.judge(wrong).message
+        assert "found" in message
+        assert "egg" not in message
+
+
+def test_a_report_may_describe_the_call() -> None:
+    described = Exercise(
+        number="9.5",
+        name="mean",
+        solution=mean,
+        cases=MEAN.cases,
+        misconceptions=[],
+        hints=[],
+        call="mean({0}), called once",
+    )
+    assert "mean([1, 2, 6]), called once\n" in described.judge(lambda values: 0).message
 
 
 def empty(values: list[float]) -> float: ...

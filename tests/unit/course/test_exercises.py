@@ -10,7 +10,7 @@ import pytest
 from course.build import number_of, sources
 from course.exercise import Exercise, Misconception
 from course.lesson import exercises_of
-from tests.unit.course.learners import WRITTEN
+from tests.unit.course.learners import REJECTED, WRITTEN
 from tests.unit.course.newcomers import SOLVED
 
 LESSONS = {number_of(source): source for source in sources()}
@@ -52,6 +52,17 @@ def test_the_same_idea_written_otherwise_is_named(number: str, name: str, answer
     assert verdict.misconception == name, verdict.message
 
 
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [(number, answer) for (number, _), answer in REJECTED.items()],
+    ids=[f"{number} {what}" for number, what in REJECTED],
+)
+def test_other_mistakes_do_not_pass(number: str, answer: Any) -> None:
+    exercise = next(one for one in ALL if one.number == number)
+    verdict = exercise.judge(answer)
+    assert (verdict.outcome, verdict.misconception) == ("wrong", None), verdict.message
+
+
 def strange(*arguments: Any) -> Any:
     return "seven geese"
 
@@ -61,7 +72,7 @@ def test_any_other_wrong_answer_gets_found_and_expected(exercise: Exercise) -> N
     verdict = exercise.judge("seven geese" if exercise.is_value else strange)
     assert (verdict.outcome, verdict.misconception) == ("wrong", None)
     assert re.search("found .*seven geese|error  ", verdict.message)
-    assert "expected" in verdict.message
+    assert ("    expected  " in verdict.message) != exercise.is_value  # no value is given away
     assert f'hint("{exercise.number}")' in verdict.message
 
 

@@ -105,6 +105,21 @@ def test_the_lesson_is_in_order(source: Path) -> None:
     assert [line for line in text.splitlines() if len(line) > 120] == []
 
 
+EMPHASIZED = {"your", "similar", "estimate", "he", "she", "before", "adds", "above", "read", "time"}
+"""Words in italics that are no terms."""
+
+
+@each_lesson
+def test_every_term_is_in_the_glossary(source: Path) -> None:
+    glossary = (source.parents[1] / "docs/reference/glossary.md").read_text("utf-8").lower()
+    text = re.sub(r"```.*?```|`[^`]*`", "", source.read_text("utf-8"), flags=re.DOTALL)
+    italics = re.findall(r"(?<![\w*])\*([^*\s][^*]*?)\*(?![\w*])", text)
+    terms = {" ".join(words.lower().split()) for words in italics} - EMPHASIZED
+    assert terms
+    forms = {term: (term, term.removesuffix("s"), term.removesuffix("es")) for term in terms}
+    assert [term for term in terms if not any(form in glossary for form in forms[term])] == []
+
+
 @pytest.mark.slow
 def test_a_lesson_becomes_a_page(tmp_path: Path) -> None:
     """In a process of its own, as a notebook."""

@@ -9,7 +9,7 @@ import torch
 from slm.config import GPTConfig
 from slm.errors import TokenizerError
 from slm.generation import GenerationOptions
-from slm.insight import next_logits, next_token, weigh_options
+from slm.insight import next_logits, next_token, ranked_logprobs, weigh_options
 from slm.model import GPT
 from tests.unit.generation.words import WORDS, expected_logits, ids_of
 
@@ -152,6 +152,7 @@ def test_after_a_text_come_the_tokens_with_which_it_is_continued(text, first, po
     assert found.candidates[0].text == first
     assert {candidate.text for candidate in found.candidates} == possible
     assert found.kept == len(possible)
+    assert len(ranked_logprobs(next_logits(model, WORDS, text))) == len(possible)
     assert sum(candidate.probability for candidate in found.candidates) == pytest.approx(1.0)
     ids = WORDS.encode(text)
     plain = torch.from_numpy(expected_logits(ids))

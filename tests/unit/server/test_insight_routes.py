@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import threading
 
 import anyio
@@ -78,17 +79,18 @@ def test_answers_say_in_which_dtype_they_and_the_texts_are_computed(client_of, i
         assert answer.items() >= expected.items()
 
 
-def test_a_moved_slider_needs_no_pass_through_the_model(client, monkeypatch):
-    passes = []
-    plain = module.next_logits
-    monkeypatch.setattr(module, "next_logits", lambda *args: passes.append(1) or plain(*args))
-    for temperature in (0.2, 0.5, 1.0):
-        client.post("/insight/next", json={"text": TEXT, "temperature": temperature})
-    assert len(passes) == 1
-    monkeypatch.setattr(module, "LOGITS_KEPT", 1)
-    client.post("/insight/next", json={"text": "another"})
-    client.post("/insight/next", json={"text": TEXT})
-    assert len(passes) == 3
+def test_the_whole_distribution_of_the_next_token(client, inspected):
+    """From it the page computes what its sliders do."""
+    question = {"text": TEXT, "temperature": 0.5, "top_k": 5, "top": 3}
+    plain = client.post("/insight/next", json=question).json()
+    full = client.post("/insight/next", json={**question, "logprobs": True}).json()
+    logprobs = full.pop("logprobs")
+    assert full == plain
+    assert len(logprobs) == inspected.tokenizer.vocab_size
+    assert logprobs == sorted(logprobs, reverse=True)
+    assert sum(map(math.exp, logprobs)) == pytest.approx(1, abs=1e-3)
+    best = [candidate["probability"] for candidate in full["candidates"]]
+    assert [math.exp(one) for one in logprobs[:3]] == pytest.approx(best, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -164,8 +166,7 @@ def test_what_grows_with_the_square_is_bounded(client, monkeypatch, path):
 
 
 def test_only_so_many_wait(inspected, monkeypatch):
-    """While one is answered, MAX_WAITING wait, and the next is refused at once."""
-    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    """While one is answered, a queue of them waits, and the next is refused at once."""
     going, may_end = threading.Event(), threading.Event()
 
     def slow(*args, **kwargs):
@@ -177,7 +178,7 @@ def test_only_so_many_wait(inspected, monkeypatch):
 
     async def ask_all():
         app = Starlette(
-            routes=Insight({"tiny": inspected}, Limits()).routes(),
+            routes=Insight({"tiny": inspected}, Limits(queue=2)).routes(),
             exception_handlers={HttpError: error_response},
         )
         transport = httpx2.ASGITransport(app)
