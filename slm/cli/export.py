@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TARGET_HELP = "slm, hf, gguf, ollama, onnx, llama2c or nanogpt."
 CARD_TARGETS = ("slm", "hf")
 MAX_CARD_BYTES = 1 << 16
+BYTES_PER_WEIGHT = {"float16": 2.0, "bfloat16": 2.0, "q8_0": 1.0625, "int8": 1.0}
+"""Of the dtypes that are not float32."""
 
 
 def export(
@@ -82,7 +84,8 @@ def export(
     if target not in CARD_TARGETS:
         note_idle(context, ["license", "card"], f"{target} holds no model card")
     source, sample = read_source(checkpoint, sample=target == "hf")
-    n_bytes = model_costs(source.config).parameters * (4 if dtype in (None, "float32") else 2)
+    width = BYTES_PER_WEIGHT.get(dtype or target_named(target).dtypes[0], 4.0)
+    n_bytes = int(model_costs(source.config).parameters * width)
     with writing_progress(lambda: partial_bytes(out), n_bytes):
         written = export_model(
             source,
