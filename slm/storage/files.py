@@ -160,12 +160,12 @@ def _partial(path: Path) -> Path:
 
 def partial_bytes(path: Path) -> int:
     """How much there is of a file or directory that is being written."""
-    begins = _partial(path).name.rpartition("-")[0] + "-"
-    sizes = []
-    for place in path.absolute().parent.iterdir():
-        if place.name.startswith(begins):
-            files = place.rglob("*") if place.is_dir() else [place]
-            with contextlib.suppress(OSError):  # it is renamed meanwhile
+    begins = f"{PARTIAL_PREFIX}{path.name[:40]}-"
+    sizes: list[int] = []
+    with contextlib.suppress(OSError):  # it is renamed meanwhile
+        for place in path.absolute().parent.iterdir():
+            if place.name.startswith(begins):
+                files = place.rglob("*") if place.is_dir() else [place]
                 sizes += [file.stat().st_size for file in files if file.is_file()]
     return sum(sizes)
 

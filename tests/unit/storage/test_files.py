@@ -541,6 +541,7 @@ def test_what_is_being_written_can_be_measured(tmp_path: Path) -> None:
         stream.flush()
         assert files.partial_bytes(tmp_path / "model") == 30
         assert files.partial_bytes(tmp_path / "other") == 0
+        assert files.partial_bytes(tmp_path / "nowhere" / "model") == 0
     with files.atomic_directory(tmp_path / "folder") as folder:
         (folder / "a").write_bytes(bytes(5))
         (folder / "b").mkdir()
