@@ -8,6 +8,7 @@
     ├── TokenizerError           1   a tokenizer cannot be made, loaded or used
     ├── CheckpointError          1   a checkpoint is missing, damaged or of another format
     ├── TrainingError            1   training cannot continue, for example with a non-finite loss
+    ├── EndpointError            1   a program elsewhere did not answer, or not as expected
     ├── DeviceError              2   this machine does not have the device or dtype
     ├── MissingExtraError        1   an optional dependency is not installed
     ├── WriteError               1   a file or folder cannot be written
@@ -115,6 +116,18 @@ class CheckpointError(SlmError):
 
 class TrainingError(SlmError):
     """Training cannot continue."""
+
+
+class EndpointError(SlmError):
+    """A program elsewhere, which is asked over HTTP, did not answer, or not as expected.
+
+    Args:
+        status: the status of its answer; None: there was none, or its content is wrong.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class DeviceError(SlmError):

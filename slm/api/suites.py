@@ -50,6 +50,11 @@ class ModelSubject:
             self._lm.model, self._lm.tokenizer, requests, on_progress=on_progress
         )
 
+    def tokens_cut(self, requests: Sequence[Request]) -> list[int]:
+        texts = [request.context + request.continuation for request in requests]
+        room = self._lm.config.block_size  # the last token is only predicted, another begins it
+        return [max(0, len(ids) - room) for ids in self._lm.tokenizer.encode_batch(texts)]
+
     def complete(self, prompts: Sequence[str], options: GenerationOptions) -> list[Completion]:
         return self._lm.generator.complete(prompts, options)
 
@@ -130,7 +135,8 @@ def kept_results(lm: LanguageModel) -> dict[str, SuiteResult]:
 def keep_result(lm: LanguageModel, result: SuiteResult, *, log: Log) -> None:
     """Save the result of a suite in the run of a best model, or in the folder of a model.
 
-    Other checkpoints of a run have no place for results.
+    Other checkpoints of a run have no place for results, and neither has the built-in model: its
+    folder belongs to the installation.
     """
     from slm.reporting.suite_file import keep_suite
 
@@ -145,6 +151,7 @@ def keep_result(lm: LanguageModel, result: SuiteResult, *, log: Log) -> None:
 
 def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     """The folder for results and the SHA-256 of the weights."""
+    from slm.checkpoint.builtin import builtin_checkpoint, has_builtin
     from slm.checkpoint.manifest import Manifest
 
     try:
@@ -152,6 +159,8 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     except CheckpointError:  # a model file
         return None
     path = lm.path.resolve()
+    if has_builtin() and path == builtin_checkpoint().resolve():
+        return None
     if path.name == "best":
         return path.parent, weights
     return None if path.parent.name == "checkpoints" else (path, weights)
@@ -187,7 +196,7 @@ def suite_named(name: str, *, source: str | Path | None, limit: int | None, log:
             )
         from slm.evals.facts import FactsSuite
 
-        return FactsSuite(limit=limit)
+        return FactsSuite(limit=limit, log=log)
     raise UsageError(
         f"unknown suite {name!r}", hint=did_you_mean(name, SUITES) or f"use {', '.join(SUITES)}"
     )

@@ -18,6 +18,7 @@ from slm.cli.output import print_json, print_table
 from slm.reporting.display import say, scoring_progress
 
 if TYPE_CHECKING:
+    from slm.evals import EvalResult
     from slm.evals.suite import Score
 
 
@@ -54,6 +55,37 @@ def evaluate(
         int | None,
         typer.Option("--seed", metavar="S", help="Of a suite's items and intervals.  [0]"),
     ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            help="Score the model of a server instead: OpenAI's completions with echo.",
+        ),
+    ] = None,
+    end_of_text: Annotated[
+        str | None,
+        typer.Option(
+            "--end-of-text",
+            metavar="TOKEN",
+            help="Of --endpoint: the end-of-text token.  [as the server says]",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge",
+            metavar="URL",
+            help="Of the suite stories: a server whose model grades them (OpenAI's chat).",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", help="Of --endpoint or --judge.  [the server's only one]"
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Let the judge begin without asking.")] = False,
     device: Device = None,
     dtype: Annotated[
         str,
@@ -73,10 +105,24 @@ def evaluate(
     A suite tests what the model can do: stories measures stories that it writes, facts asks for
     what happened in a story of the built-in world, blimp for English grammar. With a suite,
     --source is the text that stories are compared with, or the files of blimp.
+
+    --endpoint scores a text by the same rules with the model of another program.
     """
+    if endpoint is not None:
+        here = ("checkpoint", "suite", "data", "device", "dtype", "limit", "seed", "judge", "yes")
+        refuse_idle(context, here, "--endpoint scores a text with the model of a server")
+        _evaluate_endpoint(endpoint, model, source, split, end_of_text, as_json=as_json)
+        return
+    refuse_idle(context, ("end_of_text",), "only --endpoint needs it")
+    if judge is None:
+        refuse_idle(context, ("model",), "there is neither an --endpoint nor a --judge")
+        refuse_idle(context, ("yes",), "there is no --judge")
+    elif suite != "stories":
+        refuse_idle(context, ("judge",), "it grades what --suite stories writes")
     if suite is not None:
         refuse_idle(context, ("data", "split", "dtype"), "a suite has items of its own")
-        _evaluate_suite(checkpoint, suite, source, limit, seed or 0, device, as_json=as_json)
+        asked = None if judge is None else (judge, model, yes)
+        _evaluate_suite(checkpoint, suite, source, limit, seed or 0, device, asked, as_json=as_json)
         return
     refuse_idle(context, ("limit", "seed"), "only suites have it")
     refuse_contradictions(data, source, split, dashes="--")
@@ -88,6 +134,33 @@ def evaluate(
     _print_result(scored, lm, str(data or source), seconds, as_json=as_json)
 
 
+def _evaluate_endpoint(
+    address: str,
+    model: str | None,
+    source: str | None,
+    split: str | None,
+    end_of_text: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    from slm.api.endpoints import score_endpoint
+
+    refuse_contradictions(None, source, split, dashes="--")
+    started_at = time.perf_counter()
+    with scoring_progress() as report:
+        scored = score_endpoint(
+            address, source, split, model=model, end_of_text=end_of_text, report=report, log=say
+        )
+    seconds = time.perf_counter() - started_at
+    if as_json:
+        where = {"endpoint": scored.endpoint, "model": scored.model, "text": source}
+        more = {"split": scored.split, "seconds": seconds}
+        print_json({**scored.result.to_json(), **where, **more})
+        return
+    _print_measures(scored.result)
+    say(f"{scored.model} at {scored.endpoint}, in {seconds:.1f} s")
+
+
 def _evaluate_suite(
     checkpoint: Path | None,
     suite: str,
@@ -95,21 +168,31 @@ def _evaluate_suite(
     limit: int | None,
     seed: int,
     device: str | None,
+    judge: tuple[str, str | None, bool] | None,
     *,
     as_json: bool,
 ) -> None:
+    from slm.cli.judge import grades, judge_to_ask
+
     lm = load(checkpoint, device=device or "auto")
-    started_at = time.perf_counter()
-    result = lm.evaluate(suite, source=source, limit=limit, seed=seed)
-    seconds = time.perf_counter() - started_at
-    if limit is None and (source is None or suite == "blimp"):
-        keep_result(lm, result, log=say)  # for `slm report` and `slm compare`
+    with judge_to_ask(judge, limit) as endpoint:
+        started_at = time.perf_counter()
+        result = lm.evaluate(suite, source=source, limit=limit, seed=seed)
+        if limit is None and (source is None or suite == "blimp"):
+            keep_result(lm, result, log=say)  # for `slm report` and `slm compare`
+        judged = None if endpoint is None else grades(endpoint, result)
+        seconds = time.perf_counter() - started_at
     if as_json:
         where = {"checkpoint": str(lm.path), "step": lm.state.step, "seconds": seconds}
-        print_json({**result.to_json(), **where})
+        more = {} if judged is None else {"judge": judged.to_json()}
+        print_json({**result.to_json(), **more, **where})
         return
     parts = [*result.parts, *([] if result.score is None else [result.score])]
+    parts += [] if judged is None else judged.scores
     print_table([("", "score", "95% interval", "items"), *(_row(part) for part in parts)])
+    if judged is not None:
+        missing = f", {judged.missing} without an answer" if judged.missing else ""
+        say(f"grammar to plot are the grades of {judged.model} (10 is 100){missing}")
     say(f"{lm.path}, step {lm.state.step:,}, in {seconds:.1f} s")
 
 
@@ -134,6 +217,11 @@ def _print_result(
             }
         )
         return
+    _print_measures(result)
+    say(f"{lm.path}, step {lm.state.step:,}, in {seconds:.1f} s")
+
+
+def _print_measures(result: EvalResult) -> None:
     print_table(
         [
             ("loss", f"{result.loss:.4f} nats per token"),
@@ -144,4 +232,3 @@ def _print_result(
             ("stories", f"{result.stories:,}"),
         ]
     )
-    say(f"{lm.path}, step {lm.state.step:,}, in {seconds:.1f} s")

@@ -28,8 +28,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "slm eval": (
         "slm eval --checkpoint runs/ten --source book.txt",
-        "slm eval --checkpoint runs/ten --data data/small --json",
         "slm eval --checkpoint runs/ten --suite facts",
+        "slm eval --endpoint http://127.0.0.1:8000 --source book.txt --json",
     ),
     "slm report": (
         "slm report runs/ten",

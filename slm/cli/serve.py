@@ -222,7 +222,6 @@ def _app(
     from slm.server.tokenizer_routes import tokenizer_routes
 
     first, *others = services
-    words, context = first.model.tokenizer, first.model.block_size
     return create_app(
         first,
         beside=others,
@@ -231,7 +230,7 @@ def _app(
         api_key=api_key,
         routes=[
             *insight_routes(inspected, first.limits),
-            *tokenizer_routes(words, context, first.limits),
+            *tokenizer_routes([each.model for each in services], first.limits),
             *run_routes(run),
         ],
         open_routes=page_routes(),

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from slm.errors import CheckpointError, DataError
+from slm.errors import CheckpointError, DataError, shown
 from slm.evals.suite import Request
 from slm.model import GPT
 from slm.model.gpt import evaluating
@@ -59,8 +59,9 @@ def encode_request(tokenizer: Tokenizer, request: Request, block_size: int) -> E
         raise DataError("a continuation without tokens cannot be scored", hint="give it some text")
     if n_scored > block_size:
         raise DataError(
-            f"a continuation has {n_scored:,} tokens, more than the context of {block_size:,}",
-            hint="score a long text with --source",
+            f"a continuation has {n_scored:,} tokens, more than the model's context of "
+            f"{block_size:,}: {shown(request.continuation)}",
+            hint="the model's context is too short for this suite",
         )
     return EncodedRequest([tokenizer.bos_id, *whole][-(block_size + 1) :], n_scored)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from slm.data.batches import TokenArray
 from slm.data.shards import DataDirectory
 from slm.errors import CheckpointError, DataError, TokenizerError
 from slm.evals.scorers import ModelScorer, Scorer
-from slm.evals.scoring import batches, story_windows
+from slm.evals.scoring import Window, batches, story_windows
 from slm.model import GPT
 from slm.model.gpt import evaluating
 from slm.tokenizer.base import Ids, Tokenizer
@@ -55,7 +55,9 @@ class EvalResult:
 
 
 @dataclass
-class _Total:
+class Total:
+    """What was scored so far."""
+
     nats: float = 0.0
     tokens: int = 0
     stories: int = 0
@@ -93,20 +95,47 @@ def evaluate_ids(
         DataError: there is no text to score.
         CheckpointError: the loss is non-finite.
     """
-    total = _Total()
-    scorer = scorer or ModelScorer(model)
     windows = story_windows(pieces, eot_id, model.config.block_size, bos_id=bos_id)
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
-        for batch in batches(windows, batch_tokens):
-            total.nats += scorer.nats(batch)  # a Python float has 64 bits
-            total.tokens += sum(window.n_scored for window in batch)
-            total.stories += sum(window.begins_story for window in batch)
-            if on_progress is not None:
-                on_progress(total.tokens)
-    return _result(total, n_bytes())
+        return evaluate_windows(
+            windows,
+            scorer or ModelScorer(model),
+            n_bytes=n_bytes,
+            batch_tokens=batch_tokens,
+            on_progress=on_progress,
+        )
 
 
-def _result(total: _Total, n_bytes: int) -> EvalResult:
+def evaluate_windows(
+    windows: Iterable[Window],
+    scorer: Scorer,
+    *,
+    n_bytes: Callable[[], int],
+    batch_tokens: int = BATCH_TOKENS,
+    on_progress: Progress | None = None,
+) -> EvalResult:
+    """Add up what a scorer finds for windows; see `evaluate_ids`."""
+    total = Total()
+    for batch in batches(windows, batch_tokens):
+        total.nats += scorer.nats(batch)  # a Python float has 64 bits
+        total.tokens += sum(window.n_scored for window in batch)
+        total.stories += sum(window.begins_story for window in batch)
+        if on_progress is not None:
+            on_progress(total.tokens)
+    return result_of(total, n_bytes())
+
+
+def result_of(total: Total, n_bytes: int) -> EvalResult:
+    """The measures of scored text.
+
+    Args:
+        total: of all its tokens.
+        n_bytes: its UTF-8 bytes.
+
+    Raises:
+        DataError: there is no text.
+        CheckpointError: the loss is non-finite.
+    """
     if total.tokens == 0 or n_bytes == 0:
         raise DataError("there is no text to evaluate", hint="check that the source is not empty")
     if not math.isfinite(total.nats):
@@ -195,7 +224,7 @@ def evaluate_pieces(
         CheckpointError: the loss is non-finite.
     """
     _check_vocabulary(model, tokenizer)
-    encoder = _Encoder(tokenizer)
+    encoder = Encoder(tokenizer)
     return evaluate_ids(
         model,
         encoder.ids_of(pieces),
@@ -243,14 +272,30 @@ def _check_vocabulary(model: GPT, tokenizer: Tokenizer) -> None:
         )
 
 
-class _Encoder:
-    """Encodes pieces of text, and counts their bytes."""
+class BatchTokenizer(Protocol):
+    """What encodes text here: a tokenizer, or the one of a server."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    @property
+    def eot_id(self) -> int:
+        """The end-of-text token's id."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
+        """The ids of texts, without special tokens."""
+
+
+class Encoder:
+    """Encodes pieces of text, and counts their bytes.
+
+    Args:
+        tokenizer: of the model.
+    """
+
+    def __init__(self, tokenizer: BatchTokenizer) -> None:
         self.tokenizer = tokenizer
         self.n_bytes = 0
 
     def ids_of(self, pieces: Iterable[tuple[str, bool]]) -> Iterator[Ids]:
+        """The ids of document parts; an end-of-text token ends each document."""
         waiting: list[tuple[str, bool]] = []
         n_chars = 0
         for text, ends_story in pieces:

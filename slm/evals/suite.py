@@ -60,6 +60,10 @@ class Subject(Protocol):
             on_progress: called with the share that is done and the tokens read.
         """
 
+    def tokens_cut(self, requests: Sequence[Request]) -> list[int]:
+        """How many tokens of each context are not read, because the whole is longer than the
+        model's own context."""
+
     def complete(self, prompts: Sequence[str], options: GenerationOptions) -> list[Completion]:
         """Continue each prompt `options.samples` times: the samples of the first prompt first."""
 

@@ -59,6 +59,7 @@ class TokenSequence:
         block_size: the model's context length.
         prompt_ids: the prompt, if it was given as ids: these are continued as they are.
             None: the tokenizer's ids of its text, the last of which the model may replace.
+        with_bos: whether the token that begins a text is put in front, unless it is there.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TokenSequence:
         index: int,
         block_size: int,
         prompt_ids: Sequence[int] | None = None,
+        with_bos: bool = True,
     ) -> None:
         self._tokenizer = tokenizer
         self.prompt = prompt
@@ -79,9 +81,9 @@ class TokenSequence:
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         # In training, every story begins after an end-of-text token; ids may bring their own.
-        whole = list(self.prompt_ids)
-        if whole[:1] != [tokenizer.bos_id]:
-            whole.insert(0, tokenizer.bos_id)
+        self.added_bos = with_bos and self.prompt_ids[:1] != [tokenizer.bos_id]
+        """Whether the token that begins a text was put before the prompt's own."""
+        whole = [tokenizer.bos_id, *self.prompt_ids] if self.added_bos else list(self.prompt_ids)
         self.context = whole[-block_size:]
         """What the model sees: at most block_size ids, the newest last."""
         self.prompt_truncated = len(whole) > block_size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slm.errors import TokenizerError
 from slm.interop.tokenizer_json import added_tokens
 from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
@@ -26,7 +27,7 @@ def sentencepiece_tokenizer(
         add_space: whether a space is put in front of a text.
 
     Raises:
-        TokenizerError: the library refuses the vocabulary.
+        TokenizerError: the library refuses the vocabulary, or the scores give no order.
     """
     pieces = [text.replace(" ", SPACE) for text, _ in tokens]
     vocabulary: dict[str, int] = {}
@@ -45,6 +46,7 @@ def sentencepiece_tokenizer(
             for first, second in splits
             if first in vocabulary and second in vocabulary
         ]
+    _require_order(pairs)
     pairs.sort(key=lambda pair: pair[:2])
     space: list[dict[str, Any]] = [{"type": "Prepend", "prepend": SPACE}] if add_space else []
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -68,3 +70,17 @@ def sentencepiece_tokenizer(
         },
     }
     return ImportedTokenizer(name, definition, eot_id=eot_id)
+
+
+def _require_order(pairs: Sequence[tuple[float, int, str, str]]) -> None:
+    """Refuse scores that are mostly equal: the program that wrote them did not know the real ones.
+
+    llama.cpp's converter writes such files where it finds no `tokenizer.model`.
+    """
+    unions = {token_id: score for score, token_id, _, _ in pairs}
+    if len(set(unions.values())) < len(unions) / 2:
+        raise TokenizerError(
+            f"{len(unions):,} tokens have only {len(set(unions.values())):,} different scores, "
+            "so the order in which they are joined is lost",
+            hint="import the folder of transformers that the file was made from",
+        )

@@ -194,7 +194,7 @@ FOREIGN_FIELDS: dict[str, ForeignField] = {
         add_generation_prompt=(True, False),
         continue_final_message=(True, False),
     ),
-    **_fields("every prompt begins with the end-of-text token", add_special_tokens=(True,)),
+    **_fields("/v1/completions has it", add_special_tokens=(True,)),
     **_fields("special tokens are never part of the text", skip_special_tokens=(True,)),
     **_fields("send a message with the role system", system=("",)),
     **_fields("put its fields into the request itself", options=({},), extra_body=({},)),

@@ -51,10 +51,14 @@ class ServedModel:
         longest = max(len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size))
         return cls(name, tokenizer, block_size, longest)
 
-    @property
-    def max_prompt_tokens(self) -> int:
-        """The maximum prompt length in tokens; one position is for the end-of-text token."""
-        return self.block_size - 1
+    def max_prompt_tokens(self, *, added_bos: bool, silent: bool) -> int:
+        """The maximum prompt length in tokens.
+
+        Args:
+            added_bos: a position is taken by the token that begins a text.
+            silent: nothing is generated, so the prompt's last token is scored, but not read.
+        """
+        return self.block_size - added_bos + silent
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def completion_job(body: CompletionRequest, model: ServedModel, limits: Limits) 
         max_tokens=_max_tokens(limits, COMPLETION_TOKENS, body.max_tokens),
         logprobs=body.logprobs,
         echo=bool(body.echo),
+        with_bos=body.add_special_tokens is not False,
     )
 
 
@@ -103,6 +108,7 @@ def chat_job(body: ChatRequest, model: ServedModel, limits: Limits) -> Generatio
         max_tokens=_max_tokens(limits, CHAT_TOKENS, body.max_completion_tokens, body.max_tokens),
         logprobs=(body.top_logprobs or 0) if body.logprobs else None,
         echo=False,
+        with_bos=True,
     )
 
 
@@ -137,6 +143,7 @@ def _job(
     max_tokens: int,
     logprobs: int | None,
     echo: bool,
+    with_bos: bool,
 ) -> GenerationJob:
     choices = 1 if body.n is None else body.n
     if choices > limits.choices:
@@ -144,7 +151,13 @@ def _job(
     if max_tokens > limits.max_tokens:
         raise _invalid(_tokens_field(body), f"must be at most {limits.max_tokens:,}", max_tokens)
     texts_and_ids = [
-        _as_ids(prompt, field, model, number=index if len(prompts) > 1 else None)
+        _as_ids(
+            prompt,
+            field if len(prompts) == 1 else f"{field}[{index}]",
+            model,
+            with_bos=with_bos,
+            silent=max_tokens == 0,
+        )
         for index, prompt in enumerate(prompts)
     ]
     echoed = sum(len(ids) for _, ids in texts_and_ids) if echo else 0
@@ -166,6 +179,7 @@ def _job(
             index=index,
             block_size=model.block_size,
             prompt_ids=None if isinstance(prompt, str) else ids,
+            with_bos=with_bos,
         )
         for prompt, (text, ids) in zip(prompts, texts_and_ids, strict=True)
         for index in range(choices)
@@ -203,15 +217,23 @@ def _tokens_field(body: GenerationRequest) -> str:
 
 
 def _as_ids(
-    prompt: PromptItem, field: str, model: ServedModel, *, number: int | None
+    prompt: PromptItem, location: str, model: ServedModel, *, with_bos: bool, silent: bool
 ) -> tuple[str, list[int]]:
-    """A prompt's text and ids; `number` is its index if there are several."""
+    """A prompt's text and ids.
+
+    Args:
+        location: where it is in the request, such as `prompt[1]`.
+        with_bos, silent: see `TokenSequence` and `ServedSequence`.
+    """
+    field = location.partition("[")[0]
     if isinstance(prompt, str):
+        limit = model.max_prompt_tokens(added_bos=with_bos, silent=silent)
         n_bytes = len(prompt.encode("utf-8"))
         # Checked before tokenizing, so that no prompt takes long.
-        if n_bytes > max(ALWAYS_TOKENIZED_BYTES, model.max_prompt_tokens * model.max_token_bytes):
+        if n_bytes > max(ALWAYS_TOKENIZED_BYTES, limit * model.max_token_bytes):
             at_least = -(-n_bytes // model.max_token_bytes)
-            raise _too_long(field, model, f"{len(prompt):,} characters", at_least, number)
+            found = f"{len(prompt):,} characters, which are at least {at_least:,} tokens"
+            raise _too_long(location, limit, model, found)
         try:
             text, ids = prompt, model.tokenizer.encode(prompt)
         except TokenizerError as error:
@@ -226,22 +248,22 @@ def _as_ids(
         # If the ids end inside a character, the answer begins with its remaining bytes.
         text, _ = whole_characters(model.tokenizer.decode_bytes(prompt))
         ids = list(prompt)
-    if len(ids) > model.max_prompt_tokens:
-        raise _too_long(field, model, f"{len(ids):,} tokens", 0, number)
+    added_bos = with_bos and ids[:1] != [model.tokenizer.bos_id]
+    limit = model.max_prompt_tokens(added_bos=added_bos, silent=silent)
+    if len(ids) > limit:
+        raise _too_long(location, limit, model, f"{len(ids):,} tokens")
+    if not ids and not with_bos:
+        raise _invalid(field, "must have a token if add_special_tokens is false", 0)
     return text, ids
 
 
-def _too_long(
-    field: str, model: ServedModel, length: str, at_least: int, number: int | None
-) -> HttpError:
-    """The error for a prompt that is too long; `at_least`: a lower bound of its tokens, or 0."""
-    location = field if number is None else f"{field}[{number}]"
-    found = f"{length}, which are at least {at_least:,} tokens" if at_least else length
+def _too_long(location: str, limit: int, model: ServedModel, found: str) -> HttpError:
+    """The error for a prompt that is too long; `found`: its length in words."""
     return HttpError(
         400,
-        f"{location}: must have at most {model.max_prompt_tokens:,} tokens (the model's context "
-        f"without the end-of-text token), found {found}",
-        param=field,
+        f"{location}: must have at most {limit:,} tokens with a context of {model.block_size:,} "
+        f"and these options, found {found}",
+        param=location.partition("[")[0],
         code="context_length_exceeded",
     )
 

@@ -41,8 +41,9 @@ class CompletionLogprobs(ResponseBody):
     replaced: str | None = Field(default=None, exclude_if=lambda value: value is None)
     """The end of the prompt that the first of these tokens contain, in place of the prompt's own
     tokens; left out if they contain none. Not part of OpenAI's API."""
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]] | None
+    token_logprobs: list[float | None]
+    """Null for a prompt's first token if nothing is before it."""
+    top_logprobs: list[dict[str, float] | None] | None
     text_offset: list[int]
     """Characters of the text before each token."""
 
@@ -219,7 +220,9 @@ class CompletionWriter(ResponseWriter):
         if self._job.logprobs is None:
             return None
         likeliest = [
-            {token_text(self._tokenizer, i): logprob for i, logprob in token.likeliest}
+            None
+            if token.logprob is None
+            else {token_text(self._tokenizer, i): logprob for i, logprob in token.likeliest}
             for token in tokens
         ]
         return CompletionLogprobs(
@@ -277,6 +280,7 @@ class ChatWriter(ResponseWriter):
         )
 
     def _written(self, token: ScoredToken) -> LikelyToken:
+        assert token.logprob is not None, "a conversation's prompt is not echoed"
         if token.content is None:
             return self._likely(token.token_id, token.logprob)
         content = list(token.content) or None

@@ -29,7 +29,8 @@ class ScoredToken:
     """A token of the answer, with log-probabilities from the model's unfiltered distribution."""
 
     token_id: int
-    logprob: float
+    logprob: float | None
+    """None: it is the first of the prompt, with nothing before it."""
     likeliest: tuple[tuple[int, float], ...]
     """The most likely ids at its position, and their log-probabilities."""
     offset: int
@@ -90,20 +91,23 @@ class ServedSequence:
         self._read: list[ScoredToken] = []
         if echo and logprobs is not None:
             self._unread.extend(row.prompt_ids)
-            if row.prompt_ids[:1] == [tokenizer.bos_id]:  # it is certain: every text begins with it
-                first = self._unread.popleft()
-                self._read.append(ScoredToken(first, 0.0, ((first, 0.0),)[:logprobs], offset=0))
+            if not row.added_bos:
+                self._read.append(self._first_of_all(self._unread.popleft(), logprobs))
+        self._first_id = self._read[0].token_id if self._read else tokenizer.bos_id
         self._echo = row.prompt if echo else ""
         self._has_begun = False
         self._offset = 0 if self._unread else len(self._echo)
         self._characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
         if not self._unread:
             self._characters.decode(row.unfinished)
+        elif self._read:
+            first_bytes = tokenizer.token_bytes(self._first_id)
+            self._offset += len(self._characters.decode(first_bytes))
 
     @property
     def context(self) -> Sequence[int]:
         """The ids to read if `next_id` is None."""
-        return self._row.context[:1] if self._unread else self._row.context
+        return [self._first_id] if self._unread else self._row.context
 
     @property
     def prompt_tokens(self) -> int:
@@ -184,6 +188,12 @@ class ServedSequence:
             self.next_id = None  # the generated text may replace the prompt's last tokens
         tokens = tuple(self._read)
         return self._end(self._echo, tokens) if self._silent else TextDelta(self._echo, tokens)
+
+    def _first_of_all(self, token_id: int, logprobs: int) -> ScoredToken:
+        """The first token of a prompt that begins without another; every text begins with BOS."""
+        if token_id == self._tokenizer.bos_id:
+            return ScoredToken(token_id, 0.0, ((token_id, 0.0),)[:logprobs], offset=0)
+        return ScoredToken(token_id, None, (), offset=0)
 
     def _end(self, text: str, tokens: tuple[ScoredToken, ...] = ()) -> TextDelta:
         self._row.cut()

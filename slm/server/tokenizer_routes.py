@@ -7,6 +7,7 @@ that is how such programs ask for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -17,11 +18,11 @@ from starlette.routing import Route
 
 from slm.errors import SlmError
 from slm.interop.tokenizer_json import token_text
-from slm.server.http_errors import HttpError
+from slm.server.http_errors import HttpError, no_such_model
 from slm.server.limits import Limits
 from slm.server.request_bodies import BodyReader
+from slm.server.requests import ServedModel
 from slm.server.schemas import valid_unicode
-from slm.tokenizer.base import Tokenizer
 
 MAX_CHARACTERS = 1 << 20
 MAX_IDS = 1 << 18
@@ -35,6 +36,7 @@ class TokenizeRequest(BaseModel):
     prompt: Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(valid_unicode)]
     add_special_tokens: bool = False
     """Whether the token that begins a text is put in front."""
+    model: str | None = None
 
 
 class DetokenizeRequest(BaseModel):
@@ -43,23 +45,29 @@ class DetokenizeRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", protected_namespaces=())
 
     tokens: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=MAX_IDS)]
+    model: str | None = None
 
 
-def tokenizer_routes(tokenizer: Tokenizer, block_size: int, limits: Limits) -> list[Route]:
-    """The endpoints for a tokenizer.
+def tokenizer_routes(models: Sequence[ServedModel], limits: Limits) -> list[Route]:
+    """The endpoints for the tokenizers of models.
 
     Args:
-        tokenizer: of the served model.
-        block_size: the model's context length.
+        models: the served ones; the first is the default of a request.
         limits: of a request's body.
     """
     bodies = BodyReader(limits)
-    special = {
-        token_text(tokenizer, token_id): token_id
-        for token_id in (tokenizer.bos_id, tokenizer.eot_id)
-    }
+    by_name = {model.name: model for model in models}
+
+    def meant(name: str | None) -> ServedModel:
+        if name is None:
+            return models[0]
+        if name not in by_name:
+            raise no_such_model(name, by_name)
+        return by_name[name]
 
     async def info(request: Request) -> Response:
+        model = meant(request.query_params.get("model"))
+        tokenizer = model.tokenizer
         ends = token_text(tokenizer, tokenizer.eot_id)
         described: dict[str, Any] = {
             "tokenizer_class": "slm",
@@ -68,24 +76,31 @@ def tokenizer_routes(tokenizer: Tokenizer, block_size: int, limits: Limits) -> l
             "pad_token": ends,
             "chat_template": None,
             "vocab_size": tokenizer.vocab_size,
-            "model_max_length": block_size,
+            "model_max_length": model.block_size,
         }
         return JSONResponse(described)
 
     async def tokenize(request: Request) -> Response:
         body = await bodies.read(request, TokenizeRequest)
+        model = meant(body.model)
+        tokenizer = model.tokenizer
+        special = {
+            token_text(tokenizer, token_id): token_id
+            for token_id in (tokenizer.bos_id, tokenizer.eot_id)
+        }
         if body.prompt in special:
             ids = [special[body.prompt]]
         else:
             ids = await run_in_threadpool(tokenizer.encode, body.prompt)
         if body.add_special_tokens:
             ids = [tokenizer.bos_id, *ids]
-        return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": block_size})
+        return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": model.block_size})
 
     async def detokenize(request: Request) -> Response:
         body = await bodies.read(request, DetokenizeRequest)
+        model = meant(body.model)
         try:
-            return JSONResponse({"prompt": tokenizer.decode(body.tokens)})
+            return JSONResponse({"prompt": model.tokenizer.decode(body.tokens)})
         except SlmError as error:
             raise HttpError(400, error.message, param="tokens") from None
 

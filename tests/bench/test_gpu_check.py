@@ -38,7 +38,7 @@ def test_a_check_that_breaks_does_not_stop_the_next(tmp_path: Path) -> None:
     machine = machine_with(tmp_path, {"float32": like, "float16": [3.0], "bfloat16": like})
     first, second = gpu_check.run_checks(machine, ["float16", "bfloat16"])
     assert (first.passed, second.passed) == (False, True)
-    assert "20 and 1 losses" in first.said
+    assert "20 and 1 losses" in first.summary
 
 
 def test_checks_after_the_time_is_up_are_left_out(tmp_path: Path) -> None:

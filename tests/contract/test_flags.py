@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from slm.api.training import RunRequest
+from slm.api.run_request import RunRequest
 from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names
@@ -64,7 +64,8 @@ OTHERS = {
     "--repetition-penalty --stop --seed --device --dtype --file --checkpoint --json",
     "inspect": "--checkpoint --what --top --layer --temperature --top-k --top-p --min-p --device "
     "--json",
-    "eval": "--checkpoint --data --source --split --suite --limit --seed --device --dtype --json",
+    "eval": "--checkpoint --data --source --split --suite --limit --seed --endpoint --end-of-text "
+    "--judge --model --yes --device --dtype --json",
     "report": "--out --suites --seed --device --json",
     "compare": "--source --data --stories --suites --seed --device --json",
     "presets": "--settings --json",

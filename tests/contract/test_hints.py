@@ -46,13 +46,14 @@ GIVEN_BELOW = {
     ("data", "mv"),
     ("storage", "iconv"),
     ("presets", "slm presets"),
-    ("settings_group.py", "slm presets"),
+    ("config", "slm presets"),
     ("storage", "ulimit"),
 }
 NAMED_ONLY = {
     ("cli", "slm generate"): "what is measured",
     ("cli", "slm serve"): "what needs the extra",
     ("cli", "slm eval"): "how a figure is measured",
+    ("evals", "slm serve"): "a server that scores prompts",
     ("cli", "slm presets"): "in the reference",
     ("data", "hf auth"): "a person logs in to the hub",
     ("interop", "hf auth"): "a person logs in to the hub",

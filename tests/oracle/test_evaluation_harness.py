@@ -22,6 +22,7 @@ from slm.generation import TorchEngine
 from slm.interop import hugging_face
 from slm.model import GPT
 from slm.server.limits import Limits
+from slm.server.requests import ServedModel
 from slm.server.tokenizer_routes import tokenizer_routes
 from tests.interop_models import logits_of, model_of, source_of, stories, tokenizer
 from tests.servers import running
@@ -121,7 +122,8 @@ def test_both_ways_agree_with_each_other_and_with_us(model: GPT, folder: Path) -
     # A text that is scored as a whole already has the token that begins it from the harness.
     more = harness(folder, "hf", f"{in_folder},add_bos_token=False", "texts")
     by_folder = {**results, **more[0]}, {**likelihoods, **more[1]}
-    routes = tokenizer_routes(WORDS, model.config.block_size, Limits())
+    served = ServedModel.of("tiny", WORDS, model.config.block_size)
+    routes = tokenizer_routes([served], Limits())
     with running(TorchEngine(model, 4), tokenizer=WORDS, routes=routes) as server:
         by_server = harness(
             folder,

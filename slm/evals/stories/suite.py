@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from slm.errors import ConfigError, DataError
+from slm.evals.judge import Cost, cost_of
 from slm.evals.stories import measures
 from slm.evals.stories.novelty import Copied, NoveltyIndex
 from slm.evals.stories.prompts import PROMPTS, Prompt
@@ -68,6 +69,10 @@ class StoriesSuite:
                 f"limit must be from 2 to {MOST_SAMPLES} samples of each prompt, found {limit}",
                 hint=f"leave it out for {SAMPLES}",
             )
+
+    def judging_cost(self) -> Cost:
+        """What it takes to let a judge grade the stories that the suite writes."""
+        return cost_of([prompt.text for prompt in PROMPTS], self._samples, MAX_NEW_TOKENS)
 
     def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
         """See `Suite`.
@@ -168,9 +173,9 @@ def _values(
     knows = measures.word_test(reference)
     values: dict[str, list[float]] = {}
     for number, (story, prompt) in enumerate(zip(stories, prompts, strict=True)):
-        told = story.text[len(story.prompt) :]
+        answered = measures.answered(story.continuation, prompt.answers, prompt.wrong)
         for name, value in (
-            ("answers", 100.0 * measures.answered(told, prompt.answers, prompt.wrong)),
+            ("answers", 100.0 * answered),
             ("pronouns", measures.pronouns(story, reference)),
             ("names", measures.names(story, reference)),
             ("order", measures.order(story, reference)),

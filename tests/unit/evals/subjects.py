@@ -10,18 +10,22 @@ from slm.generation.sequence import Completion
 
 
 class Judge:
-    """Finds each request as likely as a function says."""
+    """Finds each request as likely as a function says; a context has `room` characters."""
 
     name = "judge"
 
-    def __init__(self, judge: Callable[[Request], float]) -> None:
+    def __init__(self, judge: Callable[[Request], float], *, room: int = 10_000) -> None:
         self.judge = judge
+        self.room = room
 
     def log_likelihoods(
         self, requests: Sequence[Request], *, on_progress: Callable[[float, int], None]
     ) -> list[float]:
         on_progress(1.0, len(requests))
         return [self.judge(request) for request in requests]
+
+    def tokens_cut(self, requests: Sequence[Request]) -> list[int]:
+        return [max(0, len(request.context) - self.room) for request in requests]
 
     def complete(self, prompts: Sequence[str], options: GenerationOptions) -> list[Completion]:
         raise NotImplementedError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from slm.errors import ConfigError
+from slm.errors import ConfigError, DataError
 from slm.evals.facts import HELD_OUT, FactsSuite, fact_pairs
 from storyworld.contrasts import KINDS
 from tests.unit.evals.subjects import Judge
@@ -36,3 +36,18 @@ def test_sentences_continue_the_story() -> None:
 def test_a_limit_out_of_range_is_refused(limit: int) -> None:
     with pytest.raises(ConfigError, match="pairs of each kind"):
         FactsSuite(limit=limit)
+
+
+def test_stories_longer_than_the_context_are_counted_or_refused() -> None:
+    lengths = sorted(len(pair.context) for pair in fact_pairs(0, 6))
+    said: list[str] = []
+    suite = FactsSuite(limit=6, log=said.append)
+    result = suite.run(Judge(lambda request: -1.0, room=lengths[-5]), seed=0)
+    n_cut = sum(length > lengths[-5] for length in lengths)
+    assert result.details["cut"] == n_cut > 0
+    assert said == [
+        f"{n_cut} of the {len(lengths)} stories are longer than the model's context, and lose "
+        "their beginning"
+    ]
+    with pytest.raises(DataError, match="longer than the model's context, so their facts cannot"):
+        suite.run(Judge(lambda request: -1.0, room=lengths[0]), seed=0)

@@ -68,7 +68,7 @@ def test_the_oldest_ids_of_a_long_context_are_dropped() -> None:
 
 
 def test_a_continuation_has_to_fit_and_to_have_tokens() -> None:
-    with pytest.raises(DataError, match="9 tokens, more than the context of 8"):
+    with pytest.raises(DataError, match="9 tokens, more than the model's context of 8"):
         encode_request(BytesTokenizer(), Request("", "y" * 9), 8)
     with pytest.raises(DataError, match="without tokens"):
         encode_request(BytesTokenizer(), Request("abc ", ""), 8)

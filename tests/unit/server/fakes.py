@@ -82,6 +82,7 @@ def make_sequence(
     echo: bool = False,
     silent: bool = False,
     prompt_ids: Sequence[int] | None = None,
+    with_bos: bool = True,
     **options: Any,
 ) -> ServedSequence:
     chosen = GenerationOptions(**{"seed": 1, "max_new_tokens": 5, "top_k": None, **options})
@@ -94,6 +95,7 @@ def make_sequence(
         index=index,
         block_size=BLOCK_SIZE,
         prompt_ids=prompt_ids,
+        with_bos=with_bos,
     )
     return ServedSequence(row, chosen, tokenizer, logprobs=logprobs, echo=echo, silent=silent)
 

@@ -10,11 +10,13 @@ from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.request_bodies import checked
 from slm.server.requests import ServedModel, chat_job, completion_job, conversation_text
+from slm.server.responses import CompletionWriter, Usage
 from slm.server.schemas import ChatRequest, CompletionRequest, Message
 from slm.server.served_sequence import ServedSequence
 from slm.tokenizer.byte_level import BytesTokenizer
 from tests.unit.server.fakes import BLOCK_SIZE, run_alone, scripted
 
+USAGE = ("prompt_tokens", "completion_tokens", "total_tokens")
 LIMITS = Limits(max_tokens=500, choices=3, prompts=2)
 
 
@@ -214,3 +216,40 @@ def test_a_long_conversation_is_too_long_as_a_whole(model):
     with pytest.raises(HttpError) as problem:
         chat(model, "x" * 20, "y" * 20)
     assert (problem.value.param, problem.value.code) == ("messages", "context_length_exceeded")
+
+
+EOT = BytesTokenizer().eot_id
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "longest"),
+    [
+        ([1], {}, BLOCK_SIZE - 1),
+        ([1], {"max_tokens": 0}, BLOCK_SIZE),
+        ([EOT, 1], {}, BLOCK_SIZE),
+        ([EOT, 1], {"max_tokens": 0}, BLOCK_SIZE + 1),
+        ([1], {"add_special_tokens": False}, BLOCK_SIZE),
+        ([1], {"add_special_tokens": False, "max_tokens": 0}, BLOCK_SIZE + 1),
+    ],
+)
+def test_a_prompt_may_fill_the_context(model, prompt, options, longest):
+    fitting = [*prompt, *[1] * (longest - len(prompt))]
+    completion(model, prompt=fitting, **options)
+    with pytest.raises(HttpError, match=f"at most {longest} tokens"):
+        completion(model, prompt=[*fitting, 1], **options)
+
+
+def test_nothing_before_an_empty_prompt_is_refused(model):
+    with pytest.raises(HttpError, match="must have a token if add_special_tokens is false"):
+        completion(model, prompt="", add_special_tokens=False)
+
+
+def test_a_first_token_without_a_score_is_null(model):
+    job = completion(
+        model, prompt=[1, 2], add_special_tokens=False, echo=True, max_tokens=0, logprobs=1
+    )
+    deltas = run_alone(job.sequences[0])
+    answer = CompletionWriter(job, model).whole([deltas], Usage(**dict.fromkeys(USAGE, 0)))
+    told = answer.model_dump()["choices"][0]["logprobs"]
+    assert told["token_logprobs"][0] is told["top_logprobs"][0] is None
+    assert told["token_logprobs"][1] < 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.unit.server.fakes import VOCAB_SIZE, logits_of, scripted, take
+from tests.unit.server.fakes import BLOCK_SIZE, VOCAB_SIZE, logits_of, scripted, take
 
 
 def joined(deltas):
@@ -178,3 +178,30 @@ def test_ids_may_bring_the_token_that_begins_a_text(stream, alone, begins):
     assert joined(alone_at_first) == joined(written)
     first = next(token for delta in alone_at_first for token in delta.tokens)
     assert (first.token_id, first.logprob) == (eot_id, 0.0)
+
+
+@pytest.mark.parametrize("text", ["é", "éab"])
+def test_the_middle_of_a_text_has_nothing_before_it(stream, alone, text):
+    """Each token is scored after those of the prompt alone, and the first one not at all."""
+    ids = list(text.encode())[: 3 if len(text) > 1 else 1]
+    one = stream(text, prompt_ids=ids, with_bos=False, echo=True, silent=True, logprobs=1)
+    tokens = [token for delta in alone(one) for token in delta.tokens]
+    assert [token.token_id for token in tokens] == ids
+    assert (tokens[0].logprob, tokens[0].likeliest) == (None, ())
+    expected = [
+        float(logits_of(ids[:n])[:257].log_softmax(dim=-1)[ids[n]]) for n in range(1, len(ids))
+    ]
+    assert [token.logprob for token in tokens[1:]] == pytest.approx(expected)
+    assert [token.offset for token in tokens] == [0, 0, 1][: len(ids)]
+
+
+@pytest.mark.parametrize("with_bos", [True, False])
+def test_a_text_as_long_as_the_context_is_scored_whole(stream, alone, with_bos):
+    eot_id = BytesTokenizer().eot_id
+    ids = [eot_id, *b"abcdefgh" * (BLOCK_SIZE // 8)] if with_bos else [*b"x" * (BLOCK_SIZE + 1)]
+    assert len(ids) == BLOCK_SIZE + 1
+    one = stream("", prompt_ids=ids, with_bos=with_bos, echo=True, silent=True, logprobs=0)
+    tokens = [token for delta in alone(one) for token in delta.tokens]
+    last = float(logits_of(ids[:-1])[:257].log_softmax(dim=-1)[ids[-1]])
+    assert len(tokens) == len(ids)
+    assert tokens[-1].logprob == pytest.approx(last)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from slm.server.limits import Limits
+from slm.server.requests import ServedModel
 from slm.server.tokenizer_routes import tokenizer_routes
 from slm.tokenizer.byte_level import BytesTokenizer
 
 
 @pytest.fixture
 def client(client_of):
-    return client_of(tokenizer_routes(BytesTokenizer(), 64, Limits()))
+    models = [ServedModel.of(name, BytesTokenizer(), size) for name, size in (("x", 64), ("y", 32))]
+    return client_of(tokenizer_routes(models, Limits()))
 
 
 def test_texts_come_back(client):
@@ -30,6 +32,20 @@ def test_special_tokens_are_named_and_have_their_ids(client):
         answer = client.post("/tokenize", json={"prompt": info[role]})
         assert answer.json()["tokens"] == [256]
     assert info["chat_template"] is None
+
+
+def test_each_model_has_its_own(client):
+    for name, size in ((None, 64), ("x", 64), ("y", 32)):
+        answer = client.post("/tokenize", json={"prompt": "a", "model": name})
+        assert answer.json()["max_model_len"] == size
+        info = client.get("/tokenizer_info", params={} if name is None else {"model": name})
+        assert info.json()["model_max_length"] == size
+    for answer in (
+        client.post("/tokenize", json={"prompt": "a", "model": "z"}),
+        client.post("/detokenize", json={"tokens": [97], "model": "z"}),
+        client.get("/tokenizer_info", params={"model": "z"}),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
 @pytest.mark.parametrize(
