@@ -87,8 +87,8 @@ class Llama2C:
             yield ordered
 
     def continuation(self, prompt: str, n_tokens: int) -> str:
-        """By the program itself; its count includes the prompt and the token that begins it."""
-        n_steps = len(self.ids([prompt])[0]) + 1 + n_tokens
+        """By the program itself; its count includes the prompt."""
+        n_steps = len(self.ids([prompt])[0]) + n_tokens
         command = [self.program, self.model, "-z", self.words, "-t", "0", "-n", str(n_steps)]
         out = subprocess.run([*command, "-i", prompt], capture_output=True, check=True)
         return out.stdout.decode("utf-8", "replace").removesuffix("\n")

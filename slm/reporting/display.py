@@ -141,8 +141,8 @@ def writing_progress(written: Callable[[], int], n_bytes: int) -> Iterator[None]
         with Display() as display:
             while not is_over.wait(WATCH_SECONDS):
                 done = written()
-                share = min(1.0, done / n_bytes)
-                display.show("writing", share if share >= 0.01 else None, done / 1e6, "MB")
+                if done >= n_bytes / 100:
+                    display.show("writing", min(1.0, done / n_bytes), done / 1e6, "MB")
 
     watcher = threading.Thread(target=watch, name="writing-progress", daemon=True)
     watcher.start()
