@@ -113,7 +113,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def tell(result: Mapping[str, Any]) -> None:
+def print_outcome(result: Mapping[str, Any]) -> None:
     """Print when each racer reached each target, and how ours compares with each baseline."""
     for target, by_racer in result["seconds_to"].items():
         print(target)

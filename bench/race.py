@@ -51,7 +51,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curves import Curve, draw, joined, outcome, table, tell
+from curves import Curve, draw, joined, outcome, print_outcome, table
 from race_meter import pace_of, reading_of
 from race_tasks import TASKS, Entry, RacerError, Task
 from racers import Course, obstacle
@@ -281,7 +281,7 @@ def main() -> None:
     elif args.markdown:
         print(table(result))
     else:
-        tell(result)
+        print_outcome(result)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
 

@@ -125,17 +125,17 @@ class Course:
         """`slm train`: everything counts, from the start of the process."""
         texts = self.folder / "texts.json"
         self.texts().write(texts)
-        told = ["sample_prompts=[]"]
+        settings = ["sample_prompts=[]"]
         if name.startswith("ours "):
-            told.append(f"validation_fraction={self.validation_fraction}")
-            words = ["--source", str(self.args.source.resolve()), "--set", *told]
+            settings.append(f"validation_fraction={self.validation_fraction}")
+            words = ["--source", str(self.args.source.resolve()), "--set", *settings]
             words += shlex.split(name.removeprefix("ours "))
         else:
             tokenizer = "gpt2-8k" if name == "gpt2" else self.task.our_tokenizer
             data = self.data(tokenizer).path
             preset = "gpt2" if name == "gpt2" else self.task.preset
             length = [] if self.task.steps else ["--minutes", str(self.args.minutes)]
-            words = ["--preset", preset, "--data", str(data), *length, "--set", *told]
+            words = ["--preset", preset, "--data", str(data), *length, "--set", *settings]
         command = observed("slm", texts, self.args)
         command += ["-m", "slm", "train", "--out", str(out / "run"), *words]
         return Entry(command, out)

@@ -24,7 +24,7 @@ FIRST_CHANGE = 1.2
 """Ratio of expected to planned steps, in either direction, that causes the first restatement."""
 LATER_CHANGE = 4 / 3
 """The same ratio to the last restatement."""
-TEXT_CHANGE = 1.15
+TEXT_CHANGE = 1.2
 """Ratio of the bits per byte at the end, as the evaluations suggest them, to those last stated, in
 either direction, that causes a restatement."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from curves import draw, joined, outcome, seconds_to, table, tell, time_ratio
+from curves import draw, joined, outcome, print_outcome, seconds_to, table, time_ratio
 
 OURS = [(10.0, 2.0), (20.0, 1.4)]
 PEER = [(30.0, 2.4), (60.0, 1.9), (90.0, 1.5)]
@@ -67,8 +67,8 @@ TARGETS = {"2 bits per byte": 2.0, "1 bits per byte": 1.0}
 AT_END = {"ours": [1.375], "nanogpt": [None]}
 
 
-def test_what_is_told(capsys):
-    tell(outcome("stories", CURVES, TARGETS, AT_END))
+def test_what_is_printed(capsys):
+    print_outcome(outcome("stories", CURVES, TARGETS, AT_END))
     assert capsys.readouterr().out.splitlines() == [
         "2 bits per byte",
         "  ours                     10 s",

@@ -59,8 +59,8 @@ def test_generation_is_checked_and_written_down(
 ) -> None:
     arguments = f"--device cpu --only generation --out {tmp_path}".split()
     assert gpu_check.main(arguments) == 0
-    told = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
-    (check,) = told["checks"]
+    report = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
+    (check,) = report["checks"]
     assert check["passed"]
     assert check["figures"]["characters"] > 200
     assert "| generation | passed |" in (tmp_path / "gpu_check.md").read_text(encoding="utf-8")

@@ -60,11 +60,11 @@ def test_no_other_size_would_be_better() -> None:
         assert other.expected_bits_per_byte >= chosen.expected_bits_per_byte
 
 
-def test_a_faster_machine_makes_more_steps() -> None:
+def test_a_faster_machine_reads_more_text() -> None:
     settings = base("n_embd=192", "n_layer=4", "n_head=3")
     fast = MachineProfile("cpu", "bfloat16", 3.0, has_compiler=True, memory_bytes=None)
     faster = make_plan(settings, 10, fast, PLENTY)
-    assert faster.steps == pytest.approx(3 * plan(10, settings).steps, rel=0.01)
+    assert faster.tokens == pytest.approx(3 * plan(10, settings).tokens, rel=0.01)
 
 
 def test_compiling_counts_where_the_run_will_compile() -> None:
@@ -138,6 +138,13 @@ def test_simple_text_is_learned_in_many_small_steps() -> None:
         assert lower == pytest.approx(ratio**0.5, rel=0.03)
     fewest = plan(0.3, text=few_words)
     assert fewest.tokens // fewest.steps == 1024
+
+
+def test_a_long_run_takes_large_steps_and_its_rate_falls_from_the_start() -> None:
+    short, long = plan(3).settings.train, plan(30).settings.train
+    assert long.batch_size == 2 * short.batch_size
+    assert (short.decay_fraction, long.decay_fraction) == (0.5, 1.0)
+    assert plan(30, base("decay_fraction=0.3")).settings.train.decay_fraction == 0.3
 
 
 def test_a_batch_that_the_user_sets_stays_in_a_short_run() -> None:
@@ -297,7 +304,7 @@ def test_sizes_that_do_not_go_with_the_user_s_are_left_out(setting: str) -> None
 
 def test_much_to_read_is_warned_of() -> None:
     much = plan(10, text=DatasetSize(2 * 10**9, None))
-    assert much.steps < plan(10).steps / 2
+    assert much.tokens < plan(10).tokens / 2
     assert "reading all the text takes about 6m40s of the 10 minutes" in much.warnings[0]
     assert much.warnings[0].endswith(f"with: {prepare_command(much.settings.data)}")
     assert plan(10, text=DatasetSize(10**8, None)).warnings == ()
