@@ -126,7 +126,14 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
             raise TokenizerError("the file has no score for each token")
         space = fields.get("tokenizer.ggml.add_space_prefix", True)
         pairs = list(zip(tokens, scores, strict=True))
-        return sentencepiece_tokenizer(name, pairs, eot_id=eot_id, add_space=bool(space))
+        begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", True)
+        return sentencepiece_tokenizer(
+            name,
+            pairs,
+            eot_id=eot_id,
+            bos_id=bos if begins else None,
+            add_space=bool(space),
+        )
     split = split_named(fields.get("tokenizer.ggml.pre", "default"))
     if model != "gpt2" or split is None:
         named = shown(fields.get("tokenizer.ggml.pre"))

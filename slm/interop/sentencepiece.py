@@ -15,7 +15,12 @@ N_SPECIAL = 3
 
 
 def sentencepiece_tokenizer(
-    name: str, tokens: Sequence[tuple[str, float]], *, eot_id: int, add_space: bool = True
+    name: str,
+    tokens: Sequence[tuple[str, float]],
+    *,
+    eot_id: int,
+    bos_id: int | None = None,
+    add_space: bool = True,
 ) -> ImportedTokenizer:
     """A tokenizer that joins the pair whose union has the highest score, again and again.
 
@@ -23,7 +28,8 @@ def sentencepiece_tokenizer(
         name: what it is called.
         tokens: text and score of each id, with spaces or SentencePiece's sign for them, bytes as
             `<0x41>`, and `<unk>`, `<s>` and `</s>` first.
-        eot_id: the id that begins and ends a text.
+        eot_id: the id that ends a text.
+        bos_id: the id that begins a text; None: `eot_id`.
         add_space: whether a space is put in front of a text.
 
     Raises:
@@ -69,7 +75,7 @@ def sentencepiece_tokenizer(
             "merges": [[first, second] for _, _, first, second in pairs],
         },
     }
-    return ImportedTokenizer(name, definition, eot_id=eot_id)
+    return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos_id)
 
 
 def _require_order(pairs: Sequence[tuple[float, int, str, str]]) -> None:
