@@ -1,4 +1,4 @@
-"""Prepare the data, train a small GPT, and tell stories: `python train.py --help`."""
+"""Prepare the data, train a small GPT, and write stories: `python train.py --help`."""
 
 import sys
 

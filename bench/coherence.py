@@ -150,34 +150,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--texts", type=Path, help="write the stories to this file")
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     rows: list[tuple[str, Coherence]] = []
     calibrated: set[str] = set()
-    for checkpoint in asked.checkpoints:
-        for temperature in asked.temperature:
+    for checkpoint in args.checkpoints:
+        for temperature in args.temperature:
             options = GenerationOptions(
-                max_new_tokens=asked.max_new_tokens,
+                max_new_tokens=args.max_new_tokens,
                 temperature=temperature,
-                top_k=asked.top_k,
-                top_p=asked.top_p,
-                min_p=asked.min_p,
-                seed=asked.seed,
-                samples=asked.stories,
+                top_k=args.top_k,
+                top_p=args.top_p,
+                min_p=args.min_p,
+                seed=args.seed,
+                samples=args.stories,
             )
-            texts, ended, source = stories_of(checkpoint, asked.prompt, options)
-            corpus = corpus_of(source, asked.training_stories)
+            texts, ended, source = stories_of(checkpoint, args.prompt, options)
+            corpus = corpus_of(source, args.training_stories)
             if source not in calibrated:
                 calibrated.add(source)
                 rows += [
                     (f"{source}, {name}", found)
-                    for name, found in calibration(source, corpus, asked.stories)
+                    for name, found in calibration(source, corpus, args.stories)
                 ]
             measured = replace(measure(texts, corpus), ended=ended)
             rows.append((f"{checkpoint}, temperature {temperature:g}", measured))
-            if asked.texts is not None:
-                with asked.texts.open("a", encoding="utf-8") as file:
+            if args.texts is not None:
+                with args.texts.open("a", encoding="utf-8") as file:
                     file.writelines(f"{text}\n<|endoftext|>\n" for text in texts)
-    if asked.json:
+    if args.json:
         print(json.dumps([{"name": name, **asdict(found)} for name, found in rows]))
         return
     print_table(

@@ -124,12 +124,12 @@ def measure_generator(stories: int, megabytes: float, seed: int) -> Measures:
 
     next(generate_stories(seed))  # compiles the patterns before timing
     started_at = time.process_time()  # of this process only
-    told = list(islice(generate_stories(seed), stories))
+    generated = list(islice(generate_stories(seed), stories))
     seconds = time.process_time() - started_at
-    texts = [story.text for story in told]
+    texts = [story.text for story in generated]
     measures = measure(texts, megabytes)
-    measures.plot_kinds = len({story.facts.plot for story in told})
-    measures.stories_per_second = len(told) / seconds
+    measures.plot_kinds = len({story.facts.plot for story in generated})
+    measures.stories_per_second = len(generated) / seconds
     measures.megabytes_per_second = sum(map(len, texts)) / seconds / 1e6
     return measures
 

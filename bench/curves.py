@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 Curve = list[tuple[float, float]]
-"""Seconds since the start, and bits per byte."""
-
-TOLD = re.compile(
-    r"step [\d,]+:.*?val(?:idation)? loss (\d+\.\d+)(?: \((\d+\.\d+) bits per byte\))?"
-)
-
-
-def bits_told(line: str, bytes_per_token: float | None) -> float | None:
-    """The validation loss in a line, in bits per byte; None if there is none.
-
-    Args:
-        line: of a racer's output.
-        bytes_per_token: converts a loss in nats to bits per byte; None: the line must contain them.
-    """
-    told = TOLD.search(line)
-    if told is None:
-        return None
-    if told[2] is not None:
-        return float(told[2])
-    return None if bytes_per_token is None else float(told[1]) / math.log(2) / bytes_per_token
+"""Seconds of the racer's clock, and bits per byte."""
 
 
 def seconds_to(curve: Curve, bits: float) -> float | None:
@@ -59,14 +39,25 @@ def is_ours(name: str) -> bool:
 
 
 def outcome(
-    task: str, curves: Mapping[str, list[Curve]], targets: Mapping[str, float]
+    task: str,
+    curves: Mapping[str, list[Curve]],
+    targets: Mapping[str, float],
+    at_end: Mapping[str, list[float | None]],
 ) -> dict[str, Any]:
-    """Curves, and for every target the times of each round and the ratios."""
+    """Curves, and for every target the times of each round and the ratios.
+
+    Args:
+        task: the race's name.
+        curves: of each racer, one for each round.
+        targets: bits per byte by name.
+        at_end: of each racer, the bits per byte of more text at the end of each round.
+    """
     peers = [name for name in curves if not is_ours(name)]
     return {
         "task": task,
         "targets": dict(targets),
         "curves": dict(curves),
+        "at_end": dict(at_end),
         "seconds_to": {
             target: {name: [seconds_to(c, bits) for c in curves[name]] for name in curves}
             for target, bits in targets.items()
@@ -90,12 +81,14 @@ def joined(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     first = outcomes[0]
     curves: dict[str, list[Curve]] = {}
+    at_end: dict[str, list[float | None]] = {}
     for part in outcomes:
         if (part["task"], part["targets"]) != (first["task"], first["targets"]):
             raise ValueError("the files are of different tasks or texts")
         for name, rounds in part["curves"].items():
             curves.setdefault(name, []).extend(rounds)
-    return outcome(first["task"], curves, first["targets"])
+            at_end.setdefault(name, []).extend(part["at_end"][name])
+    return outcome(first["task"], curves, first["targets"], at_end)
 
 
 def draw(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
@@ -104,14 +97,15 @@ def draw(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    colours = ("#c1440e", "#8fb3d9", "#6b8e23", "#7a6a9b", "#d9a441", "#555555")
+    colours = ("#c1440e", "#8fb3d9", "#6b8e23", "#7a6a9b", "#d9a441", "#555555", "#2a9d8f")
     for place, (name, rounds) in enumerate(curves.items()):
         for number, curve in enumerate(rounds):
             label = name if number == 0 else None
             seconds, bits = [s for s, _ in curve], [b for _, b in curve]
             axes.plot(seconds, bits, color=colours[place % len(colours)], label=label)
     axes.set_xscale("log")
-    axes.set_xlabel("seconds since the command")
+    axes.set_xlim(left=1.0)
+    axes.set_xlabel("seconds")
     axes.set_ylabel("bits per byte of the validation text")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
@@ -119,7 +113,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def tell(result: Mapping[str, Any]) -> None:
+def print_outcome(result: Mapping[str, Any]) -> None:
     """Print when each racer reached each target, and how ours compares with each baseline."""
     for target, by_racer in result["seconds_to"].items():
         print(target)
@@ -130,3 +124,26 @@ def tell(result: Mapping[str, Any]) -> None:
             for peer, ratio in by_peer.items():
                 if ratio is not None:
                     print(f"  {name} / {peer}: {ratio:.3f} of the time (1/{1 / ratio:.1f})")
+    print("bits per byte at the end")
+    for name, found in result["at_end"].items():
+        print(f"  {name:24} {_joined(found)}")
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """A table in Markdown: median seconds to each target, and the end of each racer."""
+    names = [target.removesuffix(" bits per byte") for target in result["targets"]]
+    lines = [
+        f"| seconds to | {' | '.join(names)} | at the end |",
+        "|" + "---|" * (len(names) + 2),
+    ]
+    for racer, rounds in result["curves"].items():
+        medians = (median_seconds(rounds, bits) for bits in result["targets"].values())
+        cells = ["" if math.isinf(seconds) else f"{seconds:.0f}" for seconds in medians]
+        ends = [curve[-1][0] for curve in rounds if curve]
+        end = f"{_joined(result['at_end'][racer])} after {statistics.median(ends):.0f} s"
+        lines.append(f"| {racer} | {' | '.join(cells)} | {end} |")
+    return "\n".join(lines)
+
+
+def _joined(found: Sequence[float | None]) -> str:
+    return ", ".join("unknown" if bits is None else f"{bits:.3f}" for bits in found)

@@ -77,7 +77,7 @@ class Outcome:
     name: str
     passed: bool | None
     """None: not checked."""
-    said: str
+    summary: str
     seconds: float = 0.0
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -159,8 +159,8 @@ def compared(
         apart = [abs(x - y) for x, y in zip(ours, theirs, strict=True)]
         figures[family] = max(d if math.isfinite(d) else math.inf for d in apart)
     largest = max(figures.values())
-    said = f"largest difference {largest:.1e} nats, at most {tolerance:g}"
-    return largest <= tolerance, said, figures
+    summary = f"largest difference {largest:.1e} nats, at most {tolerance:g}"
+    return largest <= tolerance, summary, figures
 
 
 Finding = tuple[bool | None, str, dict[str, Any]]
@@ -182,10 +182,10 @@ def two_processes(machine: Machine) -> Finding:
     import torch
 
     if machine.device.startswith("cuda") and torch.cuda.device_count() < 2:
-        passed, said, figures = compared(
+        passed, summary, figures = compared(
             machine, {"device": "cpu"}, {"device": "cpu", "processes": 2}, SAME
         )
-        return passed, f"one GPU, so on the CPU with gloo: {said}", figures
+        return passed, f"one GPU, so on the CPU with gloo: {summary}", figures
     return compared(machine, {}, {"processes": 2}, SAME)
 
 
@@ -197,9 +197,9 @@ def generation(machine: Machine) -> Finding:
     greedy = ["--dtype", "float32", "--temperature", "0", "--max-new-tokens", "200", "--json"]
     for device in ("cpu", machine.device):
         start = ["generate", "Once upon a time", "--checkpoint", run, "--device", device]
-        told = json.loads(machine.command(*start, *greedy))
-        texts.append(told["texts"][0])
-        figures[f"tokens_per_second_{device}"] = told["tokens_per_second"]
+        result = json.loads(machine.command(*start, *greedy))
+        texts.append(result["texts"][0])
+        figures[f"tokens_per_second_{device}"] = result["tokens_per_second"]
     same = sum(x == y for x, y in zip(*texts, strict=False)) if texts[0] else 0
     figures["equal_characters"], figures["characters"] = same, len(texts[0])
     speed = figures[f"tokens_per_second_{machine.device}"]
@@ -213,14 +213,14 @@ def generation(machine: Machine) -> Finding:
 def speed(machine: Machine, name: str) -> Finding:
     settings = ["--preset", "tiny"] if machine.small else SPEED[name]
     steps = ["--steps", "5" if machine.small else "20", "--device", machine.device, "--json"]
-    told = json.loads(machine.command("bench", "train", *steps, *settings))
-    said = (
-        f"{told['parameters'] / 1e6:.1f} M parameters, {told['dtype']}: "
-        f"{told['tokens_per_second']:,.0f} tokens/s, "
-        f"{told['gflops_per_second'] / 1e3:,.2f} TFLOP/s, "
-        f"{told['utilization']:.0%} of the ceiling, {told['peak_memory_mb'] / 1e3:.2f} GB"
+    result = json.loads(machine.command("bench", "train", *steps, *settings))
+    summary = (
+        f"{result['parameters'] / 1e6:.1f} M parameters, {result['dtype']}: "
+        f"{result['tokens_per_second']:,.0f} tokens/s, "
+        f"{result['gflops_per_second'] / 1e3:,.2f} TFLOP/s, "
+        f"{result['utilization']:.0%} of the ceiling, {result['peak_memory_mb'] / 1e3:.2f} GB"
     )
-    return True, said, told
+    return True, summary, result
 
 
 CHECKS: dict[str, Callable[[Machine], Finding]] = {
@@ -246,11 +246,11 @@ def run_checks(machine: Machine, names: Sequence[str]) -> list[Outcome]:
             outcomes.append(Outcome(name, None, "left out: the time was up"))
         else:
             try:
-                passed, said, figures = CHECKS[name](machine)
+                passed, summary, figures = CHECKS[name](machine)
             except CheckError as error:
-                passed, said, figures = False, str(error), {}
+                passed, summary, figures = False, str(error), {}
             seconds = time.monotonic() - began_at
-            outcomes.append(Outcome(name, passed, said, seconds, figures))
+            outcomes.append(Outcome(name, passed, summary, seconds, figures))
         print(row(outcomes[-1]), flush=True)
     return outcomes
 
@@ -258,7 +258,7 @@ def run_checks(machine: Machine, names: Sequence[str]) -> list[Outcome]:
 def row(outcome: Outcome) -> str:
     """An outcome as a row of a Markdown table."""
     verdict = {True: "passed", False: "FAILED", None: "-"}[outcome.passed]
-    return f"| {outcome.name} | {verdict} | {outcome.said} | {outcome.seconds:.0f} s |"
+    return f"| {outcome.name} | {verdict} | {outcome.summary} | {outcome.seconds:.0f} s |"
 
 
 def described(device: str) -> dict[str, Any]:
@@ -292,23 +292,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS))
     parser.add_argument("--small", action="store_true", help="speeds of small models only")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     began_at = time.monotonic()
-    facts = described(given.device)
+    facts = described(args.device)
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), flush=True)
     head = "| check | verdict | found | time |\n|---|---|---|---|"
     print(f"\n{head}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        ends_at = began_at + 60 * given.minutes
-        machine = Machine(given.device, Path(folder), ends_at, given.small)
-        outcomes = run_checks(machine, given.only)
-    given.out.mkdir(parents=True, exist_ok=True)
+        ends_at = began_at + 60 * args.minutes
+        machine = Machine(args.device, Path(folder), ends_at, args.small)
+        outcomes = run_checks(machine, args.only)
+    args.out.mkdir(parents=True, exist_ok=True)
     seconds = time.monotonic() - began_at
-    told = {**facts, "seconds": seconds, "checks": [asdict(outcome) for outcome in outcomes]}
-    (given.out / "gpu_check.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    report = {**facts, "seconds": seconds, "checks": [asdict(outcome) for outcome in outcomes]}
+    (args.out / "gpu_check.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     table = [f"{name}: {fact}" for name, fact in facts.items()]
     page = "\n".join([*table, "", head, *map(row, outcomes), ""])
-    (given.out / "gpu_check.md").write_text(page, encoding="utf-8")
+    (args.out / "gpu_check.md").write_text(page, encoding="utf-8")
     return 1 if any(outcome.passed is False for outcome in outcomes) else 0
 
 

@@ -48,13 +48,13 @@ class Unhealed(Generator):
 
 def prompts(kind: str, stories: list[str]) -> Iterator[str]:
     """A prompt from each story."""
-    chance = random.Random(kind)
+    rng = random.Random(kind)
     for story in stories:
         found = [m for m in re.finditer(r"[A-Za-z]{4,} ", story[:400]) if m.start() > 20]
         if not found:
             continue
-        word = chance.choice(found)
-        inside = chance.randrange(1, len(word.group()) - 1)
+        word = rng.choice(found)
+        inside = rng.randrange(1, len(word.group()) - 1)
         end = {
             "after a space": word.end(),
             "inside a word": word.start() + inside,
@@ -72,12 +72,12 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--factors", type=float, nargs="*", default=[healing.FACTOR])
-    asked = parser.parse_args()
-    text = asked.text.read_text("utf-8")
+    args = parser.parse_args()
+    text = args.text.read_text("utf-8")
     words = set(re.findall(r"[A-Za-z']+", text))
     stories = [part.strip() for part in text.split("<|endoftext|>") if len(part.strip()) > 200]
     random.Random(0).shuffle(stories)
-    checkpoint = load_checkpoint(resolve_checkpoint(asked.checkpoint))
+    checkpoint = load_checkpoint(resolve_checkpoint(args.checkpoint))
     healed = load_generator(checkpoint, device="cpu", dtype="float32")
     plain = Unhealed(
         healed.model,
@@ -86,13 +86,13 @@ def main() -> None:
         decoder=healed.decoder,
         draw=healed._draw,
     )
-    options = GenerationOptions(max_new_tokens=12, seed=1, samples=asked.seeds)
+    options = GenerationOptions(max_new_tokens=12, seed=1, samples=args.seeds)
     print(f"{'':22}{'words':>8}{'unchanged':>11}")
     for kind in KINDS:
-        cut = list(prompts(kind, stories))[: asked.prompts]
+        cut = list(prompts(kind, stories))[: args.prompts]
         before = plain.complete(cut, options)
         show(kind, "without", before, before, words)
-        for factor in asked.factors:
+        for factor in args.factors:
             with patch.object(healing, "FACTOR", factor):
                 after = healed.complete(cut, options)
             show("", f"with, {factor:g}", after, before, words)

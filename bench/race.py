@@ -1,25 +1,34 @@
-"""Time to quality: ours compared with nanoGPT and a plain loop over transformers, in one run.
+"""Quality over time: ours against the recipes of nanochat, autoresearch and nanoGPT, in one run.
 
-    python bench/race.py --task shakespeare --source input.txt --nanogpt ~/nanoGPT --plot race.png
-    python bench/race.py --task stories --source FOLDER --nanogpt ~/nanoGPT --minutes 10 \\
-        --ours="--minutes 1" --ours="--minutes 10"
+    python bench/race.py --source FOLDER --minutes 5 --ours="--minutes 5" \\
+        --nanochat ~/nanochat --nanogpt ~/nanoGPT --plot race.png --json > race.json
 
-Every racer trains on the same text and cores, one after the other, for `--rounds` rounds. A racer
-is a process; each validation loss that it prints is recorded with the seconds since the process
-started, including imports, compilation and evaluations (data preparation is included only with
-`--ours`). Losses are converted to bits per byte of the validation text with each racer's own
-tokens. The result is the time at which each first reached a target, and the ratio of the times.
+Every racer trains on the same text and cores, one after the other, for `--rounds` rounds. All are
+measured in the same way (`bench/race_meter.py`): bits per byte of the same held-out text, every
+`--every` seconds, or after every step where a step takes longer. The clocks favor the baselines.
+That of ours runs from the start of its command: imports, reading the text, its vocabulary and
+measurements count. A baseline has prepared data; its clock starts when its first step is done, and
+stops while it is measured. The result is when each first reached a target, the ratios of these
+times, and the bits per byte of more text at the end.
 
-- ours: `slm train` with the task's preset; or with the arguments of `--ours` and the raw text, so
-  that reading it, fitting a tokenizer and encoding count. Each `--ours` is a separate racer,
-  because a run with a time budget reaches its best loss only at the end.
+- ours: `slm train` with the task's preset on prepared data; or with the arguments of `--ours` and
+  the raw text. Each `--ours` is a separate racer, because a run with a time budget reaches its best
+  loss only at the end.
 - gpt2: the same with the preset `gpt2`, the original's model; for `stories` only.
-- nanogpt: its own `train.py` from a checkout, in a copy. For `shakespeare` with the flags that its
-  README gives for a CPU; for `stories` with 4 layers of width 128 and 256 tokens of context.
+- nanochat: `scripts.base_train` of a checkout with the flags of its `runs/runcpu.sh`; for `stories`
+  only. It has the environment `.venv` of the checkout, if there is one.
+- nanochat-small: the same code with sizes for five minutes of a CPU, and as many steps as fit.
+- autoresearch: our port of its `train.py`, with the sizes that its README advises for small
+  machines (`bench/autoresearch.py`); for `stories` only.
+- nanogpt: `train.py` of a checkout, in a copy. For `shakespeare` with the flags that its README
+  gives for a CPU; for `stories` with 4 layers of width 128, 256 tokens of context, and as many
+  steps as fit.
 - transformers: GPT2LMHeadModel of nanoGPT's shape for the task, AdamW, in a minimal loop.
 
-All print a loss every `--every` steps, over the same number of validation tokens. A long race
-can be run in parts: `--only` some racers, `--json` each, and then `--from-json` all files.
+A racer without its checkout is skipped, and the program says so. To give a baseline other settings,
+use a `--variant`, such as "nanochat-small --matrix-lr=0.1" or "autoresearch --total-batch=4096".
+A long race can be run in parts: `--only` some racers, `--json` each, and then `--from-json` all
+files.
 """
 
 from __future__ import annotations
@@ -29,9 +38,7 @@ import contextlib
 import json
 import math
 import os
-import pickle
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -40,170 +47,50 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curves import Curve, bits_told, draw, joined, outcome, tell
+from curves import Curve, draw, joined, outcome, print_outcome, table
+from race_meter import pace_of, reading_of
+from race_tasks import TASKS, Entry, RacerError, Task
+from racers import Course, obstacle
 
-OWN_CLOCK_SECONDS = 120.0
-"""Extra seconds for a run with a time budget: imports, its last evaluation."""
+HANGS_SECONDS = 900.0
+"""Seconds beyond twice the length of the race after which a racer hangs."""
 
 GRACE_SECONDS = 30.0
 """Seconds between a request to stop and the kill of a racer."""
 
 
-class RacerError(Exception):
-    """A racer that failed."""
+@dataclass
+class Record:
+    """What a racer has printed in one round."""
+
+    curve: Curve = field(default_factory=list)
+    bits_of_all: float | None = None
+    """Bits per byte of all held-out text at the end."""
+    output: str = ""
+    """Its last lines."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One text, and the settings of each racer."""
+def race(entry: Entry, seconds: float) -> Record:
+    """Run a racer until it ends, and record its measurements with their times.
 
-    preset: str
-    our_tokenizer: str
-    their_tokenizer: str
-    n_layer: int
-    n_head: int
-    n_embd: int
-    block_size: int
-    batch_size: int
-    steps: int
-    targets: Sequence[float]
-    """Nats per character for `shakespeare`, bits per byte for `stories`."""
-
-    @property
-    def eval_tokens(self) -> int:
-        """Validation tokens per evaluation: 20 micro-batches."""
-        return 20 * self.batch_size * self.block_size
-
-
-TASKS = {
-    "shakespeare": Task(
-        "shakespeare-char", "chars", "chars", 4, 4, 128, 64, 12, 2000, (2.2, 2.0, 1.886, 1.8, 1.7)
-    ),
-    "stories": Task(
-        "modern-12m", "bpe:4096", "gpt2", 4, 4, 128, 256, 12, 10**6, (2.0, 1.7, 1.45, 1.2, 1.0, 0.9)
-    ),
-}
-
-
-def held_out(source: Path) -> float:
-    """Share of held-out stories if the text has no validation split."""
-    return 0.1 if source.is_file() else 0.05
-
-
-def prepare(source: Path, tokenizer: str, out: Path) -> Path:
-    """Token files for all racers, with nanoGPT's file names and vocabulary."""
-    from slm.data.prepare import prepare as prepare_data
-
-    data = prepare_data(str(source), tokenizer, out, validation_fraction=held_out(source))
-    shutil.copyfile(out / "validation.bin", out / "val.bin")
-    with (out / "meta.pkl").open("wb") as stream:
-        pickle.dump({"vocab_size": data.meta.tokenizer.vocab_size}, stream)
-    return out
-
-
-def ours(
-    task: Task, name: str, data: Path | None, out: Path, args: argparse.Namespace
-) -> list[str]:
-    """`slm train` of a preset on prepared data, or with the name's arguments on raw text."""
-    told = [f"eval_interval={args.every}", f"eval_tokens={task.eval_tokens}", "sample_prompts=[]"]
-    if data is None:
-        source = args.source.resolve()
-        told.append(f"validation_fraction={held_out(source)}")
-        words = ["--source", str(source), "--set", *told, *shlex.split(name.removeprefix("ours "))]
-    else:
-        preset = "gpt2" if name == "gpt2" else task.preset
-        length = [] if args.task == "shakespeare" else ["--minutes", str(args.minutes)]
-        words = ["--preset", preset, "--data", str(data), *length, "--set", *told]
-    return [sys.executable, "-m", "slm", "train", "--out", str(out), *words]
-
-
-def nanogpt(task: Task, data: Path, out: Path, args: argparse.Namespace) -> list[str]:
-    """A copy of the checkout that finds our token files under its own data folder."""
-    checkout = out / "nanoGPT"
-    shutil.copytree(args.nanogpt, checkout, ignore=shutil.ignore_patterns(".git", "*.bin"))
-    shutil.copytree(data, checkout / "data/shakespeare_char", dirs_exist_ok=True)
-    sizes = {name: getattr(task, name) for name in ("n_layer", "n_head", "n_embd", "block_size")}
-    flags = sizes | {
-        "device": "cpu",
-        "compile": False,
-        "eval_iters": 20,
-        "eval_interval": args.every,
-        "log_interval": 1000,
-        "batch_size": task.batch_size,
-        "max_iters": task.steps,
-        "lr_decay_iters": min(task.steps, 5000),
-        "dropout": 0.0,
-    }
-    words = [f"--{name}={value}" for name, value in flags.items()]
-    return [sys.executable, "-u", "train.py", "config/train_shakespeare_char.py", *words]
-
-
-def transformers_loop(task: Task, data: Path, every: int) -> None:
-    """Train until killed or done, and print the validation loss like nanoGPT."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    from slm.data.loader import DataLoader
-
-    torch.manual_seed(1337)
-    loader = DataLoader(task.batch_size, task.block_size, data_dir=data)
-    config = GPT2Config(
-        vocab_size=loader.vocab_size,
-        n_positions=task.block_size,
-        n_embd=task.n_embd,
-        n_layer=task.n_layer,
-        n_head=task.n_head,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-    )
-    model = GPT2LMHeadModel(config)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1)
-
-    def validation_loss() -> float:
-        batches = list(loader.validation_batches(task.eval_tokens))
-        with torch.no_grad():
-            losses = [_loss(model(x).logits, y) for x, y in batches]
-        return float(torch.stack(losses).mean())
-
-    for step in range(task.steps + 1):
-        if step % every == 0:
-            print(f"step {step}: val loss {validation_loss():.4f}", flush=True)
-        x, y = loader.batch_at(step)
-        _loss(model(x).logits, y).backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-
-def _loss(logits: Any, targets: Any) -> Any:
-    import torch.nn.functional as F
-
-    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-
-def race(
-    command: Sequence[str], where: Path, bytes_per_token: float | None, seconds: float
-) -> Curve:
-    """Run a racer for a limited time, and record its losses with their times.
-
-    When its time is over, it gets a signal to stop, and is killed if it does not; none of its
-    processes survives.
+    After `seconds` it gets a signal to stop, and is killed if it does not; none of its processes
+    survives.
 
     Raises:
-        RacerError: it failed before; the message contains the end of its output.
+        RacerError: it failed, or did not end in time; the message contains the end of its output.
     """
-    curve: Curve = []
+    record = Record()
     last_lines: deque[str] = deque(maxlen=20)
     is_over = threading.Event()
     began_at = time.perf_counter()
     racer = subprocess.Popen(
-        command,
-        cwd=where,
+        entry.command,
+        cwd=entry.where,
+        env=os.environ | entry.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -224,9 +111,13 @@ def race(
         for timer in timers:
             timer.start()
         for line in racer.stdout:
-            bits = bits_told(line, bytes_per_token)
-            if bits is not None:
-                curve.append((time.perf_counter() - began_at, bits))
+            reading = reading_of(line)
+            if reading is not None and reading.of_all:
+                record.bits_of_all = reading.bits
+            elif reading is not None:
+                since_start = time.perf_counter() - began_at
+                seconds = since_start if reading.seconds is None else reading.seconds
+                record.curve.append((seconds, reading.bits))
             last_lines.append(line)
         racer.wait()
     finally:
@@ -235,10 +126,11 @@ def race(
         kill(racer)
         racer.stdout.close()
         racer.wait()
-    if racer.returncode != 0 and not is_over.is_set():
-        output = "".join(last_lines)
-        raise RacerError(f"{shlex.join(command)} ended with {racer.returncode}:\n{output}")
-    return curve
+    record.output = "".join(last_lines)
+    if racer.returncode != 0 or is_over.is_set():
+        how = "did not end in time" if is_over.is_set() else f"ended with {racer.returncode}"
+        raise RacerError(f"{shlex.join(entry.command)} {how}:\n{record.output}")
+    return record
 
 
 def kill(racer: subprocess.Popen[str]) -> None:
@@ -250,70 +142,92 @@ def kill(racer: subprocess.Popen[str]) -> None:
             racer.kill()
 
 
+def trial(entry: Entry) -> float:
+    """The seconds per step of a racer.
+
+    Raises:
+        RacerError: it failed, or printed none.
+    """
+    output = race(entry, HANGS_SECONDS).output
+    pace = pace_of(output)
+    if pace is None:
+        raise RacerError(f"{shlex.join(entry.command)} printed no time per step:\n{output}")
+    say(f"  a step takes {pace:.3f} s")
+    return pace
+
+
+def say(text: str) -> None:
+    """Print progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def racers_of(args: argparse.Namespace) -> list[str]:
     """The names of the racers, in the order of a round."""
     names = [f"ours {words}" for words in args.ours] or ["ours"]
-    names += ["gpt2"] if args.task == "stories" else []
-    names += ["nanogpt"] if args.nanogpt is not None else []
-    names += ["transformers"]
+    for kind in TASKS[args.task].names:
+        if kind != "ours":
+            names += [words for words in args.variant if words.split()[0] == kind] or [kind]
     return [name for name in names if args.only is None or name.split()[0] in args.only]
 
 
 def run_race(task: Task, args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
-    """Prepare the data and run all racers; returns the outcome and the names of failed racers."""
-    racers = racers_of(args)
-    curves: dict[str, list[Curve]] = {name: [] for name in racers}
+    """Run all racers; returns the outcome and the names of those that failed."""
+    obstacles = {name: obstacle(name, args) for name in racers_of(args)}
+    for name, reason in obstacles.items():
+        if reason is not None:
+            say(f"{name} is skipped: {reason}")
+    racers = [name for name, reason in obstacles.items() if reason is None]
+    records: dict[str, list[Record]] = {name: [] for name in racers}
     failed: list[str] = []
-    tokenizers = {"ours": task.our_tokenizer, "gpt2": "gpt2-8k"}
+    limit = 2 * 60 * args.minutes + HANGS_SECONDS
     with tempfile.TemporaryDirectory() as folder:
-        places = {name: Path(folder) / str(number) for number, name in enumerate(racers)}
-        data = {
-            name: prepare(
-                args.source.resolve(),
-                tokenizers.get(name, task.their_tokenizer),
-                places[name] / "data",
-            )
-            for name in racers
-            if not name.startswith("ours ")
-        }
+        course = Course(args, Path(folder), trial)
         for number in range(args.rounds):
-            for name in [name for name in racers if name not in failed]:
-                out = places[name] / f"run-{number}"
-                out.mkdir(parents=True)
-                where, limit = out, 60 * args.minutes
-                if name == "nanogpt":
-                    command, where = nanogpt(task, data[name], out, args), out / "nanoGPT"
-                elif name == "transformers":
-                    words = ("--task", args.task, "--every", str(args.every))
-                    here = str(Path(__file__).resolve())
-                    command = [sys.executable, here, "--worker", str(data[name]), *words]
-                else:
-                    command = ours(task, name, data.get(name), out / "run", args)
-                    limit += OWN_CLOCK_SECONDS if "--minutes" in command else 0.0
-                per_token = bytes_per_token(data[name]) if name in data else None
+            for place, name in enumerate(racers):
+                if name in failed:
+                    continue
+                say(f"{name}, round {number + 1} of {args.rounds}")
+                out = Path(folder) / f"{place}-{number}"
+                out.mkdir()
                 try:
-                    curves[name].append(race(command, where, per_token, limit))
+                    record = race(course.entry(name, out), limit)
+                    if not record.curve:
+                        raise RacerError(f"it printed no measurement:\n{record.output}")
                 except RacerError as error:
                     failed.append(name)
-                    del curves[name]
-                    print(f"{name} failed: {error}", file=sys.stderr, flush=True)
+                    del records[name]
+                    say(f"{name} failed: {error}")
                     continue
-                print(f"{name}: {curves[name][-1][-1:]}", file=sys.stderr, flush=True)
+                records[name].append(record)
+                say(f"  {record.bits_of_all} bits per byte after {record.curve[-1][0]:.0f} s")
         targets = {f"{bits} bits per byte": bits for bits in task.targets}
         if args.task == "shakespeare":
-            chars = Path(folder) / "chars"
-            prepare(args.source.resolve(), "chars", chars)
-            to_bits = 1 / math.log(2) / bytes_per_token(chars)
+            to_bits = 1 / math.log(2) / course.data("chars").bytes_per_token("validation")
             targets = {f"loss {nats}": nats * to_bits for nats in task.targets}
-    return outcome(args.task, curves, targets), failed
+    curves = {name: [record.curve for record in rounds] for name, rounds in records.items()}
+    at_end = {name: [record.bits_of_all for record in rounds] for name, rounds in records.items()}
+    return outcome(args.task, curves, targets, at_end), failed
+
+
+def folder_of(variable: str) -> Path | None:
+    """The folder that an environment variable names."""
+    value = os.environ.get(variable)
+    return Path(value) if value else None
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--task", choices=sorted(TASKS), default="shakespeare")
+    parser.add_argument("--task", choices=sorted(TASKS), default="stories")
     parser.add_argument("--source", type=Path, help="a file or folder of text")
-    parser.add_argument("--nanogpt", type=Path, help="a checkout of nanoGPT")
+    for option in ("nanogpt", "nanochat"):
+        variable = f"SLM_{option.upper()}"
+        parser.add_argument(
+            f"--{option}",
+            type=Path,
+            default=folder_of(variable),
+            help=f"a checkout; default: the variable {variable}",
+        )
     parser.add_argument(
         "--ours",
         action="append",
@@ -321,52 +235,55 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="WORDS",
         help="arguments of slm train besides the text, such as --ours='--minutes 2'",
     )
-    kinds = ["ours", "gpt2", "nanogpt", "transformers"]
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="a baseline with more arguments for its program, instead of the baseline alone",
+    )
+    kinds = list(dict.fromkeys(name for task in TASKS.values() for name in task.names))
     parser.add_argument("--only", nargs="+", choices=kinds, help="run only these racers")
-    parser.add_argument("--minutes", type=float, default=10.0, help="maximum time of a racer")
-    parser.add_argument("--every", type=int, default=50, help="steps between two losses")
+    parser.add_argument("--minutes", type=float, default=5.0, help="length of the race")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between measurements")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--from-json", type=Path, nargs="+", help="combine the results of earlier races"
     )
-    parser.add_argument("--plot", type=Path)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw all curves")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--markdown", action="store_true", help="print a table in Markdown")
     args = parser.parse_args(words)
-    if args.worker is None and (args.source is None) == (args.from_json is None):
+    if (args.source is None) == (args.from_json is None):
         parser.error("give --source for a race, or --from-json for the results of earlier ones")
-    if args.only and "nanogpt" in args.only and args.nanogpt is None:
-        parser.error("--only nanogpt needs --nanogpt")
+    if args.source is not None and not args.source.exists():
+        parser.error(f"--source {args.source} does not exist")
+    for variant in args.variant:
+        if variant.split()[:1] not in [[name] for name in TASKS[args.task].names if name != "ours"]:
+            parser.error(f"--variant {variant!r} does not begin with a baseline of {args.task}")
+    if args.minutes <= 0 or args.every <= 0 or args.rounds < 1:
+        parser.error("--minutes, --every and --rounds must be positive")
     return args
 
 
 def main() -> None:
     args = arguments()
-    task = TASKS[args.task]
-    if args.worker is not None:
-        transformers_loop(task, args.worker, args.every)
-        return
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     failed: list[str] = []
     if args.from_json:
         result = joined([json.loads(path.read_text("utf-8")) for path in args.from_json])
     else:
-        result, failed = run_race(task, args)
+        result, failed = run_race(TASKS[args.task], args)
     if args.plot:
         draw(result["curves"], args.plot)
     if args.json:
         print(json.dumps(result))
+    elif args.markdown:
+        print(table(result))
     else:
-        tell(result)
+        print_outcome(result)
     if failed:
         raise SystemExit(f"failed: {', '.join(failed)}")
-
-
-def bytes_per_token(data: Path) -> float:
-    """Of the validation split."""
-    from slm.data.shards import DataDirectory
-
-    return DataDirectory.open(data).bytes_per_token("validation")
 
 
 if __name__ == "__main__":

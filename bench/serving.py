@@ -96,9 +96,9 @@ async def crowd(port: int, clients: int, tokens: int, top_k: int) -> tuple[float
         return int(counted), first_after
 
     began_at = time.perf_counter()
-    told = await asyncio.gather(*(ask(seed) for seed in range(clients)))
+    results = await asyncio.gather(*(ask(seed) for seed in range(clients)))
     seconds = time.perf_counter() - began_at
-    return sum(n for n, _ in told) / seconds, statistics.median(first for _, first in told)
+    return sum(n for n, _ in results) / seconds, statistics.median(first for _, first in results)
 
 
 class Timed:
@@ -173,24 +173,22 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    rounds: dict[int, list[tuple[float, float, float]]] = {n: [] for n in chosen.clients}
+    args = parser.parse_args()
+    rounds: dict[int, list[tuple[float, float, float]]] = {n: [] for n in args.clients}
     with listen("127.0.0.1", 0, with_key=False) as listener:
         port = listener.getsockname()[1]
         # Not forked: PyTorch's threads do not survive a fork.
         server = multiprocessing.get_context("spawn").Process(
             target=serve,
-            args=(chosen.preset, chosen.dtype, max(chosen.clients), listener),
+            args=(args.preset, args.dtype, max(args.clients), listener),
             daemon=True,
         )
         server.start()
-        asyncio.run(crowd(port, 1, 5, chosen.top_k))
-        for _ in range(chosen.rounds):
-            for clients in chosen.clients:
-                rate, first = asyncio.run(crowd(port, clients, chosen.tokens, chosen.top_k))
-                direct = without_server(
-                    chosen.preset, chosen.dtype, clients, chosen.tokens, chosen.top_k
-                )
+        asyncio.run(crowd(port, 1, 5, args.top_k))
+        for _ in range(args.rounds):
+            for clients in args.clients:
+                rate, first = asyncio.run(crowd(port, clients, args.tokens, args.top_k))
+                direct = without_server(args.preset, args.dtype, clients, args.tokens, args.top_k)
                 rounds[clients].append((rate, first, direct))
         server.terminate()
         server.join()
@@ -204,12 +202,12 @@ def main() -> None:
                 "milliseconds_to_first_token": 1e3 * first,
                 "without_server": direct,
                 "step_microseconds": parts(
-                    chosen.preset, chosen.dtype, clients, chosen.tokens, chosen.top_k
+                    args.preset, args.dtype, clients, args.tokens, args.top_k
                 ),
             }
         )
-    if chosen.json:
-        print(json.dumps({"preset": chosen.preset, "dtype": chosen.dtype, "rows": rows}, indent=2))
+    if args.json:
+        print(json.dumps({"preset": args.preset, "dtype": args.dtype, "rows": rows}, indent=2))
         return
     for row in rows:
         print(

@@ -21,7 +21,7 @@ PRONOUN_GENDER = {"he": "m", "she": "f"}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A told story and all that is known about it."""
+    """A story and all that is known about it."""
 
     text: str
     facts: StoryFacts
@@ -36,17 +36,17 @@ class Record:
     @classmethod
     def of(cls, tale: Tale) -> Record:
         """The record of a finished tale."""
-        told = [member for member in dict.fromkeys(tale.cast.values()) if member.told_of]
-        people = [who for who in told if isinstance(who, Character) and who.proper]
+        mentioned = [member for member in dict.fromkeys(tale.cast.values()) if member.is_mentioned]
+        people = [who for who in mentioned if isinstance(who, Character) and who.proper]
         return cls(
             text=tale.text(),
             facts=tale.facts(),
             genders={who.name: who.gender for who in people if who.gender in "mf"},
             hero=tale.character("A").name,
             places=tuple(
-                f"{place.prep} {place.name}" for place in told if isinstance(place, Place)
+                f"{place.prep} {place.name}" for place in mentioned if isinstance(place, Place)
             ),
-            things=tuple(thing.noun.noun for thing in told if isinstance(thing, Thing)),
+            things=tuple(thing.noun.noun for thing in mentioned if isinstance(thing, Thing)),
         )
 
     def says(self, word: str) -> bool:

@@ -117,12 +117,12 @@ class Narrator:
             self.sentence += 3  # names again, rather than pronouns
 
     def lately(self, count: int) -> str:
-        """The last `count` things that were told."""
-        told = [text for paragraph in self._paragraphs for text in paragraph]
-        return " ".join(told[-count:])
+        """The last `count` texts that were written."""
+        texts = [text for paragraph in self._paragraphs for text in paragraph]
+        return " ".join(texts[-count:])
 
     def text(self) -> str:
-        """All that was told so far."""
+        """The story so far."""
         return polish("\n".join(" ".join(sentences) for sentences in self._paragraphs if sentences))
 
     # --- keeping pronouns clear -----------------------------------------------------------------

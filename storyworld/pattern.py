@@ -37,9 +37,9 @@ def compiled(source: str) -> Parts:
     return parts
 
 
-def render(parts: Parts, teller: Narrator) -> str:
-    """The text of compiled parts, as this teller tells them now."""
-    return "".join([p if p.__class__ is str else p(teller) for p in parts])  # type: ignore[operator]
+def render(parts: Parts, narrator: Narrator) -> str:
+    """The text of compiled parts, as this narrator tells them now."""
+    return "".join([p if p.__class__ is str else p(narrator) for p in parts])  # type: ignore[operator]
 
 
 def _sequence(source: str, at: int, stop: str) -> tuple[Parts, int]:
@@ -87,9 +87,9 @@ def _any_of(options: list[Parts]) -> Part:
     ]
     count = len(ready)
 
-    def choose(teller: Narrator) -> str:
-        option = ready[int(teller.roll() * count)]
-        return option if option.__class__ is str else render(option, teller)  # type: ignore[arg-type]
+    def choose(narrator: Narrator) -> str:
+        option = ready[int(narrator.roll() * count)]
+        return option if option.__class__ is str else render(option, narrator)  # type: ignore[arg-type]
 
     return choose
 
@@ -98,8 +98,8 @@ def _reference(inside: str) -> Part:
     """`A` or `A.form`: a mention of a cast member."""
     name, _, form = inside.partition(".")
 
-    def mention(teller: Narrator) -> str:
-        return teller.cast[name].told(form, teller)
+    def mention(narrator: Narrator) -> str:
+        return narrator.cast[name].wording(form, narrator)
 
     return mention
 
@@ -117,10 +117,10 @@ def _bank(inside: str) -> Part:
         )
     lazily: list[Parts] = []
 
-    def wording(teller: Narrator) -> str:
+    def wording(narrator: Narrator) -> str:
         if not lazily:
             lazily.append(compiled("[" + source + "]"))
-        return render(lazily[0], teller)
+        return render(lazily[0], narrator)
 
     return wording
 
@@ -136,6 +136,6 @@ def _add_text(parts: list[Part], text: str) -> None:
         parts.append(text[start:])
 
 
-def _next_sentence(teller: Narrator) -> str:
-    teller.sentence += 1
+def _next_sentence(narrator: Narrator) -> str:
+    narrator.sentence += 1
     return ""

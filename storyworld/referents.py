@@ -26,22 +26,22 @@ Words = Mapping[str, Sequence[str]]
 class Referent:
     """Somebody or something a story can mention."""
 
-    __slots__ = ("gender", "seen", "told_of")
+    __slots__ = ("gender", "is_mentioned", "seen")
 
     def __init__(self, gender: str = "it") -> None:
         self.gender = gender
         self.seen = -9  # the sentence of the last mention
-        self.told_of = False
+        self.is_mentioned = False
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         """This referent in the given form, at this point of the telling."""
         raise NotImplementedError
 
-    def mentioned(self, teller: Narrator) -> None:
+    def note_mention(self, narrator: Narrator) -> None:
         """Note a mention in narration, so that later pronouns are clear."""
-        self.told_of = True
-        if not teller.quoting:
-            teller.note(self)
+        self.is_mentioned = True
+        if not narrator.quoting:
+            narrator.note(self)
 
 
 class Plain(Referent):
@@ -53,7 +53,7 @@ class Plain(Referent):
         super().__init__()
         self.text = text
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         return self.text
 
 
@@ -69,7 +69,7 @@ class Character(Referent):
         "role",
         "stranger",
         "traits",
-        "traits_told",
+        "traits_mentioned",
         "want",
         "words",
     )
@@ -82,93 +82,93 @@ class Character(Referent):
         self.words = words
         self.family = "human"
         self.traits: list[str] = []
-        self.traits_told = False
+        self.traits_mentioned = False
         self.stranger = False  # does not know the names of the others yet
         self.want: str | None = None
         self.place: Place | None = None
         self.holding: list[Thing] = []
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         if form in ("", "o", "s"):
-            return self._smart(form, teller)
+            return self._smart(form, narrator)
         pronouns = PRONOUNS[self.gender]
         if form in pronouns:
             if (
-                teller.quoting
+                narrator.quoting
                 or form == "self"
-                or teller.clear(self)
-                or (form == "his" and teller.subject is self)
+                or narrator.clear(self)
+                or (form == "his" and narrator.subject is self)
             ):
-                self.mentioned(teller)
+                self.note_mention(narrator)
                 return pronouns[form]
-            return self._named("s" if form == "his" else "", teller)
+            return self._named("s" if form == "his" else "", narrator)
         if form == "name":
-            self.mentioned(teller)
+            self.note_mention(narrator)
             return self.name
         if form == "names":
-            self.mentioned(teller)
+            self.note_mention(narrator)
             return possessive(self.name)
         if form == "intro":
-            return self._introduced(teller)
+            return self._introduced(narrator)
         if form == "a":
-            self.mentioned(teller)
-            return "a " + self._small(teller)
+            self.note_mention(narrator)
+            return "a " + self._small(narrator)
         if form == "kind":
             return self.kind
         if form == "trait":
-            self.traits_told = True
+            self.traits_mentioned = True
             return self.traits[0]
-        return teller.wording(teller.pick(self.words[form]))
+        return narrator.wording(narrator.pick(self.words[form]))
 
-    def _smart(self, form: str, teller: Narrator) -> str:
+    def _smart(self, form: str, narrator: Narrator) -> str:
         """A pronoun where it is clear and sounds well, else the name."""
-        if not teller.quoting and teller.clear(self):
-            same_sentence = self.seen == teller.sentence
-            if same_sentence or teller.roll() < 0.72:
-                self.mentioned(teller)
+        if not narrator.quoting and narrator.clear(self):
+            same_sentence = self.seen == narrator.sentence
+            if same_sentence or narrator.roll() < 0.72:
+                self.note_mention(narrator)
                 return PRONOUNS[self.gender][{"": "he", "o": "him", "s": "his"}[form]]
-        return self._named(form, teller)
+        return self._named(form, narrator)
 
-    def _named(self, form: str, teller: Narrator) -> str:
+    def _named(self, form: str, narrator: Narrator) -> str:
         name = self.name
-        known = self.told_of
+        known = self.is_mentioned
         if (
             not known
             and self.role == "friend"
-            and not teller.quoting
-            and teller.cast.get("A") is not self
+            and not narrator.quoting
+            and narrator.cast.get("A") is not self
         ):
-            hero = teller.character("A").told("his", teller)
-            self.mentioned(teller)
+            hero = narrator.character("A").wording("his", narrator)
+            self.note_mention(narrator)
             return f"{hero} friend {possessive(name) if form == 's' else name}"
-        self.mentioned(teller)
-        if known and not teller.quoting and self.role != "adult":
-            roll = teller.roll()
-            if roll < 0.07 and teller.only_one(self):
-                name = f"the {teller.pick(self.words['small'])} {self.kind}"
-            elif roll < 0.13 and teller.only_one(self):
+        self.note_mention(narrator)
+        if known and not narrator.quoting and self.role != "adult":
+            roll = narrator.roll()
+            if roll < 0.07 and narrator.only_one(self):
+                name = f"the {narrator.pick(self.words['small'])} {self.kind}"
+            elif roll < 0.13 and narrator.only_one(self):
                 name = f"the {self.kind}"
         return possessive(name) if form == "s" else name
 
-    def _introduced(self, teller: Narrator) -> str:
-        self.mentioned(teller)
+    def _introduced(self, narrator: Narrator) -> str:
+        self.note_mention(narrator)
         if not self.proper:
-            return "a " + self._small(teller)
+            return "a " + self._small(narrator)
         if self.role == "adult":
             return self.name
-        called = teller.pick(("named", "named", "called"))
-        small = teller.pick(("", teller.pick(self.words["small"]) + " "))
+        called = narrator.pick(("named", "named", "called"))
+        small = narrator.pick(("", narrator.pick(self.words["small"]) + " "))
         trait = ""
-        if self.traits and self.role != "sibling" and teller.roll() < 0.35:
+        if self.traits and self.role != "sibling" and narrator.roll() < 0.35:
             trait = self.traits[0] + " "
-            self.traits_told = True
+            self.traits_mentioned = True
         return f"a {trait}{small}{self.kind} {called} {self.name}"
 
-    def _small(self, teller: Narrator) -> str:
+    def _small(self, narrator: Narrator) -> str:
         """The kind with a word for its size, unless it says its size already."""
         if self.kind.startswith(("little", "baby", "tiny")):
             return self.kind
-        return f"{teller.pick(self.words['small'])} {self.kind}"
+        return f"{narrator.pick(self.words['small'])} {self.kind}"
 
     @property
     def proper(self) -> bool:
@@ -200,23 +200,23 @@ class Thing(Referent):
         self.spot: str | None = None
         self.state = "whole"
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         noun = self.noun.noun
         if form == "n":
-            self.mentioned(teller)
+            self.note_mention(narrator)
             return noun
         if form in ("it", "he"):
-            if teller.quoting or teller.clear(self):
-                self.mentioned(teller)
+            if narrator.quoting or narrator.clear(self):
+                self.note_mention(narrator)
                 return PRONOUNS[self.gender]["him" if form == "it" else "he"]
             form = ""
         if form == "":
-            self.mentioned(teller)
-            if self.adjectives and teller.roll() < 0.2:
+            self.note_mention(narrator)
+            if self.adjectives and narrator.roll() < 0.2:
                 return f"the {self.adjectives.split()[-1]} {noun}"
             return f"the {noun}"
         if form in ("a", "fn"):
-            self.mentioned(teller)
+            self.note_mention(narrator)
             full = f"{self.adjectives} {noun}" if self.adjectives else noun
             return full if form == "fn" or self.noun.plural else f"a {full}"
         if form == "was":
@@ -226,7 +226,7 @@ class Thing(Referent):
         if form == "s":
             return "" if self.noun.plural else "s"
         if form == "this":
-            self.mentioned(teller)
+            self.note_mention(narrator)
             return f"these {noun}" if self.noun.plural else f"this {noun}"
         raise ValueError(f"a thing has no form {form!r}")
 
@@ -251,12 +251,12 @@ class Place(Referent):
         self.sights = sights
         self.tags = tags
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         if form == "spot":
-            return teller.wording(teller.pick(self.spots))
+            return narrator.wording(narrator.pick(self.spots))
         if form == "sight":
-            return teller.wording(teller.pick(self.sights))
-        self.told_of = True
+            return narrator.wording(narrator.pick(self.sights))
+        self.is_mentioned = True
         if form == "in":
             return f"{self.prep} {self.name}"
         if form == "to":

@@ -29,7 +29,7 @@ def story_at(seed: int, index: int, collection: Collection = FULL) -> Story:
     if index < 0:
         raise ValueError(f"story index {index} is negative")
     dice = Dice(mix_pair(seed, index))
-    while True:  # the dice never repeat themselves, so a story that is too long is told anew
+    while True:  # the dice never repeat themselves, so a story that is too long is told again
         name, plot = dice.pick(_plots_of(collection))
         tale = Tale(dice, name, collection)
         plot(tale)

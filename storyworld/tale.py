@@ -29,34 +29,34 @@ from storyworld.world import World
 class Now(Referent):
     """The hour and the weather: `{NOW.one}` one windy morning, `{NOW.that}` that morning."""
 
-    __slots__ = ("heard", "hour_told", "sky_told", "world")
+    __slots__ = ("heard", "hour_mentioned", "sky_mentioned", "world")
 
     def __init__(self, world: World) -> None:
         super().__init__("time")
         self.world = world
-        self.hour_told: str | None = None
-        self.sky_told: str | None = None
+        self.hour_mentioned: str | None = None
+        self.sky_mentioned: str | None = None
         self.heard = ""  # what was said of the sky last
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         world = self.world
         hour = "day" if world.hour == "noon" else world.hour
         if form == "hour":
-            self.hour_told = world.hour
+            self.hour_mentioned = world.hour
             return hour
         if form == "that":
-            self.hour_told = world.hour
+            self.hour_mentioned = world.hour
             return f"that {hour}"
-        sky = teller.pick(_unheard(SKY_WORDS[world.sky], self.heard))
+        sky = narrator.pick(_unheard(SKY_WORDS[world.sky], self.heard))
         self.heard = sky
         if world.hour in ("evening", "night") and sky in ("sunny", "bright"):
             sky = "clear"
-        self.sky_told = world.sky
+        self.sky_mentioned = world.sky
         if hour != "day":
-            self.hour_told = world.hour
+            self.hour_mentioned = world.hour
         if form == "sky":
             return sky
-        season = f"{world.season} " if teller.roll() < 0.2 and world.land != "jungle" else ""
+        season = f"{world.season} " if narrator.roll() < 0.2 and world.land != "jungle" else ""
         if world.season == "winter":
             sky = {"warm": "fine", "mild": "gray"}.get(sky, sky)
         if form == "a":
@@ -73,17 +73,19 @@ class Skyline(Referent):
         super().__init__("time")
         self.now = now
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         world = self.now.world
         if world.dark and world.sky in ("sunny", "cloudy", "windy"):
-            self.now.hour_told = world.hour
-            return teller.wording(teller.pick(CLEAR_NIGHT if world.sky == "sunny" else DARK_NIGHT))
-        self.now.sky_told = world.sky
+            self.now.hour_mentioned = world.hour
+            return narrator.wording(
+                narrator.pick(CLEAR_NIGHT if world.sky == "sunny" else DARK_NIGHT)
+            )
+        self.now.sky_mentioned = world.sky
         if world.hour == "evening" and world.sky == "sunny":
-            return teller.wording(teller.pick(EVENING))
+            return narrator.wording(narrator.pick(EVENING))
         heard = self.now.heard
         besides = SKY_BESIDES.get(world.sky, ()) if heard else ()
-        self.now.heard = teller.wording(teller.pick(_unheard(SKY[world.sky] + besides, heard)))
+        self.now.heard = narrator.wording(narrator.pick(_unheard(SKY[world.sky] + besides, heard)))
         return self.now.heard
 
 
@@ -104,12 +106,12 @@ class Air(Referent):
         super().__init__("time")
         self.now = now
 
-    def told(self, form: str, teller: Narrator) -> str:
+    def wording(self, form: str, narrator: Narrator) -> str:
         world = self.now.world
         if world.land == "jungle":
-            return teller.wording(teller.pick(JUNGLE_AIR))
+            return narrator.wording(narrator.pick(JUNGLE_AIR))
         fields = FIELD_AIR[world.season] if world.land in ("town", "farm") else ()
-        return teller.wording(teller.pick(AIR[world.season] + fields))
+        return narrator.wording(narrator.pick(AIR[world.season] + fields))
 
 
 class Tale(Casting):
@@ -167,9 +169,9 @@ class Tale(Casting):
         if self.likes("talk"):
             self.say(who, *lines, how=how, mood=mood)
 
-    def feel(self, who: str, feeling: str, cause: str, *, told: bool = False) -> None:
-        """Somebody feels something because of `cause`; `told` if the text just said the cause."""
-        full = self.written > self.style.length and len(self._feelings) > (0 if told else 1)
+    def feel(self, who: str, feeling: str, cause: str, *, said: bool = False) -> None:
+        """Somebody feels something because of `cause`; `said` if the text just said the cause."""
+        full = self.written > self.style.length and len(self._feelings) > (0 if said else 1)
         if full:
             return  # the text says enough: the reader feels it
         character = self.character(who)
@@ -183,9 +185,9 @@ class Tale(Casting):
         word = self.pick(kind.words)
         verb = "felt" if word in FELT_ONLY or self.roll() < 0.4 else "was"
         roll = self.roll()
-        if told and roll < 0.5:
+        if said and roll < 0.5:
             self.write(self.wording(self.pick(kind.signs)))
-        elif told:
+        elif said:
             self.write(self.wording(f"{{?}} {verb} {word}."))
         elif roll < 0.75:
             word = self.pick([w for w in kind.words if not w.startswith("so ")])
@@ -205,11 +207,11 @@ class Tale(Casting):
 
     # --- acts: each is checked by the world, then told -------------------------------------------
 
-    def go(self, who: str, place: str = "P", *, told: bool = True) -> None:
+    def go(self, who: str, place: str = "P", *, narrate: bool = True) -> None:
         """Somebody goes somewhere."""
         character = self.character(who)
         self.world.go(character, self.locale(place))
-        if told:
+        if narrate:
             self.tell(
                 f"{{{who}}} {{{who}.walked}} {{{place}.to}}.",
                 f"<soon>, {{{who}}} {{{who}.ran}} {{{place}.to}}.",
@@ -217,10 +219,10 @@ class Tale(Casting):
                 f"{{{who}.he}} could].",
             )
 
-    def give(self, giver: str, thing: str, taker: str, *, told: bool = True) -> None:
+    def give(self, giver: str, thing: str, taker: str, *, narrate: bool = True) -> None:
         """Somebody hands over what they hold."""
         self.world.give(self.character(giver), self.object(thing), self.character(taker))
-        if told:
+        if narrate:
             a, x, b = giver, thing, taker
             self.tell(
                 f"{{{a}}} gave {{{x}}} to {{{b}.o}}.",
@@ -229,10 +231,10 @@ class Tale(Casting):
                 f"{{{a}}} [put|placed|laid] {{{x}}} [into|in] {{{b}.s}} {{{b}.hands}}.",
             )
 
-    def take(self, who: str, thing: str, *, told: bool = True) -> None:
+    def take(self, who: str, thing: str, *, narrate: bool = True) -> None:
         """Somebody picks up what nobody holds."""
         self.world.take(self.character(who), self.object(thing))
-        if told:
+        if narrate:
             self.tell(
                 f"{{{who}}} picked up {{{thing}}} [and smiled|and held {{{thing}.it}} "
                 f"tight|with care|gently].",
@@ -284,7 +286,7 @@ class Tale(Casting):
         places: list[str] = []
         things: list[str] = []
         for member in dict.fromkeys(cast):
-            if not member.told_of:
+            if not member.is_mentioned:
                 continue
             if isinstance(member, Character):
                 characters.append(
@@ -292,7 +294,7 @@ class Tale(Casting):
                         member.name,
                         member.kind,
                         member.role,
-                        tuple(member.traits) if member.traits_told else (),
+                        tuple(member.traits) if member.traits_mentioned else (),
                         member.want,
                     )
                 )
@@ -304,8 +306,8 @@ class Tale(Casting):
             plot=self.plot,
             characters=tuple(characters),
             place=places[0],
-            time=self.now.hour_told,
-            weather=self.now.sky_told,
+            time=self.now.hour_mentioned,
+            weather=self.now.sky_mentioned,
             objects=tuple(things),
             problem=self._problem,
             cause=self._cause,

@@ -19,6 +19,10 @@ def without_itself(x: Tensor) -> Tensor:
     return torch.stack([x[:t].mean(dim=0) if t else torch.zeros_like(x[0]) for t in range(len(x))])
 
 
+def without_itself_from_nothing(x: Tensor) -> Tensor:
+    return torch.stack([x[:t].mean(dim=0) for t in range(len(x))])
+
+
 def with_the_next(x: Tensor) -> Tensor:
     return torch.stack([x[: t + 2].mean(dim=0) for t in range(len(x))])
 

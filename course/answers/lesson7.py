@@ -146,6 +146,11 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
     return kept
 
 
+def dropped_above_p(logits: Tensor, p: float) -> Tensor:
+    probabilities, order = logits.softmax(dim=-1).sort(descending=True)
+    return logits.index_fill(0, order[probabilities.cumsum(dim=0) > p], -math.inf)
+
+
 def without_the_last(logits: Tensor, p: float) -> Tensor:
     kept = torch.full_like(logits, -math.inf)
     probabilities = logits.softmax(dim=-1)

@@ -243,8 +243,8 @@ EXERCISES = [
             ),
             Misconception(
                 "new ids that continue the largest id of the text",
-                "The new ids come after those of all 256 bytes, also of bytes that the text "
-                "does not contain.",
+                "The new ids come after those of all 256 bytes, also of bytes that the text does "
+                "not contain.",
                 answers.after_the_largest_id,
             ),
         ],
@@ -343,14 +343,14 @@ EXERCISES = [
                 answers.only_one_merge,
             ),
             Misconception(
-                "merges learned anew from the text",
+                "merges learned again from the text",
                 "Use the merges that were given. A model knows only the ids of its own vocabulary.",
                 answers.trained_anew,
             ),
             Misconception(
                 "merges whose result is lost",
-                "`merge` returns a new list and leaves the old one as it is. Give the new list "
-                "a name and go on with it.",
+                "`merge` returns a new list and leaves the old one as it is. Give the new list a "
+                "name and go on with it.",
                 answers.never_merged,
             ),
         ],

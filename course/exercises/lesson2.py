@@ -47,8 +47,8 @@ EXERCISES = [
             ),
             Misconception(
                 "a row that is replaced by each new pair",
-                "The row of `a` holds the counts of all tokens after it. Make it once, then add"
-                " to it: `counts.setdefault(a, {})`.",
+                "The row of `a` holds the counts of all tokens after it. Make it once, then add to "
+                "it: `counts.setdefault(a, {})`.",
                 answers.rows_replaced,
             ),
         ],
@@ -97,8 +97,8 @@ EXERCISES = [
             ),
             Misconception(
                 "0 for a pair that was never counted",
-                "That is what smoothing should prevent: a missing count is 0, and 1 is added to"
-                " it as to every other.",
+                "That is what smoothing should prevent: a missing count is 0, and 1 is added to it "
+                "as to every other.",
                 answers.zero_for_the_unseen,
             ),
         ],
@@ -138,8 +138,7 @@ EXERCISES = [
             Misconception(
                 "the logarithm of the mean probability",
                 "First take the logarithm of each probability, then the mean. Otherwise one "
-                "terrible "
-                "guess hides behind good ones.",
+                "terrible guess hides behind good ones.",
                 answers.log_of_mean,
             ),
             Misconception(
@@ -309,8 +308,7 @@ EXERCISES = [
         ],
         hints=[
             "Imagine `k` more cases, distributed as the shorter context says. How many of them "
-            "have "
-            "the token?",
+            "have the token?",
             "`k * shorter` of them. Add them to the count, and `k` to the total.",
         ],
     ),

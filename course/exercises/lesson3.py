@@ -55,9 +55,8 @@ EXERCISES = [
         misconceptions=[
             Misconception(
                 "targets that are not shifted",
-                "The target of a position is the token after it. As it is, the model could "
-                "copy its "
-                "input.",
+                "The target of a position is the token after it. As it is, the model could copy "
+                "its input.",
                 answers.not_shifted,
             ),
             Misconception(
@@ -94,8 +93,7 @@ EXERCISES = [
         hints=[
             "Cut `ids[start : start + length + 1]` for each start, and stack the pieces.",
             "`windows = torch.stack([...])` has the shape [B, length + 1]. The inputs are all "
-            "columns "
-            "but the last one.",
+            "columns but the last one.",
         ],
     ),
     Exercise(
@@ -137,8 +135,8 @@ EXERCISES = [
             ),
             Misconception(
                 "one largest logit for all rows",
-                "A row far below the largest logit of all becomes 0/0. Subtract the largest "
-                "logit of *each row*: `amax(dim=-1, keepdim=True)`.",
+                "A row far below the largest logit of all becomes 0/0. Subtract the largest logit "
+                "of *each row*: `amax(dim=-1, keepdim=True)`.",
                 answers.largest_of_all,
             ),
         ],
@@ -369,8 +367,7 @@ EXERCISES = [
             Misconception(
                 "a change that is lost",
                 "`weights = weights - ...` makes a new tensor and only renames it. `weights -= "
-                "...` "
-                "changes the parameter itself.",
+                "...` changes the parameter itself.",
                 answers.renamed_only,
             ),
             Misconception(

@@ -56,6 +56,11 @@ EXERCISES = [
                 answers.without_itself,
             ),
             Misconception(
+                "an average without the position itself, and of nothing at the start",
+                "A position may read itself: `x[: t + 1]`. The mean of no vectors is NaN.",
+                answers.without_itself_from_nothing,
+            ),
+            Misconception(
                 "an average that includes the next position",
                 "That one is in the future: it is what should be guessed. `x[: t + 1]` ends at t.",
                 answers.with_the_next,
@@ -83,9 +88,8 @@ EXERCISES = [
         ],
         hints=[
             "For each t, take the rows from 0 to t and average them: which slice is that?",
-            "`x[: t + 1].mean(dim=0)` is the vector of position t. `torch.stack` makes a "
-            "tensor of a "
-            "list of vectors.",
+            "`x[: t + 1].mean(dim=0)` is the vector of position t. `torch.stack` makes a tensor of "
+            "a list of vectors.",
         ],
     ),
     Exercise(
@@ -164,9 +168,8 @@ EXERCISES = [
         ],
         hints=[
             "Which s may query t read? Write the rows for n = 3 on paper.",
-            "`torch.ones(n, n, dtype=torch.bool)` has True everywhere. Its method `tril()` "
-            "keeps the "
-            "lower triangle with the diagonal.",
+            "`torch.ones(n, n, dtype=torch.bool)` has True everywhere. Its method `tril()` keeps "
+            "the lower triangle with the diagonal.",
         ],
     ),
     Exercise(
@@ -299,8 +302,8 @@ EXERCISES = [
             ),
             Misconception(
                 "a softmax over dimension 1",
-                "In a batch, dimension 1 holds the positions that ask. Each row sums to 1: "
-                "count from the end, `dim=-1`.",
+                "In a batch, dimension 1 holds the positions that ask. Each row sums to 1: count "
+                "from the end, `dim=-1`.",
                 answers.softmax_over_dimension_1,
             ),
         ],
@@ -386,16 +389,15 @@ EXERCISES = [
             ),
             Misconception(
                 "gradients that cancel each other",
-                "A sum of positive and negative gradients can be anything. Ask whether any of "
-                "them is not 0.",
+                "A sum of positive and negative gradients can be anything. Ask whether any of them "
+                "is not 0.",
                 answers.sums_above_zero,
             ),
         ],
         hints=[
             "If input s does not influence output t, the gradient of output t at s is exactly 0.",
             "Make a copy that requires a gradient: `x.clone().requires_grad_()`. Call the "
-            "function, "
-            "take row t, sum it, call `backward()`.",
+            "function, take row t, sum it, call `backward()`.",
             "The answer for s is `(x.grad[s] != 0).any().item()`.",
         ],
     ),

@@ -85,8 +85,8 @@ EXERCISES = [
             Misconception(
                 "a reshape that mixes tokens",
                 "`x.view(n_head, T, D)` cuts the numbers in the order in which they are stored, so "
-                "a head gets whole tokens instead of a part of each. First split the width: "
-                "[T, n_head, D].",
+                "a head gets whole tokens instead of a part of each. First split the width: [T, "
+                "n_head, D].",
                 answers.only_reshaped,
             ),
             Misconception(
@@ -96,8 +96,8 @@ EXERCISES = [
             ),
             Misconception(
                 "features dealt out in turn",
-                "Head 0 has the first D features, head 1 the next D. Split the width into "
-                "[n_head, D], not into [D, n_head].",
+                "Head 0 has the first D features, head 1 the next D. Split the width into [n_head, "
+                "D], not into [D, n_head].",
                 answers.every_other_feature,
             ),
             Misconception(
@@ -136,8 +136,8 @@ EXERCISES = [
             ),
             Misconception(
                 "scores that are not scaled",
-                "Divide the scores by the root of the head's width, or a few large scores take "
-                "all the weight.",
+                "Divide the scores by the root of the head's width, or a few large scores take all "
+                "the weight.",
                 answers.without_scale,
             ),
             Misconception(
@@ -287,8 +287,8 @@ EXERCISES = [
             ),
             Misconception(
                 "another formula of GELU",
-                "PyTorch's `gelu` is the exact function; the `gelu` above, which the project "
-                "uses, is close to it. Use that one.",
+                "PyTorch's `gelu` is the exact function; the `gelu` above, which the project uses, "
+                "is close to it. Use that one.",
                 answers.exact_gelu,
             ),
         ],
@@ -401,8 +401,8 @@ EXERCISES = [
             ),
             Misconception(
                 "vectors that are not compared with the tokens",
-                "The logits are dot products with the rows of the token table: [T, C] times "
-                "[C, V].",
+                "The logits are dot products with the rows of the token table: [T, C] times [C, "
+                "V].",
                 answers.hidden_states,
             ),
             Misconception(
@@ -413,8 +413,8 @@ EXERCISES = [
         ],
         hints=[
             "A loop over the blocks, then the norm, then one matrix multiplication.",
-            "The logit of a token is the dot product of x with its row of the table: "
-            "`... @ token_table.T`.",
+            "The logit of a token is the dot product of x with its row of the table: `... @ "
+            "token_table.T`.",
         ],
         insight="That is GPT. The rest of the work is finding good weights.",
     ),

@@ -134,8 +134,8 @@ EXERCISES = [
         misconceptions=[
             Misconception(
                 "means that are not corrected",
-                "Both means start from 0, so in the first steps they are too small. Divide them "
-                "by 1 - 0.9**step and 1 - 0.95**step.",
+                "Both means start from 0, so in the first steps they are too small. Divide them by "
+                "1 - 0.9**step and 1 - 0.95**step.",
                 answers.not_corrected,
             ),
             Misconception(
@@ -183,8 +183,8 @@ EXERCISES = [
             ),
             Misconception(
                 "the small number inside the root",
-                "The small number is added to the root, not to what it is taken of: √0.00000001"
-                " is 10,000 times as large.",
+                "The small number is added to the root, not to what it is taken of: √0.00000001 is "
+                "10,000 times as large.",
                 answers.small_number_inside,
             ),
             Misconception(
@@ -209,8 +209,8 @@ EXERCISES = [
         misconceptions=[
             Misconception(
                 "a matrix that is not normalized first",
-                "The iteration works for singular values up to 1. Divide by the norm of the "
-                "matrix before the loop.",
+                "The iteration works for singular values up to 1. Divide by the norm of the matrix "
+                "before the loop.",
                 answers.not_normalized,
             ),
             Misconception(

@@ -71,8 +71,8 @@ EXERCISES = [
             ),
             Misconception(
                 "an overflow with large logits",
-                "exp of a large logit is infinite. PyTorch's `softmax` subtracts the largest "
-                "one first, as you did in lesson 3.",
+                "exp of a large logit is infinite. PyTorch's `softmax` subtracts the largest one "
+                "first, as you did in lesson 3.",
                 answers.overflowing,
             ),
         ],
@@ -198,6 +198,12 @@ EXERCISES = [
                 "the token left out that reaches p",
                 "The kept tokens together reach p: the one that makes the sum reach it stays.",
                 answers.without_the_last,
+            ),
+            Misconception(
+                "every token dropped with which the sum is above p",
+                "The token that makes the sum reach p stays: drop where the sum *before* the token "
+                "is p already.",
+                answers.dropped_above_p,
             ),
             Misconception(
                 "each probability compared with p",

@@ -228,8 +228,8 @@ EXERCISES = [
         ],
         hints=[
             "Copy the tensor, set one head to 0, and join as in lesson 5.",
-            "`changed = heads.clone()`, `changed[head] = 0`, and "
-            "`changed.transpose(0, 1).flatten(start_dim=1)`.",
+            "`changed = heads.clone()`, `changed[head] = 0`, and `changed.transpose(0, "
+            "1).flatten(start_dim=1)`.",
         ],
     ),
     Exercise(

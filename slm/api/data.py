@@ -261,8 +261,8 @@ def text_to_score(
     from slm.data.sources import is_builtin, source_of
 
     limit = held_out.limit if identity_of(source) == identity_of(held_out.source) else None
-    meant = held_out.model_copy(update={"source": source, "limit": limit})
-    opened = source_of(meant, log=log)
+    settings = held_out.model_copy(update={"source": source, "limit": limit})
+    opened = source_of(settings, log=log)
     path = existing_path(source)
     if not is_builtin(source) and path is not None and path.is_file() and split in (None, "all"):
         log(f"scoring the whole of {source}")

@@ -187,7 +187,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
         again = run.with_name(f"{run.resolve().name}-again")
         same = command_line("slm", "train", "--config", run / "config.json", "--out", again)
         commands = [
-            ("The same choices, with the rest chosen anew:", train_command(settings, again)),
+            ("The same choices, with the rest chosen again:", train_command(settings, again)),
             ("Exactly the same settings, from this run's folder:", same),
         ]
     config = settings.model if lm is None else lm.config

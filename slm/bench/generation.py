@@ -185,10 +185,10 @@ def seconds_to_first_token(settings: RunConfig, starts: int) -> float:
             tokenizer=tokenizer,
             state=TrainState(),
         )
-        return statistics.median(_seconds_of_one_start(path) for _ in range(starts))
+        return statistics.median(_time_to_first_token(path) for _ in range(starts))
 
 
-def _seconds_of_one_start(checkpoint: Path) -> float:
+def _time_to_first_token(checkpoint: Path) -> float:
     prompt = "Once upon a time"
     command = [sys.executable, "-m", "slm", "generate", "--checkpoint", str(checkpoint), prompt]
     started_at = time.perf_counter()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slm.api.comparison import DEFAULT_STORIES
-from slm.cli.options import CHECKPOINT_HELP, Device, Json, Source
+from slm.cli.options import CHECKPOINT_HELP, Data, Device, Json, Source
 from slm.cli.output import print_json, print_table
 from slm.cli.suites import Suites, suite_names
 from slm.quantities import duration
@@ -24,10 +23,7 @@ SIGNS = {"better": " better", "worse": " worse", "noise": " noise", "unknown": "
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN ...", help=CHECKPOINT_HELP)],
     source: Source = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
-    ] = None,
+    data: Data = None,
     stories: Annotated[
         int, typer.Option("--stories", metavar="N", help="Stories to score, drawn from all.")
     ] = DEFAULT_STORIES,

@@ -17,7 +17,7 @@ from slm.quantities import counted, megabytes
 from slm.reporting.display import say, stage_progress
 
 if TYPE_CHECKING:
-    from slm.data.quality.check import TextReport
+    from slm.data.quality.findings import TextReport
 
 app = typer.Typer(rich_markup_mode=None, help="Look at text before training.")
 
@@ -48,7 +48,7 @@ def check(
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", metavar="N", help="Read only so many documents of the training text."
+            "--limit", metavar="N", help="Read only the first N documents of the training text."
         ),
     ] = None,
     as_json: Json = False,
@@ -58,7 +58,7 @@ def check(
     Damaged encoding, control characters, exact and near duplicates, training documents that repeat
     held-out ones, cut-off documents, markup, repeated lines, other languages, and lengths.
     """
-    from slm.data.quality.check import TextCheck, summary
+    from slm.data.quality.check import TextCheck
 
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, found {limit}", hint="leave it out for all")
@@ -74,7 +74,7 @@ def check(
         return
     _print_report(found)
     if cleaned is not None:
-        say(f"{summary(cleaned)}: {', '.join(cleaned.files)}")
+        say(f"{cleaned}: {', '.join(cleaned.files)}")
     say(f"{found.source}: {megabytes(found.bytes)} in {seconds:.1f} s")
 
 

@@ -11,7 +11,7 @@ from slm.cli.no_effect import note, note_idle
 from slm.cli.options import CHECKPOINT_HELP, Json
 from slm.cli.output import print_json
 from slm.errors import UsageError
-from slm.interop.hub import local_checkpoint
+from slm.interop.named_model import local_checkpoint
 from slm.model_card import UNKNOWN
 from slm.quantities import megabytes
 from slm.storage.safe_reading import read_bounded, strict_toml
@@ -67,7 +67,7 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a trained model for another program, or as a checkpoint to hand on.
+    """Write a trained model for another program, or as a checkpoint to share.
 
     The exported tokenizer gives the same ids. A model that the target cannot hold is refused before
     anything is written.

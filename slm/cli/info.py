@@ -13,7 +13,7 @@ from slm.cli.options import Json
 from slm.cli.output import print_json
 from slm.errors import UsageError
 from slm.hardware.resources import usable_cpus, usable_memory
-from slm.interop.hub import local_checkpoint
+from slm.interop.named_model import local_checkpoint
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:

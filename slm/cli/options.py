@@ -52,6 +52,20 @@ Source = Annotated[
     ),
 ]
 
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
+]
+
+StoryLimit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", metavar="STORIES", help="Use only this many stories of the training text."
+    ),
+]
+
+ForceReload = Annotated[bool, typer.Option("--force-reload", help="Download and tokenize again.")]
+
 Tokenizer = Annotated[
     str | None,
     typer.Option(

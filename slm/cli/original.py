@@ -14,6 +14,7 @@ from slm.cli.command import Command
 from slm.cli.examples import epilog
 from slm.cli.no_effect import note, note_idle, note_idle_settings, say_idle
 from slm.cli.options import (
+    ForceReload,
     Minutes,
     MoreSettings,
     Settings,
@@ -72,9 +73,7 @@ def train(
             "--output-dir", metavar="DIR", help="Folder of the model and its plot.  [./models]"
         ),
     ] = None,
-    force_reload: Annotated[
-        bool, typer.Option("--force-reload", help="Download and tokenize again.")
-    ] = False,
+    force_reload: ForceReload = False,
     no_train: Annotated[
         bool, typer.Option("--no-train", help="Set everything up and only generate stories.")
     ] = False,
@@ -111,7 +110,7 @@ def train(
     if no_train:
         note_idle(context, ["resume", "steps", "minutes"], "--no-train does not train")
         chosen = _new_run(preset, flags, changes)
-        _tell_stories(_set_up(chosen, words, force_reload=force_reload))
+        _print_stories(_set_up(chosen, words, force_reload=force_reload))
         return
     out_dir = named_place(flags, changes) or Path(DEFAULT_PLACES["train.out_dir"][0])
     resume = resume or is_restart(out_dir)
@@ -146,7 +145,7 @@ def train(
             if process.is_main or trainer.is_sharded:  # a collective operation
                 model_path = trainer.out_dir / MODEL_FILE
                 trainer.load_best_model(model_path if model_path.is_file() else trainer.out_dir)
-                _tell_stories(trainer)
+                _print_stories(trainer)
 
 
 def _new_run(preset: str | None, flags: Flags, changes: Sequence[str]) -> RunConfig:
@@ -241,7 +240,7 @@ def _trainer_of(settings: RunConfig, *, is_saved: bool = False) -> RunTrainer:
     return build_trainer(final, Process(), is_resumed=is_saved, owns_process=True)
 
 
-def _tell_stories(trainer: RunTrainer) -> None:
+def _print_stories(trainer: RunTrainer) -> None:
     for number, prompt in enumerate(EXAMPLE_PROMPTS):
         text = trainer.generate_text(prompt, seed=trainer.config.seed + number)
         if trainer.process.is_main:

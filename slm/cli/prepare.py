@@ -10,7 +10,7 @@ import typer
 
 from slm.api.data import DEFAULT_TOKENIZER, prepare_data
 from slm.cli.no_effect import given as words_given
-from slm.cli.options import Json, Source, Tokenizer, given
+from slm.cli.options import ForceReload, Json, Source, StoryLimit, Tokenizer, given
 from slm.cli.output import print_json, print_table
 from slm.config import DEFAULT_SOURCE
 from slm.errors import command_line
@@ -30,12 +30,7 @@ def prepare(
             help="The data directory.  [a folder in ./data, which `slm train` finds]",
         ),
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", metavar="STORIES", help="Use only this many stories of the training text."
-        ),
-    ] = None,
+    limit: StoryLimit = None,
     validation_fraction: Annotated[
         float,
         typer.Option(
@@ -50,10 +45,7 @@ def prepare(
             "--seed", metavar="N", help="Seed of the held-out selection and the built-in stories."
         ),
     ] = 0,
-    force_reload: Annotated[
-        bool,
-        typer.Option("--force-reload", help="Download and tokenize again."),
-    ] = False,
+    force_reload: ForceReload = False,
     as_json: Json = False,
 ) -> None:
     """Read text, make or load a tokenizer, and write token files with checksums.

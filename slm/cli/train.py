@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slm.api.training import RunOutcome, finished_before, request_run, train_run
+from slm.api.run_request import RunOutcome, finished_before, request_run, train_run
 from slm.cli.no_effect import note, refuse_idle
 from slm.cli.options import (
+    Data,
     Device,
     Json,
     Minutes,
@@ -19,6 +20,7 @@ from slm.cli.options import (
     Settings,
     Source,
     Steps,
+    StoryLimit,
     Tokenizer,
     assignments,
     given,
@@ -34,7 +36,7 @@ from slm.reporting.display import say
 from slm.runs.settings import (
     length_flags,
     new_run,
-    refuse_beside_prepared,
+    refuse_text_with_prepared,
 )
 
 if TYPE_CHECKING:
@@ -48,10 +50,7 @@ def train(
         Path | None,
         typer.Option("--config", metavar="FILE", help="Settings in TOML, or a run's config.json."),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="A directory made by `slm prepare`."),
-    ] = None,
+    data: Data = None,
     source: Source = None,
     tokenizer: Tokenizer = None,
     init_from: Annotated[
@@ -85,12 +84,7 @@ def train(
             "--stop-after", metavar="N", help="Save and stop after N steps; --resume continues."
         ),
     ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", metavar="STORIES", help="Use only this many stories of the training text."
-        ),
-    ] = None,
+    limit: StoryLimit = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", metavar="N", help="Seed of weights, data order and dropout."),
@@ -132,7 +126,7 @@ def train(
                 hint="for example: slm train --minutes 10 --source builtin --plan",
             )
         refuse_idle(context, ["fresh", "stop_after"], "--plan does not start a run")
-        refuse_beside_prepared(chosen, command_line_words(flags, changes))
+        refuse_text_with_prepared(chosen, command_line_words(flags, changes))
         _print_plan(chosen, minutes, as_json=as_json, began_at=context.obj)
         return
     request = request_run(

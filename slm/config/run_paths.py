@@ -105,7 +105,7 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
 
 
 def without_folders(settings: RunConfig) -> RunConfig:
-    """Settings to hand on to others: of each path, here or in an origin, only the last part.
+    """Settings to share with others: only the last part of each path, here or in an origin.
 
     A `source` such as `owner/name` is the name of a data set if there is no such path here.
     """

@@ -119,7 +119,7 @@ def prepare(
     with directory_lock(out_dir):
         remove_partials(out_dir)
         if (out_dir / META_FILE).exists():
-            log(f"replacing the data in {out_dir}" + _what_was_there(out_dir))
+            log(f"replacing the data in {out_dir}" + _note_on_existing(out_dir))
         if force:
             source.forget()
         _write(source, tokenizer_spec, out_dir, progress)
@@ -184,7 +184,7 @@ def _remove_leftovers(out_dir: Path) -> None:
             remove_partials(out_dir)
 
 
-def _what_was_there(out_dir: Path) -> str:
+def _note_on_existing(out_dir: Path) -> str:
     try:
         meta = DataDirectory.open(out_dir).meta
     except SlmError:

@@ -31,9 +31,14 @@ class CorpusSize(NamedTuple):
     """Mean size of a story."""
     words: int
     """Distinct words, counted as a vocabulary does: at the start of a sentence is another one."""
+    difficulty: float
+    """Bits per byte after minutes of training, as a multiple of those of TinyStories."""
 
 
-BUILTIN = {"builtin": CorpusSize(895.0, 3500), "builtin:easy": CorpusSize(680.0, 1600)}
+BUILTIN = {
+    "builtin": CorpusSize(895.0, 3500, 0.36),
+    "builtin:easy": CorpusSize(680.0, 1600, 0.20),
+}
 """The built-in corpora, by their names."""
 
 

@@ -2,7 +2,7 @@
 
 The simulation behind each story knows who did what, where, when, why and in which order. A pair has
 a sentence that is true in it, and one that differs in a single fact and is false. Sentences alone
-tell nothing: see `storyworld.contrasts`.
+carry no information: see `storyworld.contrasts`.
 """
 
 from __future__ import annotations

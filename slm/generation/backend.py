@@ -80,20 +80,25 @@ def build_generator(
     Args:
         model, dtype, stored_dtype, log: see `build_engine`.
         tokenizer: the one that the model was trained with.
-        batch_size: how many sequences run together at most. On a CPU fewer do if their keys and
-            values would need more than `CACHE_BYTES`; the others follow.
+        batch_size: maximum number of sequences that run together. On a CPU it is smaller if their
+            keys and values would need more than `CACHE_BYTES`; the others follow.
 
     Raises:
         DeviceError: the device cannot compute in the dtype.
         TokenizerError: the tokenizer has more ids than the model.
     """
-    if model.device.type == "cpu":
-        n_slots = _fitting_batch_size(model.config, dtype, stored_dtype, batch_size)
-        weights = functools.partial(arrays_of, model)
-        native = _native_engine(model.config, weights, n_slots, dtype, stored_dtype, log)
-        if native is not None:
-            return Generator(native, tokenizer)
-    return Generator(_torch_engine(model, batch_size, dtype), tokenizer)
+    if model.device.type != "cpu":
+        return Generator(_torch_engine(model, batch_size, dtype), tokenizer)
+    return generator_from_weights(
+        model.config,
+        functools.partial(arrays_of, model),
+        lambda: model,
+        tokenizer,
+        dtype=dtype,
+        stored_dtype=stored_dtype,
+        batch_size=batch_size,
+        log=log,
+    )
 
 
 def load_generator(

@@ -37,7 +37,7 @@ TARGETS: Mapping[str, Target] = {
     for target in (
         Target(
             "slm",
-            "a checkpoint of ours to hand on",
+            "a checkpoint of ours to share",
             "slm.interop.portable",
             ("float32", "bfloat16", "float16", "int8"),
             (

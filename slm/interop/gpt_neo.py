@@ -64,7 +64,7 @@ def layer_kinds(n_layer: int) -> list[list[object]]:
 
 
 def settings(config: GPTConfig) -> dict[str, Any]:
-    """What `config.json` has for GPT-Neo besides what all models have."""
+    """The fields of `config.json` that only GPT-Neo has."""
     return {
         "max_position_embeddings": config.block_size,
         "hidden_size": config.n_embd,

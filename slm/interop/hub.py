@@ -1,9 +1,8 @@
-"""Models on the Hugging Face hub: downloaded, kept as checkpoints in the cache, and uploaded."""
+"""Models on the Hugging Face hub: downloaded and uploaded."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import re
 import sys
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slm.checkpoint.builtin import BUILTIN, builtin_checkpoint
 from slm.data.hub import unreachable
 from slm.errors import HubError, SlmError, UsageError
 from slm.interop.hugging_face_config import read_config
@@ -121,37 +119,6 @@ def _cached(repository: str, revision: str | None, problem: str, log: Log) -> Pa
         )
     log(f"{problem}: using the cached copy of {repository}")
     return Path(cached).parent
-
-
-def local_checkpoint(source: Path | str, *, log: Log) -> Path:
-    """The checkpoint that a path or a name means; a model of the hub is imported once.
-
-    Args:
-        source: a path, which is returned as it is; `builtin`, the model that comes with the
-            package; or the name of a model on the hub, `hf:owner/name`.
-        log: called with what takes long.
-
-    Raises:
-        UsageError: this installation has no built-in model.
-        HubError, ConfigError, CheckpointError, TokenizerError: see `slm.interop.importing`.
-    """
-    text = Path(source).as_posix()
-    if text == BUILTIN:
-        if Path(BUILTIN).exists():
-            log(f"{BUILTIN} is the built-in model; the folder here is {Path(BUILTIN).absolute()}")
-        return builtin_checkpoint()
-    if not is_hub_name(text):
-        return Path(source)
-    from slm.interop.importing import import_model, write_checkpoint
-    from slm.native.build import users_cache
-
-    folder = download_model(text, log=log)
-    key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    repository, _ = parsed(text)
-    place = users_cache() / "models" / f"{repository.replace('/', '--')}-{key}"
-    if not (place / "MANIFEST.json").is_file():
-        write_checkpoint(import_model(text, log=log), place)
-    return place
 
 
 def require_hub(repository: str) -> None:
@@ -275,10 +242,10 @@ def _hub_errors(repository: str, revision: str | None) -> Iterator[None]:
     except SlmError:
         raise
     except Exception as error:
-        raise _in_our_words(repository, revision, error) from None
+        raise _as_hub_error(repository, revision, error) from None
 
 
-def _in_our_words(repository: str, revision: str | None, error: Exception) -> HubError:
+def _as_hub_error(repository: str, revision: str | None, error: Exception) -> HubError:
     kinds: set[str] = set()
     link: BaseException | None = error
     while link is not None:

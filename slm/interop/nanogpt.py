@@ -175,7 +175,7 @@ def _shape(arguments: Mapping[str, Any], path: Path) -> GPTConfig:
 def _with_characters(
     name: str, config: GPTConfig, weights: Mapping[str, Tensor], characters: list[str]
 ) -> ImportedModel:
-    """The model with our character vocabulary, which has bytes and an end-of-text token besides."""
+    """The model with our character vocabulary, which also has bytes and an end-of-text token."""
     ours = "".join(characters).removesuffix("".join(_NAMELESS))
     if len(ours) < len(characters) == config.vocab_size:
         return ImportedModel(name, config, weights, CharsTokenizer(ours))

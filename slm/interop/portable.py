@@ -1,4 +1,4 @@
-"""`slm export ... slm`: a checkpoint to hand on, without optimizer state and local paths."""
+"""`slm export ... slm`: a checkpoint to share, without optimizer state and local paths."""
 
 from __future__ import annotations
 

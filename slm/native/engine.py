@@ -70,7 +70,7 @@ class NativeEngine:
         n_slots: how many sequences can run at the same time.
         dtype: of the copy, and of keys and values. bfloat16 halves and int8 quarters what each
             token reads from memory.
-        threads: None: as many as there are for computing, but fewer for a small model.
+        threads: None: all that are available for computing, but fewer for a small model.
         log: called before a compiler runs.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 
 from slm.config import DataConfig, RunConfig
 from slm.config.origins import OriginKind
@@ -56,7 +57,11 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSi
         if ready is None:
             return settings, text
         directory = ready
-    text = DatasetSize(directory.split("train").bytes, directory.bytes_per_token("train"))
+    text = replace(
+        _known_of(settings.data),
+        n_bytes=directory.split("train").bytes,
+        bytes_per_token=directory.bytes_per_token("train"),
+    )
     return fit_vocabulary(settings, directory.tokenizer), text
 
 
@@ -71,10 +76,21 @@ def text_of(data: DataConfig) -> DatasetSize:
     if story_bytes is None:
         return DatasetSize(training_bytes(source), None)
     n_bytes = None if data.limit is None else round(data.limit * story_bytes)
-    if data.source not in BUILTIN:
-        return DatasetSize(n_bytes, None, story_bytes)
-    words = BUILTIN[data.source].words
-    return DatasetSize(n_bytes, None, story_bytes, STORY_GENERATION_BYTES_PER_SECOND, words)
+    return replace(_known_of(data), n_bytes=n_bytes, story_bytes=story_bytes)
+
+
+def _known_of(data: DataConfig) -> DatasetSize:
+    """What is known of a text by its name."""
+    corpus = BUILTIN.get(data.source)
+    if corpus is None:
+        return DatasetSize(None, None)
+    return DatasetSize(
+        None,
+        None,
+        bytes_per_second=STORY_GENERATION_BYTES_PER_SECOND,
+        words=corpus.words,
+        difficulty=corpus.difficulty,
+    )
 
 
 def training_bytes(source: Source) -> int | None:

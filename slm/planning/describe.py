@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from slm.config.origins import OriginKind
+from slm.planning.scaling_law import MOST_BITS
 from slm.quantities import counted, gigabytes, megabytes, parameters
 
 if TYPE_CHECKING:
@@ -59,10 +60,20 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
         ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
         (
             "expected",
-            f"{plan.expected_bits_per_byte:.2f} bits per byte{scratch}, on stories for children",
+            f"{_between(plan)} bits per byte{scratch}, on {_what(plan)}",
         ),
         ("memory", gigabytes(plan.memory_bytes)),
     ]
+
+
+def _between(plan: Plan) -> str:
+    expected, error = plan.expected_bits_per_byte, plan.expected_error
+    return f"{expected - error:.2f} to {min(MOST_BITS, expected + error):.2f}"
+
+
+def _what(plan: Plan) -> str:
+    text = "stories for children" if plan.difficulty == 1.0 else "these stories"
+    return f"{text}; longer than all measured runs" if plan.is_extrapolated else text
 
 
 def _of_how_much(plan: Plan) -> str:

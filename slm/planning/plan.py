@@ -20,7 +20,13 @@ from slm.config.origins import Origin, OriginKind
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
-from slm.planning.scaling_law import SCALING_LAW, seconds_per_token
+from slm.planning.scaling_law import (
+    MOST_BYTES,
+    MOST_PARAMETERS,
+    RELATIVE_ERROR,
+    SCALING_LAW,
+    seconds_per_token,
+)
 from slm.quantities import counted, duration, gigabytes
 from slm.tokenizer import expected_size
 from slm.training.compiling import compiles
@@ -30,7 +36,8 @@ HEAD_WIDTH = 64
 """The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
 
 STARTING_SECONDS = 6.0
-"""Until the first step of a run whose data are ready: imports, the first evaluation."""
+"""Until the first step of a run whose data are ready: imports, the first evaluation. This time and
+the next two are of the reference machine; a slower or busy one takes longer."""
 COMPILING_SECONDS = 15.0
 READING_BYTES_PER_SECOND = 5e6
 """Of text that becomes token ids, a vocabulary fitted to it included."""
@@ -38,8 +45,17 @@ EVALUATIONS = 12
 EVALUATING_SHARE = 0.03
 """Evaluations in a run, and the share of its time that they take."""
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
-FEW_STEPS = 300
-"""In fewer steps than these, each takes half as many tokens."""
+ENOUGH_STEPS = 300
+ENOUGH_STEPS_OF_FEW_WORDS = 1000
+"""In fewer steps than these, each takes fewer tokens. In simple text most is learned soon, and what
+remains, which name belongs where, takes a number of steps, rather than of tokens."""
+FEWEST_TOKENS_PER_STEP = 1024
+MANY_STEPS = 2000
+"""In more steps than these, each takes twice as many tokens, and the learning rate falls from the
+start: the result is the same, in less time, and without a plateau in the middle of the run."""
+RATE_OF_HALF = 0.7
+"""Learning rates of a batch of half the size, as a share: they follow the square root of the batch
+(Malladi et al. 2022, https://arxiv.org/abs/2205.10287)."""
 FEWEST_STEPS = 50
 """In fewer steps than these, a model hardly learns to spell."""
 BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
@@ -93,6 +109,8 @@ class DatasetSize:
     """Speed of the conversion to token ids, if the data are not prepared."""
     words: int | None = None
     """Distinct words of the text, where they are known to be few."""
+    difficulty: float = 1.0
+    """Bits per byte of this text, as a multiple of those of TinyStories."""
 
     @property
     def reading_seconds(self) -> float:
@@ -119,7 +137,13 @@ class Plan:
     """Text read in all epochs together."""
     epochs: float | None
     expected_bits_per_byte: float
-    """Of held-out stories like those of TinyStories."""
+    """Of held-out text: of stories like those of TinyStories, if nothing is known of the text."""
+    expected_error: float
+    """In bits per byte: two runs of three end within this of what is expected."""
+    difficulty: float
+    """Of the text, as far as it is known; see `DatasetSize`."""
+    is_extrapolated: bool
+    """Whether the run is larger than all runs that the law was fitted to."""
     memory_bytes: float
     warnings: tuple[str, ...]
 
@@ -167,6 +191,8 @@ def _sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunConfig
             "model.n_layer": n_layer,
             "model.n_head": width // HEAD_WIDTH,
             "model.mlp_dim": None,
+            # An output head of its own takes no time, and is better than the embedding's matrix.
+            "model.tie_embeddings": False,
         }
         with contextlib.suppress(ConfigError):  # a single head always fits
             fitting.append(with_free_values(base, shape, minutes))
@@ -196,7 +222,7 @@ def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) ->
     free = {
         name: value
         for name, value in values.items()
-        if base.origin_of(name).kind in (OriginKind.DEFAULT, OriginKind.PRESET)
+        if base.origin_of(name).kind in (OriginKind.DEFAULT, OriginKind.PRESET, OriginKind.PLAN)
     }
     return base.with_values(free, Origin(OriginKind.PLAN, counted(minutes, "minute")))
 
@@ -227,11 +253,11 @@ def _plan_of(
 ) -> Plan:
     """The plan for one size of model."""
     settings, text = _with_enough_stories(settings, minutes, machine, text)
+    settings = _with_enough_steps(settings, minutes, machine, text)
     steps = _steps_in(settings, minutes, machine, text)
-    config = settings.train
-    if steps < FEW_STEPS and config.batch_size > 1:
-        half = {"train.batch_size": config.batch_size // 2}
-        settings = with_free_values(settings, half, minutes)
+    if steps > MANY_STEPS:
+        long = {"train.batch_size": 2 * settings.train.batch_size, "train.decay_fraction": 1.0}
+        settings = with_free_values(settings, long, minutes)
         steps = _steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
     costs = model_costs(model)
@@ -251,6 +277,9 @@ def _plan_of(
         ),
     }
     epochs = seen / text.n_bytes if text.n_bytes else None
+    expected = text.difficulty * SCALING_LAW.bits_per_byte(
+        costs.non_embedding_parameters, seen, text.n_bytes or math.inf
+    )
     return Plan(
         minutes=minutes,
         settings=with_free_values(settings, intervals, minutes),
@@ -262,9 +291,10 @@ def _plan_of(
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
-        expected_bits_per_byte=SCALING_LAW.bits_per_byte(
-            costs.non_embedding_parameters, seen, text.n_bytes or math.inf
-        ),
+        expected_bits_per_byte=expected,
+        expected_error=RELATIVE_ERROR * expected,
+        difficulty=text.difficulty,
+        is_extrapolated=costs.non_embedding_parameters > MOST_PARAMETERS or seen > MOST_BYTES,
         memory_bytes=memory,
         warnings=(
             *_warnings_of_text(settings, minutes, text, epochs),
@@ -276,7 +306,7 @@ def _plan_of(
 def _with_enough_stories(
     settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
 ) -> tuple[RunConfig, DatasetSize]:
-    """If the source has any number of stories: as many as the run will read, once each."""
+    """If the source has any number of stories: the number that the run will read, once each."""
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, text
     tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)
@@ -287,6 +317,29 @@ def _with_enough_stories(
     limit = settings.data.limit
     n_bytes = None if limit is None else round(limit * text.story_bytes)
     return settings, replace(text, n_bytes=n_bytes)
+
+
+def _with_enough_steps(
+    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
+) -> RunConfig:
+    """Where there is time for few steps only: smaller ones."""
+    enough = ENOUGH_STEPS if text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
+    while (
+        _steps_in(settings, minutes, machine, text) < enough
+        and settings.train.batch_size > 1
+        and _tokens_per_step(settings) > FEWEST_TOKENS_PER_STEP
+    ):
+        config = settings.train
+        smaller = {
+            "train.batch_size": config.batch_size // 2,
+            "train.learning_rate": RATE_OF_HALF * config.learning_rate,
+            "train.muon_learning_rate": RATE_OF_HALF * config.muon_learning_rate,
+        }
+        changed = with_free_values(settings, smaller, minutes)
+        if changed.train.batch_size == config.batch_size:
+            break  # the user's own
+        settings = changed
+    return settings
 
 
 def _bytes_per_token(settings: RunConfig, text: DatasetSize) -> float:
@@ -303,6 +356,7 @@ def _steps_in(
     """Number of steps that fit between start and end; at least one."""
     compiled = _is_compiled(settings, minutes, machine)
     before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
+    before /= min(1.0, machine.relative_speed)
     seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
     return max(1, int(seconds / _seconds_per_step(settings, minutes, machine)))
 

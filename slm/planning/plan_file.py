@@ -11,7 +11,7 @@ from typing import Any
 from slm.planning.restating import Outlook, Promise, Restatement
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
-from slm.training.events import Callback, RunStart, StepRecord
+from slm.training.events import Callback, EvaluationRecord, RunStart, StepRecord
 
 PLAN_FILE = "plan.json"
 LARGEST_BYTES = 1 << 20
@@ -36,10 +36,10 @@ class PlanFile(Callback):
 
     def __init__(self, plan: Mapping[str, Any], log: Callable[[str], None]) -> None:
         self.plan = dict(plan)
-        said = plan.get("restatements")
-        self._said: list[Any] = said if isinstance(said, list) else []
+        restatements = plan.get("restatements")
+        self._restatements: list[Any] = restatements if isinstance(restatements, list) else []
         promise = Promise.from_json(plan)
-        last = Restatement.from_json(self._said[-1]) if self._said else None
+        last = Restatement.from_json(self._restatements[-1]) if self._restatements else None
         self.outlook = None if promise is None else Outlook(promise, last)
         self._log = log
         self._path = Path(PLAN_FILE)
@@ -61,8 +61,7 @@ class PlanFile(Callback):
         now = self.outlook.add(record.step, record.elapsed_seconds, seconds)
         if now is None:
             return
-        self._said.append(asdict(now))
-        self._write()
+        self._add(now)
         left = 60.0 * self.outlook.promise.minutes - now.elapsed_seconds
         self._log(
             f"a step takes {_time(now.seconds_per_step)} instead of "
@@ -72,8 +71,27 @@ class PlanFile(Callback):
             f"{before.expected_bits_per_byte:.2f}"
         )
 
+    def on_evaluation(self, record: EvaluationRecord) -> None:
+        if self.outlook is None:
+            return
+        before = self.outlook.stated
+        now = self.outlook.evaluate(record.step, record.elapsed_seconds, record.bits_per_byte)
+        if now is None:
+            return
+        self._add(now)
+        kind = "easier" if now.difficulty < before.difficulty else "harder"
+        self._log(
+            f"by its evaluation at {record.bits_per_byte:.2f} bits per byte, this text is {kind} "
+            f"than the plan assumed: expect about {now.expected_bits_per_byte:.2f} bits per byte "
+            f"instead of {before.expected_bits_per_byte:.2f}"
+        )
+
+    def _add(self, restatement: Restatement) -> None:
+        self._restatements.append(asdict(restatement))
+        self._write()
+
     def _write(self) -> None:
-        content = {**self.plan, "restatements": self._said}
+        content = {**self.plan, "restatements": self._restatements}
         atomic_write(self._path, json.dumps(content, indent=2) + "\n")
 
 

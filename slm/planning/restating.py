@@ -1,7 +1,8 @@
-"""Compares a plan with the measured step time, and restates the plan when they differ.
+"""Compares a plan with the run's own figures, and restates the plan when they differ.
 
 A plan relies on a few seconds of probing. Other programs may start or end afterwards, and a laptop
-gets hot, so the first minute of a run is more accurate.
+gets hot, so the first minute of a run is more accurate. A plan also assumes text like TinyStories,
+and other text is easier or harder, which the run's evaluations show.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from slm.planning.learning_curve import bits_at_end
 from slm.planning.plan import EVALUATING_SHARE
 from slm.planning.scaling_law import SCALING_LAW
 
@@ -21,6 +24,9 @@ FIRST_CHANGE = 1.2
 """Ratio of expected to planned steps, in either direction, that causes the first restatement."""
 LATER_CHANGE = 4 / 3
 """The same ratio to the last restatement."""
+TEXT_CHANGE = 1.2
+"""Ratio of the bits per byte at the end, as the evaluations suggest them, to those last stated, in
+either direction, that causes a restatement."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +40,37 @@ class Promise:
     text_bytes: float
     non_embedding_parameters: float
     expected_bits_per_byte: float
-    epochs: float | None
+    epochs: float | None = None
+    difficulty: float = 1.0
+    """Bits per byte of this text, as a multiple of those of TinyStories."""
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> Promise | None:
         """The figures of `Plan.to_json`; None if some are missing, as in older plans."""
-        epochs = plan.get("epochs")
-        names = [name for name in cls.__dataclass_fields__ if name != "epochs"]
-        figures = [plan.get(name) for name in names]
-        if not all(map(_is_positive, figures if epochs is None else [*figures, epochs])):
+        given = {"difficulty": 1.0, **plan}
+        figures = {name: given.get(name) for name in cls.__dataclass_fields__}
+        if figures["epochs"] is None:
+            figures.pop("epochs")
+        if not all(map(_is_positive, figures.values())):
             return None
-        return cls(**dict(zip(names, figures, strict=True)), epochs=epochs)  # type: ignore[arg-type]
+        return cls(**figures)  # type: ignore[arg-type]
 
-    def restated(self, step: int, elapsed_seconds: float, seconds_per_step: float) -> Restatement:
+    def restated(
+        self,
+        step: int,
+        elapsed_seconds: float,
+        seconds_per_step: float,
+        difficulty: float | None = None,
+    ) -> Restatement:
         """The expected result from the current progress.
 
         Args:
             step: steps done.
             elapsed_seconds: of the run's minutes.
             seconds_per_step: currently measured.
+            difficulty: of the text; default: that of the plan.
         """
+        difficulty = difficulty or self.difficulty
         left = max(0.0, 60.0 * self.minutes - elapsed_seconds) * (1.0 - EVALUATING_SHARE)
         steps = step + int(left / seconds_per_step)
         tokens = steps * self.tokens / self.steps
@@ -65,9 +82,9 @@ class Promise:
             seconds_per_step=seconds_per_step,
             steps=steps,
             tokens=round(tokens),
-            expected_bits_per_byte=SCALING_LAW.bits_per_byte(
-                self.non_embedding_parameters, seen, unique
-            ),
+            expected_bits_per_byte=difficulty
+            * SCALING_LAW.bits_per_byte(self.non_embedding_parameters, seen, unique),
+            difficulty=difficulty,
         )
 
 
@@ -84,6 +101,8 @@ class Restatement:
     """Of the whole run."""
     tokens: int
     expected_bits_per_byte: float
+    difficulty: float
+    """Of the text, by the last evaluation that was a surprise."""
 
     @classmethod
     def from_json(cls, saved: object) -> Restatement | None:
@@ -99,7 +118,7 @@ def _is_positive(value: object) -> bool:
 
 
 class Outlook:
-    """Detects when a run will make fewer or more steps than last stated.
+    """Detects when a run will end otherwise than last stated.
 
     Args:
         promise: the figures of the plan.
@@ -113,6 +132,7 @@ class Outlook:
         self._change = FIRST_CHANGE
         self._is_warm = False
         self._seconds, self._steps = 0.0, 0
+        self._evaluations: list[tuple[float, float]] = []
 
     @property
     def stated(self) -> Promise | Restatement:
@@ -137,7 +157,9 @@ class Outlook:
         self._steps += 1
         if self._seconds < self._window:
             return None
-        found = self.promise.restated(step, elapsed_seconds, self._seconds / self._steps)
+        found = self.promise.restated(
+            step, elapsed_seconds, self._seconds / self._steps, self.stated.difficulty
+        )
         self._seconds, self._steps = 0.0, 0
         is_as_said = 1 / self._change < found.steps / self.stated.steps < self._change
         self._change = LATER_CHANGE
@@ -146,3 +168,29 @@ class Outlook:
         self.restated = found
         self._window *= 2
         return found
+
+    def evaluate(
+        self, step: int, elapsed_seconds: float, bits_per_byte: float
+    ) -> Restatement | None:
+        """Add an evaluation; returns a restatement if the text is easier or harder than stated.
+
+        Args:
+            step: steps done.
+            elapsed_seconds: of the run's minutes.
+            bits_per_byte: of the validation text.
+        """
+        progress = min(1.0, elapsed_seconds / (60.0 * self.promise.minutes))
+        if step == 0 or not 0.0 < bits_per_byte < math.inf:
+            return None
+        self._evaluations.append((progress, bits_per_byte))
+        at_end = bits_at_end(self._evaluations)
+        if at_end is None:
+            return None
+        stated = self.stated
+        now = partial(self.promise.restated, step, elapsed_seconds, stated.seconds_per_step)
+        of_stories = now(difficulty=1.0).expected_bits_per_byte
+        difficulty = at_end / of_stories
+        if 1 / TEXT_CHANGE < difficulty / stated.difficulty < TEXT_CHANGE:
+            return None
+        self.restated = now(difficulty=difficulty)
+        return self.restated

@@ -125,7 +125,7 @@ def plan_table(plan: Mapping[str, Any], summary: RunSummary) -> Table | None:
         rows = [(name, planned, outcome) for name, planned, _, outcome in rows]
     head = ("planned", "restated", "outcome") if restated else ("planned", "outcome")
     kept = tuple(row for row in rows if any(row[1:]))
-    return Table("what the plan expected, and what came of it", ("", *head), kept) if kept else None
+    return Table("the plan's expectations and the results", ("", *head), kept) if kept else None
 
 
 def _figures(
@@ -172,7 +172,7 @@ def curves(records: Sequence[Record]) -> list[Curve]:
     found = []
     losses = curve_of(records, "validation", "loss")
     if losses[0] or curve_of(records, "train", "loss")[0]:
-        words = _course("The validation loss", losses, "nats per token") or _course(
+        words = _curve_in_words("The validation loss", losses, "nats per token") or _curve_in_words(
             "The training loss", curve_of(records, "train", "loss"), "nats per token"
         )
         found.append(_curve(loss_figure(shown), "losses", "Loss", words))
@@ -197,7 +197,7 @@ def _curve(figure: Figure, name: str, title: str, description: str) -> Curve:
     return Curve(title, description, svg)
 
 
-def _course(subject: str, curve: tuple[list[int], list[float]], unit: str) -> str:
+def _curve_in_words(subject: str, curve: tuple[list[int], list[float]], unit: str) -> str:
     steps, values = curve
     if not steps:
         return ""

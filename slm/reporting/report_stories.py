@@ -25,10 +25,10 @@ def ranked_stories(result: SuiteResult) -> list[Story]:
 
     Empty if the result has no stories.
     """
-    told = result.details.get("stories")
+    stories = result.details.get("stories")
     measures = [score.name for score in result.parts]
     found = []
-    for each in told if isinstance(told, list) else []:
+    for each in stories if isinstance(stories, list) else []:
         if isinstance(each, dict) and isinstance(each.get("text"), str):
             values = {name: v for name in measures if (v := number(each, name)) is not None}
             if values:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST = 2.0**53
-"""Larger numbers are no figures of a run; a plot cannot show them."""
+"""Larger numbers are not figures of a run; a plot cannot show them."""
 FIGURES = (
     *("loss", "learning_rate", "tokens_per_second", "tokens", "elapsed_seconds", "progress"),
     *("bits_per_byte", "peak_memory_bytes"),
@@ -27,7 +27,7 @@ def number(record: Mapping[str, Any], name: str) -> float | None:
 
 
 def usable(records: Sequence[Record]) -> list[Record]:
-    """The records of possible steps; figures that are no finite numbers become None."""
+    """The records of possible steps; non-finite figures become None."""
     return [
         {**record, **{name: number(record, name) for name in FIGURES if name in record}}
         for record in records

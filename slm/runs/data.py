@@ -54,7 +54,7 @@ def obtain_data(
     data = settings.data
     if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
         return DataDirectory.open(data.data_dir)
-    as_they_are = as_they_are or _only_the_place_is_chosen(settings)
+    as_they_are = as_they_are or _only_data_dir_is_chosen(settings)
     if as_they_are and not force:
         with contextlib.suppress(DataError):
             return DataDirectory.open(data.data_dir)
@@ -81,12 +81,12 @@ def ready_data(settings: RunConfig) -> DataDirectory | None:
     """The prepared data that `obtain_data` would open; None: it would prepare them."""
     with contextlib.suppress(DataError):
         directory = DataDirectory.open(settings.data.data_dir)
-        if _only_the_place_is_chosen(settings) or not _are_others(settings.data, directory):
+        if _only_data_dir_is_chosen(settings) or not _are_others(settings.data, directory):
             return directory
     return None
 
 
-def _only_the_place_is_chosen(settings: RunConfig) -> bool:
+def _only_data_dir_is_chosen(settings: RunConfig) -> bool:
     """Whether the user named a data directory but not its contents."""
     return not _place_is_open(settings) and all(
         settings.origin_of(name).is_open for name in DECISIVE
@@ -107,14 +107,14 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
     """
     is_given = settings.origin_of("data.data_dir").kind is OriginKind.PREPARED
     if not is_given and not (
-        _only_the_place_is_chosen(settings) and _are_others(settings.data, directory)
+        _only_data_dir_is_chosen(settings) and _are_others(settings.data, directory)
     ):
         return settings
     name, source = directory.meta.tokenizer.name, directory.meta.source
-    asked = settings.data.tokenizer
-    if settings.origin_of("data.tokenizer").is_on_command_line and not _made(asked, directory):
+    wanted = settings.data.tokenizer
+    if settings.origin_of("data.tokenizer").is_on_command_line and not _made(wanted, directory):
         raise UsageError(
-            f"{directory.path} was prepared with the tokenizer {name}, not {asked}",
+            f"{directory.path} was prepared with the tokenizer {name}, not {wanted}",
             hint="leave out the tokenizer; to use another one, give the text with --source",
         )
     values = {"data.source": directory.meta.source_name, "data.tokenizer": name}
@@ -128,7 +128,7 @@ def describe_source(settings: RunConfig, directory: DataDirectory, log: Log) -> 
     if not is_given:
         log(
             f"note: {directory.path} contains {described.data.source} with the tokenizer {name}, "
-            f"not {settings.data.source} with {asked}: training on the data in it "
+            f"not {settings.data.source} with {wanted}: training on the data in it "
             "(name --source, --tokenizer or --preset to replace it)"
         )
     return described

@@ -12,7 +12,7 @@ from slm.config import GPTConfig, RunConfig
 from slm.config.origins import FROM_PARENT, OriginKind
 from slm.config.parent import Parent
 from slm.errors import CheckpointError, UsageError, shown
-from slm.interop.hub import local_checkpoint
+from slm.interop.named_model import local_checkpoint
 from slm.tokenizer import Tokenizer, build_tokenizer, needs_corpus
 
 if TYPE_CHECKING:

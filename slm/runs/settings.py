@@ -224,7 +224,7 @@ def _with_data_of(
     from slm.data.shards import DataDirectory
     from slm.runs.data import others_than_named
 
-    refuse_beside_prepared(settings, words)
+    refuse_text_with_prepared(settings, words)
     # A settings file may be given again, although flags took precedence when the run began.
     kept = {name: saved.value_of(name) for name in DECISIVE if name not in words}
     idle = [name for name in kept if _identity(settings, name) != _identity(saved, name)]
@@ -256,7 +256,7 @@ def _with_data_of(
     return settings
 
 
-def refuse_beside_prepared(settings: RunConfig, words: Mapping[str, str]) -> None:
+def refuse_text_with_prepared(settings: RunConfig, words: Mapping[str, str]) -> None:
     """Reject arguments about the text if prepared data are used.
 
     Only the tokenizer may be named; it is compared with the tokenizer of the data.

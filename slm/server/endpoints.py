@@ -66,19 +66,19 @@ class Endpoints:
         """`POST /v1/completions`."""
         self._check_room()
         body = await self._bodies.read(request, CompletionRequest)
-        meant = self._meant(request, body)
-        job = await asyncio.to_thread(completion_job, body, meant.model, meant.limits)
-        writer = CompletionWriter(job, meant.model)
-        return await self._answer(request, body, job, writer, meant.scheduler)
+        service = self._named_in_body(request, body)
+        job = await asyncio.to_thread(completion_job, body, service.model, service.limits)
+        writer = CompletionWriter(job, service.model)
+        return await self._answer(request, body, job, writer, service.scheduler)
 
     async def chat_completions(self, request: Request) -> Response:
         """`POST /v1/chat/completions`."""
         self._check_room()
         body = await self._bodies.read(request, ChatRequest)
-        meant = self._meant(request, body)
-        job = await asyncio.to_thread(chat_job, body, meant.model, meant.limits)
-        writer = ChatWriter(job, meant.model)
-        return await self._answer(request, body, job, writer, meant.scheduler)
+        service = self._named_in_body(request, body)
+        job = await asyncio.to_thread(chat_job, body, service.model, service.limits)
+        writer = ChatWriter(job, service.model)
+        return await self._answer(request, body, job, writer, service.scheduler)
 
     async def models(self, request: Request) -> Response:
         """`GET /v1/models`."""
@@ -91,7 +91,7 @@ class Endpoints:
     async def health(self, request: Request) -> Response:
         """`GET /healthz`."""
         for service in self._services.values():
-            if not service.scheduler.is_well:
+            if not service.scheduler.is_healthy:
                 raise as_http_error(ClosedError(after_failure=True))
         return as_json(Health(model=self._service.model.name))
 
@@ -110,7 +110,7 @@ class Endpoints:
         if len(refusals) == len(self._services):
             raise as_http_error(refusals[0])
 
-    def _meant(self, request: Request, body: GenerationRequest) -> Service:
+    def _named_in_body(self, request: Request, body: GenerationRequest) -> Service:
         """The model that a generation request names; default: the first."""
         return self._named(request, self._service.model.name if body.model is None else body.model)
 

@@ -143,7 +143,7 @@ class Scheduler:
             self._ends_at = min(self._ends_at, self._clock() + self._limits.drain_seconds)
 
     @property
-    def is_well(self) -> bool:
+    def is_healthy(self) -> bool:
         """Whether requests are answered: the thread has not failed, and no step hangs."""
         step_seconds = self._clock() - self._step_began_at
         return not self._is_broken and step_seconds <= self._limits.request_seconds
@@ -189,7 +189,7 @@ class Scheduler:
         """Make steps whenever there is work, until `close`.
 
         A step that fails ends all requests, and later requests find empty slots. If that fails as
-        well, all requests are refused and `is_well` is false.
+        well, all requests are refused and `is_healthy` is false.
         """
         try:
             with self._engine.running():

@@ -144,13 +144,13 @@ def strict_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        if not _is_there_twice(error):
+        if not _is_duplicate(error):
             raise
         number, line = _line_of_second(text)
         raise ValueError(f"line {number} is a duplicate: {shown(line)}") from None
 
 
-def _is_there_twice(error: tomllib.TOMLDecodeError) -> bool:
+def _is_duplicate(error: tomllib.TOMLDecodeError) -> bool:
     """Whether the parser found a duplicate key or table; it reports neither which nor where."""
     return re.match(r"Cannot (overwrite|declare|mutate)|Duplicate", str(error)) is not None
 
@@ -171,7 +171,7 @@ def _line_of_second(text: str) -> tuple[int, str]:
 
     def holds_second(n_lines: int) -> bool:
         error = failure(n_lines)
-        return error is not None and _is_there_twice(error)
+        return error is not None and _is_duplicate(error)
 
     last = bisect.bisect_left(range(len(lines)), True, lo=1, key=holds_second)
     before = range(last - 1, max(-1, last - 1 - _MOST_LINES_OF_A_VALUE), -1)

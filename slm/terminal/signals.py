@@ -101,7 +101,7 @@ class ExitOnSignal(SignalWatch):
     """While the block runs, a signal ends the process: nothing has begun that could be damaged."""
 
     def first(self, number: int, frame: FrameType | None) -> None:
-        _exit_saying_so(number)
+        _exit_as_interrupted(number)
 
 
 class EndOnSignal(SignalWatch):
@@ -134,7 +134,7 @@ class EndOnSignal(SignalWatch):
                     return
                 self._is_repeated = True
                 _thread.interrupt_main(signal.Signals(number))
-        _exit_saying_so(number)
+        _exit_as_interrupted(number)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         is_repeated, self._is_repeated = self._is_repeated, False
@@ -168,6 +168,6 @@ def _is_importing(frame: FrameType | None) -> bool:
     return False
 
 
-def _exit_saying_so(number: int) -> None:
+def _exit_as_interrupted(number: int) -> None:
     say_in_handler(b"interrupted\n")
     os._exit(128 + number)

@@ -39,7 +39,7 @@ def worth_compiling(
 
 
 def compiles(choice: str, device: str, planned_seconds: float, *, has_compiler: bool) -> bool:
-    """What becomes of the setting `compile` in a run of a planned length.
+    """The effect of the setting `compile` in a run of a planned length.
 
     `auto` decides from that length alone, not from a measurement, so that the same command always
     decides the same.

@@ -114,7 +114,7 @@ class TrainingResult:
     elapsed_seconds: float
     out_dir: Path
     first_step: int = 0
-    """Steps done before; as many as `step` where the run was finished already."""
+    """Steps done before; equal to `step` if the run was finished already."""
 
 
 class Callback:

@@ -56,7 +56,7 @@ def message_in_a_bottle(t: Tale) -> None:
     finder = t.pick("AB")
     t.take(finder, "X")
     t.outcome(f"the wave brought the {{X.n}}, and {{{finder}.name}} picked it up")
-    t.feel("A", t.pick(("happy", "surprised", "relieved")), "the wave had brought {X}", told=True)
+    t.feel("A", t.pick(("happy", "surprised", "relieved")), "the wave had brought {X}", said=True)
     finish.ending(t, "inside there was [a drawing of a whale|a tiny flag|a letter from far away].")
 
 
@@ -95,7 +95,7 @@ def the_stopped_clock(t: Tale) -> None:
         "[pulled|picked] it out."
     )
     t.outcome("{A.name} pulled the pebble out")
-    t.feel("A", t.pick(("proud", "happy", "relieved")), "{X} went tick, tock again", told=True)
+    t.feel("A", t.pick(("proud", "happy", "relieved")), "{X} went tick, tock again", said=True)
     t.moral("it pays to listen before you act")
     finish.ending(t, "from the tower one could hear it all over town: tick, tock.")
 
@@ -131,12 +131,12 @@ def the_wrong_paint(t: Tale) -> None:
     for who, done in zip((first, second), tries, strict=False):
         t.attempt(f"{{{who}.name}} {done}")
         t.tell(f"{{{who}.name}} {done}. it was still pink.", f"<then> {{{who}.name}} {done}.")
-    t.feel("A", t.pick(("worried", "scared", "sorry")), "{X} was as pink as a pig", told=False)
+    t.feel("A", t.pick(("worried", "scared", "sorry")), "{X} was as pink as a pig", said=False)
     t.paragraph()
     t.tell("then {C.name} came back and looked at {X}. [for a long time|first] nobody spoke.")
     t.say("C", "pink! / That is the color of my grandmother's house.", how="laughed")
     t.outcome("{C.name} liked the pink {X.n}")
-    t.feel("A", t.pick(("relieved", "surprised", "grateful")), "{C.name} liked {X}", told=False)
+    t.feel("A", t.pick(("relieved", "surprised", "grateful")), "{C.name} liked {X}", said=False)
     finish.ending(t, "the next week, every {X.n} [in|on] the street was pink.")
 
 
@@ -155,11 +155,11 @@ def the_snapped_rope(t: Tale) -> None:
         "{A} and {B.intro} hung {X.a} on a branch {P.in}",
         "{A} sat on {X.a} {P.in}, and {B.intro} pushed {A.him}",
     )
-    t.feel("A", t.pick(("happy", "excited")), "{X} flew so high", told=False)
+    t.feel("A", t.pick(("happy", "excited")), "{X} flew so high", said=False)
     t.tell("[crack|snap]! <suddenly> it broke, and {A} sat in the grass.")
     t.world.shatter(t.object("X"))
     t.problem("the {X.n} broke", "it was too old for two")
-    t.feel("A", t.pick(("surprised", "scared", "sad")), "{X} was broken", told=False)
+    t.feel("A", t.pick(("surprised", "scared", "sad")), "{X} was broken", said=False)
     t.paragraph()
     first, second = _two(t)
     tries = t.dice.shuffled(
@@ -179,7 +179,7 @@ def the_snapped_rope(t: Tale) -> None:
     t.attempt(f"{{{bringer}.name}} brought the {{Y.n}}")
     t.world.mend(t.object("X"))
     t.outcome(f"{{{bringer}.name}} mended the {{X.n}} with the {{Y.n}}")
-    t.feel("A", t.pick(("relieved", "grateful", "proud")), "{X} was whole again", told=True)
+    t.feel("A", t.pick(("relieved", "grateful", "proud")), "{X} was whole again", said=True)
     finish.ending(t, "they took turns until [the stars came out|it was dark|supper].")
 
 
@@ -219,7 +219,7 @@ def the_empty_well(t: Tale) -> None:
     t.paragraph()
     t.tell("<at_last> a gray cloud came over the hill, and it rained into {X} all night.")
     t.outcome("the rain filled the {X.n}")
-    t.feel("A", t.pick(("happy", "grateful", "calm")), "{X} was full again", told=True)
+    t.feel("A", t.pick(("happy", "grateful", "calm")), "{X} was full again", said=True)
     finish.ending(t, "everyone came to drink, and nobody pushed.")
 
 
@@ -253,7 +253,7 @@ def the_kite_trade(t: Tale) -> None:
     t.world.swap(t.character("A"), t.object("X"), t.character("B"), t.object("Y"))
     t.tell("so {A} gave {X} away and took {Y} home.")
     t.outcome("{A.name} got the {Y.n}, and {B.name} got the {X.n}")
-    t.feel("A", t.pick(("happy", "excited", "grateful")), "{Y} was {A.his} own now", told=True)
+    t.feel("A", t.pick(("happy", "excited", "grateful")), "{Y} was {A.his} own now", said=True)
     finish.ending(t, "the next day, they lent each other everything.")
 
 

@@ -47,7 +47,7 @@ def injured(t: Tale) -> None:
     )
     t.problem("a {C.kind} was hurt", "the {C.kind} had {HURT}")
     t.want("A", "to help the {C.kind}")
-    t.feel("A", t.pick(("worried", "sad")), "the {C.kind} was hurt", told=True)
+    t.feel("A", t.pick(("worried", "sad")), "the {C.kind} was hurt", said=True)
     t.say(
         "A",
         "don't be afraid. / I will help you.",
@@ -178,7 +178,7 @@ def stray(t: Tale) -> None:
             "by], but nobody [came|called|asked] for {A.names} {C.kind}."
         )
         t.say("M", "well, / then it must be ours.", "it seems that it has chosen you.", how="said")
-        t.feel("A", "excited", "the {C.kind} could stay", told=True)
+        t.feel("A", "excited", "the {C.kind} could stay", said=True)
         t.tell(
             "{A} named it [Lucky|Rain|Button|Biscuit|Mud|Puddle|Cloud]. <every_day>, {A.he} "
             "[fed it|brushed it|went out with it], even when it rained."
@@ -250,7 +250,7 @@ def set_free(t: Tale) -> None:
         "{A} caught {C.a} {P.in}",
         "{A} was {P.in}. <carefully A>, {A.he} put {A.his} hands around {C.a}",
     )
-    t.character("A").told_of = True
+    t.character("A").is_mentioned = True
     t.tell(
         "{A} put it into {X.a} "
         + {"little fish": "full of water.", "frog": "with some water and a stone."}.get(
@@ -307,7 +307,7 @@ def set_free(t: Tale) -> None:
         else "and that night there was {GIFT}.",
         f"the next {'day' if by_day else 'evening'}, {{A}} came again, and there was {{GIFT}}.",
     )
-    t.feel("A", "happy", "the {C.kind} was free", told=True)
+    t.feel("A", "happy", "the {C.kind} was free", said=True)
     t.moral(
         "[some things are most beautiful when they are free|not everything we love must be ours]"
     )

@@ -129,7 +129,7 @@ def stage(t: Tale) -> None:
         "everyone clapped [and cheered|and stamped their feet|for a long time].",
         "how they all clapped!",
     )
-    t.feel("A", t.pick(("proud", "happy")), "{A.he} had dared to {ACT}", told=True)
+    t.feel("A", t.pick(("proud", "happy")), "{A.he} had dared to {ACT}", said=True)
     t.talk(
         "B", "I knew it! / You were [great|wonderful].", "see? / And nobody ate you.", mood="happy"
     )
@@ -169,7 +169,7 @@ def school(t: Tale) -> None:
     )
     t.problem("{A.name} was afraid of the first day at {P}", "everything was new and strange")
     t.want("A", "to stay with {M.name}")
-    t.feel("A", t.pick(("scared", "shy", "worried")), "everything was new", told=True)
+    t.feel("A", t.pick(("scared", "shy", "worried")), "everything was new", said=True)
     t.say(
         "A",
         "don't go, {M.name}.",
@@ -233,7 +233,7 @@ def school(t: Tale) -> None:
         "[painted|sang|counted beans|learned the letter A|built a tower], and [{E.name} read a "
         "story|they had a snack|{E.name} showed them a globe]."
     )
-    t.feel("A", "happy", "{A.he} was not alone any more", told=True)
+    t.feel("A", "happy", "{A.he} was not alone any more", said=True)
     t.world.later("noon")
     t.tell(
         "when {M} came back, {A} [ran up to {M.o}|did not want to go home yet|had so much to tell]."

@@ -155,7 +155,7 @@ def river(t: Tale) -> None:
     )
     t.problem("they could not cross {P}", "the water was deep and they could not swim")
     t.want("A", "to get to the other side")
-    t.feel("A", "disappointed", "the water was too deep", told=True)
+    t.feel("A", "disappointed", "the water was too deep", said=True)
     t.say("B", "how can we get [across|over there]?", "I can't swim. / Can you?", how="asked")
     t.paragraph()
     fails = t.dice.sample(
@@ -248,7 +248,7 @@ def river(t: Tale) -> None:
         "A",
         "happy",
         "they had found a way" if end < 3 else "there was something good on their own side",
-        told=True,
+        said=True,
     )
     finish.ending(
         t,
@@ -340,7 +340,7 @@ def odd_one(t: Tale) -> None:
         "what we laughed about / has saved us all.",
         how="said",
     )
-    t.feel("A", t.pick(("proud", "happy")), "{A.he} had saved the others", told=True)
+    t.feel("A", t.pick(("proud", "happy")), "{A.he} had saved the others", said=True)
     t.outcome("what was odd about {A.name} saved the others")
     t.moral(
         "[what makes you different can make you strong|nobody should be laughed at for being "

@@ -29,7 +29,7 @@ def new_baby(t: Tale) -> None:
         "{M} brought home a new baby. it was a little {S.kind} called {S.name}",
         "a baby was born. the baby was a little {S.kind} called {S.name}",
     )
-    baby.told_of = True
+    baby.is_mentioned = True
     t.tell(
         'now everything was about {S.name}: "Hush, {A.name}, the baby is '
         '[sleeping|tired|sick]," {M} said, or "Later, {A.name}, the baby is '
@@ -99,7 +99,7 @@ def new_baby(t: Tale) -> None:
         "{S.his} very first smile.",
         "the crying stopped. a tiny {S.hand} reached out and held on to {A.name}.",
     )
-    t.feel("A", t.pick(("surprised", "happy", "proud")), "{S.name} had calmed down", told=True)
+    t.feel("A", t.pick(("surprised", "happy", "proud")), "{S.name} had calmed down", said=True)
     t.paragraph()
     t.talk(
         "M",
@@ -139,7 +139,7 @@ def birthday(t: Tale) -> None:
         "{A} was so excited that {A.he} could not sleep any more. {A.he} was turning {AGE}",
     )
     t.want("A", "to have a birthday party")
-    t.feel("A", "excited", "it was {A.his} birthday", told=True)
+    t.feel("A", "excited", "it was {A.his} birthday", said=True)
     t.tell(
         "{A} {A.ran} to {B.intro}, {A.his} best friend."
         if t.fable
@@ -205,7 +205,7 @@ def birthday(t: Tale) -> None:
         "blue|yellow|colorful] [balloons|paper lanterns|ribbons|flowers] in the trees and a "
         "cake with {AGE} candles."
     )
-    t.feel("A", "surprised", "all the friends had planned a party", told=True)
+    t.feel("A", "surprised", "all the friends had planned a party", said=True)
     t.talk(
         "B",
         "did you really think / we forgot?",
@@ -213,7 +213,7 @@ def birthday(t: Tale) -> None:
         mood="happy",
     )
     t.paragraph()
-    t.give("B", "X", "A", told=False)
+    t.give("B", "X", "A", narrate=False)
     t.tell("{B} gave {A.o} {X.a}. [it was just what {A.he} had wished for|{A} loved it at once].")
     t.tell_if(
         "detail",
@@ -244,7 +244,7 @@ def _forgotten_after_all(t: Tale) -> None:
     t.tell("then there was a [soft|shy|hurried] knock. it was {B.name}, quite out of breath.")
     t.say("B", "I forgot it! / I am so sorry, {A.name}.", "your birthday! / How could I forget?")
     t.attempt("{B.name} came in the evening to say sorry")
-    t.give("B", "X", "A", told=False)
+    t.give("B", "X", "A", narrate=False)
     t.tell(
         "{B} had brought {X.a} and a [small|little] [cookie|bun|pancake] with one candle on it.",
         "in one {B.hand}, {B} held {X.a}, and in the other a [small|little] candle.",
@@ -286,7 +286,7 @@ def moving(t: Tale) -> None:
     t.tell("{A} did not want to [go|leave]. {A.he} would miss {OLD} and all {A.his} friends.")
     t.problem("{A.name} did not want to leave the old {A.home}", "the family had to move")
     t.want("A", "to stay in the old {A.home}")
-    t.feel("A", "sad", "{A.he} had to leave {OLD}", told=True)
+    t.feel("A", "sad", "{A.he} had to leave {OLD}", said=True)
     t.say(
         "M",
         "I will miss it, too. / But a new place has new treasures.",
@@ -300,7 +300,7 @@ def moving(t: Tale) -> None:
     )
     t.attempt("{A.name} said goodbye to everything")
     t.paragraph()
-    t.go("A", "P", told=False)
+    t.go("A", "P", narrate=False)
     t.tell(
         "{P} was [big and empty|strange|very quiet]. it smelled of [paint|dust|wood], and [the "
         "floor creaked|every step echoed]."
@@ -361,7 +361,7 @@ def moving(t: Tale) -> None:
         t.attempt("{A.name} comforted {B.name}")
     t.paragraph()
     moments.play(t)
-    t.feel("A", "happy", "{A.he} was not alone any more", told=True)
+    t.feel("A", "happy", "{A.he} was not alone any more", said=True)
     t.outcome("{A.name} found a new friend in the new place")
     t.moral("saying goodbye can also be the start of something new")
     finish.ending(

@@ -82,7 +82,7 @@ def new_friend(t: Tale) -> None:
     moments.play(t)
     if t.likes("detail"):
         moments.snack(t)
-    t.feel("A", "happy", "{A.he} had found a friend", told=True)
+    t.feel("A", "happy", "{A.he} had found a friend", said=True)
     t.outcome("{A.name} and {B.name} became friends")
     t.say(
         "B",
@@ -152,7 +152,7 @@ def quarrel(t: Tale) -> None:
         "{A.name} and {B.name} had a quarrel",
         "{A.name} wanted to {ONE} and {B.name} wanted to {TWO}",
     )
-    t.feel("A", "angry", "{B.name} did not want to {ONE}", told=True)
+    t.feel("A", "angry", "{B.name} did not want to {ONE}", said=True)
     t.tell("{A} went one way, and {B} went the other.")
     t.paragraph()
     t.tell(
@@ -182,7 +182,7 @@ def quarrel(t: Tale) -> None:
             "I made this for you. / Can we be friends again?",
             mood="sorry",
         )
-        t.give("A", "X", "B", told=False)
+        t.give("A", "X", "B", narrate=False)
         t.talk(
             "B",
             "I am sorry, too. / I missed you.",
@@ -221,7 +221,7 @@ def quarrel(t: Tale) -> None:
         "this time they did both: first they went off to {TWO}, and after that they had time to "
         "{ONE}.",
     )
-    t.feel("A", "happy", "they were friends again", told=True)
+    t.feel("A", "happy", "they were friends again", said=True)
     t.outcome(
         "they made up by " + ("a gift", "chance", "a word of advice")[step] + " and did both things"
     )
@@ -274,7 +274,7 @@ def left_out(t: Tale) -> None:
     )
     t.want("B", "to play with the others")
     t.problem("{B.name} was not allowed to play", "{C.name} said that {B.name} was {WHY}")
-    t.feel("B", t.pick(("sad", "lonely")), "{C.name} did not let {B.o} play", told=True)
+    t.feel("B", t.pick(("sad", "lonely")), "{C.name} did not let {B.o} play", said=True)
     t.paragraph()
     t.tell(
         "{A} saw {B.s} face, and the game was no fun any more.", "{A} stopped. it was not right."
@@ -321,7 +321,7 @@ def left_out(t: Tale) -> None:
         )
         t.say("C", "that was [clever|amazing]. / I was wrong about you.", mood="sorry")
     t.paragraph()
-    t.feel("B", "happy", "{B.he} could play with the others", told=True)
+    t.feel("B", "happy", "{B.he} could play with the others", said=True)
     t.outcome(
         (
             "a new game won them all over",

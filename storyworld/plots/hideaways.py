@@ -40,7 +40,7 @@ def secret_place(t: Tale) -> None:
         "{A} crept through, and on the other side was {SECRET}.",
         "{A} crawled through and could hardly believe {A.his} eyes: there was {SECRET}!",
     )
-    t.feel("A", t.pick(("surprised", "happy", "excited")), "{A.he} had found {SECRET}", told=True)
+    t.feel("A", t.pick(("surprised", "happy", "excited")), "{A.he} had found {SECRET}", said=True)
     t.tell_if(
         "detail",
         "it was so still that one could hear the [bees|leaves|grass] breathe.",
@@ -221,7 +221,7 @@ def litter(t: Tale) -> None:
         "by evening, {P} was [clean|as clean as never before].",
     )
     t.outcome("{P} was clean again because everybody helped")
-    t.feel("A", "proud", "{P} was clean again", told=True)
+    t.feel("A", "proud", "{P} was clean again", said=True)
     t.talk(
         "B",
         "look at that! / And we did it.",
@@ -292,7 +292,7 @@ def hide_and_seek(t: Tale) -> None:
         t.attempt("{A.name} had to sneeze")
         t.say("B", "there you are!", "that was a loud hiding place!", how="laughed")
         t.outcome("a sneeze gave {A.name} away")
-        t.feel("A", "relieved", "they had found {A.o} at last", told=True)
+        t.feel("A", "relieved", "they had found {A.o} at last", said=True)
     elif end == 1:
         t.tell(
             "{A} fell asleep. when {A.he} woke up, it was evening, and voices were calling "

@@ -100,7 +100,7 @@ def sick_grandparent(t: Tale) -> None:
         )
         t.attempt("{A.name} and the friends sang outside")
         t.tell("{G} [sat up|came to the window] and began to hum along.")
-    t.feel("G", "happy", "{A.name} had come", told=True)
+    t.feel("G", "happy", "{A.name} had come", said=True)
     t.paragraph()
     better = t.dice.chance(0.8)
     if better:
@@ -223,7 +223,7 @@ def tidy(t: Tale) -> None:
         f"and then, {where}, there {{X.was}} {{X}}!",
         f"<at_last>, {{A}} looked {where}. hooray! there {{X.was}} {{X}}.",
     )
-    t.feel("A", "happy", "{X} {X.was} there again", told=True)
+    t.feel("A", "happy", "{X} {X.was} there again", said=True)
     t.outcome("{A.name} tidied up and found the {X.n}")
     t.paragraph()
     t.talk(

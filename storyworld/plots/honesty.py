@@ -103,7 +103,7 @@ def promise(t: Tale) -> None:
         )
         t.feel("B", "disappointed", "{A.name} had forgotten the promise")
         t.say("B", "you promised.", "I trusted you.", mood="sad")
-        t.feel("A", "sorry", "{A.he} had broken {A.his} promise", told=True)
+        t.feel("A", "sorry", "{A.he} had broken {A.his} promise", said=True)
         t.tell(
             "{A} said sorry, but words were not enough, and so for a whole [week|month] {A.he} "
             "came every [day|morning|afternoon] and helped {B.name} to make it right."
@@ -156,7 +156,7 @@ def lie(t: Tale) -> None:
         if not t.fable
         else "{A} tried to think of something else. but soon there was nothing left.",
     )
-    t.take("A", "X", told=False)
+    t.take("A", "X", narrate=False)
     t.world.consume(t.character("A"), t.object("X"))
     t.paragraph()
     t.say("M", "who ate the {X.n}?", "where is the {X.n}?", how="asked")
@@ -174,7 +174,7 @@ def lie(t: Tale) -> None:
             "{M} took away {S.names} [toy|blanket|favorite toy] and sent {S.him} to bed without "
             "a story."
         )
-        t.feel("S", "sad", "{S.name} was punished for nothing", told=True)
+        t.feel("S", "sad", "{S.name} was punished for nothing", said=True)
     else:
         t.say(
             "A",
@@ -221,7 +221,7 @@ def lie(t: Tale) -> None:
         "{A} had to help to make a new one and give the first piece to {S.name}.",
         "{A} said sorry to {S.name}, too, and {S} [gave {A.o} a kiss|laughed again].",
     )
-    t.feel("A", "relieved", "the truth was out", told=True)
+    t.feel("A", "relieved", "the truth was out", said=True)
     t.outcome("{A.name} told the truth and was forgiven")
     t.moral(
         "[a lie makes everything heavier|the truth makes the heart light|one lie leads to another]"

@@ -25,7 +25,7 @@ def treasure(t: Tale) -> None:
         f"{{B.name}} saw something {spot} and pulled it out. it was {{X.a}}!",
     )
     t.world.find(t.character("A"), t.object("X"), spot)
-    t.feel("A", "excited", "they had found {X.a}", told=True)
+    t.feel("A", "excited", "they had found {X.a}", said=True)
     t.say(
         "A",
         "look, there is a cross! / It must be a treasure!",
@@ -89,7 +89,7 @@ def treasure(t: Tale) -> None:
         else "<at_last>, {A.name} and {B.name} stood before the cross and dug and dug until "
         "they hit something hard: [a box|an old box|a rusty box|a wooden box]!"
     )
-    t.feel("B", "curious", "there was a box in the ground", told=True)
+    t.feel("B", "curious", "there was a box in the ground", said=True)
     end = t.dice.below(4)
     if end == 0:
         t.tell(
@@ -157,7 +157,7 @@ def message(t: Tale) -> None:
     t.world.own(t.character("M"), t.object("X"))
     begin.opening(t, "{M} gave {A.name} {X.a}", "{M} had {X.a} for {G.name}, but no time to go")
     if t.object("X").holder is t.character("M"):
-        t.give("M", "X", "A", told=False)
+        t.give("M", "X", "A", narrate=False)
     t.say(
         "M",
         "take this to {G.name}, / and be there before dark.",

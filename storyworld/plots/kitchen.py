@@ -77,9 +77,9 @@ def baking(t: Tale) -> None:
             "[splat|plop|crash]! the {X.n} lay on the floor."
         )
         t.problem("the {X.n} fell on the floor", "{A.name} tripped")
-    t.object("X").told_of = True
+    t.object("X").is_mentioned = True
     t.feel(
-        "A", t.pick(("sad", "disappointed", "sorry")), "the {X.n} was [spoiled|ruined]", told=True
+        "A", t.pick(("sad", "disappointed", "sorry")), "the {X.n} was [spoiled|ruined]", said=True
     )
     t.tell(
         "[just then|at that moment], there was a knock at the door, and [it was|in came|there "
@@ -245,7 +245,7 @@ def picky(t: Tale) -> None:
             "soon {A.his} bowl was [empty|as clean as a mirror].",
         )
         t.outcome("{A.name} tried it and liked it")
-        t.feel("A", "happy", "it tasted good", told=True)
+        t.feel("A", "happy", "it tasted good", said=True)
     else:
         t.say("A", "I still don't like it. / But now I know.", "no. / But I tried!", how="said")
         t.say("M", "that is fine. / I am proud that you tried.", how="said")

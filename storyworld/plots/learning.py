@@ -130,7 +130,7 @@ def skill(t: Tale) -> None:
     )
     t.attempt("{A.name} tried again")
     t.feel(
-        "A", t.pick(("angry", "sad", "disappointed")), "it [did not work|would not work]", told=True
+        "A", t.pick(("angry", "sad", "disappointed")), "it [did not work|would not work]", said=True
     )
     t.talk(
         "A", "I will never learn it!", "it is too hard for me.", "I give up!", mood="disappointed"
@@ -172,7 +172,7 @@ def skill(t: Tale) -> None:
             "<at_last>, {A} did it. {A.he} could really {WHAT}!",
         )
         t.say("A", "look! / Look at me!", "{S.name}, / did you see that?", mood="excited")
-        t.feel("A", "proud", "{A.he} could {WHAT}", told=True)
+        t.feel("A", "proud", "{A.he} could {WHAT}", said=True)
         t.talk("S", "<praise>!", "I knew that you could do it.", mood="happy")
         t.outcome("{A.name} learned to {WHAT}")
     else:
@@ -210,7 +210,7 @@ def music(t: Tale) -> None:
         "{G} [opened an old box|came to visit]. {G.he} had {X.a} for {A.name}",
         "{A} found {X.a} that had once belonged to {G.name}",
     )
-    t.give("G", "X", "A", told=False)
+    t.give("G", "X", "A", narrate=False)
     t.want("A", "to play a song on the {X.n}")
     t.tell(
         "{A} tried to play, and {X} sounded like [a sick cow|a door that needs oil|a cat with a "
@@ -278,7 +278,7 @@ def music(t: Tale) -> None:
             mood="happy",
         )
         t.outcome("{A.name} played for {G.name}")
-    t.feel("A", "proud", "{A.he} could make others happy with {X}", told=True)
+    t.feel("A", "proud", "{A.he} could make others happy with {X}", said=True)
     t.moral("[good things need time|what sounds bad today may sound good tomorrow]")
     finish.ending(
         t, "{X} always lay next to {A.his} bed after that.", "and the {X.n} sang and sang."
@@ -369,7 +369,7 @@ def tooth(t: Tale) -> None:
         "{A} put {A.his} tongue into the gap, and it felt [funny|like a little "
         "window|strange|soft and new].",
     )
-    t.feel("A", "proud", "the tooth was out", told=True)
+    t.feel("A", "proud", "the tooth was out", said=True)
     t.say(
         "A",
         "look! / I have a window in my mouth.",

@@ -25,7 +25,7 @@ def hat_in_the_wind(t: Tale) -> None:
     )
     t.problem("the wind took the {X.n}", "{A.name} did not hold on to it")
     t.want("A", "to get the {X.n} back")
-    t.feel("A", t.pick(("sad", "angry", "surprised")), "the wind had taken {X}", told=True)
+    t.feel("A", t.pick(("sad", "angry", "surprised")), "the wind had taken {X}", said=True)
     t.tell(
         "{A} {A.ran} after it, [over a puddle|past a fence|under a branch|around a tree] and "
         "[over a wall|through a hedge|between two bushes|along the path].",
@@ -36,7 +36,7 @@ def hat_in_the_wind(t: Tale) -> None:
         noun = t.pick(("mouse", "hedgehog", "robin", "kitten", "duckling", "squirrel"))
         t.beast("C", noun)
         t.tell(f"<at_last>, it lay {where}. but somebody was [sleeping|sitting] in it: {{C.a}}!")
-        t.feel("A", "surprised", "a {C.kind} was in the {X.n}", told=True)
+        t.feel("A", "surprised", "a {C.kind} was in the {X.n}", said=True)
         t.tell(
             "{A} did not want to wake it up, so {A.he} [waited|sat down and waited] <all_day>.",
             '"[You may keep it|It is yours] until [tomorrow|the wind stops]," {A} whispered.',
@@ -104,7 +104,7 @@ def umbrella(t: Tale) -> None:
         )
         t.outcome("{A.name} brought {B.name} home and they warmed up")
     else:
-        t.give("A", "X", "B", told=False)
+        t.give("A", "X", "B", narrate=False)
         t.tell(
             'at the corner, {A} gave {X} to {B.o}. "[You live farther away|You need it more]," '
             "{A.he} said, and {A.ran} home through the rain.",
@@ -168,7 +168,7 @@ def small_rescue(t: Tale) -> None:
         "the {C.kind} [rested a little|shook itself|dried in the air] and was gone.",
     )
     t.outcome("the {C.kind} was safe")
-    t.feel("A", t.pick(("happy", "proud")), "the {C.kind} was safe", told=True)
+    t.feel("A", t.pick(("happy", "proud")), "the {C.kind} was safe", said=True)
     t.moral("[nobody is too small to be helped|it is good to look closely]")
     finish.ending(
         t,
@@ -201,7 +201,7 @@ def thank_you(t: Tale) -> None:
     t.note_feeling("A", "sorry", "nobody had ever thanked {E.name}")
     t.want("A", "to thank {E.name}")
     t.paragraph()
-    t.take("A", "X", told=False)
+    t.take("A", "X", narrate=False)
     t.tell(
         "so {A} [found|got] a [nice|pretty|lovely] {X.n} and waited {P.spot}.",
         "{A} thought about it for a [long time|while] and came back with a [nice|pretty] {X.n}.",
@@ -209,7 +209,7 @@ def thank_you(t: Tale) -> None:
     t.attempt("{A.name} brought a {X.n}")
     t.say("A", "this is for you, / because you always help us.", "thank you for all you do!")
     t.give("A", "X", "E")
-    t.feel("E", t.pick(("surprised", "happy")), "{A.name} had said thank you", told=True)
+    t.feel("E", t.pick(("surprised", "happy")), "{A.name} had said thank you", said=True)
     end = t.dice.below(3)
     if end == 0:
         t.say(

@@ -42,7 +42,7 @@ def lost_thing(t: Tale) -> None:
         "{A.name} lost the {X.n}",
         "{A.name} was playing and did not notice that the {X.n} fell down",
     )
-    t.feel("A", t.pick(("sad", "worried", "sad")), "{X} {X.was} gone", told=True)
+    t.feel("A", t.pick(("sad", "worried", "sad")), "{X} {X.was} gone", said=True)
     helped = t.dice.chance(0.6)
     if helped:
         t.peer("B")
@@ -92,7 +92,7 @@ def lost_thing(t: Tale) -> None:
         )
         if finder == "B":
             t.give("B", "X", "A")
-        t.feel("A", t.pick(("happy", "relieved")), "{X} {X.was} found", told=True)
+        t.feel("A", t.pick(("happy", "relieved")), "{X} {X.was} found", said=True)
         if helped:
             moments.thanks(t, "A", "B", "You found my {X.n}." if finder == "B" else "")
         t.outcome(f"the {{X.n}} {{X.was}} found {where}")
@@ -167,7 +167,7 @@ def stuck_up_high(t: Tale) -> None:
         "A",
         t.pick(("sad", "worried", "disappointed")),
         "{X} was stuck high up in the tree",
-        told=True,
+        said=True,
     )
     t.talk("A", "<oh_no>! / My {X.n}!", "how will we [ever|] get it down?", mood="worried")
     t.paragraph()
@@ -225,8 +225,8 @@ def stuck_up_high(t: Tale) -> None:
         down = False
     if down:
         t.outcome("they got the {X.n} down themselves")
-        t.take("A", "X", told=False)
-        t.feel("A", "happy", "{X} was down again", told=True)
+        t.take("A", "X", narrate=False)
+        t.feel("A", "happy", "{X} was down again", said=True)
         t.moral("if the first way does not work, another may")
     else:
         helper = t.dice.below(3)
@@ -243,7 +243,7 @@ def stuck_up_high(t: Tale) -> None:
             )
             t.tell("{C} {C.ran} up to {X}, pulled it free and brought it down.")
             t.world.take(t.character("C"), t.object("X"))
-            t.give("C", "X", "A", told=False)
+            t.give("C", "X", "A", narrate=False)
             t.outcome("{C.name} brought the {X.n} down")
             moments.thanks(t, "A", "C")
             t.moral("it is no shame to ask for help")
@@ -279,9 +279,9 @@ def stuck_up_high(t: Tale) -> None:
                 "the same wind that had taken {X} blew it free again, and it [fell|floated] "
                 "down to their feet.",
             )
-            t.take("A", "X", told=False)
+            t.take("A", "X", narrate=False)
             t.outcome("the wind blew the {X.n} down again")
-            t.feel("A", "surprised", "the wind gave {X} back", told=True)
+            t.feel("A", "surprised", "the wind gave {X} back", said=True)
             t.moral("sometimes it is best to wait")
     t.paragraph()
     finish.ending(

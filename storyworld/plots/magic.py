@@ -31,7 +31,7 @@ def wish(t: Tale) -> None:
     begin.opening(
         t, "{A} was {P.in} when {A.he} saw a {C.kind}", "{A} went {P.to}. there was a {C.kind}"
     )
-    t.character("C").told_of = True
+    t.character("C").is_mentioned = True
     t.tell(
         "the {C.kind} was {HOW}. {A} helped right away.",
         "{A} saw that the {C.kind} was {HOW}, and {A.he} helped.",
@@ -120,7 +120,7 @@ def wish(t: Tale) -> None:
         "at first, {A} [laughed and danced|showed it to everyone|could hardly believe it] "
         "because it was so [wonderful|great|much fun]."
     )
-    t.feel("A", "happy", "the wish had come true", told=True)
+    t.feel("A", "happy", "the wish had come true", said=True)
     t.tell(
         "but then it was not so good. " + result + ".",
         "but soon there was trouble. " + result + ".",
@@ -165,7 +165,7 @@ def wish(t: Tale) -> None:
         "there was a soft sound, like a [bell|breath|drop of water|sigh|falling leaf], and "
         "{A.names} wish was [undone|gone|over|nothing but a dream]."
     )
-    t.feel("A", "relieved", "everything was as before", told=True)
+    t.feel("A", "relieved", "everything was as before", said=True)
     t.outcome(
         "the wish was undone "
         + ("by the right answer", "after good deeds", "because {A.name} asked")[cost]
@@ -196,7 +196,7 @@ def dragon(t: Tale) -> None:
         "{P.spot} sat a tiny {C.kind}, no bigger than a [cat|duck|boot].",
         "it came from a tiny {C.kind}. it sat {P.spot}.",
     )
-    t.feel("A", t.pick(("surprised", "scared")), "there was a real dragon", told=True)
+    t.feel("A", t.pick(("surprised", "scared")), "there was a real dragon", said=True)
     t.say("A", "are you going to eat me?", "are you a real dragon?", how="asked")
     t.say(
         "C",

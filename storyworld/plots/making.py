@@ -56,7 +56,7 @@ def picture(t: Tale) -> None:
             "picture with [blue|red|green] feet."
         )
         t.problem("there were footprints on the picture", "an animal walked over it")
-    t.feel("A", t.pick(("sad", "angry")), "the picture was [ruined|spoiled]", told=True)
+    t.feel("A", t.pick(("sad", "angry")), "the picture was [ruined|spoiled]", said=True)
     t.say("A", "it is all ruined!", "I will throw it away!", mood="angry")
     t.paragraph()
     if accident == 0:
@@ -211,7 +211,7 @@ def building(t: Tale) -> None:
         "and look, {THE} [held|stood firm]! it [was not very pretty|was a bit crooked|had a few "
         "holes], but it belonged to {A.name} and {B.name}.",
     )
-    t.feel("A", "proud", "they had built {THE} together", told=True)
+    t.feel("A", "proud", "they had built {THE} together", said=True)
     t.outcome("they built {THE} again and better")
     t.talk(
         "B",

@@ -125,7 +125,7 @@ def moon(t: Tale) -> None:
         )
         t.attempt("{M.name} showed {A.name} that the moon comes along")
         t.outcome("{A.name} found that the moon follows everybody home")
-    t.feel("A", t.pick(("happy", "calm")), "the moon was a friend after all", told=False)
+    t.feel("A", t.pick(("happy", "calm")), "the moon was a friend after all", said=False)
     t.moral("[some things are there for everyone|you do not have to own a thing to love it]")
     finish.ending(
         t,
@@ -148,7 +148,7 @@ def star(t: Tale) -> None:
         "{A} saw something fall from the sky",
         "{A} was {P.in} and counted the stars. suddenly one of them fell",
     )
-    t.character("C").told_of = True
+    t.character("C").is_mentioned = True
     t.tell("it came down {P.in}, {P.spot}, with a soft [pling|hiss|plop].")
     t.tell(
         "there lay a little [silver|golden|white|yellow] star, [warm|as small as an apple|no "
@@ -236,7 +236,7 @@ def star(t: Tale) -> None:
         '"[Thank you|Goodbye|I will never forget you], {A.name}!" it called, [very small and '
         "far away|from high above|already far away]."
     )
-    t.feel("A", "happy", "the star was home again", told=True)
+    t.feel("A", "happy", "the star was home again", said=True)
     t.moral("[a warm heart can do more than strong arms|everybody wants to go home at night]")
     finish.ending(
         t,

@@ -62,7 +62,7 @@ def bully(t: Tale) -> None:
     )
     t.problem("{B.name} took the {X.n} of {C.name}", "{B.name} was big and mean")
     t.want("A", "to get the {X.n} back for {C.name}")
-    t.feel("C", "sad", "{B.name} had taken {X}", told=True)
+    t.feel("C", "sad", "{B.name} had taken {X}", said=True)
     t.paragraph()
     way = t.dice.below(3)
     if way == 0:
@@ -85,7 +85,7 @@ def bully(t: Tale) -> None:
             '"It was only a joke," {B} [mumbled|said], and gave {X} back.',
         )
         t.outcome("they stood together and {B.name} gave the {X.n} back")
-        t.feel("A", "proud", "{A.he} had been brave", told=True)
+        t.feel("A", "proud", "{A.he} had been brave", said=True)
         t.moral("together, the small ones are strong")
     elif way == 1:
         t.tell("<idea A>.")
@@ -105,7 +105,7 @@ def bully(t: Tale) -> None:
         )
         t.world.drop(t.character("B"), t.object("X"), "on the ground")
         t.world.take(t.character("C"), t.object("X"))
-        t.feel("B", "surprised", "{X} was gone", told=True)
+        t.feel("B", "surprised", "{X} was gone", said=True)
         t.tell(
             "everyone laughed, and in the end even {B.name} had to laugh.",
             "{B} turned red, and then {B.he} stamped off."

@@ -30,7 +30,7 @@ def egg(t: Tale) -> None:
         f"{{A}} almost stepped on {{X.a}}, which lay {spot}.",
     )
     t.world.find(t.character("A"), t.object("X"), spot)
-    t.feel("A", t.pick(("surprised", "excited", "curious")), "{A.he} had found {X.a}", told=True)
+    t.feel("A", t.pick(("surprised", "excited", "curious")), "{A.he} had found {X.a}", said=True)
     t.say("B", "what is inside? / A [dragon|snake|swan|dinosaur]?", "whose is it?", how="asked")
     t.problem("the egg was all alone", "it had lost its nest")
     t.want("A", "to look after the egg")
@@ -77,7 +77,7 @@ def egg(t: Tale) -> None:
         if "turtle" not in baby
         else "out came a wet {BABY}. it blinked at {A.name}."
     )
-    t.feel("A", "happy", "the {BABY} had come out", told=True)
+    t.feel("A", "happy", "the {BABY} had come out", said=True)
     t.say("B", "it thinks that you are its mother!", "how small it is!", how="laughed")
     t.tell_if(
         "detail",
@@ -224,7 +224,7 @@ def fly(t: Tale) -> None:
         "below {A.him} were the [trees|flowers|bushes|paths], as small as [toys|pebbles|beads], "
         "and the air was [cool|soft|sweet|full of light]."
     )
-    t.feel("A", t.pick(("proud", "happy", "excited")), "{A.he} could fly", told=True)
+    t.feel("A", t.pick(("proud", "happy", "excited")), "{A.he} could fly", said=True)
     t.talk("M", "I knew it was in you.", "look at you!", mood="proud")
     t.outcome("{A.name} learned to fly")
     t.moral("[you can do more than you think|courage comes when you need it]")

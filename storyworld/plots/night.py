@@ -45,7 +45,7 @@ def dark(t: Tale) -> None:
         "that looked like {SHADOW}!",
     )
     t.problem("{A.name} was afraid of the dark", "a shadow looked like {SHADOW}")
-    t.feel("A", "scared", "there was a shadow that looked like {SHADOW}", told=True)
+    t.feel("A", "scared", "there was a shadow that looked like {SHADOW}", said=True)
     t.tell(
         "{A} pulled the blanket over {A.his} [head|nose|eyes|ears], but [now it was even "
         "darker|that did not help|there it was even darker]."
@@ -96,7 +96,7 @@ def dark(t: Tale) -> None:
             mood="surprised",
         )
         t.outcome("{A.name} saw that the dark has its own lights")
-    t.feel("A", "calm", "the dark was not so bad", told=True)
+    t.feel("A", "calm", "the dark was not so bad", said=True)
     t.paragraph()
     t.say(
         "M",
@@ -154,7 +154,7 @@ def monster(t: Tale) -> None:
         mood="scared",
     )
     t.problem("they heard a strange noise", "something {SPOT} made {NOISE}")
-    t.feel("A", "scared", "they heard {NOISE}", told=True)
+    t.feel("A", "scared", "they heard {NOISE}", said=True)
     t.want("A", "to find out what made the noise")
     t.paragraph()
     t.tell(
@@ -181,7 +181,7 @@ def monster(t: Tale) -> None:
         "with big teeth]: it was {C.a}!",
     )
     t.feel(
-        "A", t.pick(("relieved", "surprised")), "the monster was only a little {C.kind}", told=True
+        "A", t.pick(("relieved", "surprised")), "the monster was only a little {C.kind}", said=True
     )
     t.talk("B", "that is the monster? / It is so [small|tiny]!", "hello, monster!", how="laughed")
     t.paragraph()

@@ -34,7 +34,7 @@ def storm(t: Tale) -> None:
     t.say("B", "a storm! / What shall we do?", "we can't make it home!", mood="scared")
     t.problem("a storm came and they were far from home", "they had not looked at the sky")
     t.want("A", "to find a safe and dry place")
-    t.feel("B", "scared", "it thundered", told=True)
+    t.feel("B", "scared", "it thundered", said=True)
     t.paragraph()
     t.tell(
         '"Not under the [big|tall] tree, {B.name}!" {A} [called|shouted|cried]. "[That is '
@@ -161,7 +161,7 @@ def lost_way(t: Tale) -> None:
     )
     t.problem("{A.name} was lost", "{A.name} ran after {LURE}")
     t.want("A", "to find the way back to {M.name}")
-    t.feel("A", "scared", "{A.he} did not know the way back", told=True)
+    t.feel("A", "scared", "{A.he} did not know the way back", said=True)
     t.say("A", "{M.name}! / Where are you?", "hello? / Is anybody there?", how="called")
     t.tell(
         "only [the wind|an echo] answered."
@@ -241,7 +241,7 @@ def lost_way(t: Tale) -> None:
         "next time I will tell you where I go.",
         mood="sorry",
     )
-    t.feel("A", "relieved", "{A.he} was with {M.name} again", told=True)
+    t.feel("A", "relieved", "{A.he} was with {M.name} again", said=True)
     t.moral(
         "[it helps to stop and think when you are lost|it is wise to remember the way you came]"
     )

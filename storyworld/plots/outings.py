@@ -255,7 +255,7 @@ def picnic(t: Tale) -> None:
         "{A} had to laugh, too, and they ate what was left, and it [was just enough|tasted "
         "twice as good|was a fine meal]."
     )
-    t.feel("A", "happy", "they could laugh about it", told=True)
+    t.feel("A", "happy", "they could laugh about it", said=True)
     if t.dice.chance(0.4):
         t.adult("D", "farmer")
         t.tell(

@@ -43,7 +43,7 @@ def broken_and_mended(t: Tale) -> None:
         "in pieces.",
     )
     t.problem("the {X.n} of {G.name} broke", "{A.name} was not careful")
-    t.feel("A", t.pick(("sorry", "scared", "worried")), "{X} was broken", told=True)
+    t.feel("A", t.pick(("sorry", "scared", "worried")), "{X} was broken", said=True)
     t.paragraph()
     hides = t.dice.chance(0.35)
     if hides:
@@ -96,7 +96,7 @@ def broken_and_mended(t: Tale) -> None:
             "when the glue was dry, {X} stood there almost like new.",
         )
         t.outcome("the {X.n} was mended")
-        t.feel("A", t.pick(("relieved", "happy")), "{X} was whole again", told=True)
+        t.feel("A", t.pick(("relieved", "happy")), "{X} was whole again", said=True)
         t.talk(
             "G",
             "now it has a story. / I like it even better.",
@@ -146,7 +146,7 @@ def finder(t: Tale) -> None:
         f"was {{X.a}}!",
     )
     t.world.find(t.character("A"), t.object("X"), spot)
-    t.feel("A", t.pick(("excited", "surprised", "happy")), "{A.he} had found {X.a}", told=True)
+    t.feel("A", t.pick(("excited", "surprised", "happy")), "{A.he} had found {X.a}", said=True)
     moments.think_it_over(
         t, "may I keep it?", "it is so [pretty|beautiful]. I want to keep it", "nobody saw me"
     )
@@ -192,14 +192,14 @@ def finder(t: Tale) -> None:
     t.say("A", "is it [this one|this]?", "don't be sad. / I found it!", "look what I have here!")
     t.give("A", "X", "B")
     t.attempt("{A.name} gave it to {B.name}")
-    t.feel("B", t.pick(("happy", "grateful", "relieved")), "{X} was back", told=True)
+    t.feel("B", t.pick(("happy", "grateful", "relieved")), "{X} was back", said=True)
     t.outcome("{B.name} got the {X.n} back")
     moments.thanks(t, "B", "A", "You could have kept it.")
     ending = t.dice.below(3)
     t.paragraph()
     if ending == 0:
         t.made("Y", "apple" if t.fable else "cookie", "[big|sweet|round]", owner="B")
-        t.give("B", "Y", "A", told=False)
+        t.give("B", "Y", "A", narrate=False)
         t.tell(
             "{B} gave {A.o} {Y.a} to say thank you. [it tasted better than any other|how good "
             "it tasted]!"
@@ -326,9 +326,9 @@ def market(t: Tale) -> None:
                 t.say(
                     "S", "this is for you. / A kind heart should have [a surprise|something nice]."
                 )
-                t.give("S", "X", "A", told=False)
+                t.give("S", "X", "A", narrate=False)
                 t.outcome("{A.name} helped {C.name} and was given the {X.n}")
-                t.feel("A", "surprised", "{S.name} gave {A.o} {X}", told=True)
+                t.feel("A", "surprised", "{S.name} gave {A.o} {X}", said=True)
             else:
                 t.outcome("{A.name} helped {C.name} and went home without the {X.n}")
                 t.feel("A", "happy", "{C.name} could smile again")

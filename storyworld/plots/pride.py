@@ -71,7 +71,7 @@ def false_alarm(t: Tale) -> None:
         "around|looked up] and saw {DANGER}, a real one!",
         "the next day, {A} heard a strange sound. there it was: {DANGER}!",
     )
-    t.feel("A", "scared", "there was really {DANGER}", told=True)
+    t.feel("A", "scared", "there was really {DANGER}", said=True)
     t.say(
         "A",
         "help! / This time it is true!",
@@ -116,7 +116,7 @@ def false_alarm(t: Tale) -> None:
         "you cried for help so often. / We thought it was a joke.",
         how="said",
     )
-    t.feel("A", "sorry", "{A.he} had played tricks on {A.his} friends", told=True)
+    t.feel("A", "sorry", "{A.he} had played tricks on {A.his} friends", said=True)
     t.moral(
         "[nobody believes a liar, even when he tells the truth|"
         "those who play with trust may lose it]"
@@ -337,7 +337,7 @@ def race(t: Tale) -> None:
             "cheering!"
         )
         t.outcome("{B.name} won the race")
-        t.feel("A", "surprised", "{B.name} had won", told=True)
+        t.feel("A", "surprised", "{B.name} had won", said=True)
         t.say("A", "how did you do that?", "you won. / I was too sure of myself.", how="said")
         t.say("B", "step by step.", "I just did not stop.", how="said")
         t.feel("B", "proud", "{B.he} had won the race")

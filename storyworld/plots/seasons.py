@@ -20,7 +20,7 @@ def seed(t: Tale) -> None:
     t.thing("X", "seed")
     t.world.own(t.character("G"), t.object("X"))
     begin.opening(t, "{G} gave {A.name} {X.a}", "{A} got {X.a} from {G.name}")
-    t.give("G", "X", "A", told=False)
+    t.give("G", "X", "A", narrate=False)
     t.say(
         "G",
         "put it into the ground, / and you will see a wonder.",
@@ -95,7 +95,7 @@ def seed(t: Tale) -> None:
         "A",
         t.pick(("excited", "happy", "surprised")),
         "a green leaf had come out of the earth",
-        told=True,
+        said=True,
     )
     t.say("A", "{G.name}! / Come quickly! It is here!", "it woke up!", mood="excited")
     noun = t.object("X").noun.noun

@@ -50,7 +50,7 @@ def sharing(t: Tale) -> None:
     )
     t.want("A", "to keep the {X.n} for {A.self}")
     t.want("B", "to play with the {X.n}")
-    t.feel("B", t.pick(("sad", "disappointed", "lonely")), "{A.name} did not share {X}", told=True)
+    t.feel("B", t.pick(("sad", "disappointed", "lonely")), "{A.name} did not share {X}", said=True)
     t.paragraph()
     way = t.dice.below(3)
     if way == 0:
@@ -82,7 +82,7 @@ def sharing(t: Tale) -> None:
         t.world.shatter(t.object("X"))
         t.tell("now {X} was {BROKEN}, and both of them [stared at it|were quiet|felt bad].")
         t.attempt("they pulled at the {X.n} until it was {BROKEN}")
-        t.feel("A", "sad", "{X} was {BROKEN}", told=True)
+        t.feel("A", "sad", "{X} was {BROKEN}", said=True)
         t.say(
             "B",
             "I am sorry. / Let me help you fix it.",
@@ -123,7 +123,7 @@ def sharing(t: Tale) -> None:
             "thank you. / I was not nice to you. [You can play first|Here, you go first].",
             mood="sorry",
         )
-    t.give("A", "X", "B", told=False)
+    t.give("A", "X", "B", narrate=False)
     t.paragraph()
     t.attempt("they took turns")
     t.tell(
@@ -132,7 +132,7 @@ def sharing(t: Tale) -> None:
         "now {A} showed {B.o} [a game|two games|three games] with {X}, and they [took "
         "turns|invented new ones] <all_day>.",
     )
-    t.feel("B", "happy", "{A.name} shared {X}", told=True)
+    t.feel("B", "happy", "{A.name} shared {X}", said=True)
     t.outcome("{A.name} shared the {X.n} with {B.name}")
     t.moral(
         "[sharing makes everything more fun|things are twice as nice when you share them|a toy "
@@ -196,7 +196,7 @@ def last_piece(t: Tale) -> None:
         t.tell(
             "{A} gave the big piece to {B.name}, the next one to {C.name}, and kept the small one."
         )
-        t.feel("B", "grateful", "{A.name} had shared {X}", told=True)
+        t.feel("B", "grateful", "{A.name} had shared {X}", said=True)
         t.say(
             "C",
             "I have a bottle of milk. / Let's share that, too!",
@@ -227,10 +227,10 @@ def last_piece(t: Tale) -> None:
             "when they turned around, a {D.kind} was [eating|swallowing] the last crumb.",
             "at that moment, a {D.kind} came, took {X} and was gone.",
         )
-        t.character("D").told_of = True
+        t.character("D").is_mentioned = True
         t.world.grab(t.character("D"), t.object("X"))
         t.world.consume(t.character("D"), t.object("X"))
-        t.feel("A", "surprised", "the {D.kind} had taken {X}", told=True)
+        t.feel("A", "surprised", "the {D.kind} had taken {X}", said=True)
         t.say(
             "A",
             "now nobody has it. / [At least we laughed|Next time we share at once].",

@@ -24,7 +24,7 @@ def echo(t: Tale) -> None:
     )
     t.problem("a voice repeated everything", "{A.name} did not know what an echo is")
     t.want("A", "to know who was calling")
-    t.feel("A", t.pick(("surprised", "curious")), "somebody answered", told=True)
+    t.feel("A", t.pick(("surprised", "curious")), "somebody answered", said=True)
     t.tell(
         f'"{second}" {{A}} [cried|called], and the voice [cried it, too|said the same|called it '
         f"back]."
@@ -43,7 +43,7 @@ def echo(t: Tale) -> None:
     t.attempt("{M.name} told {A.name} to try kind words")
     kind = t.pick(("I like you", "You are my friend", "Have a good day", "Let us play"))
     t.tell(f'"{kind}!" {{A}} called. "{kind}!" came back, [soft and clear|loud and clear|gently].')
-    t.feel("A", "happy", "the voice was friendly now", told=True)
+    t.feel("A", "happy", "the voice was friendly now", said=True)
     if t.dice.chance(0.5):
         t.say("M", "that is an echo. / It is your own voice, coming home.", how="said")
         t.outcome("{A.name} learned that the voice was an echo")
@@ -240,7 +240,7 @@ def guess_the_sound(t: Tale) -> None:
     )
     t.problem("nobody could guess a sound", "they could not see where it came from")
     t.want("A", "to know what made the sound")
-    t.feel("A", "curious", "there was a sound that nobody knew", told=True)
+    t.feel("A", "curious", "there was a sound that nobody knew", said=True)
     guess = t.pick(
         (
             "a giant who eats nuts",
@@ -268,7 +268,7 @@ def guess_the_sound(t: Tale) -> None:
         t.tell("they followed it <quietly>, farther and farther. {P.spot}, they saw it: {ANSWER}!")
         t.attempt("they followed the sound")
         t.outcome("it was {ANSWER}")
-        t.feel("B", "surprised", "it was only {ANSWER}", told=True)
+        t.feel("B", "surprised", "it was only {ANSWER}", said=True)
     else:
         t.tell("they looked {P.spot} and all around, but they never found out what it was.")
         t.attempt("they looked for it")

@@ -91,7 +91,7 @@ def swap(t: Tale) -> None:
             t.say("B", "[all right|well, then yes]. / That is fair.", how="said")
         t.world.swap(t.character("A"), t.object("Y"), t.character("B"), t.object("X"))
         t.outcome("they swapped back")
-        t.feel("A", "happy", "{X} was back", told=True)
+        t.feel("A", "happy", "{X} was back", said=True)
         t.moral("old things that we love are worth more than new ones")
     else:
         t.tell(
@@ -144,7 +144,7 @@ def borrowed(t: Tale) -> None:
         how=t.pick(("thought", "whispered", "said")),
     )
     t.world.drop(t.character("S"), t.object("X"), "at home")
-    t.take("A", "X", told=False)
+    t.take("A", "X", narrate=False)
     t.want("A", "to use the {X.n} of {S.name}")
     t.tell(
         "so {A} took {X} and {A.ran} {P.to}.",
@@ -201,7 +201,7 @@ def borrowed(t: Tale) -> None:
         mood="sorry",
     )
     t.attempt("{A.name} told {S.name} the truth")
-    t.feel("S", "angry", "{A.name} had not asked", told=True)
+    t.feel("S", "angry", "{A.name} had not asked", said=True)
     t.paragraph()
     t.tell_if(
         "detail", "for a while, nobody [spoke|said a word].", "{S} said nothing for a long time."
@@ -221,7 +221,7 @@ def borrowed(t: Tale) -> None:
         "all right. / Next time, just ask. I would have said yes.",
         "thank you for making it good again. / Next time, ask me, and we will go together.",
     )
-    t.feel("A", "relieved", "{S.name} was not angry any more", told=True)
+    t.feel("A", "relieved", "{S.name} was not angry any more", said=True)
     t.outcome("{A.name} made it good again and {S.name} forgave")
     t.moral(
         "[you should always ask before you take something|asking first is better than being "

@@ -73,7 +73,7 @@ def small_helps_big(t: Tale) -> None:
         "worse|nothing moved|it was no use]."
     )
     t.attempt("{A.name} tried alone")
-    t.feel("A", "scared", "{A.he} could not help {A.self}", told=False)
+    t.feel("A", "scared", "{A.he} could not help {A.self}", said=False)
     t.tell_if(
         "detail",
         "[big|strong|tall] animals came by, but [none of them could help {A.name}|they did not "
@@ -85,7 +85,7 @@ def small_helps_big(t: Tale) -> None:
     t.cast["?"] = t.character("A")
     t.attempt("{B.name} helped {A.name}")
     t.paragraph()
-    t.feel("A", t.pick(("grateful", "relieved")), "{B.name} had helped {A.o}", told=True)
+    t.feel("A", t.pick(("grateful", "relieved")), "{B.name} had helped {A.o}", said=True)
     t.say(
         "A",
         "I laughed at you, / and you saved me.",
@@ -149,7 +149,7 @@ def clever_trick(t: Tale) -> None:
     )
     t.problem("{B.name} wanted to eat {A.name}", "{B.name} was hungry")
     t.want("A", "to get away")
-    t.feel("A", "scared", "{B.name} wanted to eat {A.o}", told=True)
+    t.feel("A", "scared", "{B.name} wanted to eat {A.o}", said=True)
     t.tell("but {A.name} [stayed calm|began to think|did not scream|thought hard and fast].")
     t.paragraph()
     trick = t.dice.below(5)
@@ -208,7 +208,7 @@ def clever_trick(t: Tale) -> None:
             "branch."
         )
     t.outcome("{A.name} tricked {B.name} and got away")
-    t.feel("A", "relieved", "{A.he} was free", told=True)
+    t.feel("A", "relieved", "{A.he} was free", said=True)
     t.feel("B", t.pick(("angry", "disappointed")), "{A.name} had tricked {B.o}")
     t.paragraph()
     if t.dice.chance(0.35):

@@ -130,7 +130,7 @@ def _character(t: Tale, trait: str) -> None:
     if t.style.length < 500 and t.dice.chance(0.5):
         return
     roll = t.roll()
-    if roll < 0.35 and not t.character("A").traits_told:
+    if roll < 0.35 and not t.character("A").traits_mentioned:
         t.tell("{A} was [very|always] {A.trait} and [loved|liked] to {A.hobby}.")
     elif roll < 0.6:
         t.tell("{A} [loved|liked] to {A.hobby}.")
@@ -139,7 +139,7 @@ def _character(t: Tale, trait: str) -> None:
 
 
 def _trait_line(t: Tale, trait: str) -> None:
-    t.character("A").traits_told = True
+    t.character("A").traits_mentioned = True
     t.tell(*TRAIT_LINES[trait])
 
 

@@ -1,44 +1,14 @@
-"""What a racer's line tells, times to a target, ratios, and parts of a race put together."""
+"""Times to a target, ratios, and parts of a race put together."""
 
 from __future__ import annotations
 
 import json
-import math
 
 import pytest
-from curves import bits_told, draw, joined, outcome, seconds_to, tell, time_ratio
+from curves import draw, joined, outcome, print_outcome, seconds_to, table, time_ratio
 
 OURS = [(10.0, 2.0), (20.0, 1.4)]
 PEER = [(30.0, 2.4), (60.0, 1.9), (90.0, 1.5)]
-
-
-def test_ours_tells_bits_per_byte_itself():
-    line = "step 1,200: training loss 1.5000, validation loss 1.6000 (0.8123 bits per byte), 12s"
-    assert bits_told(line, None) == 0.8123
-    assert bits_told(line, 9.9) == 0.8123
-
-
-def test_nats_of_others_become_bits_per_byte():
-    found = bits_told("step 250: train loss 2.4000, val loss 2.0000", 4.0)
-    assert found == pytest.approx(2.0 / math.log(2) / 4.0)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "iter 250: loss 2.4000, time 100.00ms, mfu 0.10%",
-        "step 250: train loss nan, val loss nan",
-        "  step 250  loss 2.400  1,000 tokens/s  3m left",
-        "best validation loss  2.1000 (0.9000 bits per byte)",
-        "",
-    ],
-)
-def test_other_lines_tell_nothing(line):
-    assert bits_told(line, 4.0) is None
-
-
-def test_nats_without_their_tokens_tell_nothing():
-    assert bits_told("step 0: val loss 4.2000", None) is None
 
 
 def test_the_first_time_counts():
@@ -63,7 +33,7 @@ def test_no_ratio_where_one_never_came():
 
 def test_each_ours_is_compared_with_each_peer():
     curves = {"ours --minutes 1": [OURS], "ours": [PEER], "nanogpt": [PEER], "gpt2": [[]]}
-    result = outcome("stories", curves, {"2 bits": 2.0})
+    result = outcome("stories", curves, {"2 bits": 2.0}, {})
     assert result["seconds_to"]["2 bits"]["gpt2"] == [None]
     assert result["ratios"]["2 bits"] == {
         "ours --minutes 1": {"nanogpt": pytest.approx(1 / 6), "gpt2": None},
@@ -72,7 +42,8 @@ def test_each_ours_is_compared_with_each_peer():
 
 
 def saved(curves, task="stories", targets=None):
-    return json.loads(json.dumps(outcome(task, curves, targets or {"2 bits": 2.0})))
+    at_end = {name: [1.25 for _ in rounds] for name, rounds in curves.items()}
+    return json.loads(json.dumps(outcome(task, curves, targets or {"2 bits": 2.0}, at_end)))
 
 
 def test_parts_of_a_race_are_one():
@@ -80,6 +51,7 @@ def test_parts_of_a_race_are_one():
     result = joined([first, saved({"gpt2": [PEER], "ours": [OURS]})])
     assert list(result["curves"]) == ["ours", "nanogpt", "gpt2"]
     assert len(result["curves"]["ours"]) == 2
+    assert result["at_end"] == {"ours": [1.25, 1.25], "nanogpt": [1.25], "gpt2": [1.25]}
     assert result["ratios"]["2 bits"]["ours"]["gpt2"] == pytest.approx(1 / 6)
     assert joined([first]) == first
 
@@ -90,16 +62,33 @@ def test_parts_of_other_races_are_refused(other):
         joined([saved({}), saved({}, **other)])
 
 
-def test_what_is_told(capsys):
-    tell(outcome("stories", {"ours": [OURS], "nanogpt": [PEER]}, {"2 bits": 2.0, "1 bit": 1.0}))
+CURVES = {"ours": [OURS], "nanogpt": [PEER]}
+TARGETS = {"2 bits per byte": 2.0, "1 bits per byte": 1.0}
+AT_END = {"ours": [1.375], "nanogpt": [None]}
+
+
+def test_what_is_printed(capsys):
+    print_outcome(outcome("stories", CURVES, TARGETS, AT_END))
     assert capsys.readouterr().out.splitlines() == [
-        "2 bits",
+        "2 bits per byte",
         "  ours                     10 s",
         "  nanogpt                  60 s",
         "  ours / nanogpt: 0.167 of the time (1/6.0)",
-        "1 bit",
+        "1 bits per byte",
         "  ours                     never",
         "  nanogpt                  never",
+        "bits per byte at the end",
+        "  ours                     1.375",
+        "  nanogpt                  unknown",
+    ]
+
+
+def test_the_table():
+    assert table(outcome("stories", CURVES, TARGETS, AT_END)).splitlines() == [
+        "| seconds to | 2 | 1 | at the end |",
+        "|---|---|---|---|",
+        "| ours | 10 |  | 1.375 after 20 s |",
+        "| nanogpt | 60 |  | unknown after 90 s |",
     ]
 
 

@@ -38,7 +38,7 @@ def test_a_check_that_breaks_does_not_stop_the_next(tmp_path: Path) -> None:
     machine = machine_with(tmp_path, {"float32": like, "float16": [3.0], "bfloat16": like})
     first, second = gpu_check.run_checks(machine, ["float16", "bfloat16"])
     assert (first.passed, second.passed) == (False, True)
-    assert "20 and 1 losses" in first.said
+    assert "20 and 1 losses" in first.summary
 
 
 def test_checks_after_the_time_is_up_are_left_out(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_generation_is_checked_and_written_down(
 ) -> None:
     arguments = f"--device cpu --only generation --out {tmp_path}".split()
     assert gpu_check.main(arguments) == 0
-    told = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
-    (check,) = told["checks"]
+    report = json.loads((tmp_path / "gpu_check.json").read_text(encoding="utf-8"))
+    (check,) = report["checks"]
     assert check["passed"]
     assert check["figures"]["characters"] > 200
     assert "| generation | passed |" in (tmp_path / "gpu_check.md").read_text(encoding="utf-8")

@@ -4,44 +4,95 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 import race
+from race_tasks import TASKS, Entry, RacerError
 
-PYTHON = [sys.executable, "-c"]
+READING = "race: {} bits per byte of {}, {}"
+
+
+def entry_of(where, code):
+    return Entry([sys.executable, "-c", code], where)
+
+
+def printing(*lines):
+    return "; ".join(f"print({line!r})" for line in lines)
 
 
 def test_a_racer_that_ends_leaves_its_curve(tmp_path):
-    code = "print('step 0: val loss 4.0000'); print('so it goes'); print('step 5: val loss 2.0')"
-    first, second = race.race([*PYTHON, code], tmp_path, 2.0, 60.0)
-    assert first[0] <= second[0]
-    assert first[1] == pytest.approx(2 * second[1])
+    lines = [READING.format(4.0, "the sample", "now"), "so it goes"]
+    lines += [READING.format(2.0, "the sample", "now"), READING.format(2.25, "all", "now")]
+    record = race.race(entry_of(tmp_path, printing(*lines)), 60.0)
+    (first_at, first), (second_at, second) = record.curve
+    assert first_at <= second_at
+    assert (first, second, record.bits_of_all) == (4.0, 2.0, 2.25)
+
+
+def test_a_baseline_has_its_own_clock(tmp_path):
+    lines = [READING.format(4.0, "the sample", f"at {seconds:.1f} s") for seconds in (0.0, 1000.0)]
+    record = race.race(entry_of(tmp_path, printing(*lines)), 60.0)
+    assert record.curve == [(0.0, 4.0), (1000.0, 4.0)]
+
+
+def test_a_racer_has_its_variables(tmp_path):
+    code = "import os; assert os.environ['NANOCHAT_DTYPE'] == 'float32'"
+    entry = entry_of(tmp_path, code)._replace(environment={"NANOCHAT_DTYPE": "float32"})
+    assert race.race(entry, 60.0).curve == []
 
 
 def test_a_racer_that_fails_says_why(tmp_path):
-    with pytest.raises(race.RacerError, match=r"ended with 3:\nno more paper"):
-        race.race([*PYTHON, "import sys; print('no more paper'); sys.exit(3)"], tmp_path, 2.0, 60.0)
+    code = "import sys; print('no more paper'); sys.exit(3)"
+    with pytest.raises(RacerError, match=r"ended with 3:\nno more paper"):
+        race.race(entry_of(tmp_path, code), 60.0)
 
 
-def test_a_silent_racer_ends_when_its_time_is_over(tmp_path):
-    assert race.race([*PYTHON, "import time; time.sleep(600)"], tmp_path, 2.0, 0.2) == []
+def test_a_racer_that_hangs_is_ended(tmp_path):
+    with pytest.raises(RacerError, match="did not end in time"):
+        race.race(entry_of(tmp_path, "import time; time.sleep(600)"), 0.2)
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes")
 def test_nothing_of_a_racer_is_left(tmp_path, monkeypatch):
     # The child of the shell keeps its output open; reading it ends only when that child is gone.
     monkeypatch.setattr(race, "GRACE_SECONDS", 0.1)
-    assert race.race(["sh", "-c", "sleep 600 & wait"], tmp_path, 2.0, 0.2) == []
+    with pytest.raises(RacerError, match="did not end in time"):
+        race.race(Entry(["sh", "-c", "sleep 600 & wait"], tmp_path), 0.2)
 
 
 def test_an_interrupted_race_ends_its_racer(tmp_path, monkeypatch):
-    def interrupt(line, bytes_per_token):
+    def interrupt(line):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(race, "bits_told", interrupt)
+    monkeypatch.setattr(race, "reading_of", interrupt)
     code = "import time; print('step', flush=True); time.sleep(600)"
     with pytest.raises(KeyboardInterrupt):
-        race.race([*PYTHON, code], tmp_path, 2.0, 60.0)
+        race.race(entry_of(tmp_path, code), 60.0)
+
+
+def test_a_trial_finds_the_time_of_a_step(tmp_path):
+    assert race.trial(entry_of(tmp_path, "print('race: 0.250000 s per step')")) == 0.25
+    with pytest.raises(RacerError, match="printed no time per step"):
+        race.trial(entry_of(tmp_path, "print('nothing')"))
+
+
+def test_a_racer_that_cannot_run_is_skipped(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(race, "obstacle", lambda name, args: "there is no track")
+    args = asked("--only", "nanochat")
+    result, failed = race.run_race(TASKS["stories"], args)
+    assert result["curves"] == {}
+    assert failed == []
+    assert "nanochat is skipped: there is no track" in capsys.readouterr().err
+
+
+def test_a_racer_without_a_measurement_has_failed(tmp_path, monkeypatch, capsys):
+    silent = entry_of(tmp_path, "print('done')")
+    monkeypatch.setattr(race.Course, "entry", lambda course, name, out: silent)
+    result, failed = race.run_race(TASKS["stories"], asked("--only", "autoresearch"))
+    assert failed == ["autoresearch"]
+    assert result["curves"] == {}
+    assert "it printed no measurement:\ndone" in capsys.readouterr().err
 
 
 def asked(*words):
@@ -49,36 +100,26 @@ def asked(*words):
 
 
 def test_each_ours_is_a_racer():
-    args = asked("--ours=--minutes 1", "--ours=--minutes 5", "--nanogpt", "there")
-    assert race.racers_of(args) == [
-        "ours --minutes 1",
-        "ours --minutes 5",
-        "gpt2",
-        "nanogpt",
-        "transformers",
-    ]
-    assert race.racers_of(asked()) == ["ours", "gpt2", "transformers"]
+    baselines = ["gpt2", "nanogpt", "transformers", "nanochat", "nanochat-small", "autoresearch"]
+    args = asked("--ours=--minutes 1", "--ours=--minutes 5")
+    assert race.racers_of(args) == ["ours --minutes 1", "ours --minutes 5", *baselines]
+    assert race.racers_of(asked()) == ["ours", *baselines]
     assert race.racers_of(asked("--only", "transformers", "ours")) == ["ours", "transformers"]
+    args = race.arguments(["--task", "shakespeare", "--source", "."])
+    assert race.racers_of(args) == ["ours", "nanogpt", "transformers"]
 
 
-def test_words_of_ours_go_to_slm_train_with_the_text(tmp_path):
-    args = asked("--every", "20")
-    command = race.ours(race.TASKS["stories"], "ours --minutes 1", None, tmp_path, args)
-    assert command[1:4] == ["-m", "slm", "train"]
-    assert command[-2:] == ["--minutes", "1"]
-    assert "eval_interval=20" in command
-    assert "--data" not in command
-    assert "--preset" not in command
+def test_variants_replace_their_baseline():
+    variants = ["autoresearch", "autoresearch --total-batch=4096"]
+    words = [word for variant in variants for word in ("--variant", variant)]
+    args = asked(*words, "--only", "ours", "nanochat-small", "autoresearch")
+    assert race.racers_of(args) == ["ours", "nanochat-small", *variants]
 
 
-def test_a_preset_trains_on_prepared_data(tmp_path):
-    task = race.TASKS["stories"]
-    command = race.ours(task, "ours", tmp_path, tmp_path / "run", asked("--minutes", "3"))
-    assert command[command.index("--preset") + 1] == "modern-12m"
-    assert command[command.index("--minutes") + 1] == "3.0"
-    assert command[command.index("--data") + 1] == str(tmp_path)
-    command = race.ours(task, "gpt2", tmp_path, tmp_path / "run", asked())
-    assert command[command.index("--preset") + 1] == "gpt2"
+def test_checkouts_come_from_variables(monkeypatch):
+    monkeypatch.setenv("SLM_NANOCHAT", "there")
+    assert asked().nanochat == Path("there")
+    assert asked("--nanochat", "here").nanochat == Path("here")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +127,11 @@ def test_a_preset_trains_on_prepared_data(tmp_path):
     [
         [],
         ["--source", ".", "--from-json", "a.json"],
-        ["--source", ".", "--only", "nanogpt"],
+        ["--source", "there/is/nothing"],
+        ["--source", ".", "--minutes", "0"],
+        ["--source", ".", "--variant", "ours --minutes 1"],
+        ["--source", ".", "--variant", ""],
+        ["--source", ".", "--task", "shakespeare", "--variant", "nanochat --depth=2"],
     ],
 )
 def test_contradictions_are_refused(words, capsys):

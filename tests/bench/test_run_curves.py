@@ -1,4 +1,4 @@
-"""What is told of runs that have ended: bits per byte at shares of their time."""
+"""What is printed of runs that have ended: bits per byte at shares of their time."""
 
 from __future__ import annotations
 

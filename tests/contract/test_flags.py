@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from slm.api.training import RunRequest
+from slm.api.run_request import RunRequest
 from slm.cli import main, original
 from slm.cli.app import app
 from slm.cli.usage import option_names

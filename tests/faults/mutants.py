@@ -50,9 +50,10 @@ from slm.errors import (
 from slm.model import GPT
 from slm.storage.files import directory_lock
 from slm.storage.safe_reading import sealed_json, strict_json
-from slm.training import Callback, StepRecord
+from slm.training import Callback
 from tests.faults import tiny_run
 from tests.faults.power_cuts import SCENARIOS, cut_power, prepare_letters
+from tests.unit.runs.training_runs import At
 
 Patch = pytest.MonkeyPatch
 
@@ -207,18 +208,6 @@ def trainer_in(folder: Path, callbacks: list[Callback], **settings: Any) -> Trai
     return Trainer(model, loader, config, callbacks=callbacks, owns_process=True)
 
 
-class After(Callback):
-    """Does something after a step."""
-
-    def __init__(self, step: int, action: Callable[[], object]) -> None:
-        self.step = step
-        self.action = action
-
-    def on_step(self, record: StepRecord) -> None:
-        if record.step == self.step:
-            self.action()
-
-
 def a_second_run_is_refused(folder: Path) -> None:
     trainer = trainer_in(folder, [])
     with directory_lock(folder / "run"):
@@ -229,7 +218,7 @@ def a_signal_saves_the_step(folder: Path) -> None:
     def interrupt() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    trainer = trainer_in(folder, [After(2, interrupt)], max_steps=6)
+    trainer = trainer_in(folder, [At(2, interrupt)], max_steps=6)
     outer = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         refuses(Interrupted, trainer.train)
@@ -252,7 +241,7 @@ def nan_never_reaches_the_weights(folder: Path) -> None:
 
         trainer.model.forward = spoilt
 
-    trainer = trainer_in(folder, [After(2, spoil)])
+    trainer = trainer_in(folder, [At(2, spoil)])
     refuses(TrainingError, trainer.train)
     for name, tensor in trainer.model.state_dict().items():
         assert torch.equal(tensor, model_before[name]), name

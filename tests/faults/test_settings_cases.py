@@ -198,7 +198,7 @@ def program(
         raise SystemExit(99)
 
     monkeypatch.setattr("slm.runs.launch.place_data", accept)
-    monkeypatch.setattr("slm.api.training.run_lock", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr("slm.api.run_request.run_lock", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr("slm.runs.launch.memory_bytes", lambda device: 64 << 30)
     # What is made anew for every command line takes longer than all the rest.
     monkeypatch.setattr("typer.main.get_command", functools.cache(typer.main.get_command))

@@ -7,31 +7,28 @@ repeats one of them is the one to go.
 
 from __future__ import annotations
 
-import random
 import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from slm.data.documents import DocumentPart
 from slm.data.file_source import existing_path
 from slm.data.quality.duplicates import Duplicate, DuplicateFinder
+from slm.data.quality.findings import EXAMPLE_CHARS, EXAMPLES, Cleaned, Finding, TextReport
 from slm.data.quality.problems import BOILERPLATE, ODD, around, encoding_mender, is_cut_off
 from slm.data.readers import read_documents
+from slm.data.reservoir import Reservoir
 from slm.data.sources import open_source
 from slm.data.splits import Split
 from slm.errors import DataError, MissingExtraError, UsageError
-from slm.quantities import counted
 from slm.storage.files import atomic_open
 from slm.tokenizer.base import EOT_TEXT
 
-EXAMPLES = 3
-EXAMPLE_CHARS = 100
 MOST_LINES = 200_000
 """Different lines that are counted, to find the repeated ones."""
 REPEATED_LINE_SHARE = 0.01
@@ -42,66 +39,6 @@ SHORT_WORDS = 10
 
 Log = Callable[[str], None]
 Report = Callable[[str, float | None, float, str], None]
-
-
-@dataclass
-class Finding:
-    """A kind of problem.
-
-    Attributes:
-        name: for people.
-        documents: how many have it.
-        examples: some of them, cut.
-        mended: what `--clean` does about it.
-    """
-
-    name: str
-    mended: str
-    documents: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def add(self, example: str) -> None:
-        """One more document."""
-        self.documents += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(example[: EXAMPLE_CHARS + 60])
-
-
-@dataclass
-class TextReport:
-    """What was found in a text."""
-
-    source: str
-    documents: int
-    held_out: int
-    """Documents of the validation split."""
-    bytes: int
-    findings: list[Finding]
-    words: dict[str, float]
-    """Words of a document: fewest, median, 95%, most."""
-    languages: dict[str, float]
-    """Share of the sampled documents by ISO 639-1 code; the most frequent first."""
-    not_compared: int
-    """Documents that were not compared, because there were too many."""
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it by name."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """What the mended text lost and kept."""
-
-    files: list[str]
-    documents: int
-    bytes: int
-    changes: dict[str, int]
-    """What was done, and how often."""
-
-    def to_json(self) -> dict[str, Any]:
-        """All of it by name."""
-        return asdict(self)
 
 
 class _Part(NamedTuple):
@@ -199,8 +136,7 @@ class TextCheck:
         finder = DuplicateFinder()
         lengths = array("I")
         lines: Counter[int] = Counter()
-        sample: list[str] = []
-        chance = random.Random(0)
+        sample: Reservoir[str] = Reservoir(LANGUAGE_SAMPLE, seed=0)
         n_bytes = n_documents = 0
         for n_seen, part in enumerate(self._documents(), 1):
             n_documents = part.number + 1
@@ -214,10 +150,7 @@ class TextCheck:
                 lengths.append(min(len(part.text.split()), 2**31))
             self._look(part, findings)
             _count_lines(part.text, lines)
-            if len(sample) < LANGUAGE_SAMPLE:
-                sample.append(part.text[:LANGUAGE_CHARS])
-            elif (place := chance.randrange(n_seen)) < LANGUAGE_SAMPLE:
-                sample[place] = part.text[:LANGUAGE_CHARS]
+            sample.add(part.text[:LANGUAGE_CHARS])
         if not n_documents:
             raise DataError(f"{self._source} contains no text", hint="check that it is not empty")
         self._report("comparing", None, n_documents, "documents")
@@ -232,7 +165,7 @@ class TextCheck:
             bytes=n_bytes,
             findings=list(findings.values()),
             words=_spread(lengths),
-            languages=self._languages(sample, findings["language"]),
+            languages=self._languages(sample.items, findings["language"]),
             not_compared=finder.n_left_out,
         )
 
@@ -390,9 +323,3 @@ def _spread(lengths: array[int]) -> dict[str, float]:
     values = np.frombuffer(lengths, dtype=np.uint32)
     low, middle, high, most = np.percentile(values, [0, 50, 95, 100])
     return {"fewest": low, "median": middle, "95%": high, "most": most}
-
-
-def summary(cleaned: Cleaned) -> str:
-    """What was changed, in a sentence."""
-    done = [f"{count:,} {name}" for name, count in cleaned.changes.items()]
-    return f"{counted(cleaned.documents, 'document')} written; {', '.join(done) or 'no changes'}"

@@ -105,10 +105,10 @@ def find_dialect(lines: Sequence[str], preferred: str, *, whole: bool) -> Dialec
     declared = _DECLARED.fullmatch(lines[0]) if lines else None
     if declared is not None:
         lines = lines[1:]
-        best = _parsed_somehow(lines, declared[1], whole)
+        best = _parsed_with_any_quoting(lines, declared[1], whole)
     else:
         candidates = dict.fromkeys((preferred, *DELIMITERS))
-        parsed = {mark: _parsed_somehow(lines, mark, whole) for mark in candidates}
+        parsed = {mark: _parsed_with_any_quoting(lines, mark, whole) for mark in candidates}
         best = parsed[_best(parsed, preferred)]
         if best.width < 2:
             best = _with_rare_delimiter(lines, whole) or best
@@ -153,7 +153,7 @@ def _with_rare_delimiter(
             continue
         if mark == " " and not any(' "' in line or line.startswith('"') for line in lines):
             continue  # words
-        found = _parsed_somehow(lines, mark, whole)
+        found = _parsed_with_any_quoting(lines, mark, whole)
         if found.is_table and _has_names(found.rows[0]):
             if _names_text(found):
                 return found
@@ -166,7 +166,7 @@ def _with_rare_delimiter(
     return None
 
 
-def _parsed_somehow(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
+def _parsed_with_any_quoting(lines: Sequence[str], delimiter: str, whole: bool) -> _Rows:
     """The rows with a delimiter; quotes are doubled unless only another quoting parses."""
     first = _parsed(lines, Dialect(delimiter), whole)
     for quote in "'`":
@@ -223,7 +223,7 @@ def is_evident_table(lines: Sequence[str], *, whole: bool) -> str | None:
     """The delimiter of lines that are evidently a table with a column of text; None: they may be
     prose. Prose may have a comma in every line, but it does not have column names."""
     for mark in DELIMITERS:
-        found = _parsed_somehow(lines, mark, whole)
+        found = _parsed_with_any_quoting(lines, mark, whole)
         if not (found.is_table and len(found.rows) > 2 and found.share == 1.0):
             continue
         header, below = found.rows[0], found.rows[1:]

@@ -73,7 +73,7 @@ def mentions(
         sentences: the story.
         gender_of_name: `m`, `f` or None.
         is_name: whether a word, as written, is a name.
-        n_given: in the first so many sentences, pronouns are right and say who is who.
+        n_given: number of first sentences in which pronouns are right and identify people.
     """
     cast: set[str] = set()  # genders so far
     given: Counter[str] = Counter()

@@ -53,10 +53,10 @@ def flawless_share(story: Story, knows: Callable[[str], bool]) -> float:
 
     An unfinished last sentence is a matter of the ending, not of language.
     """
-    told: Sequence[Sentence] = story.told
-    if told and told[-1].text.rstrip("\"')")[-1:] not in ENDS:
-        told = told[:-1]
-    if not told:
+    sentences: Sequence[Sentence] = story.new_sentences
+    if sentences and sentences[-1].text.rstrip("\"')")[-1:] not in ENDS:
+        sentences = sentences[:-1]
+    if not sentences:
         return 1.0 if story.words else 0.0
-    wrong = sum(bool(flaws(sentence, knows)) for sentence in told)
-    return max(0.0, 1.0 - (wrong + unclosed_quotes(story)) / len(told))
+    wrong = sum(bool(flaws(sentence, knows)) for sentence in sentences)
+    return max(0.0, 1.0 - (wrong + unclosed_quotes(story)) / len(sentences))

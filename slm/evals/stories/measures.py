@@ -35,7 +35,7 @@ def names(story: Story, reference: Reference) -> float:
 def _mean_probability(
     story: Story, reference: Reference, kind: type[PronounContext] | type[NameMention]
 ) -> float:
-    begin = len(story.sentences) - len(story.told)
+    begin = len(story.sentences) - len(story.new_sentences)
     gender_of = _genders(story, reference)
     found = [
         reference.cast.probability(mention)
@@ -74,8 +74,8 @@ def order(story: Story, reference: Reference) -> float:
         return 50.0
     expected = []
     for sentence in sentences:
-        odds = reference.part_log_odds(sentence)
-        weights = np.exp(odds - odds.max())
+        log_odds = reference.part_log_odds(sentence)
+        weights = np.exp(log_odds - log_odds.max())
         expected.append(float(weights @ np.arange(N_PARTS) / weights.sum()))
     agree = sum(np.sign(later - earlier) for earlier, later in itertools.combinations(expected, 2))
     return 50.0 + 50.0 * float(agree) / math.comb(n, 2)
@@ -99,21 +99,21 @@ def repetition(story: Story) -> float:
         if gram in seen:
             repeated[start : start + REPEATED] = [True] * REPEATED
         seen.add(gram)
-    told = repeated[n_given:]
-    return 100.0 * (1.0 - sum(told) / len(told)) if told else 100.0
+    new = repeated[n_given:]
+    return 100.0 * (1.0 - sum(new) / len(new)) if new else 100.0
 
 
 def ending(story: Story, reference: Reference) -> float:
     """Whether it ends by itself, after a whole sentence, with words that end stories."""
-    sentences = story.told
+    sentences = story.new_sentences
     if not story.ended or not sentences:
         return 0.0
     text = plain(story.text).rstrip()
     closed = text.rstrip("\"')")[-1:] in ENDS and text.count('"') % 2 == 0
     if not closed:
         return 0.0
-    odds = reference.ending_log_odds(sentences[-1])
-    return 100.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
+    log_odds = reference.ending_log_odds(sentences[-1])
+    return 100.0 / (1.0 + math.exp(-max(-30.0, min(30.0, log_odds))))
 
 
 def diversity(samples: Sequence[Sequence[str]]) -> float:

@@ -1,4 +1,4 @@
-"""Novelty: how much of a story stands word for word in the training text.
+"""Novelty: how much of a story is word for word in the training text.
 
 An index of all sequences of eight words of the training text, as hashes in sorted arrays. It is
 bounded: the first 16 million words are indexed, which takes up to 200 MB, and the result says how

@@ -173,9 +173,9 @@ def _values(
     knows = measures.word_test(reference)
     values: dict[str, list[float]] = {}
     for number, (story, prompt) in enumerate(zip(stories, prompts, strict=True)):
-        told = story.text[len(story.prompt) :]
+        answered = measures.answered(story.continuation, prompt.answers, prompt.wrong)
         for name, value in (
-            ("answers", 100.0 * measures.answered(told, prompt.answers, prompt.wrong)),
+            ("answers", 100.0 * answered),
             ("pronouns", measures.pronouns(story, reference)),
             ("names", measures.names(story, reference)),
             ("order", measures.order(story, reference)),

@@ -63,8 +63,8 @@ class Story:
 
     Args:
         text: all of it.
-        prompt: its beginning that was given; empty for a story of one's own.
-        ended: whether the writer ended it, rather than a limit of length.
+        prompt: its beginning, which was given; empty if the writer began it.
+        ended: whether the writer ended it, not a length limit.
     """
 
     def __init__(self, text: str, *, prompt: str = "", ended: bool = True) -> None:
@@ -75,12 +75,12 @@ class Story:
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
-        """Those of the whole text."""
+        """The sentences of the whole text."""
         return sentences_of(self.text)
 
     @cached_property
-    def told(self) -> tuple[Sentence, ...]:
-        """Those of the continuation; a sentence that the prompt began is among them."""
+    def new_sentences(self) -> tuple[Sentence, ...]:
+        """The sentences of the continuation, including one that the prompt began."""
         before = len(sentences_of(self.prompt))
         if before and self.prompt.rstrip()[-1:] not in ENDS + "\"'":
             before -= 1
@@ -88,9 +88,10 @@ class Story:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """Those of the continuation, in lower case."""
-        return tuple(word.lower() for word in _WORD.findall(self._continuation))
+        """The words of the continuation, in lower case."""
+        return tuple(word.lower() for word in _WORD.findall(plain(self.continuation)))
 
     @property
-    def _continuation(self) -> str:
-        return plain(self.text[len(self.prompt) :])
+    def continuation(self) -> str:
+        """The text after the prompt."""
+        return self.text[len(self.prompt) :]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from slm.api.training import RunOutcome
+from slm.api.run_request import RunOutcome
 from slm.cli.train import _print_result, say_if_finished_before
 from slm.presets import resolve
 from slm.training import TrainingResult

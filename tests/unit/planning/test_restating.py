@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, replace
 
 import pytest
@@ -188,3 +189,64 @@ def test_the_plan_names_the_seconds_of_a_step() -> None:
     assert one.seconds_per_step * one.steps == pytest.approx(594 * (1 - EVALUATING_SHARE), rel=0.02)
     same_size = replace(two, settings=one.settings)
     assert same_size.non_embedding_parameters > 0
+
+
+# -- text that is easier or harder than TinyStories ------------------------------------------------
+
+
+def evaluated(outlook: Outlook, curve: list[tuple[float, float]]) -> list[Restatement]:
+    """Evaluate a run of 10 minutes at shares of it; returns what was said."""
+    found = [outlook.evaluate(round(1000 * p), 600.0 * p, bits) for p, bits in curve]
+    return [restatement for restatement in found if restatement is not None]
+
+
+def falling_to(end: float) -> list[tuple[float, float]]:
+    """Evaluations at every twelfth of a run, as a run on children's stories gives them."""
+    ratios = (1.9, 1.6, 1.45, 1.35, 1.28, 1.22, 1.17, 1.12, 1.08, 1.05, 1.02, 1.0)
+    return [((n + 1) / 12, end * ratio) for n, ratio in enumerate(ratios)]
+
+
+def test_evaluations_as_planned_say_nothing() -> None:
+    outlook = Outlook(promise_for(10))
+    assert evaluated(outlook, falling_to(outlook.promise.expected_bits_per_byte)) == []
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.4, 2.5])
+def test_text_of_another_difficulty_is_noticed_in_the_first_half(factor: float) -> None:
+    promise = promise_for(10)
+    end = factor * promise.expected_bits_per_byte
+    said = evaluated(Outlook(promise), falling_to(end))
+    assert said[0].elapsed_seconds <= 300.0
+    assert said[-1].expected_bits_per_byte == pytest.approx(end, rel=0.15)
+    assert said[-1].difficulty == pytest.approx(factor, rel=0.2)
+    assert len(said) <= 2
+
+
+def test_a_plan_that_knows_the_text_is_not_restated() -> None:
+    promise = replace(promise_for(10, DatasetSize(2 * 10**9, 4.05, difficulty=0.2)))
+    assert promise.difficulty == 0.2
+    assert promise.expected_bits_per_byte < 0.3
+    assert evaluated(Outlook(promise), falling_to(promise.expected_bits_per_byte)) == []
+
+
+def test_a_change_of_speed_keeps_the_difficulty_that_was_found() -> None:
+    promise = promise_for(10)
+    outlook = Outlook(promise)
+    (*_, last) = evaluated(outlook, falling_to(0.2 * promise.expected_bits_per_byte)[:6])
+    (slower,) = run(outlook, (400.0, 3.0 * promise.seconds_per_step), began_at=300.0)
+    assert slower.difficulty == last.difficulty
+    assert slower.expected_bits_per_byte < 0.5 * promise.expected_bits_per_byte
+
+
+@pytest.mark.parametrize("bits", [0.0, math.inf, math.nan])
+def test_an_evaluation_without_a_number_is_ignored(bits: float) -> None:
+    outlook = Outlook(promise_for(10))
+    assert outlook.evaluate(500, 300.0, bits) is None
+    assert outlook.evaluate(0, 10.0, 8.0) is None  # before the first step
+
+
+def test_a_run_that_has_lost_its_first_evaluations_waits() -> None:
+    outlook = Outlook(promise_for(10))
+    assert outlook.evaluate(500, 300.0, 0.1) is None
+    assert outlook.evaluate(600, 360.0, 0.1) is None
+    assert outlook.evaluate(1000, 600.0, 0.1) is not None

@@ -33,7 +33,7 @@ def test_the_law_is_a_floor_and_two_powers() -> None:
 
 
 def test_nothing_is_worse_than_guessing() -> None:
-    assert SCALING_LAW.bits_per_byte(1e6, 1e3, 14) == 8.0
+    assert SCALING_LAW.bits_per_byte(1e6, 1.0, 1.0) == 8.0
 
 
 def test_more_of_anything_is_better() -> None:

@@ -7,7 +7,7 @@ import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -17,26 +17,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.reporting.metrics import MetricsFile, read_metrics
 from slm.runs import run_trainer as trainer_module
 from slm.runs.borrowed import restored_torch
-from slm.training import Callback, StepRecord
-
-MakeTrainer = Callable[..., Trainer]
-
-
-class At(Callback):
-    """Calls something once a step was made."""
-
-    def __init__(self, step: int, action: Callable[[], Any]) -> None:
-        self.step = step
-        self.action = action
-
-    def on_step(self, record: StepRecord) -> None:
-        if record.step == self.step:
-            self.action()
+from tests.unit.runs.training_runs import At, MakeTrainer, assert_equal
 
 
 def handlers() -> list[Any]:
@@ -101,12 +86,6 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
         **load_file(newest / "optimizer.safetensors"),
         **{f"best.{k}": v for k, v in load_file(run / "best" / "model.safetensors").items()},
     }
-
-
-def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
-    assert left.keys() == right.keys()
-    for name, tensor in left.items():
-        assert torch.equal(tensor, right[name]), name
 
 
 def test_an_interrupt_saves_and_names_the_checkpoint(

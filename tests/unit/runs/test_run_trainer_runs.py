@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from slm.api import Trainer
 from slm.data.loader import DataLoader
 from slm.errors import (
     CheckpointError,
@@ -21,30 +18,15 @@ from slm.errors import (
     DeviceError,
     UsageError,
 )
-from slm.model import GPT
 from slm.training import lr_at
-
-MakeTrainer = Callable[..., Trainer]
-MakeModel = Callable[..., GPT]
-
-
-def checkpoints(trainer: Trainer) -> list[str]:
-    return sorted(path.name for path in (trainer.out_dir / "checkpoints").iterdir())
-
-
-def weights_in(directory: Path) -> dict[str, torch.Tensor]:
-    return load_file(directory / "model.safetensors")
-
-
-def copied(model: GPT) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
-    assert left.keys() == right.keys()
-    for name, tensor in left.items():
-        assert torch.equal(tensor, right[name]), name
-
+from tests.unit.runs.training_runs import (
+    MakeModel,
+    MakeTrainer,
+    assert_equal,
+    checkpoints,
+    copied,
+    weights_in,
+)
 
 # -- a run -----------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from slm.api import Trainer
 from slm.data.loader import DataLoader
@@ -35,43 +34,18 @@ from slm.reporting.tensorboard import TensorBoard
 from slm.runs import run_trainer as trainer_module
 from slm.runs.guarded_step import NonFinite
 from slm.storage.files import directory_lock
-from slm.training import Callback, SampleRecord, StepRecord, lr_at
+from slm.training import Callback, SampleRecord, lr_at
 from slm.training.budget import ENDING_SECONDS, Budget
 from slm.training.schedule import lr_scale
-
-MakeTrainer = Callable[..., Trainer]
-MakeModel = Callable[..., GPT]
-
-
-def checkpoints(trainer: Trainer) -> list[str]:
-    return sorted(path.name for path in (trainer.out_dir / "checkpoints").iterdir())
-
-
-def weights_in(directory: Path) -> dict[str, torch.Tensor]:
-    return load_file(directory / "model.safetensors")
-
-
-def copied(model: GPT) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def assert_equal(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
-    assert left.keys() == right.keys()
-    for name, tensor in left.items():
-        assert torch.equal(tensor, right[name]), name
-
-
-class At(Callback):
-    """Calls something once a step was made."""
-
-    def __init__(self, step: int, action: Callable[[], Any]) -> None:
-        self.step = step
-        self.action = action
-
-    def on_step(self, record: StepRecord) -> None:
-        if record.step == self.step:
-            self.action()
-
+from tests.unit.runs.training_runs import (
+    At,
+    MakeModel,
+    MakeTrainer,
+    assert_equal,
+    checkpoints,
+    copied,
+    weights_in,
+)
 
 # -- checkpoints and going on ----------------------------------------------------------------------
 

@@ -404,7 +404,7 @@ def test_a_failure_while_a_sibling_starts_over_ends_their_request_alone(
     assert scheduler.busy_slots == 0
     again = client(scheduler, stream(max_new_tokens=9))
     run(scheduler, [again])
-    assert scheduler.is_well
+    assert scheduler.is_healthy
 
 
 def test_texts_that_are_not_finite_while_a_sibling_starts_over(
@@ -448,7 +448,7 @@ def test_a_step_that_fails_ends_its_requests_and_not_the_thread(
     failing_step.is_due = True
     wait_for(lambda: all(each.error for each in clients))
     assert [type(each.error) for each in clients] == [ModelError] * 3
-    assert scheduler.is_well
+    assert scheduler.is_healthy
     again = client(scheduler, stream(max_new_tokens=9))
     wait_for(lambda: again.done)
     assert again.deltas()[-1].new_tokens == 9
@@ -483,7 +483,7 @@ def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_engine, stre
 
     engine.free = free
     scheduler.cancel(runs.queued)
-    wait_for(lambda: not scheduler.is_well)
+    wait_for(lambda: not scheduler.is_healthy)
     wait_for(lambda: waits.error)
     assert isinstance(waits.error, ClosedError)
     assert waits.error.after_failure
@@ -502,12 +502,12 @@ def test_a_step_that_hangs_is_not_well(make_scheduler, fake_engine, stream, clie
 
     def hang(call):
         clock.now += 4.0
-        well.append(scheduler.is_well)
+        well.append(scheduler.is_healthy)
 
     engine.fail = hang
     scheduler.step()
     clock.now += 100.0
-    assert scheduler.is_well
+    assert scheduler.is_healthy
     engine.fail = lambda call: hang(call) or hang(call)
     client(scheduler, stream())
     scheduler.step()

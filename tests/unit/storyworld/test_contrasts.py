@@ -67,19 +67,19 @@ def n_gram_judges() -> dict[str, Callable[[str], float]]:
     single: Counter[str] = Counter()
     double: Counter[tuple[str, str]] = Counter()
     for story in islice(generate_stories(0), 1000):
-        told = words(story.text)
-        single.update(told)
-        double.update(pairwise(told))
+        in_order = words(story.text)
+        single.update(in_order)
+        double.update(pairwise(in_order))
     total = sum(single.values()) + len(single)
 
     def unigram(sentence: str) -> float:
         return sum(math.log((single[word] + 1) / total) for word in words(sentence))
 
     def bigram(sentence: str) -> float:
-        told = [".", *words(sentence)]
+        in_order = [".", *words(sentence)]
         return sum(
             math.log((double[pair] + 25 * (single[pair[1]] + 1) / total) / (single[pair[0]] + 25))
-            for pair in pairwise(told)
+            for pair in pairwise(in_order)
         )
 
     return {"unigram": unigram, "bigram": bigram, "length": lambda sentence: -len(sentence)}

@@ -32,11 +32,11 @@ def test_names_and_plots_are_other_ones() -> None:
 
 
 def test_the_corpus_has_none_of_the_names() -> None:
-    told = set()
+    capitalized = set()
     for story in islice(generate_stories(0), 1500):
-        told.update(re.findall(r"\b[A-Z][a-z]+\b", story.text))
+        capitalized.update(re.findall(r"\b[A-Z][a-z]+\b", story.text))
     people = {*names.BOYS, *names.GIRLS, *names.SURNAMES, *names.ANIMAL_NAMES}
-    assert not told & people - {"Puddle", "Kettle", "Turnip"}  # they may begin a sentence
+    assert not capitalized & people - {"Puddle", "Kettle", "Turnip"}  # they may begin a sentence
 
 
 def test_all_plots_occur_and_tell_of_two_who_act(sample: list[Record]) -> None:

@@ -12,20 +12,22 @@ from storyworld.tale import Tale
 
 
 def tale(seed: int = 1) -> Tale:
-    told = Tale(Dice(seed), "test")
-    told.cast["A"] = Character(
+    tale = Tale(Dice(seed), "test")
+    tale.cast["A"] = Character(
         "Tom", "boy", "m", {"small": ("little",), "hands": ("hands",)}, "hero"
     )
-    told.cast["B"] = Character("Ben", "boy", "m", {"small": ("little",)}, "friend")
-    told.cast["C"] = Character("Sue", "girl", "f", {"small": ("little",)}, "friend")
+    tale.cast["B"] = Character("Ben", "boy", "m", {"small": ("little",)}, "friend")
+    tale.cast["C"] = Character("Sue", "girl", "f", {"small": ("little",)}, "friend")
     for member in ("A", "B", "C"):
-        told.cast[member].told_of = True
-    return told
+        tale.cast[member].is_mentioned = True
+    return tale
 
 
 def test_choices_nest_and_may_be_empty() -> None:
-    told = {tale(seed).wording("a [big [red|blue]|] hat").replace("  ", " ") for seed in range(60)}
-    assert told == {"a big red hat", "a big blue hat", "a hat"}
+    wordings = {
+        tale(seed).wording("a [big [red|blue]|] hat").replace("  ", " ") for seed in range(60)
+    }
+    assert wordings == {"a big red hat", "a big blue hat", "a hat"}
 
 
 def test_unbalanced_patterns_are_refused() -> None:

@@ -18,7 +18,7 @@ from storyworld.tale import Tale
 pytestmark = pytest.mark.slow
 
 
-def told(name: str, count: int = 150) -> Iterator[Story]:
+def stories_of(name: str, count: int = 150) -> Iterator[Story]:
     """Stories of one plot kind."""
     plot = dict(plots())[name]
     for index in range(count):
@@ -66,13 +66,13 @@ def test_insects_and_flyers_stay_out_of_stories_that_are_not_for_them() -> None:
     ],
 )
 def test_things_fit_what_is_done_with_them(name: str, misfits: set[str]) -> None:
-    things = {thing for story in told(name) for thing in story.facts.objects}
+    things = {thing for story in stories_of(name) for thing in story.facts.objects}
     assert things
     assert not things & misfits
 
 
 def test_fish_and_frogs_are_caught_where_there_is_water() -> None:
-    for story in told("set it free"):
+    for story in stories_of("set it free"):
         if {c.kind for c in story.facts.characters} & {"little fish", "frog"}:
             assert story.facts.place == "the lake", story.text
 
@@ -80,7 +80,7 @@ def test_fish_and_frogs_are_caught_where_there_is_water() -> None:
 def test_thanks_go_to_the_one_who_helped() -> None:
     """And not to those who had refused, though they were the last to speak."""
     thanked = set()
-    for story in told("left out"):
+    for story in stories_of("left out"):
         (hero,) = [c.name for c in story.facts.characters if c.role == "hero"]
         names = re.findall(r"[Tt]hank(?:s| you)[^\"!?.]*, ([A-Z]\w+)[!?]", story.text)
         assert set(names) <= {hero}, story.text
@@ -89,7 +89,7 @@ def test_thanks_go_to_the_one_who_helped() -> None:
 
 
 def test_who_crosses_the_river_gets_where_they_wanted() -> None:
-    for story in told("crossing the river"):
+    for story in stories_of("crossing the river"):
         goal = re.search(r"wanted to get to (.*?) on the other side", story.text)
         assert goal is not None, story.text
         if "stayed" not in story.facts.outcome:

@@ -36,7 +36,7 @@ def test_text_does_not_depend_on_the_hash_seed() -> None:
         "t = (x.text for x in itertools.islice(s.generate_stories(5), 80)); "
         "print(hashlib.sha256('\\0'.join(t).encode()).hexdigest())"
     )
-    told = {
+    found = {
         subprocess.run(
             [sys.executable, "-c", program],
             env={
@@ -50,7 +50,7 @@ def test_text_does_not_depend_on_the_hash_seed() -> None:
         ).stdout.strip()
         for hash_seed in ("1", "2718")
     }
-    assert told == {digest(5, 80)}
+    assert found == {digest(5, 80)}
 
 
 def test_random_access_equals_iteration() -> None:

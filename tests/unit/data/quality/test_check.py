@@ -7,7 +7,8 @@ import pytest
 
 from slm.data.documents import whole_stories
 from slm.data.quality import check
-from slm.data.quality.check import TextCheck, TextReport, summary
+from slm.data.quality.check import TextCheck
+from slm.data.quality.findings import TextReport
 from slm.data.readers import read_documents
 from slm.errors import DataError, UsageError
 from storyworld import generate_stories
@@ -51,7 +52,7 @@ def test_sound_text_has_no_findings_and_is_written_as_it_was(
     assert report.languages == {"en": 1.0}
     cleaned = checker.clean(tmp_path / "out")
     assert read(tmp_path / "out" / "train.txt") == stories
-    assert summary(cleaned) == "60 documents written; no changes"
+    assert str(cleaned) == "60 documents written; no changes"
 
 
 def test_each_problem_is_found_and_mended(tmp_path: Path, stories: list[str]) -> None:

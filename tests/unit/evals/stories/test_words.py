@@ -25,9 +25,9 @@ def test_words_keep_their_apostrophes() -> None:
     assert sentence.words == ("Tom's", "dog", "didn't", "bark", "times")
 
 
-def test_the_sentence_that_a_prompt_began_is_told() -> None:
+def test_the_sentence_that_a_prompt_began_is_a_new_one() -> None:
     story = Story("It rained. Tom took his hat. He left.", prompt="It rained. Tom took")
-    assert [sentence.text for sentence in story.told] == ["Tom took his hat.", "He left."]
+    assert [sentence.text for sentence in story.new_sentences] == ["Tom took his hat.", "He left."]
     assert story.words == ("his", "hat", "he", "left")
     whole = Story("It rained. He left.", prompt="It rained.")
-    assert [sentence.text for sentence in whole.told] == ["He left."]
+    assert [sentence.text for sentence in whole.new_sentences] == ["He left."]

@@ -1,0 +1,42 @@
+"""The checkpoint of a model that is given by name: the built-in one, or one on the hub."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from slm.checkpoint.builtin import BUILTIN, builtin_checkpoint
+from slm.interop import hub
+from slm.interop.importing import import_model, write_checkpoint
+from slm.native.build import users_cache
+
+Log = Callable[[str], None]
+
+
+def local_checkpoint(source: Path | str, *, log: Log) -> Path:
+    """The checkpoint that a path or a name means; a model of the hub is imported once.
+
+    Args:
+        source: a path, which is returned as it is; `builtin`, the model that comes with the
+            package; or the name of a model on the hub, `hf:owner/name`.
+        log: called with what takes long.
+
+    Raises:
+        UsageError: this installation has no built-in model.
+        HubError, ConfigError, CheckpointError, TokenizerError: see `slm.interop.importing`.
+    """
+    text = Path(source).as_posix()
+    if text == BUILTIN:
+        if Path(BUILTIN).exists():
+            log(f"{BUILTIN} is the built-in model; the folder here is {Path(BUILTIN).absolute()}")
+        return builtin_checkpoint()
+    if not hub.is_hub_name(text):
+        return Path(source)
+    folder = hub.download_model(text, log=log)
+    key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    repository, _ = hub.parsed(text)
+    checkpoint = users_cache() / "models" / f"{repository.replace('/', '--')}-{key}"
+    if not (checkpoint / "MANIFEST.json").is_file():
+        write_checkpoint(import_model(text, log=log), checkpoint)
+    return checkpoint
