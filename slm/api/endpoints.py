@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from slm.api.data import text_to_score
 from slm.config import DataConfig
-from slm.errors import UsageError
 from slm.reporting.display import Log, stage_progress
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def opened(address: str, *, model: str | None) -> Iterator[Endpoint]:
 
 def score_endpoint(
     address: str,
-    source: str | Path | None,
+    source: str | Path,
     split: str | None,
     *,
     model: str | None,
@@ -66,14 +65,12 @@ def score_endpoint(
         log: called with each note.
 
     Raises:
-        UsageError: it is not an address, or there is no source.
+        UsageError: it is not an address.
         EndpointError: the server does not answer as expected.
         DataError: the text cannot be read.
     """
     from slm.evals.endpoint_loss import evaluate_endpoint
 
-    if source is None:
-        raise UsageError("give the text to evaluate on: --source", hint="--source book.txt")
     with opened(address, model=model) as endpoint:
         name = endpoint.model  # before the text is read
         parts, scored = text_to_score(str(source), split, DataConfig(), log)

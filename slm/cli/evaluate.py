@@ -16,6 +16,7 @@ from slm.cli.no_effect import refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, Source
 from slm.cli.output import print_json, print_table
 from slm.cli.over_time import evaluate_over_time
+from slm.errors import UsageError
 from slm.reporting.display import say, scoring_progress
 
 if TYPE_CHECKING:
@@ -162,6 +163,10 @@ def _evaluate_endpoint(
 ) -> None:
     from slm.api.endpoints import score_endpoint
 
+    if source is None:
+        raise UsageError(
+            "give the text to evaluate on: --source", hint="for example: --source book.txt"
+        )
     refuse_contradictions(None, source, split, dashes="--")
     started_at = time.perf_counter()
     with scoring_progress() as report:

@@ -59,7 +59,8 @@ class TokenSequence:
         block_size: the model's context length.
         prompt_ids: the prompt, if it was given as ids: these are continued as they are.
             None: the tokenizer's ids of its text, the last of which the model may replace.
-        with_bos: whether the token that begins a text is put in front, unless it is there.
+        with_bos: whether the token that begins a text is put in front, unless it is there. An
+            empty prompt always gets it: the model needs something to read.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class TokenSequence:
         self.ids: list[int] = []
         self.finish_reason: FinishReason | None = None
         # In training, every story begins after an end-of-text token; ids may bring their own.
-        self.added_bos = with_bos and self.prompt_ids[:1] != [tokenizer.bos_id]
+        begins = self.prompt_ids[:1]
+        self.added_bos = begins != [tokenizer.bos_id] and (with_bos or not begins)
         """Whether the token that begins a text was put before the prompt's own."""
         whole = [tokenizer.bos_id, *self.prompt_ids] if self.added_bos else list(self.prompt_ids)
         self.context = whole[-block_size:]

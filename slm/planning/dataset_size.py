@@ -11,12 +11,8 @@ from slm.data.documents import SAMPLED_STORIES, first_sizes
 from slm.data.shards import DataDirectory
 from slm.data.sources import BUILTIN, Source, source_of
 from slm.planning.machine import probe_machine
-from slm.planning.plan import (
-    DatasetSize,
-    Plan,
-    make_plan,
-    with_vocabulary,
-)
+from slm.planning.plan import Plan, make_plan, with_vocabulary
+from slm.planning.steps import DatasetSize
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
 
 STORY_GENERATION_BYTES_PER_SECOND = 1.2e6

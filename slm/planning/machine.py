@@ -20,8 +20,8 @@ from slm.hardware.devices import (
 )
 from slm.model import GPT, model_costs
 from slm.parallel.processes import Process
-from slm.planning.plan import MachineProfile
 from slm.planning.scaling_law import seconds_per_token
+from slm.planning.steps import MachineProfile
 from slm.planning.timing import step_seconds
 from slm.presets import resolve
 from slm.runs.borrowed import restored_torch

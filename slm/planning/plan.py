@@ -25,26 +25,25 @@ from slm.planning.scaling_law import (
     MOST_PARAMETERS,
     RELATIVE_ERROR,
     SCALING_LAW,
-    seconds_per_token,
+)
+from slm.planning.steps import (
+    STARTING_SECONDS,
+    DatasetSize,
+    MachineProfile,
+    seconds_per_step,
+    steps_in,
+    tokens_per_step,
 )
 from slm.quantities import counted, duration, gigabytes
 from slm.runs.disk_space import checkpoint_bytes
 from slm.tokenizer import expected_size
-from slm.training.compiling import compiles
 
 WIDTHS = {128: 4, 192: 4, 256: 4, 320: 5, 384: 6, 448: 7, 512: 8}
 HEAD_WIDTH = 64
 """The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
 
-STARTING_SECONDS = 6.0
-"""Until the first step of a run whose data are ready: imports, the first evaluation. This time and
-the next two are of the reference machine; a slower or busy one takes longer."""
-COMPILING_SECONDS = 15.0
-READING_BYTES_PER_SECOND = 5e6
-"""Of text that becomes token ids, a vocabulary fitted to it included."""
 EVALUATIONS = 12
-EVALUATING_SHARE = 0.03
-"""Evaluations in a run, and the share of its time that they take."""
+"""In a run."""
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 ENOUGH_STEPS = 300
 ENOUGH_STEPS_OF_FEW_WORDS = 1000
@@ -82,43 +81,6 @@ MEMORY_SHARE = 0.8
 """Of a machine's memory: a plan that takes more is chosen only where none takes less."""
 PROGRAM_BYTES = 500_000_000
 """What Python and PyTorch take by themselves."""
-
-
-@dataclass(frozen=True)
-class MachineProfile:
-    """The properties of a machine that a plan depends on."""
-
-    device: str
-    dtype: str
-    relative_speed: float
-    """Training speed, relative to the machine of docs/explanation/scaling-law.md."""
-    has_compiler: bool
-    memory_bytes: int | None
-
-
-@dataclass(frozen=True)
-class DatasetSize:
-    """The size of the training text; None for what is unknown before the text is read."""
-
-    n_bytes: int | None
-    """Of the training split; None also where the plan chooses it."""
-    bytes_per_token: float | None
-    """Of prepared data."""
-    story_bytes: float | None = None
-    """Mean size of a story of a source that has any number of them; the plan limits them."""
-    bytes_per_second: float = READING_BYTES_PER_SECOND
-    """Speed of the conversion to token ids, if the data are not prepared."""
-    words: int | None = None
-    """Distinct words of the text, where they are known to be few."""
-    difficulty: float = 1.0
-    """Bits per byte of this text, as a multiple of those of TinyStories."""
-
-    @property
-    def reading_seconds(self) -> float:
-        """Time to convert the text to token ids; 0 if it is prepared or its size is unknown."""
-        if self.bytes_per_token is not None or self.n_bytes is None:
-            return 0.0
-        return self.n_bytes / self.bytes_per_second
 
 
 @dataclass(frozen=True, repr=False)
@@ -257,14 +219,14 @@ def _plan_of(
     """The plan for one size of model."""
     settings, text = _with_enough_stories(settings, minutes, machine, text)
     settings = _with_enough_steps(settings, minutes, machine, text)
-    steps = _steps_in(settings, minutes, machine, text)
+    steps = steps_in(settings, minutes, machine, text)
     if steps > MANY_STEPS:
         long = {"train.batch_size": 2 * settings.train.batch_size, "train.decay_fraction": 1.0}
         settings = with_free_values(settings, long, minutes)
-        steps = _steps_in(settings, minutes, machine, text)
+        steps = steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
     costs = model_costs(model)
-    tokens = steps * _tokens_per_step(settings)
+    tokens = steps * tokens_per_step(settings)
     seen = tokens * _bytes_per_token(settings, text)
     memory = (
         PROGRAM_BYTES
@@ -291,7 +253,7 @@ def _plan_of(
         parameters=costs.parameters,
         non_embedding_parameters=costs.non_embedding_parameters,
         steps=steps,
-        seconds_per_step=_seconds_per_step(settings, minutes, machine),
+        seconds_per_step=seconds_per_step(settings, minutes, machine),
         tokens=tokens,
         text_bytes=seen,
         epochs=epochs,
@@ -314,7 +276,7 @@ def _with_enough_stories(
     """If the source has any number of stories: the number that the run will read, once each."""
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, text
-    tokens = _steps_in(settings, minutes, machine, text) * _tokens_per_step(settings)
+    tokens = steps_in(settings, minutes, machine, text) * tokens_per_step(settings)
     entries = 0 if settings.parent is not None else settings.model.vocab_size
     needed = max(ENOUGH * tokens * _bytes_per_token(settings, text), entries * BYTES_FOR_AN_ENTRY)
     n_stories = math.ceil(needed / text.story_bytes)
@@ -330,9 +292,9 @@ def _with_enough_steps(
     """Where there is time for few steps only: smaller ones."""
     enough = ENOUGH_STEPS if text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
     while (
-        _steps_in(settings, minutes, machine, text) < enough
+        steps_in(settings, minutes, machine, text) < enough
         and settings.train.batch_size > 1
-        and _tokens_per_step(settings) > FEWEST_TOKENS_PER_STEP
+        and tokens_per_step(settings) > FEWEST_TOKENS_PER_STEP
     ):
         config = settings.train
         smaller = {
@@ -353,34 +315,6 @@ def _bytes_per_token(settings: RunConfig, text: DatasetSize) -> float:
     ids = min(settings.model.vocab_size, expected_size(settings.data.tokenizer))
     sizes, found = zip(*BYTES_PER_TOKEN.items(), strict=True)
     return float(np.interp(math.log(ids), np.log(sizes), found))
-
-
-def _steps_in(
-    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
-) -> int:
-    """Number of steps that fit between start and end; at least one."""
-    compiled = _is_compiled(settings, minutes, machine)
-    before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
-    before /= min(1.0, machine.relative_speed)
-    seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
-    return max(1, int(seconds / _seconds_per_step(settings, minutes, machine)))
-
-
-def _seconds_per_step(settings: RunConfig, minutes: float, machine: MachineProfile) -> float:
-    compiled = _is_compiled(settings, minutes, machine)
-    flops = model_costs(settings.model).training_flops_per_token
-    token_seconds = seconds_per_token(flops, compiled=compiled) / machine.relative_speed
-    return token_seconds * _tokens_per_step(settings)
-
-
-def _is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
-    choice, seconds = settings.train.compile, 60.0 * minutes
-    return compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
-
-
-def _tokens_per_step(settings: RunConfig) -> int:
-    config = settings.train
-    return config.batch_size * config.gradient_accumulation_steps * settings.model.block_size
 
 
 def _warnings_of_text(

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from slm.planning.learning_curve import bits_at_end
-from slm.planning.plan import EVALUATING_SHARE
 from slm.planning.scaling_law import SCALING_LAW
+from slm.planning.steps import EVALUATING_SHARE
 
 LONGEST_WINDOW_SECONDS = 60.0
 WINDOW_SHARE = 0.1

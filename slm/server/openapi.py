@@ -100,7 +100,6 @@ def _set_bounds(
     forms = components["CompletionRequest"]["properties"]["prompt"]["anyOf"]
     text, texts, ids, several, nothing = ({**form} for form in forms)
     ids["items"] = {**ids["items"], "maximum": model.tokenizer.vocab_size - 1}
-    ids["maxItems"] = model.block_size + 1  # to be scored alone
     several["items"] = ids
     texts["maxItems"] = several["maxItems"] = limits.prompts
     bounded = [text, texts, ids, several, nothing]

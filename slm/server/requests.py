@@ -252,8 +252,6 @@ def _as_ids(
     limit = model.max_prompt_tokens(added_bos=added_bos, silent=silent)
     if len(ids) > limit:
         raise _too_long(location, limit, model, f"{len(ids):,} tokens")
-    if not ids and not with_bos:
-        raise _invalid(field, "must have a token if add_special_tokens is false", 0)
     return text, ids
 
 

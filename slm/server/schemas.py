@@ -265,7 +265,8 @@ class CompletionRequest(GenerationRequest):
     """Return each token's log-probability, and this many most likely alternatives."""
     add_special_tokens: bool | None = None
     """False: the prompt is read without the end-of-text token before it, as the middle of a text;
-    its first token has no log-probability then. Not part of OpenAI's API, but of vLLM's."""
+    its first token has no log-probability then. An empty prompt starts a new text all the same. Not
+    part of OpenAI's API, but of vLLM's."""
     best_of: Annotated[Any, Neutral(1, because="every continuation is returned")] = None
     suffix: Annotated[Any, Neutral("", because="the model continues a text and fills no gaps")] = (
         None

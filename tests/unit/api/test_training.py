@@ -15,7 +15,7 @@ import slm
 from slm.cli import main
 from slm.errors import ConfigError, RunLockedError, UsageError
 from slm.planning import dataset_size
-from slm.planning.plan import MachineProfile
+from slm.planning.steps import MachineProfile
 from slm.storage.files import directory_lock
 from tests.conftest import tell_stories
 

@@ -138,7 +138,7 @@ def test_a_served_checkpoint_has_the_figures_of_the_checkpoint(
     ("words", "code", "problem"),
     [
         (["--source", "none.txt"], 2, "none.txt"),
-        ([], 2, "give the text to evaluate on: --data or --source"),
+        ([], 2, "give the text to evaluate on: --source\nhint: for example: --source"),
         (["--source", "builtin", "--split", "x"], 2, "unknown split 'x'"),
         (["--source", "builtin", "--model", "other"], 1, "unknown model 'other'"),
         (["--source", "builtin", "--suite", "facts"], 2, "--suite has no effect"),

@@ -12,7 +12,7 @@ import pytest
 from slm.cli import main
 from slm.planning import dataset_size as dial
 from slm.planning import restating
-from slm.planning.plan import MachineProfile
+from slm.planning.steps import MachineProfile
 
 SLOW = MachineProfile("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
 

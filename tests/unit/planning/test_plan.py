@@ -14,14 +14,8 @@ from slm.config.parent import Parent
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
 from slm.planning.describe import plan_lines
-from slm.planning.plan import (
-    FINE_TUNING_RATE,
-    FINE_TUNING_WARMUP_STEPS,
-    DatasetSize,
-    MachineProfile,
-    Plan,
-    make_plan,
-)
+from slm.planning.plan import FINE_TUNING_RATE, FINE_TUNING_WARMUP_STEPS, Plan, make_plan
+from slm.planning.steps import DatasetSize, MachineProfile
 from slm.presets import resolve
 
 REFERENCE = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)

@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from slm.planning.plan import EVALUATING_SHARE, DatasetSize, MachineProfile, Plan, make_plan
+from slm.planning.plan import Plan, make_plan
 from slm.planning.restating import Outlook, Promise, Restatement
+from slm.planning.steps import EVALUATING_SHARE, DatasetSize, MachineProfile
 from slm.presets import resolve
 
 STORIES = DatasetSize(2 * 10**9, 4.05)

@@ -239,9 +239,9 @@ def test_a_prompt_may_fill_the_context(model, prompt, options, longest):
         completion(model, prompt=[*fitting, 1], **options)
 
 
-def test_nothing_before_an_empty_prompt_is_refused(model):
-    with pytest.raises(HttpError, match="must have a token if add_special_tokens is false"):
-        completion(model, prompt="", add_special_tokens=False)
+def test_an_empty_prompt_starts_a_text_all_the_same(model):
+    expected = texts(completion(model, prompt="", seed=5))
+    assert texts(completion(model, prompt="", seed=5, add_special_tokens=False)) == expected
 
 
 def test_a_first_token_without_a_score_is_null(model):
