@@ -122,8 +122,8 @@ def evaluate(
     if it is trained with --set keep=ladder.
     """
     if over_time:
-        here = ("data", "split", "dtype", "endpoint", "end_of_text", "judge", "model", "yes")
-        refuse_idle(context, here, "--over-time has items of its own")
+        idle = ("data", "split", "dtype", "endpoint", "end_of_text", "judge", "model", "yes")
+        refuse_idle(context, idle, "--over-time has items of its own")
         evaluate_over_time(checkpoint, suite, source, limit, seed or 0, device, as_json=as_json)
         return
     if endpoint is not None:
