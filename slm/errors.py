@@ -97,7 +97,9 @@ class DataError(SlmError):
 
 
 class HubError(DataError):
-    """A data set could not be downloaded from the Hugging Face hub."""
+    """The Hugging Face hub cannot be reached, or refuses or lacks what was asked for."""
+
+    default_hint = "try again later, or use a file or a model on this machine"
 
 
 class TokenizerError(SlmError):

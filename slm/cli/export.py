@@ -14,6 +14,8 @@ from slm.errors import UsageError
 from slm.interop.named_model import local_checkpoint
 from slm.model_card import UNKNOWN
 from slm.quantities import megabytes
+from slm.reporting.display import writing_progress
+from slm.storage.files import partial_bytes
 from slm.storage.safe_reading import read_bounded, strict_toml
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 TARGET_HELP = "slm, hf, gguf, ollama, onnx, llama2c or nanogpt."
 CARD_TARGETS = ("slm", "hf")
 MAX_CARD_BYTES = 1 << 16
+BYTES_PER_WEIGHT = {"float16": 2.0, "bfloat16": 2.0, "q8_0": 1.0625, "int8": 1.0}
+"""Of the dtypes that are not float32."""
 
 
 def export(
@@ -74,23 +78,27 @@ def export(
     """
     from slm.interop.export import export as export_model
     from slm.interop.export import target_named
+    from slm.model.costs import model_costs
 
     target_named(target)
     if target not in CARD_TARGETS:
         note_idle(context, ["license", "card"], f"{target} holds no model card")
     source, sample = read_source(checkpoint, sample=target == "hf")
-    written = export_model(
-        source,
-        target,
-        out,
-        dtype=dtype,
-        version=version,
-        license=license,
-        card=None if card is None or target not in CARD_TARGETS else read_card_file(card),
-        sample=sample,
-        force=force,
-        log=note,
-    )
+    width = BYTES_PER_WEIGHT.get(dtype or target_named(target).dtypes[0], 4.0)
+    n_bytes = int(model_costs(source.config).parameters * width)
+    with writing_progress(lambda: partial_bytes(out), n_bytes):
+        written = export_model(
+            source,
+            target,
+            out,
+            dtype=dtype,
+            version=version,
+            license=license,
+            card=None if card is None or target not in CARD_TARGETS else read_card_file(card),
+            sample=sample,
+            force=force,
+            log=note,
+        )
     if as_json:
         print_json(
             {

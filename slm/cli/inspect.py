@@ -70,12 +70,13 @@ def inspect(
     if not 1 <= top <= 1000:
         raise UsageError(f"--top must be between 1 and 1,000, found {top}")
     text = typed_text(text)
+    # Before PyTorch is imported, so that a model that is not there is reported at once.
+    lm = load(checkpoint, device=device or "auto")
     from slm import insight
     from slm.cli import inspect_tables
     from slm.generation import GenerationOptions
 
     options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    lm = load(checkpoint, device=device or "auto")
     model, tokenizer = lm.model, lm.tokenizer
     if what == "tokens":
         scored = insight.score_text(model, tokenizer, text, top=top)

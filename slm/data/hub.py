@@ -34,7 +34,8 @@ from slm.storage.safe_reading import read_bounded, strict_json
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 REVISION = "main"
-PROBE_SECONDS = 1.5
+PROBE_SECONDS = 1.2
+"""With the start of the program, an error is there within two seconds."""
 TINYSTORIES_BYTES = 830.0
 """Mean size of a story in TinyStories, so that a plan for it does not need a download."""
 _LISTING_FORMAT = "slm-hub-listing"
@@ -221,7 +222,7 @@ def unreachable(endpoint: str) -> str | None:
     thread.start()
     thread.join(seconds + 0.1)
     if not outcome:
-        return f"{endpoint} did not answer within {seconds:g} s"
+        return f"{endpoint} did not answer within {seconds:g} s (HF_HUB_ETAG_TIMEOUT changes that)"
     return outcome[0]
 
 

@@ -130,7 +130,7 @@ def require_settings(config: GPTConfig, target: str, needed: Mapping[str, object
 
 
 def _plain(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def renamed(name: str, names: Mapping[str, str], block: str) -> str:

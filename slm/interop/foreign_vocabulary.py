@@ -1,6 +1,6 @@
 """The vocabulary of an imported tokenizer, taken apart for programs with their own BPE.
 
-llama.cpp and llama2.c hold two kinds: byte-level BPE with GPT-2's split, by its merges, and
+llama.cpp and llama2.c hold two kinds: byte-level BPE with one of a few splits, by its merges, and
 SentencePiece's BPE, by a score per token. Everything else is refused, with the reason.
 """
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from slm.errors import ConfigError
+from slm.interop.byte_level_splits import ByteLevelSplit, split_of
 from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
-NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 """llama.cpp's types of tokens."""
 
 _REPLACE = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -33,6 +34,8 @@ class ForeignVocabulary:
     """Of each token, for SentencePiece's kind; None: byte-level BPE."""
     add_space: bool
     """Whether a space is put in front of a text."""
+    split: ByteLevelSplit | None = None
+    """Of byte-level BPE."""
 
 
 def foreign_vocabulary(tokenizer: ImportedTokenizer, target: str) -> ForeignVocabulary:
@@ -50,9 +53,9 @@ def foreign_vocabulary(tokenizer: ImportedTokenizer, target: str) -> ForeignVoca
     if tokenizer.style == "wordpiece":
         raise _refused(target, "it is WordPiece, which is not lossless")
     added = definition.get("added_tokens") or []
-    if any(not token.get("special") for token in added):
-        raise _refused(target, "it finds added tokens in a text before it splits it")
-    if model.get("ignore_merges") or model.get("dropout") or model.get("end_of_word_suffix"):
+    if any(not (token.get("special") or _is_plain(token)) for token in added):
+        raise _refused(target, "it finds added tokens in a text, and spaces around them")
+    if model.get("dropout") or model.get("end_of_word_suffix"):
         raise _refused(target, "it joins pairs in another way")
     vocabulary = tokenizer.vocabulary()
     tokens = [f"<unused{token_id}>" for token_id in range(tokenizer.vocab_size)]
@@ -60,16 +63,23 @@ def foreign_vocabulary(tokenizer: ImportedTokenizer, target: str) -> ForeignVoca
     for text, token_id in vocabulary.items():
         tokens[token_id] = text
         types[token_id] = UNUSED if text.startswith("<duplicate ") else NORMAL
-    for token_id in {tokenizer.eot_id, tokenizer.bos_id, *(token["id"] for token in added)}:
+    for token in added:
+        types[token["id"]] = CONTROL if token.get("special") else USER_DEFINED
+    for token_id in (tokenizer.eot_id, tokenizer.bos_id):
         types[token_id] = CONTROL
     merges = [
         (pair[0], pair[1])
         for pair in (m.split(" ") if isinstance(m, str) else m for m in model["merges"])
     ]
     if tokenizer.style == "byte-level":
-        if not _is_gpt2_split(definition):
-            raise _refused(target, "its split of a text into words is not GPT-2's")
-        return ForeignVocabulary(tokens, types, merges, None, add_space=False)
+        split = split_of(definition)
+        if split is None:
+            raise _refused(target, "its split of a text into words has no name in GGUF files")
+        return ForeignVocabulary(tokens, types, merges, None, add_space=False, split=split)
+    if USER_DEFINED in types:
+        raise _refused(target, "it finds added tokens in a text before it splits it")
+    if model.get("ignore_merges"):
+        raise _refused(target, "it joins pairs in another way")
     for byte in range(256):
         if f"<0x{byte:02X}>" in vocabulary:
             types[vocabulary[f"<0x{byte:02X}>"]] = BYTE
@@ -93,16 +103,9 @@ def _refused(target: str, reason: str) -> ConfigError:
     )
 
 
-def _is_gpt2_split(definition: Any) -> bool:
-    split = definition.get("pre_tokenizer") or {}
-    if split.get("type") == "Sequence" and len(split.get("pretokenizers", [])) == 1:
-        split = split["pretokenizers"][0]
-    return (
-        definition.get("normalizer") is None
-        and split.get("type") == "ByteLevel"
-        and split.get("use_regex", True) is True
-        and split.get("add_prefix_space") is False
-    )
+def _is_plain(token: Any) -> bool:
+    """Whether an added token is found in a text as it is written, whatever is around it."""
+    return not any(token.get(key) for key in ("single_word", "lstrip", "rstrip", "normalized"))
 
 
 def _added_space(definition: Any) -> bool | None:

@@ -23,6 +23,7 @@ from slm.interop.architectures import (
     interleaved_rotary,
     renamed,
 )
+from slm.interop.byte_level_splits import GPT2, ByteLevelSplit
 from slm.interop.foreign_vocabulary import (
     BYTE,
     CONTROL,
@@ -197,7 +198,7 @@ def _add_tokenizer(writer: Any, tokenizer: Tokenizer, vocab_size: int) -> None:
         writer.add_token_list([*foreign.tokens, *unused])
         writer.add_token_types([*foreign.types, *([UNUSED] * n_unused)])
         if foreign.scores is None:
-            _add_merges(writer, foreign.merges, foreign.tokens[0])
+            _add_merges(writer, foreign.merges, foreign.tokens[0], foreign.split or GPT2)
         else:
             writer.add_tokenizer_model("llama")
             writer.add_token_scores([*foreign.scores, *([0.0] * n_unused)])
@@ -221,10 +222,12 @@ def _add_tokenizer(writer: Any, tokenizer: Tokenizer, vocab_size: int) -> None:
     writer.add_token_types([*types, CONTROL, *([UNUSED] * n_unused)])
 
 
-def _add_merges(writer: Any, pairs: Sequence[tuple[str, str]], token: str) -> None:
-    """Add byte-level BPE with GPT-2's split."""
+def _add_merges(
+    writer: Any, pairs: Sequence[tuple[str, str]], token: str, split: ByteLevelSplit = GPT2
+) -> None:
+    """Add byte-level BPE."""
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(split.name)
     # llama.cpp refuses a file without merges. The union of this one is not a token, so the two
     # bytes stay apart.
     merges = [f"{first} {second}" for first, second in pairs]

@@ -11,17 +11,15 @@ from torch import Tensor
 from slm.config import GPTConfig
 from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.interop.architectures import halved_rotary
-from slm.interop.foreign_vocabulary import CONTROL
+from slm.interop.byte_level_splits import SPLITS, split_named
+from slm.interop.foreign_vocabulary import CONTROL, NORMAL, USER_DEFINED
 from slm.interop.gguf import NAMES
 from slm.interop.gguf_file import GGUFFile
 from slm.interop.imported import ImportedModel, fitted
 from slm.interop.sentencepiece import sentencepiece_tokenizer
-from slm.interop.tokenizer_json import byte_level_definition
+from slm.interop.tokenizer_json import added_tokens, byte_level_definition
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.imported import ImportedTokenizer
-
-_SPLITS = {"gpt-2", "default", "gpt2"}
-"""Names of GPT-2's way to split a text into words."""
 
 
 def read(path: Path, name: str) -> ImportedModel:
@@ -116,7 +114,7 @@ def _named(name: str, values: Tensor, config: GPTConfig, architecture: str) -> d
 
 
 def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
-    """The tokenizer of a file: byte-level BPE with GPT-2's split, or SentencePiece's BPE."""
+    """The tokenizer of a file: byte-level BPE, or SentencePiece's BPE."""
     model, tokens = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.tokens")
     eos, bos = (fields.get(f"tokenizer.ggml.{key}_token_id") for key in ("eos", "bos"))
     eot_id = eos if eos is not None else bos
@@ -128,20 +126,33 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
             raise TokenizerError("the file has no score for each token")
         space = fields.get("tokenizer.ggml.add_space_prefix", True)
         pairs = list(zip(tokens, scores, strict=True))
-        return sentencepiece_tokenizer(name, pairs, eot_id=eot_id, add_space=bool(space))
-    split = fields.get("tokenizer.ggml.pre", "default")
-    if model != "gpt2" or split not in _SPLITS:
-        raise TokenizerError(
-            f"its tokenizer is {shown(model)} with the split {shown(split)}",
-            hint="supported are gpt2 with the split gpt-2, and llama",
+        begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", True)
+        return sentencepiece_tokenizer(
+            name,
+            pairs,
+            eot_id=eot_id,
+            bos_id=bos if begins else None,
+            add_space=bool(space),
         )
-    types = fields.get("tokenizer.ggml.token_type", [1] * len(tokens))
-    merges = _known(fields.get("tokenizer.ggml.merges", []), set(tokens))
+    split = split_named(fields.get("tokenizer.ggml.pre", "default"))
+    if model != "gpt2" or split is None:
+        named = shown(fields.get("tokenizer.ggml.pre"))
+        known = ", ".join(split.name for split in SPLITS)
+        raise TokenizerError(
+            f"its tokenizer is {shown(model)} with the split {named}",
+            hint=f"supported are llama, and gpt2 with one of the splits {known}",
+        )
+    types = fields.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
+    merges = fields.get("tokenizer.ggml.merges", [])
+    if not isinstance(types, list) or len(types) != len(tokens) or not isinstance(merges, list):
+        raise TokenizerError("the file has no type for each token, or no list of merges")
     vocabulary = {token: token_id for token_id, token in enumerate(tokens)}
-    kinds = enumerate(zip(tokens, types, strict=True))
-    special = {token_id: token for token_id, (token, kind) in kinds if kind == CONTROL}
-    definition = byte_level_definition(vocabulary, merges, special)
-    begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", False)
+    added = []
+    for kind, is_special in ((CONTROL, True), (USER_DEFINED, False)):
+        contents = {i: token for i, token in enumerate(tokens) if types[i] == kind}
+        added += added_tokens(contents, special=is_special)
+    definition = byte_level_definition(vocabulary, _known(merges, set(tokens)), added, split)
+    begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", split.begins_texts)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
 
 

@@ -25,6 +25,7 @@ from slm.interop.hugging_face_config import read_config, transformers_config
 from slm.interop.imported import LARGEST_JSON_BYTES, ImportedModel, fitted
 from slm.interop.source import ExportDtype, ExportSource, stored
 from slm.interop.tokenizer_json import (
+    added_tokens,
     byte_level_definition,
     to_tokenizers,
     tokenizer_config,
@@ -286,7 +287,7 @@ def _gpt2_definition(folder: Path) -> dict[str, Any]:
     vocabulary = json_object(folder / "vocab.json")
     merges = [line for line in lines if line and not line.startswith("#version")]
     special = {vocabulary[EOT_TEXT]: EOT_TEXT} if EOT_TEXT in vocabulary else {}
-    return byte_level_definition(vocabulary, merges, special)
+    return byte_level_definition(vocabulary, merges, added_tokens(special, special=True))
 
 
 def json_object(path: Path) -> dict[str, Any]:

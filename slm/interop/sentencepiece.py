@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from slm.interop.tokenizer_json import special_tokens
+from slm.errors import TokenizerError
+from slm.interop.tokenizer_json import added_tokens
 from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
 UNKNOWN_ID = 0
@@ -14,7 +15,12 @@ N_SPECIAL = 3
 
 
 def sentencepiece_tokenizer(
-    name: str, tokens: Sequence[tuple[str, float]], *, eot_id: int, add_space: bool = True
+    name: str,
+    tokens: Sequence[tuple[str, float]],
+    *,
+    eot_id: int,
+    bos_id: int | None = None,
+    add_space: bool = True,
 ) -> ImportedTokenizer:
     """A tokenizer that joins the pair whose union has the highest score, again and again.
 
@@ -22,11 +28,12 @@ def sentencepiece_tokenizer(
         name: what it is called.
         tokens: text and score of each id, with spaces or SentencePiece's sign for them, bytes as
             `<0x41>`, and `<unk>`, `<s>` and `</s>` first.
-        eot_id: the id that begins and ends a text.
+        eot_id: the id that ends a text.
+        bos_id: the id that begins a text; None: `eot_id`.
         add_space: whether a space is put in front of a text.
 
     Raises:
-        TokenizerError: the library refuses the vocabulary.
+        TokenizerError: the library refuses the vocabulary, or the scores give no order.
     """
     pieces = [text.replace(" ", SPACE) for text, _ in tokens]
     vocabulary: dict[str, int] = {}
@@ -45,6 +52,7 @@ def sentencepiece_tokenizer(
             for first, second in splits
             if first in vocabulary and second in vocabulary
         ]
+    _require_order(pairs)
     pairs.sort(key=lambda pair: pair[:2])
     space: list[dict[str, Any]] = [{"type": "Prepend", "prepend": SPACE}] if add_space else []
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
@@ -52,7 +60,7 @@ def sentencepiece_tokenizer(
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if add_space else []
     definition = {
         "version": "1.0",
-        "added_tokens": special_tokens(dict(enumerate(pieces[:N_SPECIAL]))),
+        "added_tokens": added_tokens(dict(enumerate(pieces[:N_SPECIAL])), special=True),
         "normalizer": {"type": "Sequence", "normalizers": [*space, replace]},
         "decoder": {
             "type": "Sequence",
@@ -67,4 +75,18 @@ def sentencepiece_tokenizer(
             "merges": [[first, second] for _, _, first, second in pairs],
         },
     }
-    return ImportedTokenizer(name, definition, eot_id=eot_id)
+    return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos_id)
+
+
+def _require_order(pairs: Sequence[tuple[float, int, str, str]]) -> None:
+    """Refuse scores that are mostly equal: the program that wrote them did not know the real ones.
+
+    llama.cpp's converter writes such files where it finds no `tokenizer.model`.
+    """
+    unions = {token_id: score for score, token_id, _, _ in pairs}
+    if len(set(unions.values())) < len(unions) / 2:
+        raise TokenizerError(
+            f"{len(unions):,} tokens have only {len(set(unions.values())):,} different scores, "
+            "so the order in which they are joined is lost",
+            hint="import the folder of transformers that the file was made from",
+        )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slm.errors import TokenizerError
+from slm.interop.byte_level_splits import GPT2, ByteLevelSplit
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 from slm.tokenizer.byte_level import BytesTokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer, byte_symbols
@@ -122,31 +123,39 @@ def _ids(tokens: Sequence[str]) -> dict[str, int]:
     return {token: token_id for token_id, token in enumerate(tokens)}
 
 
-def special_tokens(contents: Mapping[int, str]) -> list[dict[str, Any]]:
-    """The `added_tokens` of a `tokenizer.json`: ids and contents of tokens that are not text."""
+def added_tokens(contents: Mapping[int, str], *, special: bool) -> list[dict[str, Any]]:
+    """Entries of the `added_tokens` of a `tokenizer.json`.
+
+    Args:
+        contents: by id.
+        special: whether they are not text, so that no text gives them.
+    """
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     return [
-        {"id": token_id, "content": content, **plain, "special": True}
+        {"id": token_id, "content": content, **plain, "special": special}
         for token_id, content in contents.items()
     ]
 
 
 def byte_level_definition(
-    vocabulary: Mapping[str, int], merges: Sequence[str], special: Mapping[int, str]
+    vocabulary: Mapping[str, int],
+    merges: Sequence[str],
+    added: Sequence[Mapping[str, Any]],
+    split: ByteLevelSplit = GPT2,
 ) -> dict[str, Any]:
-    """A `tokenizer.json` of byte-level BPE with GPT-2's split.
+    """A `tokenizer.json` of byte-level BPE.
 
     Args:
         vocabulary: tokens in GPT-2's stand-ins to their ids.
         merges: pairs with a space between them, in order.
-        special: ids and contents of tokens that are not text.
+        added: tokens that are found before a text is split, see `added_tokens`.
+        split: of a text into words.
     """
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    byte_level["use_regex"] = True
+    model = {"type": "BPE", "vocab": dict(vocabulary), "merges": list(merges)}
     return {
         "version": "1.0",
-        "added_tokens": special_tokens(special),
-        "pre_tokenizer": byte_level,
-        "decoder": byte_level,
-        "model": {"type": "BPE", "vocab": dict(vocabulary), "merges": list(merges)},
+        "added_tokens": list(added),
+        "pre_tokenizer": split.pre_tokenizer,
+        "decoder": GPT2.pre_tokenizer,
+        "model": {**model, "ignore_merges": True} if split.ignores_merges else model,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 5.0
 """Minimum seconds between two plain lines of progress."""
+
+QUIET_SECONDS, WATCH_SECONDS = 1.0, 0.2
+"""Before the first look at a file that is written, and between two of them."""
 
 Log = Callable[[str], None]
 """Called with each sentence that a user should read."""
@@ -119,6 +123,34 @@ def preparation_progress(*, shown: bool = True) -> Iterator[Callable[[PreparePro
     """Show the progress of data preparation."""
     with Display() if shown else contextlib.nullcontext() as display:
         yield (lambda event: None) if display is None else display.show_preparation
+
+
+@contextlib.contextmanager
+def writing_progress(written: Callable[[], int], n_bytes: int) -> Iterator[None]:
+    """Show how much of a file is there while it is written; nothing in the first second.
+
+    Args:
+        written: returns the bytes that are written so far, called from another thread.
+        n_bytes: about how many there will be.
+    """
+    is_over = threading.Event()
+
+    def watch() -> None:
+        if is_over.wait(QUIET_SECONDS):
+            return
+        with Display() as display:
+            while not is_over.wait(WATCH_SECONDS):
+                done = written()
+                if done >= n_bytes / 100:
+                    display.show("writing", min(1.0, done / n_bytes), done / 1e6, "MB")
+
+    watcher = threading.Thread(target=watch, name="writing-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
 
 
 @contextlib.contextmanager

@@ -158,6 +158,18 @@ def _partial(path: Path) -> Path:
     return path.with_name(f"{PARTIAL_PREFIX}{path.name[:40]}-{secrets.token_hex(4)}")
 
 
+def partial_bytes(path: Path) -> int:
+    """How much there is of a file or directory that is being written."""
+    begins = f"{PARTIAL_PREFIX}{path.name[:40]}-"
+    sizes: list[int] = []
+    with contextlib.suppress(OSError):  # it is renamed meanwhile
+        for place in path.absolute().parent.iterdir():
+            if place.name.startswith(begins):
+                files = place.rglob("*") if place.is_dir() else [place]
+                sizes += [file.stat().st_size for file in files if file.is_file()]
+    return sum(sizes)
+
+
 def _aside(path: Path) -> Path:
     """The path to which a directory is moved aside; `.` and `/` are never replaced."""
     return path.with_name(f"{PARTIAL_PREFIX}{path.name}{ASIDE_SUFFIX}") if path.name else path

@@ -431,7 +431,9 @@ def _transformers(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 @contextlib.contextmanager
 def _gguf(place: Path) -> Iterator[tuple[list[bytes], Read]]:
-    files = [_exported(place, "gguf", spec=spec).read_bytes() for spec in ("bytes", "chars")]
+    files = [
+        _exported(place, "gguf", spec=spec).read_bytes() for spec in ("bytes", "chars", "bpe:280")
+    ]
     read = _imported(place / "m", {"m.gguf": files[0]}, "m.gguf")
     yield [b"m.gguf\n" + content for content in files], read
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from slm.interop.imported import ImportedModel
 from slm.interop.importing import import_model
 from slm.interop.source import ExportSource
 from slm.model import GPT
+from slm.tokenizer.imported import ImportedTokenizer
 from tests.interop_models import (
     greedy_text,
     hostile_texts,
@@ -56,6 +58,20 @@ def test_llama_cpp_writes_our_text(target: str, spec: str, tmp_path: Path) -> No
     assert llama_cpp.ids_of(server, texts) == [source.tokenizer.encode(text) for text in texts]
     back = read_gguf(tmp_path / "m.gguf", "m")
     assert [back.tokenizer.encode(text) for text in texts] == llama_cpp.ids_of(server, texts)
+
+
+def test_a_llama_in_a_gguf_file_begins_with_its_own_token(tmp_path: Path) -> None:
+    """Most Llamas begin a text with <s> and end it with </s>."""
+    model = imported("llama2c", "bpe:600", tmp_path)
+    assert isinstance(model.tokenizer, ImportedTokenizer)
+    words = ImportedTokenizer("llama", model.tokenizer.definition, eot_id=2, bos_id=1)
+    built, source = again(dataclasses.replace(model, tokenizer=words))
+    export(source, "gguf", tmp_path / "m.gguf", dtype="float32")
+    back = read_gguf(tmp_path / "m.gguf", "m")
+    assert (back.tokenizer.bos_id, back.tokenizer.eot_id) == (1, 2)
+    llama_cpp = pytest.importorskip("tests.oracle.test_llama_cpp")
+    server = llama_cpp.opened(tmp_path / "m.gguf")
+    assert llama_cpp.continuation(server) == greedy_text(built, back.tokenizer, PROMPT, 20)
 
 
 @pytest.mark.parametrize(("target", "spec"), [("hf", "chars"), ("llama2c", "bpe:600")])
@@ -132,7 +148,7 @@ def test_nanogpt_comes_back_as_it_was(tmp_path: Path) -> None:
             {
                 "added_tokens": [
                     {
-                        **{"id": 600, "content": "Mia", "single_word": False, "lstrip": False},
+                        **{"id": 600, "content": "Mia", "single_word": False, "lstrip": True},
                         **{"rstrip": False, "normalized": False, "special": False},
                     }
                 ]

@@ -11,9 +11,19 @@ from typing import Any
 import pytest
 
 from slm.interop import gguf, gguf_import
+from slm.interop.byte_level_splits import SPLITS, ByteLevelSplit
 from slm.interop.gguf import GGUFDtype
+from slm.interop.tokenizer_json import (
+    added_tokens,
+    byte_level_definition,
+    byte_level_merges,
+    byte_level_symbols,
+    token_bytes,
+)
 from slm.model import GPT
 from slm.tokenizer import Tokenizer
+from slm.tokenizer.byte_pair import BytePairTokenizer
+from slm.tokenizer.imported import ImportedTokenizer
 from tests.interop_models import (
     SHAPES,
     greedy_text,
@@ -82,6 +92,37 @@ def test_ids_are_equal(spec: str, tmp_path: Path) -> None:
         if not text or (max(map(ord, text)) < UNASSIGNED and "\u2581" not in text)
     ]
     assert ids_of(server, texts) == [words.encode(text) for text in texts]
+
+
+def with_split(split: ByteLevelSplit) -> ImportedTokenizer:
+    """A tokenizer of another project, with a token that is found before the text is split."""
+    words = tokenizer("bpe:600")
+    assert isinstance(words, BytePairTokenizer)
+    symbols = byte_level_symbols(token_bytes(words))
+    merges = [" ".join(pair) for pair in byte_level_merges(words)]
+    added = [
+        *added_tokens({words.eot_id: "<|endoftext|>"}, special=True),
+        *added_tokens({words.eot_id + 1: "<think>"}, special=False),
+    ]
+    vocabulary = {symbol: token_id for token_id, symbol in enumerate(symbols)}
+    definition = byte_level_definition(vocabulary, merges, added, split)
+    return ImportedTokenizer("theirs", definition, eot_id=words.eot_id)
+
+
+@pytest.mark.parametrize("split", SPLITS, ids=[split.name for split in SPLITS])
+def test_other_splits_give_the_same_ids(split: ByteLevelSplit, tmp_path: Path) -> None:
+    words = with_split(split)
+    texts = [
+        *stories()[:100],
+        *("It's 1234567 o'clock, SHE'LL say.  \n\n  <think> hm </think> \t x", "a\r\n\r\n b 12"),
+        *(text for text in hostile_texts() if not text or max(map(ord, text)) < UNASSIGNED),
+    ]
+    write(model_of("qwen3", words.vocab_size), words, tmp_path / "m.gguf")
+    expected = [words.encode(text) for text in texts]
+    assert ids_of(opened(tmp_path / "m.gguf"), texts) == expected
+    back = gguf_import.read(tmp_path / "m.gguf", "m").tokenizer
+    assert [back.encode(text) for text in texts] == expected
+    assert expected != [tokenizer("bpe:600").encode(text) for text in texts]  # by <think> at least
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "q8_0"])

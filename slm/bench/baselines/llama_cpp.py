@@ -49,8 +49,11 @@ def measure(task: GenerationTask, kind: str) -> Figures:
         }
 
 
-def open_server(path: Path, *, streams: int, positions: int) -> Any:
-    """llama.cpp's server for `streams` sequences at once, of `positions` positions each."""
+def open_server(path: Path, *, streams: int, positions: int, **settings: Any) -> Any:
+    """llama.cpp's server for `streams` sequences at once, of `positions` positions each.
+
+    Other settings are those of its `CommonParams`.
+    """
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_parallel = streams
@@ -58,6 +61,8 @@ def open_server(path: Path, *, streams: int, positions: int) -> Any:
     params.cpuparams.n_threads = torch.get_num_threads()
     params.cpuparams_batch.n_threads = torch.get_num_threads()
     params.verbosity = -1
+    for name, value in settings.items():
+        setattr(params, name, value)
     return xllamacpp.Server(params)
 
 

@@ -11,6 +11,7 @@ from slm.checkpoint import load_checkpoint
 from slm.errors import CheckpointError, ConfigError, SlmError, TokenizerError, UsageError
 from slm.interop.export import export
 from slm.interop.importing import import_model, write_checkpoint
+from slm.interop.sentencepiece import sentencepiece_tokenizer
 from tests.interop_models import model_of, source_of, tokenizer
 
 
@@ -214,3 +215,15 @@ def test_sizes_of_a_gguf_file_are_checked_before_anything_is_made(
     (tmp_path / "m.gguf").write_bytes(header + bytes(64))
     with pytest.raises(SlmError):
         import_model(str(tmp_path / "m.gguf"))
+
+
+def test_equal_scores_are_refused() -> None:
+    specials = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0)]
+    letters = [(letter, 0.0) for letter in "abcd"]
+    ordered = [*specials, *letters, ("ab", -1.0), ("bc", -2.0), ("abc", -3.0)]
+    tokenizer = sentencepiece_tokenizer("real", ordered, eot_id=2, add_space=False)
+    assert tokenizer.encode("abc") == [9]
+    lost = [*specials, *letters, ("ab", -1000.0), ("bc", -1000.0), ("abc", -1000.0)]
+    with pytest.raises(TokenizerError, match="3 tokens have only 1 different scores") as caught:
+        sentencepiece_tokenizer("made up", lost, eot_id=2)
+    assert "folder of transformers" in str(caught.value.hint)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 
 from slm.data.prepare import PrepareProgress
-from slm.reporting.display import Display
+from slm.reporting.display import Display, writing_progress
 
 
 def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):
@@ -33,3 +34,28 @@ def test_progress_is_a_bar_on_a_terminal(monkeypatch):
         display.show("scoring", 0.5, 2.0, "K tokens")
 
     assert "scoring" in terminal.getvalue()
+
+
+def test_a_file_that_grows_is_watched_until_it_is_written(capsys, monkeypatch):
+    for name in ("QUIET_SECONDS", "WATCH_SECONDS", "LINE_SECONDS"):
+        monkeypatch.setattr(f"slm.reporting.display.{name}", 0.0)
+    looks, has_seen_all = iter([10, 20, 40_000_000]), threading.Event()
+
+    def written() -> int:
+        found = next(looks, None)
+        if found is None:
+            has_seen_all.set()
+        return found or 80_000_000
+
+    with writing_progress(written, 80_000_000):
+        assert has_seen_all.wait(60)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("writing  50%  40.0 MB") for line in lines)
+    assert any(line.startswith("writing 100%  80.0 MB") for line in lines)
+    assert not any(thread.name == "writing-progress" for thread in threading.enumerate())
+
+
+def test_a_small_file_shows_nothing(capsys):
+    with writing_progress(lambda: 1, 2):
+        pass
+    assert capsys.readouterr().err == ""

@@ -531,3 +531,20 @@ def test_a_lock_that_cannot_name_its_holder_is_let_go(
             pass
     with directory_lock(tmp_path):
         pass
+
+
+def test_what_is_being_written_can_be_measured(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(bytes(1000))
+    assert files.partial_bytes(tmp_path / "model") == 0
+    with files.atomic_open(tmp_path / "model") as stream:
+        stream.write(bytes(30))
+        stream.flush()
+        assert files.partial_bytes(tmp_path / "model") == 30
+        assert files.partial_bytes(tmp_path / "other") == 0
+        assert files.partial_bytes(tmp_path / "nowhere" / "model") == 0
+    with files.atomic_directory(tmp_path / "folder") as folder:
+        (folder / "a").write_bytes(bytes(5))
+        (folder / "b").mkdir()
+        (folder / "b" / "c").write_bytes(bytes(6))
+        assert files.partial_bytes(tmp_path / "folder") == 11
+    assert files.partial_bytes(tmp_path / "folder") == 0

@@ -1,4 +1,4 @@
-// The ids and the logits of llama2.c, for bench/interop.py: compiled with -I CHECKOUT.
+// The ids and the logits of llama2.c, for llama2c.py: compiled with -I CHECKOUT.
 //
 //   probe ids model.bin tokenizer.bin     stdin: uint32 bytes and text, repeated
 //                                         stdout: uint32 number of ids and int32 ids, repeated
