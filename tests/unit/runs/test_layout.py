@@ -94,6 +94,7 @@ def test_there_is_nothing_to_refuse_where_nothing_was_saved(tmp_path: Path) -> N
 def test_setting_aside_moves_a_run_whole_and_nothing_else(tmp_path: Path) -> None:
     put(tmp_path, *WHAT_A_RUN_LEAVES, "config.json", "metrics.jsonl", "losses.png")
     put(tmp_path, "plan.json", "tensorboard/events", "suites.json", "report.html")
+    put(tmp_path, "ladder/step-000010/x", "over-time.json", "over-time.png")
     put(tmp_path, "notes.txt", "tokenizer.json")
     assert make_room(tmp_path, "set-aside") == tmp_path / "previous-001"
     left = sorted(p.name for p in tmp_path.iterdir())
