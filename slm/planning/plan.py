@@ -51,7 +51,8 @@ ENOUGH_STEPS_OF_FEW_WORDS = 1000
 remains, which name belongs where, takes a number of steps, rather than of tokens."""
 FEWEST_TOKENS_PER_STEP = 1024
 MANY_STEPS = 2000
-"""In more steps than these, each takes twice as many tokens: the same result, in less time."""
+"""In more steps than these, each takes twice as many tokens, and the learning rate falls from the
+start: the same result in less time, without a plateau. Shorter runs would become worse."""
 RATE_OF_HALF = 0.7
 """Learning rates of a batch of half the size, as a share: they follow the square root of the batch
 (Malladi et al. 2022, https://arxiv.org/abs/2205.10287)."""
@@ -150,18 +151,16 @@ def _sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunConfig
         return [base]
     fitting: list[RunConfig] = []
     for width, n_layer in WIDTHS.items():
-        values = {
+        shape = {
             "model.n_embd": width,
             "model.n_layer": n_layer,
             "model.n_head": width // HEAD_WIDTH,
             "model.mlp_dim": None,
             # An output head of its own takes no time, and is better than the embedding's matrix.
             "model.tie_embeddings": False,
-            # The learning rate falls from the start: evaluations show where a run will end.
-            "train.decay_fraction": 1.0,
         }
         with contextlib.suppress(ConfigError):  # a single head always fits
-            fitting.append(with_free_values(base, values, minutes))
+            fitting.append(with_free_values(base, shape, minutes))
     if text.n_bytes is None:
         return fitting
     # The law does not account for overfitting: a model with more weights than text memorizes it.
@@ -180,7 +179,7 @@ def _for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
         "train.warmup_steps": FINE_TUNING_WARMUP_STEPS,
         "train.seq_len_warmup": None,
     }
-    return with_free_values(base, values, minutes)
+    return with_free_values(base, shape, minutes)
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
@@ -222,8 +221,8 @@ def _plan_of(
     settings = _with_enough_steps(settings, minutes, machine, text)
     steps = steps_in(settings, minutes, machine, text)
     if steps > MANY_STEPS:
-        twice = {"train.batch_size": 2 * settings.train.batch_size}
-        settings = with_free_values(settings, twice, minutes)
+        long = {"train.batch_size": 2 * settings.train.batch_size, "train.decay_fraction": 1.0}
+        settings = with_free_values(settings, long, minutes)
         steps = steps_in(settings, minutes, machine, text)
     model, config = settings.model, settings.train
     costs = model_costs(model)

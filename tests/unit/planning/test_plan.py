@@ -134,13 +134,11 @@ def test_simple_text_is_learned_in_many_small_steps() -> None:
     assert fewest.tokens // fewest.steps == 1024
 
 
-def test_a_long_run_takes_large_steps() -> None:
-    assert plan(30).settings.train.batch_size == 2 * plan(3).settings.train.batch_size
-
-
-def test_the_rate_falls_from_the_start_unless_the_user_sets_it() -> None:
-    assert plan(3).settings.train.decay_fraction == 1.0
-    assert plan(3, base("decay_fraction=0.3")).settings.train.decay_fraction == 0.3
+def test_a_long_run_takes_large_steps_and_its_rate_falls_from_the_start() -> None:
+    short, long = plan(3).settings.train, plan(30).settings.train
+    assert long.batch_size == 2 * short.batch_size
+    assert (short.decay_fraction, long.decay_fraction) == (0.5, 1.0)
+    assert plan(30, base("decay_fraction=0.3")).settings.train.decay_fraction == 0.3
 
 
 def test_a_batch_that_the_user_sets_stays_in_a_short_run() -> None:
