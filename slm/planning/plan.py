@@ -179,7 +179,7 @@ def _for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
         "train.warmup_steps": FINE_TUNING_WARMUP_STEPS,
         "train.seq_len_warmup": None,
     }
-    return with_free_values(base, shape, minutes)
+    return with_free_values(base, values, minutes)
 
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
