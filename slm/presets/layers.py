@@ -6,6 +6,7 @@ Each value remembers its layer.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,9 @@ def _of_settings_file(
     values = {name: v for name, v in values.items() if kinds[name] is not OriginKind.DERIVED}
     if isinstance(out_dir, str) and isinstance(started_in, str | None):
         start = started_at(run_of(path.parent), started_in=started_in, out_dir=out_dir)
-        values |= {k: path for k, path in located(values, start).items() if Path(path).exists()}
+        # Path.exists raises where a name is too long.
+        found = {k: path for k, path in located(values, start).items() if os.path.exists(path)}  # noqa: PTH110
+        values |= found
     prepared = {name: v for name, v in values.items() if kinds[name] is OriginKind.PREPARED}
     others = {name: v for name, v in values.items() if name not in prepared}
     return [(of_file, others), *((origins[name], {name: v}) for name, v in prepared.items())]
