@@ -15,7 +15,6 @@ from slm.api.suites import SUITES, keep_result
 from slm.cli.no_effect import refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, Source
 from slm.cli.output import print_json, print_table
-from slm.cli.over_time import evaluate_over_time
 from slm.errors import UsageError
 from slm.reporting.display import say, scoring_progress
 
@@ -122,6 +121,8 @@ def evaluate(
     if it is trained with --set keep=ladder.
     """
     if over_time:
+        from slm.cli.over_time import evaluate_over_time
+
         idle = ("data", "split", "dtype", "endpoint", "end_of_text", "judge", "model", "yes")
         refuse_idle(context, idle, "--over-time has items of its own")
         evaluate_over_time(checkpoint, suite, source, limit, seed or 0, device, as_json=as_json)

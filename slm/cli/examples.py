@@ -28,8 +28,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "slm eval": (
         "slm eval --checkpoint runs/ten --source book.txt",
-        "slm eval --checkpoint runs/ten --suite facts",
-        "slm eval --checkpoint runs/ten --over-time",
+        "slm eval --checkpoint runs/ten --suite facts --over-time",
         "slm eval --endpoint http://127.0.0.1:8000 --source book.txt --json",
     ),
     "slm report": (

@@ -373,7 +373,7 @@ MUTANTS = [
             patch,
             slm.runs.guarded_step.GuardedStep,
             "step",
-            "if not (math.isfinite(found.loss) and math.isfinite(found.grad_norm)):",
+            "if not (math.isfinite(metrics.loss) and math.isfinite(metrics.grad_norm)):",
             "if False:",
         ),
         nan_never_reaches_the_weights,

@@ -31,6 +31,7 @@ EXIT_CODES = {
     "TokenizerError": 1,
     "CheckpointError": 1,
     "TrainingError": 1,
+    "EndpointError": 1,
     "DeviceError": 2,
     "WriteError": 1,
     "NoSpaceError": 4,
