@@ -16,7 +16,7 @@ COMPILING_SECONDS = 15.0
 READING_BYTES_PER_SECOND = 5e6
 """Of text that becomes token ids, a vocabulary fitted to it included."""
 SLOWER_THAN_PROBED = 1.12
-"""Time of a run's step, as a multiple of what the probe suggests: 1.04 to 1.2 in eight runs, whose
+"""Time of a run's step, as a multiple of what the probe suggests: 1.04 to 1.2 in six runs, whose
 shapes differ from the probe's, and which mask documents."""
 EVALUATING_SHARE = 0.03
 """Share of a run's time that its evaluations take."""
