@@ -164,3 +164,20 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.write_text(tell_stories(400, seed=0), encoding="utf-8", newline="\n")
     prepare(str(source), "bytes", folder / "data", validation_fraction=0.1)
     return folder / "data"
+
+
+Slm = Callable[..., tuple[int, str, str]]
+"""Runs `slm` in this process: exit code, stdout, stderr."""
+
+
+@pytest.fixture
+def slm(capsys: pytest.CaptureFixture[str]) -> Slm:
+    from slm.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

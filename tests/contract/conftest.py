@@ -42,16 +42,3 @@ def run_dir(data_dir, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "tiny"
     assert main(["train", *TINY, "--data", str(data_dir), "--out", str(path), "--steps", "2"]) == 0
     return path
-
-
-@pytest.fixture
-def slm(capsys):
-    """Runs `slm` in this process: exit code, stdout, stderr."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,8 +13,7 @@ from slm.api import suites
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.cli import main
 from slm.reporting.over_time import OVER_TIME_FILE, OVER_TIME_PLOT
-
-Slm = Callable[..., tuple[int, str, str]]
+from tests.conftest import Slm
 
 
 @pytest.fixture(scope="module")
@@ -32,17 +29,6 @@ def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "tiny"))
-
-
-@pytest.fixture
-def slm(capsys: pytest.CaptureFixture[str]) -> Slm:
-    def call(*words: Any) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

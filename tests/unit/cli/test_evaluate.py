@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,10 +13,9 @@ from slm.generation import TorchEngine
 from slm.server.limits import Limits
 from slm.server.requests import ServedModel
 from slm.server.tokenizer_routes import tokenizer_routes
+from tests.conftest import Slm
 from tests.servers import running
 from tests.unit.evals.scripted_server import ScriptedServer, scripted
-
-Slm = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +26,6 @@ def run_dir(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["train", "--preset", "tiny", "--data", str(data_dir), "--out", str(path)]
     assert main([*words, "--steps", "2", "--set", *settings]) == 0
     return path
-
-
-@pytest.fixture
-def slm(capsys: pytest.CaptureFixture[str]) -> Slm:
-    def call(*words: Any) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_a_suite_prints_a_table(slm: Slm, run_dir: Path, tmp_path: Path) -> None:
