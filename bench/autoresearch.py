@@ -47,7 +47,7 @@ POLAR_EXPRESS = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """What its README tells the owner of a small machine to change, and to which values."""
+    """The settings that its README advises to change on a small machine, with its values."""
 
     depth: int = 4
     aspect_ratio: int = 64

@@ -37,10 +37,13 @@ SIZE_EXPONENTS = np.arange(0.10, 0.61, 0.01)
 DATA_EXPONENTS = np.arange(0.10, 0.61, 0.01)
 Runs = Sequence[Mapping[str, Any]]
 TINYSTORIES_BYTES = 1.9e9
-PUBLISHED: Runs = (
-    {"in_blocks": 8_000_000, "text_bytes": 6.6e9, "bits_per_byte": 0.425},
-    {"in_blocks": 5_971_968, "text_bytes": 39.8e9, "bits_per_byte": 0.38},
-    {"in_blocks": 84_934_656, "text_bytes": 107e9, "bits_per_byte": 0.27},
+PUBLISHED: Runs = tuple(
+    {"unique_bytes": TINYSTORIES_BYTES, **model}
+    for model in (
+        {"in_blocks": 8_000_000, "text_bytes": 6.6e9, "bits_per_byte": 0.425},
+        {"in_blocks": 5_971_968, "text_bytes": 39.8e9, "bits_per_byte": 0.38},
+        {"in_blocks": 84_934_656, "text_bytes": 107e9, "bits_per_byte": 0.27},
+    )
 )
 """Public models of TinyStories (12 million parameters, 1.6 G tokens; llama2.c's of 15 million, 9.7
 G tokens, and of 110 million, 26 G), converted to bits per byte to within 5%. They count half. Our
@@ -107,7 +110,7 @@ def fit_quality(runs: Runs, published: Runs = PUBLISHED) -> ScalingLaw:
     For given exponents the problem is linear; these are searched on a grid.
     """
     weights = np.array([1.0] * len(runs) + [0.5] * len(published))
-    runs = [*runs, *({**model, "unique_bytes": TINYSTORIES_BYTES} for model in published)]
+    runs = [*runs, *published]
     bits = np.array([run["bits_per_byte"] for run in runs])
     size = np.array([float(run["in_blocks"]) for run in runs])
     worth = np.array([effective_bytes(run["text_bytes"], run["unique_bytes"]) for run in runs])
@@ -149,6 +152,11 @@ def predicted(run: Mapping[str, Any], law: ScalingLaw) -> float:
     return law.bits_per_byte(run["in_blocks"], run["text_bytes"], run["unique_bytes"])
 
 
+def length_of(run: Mapping[str, Any]) -> str:
+    """The minutes of a run, or the tokens of one that counted steps."""
+    return f"{run['minutes']:g} min" if run["minutes"] else f"{run['tokens'] / 1e6:.0f} M tokens"
+
+
 def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
     """Plot the runs as points and the law as one line per size, over the text read."""
     from matplotlib.figure import Figure
@@ -170,10 +178,10 @@ def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
         axes.scatter([run["text_bytes"] / 1e6 for run in mine], bits, color=colour)
         for run in mine:
             axes.annotate(
-                f"{run['minutes']:g} min" if run["minutes"] else f"{run['tokens'] / 1e6:.0f} M",
+                length_of(run),
                 (run["text_bytes"] / 1e6, run["bits_per_byte"]),
                 textcoords="offset points",
-                xytext=(5, 5),
+                xytext=(5, 5 if run["minutes"] else -12),
                 fontsize=8,
             )
     axes.set_xscale("log")
@@ -232,10 +240,10 @@ def main() -> None:
             how = "compiled" if compiled else "eager"
             print(f"{machine}, {how}: {per_flop:.3g} s per operation, {per_token:.3g} s per token")
     for run in runs:
-        name = f"{run['minutes'] or 0:g} min, {run['layers']} x {run['width']}"
+        name = f"{length_of(run)}, {run['layers']} x {run['width']}"
         print(f"{name:20} {run['bits_per_byte']:.4f}, by the law {predicted(run, law):.4f}")
     for model in PUBLISHED:
-        found = predicted({**model, "unique_bytes": TINYSTORIES_BYTES}, law)
+        found = predicted(model, law)
         print(f"{'published':20} {model['bits_per_byte']:.4f}, by the law {found:.4f}")
     if args.plot:
         draw(runs, law, args.plot)

@@ -1,12 +1,12 @@
 """From the evaluations during a run to the bits per byte at its end.
 
-Where the learning rate falls to zero, bits per byte go on falling at a rate that depends on the
+Where the learning rate falls to zero, bits per byte keep falling at a rate that depends on the
 text, and the run shows it: with b(p) after the share p of the run,
 
     b(1) = b(p) (b(p) / b(p / 2)) ^ k(p)
 
-The exponents k are those of runs on TinyStories, on both built-in corpora and on Shakespeare, which
-are in docs/explanation/scaling-law.md.
+The exponents k are between those of runs on both built-in corpora and on Shakespeare, which are in
+docs/explanation/scaling-law.md.
 """
 
 from __future__ import annotations
