@@ -32,6 +32,7 @@ from slm.planning.steps import (
     STARTING_SECONDS,
     DatasetSize,
     MachineProfile,
+    is_compiled,
     seconds_per_step,
     steps_in,
     tokens_per_step,
@@ -144,6 +145,8 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         DeviceError: the settings require compiled blocks, and there is no compiler.
     """
     base = with_vocabulary(base, minutes, text)
+    if not is_compiled(base, minutes, machine):
+        base = with_free_values(base, {"train.compile": "off"}, minutes)
     if base.parent is not None:
         base = _for_given_weights(base, minutes)
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]

@@ -78,6 +78,11 @@ def test_compiling_counts_where_the_run_will_compile() -> None:
     assert steps(30, "off") < steps(30, "on") == steps(30, "auto")
     without = replace(REFERENCE, has_compiler=False)
     assert steps(30, "auto", without) == steps(30, "off")
+    # On a slow machine compiling alone would take five of these ten minutes, but not of an hour.
+    slow = replace(REFERENCE, relative_speed=0.05)
+    assert steps(10, "auto", slow) == steps(10, "off", slow) > steps(10, "on", slow)
+    assert make_plan(base(*size), 10, slow, PLENTY).settings.train.compile == "off"
+    assert steps(60, "auto", slow) == steps(60, "on", slow)
     with pytest.raises(DeviceError, match="compile=on"):
         steps(30, "on", without)
 
