@@ -65,7 +65,7 @@ RATE_OF_HALF = 0.7
 """Learning rates of a batch of half the size, as a share: they follow the square root of the batch
 (Malladi et al. 2022, https://arxiv.org/abs/2205.10287)."""
 FEWEST_STEPS = 50
-"""In fewer steps than these, a model hardly learns to spell."""
+"""In fewer steps than these, a model hardly learns to spell, whatever its size."""
 BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
 """Of children's stories, by the size of a vocabulary: 257 are bytes, the others are byte pairs that
 were fitted to them."""
@@ -151,7 +151,9 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         base = _for_given_weights(base, minutes)
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
-    fitting = [plan for plan in plans if plan.memory_bytes <= usable]
+    fitting = [
+        plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS
+    ]
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
