@@ -111,8 +111,10 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
     """The checkpoints of a run by step, without those whose manifest is damaged.
 
     Raises:
-        UsageError: there are fewer than two.
+        UsageError: there are fewer than two, or there is no such folder.
     """
+    if not folder.is_dir():
+        raise UsageError(f"there is no run at {folder}", hint="give the --out of a training")
     found = {}
     for step, path in kept_checkpoints(folder).items():
         try:

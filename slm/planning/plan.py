@@ -151,9 +151,7 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         base = _for_given_weights(base, minutes)
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
-    fitting = [
-        plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS
-    ]
+    fitting = [plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS]
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
