@@ -10,7 +10,8 @@ STORIES = [f"Story {number}." for number in range(50)]
 def test_a_sample_is_in_the_order_of_the_text() -> None:
     sample = sample_of(STORIES, 10, seed=0)
     assert sample.n_all == len(STORIES)
-    assert len(sample.stories) == 10 and set(sample.stories) < set(STORIES)
+    assert len(sample.stories) == 10
+    assert set(sample.stories) < set(STORIES)
     assert sorted(sample.stories, key=STORIES.index) == list(sample.stories)
     assert sample == sample_of(iter(STORIES), 10, seed=0) != sample_of(STORIES, 10, seed=1)
 
