@@ -155,7 +155,7 @@ class Outlook:
             return None
         self._measured.append(seconds)
         typical = sum(self._measured) - max(self._measured)
-        if typical < self._window:
+        if len(self._measured) < 2 or typical < self._window:
             return None
         mean = typical / (len(self._measured) - 1)
         found = self.promise.restated(step, elapsed_seconds, mean, self.stated.difficulty)
