@@ -55,7 +55,7 @@ def test_all_checkpoints_are_tested_and_drawn(slm: Slm, run: Path, pairs: Path) 
     found = json.loads(out)
     assert [each["step"] for each in found["checkpoints"]] == [10, 20, 21]
     assert found["checkpoints"][0]["results"].keys() == {"blimp", "loss"}
-    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["courses"])
+    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["curves"])
 
 
 def test_from_python_it_is_the_same_and_nothing_is_tested_twice(
