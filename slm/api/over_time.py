@@ -123,9 +123,9 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
             log(f"note: step {step:,} is left out: {error.message}")
     if len(found) < 2:
         raise UsageError(
-            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and a course over time "
-            "needs at least two",
-            hint="a run keeps checkpoints of its whole course with: --set keep=ladder",
+            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and curves over time "
+            "need at least two",
+            hint="a run keeps checkpoints from start to end with: --set keep=ladder",
         )
     return found
 

@@ -180,7 +180,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     from slm.reporting.metrics import METRICS_FILE, read_metrics
     from slm.reporting.over_time import OverTime, read_over_time
     from slm.reporting.report import Report
-    from slm.reporting.report_course import course_curve, course_table
+    from slm.reporting.report_over_time import over_time_curve, over_time_table
     from slm.reporting.run_summary import number, summary_of, usable
 
     run, settings, lm = subject.run, subject.settings, subject.lm
@@ -213,8 +213,8 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
         restatements=parts.restatement_sentences(plan),
         curves=parts.curves(records),
         anomalies=parts.anomaly_table(records),
-        course=course_curve(over_time),
-        course_table=course_table(over_time),
+        over_time=over_time_curve(over_time),
+        over_time_table=over_time_table(over_time),
         suites=[parts.suite_table(result) for result in results.values()],
         stories=stories,
         stories_note=stories_note,

@@ -57,7 +57,7 @@ def test_all_checkpoints_are_tested_and_drawn(slm: Slm, run: Path, pairs: Path) 
     seconds = [each["seconds"] for each in found["checkpoints"]]
     assert 0.0 < seconds[0] < seconds[1] < seconds[2]
     assert found["checkpoints"][0]["results"].keys() == {"blimp", "loss"}
-    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["courses"])
+    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["curves"])
 
 
 def test_from_python_it_is_the_same_and_nothing_is_tested_twice(
