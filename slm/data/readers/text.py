@@ -40,6 +40,4 @@ def read_text_file(
         for sentence in (separators.note(file.name), *suspects.notes(file.name, judged)):
             if sentence is not None:
                 log(sentence)
-    yield from split_documents(
-        decoded_blocks(file, block_bytes), separators, part_chars=part_chars
-    )
+    yield from split_documents(decoded_blocks(file, block_bytes), separators, part_chars=part_chars)
