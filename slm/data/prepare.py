@@ -269,18 +269,18 @@ class _SplitWriter:
         self.tokens = 0
 
     def add(self, parts: list[DocumentPart], ids_of_parts: list[Ids]) -> None:
-        parts = []
+        written: list[Ids] = []
         for part, ids in zip(parts, ids_of_parts, strict=True):
             text = part.text
             self.bytes += len(text) if text.isascii() else len(text.encode("utf-8"))
-            parts.append(ids)
+            written.append(ids)
             self._story_tokens += len(ids)
             if part.ends_story:
-                parts.append(self._eot)
+                written.append(self._eot)
                 self._longest = max(self._longest, self._story_tokens + 1)
                 self._story_tokens = 0
                 self.stories += 1
-        joined = np.concatenate(parts).astype(self._dtype)
+        joined = np.concatenate(written).astype(self._dtype)
         self.tokens += len(joined)
         self._waiting += joined.tobytes()
         whole = len(self._waiting) // CHUNK_BYTES * CHUNK_BYTES
