@@ -192,7 +192,7 @@ def test_what_was_said_before_an_interruption_is_not_said_again() -> None:
     step, now = round(294 / seconds), 300.0
     while now < 590.0:
         step, now = step + 1, now + seconds
-        assert resumed.add(step, now, seconds) is None
+        assert resumed.add_step(step, now, seconds) is None
 
 
 def test_a_machine_that_comes_and_goes_is_not_a_torrent_of_notes() -> None:
