@@ -176,7 +176,7 @@ class Endpoint:
         except httpx2.HTTPError as error:
             raise EndpointError(
                 f"the connection to {address} broke: {error or type(error).__name__}",
-                hint="look at the server's own output, and try again",
+                hint="check the server's output, and try again",
             ) from None
 
     def _only_model(self) -> str:
@@ -233,7 +233,7 @@ def _refusal(address: str, status: int, content: bytes) -> EndpointError:
     if hint is None and status in BUSY:
         hint = "try again when the server has less to do"
     if hint is None:
-        hint = "look at the server's own output"
+        hint = "check the server's output"
     return EndpointError(problem, hint=hint, status=status)
 
 
