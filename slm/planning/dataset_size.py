@@ -81,7 +81,7 @@ def training_bytes(source: Source) -> int | None:
     n_stories, n_bytes = source.expected_stories, source.expected_bytes
     if n_stories is None:
         return n_bytes
-    sizes = first_sizes(source.pieces("train"))
+    sizes = first_sizes(source.parts("train"))
     if len(sizes) < SAMPLED_STORIES:
         return sum(sizes)
     found = round(n_stories * statistics.fmean(sizes))

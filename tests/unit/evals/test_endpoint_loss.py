@@ -11,7 +11,7 @@ import pytest
 
 from slm.data.documents import DocumentPart
 from slm.errors import DataError, EndpointError
-from slm.evals import evaluate_pieces
+from slm.evals import evaluate_parts
 from slm.evals.endpoint import Endpoint
 from slm.evals.endpoint_loss import evaluate_endpoint
 from slm.generation import TorchEngine
@@ -54,7 +54,7 @@ def served(model: GPT) -> Iterator[Endpoint]:
 def test_a_served_model_has_the_figures_of_its_checkpoint(model: GPT) -> None:
     """Also for stories longer than the context, and for a text that does not end with a story."""
     parts = [*PARTS, DocumentPart("not at its end", ends_story=False)]
-    expected = evaluate_pieces(model, BytesTokenizer(), parts)
+    expected = evaluate_parts(model, BytesTokenizer(), parts)
     seen: list[int] = []
     with served(model) as endpoint:
         found = evaluate_endpoint(endpoint, parts, on_progress=seen.append)
