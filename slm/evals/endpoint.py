@@ -170,7 +170,7 @@ class Endpoint:
         except httpx2.HTTPError as error:
             raise EndpointError(
                 f"the connection to {address} broke: {error or type(error).__name__}",
-                hint="look at the server's own output, and try again",
+                hint="check the server's output, and try again",
             ) from None
 
     def _only_model(self) -> str:
@@ -234,7 +234,7 @@ def _refusal(address: str, status: int, headers: Any, content: bytes) -> Endpoin
     if hint is None and status in BUSY:
         hint = "try again when the server has less to do"
     if hint is None:
-        hint = "look at the server's own output"
+        hint = "check the server's output"
     return EndpointError(problem, hint=hint, status=status)
 
 

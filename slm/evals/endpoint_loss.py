@@ -168,7 +168,7 @@ def _ids_in(endpoint: Endpoint, answer: dict[str, Any]) -> list[int]:
     ):
         raise EndpointError(
             f"{endpoint.root}/tokenize answers without token ids: {shown(answer)}",
-            hint="look at the server's own output",
+            hint="check the server's output",
         )
     return ids
 
@@ -326,7 +326,7 @@ def _evaluate_texts(
             if error.status not in (400, 413, 422):
                 raise
             raise EndpointError(
-                f"a story of {len(story):,} characters is refused: {error.message}",
+                f"a story of {len(story):,} characters was rejected: {error.message}",
                 hint="without /tokenize, a server must take every story as a whole; score a text "
                 "of shorter ones",
                 status=error.status,

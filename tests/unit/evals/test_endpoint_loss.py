@@ -304,7 +304,7 @@ def test_a_story_too_long_for_a_server_without_ids_is_named() -> None:
             return Reply({"error": {"message": "at most 32 tokens"}}, 400)
         return as_text(asked)
 
-    with pytest.raises(EndpointError, match="a story of 70 characters is refused: .*at most 32"):
+    with pytest.raises(EndpointError, match="a story of 70 characters was rejected: .*at most 32"):
         measured(script, ["short", "x" * 70], end_of_text=EOT)
 
 
