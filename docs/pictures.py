@@ -6,8 +6,8 @@ Usage:
     python docs/pictures.py builtin --views write inside
 
 RUN is a run directory, for example runs/demo. It is only read. Any other checkpoint has no view of
-its training. The script needs the extras `serve`
-and `dev` and a Chromium; SLM_CHROMIUM names one that is not on the PATH, and
+its training, and only a run with `keep=ladder` has a part "How it learned". The script needs the
+extras `serve` and `dev` and a Chromium; SLM_CHROMIUM names one that is not on the PATH, and
 `playwright install chromium` installs one.
 
 The prompt and the seed are fixed, so the same run gives the same pictures on the same machine.
@@ -48,6 +48,11 @@ BRANCH_TOKEN = 60
 UNLIKELY = ".token.by-model.tint-3, .token.by-model.tint-4"
 """Generated tokens with 3 to 8 bits of surprisal, which have interesting alternatives."""
 
+MOST_WITHOUT_A_COURSE = 2
+"""Checkpoints that a run has kept without `keep=ladder`; with more, it has "How it learned"."""
+COURSE_CHECKPOINT = 5
+"""The number of the kept checkpoint whose text is shown, at the latest the last one: an early one,
+since the last ones write much the same."""
 
 INSPECTED = {".bar-token": 4, ".attended-token": 13, ".lens tbody tr:first-child .guess": 8}
 """Which token the pointer visits in each part of the Look inside view."""
@@ -113,9 +118,16 @@ def inside_view(page: Page) -> bytes:
 
 
 def run_view(page: Page) -> bytes:
-    """The metrics, the loss curve and the samples of the run."""
-    page.click("nav a[href='#run']")
+    """The metrics, the loss curve, how the run learned and its samples."""
+    with page.expect_response("**/run/course") as response:
+        page.click("nav a[href='#run']")
     page.wait_for_selector("#run-curve svg")
+    kept = response.value.json()["steps"]
+    if len(kept) > MOST_WITHOUT_A_COURSE:
+        page.click("#course-write")
+        page.wait_for_selector("#course-write:text-is('Stop')")
+        page.wait_for_selector("#course-write:text-is('Write')")
+        page.fill("#course-step", str(min(COURSE_CHECKPOINT, len(kept) - 1)))
     return page.screenshot(full_page=True)
 
 
