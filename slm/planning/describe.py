@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from slm.config.origins import OriginKind
-from slm.planning.scaling_law import MOST_BITS
+from slm.planning.scaling_law import FEWEST_BYTES, MOST_BITS
 from slm.quantities import counted, gigabytes, megabytes, parameters
 from slm.runs.disk_space import ladder_bytes, steps_on_ladder
 
@@ -83,7 +83,10 @@ def _between(plan: Plan) -> str:
 
 def _what(plan: Plan) -> str:
     text = "stories for children" if plan.difficulty == 1.0 else "these stories"
-    return f"{text}; longer than all measured runs" if plan.is_extrapolated else text
+    if not plan.is_extrapolated:
+        return text
+    measured = "shorter" if plan.text_bytes < FEWEST_BYTES else "larger"
+    return f"{text}; {measured} than all measured runs"
 
 
 def _of_how_much(plan: Plan) -> str:

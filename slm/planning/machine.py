@@ -6,6 +6,7 @@ The reference machine of the scaling law is described in docs/explanation/scalin
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import torch
 
@@ -21,12 +22,12 @@ from slm.hardware.devices import (
 from slm.model import GPT, model_costs
 from slm.parallel.processes import Process
 from slm.planning.scaling_law import seconds_per_token
-from slm.planning.steps import MachineProfile
+from slm.planning.steps import MachineProfile, is_compiled
 from slm.planning.timing import step_seconds
 from slm.presets import resolve
 from slm.runs.borrowed import restored_torch
 from slm.runs.guarded_step import GuardedStep
-from slm.training.compiling import compile_blocks, compiles
+from slm.training.compiling import compile_blocks
 
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
 PROBE_ROWS = 32
@@ -34,7 +35,7 @@ WARM_UP_STEPS, STEPS = 2, 5
 ENOUGH_SECONDS = 1.5
 """On a slow machine fewer steps are accurate enough, and the run needs the time."""
 COMPILED_FROM_MINUTES = 15.0
-"""Runs of at least this length are planned with compiled steps: the gain of compilation differs
+"""Runs of at least this length are planned with compiled steps, if they compile: the gain differs
 between processors, and the first compilation takes some seconds."""
 
 
@@ -67,25 +68,27 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
         model = GPT(probe.model).to(device)
         ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, 129)).to(device)
     has_compiler = can_compile(device)
-    compiled = minutes >= COMPILED_FROM_MINUTES and compiles(
-        settings.train.compile, device, 60.0 * minutes, has_compiler=has_compiler
-    )
-    if compiled:
-        compile_blocks(model)
-    stepper = GuardedStep(model, probe.train, device=device, dtype=dtype, process=Process())
-    seconds = step_seconds(
-        lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
-        device,
-        warm_up=WARM_UP_STEPS,
-        steps=STEPS,
-        enough_seconds=ENOUGH_SECONDS,
-    )
-    flops = model_costs(probe.model).training_flops_per_token
-    expected = ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled)
-    return MachineProfile(
+
+    def relative_speed(*, compiled: bool) -> float:
+        stepper = GuardedStep(model, probe.train, device=device, dtype=dtype, process=Process())
+        seconds = step_seconds(
+            lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
+            device,
+            warm_up=WARM_UP_STEPS,
+            steps=STEPS,
+            enough_seconds=ENOUGH_SECONDS,
+        )
+        flops = model_costs(probe.model).training_flops_per_token
+        return ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled) / seconds
+
+    machine = MachineProfile(
         device=device.partition(":")[0],
         dtype=dtype,
-        relative_speed=expected / seconds,
+        relative_speed=relative_speed(compiled=False),
         has_compiler=has_compiler,
         memory_bytes=memory_bytes(device),
     )
+    if minutes >= COMPILED_FROM_MINUTES and is_compiled(settings, minutes, machine):
+        compile_blocks(model)
+        return replace(machine, relative_speed=relative_speed(compiled=True))
+    return machine

@@ -21,15 +21,18 @@ from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.scaling_law import (
+    FEWEST_BYTES,
     MOST_BYTES,
     MOST_PARAMETERS,
     RELATIVE_ERROR,
     SCALING_LAW,
 )
 from slm.planning.steps import (
+    EVALUATING_SHARE,
     STARTING_SECONDS,
     DatasetSize,
     MachineProfile,
+    is_compiled,
     seconds_per_step,
     steps_in,
     tokens_per_step,
@@ -43,7 +46,12 @@ HEAD_WIDTH = 64
 """The sizes to choose from: width of the residual stream, and its layers; heads are 64 wide."""
 
 EVALUATIONS = 12
-"""In a run."""
+"""In a run, if they fit into their share of its time. To fit, evaluations become half as many, then
+smaller, then fewer still."""
+FEWEST_EVAL_TOKENS = 8192
+"""Of an evaluation: bits per byte of fewer tokens differ too much from those of the whole split."""
+EVALUATING_COST = 1 / 3
+"""Of a token, as a share of a token's cost in training: there is no backward pass."""
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 ENOUGH_STEPS = 300
 ENOUGH_STEPS_OF_FEW_WORDS = 1000
@@ -106,7 +114,7 @@ class Plan:
     difficulty: float
     """Of the text, as far as it is known; see `DatasetSize`."""
     is_extrapolated: bool
-    """Whether the run is larger than all runs that the law was fitted to."""
+    """Whether all runs that the law was fitted to are smaller, or all are larger."""
     memory_bytes: float
     disk_bytes: int
     """Of the checkpoints, with those of the ladder."""
@@ -137,6 +145,8 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         DeviceError: the settings require compiled blocks, and there is no compiler.
     """
     base = with_vocabulary(base, minutes, text)
+    if not is_compiled(base, minutes, machine):
+        base = with_free_values(base, {"train.compile": "off"}, minutes)
     if base.parent is not None:
         base = _for_given_weights(base, minutes)
     plans = [_plan_of(settings, minutes, machine, text) for settings in _sizes(base, minutes, text)]
@@ -236,7 +246,7 @@ def _plan_of(
     intervals = {
         "train.max_minutes": minutes,
         "train.max_steps": steps,
-        "train.eval_interval": max(1, round(steps / EVALUATIONS)),
+        **_evaluations(settings, steps),
         "train.checkpoint_interval": max(
             1, round(steps * min(1.0, SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)))
         ),
@@ -260,7 +270,8 @@ def _plan_of(
         expected_bits_per_byte=expected,
         expected_error=RELATIVE_ERROR * expected,
         difficulty=text.difficulty,
-        is_extrapolated=costs.non_embedding_parameters > MOST_PARAMETERS or seen > MOST_BYTES,
+        is_extrapolated=costs.non_embedding_parameters > MOST_PARAMETERS
+        or not FEWEST_BYTES <= seen <= MOST_BYTES,
         memory_bytes=memory,
         disk_bytes=checkpoint_bytes(planned),
         warnings=(
@@ -268,6 +279,23 @@ def _plan_of(
             *_warnings_of_machine(minutes, memory, machine, steps),
         ),
     )
+
+
+def _evaluations(settings: RunConfig, steps: int) -> dict[str, int]:
+    """Settings of evaluations that take at most `EVALUATING_SHARE` of the time, or of a single one.
+
+    The last evaluation always takes place, and with given weights one before the first step.
+    """
+    tokens = settings.train.eval_tokens
+    if tokens is None:  # the whole split, which only the user can ask for
+        return {"train.eval_interval": max(1, round(steps / EVALUATIONS))}
+    affordable = EVALUATING_SHARE * steps * tokens_per_step(settings) / EVALUATING_COST
+    if settings.origin_of("train.eval_tokens").is_open:
+        while tokens > FEWEST_EVAL_TOKENS and affordable < tokens * EVALUATIONS / 2:
+            tokens = max(FEWEST_EVAL_TOKENS, tokens // 2)
+    before = 0 if settings.parent is None else 1
+    n = max(1, min(EVALUATIONS, int(affordable / tokens) - before))
+    return {"train.eval_tokens": tokens, "train.eval_interval": max(1, round(steps / n))}
 
 
 def _with_enough_stories(

@@ -131,7 +131,7 @@ class Outlook:
         self._window = min(LONGEST_WINDOW_SECONDS, WINDOW_SHARE * 60.0 * promise.minutes)
         self._change = FIRST_CHANGE
         self._is_warm = False
-        self._seconds, self._steps = 0.0, 0
+        self._measured: list[float] = []
         self._evaluations: list[tuple[float, float]] = []
 
     @property
@@ -142,8 +142,8 @@ class Outlook:
     def add(self, step: int, elapsed_seconds: float, seconds: float) -> Restatement | None:
         """Add a step; returns a restatement if one is due.
 
-        The first step of a start, which warms up or compiles, is ignored. Each restatement doubles
-        the duration of the next measurement.
+        The first step of a start is ignored, and so is the slowest of each measurement: it may have
+        compiled, for a longer context. Each restatement doubles the next measurement's duration.
 
         Args:
             step: steps done, this one included.
@@ -153,14 +153,13 @@ class Outlook:
         if not self._is_warm:
             self._is_warm = True
             return None
-        self._seconds += seconds
-        self._steps += 1
-        if self._seconds < self._window:
+        self._measured.append(seconds)
+        typical = sum(self._measured) - max(self._measured)
+        if typical < self._window:
             return None
-        found = self.promise.restated(
-            step, elapsed_seconds, self._seconds / self._steps, self.stated.difficulty
-        )
-        self._seconds, self._steps = 0.0, 0
+        mean = typical / (len(self._measured) - 1)
+        found = self.promise.restated(step, elapsed_seconds, mean, self.stated.difficulty)
+        self._measured = []
         is_as_said = 1 / self._change < found.steps / self.stated.steps < self._change
         self._change = LATER_CHANGE
         if is_as_said:

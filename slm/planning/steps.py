@@ -13,6 +13,8 @@ STARTING_SECONDS = 6.0
 """Until the first step of a run whose data are ready: imports, the first evaluation. This time and
 the next two are of the reference machine; a slower or busy one takes longer."""
 COMPILING_SECONDS = 15.0
+COMPILING_SHARE = 0.2
+"""Of a run's time: where compiling would take more, it would gain nothing."""
 READING_BYTES_PER_SECOND = 5e6
 """Of text that becomes token ids, a vocabulary fitted to it included."""
 SLOWER_THAN_PROBED = 1.12
@@ -63,7 +65,7 @@ def steps_in(
     settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
 ) -> int:
     """Number of steps that fit between start and end; at least one."""
-    compiled = _is_compiled(settings, minutes, machine)
+    compiled = is_compiled(settings, minutes, machine)
     before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
     before /= min(1.0, machine.relative_speed)
     seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
@@ -72,14 +74,23 @@ def steps_in(
 
 def seconds_per_step(settings: RunConfig, minutes: float, machine: MachineProfile) -> float:
     """Training time of a step, without evaluations."""
-    compiled = _is_compiled(settings, minutes, machine)
+    compiled = is_compiled(settings, minutes, machine)
     flops = model_costs(settings.model).training_flops_per_token
     token_seconds = seconds_per_token(flops, compiled=compiled) / machine.relative_speed
     return SLOWER_THAN_PROBED * token_seconds * tokens_per_step(settings)
 
 
-def _is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
+def is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
+    """Whether a run compiles its blocks, as its settings have it.
+
+    `auto` compiles nothing where this alone would take more than `COMPILING_SHARE` of the time.
+
+    Raises:
+        DeviceError: the settings require it, and there is no compiler.
+    """
     choice, seconds = settings.train.compile, 60.0 * minutes
+    if choice == "auto" and COMPILING_SHARE * seconds * machine.relative_speed < COMPILING_SECONDS:
+        return False
     return compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
 
 

@@ -229,10 +229,10 @@ def test_a_batch_can_be_had_with_the_original_s_device(small_defaults):
     assert x.shape == y.shape == (4, 64)
 
 
-def test_the_example_of_the_documentation(small_defaults, capsys):
+def test_the_example_of_the_readme(small_defaults, capsys):
     """Word for word; only the default sizes are smaller, and the model was trained just before."""
-    page = (ROOT / "docs" / "how-to" / "train.md").read_text("utf-8")
-    (example,) = re.findall(r"^```py\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    page = (ROOT / "README.md").read_text("utf-8").partition("## The original interface")[2]
+    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     capsys.readouterr()
 
     exec(example, {})

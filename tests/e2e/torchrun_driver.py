@@ -28,7 +28,7 @@ def die_after(last_step: int) -> None:
 
 
 if __name__ == "__main__":
-    step, words = int(sys.argv[1]), sys.argv[2:]
+    step = int(sys.argv.pop(1))
     if step and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         die_after(step)
-    sys.exit(main(words))
+    sys.exit(main())

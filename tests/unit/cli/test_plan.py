@@ -102,7 +102,7 @@ def test_a_text_of_three_words(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     rows = dict(line.split(None, 1) for line in out.splitlines())
     assert rows["model"].endswith("4 layers of width 128, 2 heads")
-    assert rows["expected"].endswith("bits per byte, on stories for children")
+    assert "bits per byte, on stories for children" in rows["expected"]
     assert "the text has about 6 tokens, and a block 256: that is too little to train on" in err
 
 

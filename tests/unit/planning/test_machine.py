@@ -52,6 +52,19 @@ def test_the_machine_of_the_law_has_a_speed_of_one(
     assert len(compiled) == (minutes == 60)
 
 
+def test_a_machine_where_compiling_takes_too_long_is_probed_without(
+    compiled: list[GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of a twentieth of the usual speed would compile for minutes before its first step."""
+    flops = probe.model_costs(resolve("modern-12m", assignments=probe.PROBE).model)
+    token = seconds_per_token(flops.training_flops_per_token, compiled=False)
+    monkeypatch.setattr(probe, "step_seconds", lambda *_, **__: 20 * 2 * 128 * token)
+    assert probe_machine(SETTINGS, 20).relative_speed == pytest.approx(0.05)
+    assert compiled == []
+    probe_machine(SETTINGS, 60)
+    assert len(compiled) == 1
+
+
 def test_a_run_that_is_not_compiled_is_not_probed_so(
     compiled: list[GPT], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,8 +14,14 @@ from slm.config.parent import Parent
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
 from slm.planning.describe import plan_lines
-from slm.planning.plan import FINE_TUNING_RATE, FINE_TUNING_WARMUP_STEPS, Plan, make_plan
-from slm.planning.steps import DatasetSize, MachineProfile
+from slm.planning.plan import (
+    EVALUATING_COST,
+    FINE_TUNING_RATE,
+    FINE_TUNING_WARMUP_STEPS,
+    Plan,
+    make_plan,
+)
+from slm.planning.steps import EVALUATING_SHARE, DatasetSize, MachineProfile
 from slm.presets import resolve
 
 REFERENCE = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
@@ -72,6 +78,11 @@ def test_compiling_counts_where_the_run_will_compile() -> None:
     assert steps(30, "off") < steps(30, "on") == steps(30, "auto")
     without = replace(REFERENCE, has_compiler=False)
     assert steps(30, "auto", without) == steps(30, "off")
+    # On a slow machine compiling alone would take five of these ten minutes, but not of an hour.
+    slow = replace(REFERENCE, relative_speed=0.05)
+    assert steps(10, "auto", slow) == steps(10, "off", slow) > steps(10, "on", slow)
+    assert make_plan(base(*size), 10, slow, PLENTY).settings.train.compile == "off"
+    assert steps(60, "auto", slow) == steps(60, "on", slow)
     with pytest.raises(DeviceError, match="compile=on"):
         steps(30, "on", without)
 
@@ -93,6 +104,42 @@ def test_given_weights_keep_their_shape_and_are_trained_more_gently() -> None:
     mine = replace(base("learning_rate=0.5").with_values(weights, FROM_PARENT), parent=parent)
     assert plan(10, mine).settings.train.learning_rate == 0.5
     assert "starts from" in "".join(plan_lines(plan(10, settings)))
+
+
+@pytest.mark.parametrize("minutes", [0.5, 2, 10, 60])
+@pytest.mark.parametrize("speed", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize("has_parent", [False, True])
+def test_evaluations_take_a_small_share_of_any_run(
+    minutes: float, speed: float, has_parent: bool
+) -> None:
+    """A fine-tuning run of two minutes once spent a fifth of them on nine evaluations."""
+    settings = base()
+    if has_parent:
+        settings = replace(settings, parent=Parent("0" * 64, 7, "bpe:4096", "1" * 64))
+    chosen = plan(minutes, settings, speed=speed)
+    train = chosen.settings.train
+    assert train.eval_tokens is not None
+    assert 8192 <= train.eval_tokens <= settings.train.eval_tokens  # type: ignore[operator]
+    evaluations = has_parent + chosen.steps / train.eval_interval
+    share = evaluations * train.eval_tokens * EVALUATING_COST / chosen.tokens
+    assert evaluations <= 1 + has_parent or share <= 1.1 * EVALUATING_SHARE
+    assert evaluations >= 1
+
+
+@pytest.mark.parametrize(
+    ("assignment", "expected"),
+    [
+        ("eval_tokens=65536", (65536, 404)),
+        ("eval_interval=7", (8192, 7)),
+        ("eval_tokens=none", (None, 34)),
+    ],
+)
+def test_evaluations_that_the_user_sets_stay(
+    assignment: str, expected: tuple[int | None, int]
+) -> None:
+    chosen = plan(0.5, base(assignment))
+    assert chosen.steps == 404
+    assert (chosen.settings.train.eval_tokens, chosen.settings.train.eval_interval) == expected
 
 
 def test_what_the_user_sets_stays() -> None:
@@ -152,13 +199,20 @@ def test_the_output_head_is_its_own_unless_the_user_ties_it() -> None:
     assert plan(5, base("tie_embeddings=true")).settings.model.tie_embeddings
 
 
-def test_a_plan_states_its_error_and_when_it_extrapolates() -> None:
-    short, long = plan(5), plan(100_000)
-    assert not short.is_extrapolated
-    assert long.is_extrapolated
+@pytest.mark.parametrize(
+    ("minutes", "measured"),
+    [(0.3, "; shorter than all measured runs"), (5, ""), (100_000, "; larger than all measured")],
+)
+def test_a_plan_states_when_it_extrapolates(minutes: float, measured: str) -> None:
+    found = plan(minutes)
+    assert found.is_extrapolated == bool(measured)
+    assert ("than all measured runs" in repr(found)) == found.is_extrapolated
+    assert measured in repr(found)
+
+
+def test_a_plan_states_its_error() -> None:
+    short = plan(5)
     assert 0.0 < short.expected_error < 0.2 * short.expected_bits_per_byte
-    assert "longer than all measured runs" in repr(long)
-    assert "longer than all measured runs" not in repr(short)
     easy = plan(5, text=DatasetSize(2 * 10**9, 2.6, difficulty=0.2))
     assert easy.expected_bits_per_byte == pytest.approx(0.2 * short.expected_bits_per_byte, rel=0.2)
     assert "these stories" in repr(easy)
