@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from race_meter import HeldOut
 
-from slm.data.shards import DataDirectory
 from slm.evals.scoring import story_windows
 from slm.tokenizer.base import Ids, Tokenizer
 
@@ -53,13 +52,6 @@ def first_chars(documents: Iterable[str], limit: int) -> list[str]:
         if limit <= 0:
             break
     return taken
-
-
-def documents_of(directory: DataDirectory, split: str) -> list[str]:
-    """The documents of a prepared split as text."""
-    tokenizer, tokens = directory.tokenizer, directory.tokens(split)
-    ends = np.flatnonzero(tokens == tokenizer.eot_id)
-    return [tokenizer.decode(ids.tolist()) for ids in np.split(tokens, ends + 1) if len(ids)]
 
 
 def windows_of(texts: Texts, tokenizer: Tokenizer, block_size: int) -> tuple[HeldOut, HeldOut]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from held_out import Texts, cut, documents_of, windows_of
+from held_out import Texts, cut, windows_of
 from race_meter import write_held_out
 from race_tasks import TASKS, Entry, RacerError, Task
 
@@ -86,7 +86,7 @@ class Course:
 
     def texts(self) -> Texts:
         """The held-out text."""
-        return Texts.from_documents(documents_of(self.data("bytes"), "validation"))
+        return Texts.from_documents(list(self.data("bytes").documents("validation")))
 
     def held_out(self, tokenizer: str, block_size: int) -> Path:
         """A file with the held-out windows for a racer with prepared data."""
@@ -229,7 +229,7 @@ class Course:
         texts = self.texts()
         texts_file, ids_file = base / "texts.json", base / "ids.json"
         base.mkdir()
-        train = documents_of(self.data("bytes"), "train")
+        train = list(self.data("bytes").documents("train"))
         content = {"sample": texts.sample, "all": texts.all, "train": train}
         texts_file.write_text(json.dumps(content), "utf-8")
         command = [python, str(HERE / "nanochat_data.py"), str(texts_file), str(ids_file), "--"]

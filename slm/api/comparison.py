@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.api.data import refuse_contradictions, text_to_score
 from slm.api.reports import Subject, open_subject, suite_results
-from slm.api.suites import documents_in, documents_of
-from slm.data.documents import pieces_of, whole_stories
+from slm.api.texts import StorySample, documents_of, sample_of
+from slm.data.documents import whole_stories
 from slm.errors import ConfigError, UsageError
 from slm.quantities import counted, megabytes
 from slm.reporting.display import Log, Stages, say, stage_progress
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from slm.evals.suite import Score, SuiteResult
 
 DEFAULT_STORIES = 2_000
-PART_CHARS = 2_000
-"""A longer document is scored in parts of this to twice this size, so that there are many."""
 FEWEST_STORIES = 20
 """With fewer, the intervals are too narrow: with 10, equal models differ in 9% of all cases."""
 PLACES = ("train.out_dir", "data.data_dir")
@@ -94,16 +90,6 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class ComparedText:
-    """Stories to compare on, and what they were drawn from."""
-
-    stories: tuple[str, ...]
-    n_all: int
-    digest: str
-    """Of all the text, which is the same for the same validation split."""
 
 
 def compare(
@@ -225,14 +211,14 @@ def _model_of(subject: Subject) -> LanguageModel:
 
 def _common_validation(
     lms: Sequence[LanguageModel], names: Sequence[str], stories: int, seed: int, log: Log
-) -> tuple[ComparedText, str]:
+) -> tuple[StorySample, str]:
     """The stories that all runs were validated on.
 
     Raises:
         UsageError: they were validated on different text, or on none that is still there.
     """
-    found: dict[str, ComparedText] = {}
-    known: tuple[str, ComparedText] | None = None
+    found: dict[str, StorySample] = {}
+    known: tuple[str, StorySample] | None = None
     unknown: list[str] = []
     for lm, name in zip(lms, names, strict=True):
         fingerprint = lm.state.data_fingerprint
@@ -241,7 +227,7 @@ def _common_validation(
             if documents is None:
                 unknown.append(name)
                 continue
-            found[fingerprint] = drawn(documents, stories, seed)
+            found[fingerprint] = sample_of(documents, stories, seed)
         text = found[fingerprint]
         if known is not None and known[1].digest != text.digest:
             raise UsageError(
@@ -271,38 +257,15 @@ def _given_text(
     stories: int,
     seed: int,
     log: Log,
-) -> tuple[ComparedText, str]:
+) -> tuple[StorySample, str]:
     if data is None:
         parts, split = text_to_score(str(source), None, lm.settings.data, log)
-        return drawn(whole_stories(parts), stories, seed), f"{source} ({split})"
+        return sample_of(whole_stories(parts), stories, seed), f"{source} ({split})"
     from slm.data.shards import DataDirectory
 
     directory = data if isinstance(data, DataDirectory) else DataDirectory.open(data)
-    text = drawn(documents_in(directory, "validation"), stories, seed)
+    text = sample_of(directory.documents("validation"), stories, seed)
     return text, f"{directory.path} (validation)"
-
-
-def drawn(documents: Iterable[str], n_stories: int, seed: int) -> ComparedText:
-    """A seeded sample of documents in their order: Vitter 1985, algorithm R."""
-    chance, digest = random.Random(seed), hashlib.sha256()
-    kept: list[tuple[int, str]] = []
-    n_all = 0
-    for document in _parts(documents):
-        content = document.encode("utf-8")
-        digest.update(len(content).to_bytes(8, "little") + content)
-        if len(kept) < n_stories:
-            kept.append((n_all, document))
-        elif (place := chance.randrange(n_all + 1)) < n_stories:
-            kept[place] = n_all, document
-        n_all += 1
-    return ComparedText(tuple(text for _, text in sorted(kept)), n_all, digest.hexdigest())
-
-
-def _parts(documents: Iterable[str]) -> Iterator[str]:
-    for document in documents:
-        for part in pieces_of(document, PART_CHARS):
-            if part.text:
-                yield part.text
 
 
 # -- results ---------------------------------------------------------------------------------------

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from slm.api.comparison import drawn
 from slm.api.data import text_to_score
 from slm.api.loading import load
-from slm.api.suites import SUITES, ModelSubject, documents_of, suite_named
+from slm.api.suites import SUITES, ModelSubject, suite_named
+from slm.api.texts import documents_of, sample_of
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.checkpoint.manifest import Manifest
 from slm.checkpoint.store import MODEL_NAME
@@ -187,7 +187,7 @@ class _Test:
         from slm.evals.suite import Score, SuiteResult
 
         if not self._texts:
-            self._texts = drawn(self._documents(lm), self._limit, self._seed).stories
+            self._texts = sample_of(self._documents(lm), self._limit, self._seed).stories
         losses = story_losses(
             lm.model,
             lm.tokenizer,

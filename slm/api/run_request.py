@@ -166,8 +166,8 @@ def train_run(
     with run_lock(settings, process):
         plan = None
         if request.minutes_to_plan is not None:
-            from slm.planning.dataset_size import plan_run
             from slm.planning.describe import plan_lines
+            from slm.planning.plan import plan_run
 
             plan = plan_run(settings, request.minutes_to_plan, owns_process=owns_process)
             for line in plan_lines(plan, seconds_used=time.monotonic() - began_at):

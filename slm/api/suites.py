@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.api.texts import documents_of
 from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import (
     CheckpointError,
-    DataError,
-    SlmError,
     UsageError,
     WriteError,
     did_you_mean,
@@ -22,14 +20,11 @@ from slm.reporting.display import Log
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
-    from slm.data.shards import DataDirectory
-    from slm.data.splits import Split
     from slm.evals.suite import Request, Suite, SuiteResult
     from slm.generation import Completion, GenerationOptions
 
 SUITES = ("stories", "facts", "blimp")
 """The names of `--suite`."""
-PIECE_IDS = 1 << 16
 
 
 class ModelSubject:
@@ -62,59 +57,6 @@ class ModelSubject:
     def training_text(self) -> Iterator[str] | None:
         """The documents of the run's training split."""
         return documents_of(self._lm, "train")
-
-
-def documents_of(lm: LanguageModel, split: Split) -> Iterator[str] | None:
-    """The documents of a split that a model was trained with: of its token files, or its source.
-
-    None: it was trained elsewhere, or both are no longer there.
-    """
-    if not lm.state.data_fingerprint:
-        return None
-    directory = _data_directory(lm)
-    return _documents_of_source(lm, split) if directory is None else documents_in(directory, split)
-
-
-def _data_directory(lm: LanguageModel) -> DataDirectory | None:
-    from slm.data.data_paths import default_data_dir
-    from slm.data.shards import DataDirectory
-
-    settings = lm.settings.data
-    for path in (settings.data_dir, default_data_dir(settings)):
-        with contextlib.suppress(DataError):
-            directory = DataDirectory.open(path or "")
-            if directory.fingerprint == lm.state.data_fingerprint:
-                return directory
-    return None
-
-
-def _documents_of_source(lm: LanguageModel, split: Split) -> Iterator[str] | None:
-    from slm.data.documents import whole_stories
-    from slm.data.file_source import existing_path
-    from slm.data.sources import source_of
-
-    settings = lm.settings.data
-    if settings.source != "builtin" and existing_path(settings.source) is None:
-        return None  # a download is not what somebody expects of an evaluation
-    try:
-        return whole_stories(source_of(settings).pieces(split))
-    except SlmError:
-        return None
-
-
-def documents_in(directory: DataDirectory, split: str) -> Iterator[str]:
-    """The documents of a split of prepared data."""
-    tokens, tokenizer = directory.tokens(split), directory.tokenizer
-    held: list[int] = []
-    for start in range(0, len(tokens), PIECE_IDS):
-        for token_id in tokens[start : start + PIECE_IDS].tolist():
-            if token_id == tokenizer.eot_id:
-                yield tokenizer.decode(held)
-                held = []
-            else:
-                held.append(token_id)
-    if held:
-        yield tokenizer.decode(held)
 
 
 def _documents_of(source: str, log: Log) -> Iterator[str]:

@@ -45,5 +45,5 @@ def add_default_callbacks(trainer: RunTrainer) -> None:
     # Only the main process calls them, and it has only a share of a sharded model.
     weights = trainer.checkpointer.best_weights if trainer.is_sharded else None
     trainer.callbacks.callbacks += default_callbacks(
-        trainer.config, trainer.model, lambda: trainer.tokenizer, weights
+        trainer.config, trainer.model, lambda: trainer.current_model.tokenizer, weights
     )

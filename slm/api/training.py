@@ -149,7 +149,7 @@ def plan(
         ConfigError: a setting is unknown or invalid.
         DataError: the text cannot be read.
     """
-    from slm.planning.dataset_size import plan_run
+    from slm.planning.plan import plan_run
 
     length = length_flags(None, minutes, dashes="")
     flags = _flags(source, data=data, out=None, length=length, settings=settings, log=log or say)

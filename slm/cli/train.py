@@ -154,8 +154,8 @@ def train(
 
 
 def _print_plan(settings: RunConfig, minutes: float, *, as_json: bool, began_at: float) -> None:
-    from slm.planning.dataset_size import plan_run
     from slm.planning.describe import plan_rows
+    from slm.planning.plan import plan_run
 
     plan = plan_run(settings, minutes, owns_process=True)
     if as_json:

@@ -17,7 +17,7 @@ import hashlib
 import math
 import stat
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -38,6 +38,8 @@ VERSION = 1
 META_FILE = "meta.json"
 TOKENIZER_FILE = FILE_NAME
 LARGEST_META_BYTES = 8 << 20
+DECODED_IDS = 1 << 16
+"""Ids that are read at a time to make text of them."""
 _MAKING = "slm prepare --source TEXT --out NEW_FOLDER"
 
 Dtype = Literal["uint16", "uint32"]
@@ -179,6 +181,24 @@ class DataDirectory:
         if split not in self._verified:
             self._verified[split] = self._map_and_verify(self.split(split))
         return self._verified[split]
+
+    def documents(self, split: str) -> Iterator[str]:
+        """The documents of a split as text.
+
+        Raises:
+            DataError: a file is damaged.
+        """
+        tokens, tokenizer = self.tokens(split), self.tokenizer
+        held: list[int] = []
+        for start in range(0, len(tokens), DECODED_IDS):
+            for token_id in tokens[start : start + DECODED_IDS].tolist():
+                if token_id == tokenizer.eot_id:
+                    yield tokenizer.decode(held)
+                    held = []
+                else:
+                    held.append(token_id)
+        if held:
+            yield tokenizer.decode(held)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

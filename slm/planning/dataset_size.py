@@ -1,4 +1,4 @@
-"""The size of the training text, and the plan for it on this machine."""
+"""The size of the training text, as far as it is known before the run."""
 
 from __future__ import annotations
 
@@ -10,29 +10,12 @@ from slm.config.origins import OriginKind
 from slm.data.documents import SAMPLED_STORIES, first_sizes
 from slm.data.shards import DataDirectory
 from slm.data.sources import BUILTIN, Source, source_of
-from slm.planning.machine import probe_machine
-from slm.planning.plan import Plan, make_plan, with_vocabulary
+from slm.planning.choices import with_vocabulary
 from slm.planning.steps import DatasetSize
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
 
 STORY_GENERATION_BYTES_PER_SECOND = 1.2e6
 """Of built-in stories, which are generated while they are converted to token ids."""
-
-
-def plan_run(settings: RunConfig, minutes: float, *, owns_process: bool = False) -> Plan:
-    """Choose the settings that the user left open, for a run of this length on this machine.
-
-    Args:
-        settings: of a preset, with the user's settings over them.
-        minutes: from the command's start to its end.
-        owns_process: see `slm.runs.run_trainer.RunTrainer`.
-
-    Raises:
-        SlmError: the data or the device are not available.
-    """
-    settings, text = with_text(settings, minutes)
-    machine = probe_machine(settings, minutes, owns_process=owns_process)
-    return make_plan(settings, minutes, machine, text)
 
 
 def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSize]:

@@ -155,7 +155,8 @@ class Outlook:
             return None
         self._measured.append(seconds)
         typical = sum(self._measured) - max(self._measured)
-        if typical < self._window:
+        is_over = elapsed_seconds >= 60.0 * self.promise.minutes
+        if is_over or len(self._measured) < 2 or typical < self._window:
             return None
         mean = typical / (len(self._measured) - 1)
         found = self.promise.restated(step, elapsed_seconds, mean, self.stated.difficulty)

@@ -9,58 +9,50 @@ import contextlib
 import copy
 import functools
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from slm.checkpoint import clean_run, open_checkpoint
+from slm.checkpoint import clean_run
 from slm.checkpoint.ladder import cut_ladder
 from slm.config import RunConfig, TrainingConfig
 from slm.config.run_paths import settings_to_save
 from slm.data.loader import DataLoader
 from slm.errors import Interrupted, UsageError
-from slm.generation import GenerationOptions, Generator
-from slm.generation.torch_engine import TorchEngine
+from slm.generation import GenerationOptions
 from slm.hardware.devices import (
-    autocast,
     cpu_threads,
     keep_freed_memory,
     resolve_device,
     resolve_dtype,
     set_threads,
 )
-from slm.interop.model_file import load_model_file, load_weights
 from slm.model import GPT, model_costs
 from slm.parallel.collectives import (
     copy_from_main,
-    in_step,
-    is_sharded,
     largest_over_processes,
     naming_lost_processes,
     share_of_micro_batches,
-    sum_over_processes,
 )
 from slm.parallel.fsdp import place_model
 from slm.parallel.processes import Process, device_of_process
 from slm.runs.borrowed import RevocableStep, borrowed_process
 from slm.runs.checkpointer import Checkpointer
+from slm.runs.current_model import CurrentModel
 from slm.runs.data_check import check_context_length, check_data
 from slm.runs.disk_space import require_space_for
 from slm.runs.final import settings_of_arguments
 from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.layout import Existing, make_room, note_starter, write_config
-from slm.runs.sharded_engine import ShardedEngine
 from slm.runs.stop import StopSignals
 from slm.storage.files import directory_lock
-from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState
 from slm.training.budget import Budget
 from slm.training.callbacks import CallbackList
-from slm.training.compiling import compile_blocks, eagerly, worth_compiling
-from slm.training.evaluate import validation_loss
+from slm.training.compiling import compile_blocks, worth_compiling
 from slm.training.events import Callback, RunStart, TrainingResult
-from slm.training.trainer import Item, Stop, StopRequested, Trainer
+from slm.training.trainer import Stop, StopRequested, Trainer
 
 
 class RunTrainer:
@@ -119,7 +111,6 @@ class RunTrainer:
             dtype=self.dtype,
             process=self.process,
         )
-        self.is_sharded = is_sharded(self.model.head_weight)
         if data_loader.device != self.device:
             data_loader = copy.copy(data_loader)
             data_loader.device = self.device
@@ -136,12 +127,19 @@ class RunTrainer:
         self.guarded_step = GuardedStep(
             self.model, self.config, device=self.device, dtype=self.dtype, process=self.process
         )
+        self.current_model = CurrentModel(
+            self.model,
+            data_loader,
+            self.config,
+            device=self.device,
+            dtype=self.dtype,
+            process=self.process,
+        )
+        self.is_sharded = self.current_model.is_sharded
         self.state = TrainState()
         self.callbacks = CallbackList(callbacks, is_main=self.process.is_main)
         self._began_at = began_at
         self._locks = self.process.is_main and not locked
-        self._stop: Stop | None = None
-        self._tokenizer: Tokenizer | None = None
         self._has_trained = False
 
     @functools.cached_property
@@ -203,11 +201,11 @@ class RunTrainer:
         if existing != "resume":
             self._require_initial_weights()
         check_data(self.data_loader, self.model.config, self.process)
-        self.guarded_step.eot_id = self.eot_id
+        self.guarded_step.eot_id = self.current_model.eot_id
         self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)
         lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
-        with lock, self._running() as self._stop:
-            trainer, start = self._start(existing)
+        with lock, self._running() as stop:
+            trainer, start = self._start(existing, stop)
             try:
                 self.callbacks.emit("on_start", start)
                 self._has_trained = True
@@ -227,7 +225,7 @@ class RunTrainer:
                 self.callbacks.emit("on_end", None, failed=True)
                 raise
             self.callbacks.emit("on_end", result)
-            if self._stop.signal_number is not None:
+            if stop.signal_number is not None:
                 raise self._interrupted(
                     trainer, "finished", "the signal was received after the last step"
                 )
@@ -249,14 +247,13 @@ class RunTrainer:
 
     def _interrupted(self, trainer: Trainer, what: str, hint: str) -> Interrupted:
         """Save if necessary, and return the error to raise."""
-        assert self._stop is not None
         return Interrupted(
             f"{what} at step {self.state.step}, saved in {trainer.save(self.state)}",
-            signal_number=self._stop.signal_number or signal.SIGINT,
+            signal_number=trainer.stop.signal_number or signal.SIGINT,
             hint=hint,
         )
 
-    def _start(self, existing: Existing) -> tuple[Trainer, RunStart]:
+    def _start(self, existing: Existing, stop: Stop) -> tuple[Trainer, RunStart]:
         """Prepare the directory, the state and the loop."""
         if self.process.is_main:
             clean_run(self.out_dir)
@@ -276,9 +273,11 @@ class RunTrainer:
         self._began_at = None  # a second call of `train` starts its own clock
         if self.state.step == 0:
             budget.require_time()
-        assert self._stop is not None
+        self.current_model.stop = stop
         is_revocable = not self.owns_process and self.process.world_size == 1
         guarded = self.guarded_step
+        # With a sharded model all processes generate samples, otherwise only the main one.
+        writes_samples = self.callbacks.callbacks and (self.process.is_main or self.is_sharded)
         trainer = Trainer(
             RevocableStep(guarded, self.state) if is_revocable else guarded,
             self.data_loader,
@@ -288,10 +287,10 @@ class RunTrainer:
             guard=RunGuard(guarded, self.data_loader, self.micro_batches, self.checkpointer),
             callbacks=self.callbacks,
             budget=budget,
-            write_sample=self._write_sample if self._writes_samples else None,
+            write_sample=self.current_model.sample if writes_samples else None,
             micro_batches=self.micro_batches,
             agree=self._agree,
-            stop=self._stop,
+            stop=stop,
             compiles_first=self.compiled,
         )
         start = RunStart(
@@ -313,7 +312,8 @@ class RunTrainer:
 
     def _restore(self, existing: Existing) -> None:
         """Restore model, optimizers and state from the newest checkpoint, or initialize them."""
-        self.state, self._tokenizer = TrainState(), None
+        self.state = TrainState()
+        self.current_model.loaded_tokenizer = None
         self.guarded_step.reset_optimizers()
         self.checkpointer.start_new_run()
         self.model.train()
@@ -343,40 +343,7 @@ class RunTrainer:
 
     def evaluate(self, split: str = "validation") -> tuple[float, int]:
         """Mean loss in nats per token over the fixed windows of a split, and the scored tokens."""
-        batches = self.data_loader.validation_batches(self.config.eval_tokens, split)
-        if self.is_sharded:
-            batches = in_step(batches, self.process, self.device)
-        with eagerly():
-            loss, tokens = validation_loss(
-                self.model,
-                self._watched(batches),
-                autocast(self.device, self.dtype),
-                eot_id=self.eot_id,
-            )
-        nats = loss * tokens if tokens else 0.0
-        nats, n_scored = sum_over_processes([nats, float(tokens)], self.process, self.device)
-        return nats / n_scored, int(n_scored)
-
-    @property
-    def eot_id(self) -> int | None:
-        """The end-of-text token for document masking; None: no masking."""
-        if not self.config.document_masking:
-            return None
-        return self.data_loader.meta.tokenizer.eot_id
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer of the loaded model file, otherwise of the data."""
-        return self.data_loader.tokenizer if self._tokenizer is None else self._tokenizer
-
-    @property
-    def generator(self) -> Generator:
-        """Continues prompts with the current model.
-
-        With a sharded model all processes must generate the same texts, with the same seed.
-        """
-        engine = ShardedEngine if self.is_sharded else TorchEngine
-        return Generator(engine(self.model, dtype=self.dtype), self.tokenizer)
+        return self.current_model.evaluate(split)
 
     def load_best_model(self, path: str | Path) -> None:
         """Load the weights of a model file (`best_model.pt`) or a checkpoint directory.
@@ -385,16 +352,7 @@ class RunTrainer:
             UsageError: the path does not exist.
             CheckpointError: it is damaged, or has another model shape.
         """
-        path = Path(path)
-        if path.is_dir():
-            checkpoint = open_checkpoint(path, log=self.callbacks.note)
-            weights, config = dict(checkpoint.model_state), checkpoint.config.model
-            load_weights(self.model, weights, where=path, config=config)
-            self._tokenizer = checkpoint.tokenizer
-        else:
-            loaded = load_model_file(path)
-            load_weights(self.model, loaded.weights, where=path, config=loaded.config)
-            self._tokenizer = loaded.tokenizer
+        self.current_model.load(Path(path), log=self.callbacks.note)
 
     def generate_text(
         self,
@@ -413,22 +371,4 @@ class RunTrainer:
         options = GenerationOptions(
             max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, seed=seed
         )
-        return prompt + self.continue_text(prompt, options)
-
-    def continue_text(self, prompt: str, options: GenerationOptions) -> str:
-        """Only the continuation."""
-        with eagerly(), contextlib.closing(self.generator.stream(prompt, options)) as stream:
-            return "".join(event.text for event in self._watched(stream))
-
-    @property
-    def _writes_samples(self) -> bool:
-        """With a sharded model all processes generate samples, otherwise only the main one."""
-        return bool(self.callbacks.callbacks) and (self.process.is_main or self.is_sharded)
-
-    def _write_sample(self, prompt: str) -> str:
-        options = GenerationOptions(max_new_tokens=self.config.sample_tokens, seed=self.config.seed)
-        return self.continue_text(prompt, options)
-
-    def _watched(self, items: Iterable[Item]) -> Iterable[Item]:
-        """Yield the items; a signal during a run ends the work between two of them."""
-        return items if self._stop is None else self._stop.watch(items)
+        return prompt + self.current_model.continuation(prompt, options)

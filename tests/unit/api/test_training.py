@@ -14,7 +14,7 @@ import pytest
 import slm
 from slm.cli import main
 from slm.errors import ConfigError, RunLockedError, UsageError
-from slm.planning import dataset_size
+from slm.planning import plan as planning
 from slm.planning.steps import MachineProfile
 from slm.storage.files import directory_lock
 from tests.conftest import tell_stories
@@ -161,7 +161,7 @@ def test_a_plan_is_a_table_and_has_its_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = MachineProfile("cpu", "float32", 0.02, has_compiler=False, memory_bytes=16 * 10**9)
-    monkeypatch.setattr(dataset_size, "probe_machine", lambda settings, minutes, **more: slow)
+    monkeypatch.setattr(planning, "probe_machine", lambda settings, minutes, **more: slow)
     text = tmp_path / "stories.txt"
     text.write_text(tell_stories(4000, seed=0), encoding="utf-8")
     plan = slm.plan(2, text, batch_size=5)

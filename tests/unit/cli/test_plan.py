@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.planning import dataset_size as dial
+from slm.planning import plan as planning
 from slm.planning import restating
 from slm.planning.steps import MachineProfile
 
@@ -19,7 +19,7 @@ SLOW = MachineProfile("cpu", "float32", 0.02, has_compiler=False, memory_bytes=1
 
 @pytest.fixture(autouse=True)
 def _on_a_slow_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes, **more: SLOW)
+    monkeypatch.setattr(planning, "probe_machine", lambda settings, minutes, **more: SLOW)
     monkeypatch.chdir(tmp_path)
     stories = "\n<|endoftext|>\n".join(f"Story {n} of a cat and a dog." for n in range(4000))
     Path("stories.txt").write_text(stories)
@@ -156,7 +156,7 @@ def test_a_run_that_turns_out_otherwise_says_so(
 ) -> None:
     """The probe promised a machine that makes a step in hours; this one is faster."""
     promised = replace(SLOW, relative_speed=1e-6)
-    monkeypatch.setattr(dial, "probe_machine", lambda settings, minutes, **more: promised)
+    monkeypatch.setattr(planning, "probe_machine", lambda settings, minutes, **more: promised)
     monkeypatch.setattr(restating, "WINDOW_SHARE", 0.0)
     small = [
         "n_embd=32",

@@ -251,6 +251,14 @@ def test_a_name_of_a_megabyte_is_cut_in_the_message(data: Path) -> None:
     assert len(caught.value.message) < 400 + len(str(data))
 
 
+def test_documents_are_the_text_again(data: Path) -> None:
+    directory = DataDirectory.open(data)
+    train, validation = list(directory.documents("train")), list(directory.documents("validation"))
+    assert len(train) == directory.split("train").stories
+    assert len(validation) == directory.split("validation").stories
+    assert {*train, *validation} == {f"story {i} of many" for i in range(60_000)}
+
+
 def test_unknown_split(data: Path) -> None:
     with pytest.raises(DataError, match="unknown split 'test'"):
         DataDirectory.open(data).split("test")

@@ -13,14 +13,9 @@ from slm.config.origins import FROM_PARENT
 from slm.config.parent import Parent
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
+from slm.planning.choices import EVALUATING_COST, FINE_TUNING_RATE, FINE_TUNING_WARMUP_STEPS
 from slm.planning.describe import plan_lines
-from slm.planning.plan import (
-    EVALUATING_COST,
-    FINE_TUNING_RATE,
-    FINE_TUNING_WARMUP_STEPS,
-    Plan,
-    make_plan,
-)
+from slm.planning.plan import Plan, make_plan
 from slm.planning.steps import EVALUATING_SHARE, DatasetSize, MachineProfile
 from slm.presets import resolve
 

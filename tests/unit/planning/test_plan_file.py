@@ -58,14 +58,14 @@ def test_a_slow_run_is_said_and_written(plan: dict[str, Any], start: RunStart) -
         file.on_step(step(number, 6.0 + 5.0 * number, 5.0))
     (note,) = notes
     planned = f"{1e3 * plan['seconds_per_step']:.0f} ms"
-    assert note.startswith(f"a step takes 5.00 s instead of {planned}, and 149 s are left: expect")
+    assert note.startswith(f"a step takes 5.00 s instead of {planned}, and 144 s are left: expect")
     assert f"about 33 steps instead of {plan['steps']:,}, and " in note
     assert f" bits per byte instead of {plan['expected_bits_per_byte']:.2f}" in note
     saved = read_plan(start.out_dir)
     assert saved is not None
     (restatement,) = saved["restatements"]
     assert restatement["steps"] == 33
-    assert restatement["step"] == 5
+    assert restatement["step"] == 6
     assert saved["steps"] == plan["steps"]  # the plan itself stays
     # A later start of the run goes by what was said.
     resumed = PlanFile(saved, notes.append)

@@ -147,6 +147,11 @@ def test_steps_that_are_longer_than_the_window() -> None:
     assert said.steps == 3 + 2
 
 
+def test_nothing_is_said_when_no_time_is_left() -> None:
+    outlook = Outlook(promise_for(3.0))
+    assert [outlook.add(step, 100.0 * step, 100.0) for step in (1, 2, 3)] == [None] * 3
+
+
 def test_a_step_that_compiles_for_a_longer_context_does_not_count() -> None:
     promise = promise_for(10)
     outlook = Outlook(promise)

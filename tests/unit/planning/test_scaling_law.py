@@ -1,4 +1,4 @@
-"""The law behind the dial."""
+"""The law behind a plan."""
 
 from __future__ import annotations
 

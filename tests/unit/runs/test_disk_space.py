@@ -67,7 +67,7 @@ def test_what_is_there_already_needs_no_room(
 def test_the_model_file_counts(make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make_trainer()
     file = BestModelFile(
-        trainer.out_dir / "best_model.pt", trainer.model, lambda: trainer.tokenizer
+        trainer.out_dir / "best_model.pt", trainer.model, lambda: trainer.current_model.tokenizer
     )
     weights = 4 * sum(p.numel() for p in trainer.model.parameters())
     more = needed(trainer, monkeypatch, [file]) - needed(trainer, monkeypatch)

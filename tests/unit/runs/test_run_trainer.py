@@ -45,7 +45,7 @@ def test_weights_come_from_a_run_and_tell_its_stories(
     text = other.generate_text("Tom", max_new_tokens=8, seed=3)
     assert text == trained.generate_text("Tom", max_new_tokens=8, seed=3)
     options = GenerationOptions(max_new_tokens=8, temperature=0.7, top_k=50, seed=3)
-    assert text == "Tom" + other.continue_text("Tom", options)
+    assert text == "Tom" + other.current_model.continuation("Tom", options)
     with pytest.raises(UsageError, match="missing"):
         other.load_best_model(tmp_path / "missing.pt")
     misfit = make_trainer(model=tiny_model("gpt2", vocab_size=257))

@@ -108,8 +108,8 @@ def test_all_files_of_the_original_interface(
     assert_equal(copied(fresh.model), weights_in(trainer.out_dir / "best"))
     text = fresh.generate_text("Tom saw", max_new_tokens=12, temperature=0.7, top_k=50)
     assert text.startswith("Tom saw")
-    assert len(text) > len("Tom saw")
     same = [fresh.generate_text("Tom", max_new_tokens=8, seed=3) for _ in range(2)]
+    assert len(same[0]) > len("Tom")
     assert same[0] == same[1]
     # A run directory and a checkpoint do as well.
     other = make_trainer(model=tiny_model("modern", vocab_size=257, seed=6))

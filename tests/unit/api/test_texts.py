@@ -1,0 +1,31 @@
+"""Samples of stories to score."""
+
+from __future__ import annotations
+
+from slm.api.texts import PART_CHARS, sample_of
+
+STORIES = [f"Story {number}." for number in range(50)]
+
+
+def test_a_sample_is_in_the_order_of_the_text() -> None:
+    sample = sample_of(STORIES, 10, seed=0)
+    assert sample.n_all == len(STORIES)
+    assert len(sample.stories) == 10
+    assert set(sample.stories) < set(STORIES)
+    assert sorted(sample.stories, key=STORIES.index) == list(sample.stories)
+    assert sample == sample_of(iter(STORIES), 10, seed=0) != sample_of(STORIES, 10, seed=1)
+
+
+def test_the_digest_is_of_all_the_text() -> None:
+    whole, part = sample_of(STORIES, 100, seed=0), sample_of(STORIES, 1, seed=1)
+    assert whole.stories == tuple(STORIES)
+    assert whole.digest == part.digest != sample_of(["Other.", *STORIES[1:]], 1, seed=1).digest
+    assert whole.digest != sample_of([STORIES[0] + STORIES[1], *STORIES[2:]], 1, seed=1).digest
+
+
+def test_a_long_document_is_scored_in_parts() -> None:
+    book = "A word. " * PART_CHARS
+    sample = sample_of([book, ""], 100, seed=0)
+    assert "".join(sample.stories) == book
+    assert sample.n_all == len(sample.stories) > 4
+    assert all(len(part) <= 2 * PART_CHARS for part in sample.stories)
