@@ -53,9 +53,18 @@ MOST_WITHOUT_A_COURSE = 2
 COURSE_CHECKPOINT = 5
 """The number of the kept checkpoint whose text is shown, at the latest the last one: an early one,
 since the last ones write much the same."""
+NEWEST_SAMPLES = 3
+"""A row of them, as many as the picture of a run shows."""
+MARGIN = 20
+"""Pixels below the last thing in a picture."""
 
-INSPECTED = {".bar-token": 4, ".attended-token": 13, ".lens tbody tr:first-child .guess": 8}
-"""Which token the pointer visits in each part of the Look inside view."""
+INSPECTED_TEXT = "There was a shy girl called Mia. One day, he was in the garden."
+INSPECTED_HEAD = 4
+"""The first one of the third layer, where a layer has two; see docs/tutorials/looking-inside.md."""
+ATTENDING_TOKEN = 11
+"""The comma before "he", where Mia is expected."""
+POINTED_AT = {".bar-token": 11, ".lens tbody tr:first-child .guess": 11}
+"""The same place in the other parts of the Look inside view."""
 
 
 @contextmanager
@@ -92,7 +101,7 @@ def write_view(page: Page) -> bytes:
     page.click("#generate")
     page.wait_for_selector("#generate:text-is('Continue')")
     tokens = page.locator(".token").filter(has_text=re.compile(r"\w"))
-    open_card(page, tokens.nth(min(BRANCH_TOKEN, tokens.count() - 1)))
+    open_card(page, at_most(BRANCH_TOKEN, tokens))
     page.locator(".card .candidate:not(.current)").first.click()
     page.wait_for_selector("#generate:text-is('Continue')")
     page.check("input[name=color][value=surprisal]", force=True)
@@ -107,14 +116,31 @@ def open_card(page: Page, token: Locator) -> None:
     page.wait_for_selector(".card:not([hidden])")
 
 
+def at_most(number: int, elements: Locator) -> Locator:
+    """One of these elements, the last one if there are too few."""
+    return elements.nth(min(number, elements.count() - 1))
+
+
 def inside_view(page: Page) -> bytes:
-    """Surprisal, attention and the logit lens of the example text, each with a token selected."""
+    """Surprisal, attention and the logit lens of a text, each with a token selected."""
     page.click("nav a[href='#inside']")
     page.wait_for_selector(".head[aria-checked=true]")
-    for selector, number in INSPECTED.items():
-        elements = page.locator(selector)
-        elements.nth(min(number, elements.count() - 1)).hover()
+    page.fill("#inspect-text", INSPECTED_TEXT)
+    page.click("#inspect-form button[type=submit]")
+    page.wait_for_selector("#inspect-status:empty", state="attached")
+    at_most(INSPECTED_HEAD, page.locator(".head")).click()
+    for selector, number in POINTED_AT.items():
+        at_most(number, page.locator(selector)).hover()
+    at_most(ATTENDING_TOKEN, page.locator(".attended-token")).focus()
     return page.screenshot(full_page=True)
+
+
+def bottom(element: Locator) -> float:
+    """Where an element ends, in pixels from the top of the page, which may be scrolled."""
+    box, page = element.bounding_box(), element.page.locator("html").bounding_box()
+    assert box is not None
+    assert page is not None
+    return box["y"] + box["height"] - page["y"]
 
 
 def run_view(page: Page) -> bytes:
@@ -128,7 +154,10 @@ def run_view(page: Page) -> bytes:
         page.wait_for_selector("#course-write:text-is('Stop')")
         page.wait_for_selector("#course-write:text-is('Write')")
         page.fill("#course-step", str(min(COURSE_CHECKPOINT, len(kept) - 1)))
-    return page.screenshot(full_page=True)
+    end = bottom(at_most(NEWEST_SAMPLES - 1, page.locator(".sample")))
+    return page.screenshot(
+        full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": end + MARGIN}
+    )
 
 
 VIEWS = {"write": write_view, "inside": inside_view, "run": run_view}
