@@ -48,9 +48,9 @@ BRANCH_TOKEN = 60
 UNLIKELY = ".token.by-model.tint-3, .token.by-model.tint-4"
 """Generated tokens with 3 to 8 bits of surprisal, which have interesting alternatives."""
 
-MOST_WITHOUT_A_COURSE = 2
+MOST_WITHOUT_A_LADDER = 2
 """Checkpoints that a run has kept without `keep=ladder`; with more, it has "How it learned"."""
-COURSE_CHECKPOINT = 5
+EARLY_CHECKPOINT = 5
 """The number of the kept checkpoint whose text is shown, at the latest the last one: an early one,
 since the last ones write much the same."""
 NEWEST_SAMPLES = 3
@@ -145,15 +145,15 @@ def bottom(element: Locator) -> float:
 
 def run_view(page: Page) -> bytes:
     """The metrics, the loss curve, how the run learned and its samples."""
-    with page.expect_response("**/run/course") as response:
+    with page.expect_response("**/run/over-time") as response:
         page.click("nav a[href='#run']")
     page.wait_for_selector("#run-curve svg")
     kept = response.value.json()["steps"]
-    if len(kept) > MOST_WITHOUT_A_COURSE:
-        page.click("#course-write")
-        page.wait_for_selector("#course-write:text-is('Stop')")
-        page.wait_for_selector("#course-write:text-is('Write')")
-        page.fill("#course-step", str(min(COURSE_CHECKPOINT, len(kept) - 1)))
+    if len(kept) > MOST_WITHOUT_A_LADDER:
+        page.click("#over-time-write")
+        page.wait_for_selector("#over-time-write:text-is('Stop')")
+        page.wait_for_selector("#over-time-write:text-is('Write')")
+        page.fill("#over-time-step", str(min(EARLY_CHECKPOINT, len(kept) - 1)))
     end = bottom(at_most(NEWEST_SAMPLES - 1, page.locator(".sample")))
     return page.screenshot(
         full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": end + MARGIN}

@@ -111,8 +111,10 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
     """The checkpoints of a run by step, without those whose manifest is damaged.
 
     Raises:
-        UsageError: there are fewer than two.
+        UsageError: there are fewer than two, or there is no such folder.
     """
+    if not folder.is_dir():
+        raise UsageError(f"there is no run at {folder}", hint="give the --out of a training")
     found = {}
     for step, path in kept_checkpoints(folder).items():
         try:
@@ -121,9 +123,9 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
             log(f"note: step {step:,} is left out: {error.message}")
     if len(found) < 2:
         raise UsageError(
-            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and a course over time "
-            "needs at least two",
-            hint="a run keeps checkpoints of its whole course with: --set keep=ladder",
+            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and curves over time "
+            "need at least two",
+            hint="a run keeps checkpoints from start to end with: --set keep=ladder",
         )
     return found
 

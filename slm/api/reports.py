@@ -57,10 +57,14 @@ class Subject:
 
     @property
     def folder(self) -> Path | None:
-        """The folder for the report; None: a model file has none."""
+        """The folder for the report; None: a model file and the built-in model have none."""
+        from slm.checkpoint.builtin import is_builtin
+
         if self.run is not None:
             return self.run
-        return None if self.lm is None or self.lm.path.is_file() else self.lm.path
+        if self.lm is None or self.lm.path.is_file() or is_builtin(self.lm.path):
+            return None
+        return self.lm.path
 
 
 def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject:
@@ -117,7 +121,10 @@ def suite_results(
     found = kept_results(subject.lm)
     for name in names:
         if name not in found or found[name].seed != seed:
-            found[name] = subject.lm.evaluate(name, seed=seed, progress=progress)
+            try:
+                found[name] = subject.lm.evaluate(name, seed=seed, progress=progress)
+            except DataError as error:
+                raise DataError(f"{subject.name}: {error.message}", hint=error.hint) from error
             keep_result(subject.lm, found[name], log=log)
     return found
 
@@ -142,7 +149,7 @@ def report(
     Args:
         path: a run, a checkpoint, a model file, or hf:owner/name.
         out: the file, where an older report is replaced; None: report.html in the run, in the
-            folder of the model, or next to the model file.
+            folder of the model, or next to the model file; of the built-in model, here.
         suites: test suites to run, if their results are not saved; saved results are shown anyway.
         seed: of the stories and the suites.
         device: of the model: auto, cpu, cuda, cuda:N or mps.
@@ -173,7 +180,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     from slm.reporting.metrics import METRICS_FILE, read_metrics
     from slm.reporting.over_time import OverTime, read_over_time
     from slm.reporting.report import Report
-    from slm.reporting.report_course import course_curve, course_table
+    from slm.reporting.report_over_time import over_time_curve, over_time_table
     from slm.reporting.run_summary import number, summary_of, usable
 
     run, settings, lm = subject.run, subject.settings, subject.lm
@@ -206,8 +213,8 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
         restatements=parts.restatement_sentences(plan),
         curves=parts.curves(records),
         anomalies=parts.anomaly_table(records),
-        course=course_curve(over_time),
-        course_table=course_table(over_time),
+        over_time=over_time_curve(over_time),
+        over_time_table=over_time_table(over_time),
         suites=[parts.suite_table(result) for result in results.values()],
         stories=stories,
         stories_note=stories_note,

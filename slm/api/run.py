@@ -100,8 +100,8 @@ class Run:
     ) -> OverTime:
         """Test every checkpoint that the run has kept, as `slm eval --over-time` does.
 
-            for course in run.over_time(["facts"]).courses:
-                print(course.name, course.arrives_at)
+            for curve in run.over_time(["facts"]).curves:
+                print(curve.name, curve.arrives_at)
 
         The results are saved in the run. What is saved there, under the same conditions, is not
         tested again.

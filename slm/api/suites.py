@@ -94,7 +94,7 @@ def keep_result(lm: LanguageModel, result: SuiteResult, *, log: Log) -> None:
 
 def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     """The folder for results and the SHA-256 of the weights."""
-    from slm.checkpoint.builtin import builtin_checkpoint, has_builtin
+    from slm.checkpoint.builtin import is_builtin
     from slm.checkpoint.manifest import Manifest
 
     try:
@@ -102,7 +102,7 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     except CheckpointError:  # a model file
         return None
     path = lm.path.resolve()
-    if has_builtin() and path == builtin_checkpoint().resolve():
+    if is_builtin(path):
         return None
     if path.name == "best":
         return path.parent, weights

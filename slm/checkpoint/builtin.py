@@ -29,3 +29,8 @@ def builtin_checkpoint() -> Path:
             hint="give a run directory or a checkpoint, for example runs/demo",
         )
     return _DIRECTORY
+
+
+def is_builtin(path: Path) -> bool:
+    """Whether a checkpoint is the one of this installation, whose folder takes no other files."""
+    return path.resolve() == _DIRECTORY.resolve()

@@ -11,7 +11,7 @@ from slm.cli.suites import suite_names
 from slm.config.run_paths import run_of
 from slm.errors import UsageError
 from slm.reporting.display import say
-from slm.reporting.over_time import LOSS, OVER_TIME_PLOT, Course, OverTime
+from slm.reporting.over_time import LOSS, OVER_TIME_PLOT, OverTime, ScoreCurve
 
 MOST_COLUMNS = 7
 """Checkpoints in the table; all of them are in the picture and in the JSON."""
@@ -27,7 +27,7 @@ def evaluate_over_time(
     *,
     as_json: bool,
 ) -> None:
-    """Test every checkpoint of a run and print the courses of the scores.
+    """Test every checkpoint of a run and print the curves of the scores.
 
     Args:
         run: its folder.
@@ -49,32 +49,32 @@ def evaluate_over_time(
     seconds = time.perf_counter() - began_at
     if as_json:
         arrivals = [
-            {"suite": course.suite, "name": course.name, "half_at_step": course.arrives_at}
-            for course in found.courses
+            {"suite": curve.suite, "name": curve.name, "half_at_step": curve.arrives_at}
+            for curve in found.curves
         ]
-        print_json({"run": str(run), **found.to_json(), "courses": arrivals, "seconds": seconds})
+        print_json({"run": str(run), **found.to_json(), "curves": arrivals, "seconds": seconds})
         return
-    _print_courses(found)
+    _print_curves(found)
     folder = run if run_of(run) == run.resolve() else run_of(run)
     plot = folder / OVER_TIME_PLOT
     say(f"{len(found.checkpoints)} checkpoints in {seconds:.1f} s; the picture is {plot}")
 
 
-def _print_courses(found: OverTime) -> None:
+def _print_curves(found: OverTime) -> None:
     """A line for each score: some of the steps, and where half of its change is done."""
     steps = _spread([each.step for each in found.checkpoints])
     rows = [("step", "", *(f"{step:,}" for step in steps), "half at")]
-    for course in found.courses:
-        by_step = dict(zip(course.steps, course.scores, strict=True))
-        pattern = "{:.3f}" if course.suite == LOSS else "{:.1f}"
+    for curve in found.curves:
+        by_step = dict(zip(curve.steps, curve.scores, strict=True))
+        pattern = "{:.3f}" if curve.suite == LOSS else "{:.1f}"
         cells = (pattern.format(by_step[s].value) if s in by_step else "" for s in steps)
-        half = "" if course.arrives_at is None else f"{course.arrives_at:,}"
-        rows.append((_suite_of(course), course.name, *cells, half))
+        half = "" if curve.arrives_at is None else f"{curve.arrives_at:,}"
+        rows.append((_suite_of(curve), curve.name, *cells, half))
     print_table(rows)
 
 
-def _suite_of(course: Course) -> str:
-    return "" if course.name == course.suite else course.suite
+def _suite_of(curve: ScoreCurve) -> str:
+    return "" if curve.name == curve.suite else curve.suite
 
 
 def _spread(steps: list[int]) -> list[int]:

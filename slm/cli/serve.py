@@ -221,8 +221,8 @@ def _app(
 ) -> Starlette:
     """The application: the API, the page, and the page's endpoints."""
     from slm.server.app import create_app
-    from slm.server.course_routes import course_routes
     from slm.server.insight_routes import insight_routes
+    from slm.server.over_time_routes import over_time_routes
     from slm.server.page_routes import page_routes
     from slm.server.run_routes import run_routes
     from slm.server.tokenizer_routes import tokenizer_routes
@@ -238,7 +238,7 @@ def _app(
             *insight_routes(inspected, first.limits),
             *tokenizer_routes([each.model for each in services], first.limits),
             *run_routes(run),
-            *course_routes(run, open_generator, first.limits),
+            *over_time_routes(run, open_generator, first.limits),
         ],
         open_routes=page_routes(),
     )

@@ -28,7 +28,7 @@ def as_usage_error(error: Exception) -> UsageError | None:
             hint=did_you_mean(word, option_names(context.command))
             or see_help + _what_may_begin_with_a_dash(context.command),
         )
-    message = _sentence(error.format_message())
+    message = _of_value(error) or _sentence(error.format_message())
     commands: dict[str, Any] = getattr(context.command, "commands", {})
     if commands:
         _, quote, rest = message.partition("'")
@@ -39,6 +39,17 @@ def as_usage_error(error: Exception) -> UsageError | None:
     elif message.startswith("got unexpected extra argument"):
         see_help = f"put quotes around a text or path that contains spaces; {see_help}"
     return UsageError(message, hint=see_help)
+
+
+def _of_value(error: Exception) -> str | None:
+    """A value that is not a number, which the parser's message does not name; None: all else."""
+    parameter: Any = getattr(error, "param", None)
+    problems: Any = getattr(error.__cause__, "errors", None)
+    if parameter is None or problems is None:
+        return None
+    found = problems()[0]
+    kind = {"float": "a number", "int": "an integer"}.get(found["type"].partition("_")[0])
+    return kind and f"{parameter.opts[0]}: must be {kind}, found {shown(found['input'])}"
 
 
 def _what_may_begin_with_a_dash(command: Any) -> str:

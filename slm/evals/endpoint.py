@@ -137,7 +137,7 @@ class Endpoint:
                 break
             self._sleep(_wait(headers.get("retry-after"), attempt))
         if status != 200:
-            raise _refusal(address, status, content)
+            raise _refusal(address, status, headers, content)
         try:
             answer = _json_in(content)
         except ValueError as error:
@@ -222,7 +222,14 @@ def _wait(asked: str | None, attempt: int) -> float:
     return min(seconds, LONGEST_WAIT)
 
 
-def _refusal(address: str, status: int, content: bytes) -> EndpointError:
+def _refusal(address: str, status: int, headers: Any, content: bytes) -> EndpointError:
+    target = headers.get("location")
+    if 300 <= status < 400 and target:
+        return EndpointError(
+            f"{address} answers with status {status}: it has moved to {shown(target, 300)}",
+            hint="give the address of the server that you mean, for example with https",
+            status=status,
+        )
     said = _message_in(content)
     problem = f"{address} answers with status {status}" + (f": {said}" if said else "")
     hint = {

@@ -46,7 +46,7 @@ from slm.quantities import counted, duration, gigabytes
 from slm.runs.disk_space import checkpoint_bytes
 
 FEWEST_STEPS = 50
-"""In fewer steps than these, a model hardly learns to spell."""
+"""In fewer steps than these, a model hardly learns to spell, whatever its size."""
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 MANY_EPOCHS = 4.0
 """Reading the same text more often than this gives clearly less than new text would."""
@@ -133,7 +133,7 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
     sizes = model_sizes(base, minutes, text)
     plans = [_plan_of(settings, minutes, machine, text) for settings in sizes]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
-    fitting = [plan for plan in plans if plan.memory_bytes <= usable]
+    fitting = [plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS]
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 

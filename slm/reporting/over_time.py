@@ -46,7 +46,7 @@ class ScoredCheckpoint:
 
 
 @dataclass(frozen=True)
-class Course:
+class ScoreCurve:
     """One score over the steps of a run."""
 
     suite: str
@@ -75,21 +75,21 @@ class Course:
 
 @dataclass(frozen=True)
 class Panel:
-    """Courses that belong in one picture: a score, and the same one on held-out items."""
+    """Curves that belong in one picture: a score, and the same one on held-out items."""
 
     title: str
-    courses: tuple[Course, ...]
+    curves: tuple[ScoreCurve, ...]
 
     @property
     def chance(self) -> float | None:
         """What guessing gives, if that is defined."""
-        return self.courses[0].scores[0].chance
+        return self.curves[0].scores[0].chance
 
     @property
     def limits(self) -> tuple[float, float]:
         """The range of the axis: 0 to 100, or from 0 to the first value of bits per byte."""
-        if self.courses[0].suite == LOSS:
-            return 0.0, max(score.high for course in self.courses for score in course.scores)
+        if self.curves[0].suite == LOSS:
+            return 0.0, max(score.high for curve in self.curves for score in curve.scores)
         return 0.0, 100.0
 
 
@@ -128,7 +128,7 @@ class OverTime:
         return replace(self, checkpoints=tuple(by_step[step] for step in sorted(by_step)))
 
     @property
-    def courses(self) -> list[Course]:
+    def curves(self) -> list[ScoreCurve]:
         """Each score that at least two checkpoints have, over the steps."""
         found: dict[tuple[str, str], list[tuple[int, Score]]] = {}
         for checkpoint in self.checkpoints:
@@ -139,21 +139,21 @@ class OverTime:
                         points = found.setdefault((result.suite, score.name), [])
                         points.append((checkpoint.step, score))
         return [
-            Course(suite, name, tuple(step for step, _ in points), tuple(s for _, s in points))
+            ScoreCurve(suite, name, tuple(step for step, _ in points), tuple(s for _, s in points))
             for (suite, name), points in found.items()
             if len(points) > 1
         ]
 
     @property
     def panels(self) -> list[Panel]:
-        """The courses, grouped for pictures."""
-        grouped: dict[tuple[str, str], list[Course]] = {}
-        for course in self.courses:
-            name = course.name.removesuffix(HELD_OUT)
-            grouped.setdefault((course.suite, name), []).append(course)
+        """The curves, grouped for pictures."""
+        grouped: dict[tuple[str, str], list[ScoreCurve]] = {}
+        for curve in self.curves:
+            name = curve.name.removesuffix(HELD_OUT)
+            grouped.setdefault((curve.suite, name), []).append(curve)
         return [
-            Panel(name if suite in (name, LOSS) else f"{suite}: {name}", tuple(courses))
-            for (suite, name), courses in grouped.items()
+            Panel(name if suite in (name, LOSS) else f"{suite}: {name}", tuple(curves))
+            for (suite, name), curves in grouped.items()
         ]
 
     def to_json(self) -> dict[str, Any]:

@@ -54,22 +54,22 @@ def over_time_figure(panels: Sequence[Panel], *, columns: int = COLUMNS) -> Figu
 def _draw(axes: Axes, panel: Panel) -> None:
     if panel.chance is not None:
         axes.axhline(panel.chance, color="#b0b0b0", linewidth=1, linestyle=":")
-    for course in panel.courses:
-        is_held_out = course.name.endswith(HELD_OUT)
+    for curve in panel.curves:
+        is_held_out = curve.name.endswith(HELD_OUT)
         color = VALIDATION_COLOR if is_held_out else TRAINING_COLOR
-        low, high = [s.low for s in course.scores], [s.high for s in course.scores]
-        axes.fill_between(course.steps, low, high, color=color, alpha=0.25, linewidth=0)
+        low, high = [s.low for s in curve.scores], [s.high for s in curve.scores]
+        axes.fill_between(curve.steps, low, high, color=color, alpha=0.25, linewidth=0)
         label = "held out" if is_held_out else "corpus"
-        values = [score.value for score in course.scores]
-        axes.plot(course.steps, values, color=color, linewidth=1.5, label=label)
-        if course.arrives_at is not None:
-            value = values[course.steps.index(course.arrives_at)]
-            axes.plot([course.arrives_at], [value], "o", color=color, markersize=4)
+        values = [score.value for score in curve.scores]
+        axes.plot(curve.steps, values, color=color, linewidth=1.5, label=label)
+        if curve.arrives_at is not None:
+            value = values[curve.steps.index(curve.arrives_at)]
+            axes.plot([curve.arrives_at], [value], "o", color=color, markersize=4)
     axes.set_xscale("log")
     axes.set_ylim(*panel.limits)
     axes.set_title(panel.title, fontsize=9)
     axes.tick_params(labelsize=7)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
-    if len(panel.courses) > 1:
+    if len(panel.curves) > 1:
         axes.legend(frameon=False, fontsize=6, loc="lower right")

@@ -76,9 +76,9 @@ class Report:
     restatements: Sequence[str]
     curves: Sequence[Curve]
     anomalies: Table | None
-    course: Curve | None
+    over_time: Curve | None
     """Scores of the kept checkpoints."""
-    course_table: Table | None
+    over_time_table: Table | None
     suites: Sequence[Table]
     stories: Sequence[Story]
     stories_note: str
@@ -91,8 +91,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON data, without the pictures."""
         curves = [{"title": each.title, "description": each.description} for each in self.curves]
-        course = None if self.course is None else self.course.title
-        return {**asdict(self), "curves": curves, "course": course}
+        over_time = None if self.over_time is None else self.over_time.title
+        return {**asdict(self), "curves": curves, "over_time": over_time}
 
     def to_html(self) -> str:
         """The page."""

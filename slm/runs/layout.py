@@ -55,9 +55,13 @@ _MAX_CONFIG_BYTES = 1 << 20
 
 def holds_run(directory: Path) -> bool:
     """Whether a run has saved anything here."""
-    checkpoints = directory / "checkpoints"
     saved = (directory / "best").exists() or (directory / "best_model.pt").exists()
-    return saved or (checkpoints.exists() and any(checkpoints.iterdir()))
+    return saved or _has_checkpoints(directory)
+
+
+def _has_checkpoints(directory: Path) -> bool:
+    checkpoints = directory / "checkpoints"
+    return checkpoints.exists() and any(checkpoints.iterdir())
 
 
 def newest_run(*folders: Path) -> Path | None:
@@ -87,7 +91,8 @@ def make_room(directory: Path, existing: Existing) -> Path | None:
     """Handle an existing run; returns the folder to which it was moved, if it was.
 
     The caller must hold the lock of the directory. A move that a dead process began is finished
-    first.
+    first. A run that is to be resumed and has nothing to resume from is moved as well: the new run
+    would replace its best model.
 
     Raises:
         UsageError: it is to be refused, or other files are in the way.
@@ -101,7 +106,8 @@ def make_room(directory: Path, existing: Existing) -> Path | None:
             f"{directory} already holds a run",
             hint="--resume continues it, --fresh archives it, --out names another folder",
         )
-    return set_aside(directory) if existing == "set-aside" else None
+    is_lost = existing == "resume" and holds_run(directory) and not _has_checkpoints(directory)
+    return set_aside(directory) if existing == "set-aside" or is_lost else None
 
 
 def refuse_checkpoint(directory: Path) -> None:

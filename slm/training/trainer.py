@@ -172,6 +172,7 @@ class Trainer:
         last: EvaluationRecord | None = None
         stopped_early = False
         while True:
+            state.time = self.budget.time_state
             if state.step % config.eval_interval == 0:
                 last = self._evaluate_once(state) or last
                 patience = config.early_stopping_patience
@@ -294,7 +295,6 @@ class Trainer:
             elapsed_seconds=self.budget.elapsed_seconds,
         )
         if is_best:
-            state.time = self.budget.time_state
             self.checkpointer.save_best(state)
         self.callbacks.emit("on_evaluation", record)
         self._write_samples(state)

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from slm.generation import Generator, TorchEngine
 from slm.server.app import create_app
-from slm.server.course_routes import course_routes
 from slm.server.endpoints import Service
 from slm.server.insight_routes import InspectedModel, insight_routes
 from slm.server.limits import Limits
+from slm.server.over_time_routes import over_time_routes
 from slm.server.page_routes import page_routes
 from slm.server.requests import ServedModel
 from slm.server.run_routes import run_routes
@@ -72,7 +72,7 @@ def serving(
         routes=[
             *insight_routes(models, limits),
             *run_routes(run),
-            *course_routes(run, lambda path: generator_of(models), limits),
+            *over_time_routes(run, lambda path: generator_of(models), limits),
         ],
         open_routes=page_routes(),
     )

@@ -64,6 +64,14 @@ def test_the_theme_follows_the_system_until_the_user_chooses(open_page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_more_contrast_on_request(open_page, scheme):
+    """Hints have the color of the text."""
+    page = open_page(color_scheme=scheme, contrast="more")
+    color = "element => getComputedStyle(element).color"
+    assert page.locator(".hint").first.evaluate(color) == page.locator("body").evaluate(color)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast(open_page, scheme):
     page = open_page(color_scheme=scheme)
     generate(page, tokens=60, temperature=1.0)

@@ -131,34 +131,34 @@ def learned(run):
     (run / OVER_TIME_FILE).unlink()
 
 
-def test_a_run_without_a_ladder_has_no_course(open_page, run):
+def test_a_run_without_a_ladder_has_no_curves(open_page, run):
     page = open_page("#run")
     page.wait_for_selector("#run-curve svg")
-    assert page.locator("#course").is_hidden()
+    assert page.locator("#over-time").is_hidden()
 
 
 def test_every_checkpoint_continues_the_prompt(open_page, learned):
     page = open_page("#run")
-    page.wait_for_selector("#course .score svg")
-    assert page.locator("#course-at").text_content() == "step 1,000"
+    page.wait_for_selector("#over-time .score svg")
+    assert page.locator("#over-time-at").text_content() == "step 1,000"
     assert page.locator(".score figcaption").all_text_contents() == ["facts: who95 / 95"]
     assert "half of it by step 100" in page.locator(".score svg").get_attribute("aria-label")
-    page.fill("#course-prompt", "One day")
-    page.press("#course-prompt", "Enter")
+    page.fill("#over-time-prompt", "One day")
+    page.press("#over-time-prompt", "Enter")
     page.wait_for_function(
         "() => document.getElementById('status-message').textContent.startsWith('3 checkpoints')"
     )
-    text = page.locator("#course-text").text_content()
+    text = page.locator("#over-time-text").text_content()
     assert text.startswith("One day ")
     assert len(text) > 100
-    page.locator("#course-step").press("Home")
-    assert page.locator("#course-at").text_content() == "step 10"
-    assert page.locator("#course-step").get_attribute("aria-valuetext") == "step 10"
-    assert page.locator("#course-text").text_content() == text  # the same model and seed here
+    page.locator("#over-time-step").press("Home")
+    assert page.locator("#over-time-at").text_content() == "step 10"
+    assert page.locator("#over-time-step").get_attribute("aria-valuetext") == "step 10"
+    assert page.locator("#over-time-text").text_content() == text  # the same model and seed here
     assert page.locator(".score figcaption span").last.text_content() == "50 / 50"
 
 
-def test_the_course_on_a_phone(open_page, learned):
+def test_how_it_learned_on_a_phone(open_page, learned):
     page = open_page("#run", viewport=PHONE, has_touch=True, is_mobile=True)
-    page.wait_for_selector("#course .score svg")
+    page.wait_for_selector("#over-time .score svg")
     assert overflow(page) <= 0

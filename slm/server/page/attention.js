@@ -160,10 +160,9 @@ function describe({ start, previous, itself }) {
 /** One row per query from the top, one column per key from the left; opacity shows the weight. */
 function paintWeights(canvas, weights) {
   const context = canvas.getContext("2d");
-  const style = getComputedStyle(document.documentElement);
   const size = PICTURE_SIZE / weights.length;
   context.clearRect(0, 0, PICTURE_SIZE, PICTURE_SIZE);
-  context.fillStyle = style.getPropertyValue("--blue").trim();
+  context.fillStyle = getComputedStyle(canvas).color;
   weights.forEach((row, y) => row.forEach((weight, x) => {
     if (weight < 0.004) return;
     context.globalAlpha = Math.min(1, Math.sqrt(weight));

@@ -3,7 +3,7 @@
 import { requestJson } from "./api.js";
 import { clearError, showError } from "./announce.js";
 import { drawCurve } from "./chart.js";
-import { CourseView } from "./course.js";
+import { OverTimeView } from "./over_time.js";
 import { byId, compact, h } from "./dom.js";
 
 const POLL_INTERVAL = 2000; // milliseconds
@@ -15,7 +15,7 @@ export class RunView {
     this.cursor = "";
     this.reset();
     this.timer = 0;
-    this.course = new CourseView();
+    this.overTime = new OverTimeView();
   }
 
   /** Whether the server has a run to show. */
@@ -28,12 +28,12 @@ export class RunView {
   enter() {
     clearTimeout(this.timer);
     this.poll();
-    this.course.load();
+    this.overTime.load();
   }
 
   leave() {
     clearTimeout(this.timer);
-    this.course.stop();
+    this.overTime.stop();
   }
 
   reset() {
@@ -117,7 +117,7 @@ export class RunView {
       [h("div", {}, h("dt", {}, name), h("dd", {}, value))])));
     if (this.training.length) drawCurve(byId("run-curve"), this.training, this.validation, this.anomalies);
     this.drawSamples();
-    this.course.load(); // a run in progress has kept more checkpoints
+    this.overTime.load(); // a run in progress has kept more checkpoints
   }
 
   status() {

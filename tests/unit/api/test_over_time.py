@@ -54,8 +54,10 @@ def test_all_checkpoints_are_tested_and_drawn(slm: Slm, run: Path, pairs: Path) 
     code, out, _ = slm(*words, "--suite", "loss", "--limit", 2, "--json")
     found = json.loads(out)
     assert [each["step"] for each in found["checkpoints"]] == [10, 20, 21]
+    seconds = [each["seconds"] for each in found["checkpoints"]]
+    assert 0.0 < seconds[0] < seconds[1] < seconds[2]
     assert found["checkpoints"][0]["results"].keys() == {"blimp", "loss"}
-    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["courses"])
+    assert all(each.keys() == {"suite", "name", "half_at_step"} for each in found["curves"])
 
 
 def test_from_python_it_is_the_same_and_nothing_is_tested_twice(
@@ -153,5 +155,9 @@ def test_without_a_run(slm: Slm, run: Path) -> None:
     assert "--over-time needs a run" in err
     code, _, err = slm("eval", "--over-time", "--checkpoint", run / "nothing")
     assert code == 2
-    assert "has 0 checkpoints of a run" in err
+    assert f"there is no run at {run / 'nothing'}" in err
+    shutil.rmtree(run / "ladder")
+    code, _, err = slm("eval", "--over-time", "--checkpoint", run)
+    assert code == 2
+    assert "has 1 checkpoint of a run" in err
     assert "keep=ladder" in err

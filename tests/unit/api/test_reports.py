@@ -13,7 +13,7 @@ from justhtml import JustHTML
 
 import slm
 from slm.cli import main
-from slm.errors import ConfigError, UsageError
+from slm.errors import ConfigError, DataError, UsageError
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.suite_file import keep_suite
 from tests.conftest import tell_stories
@@ -135,6 +135,26 @@ def test_the_suites_of_an_evaluation_are_kept(
             slm.report("b", "r.html", suites=["fact"], log=quiet.append, device="cpu")
     finally:
         Path("b/suites.json").unlink(missing_ok=True)
+
+
+def test_a_suite_that_cannot_be_run_names_the_model(
+    quiet: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(lm: slm.LanguageModel, suite: str, **rest: Any) -> SuiteResult:
+        raise DataError("the stories are longer than the model's context", hint="look")
+
+    monkeypatch.setattr(slm.LanguageModel, "evaluate", evaluate)
+    with pytest.raises(DataError, match="^a: the stories are longer"):
+        compare("a", "b", suites=["facts"])
+
+
+@pytest.mark.usefixtures("builtin")
+def test_the_report_of_the_built_in_model_is_not_in_the_installation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("slm.api.reports.STORY_TOKENS", 5)
+    path, _ = slm.report("builtin", log=print, device="cpu")
+    assert path.resolve() == Path.cwd() / "report.html"
 
 
 def test_a_model_without_a_run(quiet: list[str]) -> None:

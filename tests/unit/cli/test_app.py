@@ -53,6 +53,21 @@ def test_a_text_that_looks_like_an_option_comes_after_two_dashes(capsys):
     assert capsys.readouterr().err.endswith("hint: see: slm serve --help\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train", "--minutes", "5m"], "--minutes: must be a number, found '5m'"),
+        (["train", "--steps", "1.5"], "--steps: must be an integer, found '1.5'"),
+        (["generate", "--seed", ""], "--seed: must be an integer, found ''"),
+    ],
+)
+def test_a_value_that_is_not_a_number_is_named(capsys, words, expected):
+    assert main(words) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == f"error: {expected}"
+    assert hint == f"hint: see: slm {words[0]} --help"
+
+
 def test_interrupted(capsys):
     assert run(fail(KeyboardInterrupt()), [], name="x") == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -194,6 +194,12 @@ def test_the_output_head_is_its_own_unless_the_user_ties_it() -> None:
     assert plan(5, base("tie_embeddings=true")).settings.model.tie_embeddings
 
 
+@pytest.mark.parametrize(("minutes", "speed"), [(1, 0.05), (0.2, 0.1), (1e-6, 1.0)])
+def test_without_time_for_steps_the_model_is_the_smallest(minutes: float, speed: float) -> None:
+    """The law prefers the largest of models that all make a single step."""
+    assert plan(minutes, speed=speed).settings.model.n_embd == 128
+
+
 @pytest.mark.parametrize(
     ("minutes", "measured"),
     [(0.3, "; shorter than all measured runs"), (5, ""), (100_000, "; larger than all measured")],

@@ -15,8 +15,8 @@ from slm.reporting.over_time import (
     LOSS,
     OVER_TIME_FILE,
     OVER_TIME_PLOT,
-    Course,
     OverTime,
+    ScoreCurve,
     ScoredCheckpoint,
     read_over_time,
     write_over_time,
@@ -54,7 +54,7 @@ def test_a_result_without_items_comes_back_and_is_not_drawn(tmp_path: Path) -> N
     write_over_time(tmp_path, OverTime(tuple(checkpoints)))
     again = read_over_time(tmp_path)
     assert again.has_result(10, "stories")
-    assert again.courses == []
+    assert again.curves == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_is_no_result_is_left_out(
     file.write_text(json.dumps(content), encoding="utf-8")
     again = read_over_time(tmp_path)
     assert again != found
-    assert len(again.courses) in (0, 3)
+    assert len(again.curves) in (0, 3)
     assert not again.has_result(20 if place[1:2] == (1,) else 10, "facts") or place[1:2] == (1,)
 
 
@@ -113,9 +113,9 @@ def test_results_are_added_by_step(found: OverTime) -> None:
     assert [each.step for each in more.checkpoints] == [10, 20, 30, 50, 100]
 
 
-def course(values: list[float], suite: str = "facts", width: float = 2.0) -> Course:
+def curve(values: list[float], suite: str = "facts", width: float = 2.0) -> ScoreCurve:
     steps = tuple(10 * 2**n for n in range(len(values)))
-    return Course(suite, "x", steps, tuple(score(value, width=width) for value in values))
+    return ScoreCurve(suite, "x", steps, tuple(score(value, width=width) for value in values))
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def course(values: list[float], suite: str = "facts", width: float = 2.0) -> Cou
     ],
 )
 def test_where_half_of_a_rise_is_done(values: list[float], step: int | None) -> None:
-    assert course(values).arrives_at == step
+    assert curve(values).arrives_at == step
 
 
 def test_bits_per_byte_get_better_downwards() -> None:
-    assert course([4.0, 3.0, 1.5, 1.0], LOSS, width=0.1).arrives_at == 40
-    assert course([1.0, 2.0, 4.0], LOSS, width=0.1).arrives_at is None
+    assert curve([4.0, 3.0, 1.5, 1.0], LOSS, width=0.1).arrives_at == 40
+    assert curve([1.0, 2.0, 4.0], LOSS, width=0.1).arrives_at is None
 
 
 def test_a_panel_has_the_held_out_items_too(found: OverTime) -> None:
     assert [panel.title for panel in found.panels] == ["facts: who", "facts"]
     who = found.panels[0]
-    assert [len(each.steps) for each in who.courses] == [4, 4]
+    assert [len(each.steps) for each in who.curves] == [4, 4]
     assert (who.chance, who.limits) == (50.0, (0.0, 100.0))
 
 

@@ -18,7 +18,7 @@ from slm.evals.suite import Score, SuiteResult
 from slm.reporting import report_parts as parts
 from slm.reporting.over_time import OverTime, ScoredCheckpoint
 from slm.reporting.report import Report, Story, write_report
-from slm.reporting.report_course import course_curve, course_table
+from slm.reporting.report_over_time import over_time_curve, over_time_table
 from slm.reporting.report_stories import last_samples, ranked_stories
 from slm.reporting.run_summary import number, summary_of, usable
 
@@ -118,8 +118,8 @@ def report(found: list[dict[str, Any]], words: str = "a story", **changes: Any) 
         "anomalies": parts.anomaly_table(
             [{"kind": "anomaly", "step": 3, "anomaly": words, "text": words}]
         ),
-        "course": course_curve(OVER_TIME),
-        "course_table": course_table(OVER_TIME),
+        "over_time": over_time_curve(OVER_TIME),
+        "over_time_table": over_time_table(OVER_TIME),
         "suites": [parts.suite_table(SuiteResult(words, score, (score,), 0))],
         "stories": [Story(words, words, words)],
         "stories_note": words,
@@ -236,7 +236,7 @@ def test_an_empty_run_has_a_page() -> None:
         ("figures", "notes", "text", "restatements", "suites", "stories", "commands", "conditions"),
         (),
     )
-    none = dict.fromkeys(("plan", "settings", "anomalies", "course", "course_table"))
+    none = dict.fromkeys(("plan", "settings", "anomalies", "over_time", "over_time_table"))
     page = parsed(report([], **none, **nothing).to_html())
     assert not page.query("svg, table, article")
 
@@ -272,12 +272,12 @@ def test_the_plan_is_compared_with_the_outcome() -> None:
     ]
 
 
-def test_the_course_says_when_half_of_a_change_is_done() -> None:
-    table = course_table(OVER_TIME)
+def test_the_table_over_time_says_when_half_of_a_change_is_done() -> None:
+    table = over_time_table(OVER_TIME)
     assert table is not None
     assert table.head == ("", "step 10", "step 100", "half of the change by step")
     assert table.rows[0] == ("facts: who", "50.0", "90.0", "50")
-    assert course_table(OverTime()) is course_curve(OverTime()) is None
+    assert over_time_table(OverTime()) is over_time_curve(OverTime()) is None
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,14 @@ def test_resuming_touches_nothing(tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in WHAT_A_RUN_LEAVES)
 
 
+def test_a_best_model_survives_a_resume_that_has_nothing_to_resume_from(tmp_path: Path) -> None:
+    """Its checkpoints were deleted to save space, and the new run writes a best model, too."""
+    put(tmp_path, "best/model.safetensors", "ladder/step-000010/x", "config.json")
+    assert make_room(tmp_path, "resume") == tmp_path / "previous-001"
+    assert (tmp_path / "previous-001/best/model.safetensors").exists()
+    assert make_room(tmp_path, "resume") is None
+
+
 # -- killed on the way -----------------------------------------------------------------------------
 
 

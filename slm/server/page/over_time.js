@@ -8,25 +8,25 @@ import { drawScores } from "./scores.js";
 const FEWEST = 3; // checkpoints; a run without a ladder has two
 const PROMPT = "Once upon a time";
 
-export class CourseView {
+export class OverTimeView {
   constructor() {
     this.steps = [];
     this.texts = new Map(); // by step, for the current prompt and seed
     this.written = null; // the prompt and the seed of the texts
     this.writing = null; // an AbortController
     this.moveCursor = () => {};
-    byId("course-prompt").value = PROMPT;
-    byId("course-form").addEventListener("submit", (event) => {
+    byId("over-time-prompt").value = PROMPT;
+    byId("over-time-form").addEventListener("submit", (event) => {
       event.preventDefault();
       if (this.writing) this.stop();
       else this.write();
     });
-    byId("course-prompt").addEventListener("keydown", (event) => {
+    byId("over-time-prompt").addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
-      byId("course-form").requestSubmit();
+      byId("over-time-form").requestSubmit();
     });
-    byId("course-step").addEventListener("input", () => {
+    byId("over-time-step").addEventListener("input", () => {
       this.follows = false;
       this.show();
     });
@@ -34,35 +34,35 @@ export class CourseView {
   }
 
   get step() {
-    return this.steps[Number(byId("course-step").value)];
+    return this.steps[Number(byId("over-time-step").value)];
   }
 
   /** Ask for the checkpoints and the scores, and draw what has changed. */
   async read() {
-    let course;
+    let answer;
     try {
-      course = await requestJson("/run/course");
-      clearError("course");
+      answer = await requestJson("/run/over-time");
+      clearError("over-time");
     } catch (error) {
-      showError(error, "course");
+      showError(error, "over-time");
       return;
     }
-    const state = JSON.stringify(course);
+    const state = JSON.stringify(answer);
     if (state === this.drawn) return;
     this.drawn = state;
     const wasLast = this.step === this.steps.at(-1);
     const before = this.step;
-    this.steps = course.steps;
-    byId("course").hidden = this.steps.length < FEWEST;
-    if (byId("course").hidden) return;
-    byId("course-step").max = this.steps.length - 1;
-    byId("course-step").value = wasLast ? this.steps.length - 1 : Math.max(0, this.steps.indexOf(before));
-    this.drawScores(course.panels);
+    this.steps = answer.steps;
+    byId("over-time").hidden = this.steps.length < FEWEST;
+    if (byId("over-time").hidden) return;
+    byId("over-time-step").max = this.steps.length - 1;
+    byId("over-time-step").value = wasLast ? this.steps.length - 1 : Math.max(0, this.steps.indexOf(before));
+    this.drawScores(answer.panels);
     this.show();
   }
 
   drawScores(panels) {
-    const container = byId("course-scores");
+    const container = byId("over-time-scores");
     if (!panels.length) {
       this.moveCursor = () => {};
       container.replaceChildren(h("p", { class: "hint" }, "No scores yet. ",
@@ -80,29 +80,29 @@ export class CourseView {
 
   /** Let every checkpoint continue the prompt, the selected one and the earliest ones first. */
   async write() {
-    const prompt = byId("course-prompt").value;
+    const prompt = byId("over-time-prompt").value;
     const isAgain = this.written?.prompt === prompt && this.texts.size > 0;
     this.written = { prompt, seed: isAgain ? this.written.seed + 1 : 0 };
     this.texts.clear();
     this.follows = true;
     this.writing = new AbortController();
     const { signal } = this.writing;
-    byId("course-write").textContent = "Stop";
+    byId("over-time-write").textContent = "Stop";
     try {
       for (let step = this.nextStep(); step !== undefined; step = this.nextStep()) {
-        if (this.follows) byId("course-step").value = this.steps.indexOf(step);
+        if (this.follows) byId("over-time-step").value = this.steps.indexOf(step);
         this.show();
         const body = { step, prompt, seed: this.written.seed };
         this.texts.set(step, await requestJson("/run/continue", body, signal));
         this.show();
       }
       announce(`${this.texts.size} checkpoints have continued the prompt.`);
-      clearError("course");
+      clearError("over-time");
     } catch (error) {
-      showError(error, "course");
+      showError(error, "over-time");
     } finally {
       this.writing = null;
-      byId("course-write").textContent = "Write";
+      byId("over-time-write").textContent = "Write";
       this.show();
     }
   }
@@ -120,15 +120,15 @@ export class CourseView {
     const { step } = this;
     if (step === undefined) return;
     const at = `step ${step.toLocaleString("en")}`;
-    byId("course-at").textContent = at;
-    const slider = byId("course-step");
+    byId("over-time-at").textContent = at;
+    const slider = byId("over-time-step");
     slider.setAttribute("aria-valuetext", at);
     slider.style.setProperty("--filled", `${(100 * slider.value) / Math.max(1, slider.max)}%`);
     this.moveCursor(step);
-    byId("course-progress").textContent = this.writing
+    byId("over-time-progress").textContent = this.writing
       ? `${this.texts.size} of ${this.steps.length} checkpoints` : "";
     const text = this.texts.get(step);
-    byId("course-text").replaceChildren(...(text
+    byId("over-time-text").replaceChildren(...(text
       ? [h("span", { class: "sample-prompt" }, this.written.prompt), text.text, text.is_whole ? "" : " …"]
       : [h("span", { class: "hint" }, this.writing ? "Waiting for this checkpoint …"
         : "Press Write, then move the slider to see what the model wrote after so many steps.")]));

@@ -14,8 +14,8 @@ import pytest
 from slm.errors import CheckpointError
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.over_time import LOSS, OverTime, ScoredCheckpoint, write_over_time
-from slm.server.course_routes import MODELS_KEPT, course_of, course_routes
 from slm.server.limits import Limits
+from slm.server.over_time_routes import MODELS_KEPT, over_time_json, over_time_routes
 
 STEPS = (10, 20, 30, 50, 70)
 
@@ -53,7 +53,7 @@ def client(client_of: Callable[..., Any], run: Path, opened: list[str]) -> Any:
             raise CheckpointError(f"{path}: damaged")
         return FakeGenerator(path)
 
-    return client_of(course_routes(run, open_generator, Limits()))  # type: ignore[arg-type]
+    return client_of(over_time_routes(run, open_generator, Limits()))  # type: ignore[arg-type]
 
 
 def test_every_checkpoint_continues_a_prompt(client: Any) -> None:
@@ -110,14 +110,14 @@ def test_a_damaged_checkpoint_is_named_without_its_path(client: Any, run: Path) 
 
 
 def test_the_scores_over_the_steps(client: Any, run: Path) -> None:
-    assert client.get("/run/course").json() == {"steps": list(STEPS), "panels": []}
+    assert client.get("/run/over-time").json() == {"steps": list(STEPS), "panels": []}
     checkpoints = []
     for step, bits in ((10, 3.0), (20, 2.0), (30, 1.0)):
         score = Score("bits per byte", bits, bits - 0.1, bits + 0.1, 9)
         result = SuiteResult(LOSS, score, (), 0)
         checkpoints.append(ScoredCheckpoint(step, 0, 0.0, "w", {LOSS: result}))
     write_over_time(run, OverTime(tuple(checkpoints)))
-    (panel,) = client.get("/run/course").json()["panels"]
+    (panel,) = client.get("/run/over-time").json()["panels"]
     assert panel == {
         "title": "bits per byte",
         "low": 0.0,
@@ -135,5 +135,5 @@ def test_the_scores_over_the_steps(client: Any, run: Path) -> None:
 
 
 def test_without_a_run(tmp_path: Path) -> None:
-    assert course_routes(None, FakeGenerator, Limits()) == []  # type: ignore[arg-type]
-    assert course_of(tmp_path / "nothing") == {"steps": [], "panels": []}
+    assert over_time_routes(None, FakeGenerator, Limits()) == []  # type: ignore[arg-type]
+    assert over_time_json(tmp_path / "nothing") == {"steps": [], "panels": []}

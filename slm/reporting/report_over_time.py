@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slm.quantities import counted
-from slm.reporting.over_time import LOSS, Course, OverTime
+from slm.reporting.over_time import LOSS, OverTime, ScoreCurve
 from slm.reporting.over_time_plot import over_time_figure
 from slm.reporting.report import Curve, Table
 from slm.reporting.svg import inline_svg
@@ -15,29 +15,31 @@ DESCRIPTION = (
 )
 
 
-def course_curve(found: OverTime) -> Curve | None:
+def over_time_curve(found: OverTime) -> Curve | None:
     """The picture; None: there are no results of several checkpoints."""
     panels = found.panels
     if not panels:
         return None
     title = f"Scores of {counted(len(found.checkpoints), 'checkpoint')}"
-    svg = inline_svg(over_time_figure(panels), name="course", title=title, description=DESCRIPTION)
+    svg = inline_svg(
+        over_time_figure(panels), name="over-time", title=title, description=DESCRIPTION
+    )
     return Curve(title, DESCRIPTION, svg)
 
 
-def course_table(found: OverTime) -> Table | None:
+def over_time_table(found: OverTime) -> Table | None:
     """The first and the last score, and the step at which half of the change is done."""
-    courses = found.courses
-    if not courses:
+    curves = found.curves
+    if not curves:
         return None
     ends = (f"step {found.checkpoints[number].step:,}" for number in (0, -1))
     head = ("", *ends, "half of the change by step")
-    return Table("scores over time", head, tuple(map(_row, courses)))
+    return Table("scores over time", head, tuple(map(_row, curves)))
 
 
-def _row(course: Course) -> tuple[str, ...]:
-    name = course.name if course.suite in (course.name, LOSS) else f"{course.suite}: {course.name}"
-    pattern = "{:.3f}" if course.suite == LOSS else "{:.1f}"
-    ends = (pattern.format(course.scores[number].value) for number in (0, -1))
-    half = "no certain change" if course.arrives_at is None else f"{course.arrives_at:,}"
+def _row(curve: ScoreCurve) -> tuple[str, ...]:
+    name = curve.name if curve.suite in (curve.name, LOSS) else f"{curve.suite}: {curve.name}"
+    pattern = "{:.3f}" if curve.suite == LOSS else "{:.1f}"
+    ends = (pattern.format(curve.scores[number].value) for number in (0, -1))
+    half = "no certain change" if curve.arrives_at is None else f"{curve.arrives_at:,}"
     return name, *ends, half

@@ -1,4 +1,4 @@
-"""`/run/course` and `/run/continue`: how a run learned, by the checkpoints that it has kept.
+"""`/run/over-time` and `/run/continue`: how a run learned, by the checkpoints that it has kept.
 
 The page shows the saved results of `slm eval --over-time`, and lets every kept checkpoint continue
 the same prompt with the same seed.
@@ -23,7 +23,7 @@ from slm.checkpoint.manifest import MANIFEST_NAME
 from slm.checkpoint.run import step_of
 from slm.errors import CheckpointError
 from slm.generation import GenerationOptions, Generator
-from slm.reporting.over_time import Course, Panel, read_over_time
+from slm.reporting.over_time import Panel, ScoreCurve, read_over_time
 from slm.server.http_errors import HttpError
 from slm.server.limits import Limits
 from slm.server.request_bodies import BodyReader
@@ -53,7 +53,7 @@ class ContinueRequest(BaseModel):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
-class CourseRoutes:
+class OverTimeRoutes:
     """The endpoints; one checkpoint generates at a time.
 
     Args:
@@ -72,12 +72,12 @@ class CourseRoutes:
     def routes(self) -> list[Route]:
         """The endpoints."""
         return [
-            Route("/run/course", self._course, methods=["GET"]),
+            Route("/run/over-time", self._over_time, methods=["GET"]),
             Route("/run/continue", self._continue, methods=["POST"]),
         ]
 
-    async def _course(self, request: Request) -> Response:
-        return JSONResponse(await anyio.to_thread.run_sync(course_of, self._run))
+    async def _over_time(self, request: Request) -> Response:
+        return JSONResponse(await anyio.to_thread.run_sync(over_time_json, self._run))
 
     async def _continue(self, request: Request) -> Response:
         query = await self._bodies.read(request, ContinueRequest)
@@ -111,7 +111,7 @@ class CourseRoutes:
         return generator
 
 
-def course_of(run: Path) -> dict[str, Any]:
+def over_time_json(run: Path) -> dict[str, Any]:
     """The steps of a run's kept checkpoints, and the saved scores over the steps."""
     return {
         "steps": list(kept_checkpoints(run)),
@@ -126,18 +126,20 @@ def _panel_json(panel: Panel) -> dict[str, Any]:
         "low": round(low, DIGITS),
         "high": round(high, DIGITS),
         "chance": panel.chance,
-        "lines": [_line_json(course) for course in panel.courses],
+        "lines": [_line_json(curve) for curve in panel.curves],
     }
 
 
-def _line_json(course: Course) -> dict[str, Any]:
+def _line_json(curve: ScoreCurve) -> dict[str, Any]:
     points = [
         [step, *(round(figure, DIGITS) for figure in (score.value, score.low, score.high))]
-        for step, score in zip(course.steps, course.scores, strict=True)
+        for step, score in zip(curve.steps, curve.scores, strict=True)
     ]
-    return {"name": course.name, "half_at_step": course.arrives_at, "points": points}
+    return {"name": curve.name, "half_at_step": curve.arrives_at, "points": points}
 
 
-def course_routes(run: Path | None, open_generator: OpenGenerator, limits: Limits) -> list[Route]:
-    """The endpoints for a run; none if no run is shown. See `CourseRoutes`."""
-    return [] if run is None else CourseRoutes(run, open_generator, limits).routes()
+def over_time_routes(
+    run: Path | None, open_generator: OpenGenerator, limits: Limits
+) -> list[Route]:
+    """The endpoints for a run; none if no run is shown. See `OverTimeRoutes`."""
+    return [] if run is None else OverTimeRoutes(run, open_generator, limits).routes()
