@@ -80,11 +80,11 @@ def corpus_of(source: str, stories: int) -> Corpus:
     opened = open_source(source, limit=stories)
     words: set[str] = set()
     passages: set[int] = set()
-    for text in whole_stories(opened.pieces("train")):
+    for text in whole_stories(opened.parts("train")):
         found = words_of(text)
         words.update(found)
         passages.update(passages_of(found))
-    held_out = tuple(whole_stories(opened.pieces("validation")))
+    held_out = tuple(whole_stories(opened.parts("validation")))
     return Corpus(frozenset(words), frozenset(passages), held_out)
 
 

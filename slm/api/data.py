@@ -208,7 +208,7 @@ def score(
         report: called with the share that is done, where it is known, and the tokens scored.
     """
     from slm.data.shards import DataDirectory
-    from slm.evals import NativeScorer, evaluate_pieces, evaluate_split
+    from slm.evals import NativeScorer, evaluate_parts, evaluate_split
     from slm.generation.backend import build_int8_engine
     from slm.hardware.devices import autocast, resolve_dtype
 
@@ -228,7 +228,7 @@ def score(
     if data is None:
         assert source is not None
         parts, scored = text_to_score(str(source), split, lm.settings.data, log)
-        result = evaluate_pieces(lm.model, lm.tokenizer, parts, **how)
+        result = evaluate_parts(lm.model, lm.tokenizer, parts, **how)
         return Scored(result, scored, dtype)
     directory = data if isinstance(data, DataDirectory) else DataDirectory.open(data)
     scored = split or "validation"
@@ -268,8 +268,8 @@ def text_to_score(
         log(f"scoring the whole of {source}")
         return read_documents(path, log=log), "all"
     if split == "all":
-        return itertools.chain(opened.pieces("train"), opened.pieces("validation")), "all"
+        return itertools.chain(opened.parts("train"), opened.parts("validation")), "all"
     if split == "train":
-        return opened.pieces("train"), "train"
+        return opened.parts("train"), "train"
     log(f"scoring the validation split of {source}")
-    return opened.pieces("validation"), "validation"
+    return opened.parts("validation"), "validation"

@@ -64,7 +64,7 @@ def _documents_of(source: str, log: Log) -> Iterator[str]:
     from slm.data.sources import open_source
 
     text = open_source(source, log=log)
-    return whole_stories(itertools.chain(text.pieces("train"), text.pieces("validation")))
+    return whole_stories(itertools.chain(text.parts("train"), text.parts("validation")))
 
 
 def kept_results(lm: LanguageModel) -> dict[str, SuiteResult]:

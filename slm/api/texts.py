@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slm.data.documents import pieces_of, whole_stories
+from slm.data.documents import parts_of, whole_stories
 from slm.data.reservoir import Reservoir
 from slm.errors import DataError, SlmError
 
@@ -53,7 +53,7 @@ def _documents_of_source(lm: LanguageModel, split: Split) -> Iterator[str] | Non
     if settings.source != "builtin" and existing_path(settings.source) is None:
         return None  # a download is not what somebody expects of an evaluation
     try:
-        return whole_stories(source_of(settings).pieces(split))
+        return whole_stories(source_of(settings).parts(split))
     except SlmError:
         return None
 
@@ -82,6 +82,6 @@ def sample_of(documents: Iterable[str], n_stories: int, seed: int) -> StorySampl
 
 def _parts(documents: Iterable[str]) -> Iterator[str]:
     for document in documents:
-        for part in pieces_of(document, PART_CHARS):
+        for part in parts_of(document, PART_CHARS):
             if part.text:
                 yield part.text

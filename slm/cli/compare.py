@@ -25,11 +25,12 @@ def compare(
     source: Source = None,
     data: Data = None,
     stories: Annotated[
-        int, typer.Option("--stories", metavar="N", help="Stories to score, drawn from all.")
+        int,
+        typer.Option("--stories", metavar="N", help="Number of stories to score, drawn at random."),
     ] = DEFAULT_STORIES,
     suites: Suites = "",
     seed: Annotated[
-        int, typer.Option("--seed", metavar="S", help="Of the stories, intervals and suites.")
+        int, typer.Option("--seed", metavar="S", help="Seed of the stories, intervals and suites.")
     ] = 0,
     device: Device = None,
     as_json: Json = False,
@@ -37,8 +38,8 @@ def compare(
     """Compare models side by side: settings that differ, losses with intervals, test suites.
 
     All models score the same stories: those that the runs were validated on, or the text of
-    --source or --data. Each is compared with the first, and the result says where the noise is
-    larger than the difference. Different tokenizers are compared in bits per byte.
+    --source or --data. Each is compared with the first, and the result shows which differences may
+    be noise. Models with different tokenizers are compared in bits per byte.
     """
     from slm.api.comparison import compare as compared
 

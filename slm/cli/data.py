@@ -43,7 +43,7 @@ def check(
     ],
     clean: Annotated[
         Path | None,
-        typer.Option("--clean", metavar="OUT", help="Write the mended text into this new folder."),
+        typer.Option("--clean", metavar="OUT", help="Write a repaired copy into this new folder."),
     ] = None,
     limit: Annotated[
         int | None,
@@ -53,10 +53,11 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look for what is wrong with a text before hours of training go into it.
+    """Look for problems in a text before you spend hours training on it.
 
-    Damaged encoding, control characters, exact and near duplicates, training documents that repeat
-    held-out ones, cut-off documents, markup, repeated lines, other languages, and lengths.
+    It finds damaged encoding, control characters, exact and near duplicates, training documents
+    that repeat held-out ones, cut-off documents, markup, repeated lines, other languages, and
+    unusual lengths.
     """
     from slm.data.quality.check import TextCheck
 

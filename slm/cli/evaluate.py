@@ -28,7 +28,11 @@ def evaluate(
     checkpoint: Checkpoint = None,
     suite: Annotated[
         str | None,
-        typer.Option("--suite", metavar="NAME", help=f"{', '.join(SUITES)}: instead of a text."),
+        typer.Option(
+            "--suite",
+            metavar="NAME",
+            help=f"{', '.join(SUITES)}: run a test suite instead of scoring a text.",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -48,20 +52,20 @@ def evaluate(
         typer.Option(
             "--limit",
             metavar="N",
-            help="Of a suite: samples of each prompt (stories), pairs of each kind (facts) or "
+            help="With a suite: samples per prompt (stories), pairs per kind (facts) or "
             "paradigm (blimp).  [4; 100; all; over time: 2; 50; 50, and 200 stories for the loss]",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="S", help="Of a suite's items and intervals.  [0]"),
+        typer.Option("--seed", metavar="S", help="Seed of a suite's items and intervals.  [0]"),
     ] = None,
     endpoint: Annotated[
         str | None,
         typer.Option(
             "--endpoint",
             metavar="URL",
-            help="Score the model of a server instead: OpenAI's completions with echo.",
+            help="Score a model on this server instead (OpenAI's completions API with echo).",
         ),
     ] = None,
     end_of_text: Annotated[
@@ -69,7 +73,7 @@ def evaluate(
         typer.Option(
             "--end-of-text",
             metavar="TOKEN",
-            help="Of --endpoint: the end-of-text token.  [as the server says]",
+            help="End-of-text token of the model of --endpoint.  [the server's]",
         ),
     ] = None,
     judge: Annotated[
@@ -77,16 +81,21 @@ def evaluate(
         typer.Option(
             "--judge",
             metavar="URL",
-            help="Of the suite stories: a server whose model grades them (OpenAI's chat).",
+            help="With the suite stories: grade them with a model on this server (OpenAI's chat "
+            "API).",
         ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", metavar="NAME", help="Of --endpoint or --judge.  [the server's only one]"
+            "--model",
+            metavar="NAME",
+            help="Model to use on --endpoint or --judge.  [the server's only one]",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Let the judge begin without asking.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Start the judge without confirmation.")
+    ] = False,
     device: Device = None,
     dtype: Annotated[
         str,
@@ -100,8 +109,8 @@ def evaluate(
         bool,
         typer.Option(
             "--over-time",
-            help="Every checkpoint that the run has kept, in --suite loss, stories, facts or "
-            "blimp, or several, separated by commas.  [loss,stories,facts]",
+            help="Test every checkpoint that the run kept. --suite is loss, stories, facts or "
+            "blimp, or several of them, separated by commas.  [loss,stories,facts]",
         ),
     ] = False,
     as_json: Json = False,
@@ -111,14 +120,14 @@ def evaluate(
     Every token of every story is scored once, including the end-of-text token, with the start of
     the story as context. A single file is scored as a whole.
 
-    A suite tests what the model can do: stories measures stories that it writes, facts asks for
-    what happened in a story of the built-in world, blimp for English grammar. With a suite,
+    A suite tests what the model can do: stories measures the stories that it writes, facts asks
+    what happened in a story of the built-in world, and blimp tests English grammar. With a suite,
     --source is the text that stories are compared with, or the files of blimp.
 
-    --endpoint scores a text by the same rules with the model of another program.
+    --endpoint scores a text by the same rules with a model in another program.
 
-    --over-time shows when in its training a model learned what. A run keeps checkpoints for that
-    if it is trained with --set keep=ladder.
+    --over-time shows at which step of its training a model learned what. The run keeps checkpoints
+    for this if it is trained with --set keep=ladder.
     """
     if over_time:
         from slm.cli.over_time import evaluate_over_time

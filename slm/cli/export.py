@@ -73,8 +73,8 @@ def export(
 ) -> None:
     """Write a trained model for another program, or as a checkpoint to share.
 
-    The exported tokenizer gives the same ids. A model that the target cannot hold is refused before
-    anything is written.
+    The exported tokenizer gives the same ids. A model that the target does not support is
+    rejected before anything is written.
     """
     from slm.interop.export import export as export_model
     from slm.interop.export import target_named
@@ -82,7 +82,7 @@ def export(
 
     target_named(target)
     if target not in CARD_TARGETS:
-        note_idle(context, ["license", "card"], f"{target} holds no model card")
+        note_idle(context, ["license", "card"], f"{target} has no model card")
     source, sample = read_source(checkpoint, sample=target == "hf")
     width = BYTES_PER_WEIGHT.get(dtype or target_named(target).dtypes[0], 4.0)
     n_bytes = int(model_costs(source.config).parameters * width)

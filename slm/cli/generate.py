@@ -62,7 +62,7 @@ def generate(
         typer.Option(
             "--top-p",
             metavar="P",
-            help="Sample from the most likely tokens that together reach this probability.",
+            help="Sample from the most likely tokens whose probabilities add up to this.",
         ),
     ] = 1.0,
     min_p: Annotated[
@@ -92,7 +92,7 @@ def generate(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="S", help="Equal seeds give equal texts.  [random]"),
+        typer.Option("--seed", metavar="S", help="The same seed gives the same text.  [random]"),
     ] = None,
     device: Device = None,
     dtype: WeightDtype = "auto",

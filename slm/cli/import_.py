@@ -19,7 +19,7 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="hf:owner/name, a folder of transformers, a .gguf file, llama2.c's model.bin, or "
+            help="hf:owner/name, a transformers folder, a .gguf file, llama2.c's model.bin, or "
             "nanoGPT's ckpt.pt.",
         ),
     ],
@@ -29,8 +29,8 @@ def import_(
         typer.Option(
             "--tokenizer",
             metavar="TOK",
-            help="In place of the model's own: a tokenizer.json, tokenizer.bin or meta.pkl, or "
-            "gpt2.",
+            help="Use this instead of the model's tokenizer: a tokenizer.json, tokenizer.bin or "
+            "meta.pkl, or gpt2.",
         ),
     ] = None,
     as_json: Json = False,

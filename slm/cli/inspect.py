@@ -39,7 +39,9 @@ def inspect(
     ] = 5,
     layer: Annotated[
         int | None,
-        typer.Option("--layer", metavar="L", help="Attention of this layer only, from 0.  [all]"),
+        typer.Option(
+            "--layer", metavar="L", help="Show attention of this layer only, counted from 0.  [all]"
+        ),
     ] = None,
     temperature: Annotated[
         float, typer.Option("--temperature", metavar="T", help=LIKE_GENERATE)

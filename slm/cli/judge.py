@@ -50,7 +50,9 @@ def judge_to_ask(
 
 def _ask() -> None:
     if not sys.stdin.isatty():
-        raise UsageError("there is nobody to ask whether the judge may begin", hint="add --yes")
+        raise UsageError(
+            "the judge needs a confirmation, and there is no terminal to ask on", hint="add --yes"
+        )
     say("begin? [y/N]")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         say("nothing was done")

@@ -75,7 +75,7 @@ def train(
     ] = None,
     force_reload: ForceReload = False,
     no_train: Annotated[
-        bool, typer.Option("--no-train", help="Set everything up and only generate stories.")
+        bool, typer.Option("--no-train", help="Prepare everything, but only generate stories.")
     ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume an unfinished run in the output directory.")

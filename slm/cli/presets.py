@@ -17,7 +17,7 @@ from slm.reporting.display import say
 
 def presets(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Print this one as TOML.")
+        str | None, typer.Argument(metavar="NAME", help="Preset to print as TOML.")
     ] = None,
     settings: Annotated[
         bool, typer.Option("--settings", help="Print all settings, their defaults and meanings.")

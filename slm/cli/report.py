@@ -21,16 +21,16 @@ def report(
     ] = None,
     suites: Suites = "",
     seed: Annotated[
-        int, typer.Option("--seed", metavar="S", help="Of the stories and the suites.")
+        int, typer.Option("--seed", metavar="S", help="Seed of the stories and the suites.")
     ] = 0,
     device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Write a report of a run: one HTML file that needs no network, to read, print or send.
 
-    It has the model and its text, plan and outcome, the curves, test suites, ten stories uncut,
-    the cost, and the commands to repeat the run. A model without a run, such as an imported one,
-    is described as far as it is known.
+    It shows the model and its text, plan and result, the curves, test suites, ten complete stories,
+    the cost, and the commands to repeat the run. For a model without a run, such as an imported
+    one, it shows only what is known.
     """
     path, contents = write(run, out, suites=suite_names(suites), seed=seed, device=device or "auto")
     if as_json:

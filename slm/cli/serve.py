@@ -93,7 +93,9 @@ def serve(
     ] = 64,
     max_tokens: Annotated[
         int,
-        typer.Option("--max-tokens", metavar="N", help="Maximum of new tokens per sequence."),
+        typer.Option(
+            "--max-tokens", metavar="N", help="Maximum number of new tokens per sequence."
+        ),
     ] = 2048,
     request_seconds: Annotated[
         float,

@@ -53,7 +53,7 @@ class GPTConfig(SettingsGroup):
     mlp: Literal["gelu", "gelu_exact", "swiglu"] = "gelu"
     """Kind of MLP; gelu is the tanh approximation, as in GPT-2."""
     local_window: Positive | None = None
-    """Positions that every second block reads, the token's own among them; default: all."""
+    """Positions that every second block attends to, including its own; default: all."""
     qk_norm: bool = False
     """RMSNorm of each query and key head, before the rotary embeddings."""
     tie_embeddings: bool = True

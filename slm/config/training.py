@@ -77,7 +77,7 @@ class TrainingConfig(SettingsGroup):
     eval_interval: Positive = 200
     """Steps between evaluations on the validation split."""
     eval_tokens: Positive | None = 131_072
-    """Validation tokens per evaluation, always the same ones; none: the whole split."""
+    """Validation tokens per evaluation (always the same); none: the whole split."""
     early_stopping_patience: Positive | None = None
     """Evaluations without a better loss after which training stops; none: never."""
     checkpoint_interval: Positive = 500

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-PIECE_CHARS = 1 << 20
+PART_CHARS = 1 << 20
 """Characters of a part; longer documents are divided."""
 
 SAMPLED_STORIES = 200
@@ -47,27 +47,27 @@ def safe_cut(text: str) -> int:
     return end
 
 
-def pieces_of(text: str, piece_chars: int = PIECE_CHARS) -> Iterator[DocumentPart]:
+def parts_of(text: str, part_chars: int = PART_CHARS) -> Iterator[DocumentPart]:
     """The parts of a document that is in memory."""
     start = 0
-    while len(text) - start > 2 * piece_chars:
-        cut = start + safe_cut(text[start : start + piece_chars])
+    while len(text) - start > 2 * part_chars:
+        cut = start + safe_cut(text[start : start + part_chars])
         yield DocumentPart(text[start:cut], ends_story=False)
         start = cut
     yield DocumentPart(text[start:] if start else text, ends_story=True)
 
 
-def whole_stories(pieces: Iterable[DocumentPart]) -> Iterator[str]:
+def whole_stories(parts: Iterable[DocumentPart]) -> Iterator[str]:
     """Whole documents, joined from their parts."""
-    parts: list[str] = []
-    for piece in pieces:
-        parts.append(piece.text)
-        if piece.ends_story:
-            yield "".join(parts)
-            parts.clear()
+    texts: list[str] = []
+    for part in parts:
+        texts.append(part.text)
+        if part.ends_story:
+            yield "".join(texts)
+            texts.clear()
 
 
-def first_sizes(pieces: Iterable[DocumentPart]) -> list[int]:
+def first_sizes(parts: Iterable[DocumentPart]) -> list[int]:
     """UTF-8 bytes of the first documents, at most `SAMPLED_STORIES` of them."""
-    first = itertools.islice(whole_stories(pieces), SAMPLED_STORIES)
+    first = itertools.islice(whole_stories(parts), SAMPLED_STORIES)
     return [len(story.encode("utf-8")) for story in first]

@@ -82,8 +82,8 @@ class FileSource:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
-        return self._held_out.pieces(split)
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
+        return self._held_out.parts(split)
 
 
 def file_identity(path: Path) -> dict[str, Any]:

@@ -116,9 +116,9 @@ class FolderSource:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
         if not self._files.validation:
-            return self._held_out.pieces(split)
+            return self._held_out.parts(split)
         files = self._files.train if split == "train" else self._files.validation
         limit = self._limit if split == "train" else None
         name = str(files[0] if len(files) == 1 else f"{self._folder} ({split})")

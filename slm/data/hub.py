@@ -121,11 +121,11 @@ class HubSource:
             self._again = {file for files in listing["splits"].values() for file in files}
         self._listing = None
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
         if "validation" in self._files():
             limit = self._limit if split == "train" else None
             return limited(self._documents(split), limit, name=f"{self.name} ({split})")
-        return self._held_out.pieces(split)
+        return self._held_out.parts(split)
 
     def _documents(self, split: Split) -> Iterator[DocumentPart]:
         for file in self._files()[split]:

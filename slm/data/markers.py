@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 
-from slm.data.documents import PIECE_CHARS, DocumentPart, safe_cut
+from slm.data.documents import PART_CHARS, DocumentPart, safe_cut
 from slm.data.suspects import special_token_in
 from slm.tokenizer.base import EOT_TEXT
 
@@ -283,7 +283,7 @@ def _is_in_sentence(left: str) -> bool:
 
 
 def split_documents(
-    blocks: Iterable[str], separators: Separators, *, piece_chars: int = PIECE_CHARS
+    blocks: Iterable[str], separators: Separators, *, part_chars: int = PART_CHARS
 ) -> Iterator[DocumentPart]:
     """The documents of a text, in parts; documents of white space are skipped.
 
@@ -310,19 +310,19 @@ def split_documents(
                 continue
             left, right = before.rstrip(_BLANKS), after.lstrip(_BLANKS)
             end = at - len(before) + len(left.removesuffix("\n"))
-            yield from _last_piece(pending[start:end], begun)
+            yield from _last_part(pending[start:end], begun)
             begun, separated = False, True
             start = searched = searched + len(after) - len(right.removeprefix("\n"))
         searched = max(searched, decided - longest) - start
         pending = pending[start:]
-        while len(pending) > 2 * piece_chars:
-            cut = safe_cut(pending[:piece_chars])
+        while len(pending) > 2 * part_chars:
+            cut = safe_cut(pending[:part_chars])
             yield DocumentPart(pending[:cut], ends_story=False)
             pending, begun, searched = pending[cut:], True, searched - cut
-    yield from _last_piece(pending.removesuffix("\n") if separated else pending, begun)
+    yield from _last_part(pending.removesuffix("\n") if separated else pending, begun)
 
 
-def _last_piece(text: str, begun: bool) -> Iterator[DocumentPart]:
+def _last_part(text: str, begun: bool) -> Iterator[DocumentPart]:
     if begun or (text and not text.isspace()):
         yield DocumentPart(text, ends_story=True)
 
@@ -338,14 +338,14 @@ def without_markers(
         log: called with a sentence when a marker is removed, and when one is kept.
     """
     begins, is_said, is_said_inside = True, log is None, log is None
-    for piece in documents:
-        text = piece.text
+    for part in documents:
+        text = part.text
         found: list[str] = []
         if begins and text.lstrip()[:1] in _FIRST_CHARACTERS:
             while (marker := _marker_at(text.lstrip(), str.startswith)) is not None:
                 found.append(marker)
                 text = text.lstrip()[len(marker) :].lstrip()
-        if piece.ends_story and text.rstrip()[-1:] in _LAST_CHARACTERS:
+        if part.ends_story and text.rstrip()[-1:] in _LAST_CHARACTERS:
             while (marker := _marker_at(text.rstrip(), str.endswith)) is not None:
                 found.append(marker)
                 text = text.rstrip()[: -len(marker)].rstrip()
@@ -363,9 +363,9 @@ def without_markers(
                 f"note: {name}: {inside} inside a text is kept as text, since each row is one "
                 f"document{elsewhere}"
             )
-        if text or not (begins and piece.ends_story):
-            yield DocumentPart(text, piece.ends_story)
-        begins = piece.ends_story
+        if text or not (begins and part.ends_story):
+            yield DocumentPart(text, part.ends_story)
+        begins = part.ends_story
 
 
 def _marker_at(text: str, test: Callable[[str, str], bool]) -> str | None:

@@ -49,7 +49,7 @@ from slm.tokenizer.base import Ids, Tokenizer
 from slm.version import __version__
 
 BATCH_CHARS = 4 << 20
-BATCH_PIECES = 8192
+BATCH_PARTS = 8192
 
 Stage = Literal["tokenizer", "train", "validation"]
 
@@ -213,8 +213,8 @@ def _write(
             name = f"{split}.bin"
             stream = files.enter_context(atomic_open(out_dir / name))
             writer = _SplitWriter(stream, tokenizer)
-            for pieces, ids in _encoded(_batches(source.pieces(split)), tokenizer):
-                writer.add(pieces, ids)
+            for parts, ids in _encoded(_batches(source.parts(split)), tokenizer):
+                writer.add(parts, ids)
                 report(writer.progress(split, _fraction(source, split, writer)))
             if writer.stories == 0:
                 raise DataError(
@@ -268,19 +268,19 @@ class _SplitWriter:
         self.bytes = 0
         self.tokens = 0
 
-    def add(self, pieces: list[DocumentPart], ids_of_pieces: list[Ids]) -> None:
-        parts = []
-        for piece, ids in zip(pieces, ids_of_pieces, strict=True):
-            text = piece.text
+    def add(self, parts: list[DocumentPart], ids_of_parts: list[Ids]) -> None:
+        written: list[Ids] = []
+        for part, ids in zip(parts, ids_of_parts, strict=True):
+            text = part.text
             self.bytes += len(text) if text.isascii() else len(text.encode("utf-8"))
-            parts.append(ids)
+            written.append(ids)
             self._story_tokens += len(ids)
-            if piece.ends_story:
-                parts.append(self._eot)
+            if part.ends_story:
+                written.append(self._eot)
                 self._longest = max(self._longest, self._story_tokens + 1)
                 self._story_tokens = 0
                 self.stories += 1
-        joined = np.concatenate(parts).astype(self._dtype)
+        joined = np.concatenate(written).astype(self._dtype)
         self.tokens += len(joined)
         self._waiting += joined.tobytes()
         whole = len(self._waiting) // CHUNK_BYTES * CHUNK_BYTES
@@ -310,14 +310,14 @@ class _SplitWriter:
         self._size += len(content)
 
 
-def _batches(pieces: Iterable[DocumentPart]) -> Iterator[list[DocumentPart]]:
+def _batches(parts: Iterable[DocumentPart]) -> Iterator[list[DocumentPart]]:
     """Parts in lists, large enough to encode fast and small enough for memory."""
     batch: list[DocumentPart] = []
     characters = 0
-    for piece in pieces:
-        batch.append(piece)
-        characters += len(piece.text)
-        if characters >= BATCH_CHARS or len(batch) >= BATCH_PIECES:
+    for part in parts:
+        batch.append(part)
+        characters += len(part.text)
+        if characters >= BATCH_CHARS or len(batch) >= BATCH_PARTS:
             yield batch
             batch, characters = [], 0
     if batch:
@@ -332,7 +332,7 @@ def _encoded(
         waiting: tuple[list[DocumentPart], Future[list[Ids]]] | None = None
         try:
             for batch in batches:
-                future = encoder.submit(tokenizer.encode_batch, [piece.text for piece in batch])
+                future = encoder.submit(tokenizer.encode_batch, [part.text for part in batch])
                 if waiting is not None:
                     yield waiting[0], waiting[1].result()
                 waiting = (batch, future)
@@ -345,10 +345,10 @@ def _encoded(
 def _training_texts(source: Source, report: Callable[[PrepareProgress], None]) -> Iterator[str]:
     """The training text; a tokenizer that is fitted to it reads as much as it needs."""
     characters = stories = reported = 0
-    for piece in source.pieces("train"):
-        yield piece.text
-        characters += len(piece.text)
-        stories += piece.ends_story
+    for part in source.parts("train"):
+        yield part.text
+        characters += len(part.text)
+        stories += part.ends_story
         if characters - reported >= BATCH_CHARS:
             reported = characters
             report(PrepareProgress("tokenizer", stories, characters, 0, None))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from slm.config import DataConfig
-from slm.data.documents import DocumentPart, pieces_of
+from slm.data.documents import DocumentPart, parts_of
 from slm.data.file_names import shard_note
 from slm.data.file_source import FileSource, existing_path
 from slm.data.folder_source import open_folder
@@ -71,7 +71,7 @@ class Source(Protocol):
     def forget(self) -> None:
         """Discard downloaded files, so that the next reading downloads them again."""
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
         """Stream the documents of a split, in parts.
 
         Raises:
@@ -202,11 +202,11 @@ class BuiltinSource:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
         from storyworld import COLLECTIONS, story_at
 
         collection = COLLECTIONS[self.name.partition(":")[2] or "full"]
         plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self.expected_stories)
         for index, current in enumerate(plan):
             if current == split:
-                yield from pieces_of(story_at(self._seed, index, collection).text)
+                yield from parts_of(story_at(self._seed, index, collection).text)

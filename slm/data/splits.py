@@ -41,7 +41,7 @@ def split_plan(*, seed: int, fraction: float, limit: int | None) -> Iterator[Spl
 
 
 def limited(
-    pieces: Iterator[DocumentPart], limit: int | None, *, name: str
+    parts: Iterator[DocumentPart], limit: int | None, *, name: str
 ) -> Iterator[DocumentPart]:
     """The first `limit` documents of a stream, or all of it.
 
@@ -49,9 +49,9 @@ def limited(
         DataError: the stream is empty.
     """
     stories = 0
-    for piece in pieces:
-        yield piece
-        stories += piece.ends_story
+    for part in parts:
+        yield part
+        stories += part.ends_story
         if stories == limit:
             return
     if stories == 0:
@@ -84,7 +84,7 @@ class HeldOut:
         self._limit = limit
         self._single_chars: int | None = None  # 0: more than one document
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
         """The documents of a split, in parts.
 
         Raises:
@@ -97,24 +97,24 @@ class HeldOut:
             return
         plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self._limit)
         new_story = True
-        for piece in self._documents():
+        for part in self._documents():
             if new_story:
                 current = next(plan, None)
                 if current is None:
                     return
-            new_story = piece.ends_story
+            new_story = part.ends_story
             if current == split:
-                yield piece
+                yield part
 
     def _characters_of_only_document(self) -> int:
         """Length of the text if it is one document, else 0."""
         ended = False
         characters = 0
-        for piece in self._documents():
+        for part in self._documents():
             if ended:
                 return 0
-            characters += len(piece.text)
-            ended = piece.ends_story
+            characters += len(part.text)
+            ended = part.ends_story
         if characters == 0:
             raise DataError(f"{self._name} contains no text", hint="give a file that is not empty")
         if characters == 1:
@@ -125,10 +125,10 @@ class HeldOut:
         """Divide the single document: the first characters for training, the last held out."""
         cut = min(max(int(characters * (1 - self._fraction)), 1), characters - 1)
         position = 0
-        for piece in self._documents():
-            start, end = position, position + len(piece.text)
+        for part in self._documents():
+            start, end = position, position + len(part.text)
             position = end
             if split == "train" and start < cut:
-                yield DocumentPart(piece.text[: cut - start], ends_story=end >= cut)
+                yield DocumentPart(part.text[: cut - start], ends_story=end >= cut)
             elif split == "validation" and end > cut:
-                yield DocumentPart(piece.text[max(0, cut - start) :], ends_story=end == characters)
+                yield DocumentPart(part.text[max(0, cut - start) :], ends_story=end == characters)

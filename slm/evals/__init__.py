@@ -3,7 +3,7 @@
 from slm.evals.loss import (
     EvalResult,
     evaluate_ids,
-    evaluate_pieces,
+    evaluate_parts,
     evaluate_split,
     evaluate_texts,
 )
@@ -15,7 +15,7 @@ __all__ = [
     "NativeScorer",
     "Scorer",
     "evaluate_ids",
-    "evaluate_pieces",
+    "evaluate_parts",
     "evaluate_split",
     "evaluate_texts",
 ]

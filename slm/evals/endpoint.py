@@ -12,7 +12,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -78,12 +77,7 @@ class Endpoint:
     def __enter__(self) -> Endpoint:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._client.close()
 
@@ -176,7 +170,7 @@ class Endpoint:
         except httpx2.HTTPError as error:
             raise EndpointError(
                 f"the connection to {address} broke: {error or type(error).__name__}",
-                hint="look at the server's own output, and try again",
+                hint="check the server's output, and try again",
             ) from None
 
     def _only_model(self) -> str:
@@ -240,7 +234,7 @@ def _refusal(address: str, status: int, headers: Any, content: bytes) -> Endpoin
     if hint is None and status in BUSY:
         hint = "try again when the server has less to do"
     if hint is None:
-        hint = "look at the server's own output"
+        hint = "check the server's output"
     return EndpointError(problem, hint=hint, status=status)
 
 

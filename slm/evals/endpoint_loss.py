@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from slm.data.documents import DocumentPart, pieces_of, whole_stories
+from slm.data.documents import DocumentPart, parts_of, whole_stories
 from slm.errors import EndpointError, shown
 from slm.evals.endpoint import AT_ONCE, Endpoint
 from slm.evals.loss import (
@@ -53,7 +53,7 @@ Log = Callable[[str], None]
 
 def evaluate_endpoint(
     endpoint: Endpoint,
-    pieces: Iterable[DocumentPart],
+    parts: Iterable[DocumentPart],
     *,
     end_of_text: str | None = None,
     on_progress: Progress | None = None,
@@ -63,7 +63,7 @@ def evaluate_endpoint(
 
     Args:
         endpoint: the server.
-        pieces: the documents.
+        parts: the documents.
         end_of_text: the end-of-text token as text; None: the server says which one it is.
         on_progress: called with the number of tokens scored so far.
         log: called with sentences for the user.
@@ -82,11 +82,11 @@ def evaluate_endpoint(
                 hint=NAME_THE_END,
             )
         log(f"{endpoint.address} has no /tokenize: stories are sent as text")
-        return _evaluate_texts(scorer, end_of_text, whole_stories(pieces), on_progress)
+        return _evaluate_texts(scorer, end_of_text, whole_stories(parts), on_progress)
     size = scorer.longest_window(tokenizer)
     log(f"windows of {size:,} tokens")
     encoder = Encoder(tokenizer)
-    ids = encoder.ids_of(pieces)
+    ids = encoder.ids_of(parts)
     return evaluate_windows(
         story_windows(ids, tokenizer.eot_id, size, bos_id=tokenizer.bos_id),
         scorer,
@@ -144,7 +144,7 @@ class EndpointTokenizer:
         """The ids of a text, without special tokens. A long one is sent in parts."""
         return [
             token_id
-            for part in pieces_of(text, PART_CHARS)
+            for part in parts_of(text, PART_CHARS)
             for token_id in _ids_in(
                 self.endpoint, _tokenize(self.endpoint, part.text, special=False)
             )
@@ -168,7 +168,7 @@ def _ids_in(endpoint: Endpoint, answer: dict[str, Any]) -> list[int]:
     ):
         raise EndpointError(
             f"{endpoint.root}/tokenize answers without token ids: {shown(answer)}",
-            hint="look at the server's own output",
+            hint="check the server's output",
         )
     return ids
 
@@ -326,7 +326,7 @@ def _evaluate_texts(
             if error.status not in (400, 413, 422):
                 raise
             raise EndpointError(
-                f"a story of {len(story):,} characters is refused: {error.message}",
+                f"a story of {len(story):,} characters was rejected: {error.message}",
                 hint="without /tokenize, a server must take every story as a whole; score a text "
                 "of shorter ones",
                 status=error.status,

@@ -65,7 +65,7 @@ class Total:
 
 def evaluate_ids(
     model: GPT,
-    pieces: Iterable[TokenArray],
+    chunks: Iterable[TokenArray],
     *,
     eot_id: int,
     bos_id: int | None = None,
@@ -82,7 +82,7 @@ def evaluate_ids(
 
     Args:
         model: set to evaluation mode, and restored afterwards.
-        pieces: consecutive ids in which `eot_id` ends each story.
+        chunks: consecutive ids in which `eot_id` ends each story.
         eot_id: the end-of-text token.
         bos_id: the token that each story begins with; None: the end-of-text token.
         n_bytes: the UTF-8 bytes of all the text; called when the stream has ended.
@@ -95,7 +95,7 @@ def evaluate_ids(
         DataError: there is no text to score.
         CheckpointError: the loss is non-finite.
     """
-    windows = story_windows(pieces, eot_id, model.config.block_size, bos_id=bos_id)
+    windows = story_windows(chunks, eot_id, model.config.block_size, bos_id=bos_id)
     with evaluating(model), torch.inference_mode(), autocast or contextlib.nullcontext():
         return evaluate_windows(
             windows,
@@ -201,10 +201,10 @@ def evaluate_split(
     )
 
 
-def evaluate_pieces(
+def evaluate_parts(
     model: GPT,
     tokenizer: Tokenizer,
-    pieces: Iterable[tuple[str, bool]],
+    parts: Iterable[tuple[str, bool]],
     *,
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
@@ -215,7 +215,7 @@ def evaluate_pieces(
 
     Args:
         model, tokenizer: of the same training.
-        pieces: see `slm.data.documents.DocumentPart`.
+        parts: see `slm.data.documents.DocumentPart`.
         batch_tokens, autocast, scorer, on_progress: see `evaluate_ids`.
 
     Raises:
@@ -227,7 +227,7 @@ def evaluate_pieces(
     encoder = Encoder(tokenizer)
     return evaluate_ids(
         model,
-        encoder.ids_of(pieces),
+        encoder.ids_of(parts),
         eot_id=tokenizer.eot_id,
         bos_id=tokenizer.bos_id,
         n_bytes=lambda: encoder.n_bytes,
@@ -250,9 +250,9 @@ def evaluate_texts(
 ) -> EvalResult:
     """Score whole stories and the end-of-text token after each.
 
-    For arguments and errors, see `evaluate_pieces`.
+    For arguments and errors, see `evaluate_parts`.
     """
-    return evaluate_pieces(
+    return evaluate_parts(
         model,
         tokenizer,
         ((text, True) for text in texts),
@@ -284,7 +284,7 @@ class BatchTokenizer(Protocol):
 
 
 class Encoder:
-    """Encodes pieces of text, and counts their bytes.
+    """Encodes parts of text, and counts their bytes.
 
     Args:
         tokenizer: of the model.
@@ -294,11 +294,11 @@ class Encoder:
         self.tokenizer = tokenizer
         self.n_bytes = 0
 
-    def ids_of(self, pieces: Iterable[tuple[str, bool]]) -> Iterator[Ids]:
+    def ids_of(self, parts: Iterable[tuple[str, bool]]) -> Iterator[Ids]:
         """The ids of document parts; an end-of-text token ends each document."""
         waiting: list[tuple[str, bool]] = []
         n_chars = 0
-        for text, ends_story in pieces:
+        for text, ends_story in parts:
             waiting.append((text, ends_story))
             n_chars += len(text) + 1
             if n_chars >= CHUNK_CHARS:
@@ -306,9 +306,9 @@ class Encoder:
                 waiting, n_chars = [], 0
         yield from self._encode(waiting)
 
-    def _encode(self, pieces: list[tuple[str, bool]]) -> Iterator[Ids]:
+    def _encode(self, parts: list[tuple[str, bool]]) -> Iterator[Ids]:
         eot = np.array([self.tokenizer.eot_id], dtype=np.uint32)
-        encoded = self.tokenizer.encode_batch([text for text, _ in pieces])
-        for (text, ends_story), ids in zip(pieces, encoded, strict=True):
+        encoded = self.tokenizer.encode_batch([text for text, _ in parts])
+        for (text, ends_story), ids in zip(parts, encoded, strict=True):
             self.n_bytes += len(text.encode("utf-8"))
             yield np.concatenate((ids, eot)) if ends_story else ids

@@ -1,6 +1,6 @@
 """Divides stories into windows and windows into batches, so that every token is scored once.
 
-Stories are one stream of ids, in pieces of any size, in which an end-of-text token ends each story.
+Stories are one stream of ids, in chunks of any size, in which an end-of-text token ends each story.
 Every token of a story is scored, with an end-of-text token as its start, and so is the end-of-text
 token at its end. A story that fits into the context is one window. A longer one is scored with
 windows that advance by half a context: each scores its second half, and its first half is context.
@@ -43,7 +43,7 @@ class Window(NamedTuple):
 
 
 class _StoryCutter:
-    """Turns the pieces of a story into windows, and keeps little more than a piece."""
+    """Turns the chunks of a story into windows, and keeps little more than a chunk."""
 
     def __init__(self, block_size: int, bos_id: int) -> None:
         self.block_size = block_size
@@ -56,9 +56,9 @@ class _StoryCutter:
         self._n_scored = 0  # of the kept ids, without the first
         self._first = True
 
-    def add(self, piece: TokenArray) -> Iterator[Window]:
+    def add(self, chunk: TokenArray) -> Iterator[Window]:
         """Add ids; returns the windows that are complete."""
-        self._held = np.concatenate((self._held, piece), dtype=np.uint32)
+        self._held = np.concatenate((self._held, chunk), dtype=np.uint32)
         while len(self._held) - 1 - self._n_scored > self._most_at_once:
             yield self._window(self._most_at_once)
 
@@ -82,26 +82,26 @@ class _StoryCutter:
 
 
 def story_windows(
-    pieces: Iterable[TokenArray], eot_id: int, block_size: int, *, bos_id: int | None = None
+    chunks: Iterable[TokenArray], eot_id: int, block_size: int, *, bos_id: int | None = None
 ) -> Iterator[Window]:
     """Divide a stream of stories into windows of at most `block_size` predictions.
 
     Args:
-        pieces: consecutive ids; an `eot_id` ends a story. So does the end of the stream, and then
+        chunks: consecutive ids; an `eot_id` ends a story. So does the end of the stream, and then
             no end-of-text token is scored.
         eot_id: the end-of-text token.
         block_size: the model's context length.
         bos_id: the token that begins each story; None: the end-of-text token.
     """
     cutter = _StoryCutter(block_size, eot_id if bos_id is None else bos_id)
-    for piece in pieces:
+    for chunk in chunks:
         start = 0
-        for end in (np.flatnonzero(piece == eot_id) + 1).tolist():
-            yield from cutter.add(piece[start:end])
+        for end in (np.flatnonzero(chunk == eot_id) + 1).tolist():
+            yield from cutter.add(chunk[start:end])
             yield from cutter.end()
             start = end
-        if start < len(piece):
-            yield from cutter.add(piece[start:])
+        if start < len(chunk):
+            yield from cutter.add(chunk[start:])
     yield from cutter.end()
 
 

@@ -123,8 +123,8 @@ def require_settings(config: GPTConfig, target: str, needed: Mapping[str, object
     for name, value in needed.items():
         if found[name] != value:
             raise ConfigError(
-                f"{target} cannot hold a model with {name}={_plain(found[name])}",
-                hint="it holds models with "
+                f"{target} does not support a model with {name}={_plain(found[name])}",
+                hint="it supports models with "
                 + ", ".join(f"{key}={_plain(wanted)}" for key, wanted in needed.items()),
             )
 

@@ -180,8 +180,8 @@ def _chosen_dtype(target: Target, dtype: str | None) -> str:
         return target.dtypes[0]
     if dtype not in target.dtypes:
         raise ConfigError(
-            f"{target.name} does not hold the dtype {dtype!r}",
-            hint=did_you_mean(dtype, target.dtypes) or f"it holds {', '.join(target.dtypes)}",
+            f"{target.name} does not support the dtype {dtype!r}",
+            hint=did_you_mean(dtype, target.dtypes) or f"it supports {', '.join(target.dtypes)}",
         )
     return dtype
 

@@ -98,8 +98,8 @@ def foreign_vocabulary(tokenizer: ImportedTokenizer, target: str) -> ForeignVoca
 
 def _refused(target: str, reason: str) -> ConfigError:
     return ConfigError(
-        f"{target} cannot hold the model's tokenizer: {reason}",
-        hint="export it to hf, which holds any imported tokenizer",
+        f"{target} does not support the model's tokenizer: {reason}",
+        hint="export it to hf, which supports any imported tokenizer",
     )
 
 

@@ -102,7 +102,7 @@ def check(source: ExportSource, dtype: GGUFDtype) -> None:
         foreign_vocabulary(tokenizer, TARGET)
     if isinstance(tokenizer, CharsTokenizer) and _SPACE in tokenizer.characters:
         raise ConfigError(
-            f"gguf cannot hold a character vocabulary with {_SPACE} (U+2581), its sign for a space",
+            f"gguf does not support a character vocabulary with {_SPACE} (U+2581), its space",
             hint="train with --tokenizer bytes or bpe:4096",
         )
 

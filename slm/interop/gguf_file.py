@@ -114,7 +114,7 @@ class GGUFFile:
             raise ConfigError(
                 f"{self.path}: {shown(name)} has a dtype that is not supported "
                 f"(number {tensor.dtype} of GGUF)",
-                hint=f"supported are {known}",
+                hint=f"supported: {known}",
             )
         kind, group, group_bytes = _STORED[tensor.dtype]
         n_values = math.prod(tensor.shape)

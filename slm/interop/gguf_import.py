@@ -39,8 +39,8 @@ def read(path: Path, name: str) -> ImportedModel:
     architecture = fields.get("general.architecture")
     if architecture not in ("gpt2", "llama", "qwen3"):
         raise ConfigError(
-            f"{path} holds a {shown(architecture)}, which is not one of our architectures",
-            hint="supported are gpt2, llama and qwen3",
+            f"{path} holds a {shown(architecture)}, which is not a supported architecture",
+            hint="supported: gpt2, llama and qwen3",
         )
     try:
         config = _shape(fields, architecture, tensors)
@@ -140,7 +140,7 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
         known = ", ".join(split.name for split in SPLITS)
         raise TokenizerError(
             f"its tokenizer is {shown(model)} with the split {named}",
-            hint=f"supported are llama, and gpt2 with one of the splits {known}",
+            hint=f"supported: llama, and gpt2 with one of the splits {known}",
         )
     types = fields.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
     merges = fields.get("tokenizer.ggml.merges", [])

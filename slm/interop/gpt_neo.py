@@ -58,7 +58,7 @@ def check(config: GPTConfig, target: str) -> None:
 
 
 def layer_kinds(n_layer: int) -> list[list[object]]:
-    """`attention_types` of global and local layers in turn, beginning with a global one."""
+    """`attention_types` of alternating global and local layers, beginning with a global one."""
     turns: list[list[object]] = [[["global", "local"], n_layer // 2]] if n_layer > 1 else []
     return turns + ([[["global"], 1]] if n_layer % 2 else [])
 
@@ -98,9 +98,9 @@ def to_gpt_neo(weights: Weights, config: GPTConfig, target: str) -> dict[str, Fl
         if name.endswith(_WITHOUT_BIAS):
             if values.any():
                 raise ConfigError(
-                    f"{target} cannot hold a GPT-Neo whose queries, keys or values have biases; "
+                    f"{target} does not support a GPT-Neo with biases of queries, keys or values; "
                     f"{name} is not zero",
-                    hint="it was trained further here, where they are trained too; it can be used "
+                    hint="it was fine-tuned here, which also trains these biases; it can be used "
                     "here",
                 )
             continue

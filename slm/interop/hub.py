@@ -81,7 +81,7 @@ def download_model(source: str, *, log: Log) -> Path:
         found = HfApi().model_info(repository, revision=revision, timeout=10, files_metadata=True)
         sizes = {file.rfilename: file.size or 0 for file in found.siblings or []}
         if "config.json" not in sizes:
-            raise HubError(f"{repository} has no config.json, so it is not a model that we know")
+            raise HubError(f"{repository} has no config.json, so it is not a supported model")
 
         # By the name of the revision, so that the cache keeps which commit it means.
         config_path = Path(hf_hub_download(repository, "config.json", revision=revision))
@@ -114,7 +114,7 @@ def _cached(repository: str, revision: str | None, problem: str, log: Log) -> Pa
     cached = try_to_load_from_cache(repository, "config.json", revision=revision)
     if not isinstance(cached, str):
         raise HubError(
-            f"cannot fetch the model {repository}: {problem}",
+            f"cannot download the model {repository}: {problem}",
             hint="use a model on this machine, or try again with a network",
         )
     log(f"{problem}: using the cached copy of {repository}")
@@ -129,7 +129,7 @@ def require_hub(repository: str) -> None:
 
     Raises:
         UsageError: it is not a name.
-        HubError: the hub cannot be reached, or nobody is logged in.
+        HubError: the hub cannot be reached, or you are not logged in.
     """
     _target(repository)
     problem = _no_hub()
@@ -138,7 +138,7 @@ def require_hub(repository: str) -> None:
     from huggingface_hub import get_token
 
     if get_token() is None:
-        raise HubError(f"cannot push to {repository}: nobody is logged in", hint=_LOGIN)
+        raise HubError(f"cannot push to {repository}: you are not logged in", hint=_LOGIN)
 
 
 def _no_hub() -> str | None:
@@ -253,7 +253,9 @@ def _as_hub_error(repository: str, revision: str | None, error: Exception) -> Hu
         link = link.__cause__ or link.__context__
     status: Any = getattr(getattr(error, "response", None), "status_code", None)
     if "GatedRepoError" in kinds:
-        return HubError(f"the model {repository} is gated: its owner must admit you", hint=_LOGIN)
+        return HubError(
+            f"the model {repository} is gated: its owner has to grant you access", hint=_LOGIN
+        )
     if "RevisionNotFoundError" in kinds:
         return HubError(
             f"the model {repository} has no revision {revision}",
@@ -261,7 +263,7 @@ def _as_hub_error(repository: str, revision: str | None, error: Exception) -> Hu
         )
     if "RepositoryNotFoundError" in kinds:
         return HubError(
-            f"the hub has no model {repository} that you may read",
+            f"the hub has no model {repository} that you can access",
             hint=f"check the name (owner/name); for a private one {_LOGIN}",
         )
     if status in (401, 403) or "LocalTokenNotFoundError" in kinds:

@@ -177,7 +177,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             shards = json_object(folder / index).get("weight_map")
             names = set(shards.values()) if isinstance(shards, dict) else set()
             if not names or not all(isinstance(n, str) and _SHARD.fullmatch(n) for n in names):
-                raise CheckpointError(f"{folder / index} names other things than files of weights")
+                raise CheckpointError(f"{folder / index} names something other than weight files")
             parts = sorted(names)
         elif (folder / single).is_file():
             parts = [single]
@@ -191,7 +191,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
             weights |= tensors_of(folder / part)
         return weights
     raise CheckpointError(
-        f"{folder} holds no weights", hint="it needs model.safetensors or pytorch_model.bin"
+        f"{folder} contains no weights", hint="it needs model.safetensors or pytorch_model.bin"
     )
 
 
@@ -227,7 +227,7 @@ def read_tokenizer(folder: Path, name: str, settings: Mapping[str, Any]) -> Toke
         definition = _gpt2_definition(folder)
     else:
         raise TokenizerError(
-            f"{folder} holds no tokenizer.json",
+            f"{folder} contains no tokenizer.json",
             hint="give one with --tokenizer, such as gpt2 or the path of a tokenizer.json",
         )
     optional = {

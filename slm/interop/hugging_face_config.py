@@ -94,8 +94,8 @@ def read_config(settings: Mapping[str, Any], where: str) -> GPTConfig:
     }.get(name if isinstance(name, str) else "")
     if reader is None:
         raise ConfigError(
-            f"{where} describes a {shown(name)}, which is not one of our architectures",
-            hint=f"supported are {', '.join(SUPPORTED)}",
+            f"{where} describes a {shown(name)}, which is not a supported architecture",
+            hint=f"supported: {', '.join(SUPPORTED)}",
         )
     given = _Settings(settings, where)
     try:
@@ -145,7 +145,7 @@ class _Settings:
         if value not in allowed:
             raise ConfigError(
                 f"{self._where}: {name} is {shown(value)}, which is not supported",
-                hint=f"supported is {' or '.join(map(shown, allowed))}",
+                hint=f"supported: {' or '.join(map(shown, allowed))}",
             )
 
 
@@ -174,7 +174,7 @@ def _gpt_neo_shape(given: _Settings) -> dict[str, Any]:
     if not is_global and types != gpt_neo.layer_kinds(n_layer):
         raise ConfigError(
             f"attention_types are {shown(types)}, which is not supported",
-            hint="supported are global layers, and global and local layers in turn",
+            hint="supported: global layers, and alternating global and local layers",
         )
     width = given.integer("hidden_size", 2048)
     block_size = given.integer("max_position_embeddings", 2048)
@@ -205,13 +205,13 @@ def _llama_shape(given: _Settings) -> dict[str, Any]:
     if kind != "default":
         raise ConfigError(
             f"rotary positions of the kind {shown(kind)} are not supported",
-            hint="supported is default: no scaling",
+            hint="only the default without scaling is supported",
         )
     is_qwen = "qwen3" in (given.get("model_type"), str(given.get("architectures")).lower()[2:7])
     biases = {bool(given.get("attention_bias", False)), bool(given.get("mlp_bias", False))}
     if len(biases) > 1 or (is_qwen and True in biases):
         raise ConfigError(
-            "attention_bias and mlp_bias differ", hint="supported are biases everywhere or nowhere"
+            "attention_bias and mlp_bias differ", hint="supported: biases everywhere or nowhere"
         )
     n_head, width = given.integer("num_attention_heads"), given.integer("hidden_size")
     theta = given.number("rope_theta", 10000.0)

@@ -56,7 +56,7 @@ def import_model(
 
 _HINTS: dict[type, str] = {
     CheckpointError: "the model may be damaged or incomplete: get it again",
-    TokenizerError: "for a folder of transformers, --tokenizer replaces its tokenizer: name "
+    TokenizerError: "for a transformers folder, --tokenizer replaces its tokenizer: name "
     "gpt2, bytes or the path of a tokenizer.json",
 }
 
@@ -69,7 +69,7 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         if (path / "config.json").is_file() and not (path / "MANIFEST.json").is_file():
             return hugging_face.read(path, name, tokenizer=_given(tokenizer))
         raise UsageError(
-            f"{path} is not a folder of transformers: it has no config.json of one",
+            f"{path} is not a transformers folder: it has no config.json of a model",
             hint="name a folder with config.json and model.safetensors, or a file of a model",
         )
     if not path.is_file():
@@ -90,7 +90,7 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         return llama2c.read(path, name, tokenizer_path=given)
     raise UsageError(
         f"{path} is not a model that can be imported",
-        hint="supported are folders of transformers, .gguf files, llama2.c's model.bin and "
+        hint="supported: transformers folders, .gguf files, llama2.c's model.bin and "
         "nanoGPT's ckpt.pt",
     )
 

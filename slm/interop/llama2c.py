@@ -115,8 +115,8 @@ def _foreign_tokens(tokenizer: ImportedTokenizer) -> tuple[list[bytes], list[flo
     )
     if foreign.scores is None or not foreign.add_space or tokenizer.bos_id != BOS_ID or not fits:
         raise ConfigError(
-            f"{TARGET} cannot hold the model's tokenizer: its first ids are not those of run.c",
-            hint="export it to hf, which holds any imported tokenizer",
+            f"{TARGET} does not support the model's tokenizer: its first ids differ from run.c's",
+            hint="export it to hf, which supports any imported tokenizer",
         )
     texts = [text.replace(SPACE, " ") for text in foreign.tokens]
     return [text.encode("utf-8") for text in texts], foreign.scores
@@ -315,7 +315,7 @@ def _read_header(head: bytes, path: Path) -> tuple[GPTConfig, int, int]:
             tie_embeddings=is_tied,
         )
     except ConfigError as error:
-        raise CheckpointError(f"{path} has an impossible header: {error.message}") from None
+        raise CheckpointError(f"{path} has an invalid header: {error.message}") from None
     return config, start, version
 
 

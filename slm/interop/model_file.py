@@ -112,7 +112,7 @@ def load_model_file(path: Path) -> ModelFile:
         raise UsageError(f"there is no model file {path}", hint="train a model first")
     content = load_plain(path)
     if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is not a model file: it holds a {type(content).__name__}")
+        raise CheckpointError(f"{path} is not a model file: it contains a {type(content).__name__}")
     found = content.get("format")
     is_ours = found == MODEL_FORMAT
     if not is_ours and isinstance(found, str) and found.startswith("slm-model-"):
@@ -124,7 +124,7 @@ def load_model_file(path: Path) -> ModelFile:
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(t, Tensor) for name, t in weights.items()
     ):
-        raise CheckpointError(f"{path} holds no weights")
+        raise CheckpointError(f"{path} contains no weights")
     _check_values(path, weights)
     if not is_ours:
         return ModelFile(weights, config=None, tokenizer=None)
@@ -166,7 +166,7 @@ def load_plain_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(t, Tensor) for name, t in content.items()
     ):
-        raise CheckpointError(f"{path} holds more than names and tensors")
+        raise CheckpointError(f"{path} contains more than names and tensors")
     weights = dict(content)
     parts = {(t.data_ptr(), t.shape): t.nbytes for t in weights.values()}
     if sum(parts.values()) > path.stat().st_size:
@@ -194,7 +194,7 @@ def _check_archive(path: Path) -> None:
             if instruction.name in _MAKES_OBJECTS or (
                 instruction.name == "GLOBAL" and not _KNOWN_GLOBAL.fullmatch(str(argument))
             ):
-                raise ValueError(f"it holds more than plain tensors: {shown(argument)}")
+                raise ValueError(f"it contains more than plain tensors: {shown(argument)}")
 
 
 def _check_values(path: Path, weights: dict[str, Tensor]) -> None:

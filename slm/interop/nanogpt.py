@@ -53,8 +53,8 @@ def check(source: ExportSource) -> None:
     tokenizer = source.tokenizer
     if not isinstance(tokenizer, CharsTokenizer) and not _is_gpt2(tokenizer):
         raise ConfigError(
-            f"{TARGET} cannot hold the tokenizer {tokenizer.name}",
-            hint="it reads gpt2 and chars; the target hf holds every tokenizer",
+            f"{TARGET} does not support the tokenizer {tokenizer.name}",
+            hint="it reads gpt2 and chars; the target hf supports every tokenizer",
         )
 
 
@@ -169,7 +169,7 @@ def _shape(arguments: Mapping[str, Any], path: Path) -> GPTConfig:
     try:
         return GPTConfig(**{key: arguments[key] for key in names}, mlp="gelu_exact")
     except (KeyError, ConfigError) as error:
-        raise CheckpointError(f"{path} has impossible model_args: {error}") from None
+        raise CheckpointError(f"{path} has invalid model_args: {error}") from None
 
 
 def _with_characters(

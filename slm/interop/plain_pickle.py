@@ -65,7 +65,7 @@ def loads(content: bytes) -> Any:
                 raise ValueError("it ends too early")
             return stack[0]
         elif name not in _IGNORED:
-            raise ValueError(f"it holds more than text and integers: {name}")
+            raise ValueError(f"it contains more than text and integers: {name}")
     raise ValueError("it has no end")
 
 

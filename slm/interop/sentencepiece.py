@@ -88,5 +88,5 @@ def _require_order(pairs: Sequence[tuple[float, int, str, str]]) -> None:
         raise TokenizerError(
             f"{len(unions):,} tokens have only {len(set(unions.values())):,} different scores, "
             "so the order in which they are joined is lost",
-            hint="import the folder of transformers that the file was made from",
+            hint="import the transformers folder that the file was made from",
         )

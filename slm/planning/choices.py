@@ -16,9 +16,9 @@ from slm.config import RunConfig
 from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError
 from slm.model.costs import model_costs
+from slm.planning.dataset_size import DatasetSize
 from slm.planning.steps import (
     EVALUATING_SHARE,
-    DatasetSize,
     MachineProfile,
     steps_in,
     tokens_per_step,

@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from slm.config import DataConfig, RunConfig
-from slm.config.origins import OriginKind
+from slm.config import DataConfig
 from slm.data.documents import SAMPLED_STORIES, first_sizes
-from slm.data.shards import DataDirectory
 from slm.data.sources import BUILTIN, Source, source_of
-from slm.planning.choices import with_vocabulary
-from slm.planning.steps import DatasetSize
-from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
 
+READING_BYTES_PER_SECOND = 5e6
+"""Of text that becomes token ids, a vocabulary fitted to it included, on the reference machine."""
 STORY_GENERATION_BYTES_PER_SECOND = 1.2e6
 """Of built-in stories, which are generated while they are converted to token ids."""
 
 
-def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSize]:
-    """The size of a run's text, as far as it is known, and settings with its vocabulary.
+@dataclass(frozen=True)
+class DatasetSize:
+    """The size of the training text; None for what is unknown before the text is read."""
 
-    Raises:
-        SlmError: the text does not exist or cannot be read.
-    """
-    if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
-        directory = DataDirectory.open(settings.data.data_dir)
-        settings = describe_source(settings, directory, log=lambda sentence: None)
-    else:
-        text = text_of(settings.data)
-        settings = with_vocabulary(settings, minutes, text)
-        # Without a limit the plan chooses the number of stories, so it is unknown here.
-        is_placed = text.n_bytes is not None or "data.data_dir" in settings.origins
-        ready = ready_data(place_data(settings)) if is_placed else None
-        if ready is None:
-            return settings, text
-        directory = ready
-    text = replace(
-        _known_of(settings.data),
-        n_bytes=directory.split("train").bytes,
-        bytes_per_token=directory.bytes_per_token("train"),
-    )
-    return fit_vocabulary(settings, directory.tokenizer), text
+    n_bytes: int | None
+    """Of the training split; None also where the plan chooses it."""
+    bytes_per_token: float | None
+    """Of prepared data."""
+    story_bytes: float | None = None
+    """Mean size of a story of a source that has any number of them; the plan limits them."""
+    bytes_per_second: float = READING_BYTES_PER_SECOND
+    """Speed of the conversion to token ids, if the data are not prepared."""
+    words: int | None = None
+    """Distinct words of the text, where they are known to be few."""
+    difficulty: float = 1.0
+    """Bits per byte of this text, as a multiple of those of TinyStories."""
+
+    @property
+    def reading_seconds(self) -> float:
+        """Time to convert the text to token ids; 0 if it is prepared or its size is unknown."""
+        if self.bytes_per_token is not None or self.n_bytes is None:
+            return 0.0
+        return self.n_bytes / self.bytes_per_second
 
 
 def text_of(data: DataConfig) -> DatasetSize:
@@ -55,10 +51,10 @@ def text_of(data: DataConfig) -> DatasetSize:
     if story_bytes is None:
         return DatasetSize(training_bytes(source), None)
     n_bytes = None if data.limit is None else round(data.limit * story_bytes)
-    return replace(_known_of(data), n_bytes=n_bytes, story_bytes=story_bytes)
+    return replace(known_of(data), n_bytes=n_bytes, story_bytes=story_bytes)
 
 
-def _known_of(data: DataConfig) -> DatasetSize:
+def known_of(data: DataConfig) -> DatasetSize:
     """What is known of a text by its name."""
     corpus = BUILTIN.get(data.source)
     if corpus is None:
@@ -81,7 +77,7 @@ def training_bytes(source: Source) -> int | None:
     n_stories, n_bytes = source.expected_stories, source.expected_bytes
     if n_stories is None:
         return n_bytes
-    sizes = first_sizes(source.pieces("train"))
+    sizes = first_sizes(source.parts("train"))
     if len(sizes) < SAMPLED_STORIES:
         return sum(sizes)
     found = round(n_stories * statistics.fmean(sizes))

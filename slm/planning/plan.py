@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from slm.config import RunConfig
+from slm.config.origins import OriginKind
 from slm.data.data_paths import prepare_command
+from slm.data.shards import DataDirectory
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.choices import (
     bytes_per_token,
@@ -24,7 +26,7 @@ from slm.planning.choices import (
     with_free_values,
     with_vocabulary,
 )
-from slm.planning.dataset_size import with_text
+from slm.planning.dataset_size import DatasetSize, known_of, text_of
 from slm.planning.machine import probe_machine
 from slm.planning.scaling_law import (
     FEWEST_BYTES,
@@ -35,7 +37,6 @@ from slm.planning.scaling_law import (
 )
 from slm.planning.steps import (
     STARTING_SECONDS,
-    DatasetSize,
     MachineProfile,
     is_compiled,
     seconds_per_step,
@@ -43,6 +44,7 @@ from slm.planning.steps import (
     tokens_per_step,
 )
 from slm.quantities import counted, duration, gigabytes
+from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
 from slm.runs.disk_space import checkpoint_bytes
 
 FEWEST_STEPS = 50
@@ -110,6 +112,32 @@ def plan_run(settings: RunConfig, minutes: float, *, owns_process: bool = False)
     settings, text = with_text(settings, minutes)
     machine = probe_machine(settings, minutes, owns_process=owns_process)
     return make_plan(settings, minutes, machine, text)
+
+
+def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSize]:
+    """The size of a run's text, as far as it is known, and settings with its vocabulary.
+
+    Raises:
+        SlmError: the text does not exist or cannot be read.
+    """
+    if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
+        directory = DataDirectory.open(settings.data.data_dir)
+        settings = describe_source(settings, directory, log=lambda sentence: None)
+    else:
+        text = text_of(settings.data)
+        settings = with_vocabulary(settings, minutes, text)
+        # Without a limit the plan chooses the number of stories, so it is unknown here.
+        is_placed = text.n_bytes is not None or "data.data_dir" in settings.origins
+        ready = ready_data(place_data(settings)) if is_placed else None
+        if ready is None:
+            return settings, text
+        directory = ready
+    text = replace(
+        known_of(settings.data),
+        n_bytes=directory.split("train").bytes,
+        bytes_per_token=directory.bytes_per_token("train"),
+    )
+    return fit_vocabulary(settings, directory.tokenizer), text
 
 
 def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize) -> Plan:

@@ -58,7 +58,7 @@ class PlanFile(Callback):
             return
         before = self.outlook.stated
         seconds = self._tokens_per_step / record.tokens_per_second
-        now = self.outlook.add(record.step, record.elapsed_seconds, seconds)
+        now = self.outlook.add_step(record.step, record.elapsed_seconds, seconds)
         if now is None:
             return
         self._add(now)
@@ -75,7 +75,7 @@ class PlanFile(Callback):
         if self.outlook is None:
             return
         before = self.outlook.stated
-        now = self.outlook.evaluate(record.step, record.elapsed_seconds, record.bits_per_byte)
+        now = self.outlook.add_evaluation(record.step, record.elapsed_seconds, record.bits_per_byte)
         if now is None:
             return
         self._add(now)

@@ -139,7 +139,7 @@ class Outlook:
         """The last restatement, or the plan."""
         return self.restated or self.promise
 
-    def add(self, step: int, elapsed_seconds: float, seconds: float) -> Restatement | None:
+    def add_step(self, step: int, elapsed_seconds: float, seconds: float) -> Restatement | None:
         """Add a step; returns a restatement if one is due.
 
         The first step of a start is ignored, and so is the slowest of each measurement: it may have
@@ -169,7 +169,7 @@ class Outlook:
         self._window *= 2
         return found
 
-    def evaluate(
+    def add_evaluation(
         self, step: int, elapsed_seconds: float, bits_per_byte: float
     ) -> Restatement | None:
         """Add an evaluation; returns a restatement if the text is easier or harder than stated.

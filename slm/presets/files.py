@@ -80,7 +80,7 @@ def settings_file(path: Path) -> dict[str, Any]:
             else 'write NAME = VALUE on each line; text is in quotes, and so is "none"',
         ) from None
     if not isinstance(table, dict):
-        raise ConfigError(f"{path} holds no table of settings")
+        raise ConfigError(f"{path} contains no table of settings")
     if table.get("format", CONFIG_FORMAT) != CONFIG_FORMAT:
         raise ConfigError(f"{path} has the format {shown(table['format'])}, not {CONFIG_FORMAT}")
     if not is_readable_version(table.get("version", CONFIG_VERSION)):

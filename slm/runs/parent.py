@@ -130,7 +130,7 @@ def _names_its_tokenizer(
     raise UsageError(
         f"{word} is not possible: the model in {settings.train.init_from}, with which the run "
         f"starts, has its own tokenizer {tokenizer.name}",
-        hint="leave out the tokenizer: the text is tokenized with that of the model",
+        hint="leave out the tokenizer: the text is tokenized with the model's tokenizer",
     )
 
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from slm.errors import Interrupted
@@ -74,12 +74,7 @@ class SignalWatch:
     def hand_over(self) -> None:
         """An inner watch takes over the signal that has come."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
@@ -148,12 +143,7 @@ class EndOnSignal(SignalWatch):
         with self._repeating:
             self._waits.clear()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.hand_over()
         super().__exit__(kind, error, traceback)
         if self.signal_number is not None and not isinstance(error, Ended | Interrupted):

@@ -115,7 +115,7 @@ def test_only_what_can_be_used_is_fetched(hub: hub_server.Hub, run: Runs) -> Non
     for name, message in {
         "mia/bert": "BertModel",
         "mia/pickled": "no weights that can be read",
-        "mia/absent": "the hub has no model mia/absent that you may read",
+        "mia/absent": "the hub has no model mia/absent that you can access",
         "mia/stories@later": "the model mia/stories has no revision later",
         "mia": "is not the name of a model on the hub",
     }.items():
@@ -138,7 +138,7 @@ def expect_one_error(failed: subprocess.CompletedProcess[str], message: str) -> 
 
 def test_without_a_network_there_is_one_error(run: Runs, checkpoint: Path) -> None:
     closed = hub_server.closed_endpoint()
-    expect_one_error(run(closed, "import", "hf:mia/stories", "new"), "cannot fetch the model")
+    expect_one_error(run(closed, "import", "hf:mia/stories", "new"), "cannot download the model")
     pushed = run(closed, "push", str(checkpoint), "mia/new", token=hub_server.TOKEN)
     expect_one_error(pushed, "cannot push to mia/new")
     with hub_server.silent_server() as (endpoint, visitors):
@@ -174,7 +174,7 @@ def test_who_may_not_write_is_told_how_and_no_token_is_shown(
     hub: hub_server.Hub, run: Runs, checkpoint: Path
 ) -> None:
     nobody = run(hub.endpoint, "push", str(checkpoint), "mia/mine")
-    expect_one_error(nobody, "nobody is logged in")
+    expect_one_error(nobody, "you are not logged in")
     assert "hf auth login" in nobody.stderr
     secret = "hf_aTokenOfSomebodyElse"
     stranger = run(hub.endpoint, "push", str(checkpoint), "mia/mine", token=secret)

@@ -242,7 +242,7 @@ def tokenizers(folder: Path) -> Iterator[Bomb]:
 
 def sources(folder: Path) -> Iterator[Bomb]:
     def reading(path: Path) -> Callable[[], object]:
-        return lambda: sum(1 for _ in open_source(str(path)).pieces("train"))
+        return lambda: sum(1 for _ in open_source(str(path)).parts("train"))
 
     for kind in ("txt", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "feather", "txt.gz"):
         yield f"{kind} of 10 GB", reading(sparse(folder / f"sparse.{kind}"))

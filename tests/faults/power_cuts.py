@@ -89,7 +89,7 @@ class Letters:
     def forget(self) -> None:
         pass
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
         return iter(
             [DocumentPart(20 * self.name, ends_story=True)] * (9 if split == "train" else 3)
         )

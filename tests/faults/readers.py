@@ -325,8 +325,8 @@ def _text(place: Path) -> Iterator[tuple[list[bytes], Read]]:
             json.dumps(source.identity(), allow_nan=False)
             _ = (source.expected_bytes, source.expected_stories)
             for split in ("train", "validation"):
-                for piece in itertools.islice(source.pieces(split), 100):
-                    piece.text.encode("utf-8")
+                for part in itertools.islice(source.parts(split), 100):
+                    part.text.encode("utf-8")
         finally:
             file.unlink()
 

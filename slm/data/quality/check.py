@@ -99,9 +99,9 @@ class TextCheck:
                     return
             return
         source = open_source(self._source, limit=self._limit, log=self._log)
-        for part in source.pieces("validation"):
+        for part in source.parts("validation"):
             yield "validation", part
-        for part in source.pieces("train"):
+        for part in source.parts("train"):
             yield "train", part
 
     def _documents(self) -> Iterator[_Part]:

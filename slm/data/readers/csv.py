@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from slm.data.documents import DocumentPart, pieces_of
+from slm.data.documents import DocumentPart, parts_of
 from slm.data.readers.columns import EXPECTED, text_name, text_names
 from slm.data.readers.data_file import LONGEST_LINE_BYTES, DataFile, decoded_lines
 from slm.data.readers.dialect import delimiter_name, find_dialect, has_data, is_number, is_rule
@@ -76,7 +76,7 @@ def read_csv_file(
         if dialect.skip_spaces:
             text = text.rstrip(" ")
         if text and not text.isspace() and text != _NULL:
-            yield from pieces_of(text)
+            yield from parts_of(text)
 
 
 def _sample(lines: Iterator[str]) -> tuple[list[str], bool]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from slm.data.documents import DocumentPart, pieces_of
+from slm.data.documents import DocumentPart, parts_of
 from slm.data.readers.columns import EXPECTED, text_name
 from slm.data.readers.content import HEAD_BYTES, evidence_in
 from slm.data.readers.data_file import DataFile, decoded_blocks, decoded_lines
@@ -42,7 +42,7 @@ def read_json_file(file: DataFile) -> Iterator[DocumentPart]:
     for value, where, root in _lines(file) if is_lines else _values(file):
         text = _text_of(value, where, file, root)
         if text and not text.isspace():
-            yield from pieces_of(text)
+            yield from parts_of(text)
 
 
 def _lines(file: DataFile) -> Iterator[tuple[Any, str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from slm.data.documents import DocumentPart, pieces_of
+from slm.data.documents import DocumentPart, parts_of
 from slm.data.readers.columns import EXPECTED, TEXT_NAMES, text_name
 from slm.data.readers.data_file import DataFile
 from slm.errors import DataError, SlmError, shown
@@ -37,7 +37,7 @@ def read_table(file: DataFile) -> Iterator[DocumentPart]:
                 row += 1
                 text = value.decode("utf-8") if isinstance(value, bytes) else value
                 if text and not text.isspace():
-                    yield from pieces_of(text)
+                    yield from parts_of(text)
     except SlmError:
         raise
     except UnicodeDecodeError as error:

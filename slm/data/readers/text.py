@@ -1,14 +1,14 @@
 """Plain text files: UTF-8, documents separated by `<|endoftext|>` or a similar marker.
 
 A file without markers is one document, kept exactly. Windows line ends (CRLF) become newlines
-and a byte order mark is dropped, as text editors do. Memory stays bounded by the size of a piece.
+and a byte order mark is dropped, as text editors do. Memory stays bounded by the size of a part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from slm.data.documents import PIECE_CHARS, DocumentPart
+from slm.data.documents import PART_CHARS, DocumentPart
 from slm.data.markers import USUAL, find_separators, split_documents
 from slm.data.readers.data_file import DataFile, decoded_blocks
 from slm.data.suspects import Suspects
@@ -21,14 +21,14 @@ def read_text_file(
     *,
     log: Callable[[str], None] | None = None,
     block_bytes: int = BLOCK_BYTES,
-    piece_chars: int = PIECE_CHARS,
+    part_chars: int = PART_CHARS,
 ) -> Iterator[DocumentPart]:
-    """The documents of a text file, in pieces; documents of only white space are skipped.
+    """The documents of a text file, in parts; documents of only white space are skipped.
 
     Args:
         file: the file.
         log: called with sentences about its markers and about content that is probably not text.
-        block_bytes, piece_chars: sizes of the blocks that are read and of the pieces yielded.
+        block_bytes, part_chars: sizes of the blocks that are read and of the parts yielded.
 
     Raises:
         DataError: the file cannot be read or is not UTF-8 text; the message gives the byte.
@@ -40,6 +40,4 @@ def read_text_file(
         for sentence in (separators.note(file.name), *suspects.notes(file.name, judged)):
             if sentence is not None:
                 log(sentence)
-    yield from split_documents(
-        decoded_blocks(file, block_bytes), separators, piece_chars=piece_chars
-    )
+    yield from split_documents(decoded_blocks(file, block_bytes), separators, part_chars=part_chars)

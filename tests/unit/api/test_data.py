@@ -21,24 +21,24 @@ def test_the_validation_split_is_the_one_that_the_model_did_not_see(
     trained_on = open_source(str(text), limit=20, validation_fraction=0.4, seed=7)
     held_out = DataConfig(source=str(text), limit=20, validation_fraction=0.4, corpus_seed=7)
 
-    pieces, split = text_to_score(named, "validation", held_out, print)
+    parts, split = text_to_score(named, "validation", held_out, print)
 
     assert split == "validation"
-    assert list(pieces) == list(trained_on.pieces("validation"))
+    assert list(parts) == list(trained_on.parts("validation"))
     # Of other text the share is the same, and all of it counts.
     other = tmp_path / "other.txt"
     other.write_text(tell_stories(60, seed=1), encoding="utf-8", newline="\n")
-    pieces, _ = text_to_score("other.txt", "validation", held_out, print)
-    assert list(pieces) == list(
-        open_source(str(other), validation_fraction=0.4, seed=7).pieces("validation")
+    parts, _ = text_to_score("other.txt", "validation", held_out, print)
+    assert list(parts) == list(
+        open_source(str(other), validation_fraction=0.4, seed=7).parts("validation")
     )
 
 
 def test_a_file_is_scored_as_a_whole(tmp_path: Path) -> None:
     text = tmp_path / "stories.txt"
     text.write_text(tell_stories(9, seed=0), encoding="utf-8", newline="\n")
-    pieces, split = text_to_score(str(text), None, DataConfig(), print)
-    assert (len(list(pieces)), split) == (9, "all")
+    parts, split = text_to_score(str(text), None, DataConfig(), print)
+    assert (len(list(parts)), split) == (9, "all")
 
 
 @pytest.mark.parametrize("source", ["~nosuchuser/x.txt", "x" * 5000, "\0", "none.txt"])

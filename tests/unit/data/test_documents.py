@@ -1,4 +1,4 @@
-"""Long documents in pieces keep their characters and their ids."""
+"""Long documents in parts keep their characters and their ids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slm.data.documents import DocumentPart, pieces_of, safe_cut, whole_stories
+from slm.data.documents import DocumentPart, parts_of, safe_cut, whole_stories
 from slm.tokenizer import Tokenizer, build_tokenizer
 
 WORDS = st.lists(
@@ -30,10 +30,10 @@ def tokenizer() -> Tokenizer:
 @settings(deadline=None, max_examples=60)
 @given(text=WORDS)
 def test_pieces_have_together_the_ids_of_the_whole(tokenizer: Tokenizer, text: str) -> None:
-    pieces = list(pieces_of(text, piece_chars=100))
-    assert "".join(piece.text for piece in pieces) == text
-    assert [piece.ends_story for piece in pieces] == [False] * (len(pieces) - 1) + [True]
-    ids = [token for piece in pieces for token in tokenizer.encode(piece.text)]
+    parts = list(parts_of(text, part_chars=100))
+    assert "".join(part.text for part in parts) == text
+    assert [part.ends_story for part in parts] == [False] * (len(parts) - 1) + [True]
+    ids = [token for part in parts for token in tokenizer.encode(part.text)]
     assert ids == tokenizer.encode(text)
 
 
@@ -51,6 +51,6 @@ def test_text_without_any_space_is_cut_near_its_end(character: str) -> None:
     assert safe_cut(character * 100) == 36
 
 
-def test_stories_are_joined_from_their_pieces() -> None:
-    pieces = [DocumentPart("a", False), DocumentPart("b", True), DocumentPart("c", True)]
-    assert list(whole_stories(pieces)) == ["ab", "c"]
+def test_stories_are_joined_from_their_parts() -> None:
+    parts = [DocumentPart("a", False), DocumentPart("b", True), DocumentPart("c", True)]
+    assert list(whole_stories(parts)) == ["ab", "c"]

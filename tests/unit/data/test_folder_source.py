@@ -21,7 +21,7 @@ EOT = "<|endoftext|>"
 
 
 def splits(source: Source) -> tuple[list[str], list[str]]:
-    train, validation = (list(whole_stories(source.pieces(split))) for split in SPLITS)
+    train, validation = (list(whole_stories(source.parts(split))) for split in SPLITS)
     return train, validation
 
 
@@ -175,7 +175,7 @@ def test_a_file_that_vanished(shards: Path) -> None:
     with pytest.raises(DataError, match="train-00001-of-00003.jsonl"):
         source.identity()
     with pytest.raises(DataError, match="train-00001-of-00003.jsonl"):
-        list(source.pieces("train"))
+        list(source.parts("train"))
 
 
 def test_a_file_with_nothing_but_an_empty_split(tmp_path: Path) -> None:

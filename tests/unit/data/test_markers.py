@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from slm.data.documents import DocumentPart, pieces_of, whole_stories
+from slm.data.documents import DocumentPart, parts_of, whole_stories
 from slm.data.markers import (
     COUNTED_MARKERS,
     OTHERS,
@@ -259,7 +259,7 @@ def test_special_tokens_inside_rows_are_kept_and_said_once(text: str, said: str 
 
 def test_a_long_row_loses_its_markers_too() -> None:
     text = "word and word\n" * 300
-    rows = pieces_of(f"{SOT}{text}{EOT}", piece_chars=500)
+    rows = parts_of(f"{SOT}{text}{EOT}", part_chars=500)
     found = list(without_markers(rows, name="a.csv"))
     assert len(found) > 3
     assert list(whole_stories(found)) == [text.rstrip()]

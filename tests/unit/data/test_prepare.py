@@ -71,7 +71,7 @@ class MemorySource:
     story_bytes: float | None = None
 
     def __init__(self, train: Sequence[DocumentPart], validation: Sequence[DocumentPart]) -> None:
-        self._pieces: dict[Split, Sequence[DocumentPart]] = {
+        self._parts: dict[Split, Sequence[DocumentPart]] = {
             "train": train,
             "validation": validation,
         }
@@ -86,8 +86,8 @@ class MemorySource:
     def forget(self) -> None:
         self.forgotten += 1
 
-    def pieces(self, split: Split) -> Iterator[DocumentPart]:
-        return iter(self._pieces[split])
+    def parts(self, split: Split) -> Iterator[DocumentPart]:
+        return iter(self._parts[split])
 
 
 def one_story(text: str = "some text") -> list[DocumentPart]:
@@ -112,9 +112,9 @@ def test_files_are_raw_ids_that_nanogpt_can_read(folder: Path, tmp_path: Path) -
     assert meta["created_by"].startswith("slm ")
 
 
-def test_pieces_of_a_story_get_one_end(tmp_path: Path) -> None:
-    pieces = [DocumentPart("one\n", False), DocumentPart("two", True), DocumentPart("x", True)]
-    source = MemorySource(pieces, one_story())
+def test_parts_of_a_story_get_one_end(tmp_path: Path) -> None:
+    parts = [DocumentPart("one\n", False), DocumentPart("two", True), DocumentPart("x", True)]
+    source = MemorySource(parts, one_story())
     data = prepare(source, "bytes", tmp_path / "out")
     assert data.tokens("train").tolist() == [*b"one\ntwo", 256, *b"x", 256]
     assert data.split("train").longest_story == 8
@@ -252,8 +252,8 @@ def test_a_split_without_stories_leaves_the_old_data(tmp_path: Path, split: str)
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), DataError("torn")])
 def test_an_interruption_leaves_the_old_data(tmp_path: Path, error: BaseException) -> None:
     class Torn(MemorySource):
-        def pieces(self, split: Split) -> Iterator[DocumentPart]:
-            yield from super().pieces(split)
+        def parts(self, split: Split) -> Iterator[DocumentPart]:
+            yield from super().parts(split)
             if split == "validation":
                 raise error
 

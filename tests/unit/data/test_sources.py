@@ -28,7 +28,7 @@ SHAKESPEARE = Path(__file__).resolve().parents[4] / "shared" / "tinyshakespeare"
 
 
 def splits(source: Source) -> tuple[list[str], list[str]]:
-    train, validation = (list(whole_stories(source.pieces(split))) for split in SPLITS)
+    train, validation = (list(whole_stories(source.parts(split))) for split in SPLITS)
     return train, validation
 
 
@@ -165,7 +165,7 @@ def test_unknown_kind_and_empty_files(tmp_path: Path) -> None:
         path = tmp_path / f"empty.{kind}"
         path.write_bytes(b"")
         with pytest.raises(DataError, match="empty"):
-            list(open_source(str(path)).pieces("train"))
+            list(open_source(str(path)).parts("train"))
 
 
 def test_identity_changes_with_whatever_may_change_the_text(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_shakespeare_is_split_as_nanogpt_does() -> None:
 @pytest.mark.parametrize("name", ["builtin", "builtin:easy"])
 def test_a_built_in_story_is_about_as_long_as_is_said(name: str) -> None:
     source = open_source(name, limit=200)
-    content = sum(len(piece.text.encode()) for piece in source.pieces("train"))
+    content = sum(len(part.text.encode()) for part in source.parts("train"))
     assert content / 200 == pytest.approx(source.story_bytes, rel=0.1)
 
 
@@ -199,6 +199,6 @@ def test_a_built_in_story_is_about_as_long_as_is_said(name: str) -> None:
 def test_a_built_in_corpus_has_about_as_many_words_as_is_said(name: str) -> None:
     source = open_source(name, limit=1500)
     words = {
-        word for story in source.pieces("train") for word in WORD_AS_ENCODED.findall(story.text)
+        word for story in source.parts("train") for word in WORD_AS_ENCODED.findall(story.text)
     }
     assert len(words) == pytest.approx(BUILTIN[name].words, rel=0.15)

@@ -35,7 +35,7 @@ def test_splits_divide_the_documents_and_none_is_empty(
     count: int, seed: int, fraction: float
 ) -> None:
     source = held_out(count, seed=seed, fraction=fraction)
-    train, validation = (list(whole_stories(source.pieces(split))) for split in SPLITS)
+    train, validation = (list(whole_stories(source.parts(split))) for split in SPLITS)
     assert train
     assert validation
     assert sorted(train + validation) == sorted(whole_stories(documents(count)))
@@ -59,8 +59,8 @@ def test_the_choice_never_changes() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 17])
 def test_limit_counts_training_documents(limit: int) -> None:
     source = held_out(1000, limit=limit)
-    assert len(list(whole_stories(source.pieces("train")))) == limit
-    assert 1 <= len(list(whole_stories(source.pieces("validation")))) <= limit + 3
+    assert len(list(whole_stories(source.parts("train")))) == limit
+    assert 1 <= len(list(whole_stories(source.parts("validation")))) <= limit + 3
 
 
 def test_plan_without_limit_goes_on() -> None:
@@ -73,20 +73,20 @@ def test_plan_without_limit_goes_on() -> None:
 def test_one_document_is_cut_by_characters(length: int, fraction: float, step: int) -> None:
     text = "".join(chr(0x3B1 + i % 24) for i in range(length))
 
-    def pieces() -> Iterator[DocumentPart]:
+    def parts() -> Iterator[DocumentPart]:
         for start in range(0, length, step):
             yield DocumentPart(text[start : start + step], ends_story=start + step >= length)
 
-    source = HeldOut(pieces, name="text", seed=0, fraction=fraction, limit=None)
-    (train,) = whole_stories(source.pieces("train"))
-    (validation,) = whole_stories(source.pieces("validation"))
+    source = HeldOut(parts, name="text", seed=0, fraction=fraction, limit=None)
+    (train,) = whole_stories(source.parts("train"))
+    (validation,) = whole_stories(source.parts("validation"))
     assert train + validation == text
     assert abs(len(train) - length * (1 - fraction)) <= 1
 
 
 def test_no_document_is_an_error() -> None:
     with pytest.raises(DataError, match="text contains no text"):
-        list(held_out(0).pieces("train"))
+        list(held_out(0).parts("train"))
 
 
 def test_one_character_is_an_error() -> None:
@@ -94,7 +94,7 @@ def test_one_character_is_an_error() -> None:
         lambda: iter([DocumentPart("x", True)]), name="text", seed=0, fraction=0.05, limit=None
     )
     with pytest.raises(DataError, match="1 character"):
-        list(source.pieces("train"))
+        list(source.parts("train"))
 
 
 def test_limited_takes_the_first_and_refuses_nothing_at_all() -> None:

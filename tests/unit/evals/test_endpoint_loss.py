@@ -11,7 +11,7 @@ import pytest
 
 from slm.data.documents import DocumentPart
 from slm.errors import DataError, EndpointError
-from slm.evals import evaluate_pieces
+from slm.evals import evaluate_parts
 from slm.evals.endpoint import Endpoint
 from slm.evals.endpoint_loss import evaluate_endpoint
 from slm.generation import TorchEngine
@@ -54,7 +54,7 @@ def served(model: GPT) -> Iterator[Endpoint]:
 def test_a_served_model_has_the_figures_of_its_checkpoint(model: GPT) -> None:
     """Also for stories longer than the context, and for a text that does not end with a story."""
     parts = [*PARTS, DocumentPart("not at its end", ends_story=False)]
-    expected = evaluate_pieces(model, BytesTokenizer(), parts)
+    expected = evaluate_parts(model, BytesTokenizer(), parts)
     seen: list[int] = []
     with served(model) as endpoint:
         found = evaluate_endpoint(endpoint, parts, on_progress=seen.append)
@@ -304,7 +304,7 @@ def test_a_story_too_long_for_a_server_without_ids_is_named() -> None:
             return Reply({"error": {"message": "at most 32 tokens"}}, 400)
         return as_text(asked)
 
-    with pytest.raises(EndpointError, match="a story of 70 characters is refused: .*at most 32"):
+    with pytest.raises(EndpointError, match="a story of 70 characters was rejected: .*at most 32"):
         measured(script, ["short", "x" * 70], end_of_text=EOT)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from slm.data.documents import pieces_of
+from slm.data.documents import parts_of
 from slm.errors import CheckpointError, DataError, TokenizerError
-from slm.evals import evaluate_ids, evaluate_pieces, evaluate_split, evaluate_texts
+from slm.evals import evaluate_ids, evaluate_parts, evaluate_split, evaluate_texts
 from slm.model import GPT
 from slm.tokenizer.byte_level import BytesTokenizer
 
@@ -81,17 +81,17 @@ def test_the_batch_size_does_not_matter(make_model: Any, batch_tokens: int) -> N
     assert (other.tokens, other.bytes, other.stories) == (one.tokens, one.bytes, one.stories)
 
 
-def test_pieces_of_a_story_are_scored_as_the_whole(make_model: Any) -> None:
+def test_parts_of_a_story_are_scored_as_the_whole(make_model: Any) -> None:
     model = make_model("gpt2")
-    pieces = [*pieces_of(LONG, piece_chars=80), *pieces_of(SHORT[0])]
-    assert len(pieces) > 2
+    parts = [*parts_of(LONG, part_chars=80), *parts_of(SHORT[0])]
+    assert len(parts) > 2
     whole = evaluate_texts(model, BytesTokenizer(), [LONG, SHORT[0]])
-    assert evaluate_pieces(model, BytesTokenizer(), pieces) == whole
+    assert evaluate_parts(model, BytesTokenizer(), parts) == whole
 
 
 def test_text_that_does_not_end_has_no_end_scored(make_model: Any) -> None:
     model = make_model("gpt2")
-    result = evaluate_pieces(model, BytesTokenizer(), [("abc", False)])
+    result = evaluate_parts(model, BytesTokenizer(), [("abc", False)])
     assert (result.tokens, result.stories) == (3, 1)
 
 

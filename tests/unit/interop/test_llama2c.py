@@ -45,7 +45,7 @@ def test_a_model_comes_back(shape: str, spec: str, version: int, tmp_path: Path)
 
 @pytest.mark.parametrize("shape", ["qwen3", "gpt2", "llama-biases"])
 def test_other_shapes_are_refused_before_anything_is_written(shape: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="llama2c cannot hold a model with") as caught:
+    with pytest.raises(ConfigError, match="llama2c does not support a model with") as caught:
         write(shape, "bytes", tmp_path / "m")
     assert "qk_norm=false" in str(caught.value.hint)
     assert not any(tmp_path.iterdir())

@@ -94,7 +94,7 @@ def test_a_target_without_a_card_says_so(
     file.write_text("summary = 'x'", encoding="utf-8")
     words = ["export", str(small_int8), "llama2c", str(tmp_path / "m"), "--card", str(file)]
     main(words)
-    assert "--card has no effect: llama2c holds no model card" in capsys.readouterr().err
+    assert "--card has no effect: llama2c has no model card" in capsys.readouterr().err
 
 
 def test_a_run_is_not_an_export_to_replace(small_int8: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_run_is_not_an_export_to_replace(small_int8: Path, tmp_path: Path) -> 
     source = ExportSource.of(load_checkpoint(small_int8))
     with pytest.raises(UsageError, match="not an export to replace"):
         export(source, "slm", run, force=True)
-    with pytest.raises(ConfigError, match="slm does not hold the dtype 'q8_0'"):
+    with pytest.raises(ConfigError, match="slm does not support the dtype 'q8_0'"):
         export(source, "slm", tmp_path / "m", dtype="q8_0")
 
 

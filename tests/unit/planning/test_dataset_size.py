@@ -13,7 +13,8 @@ from slm.config.origins import PREPARED
 from slm.data.prepare import prepare
 from slm.data.sources import BUILTIN, source_of
 from slm.errors import DataError, UsageError
-from slm.planning.dataset_size import text_of, with_text
+from slm.planning.dataset_size import text_of
+from slm.planning.plan import with_text
 from slm.presets import resolve
 from slm.runs.data import place_data
 

@@ -14,9 +14,10 @@ from slm.config.parent import Parent
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
 from slm.planning.choices import EVALUATING_COST, FINE_TUNING_RATE, FINE_TUNING_WARMUP_STEPS
+from slm.planning.dataset_size import DatasetSize
 from slm.planning.describe import plan_lines
 from slm.planning.plan import Plan, make_plan
-from slm.planning.steps import EVALUATING_SHARE, DatasetSize, MachineProfile
+from slm.planning.steps import EVALUATING_SHARE, MachineProfile
 from slm.presets import resolve
 
 REFERENCE = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)

@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from slm.planning.dataset_size import DatasetSize
 from slm.planning.plan import Plan, make_plan
 from slm.planning.restating import Outlook, Promise, Restatement
-from slm.planning.steps import EVALUATING_SHARE, DatasetSize, MachineProfile
+from slm.planning.steps import EVALUATING_SHARE, MachineProfile
 from slm.presets import resolve
 
 STORIES = DatasetSize(2 * 10**9, 4.05)
@@ -33,7 +34,7 @@ def run(outlook: Outlook, *phases: tuple[float, float], began_at: float = 6.0) -
     for until, seconds in phases:
         while now + seconds <= until:
             step, now = step + 1, now + seconds
-            restated = outlook.add(step, now, seconds)
+            restated = outlook.add_step(step, now, seconds)
             if restated is not None:
                 said.append(restated)
     return said
@@ -133,23 +134,23 @@ def test_another_rate_is_said_once_in_the_first_minute(minutes: float, factor: f
 def test_the_first_step_does_not_count() -> None:
     promise = promise_for(10)
     outlook = Outlook(promise)
-    assert outlook.add(1, 66.0, 60.0) is None  # it compiled
+    assert outlook.add_step(1, 66.0, 60.0) is None  # it compiled
     for step in range(2, 50):
-        assert outlook.add(step, 66.0 + step, promise.seconds_per_step) is None
+        assert outlook.add_step(step, 66.0 + step, promise.seconds_per_step) is None
 
 
 def test_steps_that_are_longer_than_the_window() -> None:
     outlook = Outlook(promise_for(3.0))
-    assert outlook.add(1, 40.0, 30.0) is None
-    assert outlook.add(2, 70.0, 30.0) is None
-    said = outlook.add(3, 100.0, 30.0)
+    assert outlook.add_step(1, 40.0, 30.0) is None
+    assert outlook.add_step(2, 70.0, 30.0) is None
+    said = outlook.add_step(3, 100.0, 30.0)
     assert said is not None
     assert said.steps == 3 + 2
 
 
 def test_nothing_is_said_when_no_time_is_left() -> None:
     outlook = Outlook(promise_for(3.0))
-    assert [outlook.add(step, 100.0 * step, 100.0) for step in (1, 2, 3)] == [None] * 3
+    assert [outlook.add_step(step, 100.0 * step, 100.0) for step in (1, 2, 3)] == [None] * 3
 
 
 def test_a_step_that_compiles_for_a_longer_context_does_not_count() -> None:
@@ -159,7 +160,7 @@ def test_a_step_that_compiles_for_a_longer_context_does_not_count() -> None:
     for step in range(1, promise.steps - 100):
         seconds = 40.0 if step == promise.steps // 2 else promise.seconds_per_step
         elapsed += seconds
-        assert outlook.add(step, elapsed, seconds) is None
+        assert outlook.add_step(step, elapsed, seconds) is None
 
 
 def test_a_late_start_is_said_though_steps_are_as_planned() -> None:
@@ -191,7 +192,7 @@ def test_what_was_said_before_an_interruption_is_not_said_again() -> None:
     step, now = round(294 / seconds), 300.0
     while now < 590.0:
         step, now = step + 1, now + seconds
-        assert resumed.add(step, now, seconds) is None
+        assert resumed.add_step(step, now, seconds) is None
 
 
 def test_a_machine_that_comes_and_goes_is_not_a_torrent_of_notes() -> None:
@@ -213,7 +214,7 @@ def test_the_plan_names_the_seconds_of_a_step() -> None:
 
 def evaluated(outlook: Outlook, curve: list[tuple[float, float]]) -> list[Restatement]:
     """Evaluate a run of 10 minutes at shares of it; returns what was said."""
-    found = [outlook.evaluate(round(1000 * p), 600.0 * p, bits) for p, bits in curve]
+    found = [outlook.add_evaluation(round(1000 * p), 600.0 * p, bits) for p, bits in curve]
     return [restatement for restatement in found if restatement is not None]
 
 
@@ -258,12 +259,12 @@ def test_a_change_of_speed_keeps_the_difficulty_that_was_found() -> None:
 @pytest.mark.parametrize("bits", [0.0, math.inf, math.nan])
 def test_an_evaluation_without_a_number_is_ignored(bits: float) -> None:
     outlook = Outlook(promise_for(10))
-    assert outlook.evaluate(500, 300.0, bits) is None
-    assert outlook.evaluate(0, 10.0, 8.0) is None  # before the first step
+    assert outlook.add_evaluation(500, 300.0, bits) is None
+    assert outlook.add_evaluation(0, 10.0, 8.0) is None  # before the first step
 
 
 def test_a_run_that_has_lost_its_first_evaluations_waits() -> None:
     outlook = Outlook(promise_for(10))
-    assert outlook.evaluate(500, 300.0, 0.1) is None
-    assert outlook.evaluate(600, 360.0, 0.1) is None
-    assert outlook.evaluate(1000, 600.0, 0.1) is not None
+    assert outlook.add_evaluation(500, 300.0, 0.1) is None
+    assert outlook.add_evaluation(600, 360.0, 0.1) is None
+    assert outlook.add_evaluation(1000, 600.0, 0.1) is not None

@@ -90,8 +90,8 @@ def test_a_folder_has_splits_of_any_kind(tmp_path: Path, extension: str, packing
     path.write_bytes(content)
     (tmp_path / "validation.ndjson").write_text('"held out"\n', encoding="utf-8")
     source = open_source(str(tmp_path))
-    assert list(whole_stories(source.pieces("train"))) == STORIES
-    assert list(whole_stories(source.pieces("validation"))) == ["held out"]
+    assert list(whole_stories(source.parts("train"))) == STORIES
+    assert list(whole_stories(source.parts("validation"))) == ["held out"]
 
 
 def test_a_list_of_json_is_read_under_any_name_for_json(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_notes_are_given_once(tmp_path: Path) -> None:
     path.write_text('"Mia ran home."\n"Tom ran home."\n"Sam sat."\n', encoding="utf-8")
     notes: list[str] = []
     source = open_source(str(path), log=notes.append)
-    both = [*whole_stories(source.pieces("train")), *whole_stories(source.pieces("validation"))]
+    both = [*whole_stories(source.parts("train")), *whole_stories(source.parts("validation"))]
     assert sorted(both) == ["Mia ran home.", "Sam sat.", "Tom ran home."]
     assert notes == [f"note: {path}: no column names; the first row is read as a story too"]
 
@@ -348,10 +348,10 @@ def test_another_kind_than_the_name_says_is_named(
     path.write_bytes(CONTENTS[kind])
     if kind == "a Parquet file" and extension in (".parquet", ".pq"):
         assert rows_of(path) == 1
-        assert [piece.text for piece in read_documents(path)] == ["words"]
+        assert [part.text for part in read_documents(path)] == ["words"]
         return
     with pytest.raises(DataError, match=rf"data\{extension}.* is {kind}"):
-        list(open_source(str(path)).pieces("train"))
+        list(open_source(str(path)).parts("train"))
 
 
 def test_text_with_the_name_of_a_table(tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_zero_bytes_are_no_text(tmp_path: Path, extension: str) -> None:
     path = tmp_path / f"data{extension}"
     path.write_bytes(b'"text"\n"some words\0"\n')
     with pytest.raises(DataError, match=rf"data\{extension}"):
-        list(open_source(str(path)).pieces("train"))
+        list(open_source(str(path)).parts("train"))
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
@@ -375,7 +375,7 @@ def test_a_sparse_file_of_10_gb_is_refused_at_once(tmp_path: Path, extension: st
         stream.write(b'"text"\n')
         stream.truncate(10 << 30)
     with pytest.raises(DataError, match=rf"data\{extension}"):
-        list(open_source(str(path)).pieces("train"))
+        list(open_source(str(path)).parts("train"))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")

@@ -17,10 +17,10 @@ EOT = "<|endoftext|>"
 REAL = Path(__file__).resolve().parents[5] / "shared" / "tinystories" / "validation.txt"
 
 
-def stories(path: Path, block_bytes: int = 1 << 20, piece_chars: int = 1 << 20) -> list[str]:
+def stories(path: Path, block_bytes: int = 1 << 20, part_chars: int = 1 << 20) -> list[str]:
     return list(
         whole_stories(
-            read_text_file(DataFile(path), block_bytes=block_bytes, piece_chars=piece_chars)
+            read_text_file(DataFile(path), block_bytes=block_bytes, part_chars=part_chars)
         )
     )
 
@@ -76,16 +76,16 @@ def test_blocks_and_pieces_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str], block_bytes: int
 ) -> None:
     path = write(tmp_path_factory.mktemp("text"), "".join(parts))
-    assert stories(path, block_bytes, piece_chars=150) == stories(path)
+    assert stories(path, block_bytes, part_chars=150) == stories(path)
 
 
 def test_a_long_document_comes_in_pieces_that_are_not_long(tmp_path: Path) -> None:
     text = "word and word\n" * 2000
     path = write(tmp_path, text + f"{EOT}\nend\n")
-    pieces = list(read_text_file(DataFile(path), block_bytes=100, piece_chars=500))
-    assert max(len(piece.text) for piece in pieces) <= 1100
-    assert sum(piece.ends_story for piece in pieces) == 2
-    assert list(whole_stories(pieces)) == [text.removesuffix("\n"), "end"]
+    parts = list(read_text_file(DataFile(path), block_bytes=100, part_chars=500))
+    assert max(len(part.text) for part in parts) <= 1100
+    assert sum(part.ends_story for part in parts) == 2
+    assert list(whole_stories(parts)) == [text.removesuffix("\n"), "end"]
 
 
 @pytest.mark.parametrize("block_bytes", [1, 2, 5, 1 << 20])
