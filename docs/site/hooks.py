@@ -27,7 +27,7 @@ FOLDERS = ("docs", "course")
 """Folders whose Markdown and pictures are all on the site."""
 ASSETS = {".css", ".js", ".png", ".svg"}
 API = {
-    "slm": "The front door",
+    "slm": "The Python API",
     "slm.config": "Settings of models and training",
     "slm.model": "The model",
     "slm.tokenizer": "Tokenizers",

@@ -1,4 +1,4 @@
-"""The front door from Python: loading models, training runs, planning, preparing, evaluating,
+"""The Python API: loading models, training runs, planning, preparing, evaluating,
 reporting, comparing."""
 
 from __future__ import annotations

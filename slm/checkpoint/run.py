@@ -4,7 +4,7 @@
     RUN/best/                       the best by validation loss, without optimizer state
     RUN/ladder/step-000100/         see `slm.checkpoint.ladder`
 
-Only the holder of the run's lock (`files.directory_lock`) may write; others may read meanwhile.
+Only the holder of the run's lock (`locks.directory_lock`) may write; others may read meanwhile.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("compare", compare, "Models side by side, with the noise of the difference."),
     ("export", export, "Write a trained model for another program."),
     ("import", import_, "Read a model of another project as a checkpoint."),
-    ("push", push, "Upload a trained model to the Hugging Face hub."),
+    ("push", push, "Upload a trained model to the Hugging Face Hub."),
     ("info", info, "Details of a run, a checkpoint, data, or this machine."),
     ("inspect", inspect, "Surprisal, attention and predictions for a text."),
     ("presets", presets, "List presets and settings."),

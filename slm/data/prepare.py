@@ -34,16 +34,15 @@ from slm.data.splits import SPLITS
 from slm.errors import DataError, RunLockedError, SlmError, UsageError, WriteError
 from slm.storage.files import (
     CHUNK_BYTES,
-    LOCK_FILE,
     PARTIAL_PREFIX,
     atomic_open,
     atomic_write,
-    directory_lock,
     fsync_directory,
     remove_partials,
     sha256_of_file,
     write_errors,
 )
+from slm.storage.locks import LOCK_FILE, directory_lock
 from slm.storage.safe_reading import read_bounded, sealed_json, strict_json
 from slm.tokenizer.base import Ids, Tokenizer
 from slm.version import __version__

@@ -17,11 +17,11 @@ from slm.errors import UsageError, WriteError
 from slm.parallel.processes import Process
 from slm.storage.files import (
     atomic_write,
-    directory_lock,
     fsync_directory,
     make_directory,
     write_errors,
 )
+from slm.storage.locks import directory_lock
 from slm.storage.safe_reading import read_bounded, strict_json
 
 Existing = Literal["refuse", "resume", "set-aside"]

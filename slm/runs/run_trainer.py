@@ -46,7 +46,7 @@ from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.layout import Existing, make_room, note_starter, write_config
 from slm.runs.stop import StopSignals
-from slm.storage.files import directory_lock
+from slm.storage.locks import directory_lock
 from slm.train_state import TrainState
 from slm.training.budget import Budget
 from slm.training.callbacks import CallbackList

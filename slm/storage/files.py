@@ -1,4 +1,4 @@
-"""Atomic writes: files and directories that are complete or absent; locks; checksums.
+"""Atomic writes: files and directories that are complete or absent; checksums.
 
 Every file that matters is written under a temporary name next to its final one, flushed to the disk
 (fsync), and renamed. A crash at any moment leaves the old or the new content, and at worst files
@@ -20,17 +20,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
-from slm.errors import RunLockedError, WriteError
+from slm.errors import WriteError
 from slm.storage.disk_space import NO_SPACE, no_space_to_write
-from slm.storage.safe_reading import read_bounded, status_of
+from slm.storage.safe_reading import status_of
 
 if sys.platform == "darwin":
     import fcntl
 
-LOCK_FILE = ".lock"
-"""The lock file; it is never removed from a directory that this program has written to."""
 PARTIAL_PREFIX = ".partial-"
 ASIDE_SUFFIX = "-old"
 CHUNK_BYTES = 1 << 20
@@ -351,38 +347,3 @@ def chunk_name(number: int, size: int) -> str:
     """The name of a MiB of a file of `size` bytes in messages; numbers start at 0."""
     first, last = number * CHUNK_BYTES, min(size, (number + 1) * CHUNK_BYTES) - 1
     return f"chunk {number}, bytes {first:,} to {last:,},"
-
-
-@contextlib.contextmanager
-def directory_lock(directory: Path) -> Iterator[None]:
-    """Lock a directory as its only writer; the lock ends when the process does.
-
-    Raises:
-        RunLockedError: another process holds the lock; the message names that process.
-        WriteError: the directory cannot be made or written.
-    """
-    make_directory(directory)
-    lock = FileLock(directory / LOCK_FILE, thread_local=False)
-    holder = directory / ".lock-holder"
-    with write_errors(directory):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunLockedError(
-                f"{directory} is in use by another process ({_first_line(holder)})",
-                hint="wait for it to end, stop it, or choose another folder",
-            ) from None
-    try:
-        atomic_write(holder, f"pid {os.getpid()}\n")
-        yield
-    finally:
-        _discard(holder)
-        lock.release()
-
-
-def _first_line(path: Path) -> str:
-    """A small file's first line; its owner may be writing or removing it."""
-    try:
-        return read_bounded(path, 1 << 10).decode("utf-8").partition("\n")[0]
-    except (OSError, UnicodeDecodeError):
-        return "unknown"

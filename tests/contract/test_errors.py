@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from slm.errors import Interrupted, NoSpaceError
-from slm.storage.files import directory_lock
+from slm.storage.locks import directory_lock
 
 
 @pytest.fixture

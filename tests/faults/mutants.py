@@ -48,7 +48,7 @@ from slm.errors import (
     TrainingError,
 )
 from slm.model import GPT
-from slm.storage.files import directory_lock
+from slm.storage.locks import directory_lock
 from slm.storage.safe_reading import sealed_json, strict_json
 from slm.training import Callback
 from tests.faults import tiny_run

@@ -16,7 +16,7 @@ from slm.cli import main
 from slm.errors import ConfigError, RunLockedError, UsageError
 from slm.planning import plan as planning
 from slm.planning.steps import MachineProfile
-from slm.storage.files import directory_lock
+from slm.storage.locks import directory_lock
 from tests.conftest import tell_stories
 
 QUICK: dict[str, Any] = {

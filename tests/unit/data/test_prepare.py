@@ -22,7 +22,8 @@ from slm.data.prepare import PrepareProgress, prepare
 from slm.data.shards import DataDirectory
 from slm.data.splits import Split
 from slm.errors import ConfigError, DataError, RunLockedError, TokenizerError, UsageError
-from slm.storage.files import PARTIAL_PREFIX, directory_lock
+from slm.storage.files import PARTIAL_PREFIX
+from slm.storage.locks import directory_lock
 from slm.tokenizer import Tokenizer, build_tokenizer
 
 EOT = "<|endoftext|>"

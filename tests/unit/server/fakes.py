@@ -162,3 +162,23 @@ def run_alone(sequence: ServedSequence) -> list[Any]:
         else:
             deltas.append(take(sequence, engine.decode([0], [sequence.next_id])[0]))
     return deltas
+
+
+def run(scheduler, clients=(), steps=10_000):
+    """Make steps until all clients are served."""
+    for _ in range(steps):
+        if all(client.done or client.error for client in clients):
+            return
+        scheduler.step()
+    raise AssertionError("the clients are not served")
+
+
+def never_ending(engine):
+    whole = engine.logits_of
+
+    def logits_of(ids):
+        logits = whole(ids)
+        logits[256] = -1e9
+        return logits
+
+    engine.logits_of = logits_of
