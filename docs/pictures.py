@@ -6,8 +6,8 @@ Usage:
     python docs/pictures.py builtin --views write inside
 
 RUN is a run directory, for example runs/demo. It is only read. Any other checkpoint has no view of
-its training. The script needs the extras `serve`
-and `dev` and a Chromium; SLM_CHROMIUM names one that is not on the PATH, and
+its training, and only a run with `keep=ladder` has a part "How it learned". The script needs the
+extras `serve` and `dev` and a Chromium; SLM_CHROMIUM names one that is not on the PATH, and
 `playwright install chromium` installs one.
 
 The prompt and the seed are fixed, so the same run gives the same pictures on the same machine.
@@ -48,9 +48,23 @@ BRANCH_TOKEN = 60
 UNLIKELY = ".token.by-model.tint-3, .token.by-model.tint-4"
 """Generated tokens with 3 to 8 bits of surprisal, which have interesting alternatives."""
 
+MOST_WITHOUT_A_LADDER = 2
+"""Checkpoints that a run has kept without `keep=ladder`; with more, it has "How it learned"."""
+EARLY_CHECKPOINT = 5
+"""The number of the kept checkpoint whose text is shown, at the latest the last one: an early one,
+since the last ones write much the same."""
+NEWEST_SAMPLES = 3
+"""A row of them, as many as the picture of a run shows."""
+MARGIN = 20
+"""Pixels below the last thing in a picture."""
 
-INSPECTED = {".bar-token": 4, ".attended-token": 13, ".lens tbody tr:first-child .guess": 8}
-"""Which token the pointer visits in each part of the Look inside view."""
+INSPECTED_TEXT = "There was a shy girl called Mia. One day, he was in the garden."
+INSPECTED_HEAD = 4
+"""The first one of the third layer, where a layer has two; see docs/tutorials/looking-inside.md."""
+ATTENDING_TOKEN = 11
+"""The comma before "he", where Mia is expected."""
+POINTED_AT = {".bar-token": 11, ".lens tbody tr:first-child .guess": 11}
+"""The same place in the other parts of the Look inside view."""
 
 
 @contextmanager
@@ -87,7 +101,7 @@ def write_view(page: Page) -> bytes:
     page.click("#generate")
     page.wait_for_selector("#generate:text-is('Continue')")
     tokens = page.locator(".token").filter(has_text=re.compile(r"\w"))
-    open_card(page, tokens.nth(min(BRANCH_TOKEN, tokens.count() - 1)))
+    open_card(page, at_most(BRANCH_TOKEN, tokens))
     page.locator(".card .candidate:not(.current)").first.click()
     page.wait_for_selector("#generate:text-is('Continue')")
     page.check("input[name=color][value=surprisal]", force=True)
@@ -102,21 +116,48 @@ def open_card(page: Page, token: Locator) -> None:
     page.wait_for_selector(".card:not([hidden])")
 
 
+def at_most(number: int, elements: Locator) -> Locator:
+    """One of these elements, the last one if there are too few."""
+    return elements.nth(min(number, elements.count() - 1))
+
+
 def inside_view(page: Page) -> bytes:
-    """Surprisal, attention and the logit lens of the example text, each with a token selected."""
+    """Surprisal, attention and the logit lens of a text, each with a token selected."""
     page.click("nav a[href='#inside']")
     page.wait_for_selector(".head[aria-checked=true]")
-    for selector, number in INSPECTED.items():
-        elements = page.locator(selector)
-        elements.nth(min(number, elements.count() - 1)).hover()
+    page.fill("#inspect-text", INSPECTED_TEXT)
+    page.click("#inspect-form button[type=submit]")
+    page.wait_for_selector("#inspect-status:empty", state="attached")
+    at_most(INSPECTED_HEAD, page.locator(".head")).click()
+    for selector, number in POINTED_AT.items():
+        at_most(number, page.locator(selector)).hover()
+    at_most(ATTENDING_TOKEN, page.locator(".attended-token")).focus()
     return page.screenshot(full_page=True)
+
+
+def bottom(element: Locator) -> float:
+    """Where an element ends, in pixels from the top of the page, which may be scrolled."""
+    box, page = element.bounding_box(), element.page.locator("html").bounding_box()
+    assert box is not None
+    assert page is not None
+    return box["y"] + box["height"] - page["y"]
 
 
 def run_view(page: Page) -> bytes:
-    """The metrics, the loss curve and the samples of the run."""
-    page.click("nav a[href='#run']")
+    """The metrics, the loss curve, how the run learned and its samples."""
+    with page.expect_response("**/run/over-time") as response:
+        page.click("nav a[href='#run']")
     page.wait_for_selector("#run-curve svg")
-    return page.screenshot(full_page=True)
+    kept = response.value.json()["steps"]
+    if len(kept) > MOST_WITHOUT_A_LADDER:
+        page.click("#over-time-write")
+        page.wait_for_selector("#over-time-write:text-is('Stop')")
+        page.wait_for_selector("#over-time-write:text-is('Write')")
+        page.fill("#over-time-step", str(min(EARLY_CHECKPOINT, len(kept) - 1)))
+    end = bottom(at_most(NEWEST_SAMPLES - 1, page.locator(".sample")))
+    return page.screenshot(
+        full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": end + MARGIN}
+    )
 
 
 VIEWS = {"write": write_view, "inside": inside_view, "run": run_view}

@@ -97,7 +97,7 @@ class DataError(SlmError):
 
 
 class HubError(DataError):
-    """The Hugging Face hub cannot be reached, or refuses or lacks what was asked for."""
+    """The Hugging Face Hub cannot be reached, or refuses or lacks what was asked for."""
 
     default_hint = "try again later, or use a file or a model on this machine"
 

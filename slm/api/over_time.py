@@ -77,7 +77,7 @@ def over_time(
             hint="name the one suite that reads it: results of several calls are kept together",
         )
     tests = {name: _Test(name, source, limit, seed, log) for name in suites}
-    kept = _readable(folder, log)
+    kept = _readable(folder, given, log)
     found = read_over_time(folder)
     found = found.under({name: test.conditions for name, test in tests.items()})
     found = found.of_weights({step: each.weights_sha256 for step, each in kept.items()})
@@ -107,7 +107,7 @@ def _named(report: Stages, where: str) -> Stages:
     return lambda stage, *figures: report(f"{where}, {stage}", *figures)
 
 
-def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
+def _readable(folder: Path, given: Path, log: Log) -> dict[int, _Kept]:
     """The checkpoints of a run by step, without those whose manifest is damaged.
 
     Raises:
@@ -123,7 +123,7 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
             log(f"note: step {step:,} is left out: {error.message}")
     if len(found) < 2:
         raise UsageError(
-            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and curves over time "
+            f"{given} has {counted(len(found), 'checkpoint')} of a run, and curves over time "
             "need at least two",
             hint="a run keeps checkpoints from start to end with: --set keep=ladder",
         )

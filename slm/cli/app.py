@@ -85,7 +85,7 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("compare", compare, "Models side by side, with the noise of the difference."),
     ("export", export, "Write a trained model for another program."),
     ("import", import_, "Read a model of another project as a checkpoint."),
-    ("push", push, "Upload a trained model to the Hugging Face hub."),
+    ("push", push, "Upload a trained model to the Hugging Face Hub."),
     ("info", info, "Details of a run, a checkpoint, data, or this machine."),
     ("inspect", inspect, "Surprisal, attention and predictions for a text."),
     ("presets", presets, "List presets and settings."),
@@ -120,6 +120,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     command = typer.main.get_command(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     signals = EndOnSignal()
+    is_command = bool(words) and words[0] in getattr(command, "commands", {})
+    of_command = f"{name} {words[0]}" if is_command else name
     code = 0
     began_at = time.monotonic()
     try:
@@ -133,11 +135,11 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     except BrokenPipeError:
         code = 1
     except SlmError as error:
-        code = _report(error if error.exit_code != 1 else find_no_space(error) or error, name)
+        code = _report(error if error.exit_code != 1 else find_no_space(error) or error, of_command)
     except Exception as error:
         known: SlmError | None = as_usage_error(error) or find_no_space(error)
         known = known or _as_path_error(error) or _as_memory_error(error)
-        code = _report_unexpected(error) if known is None else _report(known, name)
+        code = _report_unexpected(error) if known is None else _report(known, of_command)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library in Rust
             raise

@@ -1,4 +1,4 @@
-"""Data sets from the Hugging Face hub, resolved by `datasets` and kept in the hub's own cache.
+"""Data sets from the Hugging Face Hub, resolved by `datasets` and kept in the hub's own cache.
 
 The `datasets` library determines the files of each split. Whole files are downloaded one after the
 other, as they are needed, into the cache that all Hugging Face tools share. So an interrupted

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from slm.model import GPT, model_costs
+from slm.planning.dataset_size import text_of
+from slm.planning.plan import make_plan
+from slm.planning.steps import MachineProfile
 from slm.presets import DEFAULT_PRESET, preset_names, preset_table, resolve
 from slm.tokenizer import parse_tokenizer
 
@@ -45,3 +48,21 @@ def test_gpt2_is_the_original():
     assert shape.vocab_size == 8192
     assert shape.bias
     assert shape.dropout > 0
+
+
+def test_the_demo_is_what_three_minutes_of_easy_stories_are_planned_as():
+    easy = resolve("modern-12m", flags={"data.source": ("builtin:easy", "--source")})
+    ordinary = MachineProfile("cpu", "bfloat16", 0.8, has_compiler=True, memory_bytes=None)
+    plan = make_plan(easy, 3, ordinary, text_of(easy.data))
+    demo = resolve("demo")
+
+    assert demo.model == plan.settings.model
+    assert demo.data.source == plan.settings.data.source
+    assert demo.data.tokenizer == plan.settings.data.tokenizer
+    rates = {"learning_rate", "muon_learning_rate"}
+    for rate in rates:
+        assert getattr(demo.train, rate) == pytest.approx(getattr(plan.settings.train, rate))
+    # A plan also chooses what depends on its length.
+    other = rates | {"max_steps", "eval_interval", "checkpoint_interval", "compile"}
+    planned = plan.settings.train.model_dump(exclude=other)
+    assert demo.train.model_dump(exclude=other) == planned

@@ -1,4 +1,4 @@
-"""A loopback server that speaks as much of the Hugging Face hub's protocol as we need.
+"""A loopback server that speaks as much of the Hugging Face Hub's protocol as we need.
 
 Repository information, the tree listing, and files with the headers by which the client names and
 checks them, range requests included. For models also the making of a repository and the upload of a

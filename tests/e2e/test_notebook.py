@@ -48,7 +48,7 @@ def test_the_tour_runs(tmp_path: Path) -> None:
             ("steps=150", "steps=20"),
             ("limit=2000", "limit=300"),
             ("eval_interval=50", "eval_interval=10, eval_tokens=512, threads=1"),
-            ("n_embd=128", "n_embd=32, block_size=64"),
+            ("n_layer=3", "n_layer=3, n_head=2, n_embd=32, block_size=64"),
         ):
             cell.source = cell.source.replace(many, few)
     resources = {"metadata": {"path": str(tmp_path)}}

@@ -159,5 +159,9 @@ def test_without_a_run(slm: Slm, run: Path) -> None:
     shutil.rmtree(run / "ladder")
     code, _, err = slm("eval", "--over-time", "--checkpoint", run)
     assert code == 2
-    assert "has 1 checkpoint of a run" in err
+    assert f"{run} has 1 checkpoint of a run" in err
+    imported = shutil.copytree(run / "best", run.parent / "imported")
+    code, _, err = slm("eval", "--over-time", "--checkpoint", imported)
+    assert code == 2
+    assert f"{imported} has 0 checkpoints of a run" in err
     assert "keep=ladder" in err

@@ -94,6 +94,14 @@ def test_errors_of_ours(capsys, monkeypatch):
     assert capsys.readouterr().err == "error: bad\nhint: see: x --help\n"
 
 
+def test_without_a_hint_the_help_of_the_command_is_named(capsys, tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text("summary = 5")
+    words = ["export", "builtin", "slm", str(tmp_path / "m"), "--card", str(card)]
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith("hint: see: slm export --help\n")
+
+
 @pytest.mark.parametrize("kind", [DataError, HubError, TokenizerError, CheckpointError])
 def test_a_fault_in_a_file_is_no_matter_for_who_debugs_the_program(capsys, monkeypatch, kind):
     monkeypatch.delenv("SLM_DEBUG", raising=False)

@@ -68,7 +68,7 @@ def test_a_settings_file_may_name_its_preset(tmp_path: Path) -> None:
     config = resolve(config_file=path)
     assert (config.model.n_layer, config.model.n_embd) == (3, 32)
     other = resolve("demo", config_file=path)
-    assert (other.model.n_layer, other.model.n_embd) == (3, 192)
+    assert (other.model.n_layer, other.model.n_embd) == (3, 128)
 
 
 def test_the_configuration_of_a_run_is_a_settings_file(tmp_path: Path) -> None:
