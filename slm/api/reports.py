@@ -187,6 +187,8 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     records = [] if run is None else usable(read_metrics(run / METRICS_FILE))
     over_time = OverTime() if run is None else read_over_time(run)
     plan = (None if run is None else read_plan(run)) or {}
+    if settings.parent is not None:
+        plan.pop("expected_bits_per_byte", None)  # of a run from scratch
     summary = summary_of(records)
     stories, stories_note = _stories(lm, settings, records, results.get("stories"), seed)
     model_bytes = None

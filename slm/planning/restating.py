@@ -46,7 +46,15 @@ class Promise:
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> Promise | None:
-        """The figures of `Plan.to_json`; None if some are missing, as in older plans."""
+        """The figures of `Plan.to_json`.
+
+        Returns:
+            None if some are missing, as in older plans, and for a run that starts from given
+            weights: the law holds for runs from scratch.
+        """
+        settings = plan.get("settings")
+        if isinstance(settings, dict) and settings.get("parent") is not None:
+            return None
         given = {"difficulty": 1.0, **plan}
         figures = {name: given.get(name) for name in cls.__dataclass_fields__}
         if figures["epochs"] is None:

@@ -92,6 +92,14 @@ def test_a_plan_without_all_figures_promises_nothing(change: dict[str, object]) 
     assert Promise.from_json({}) is None
 
 
+def test_a_run_from_given_weights_promises_nothing() -> None:
+    """It begins below the bits per byte that the law expects at its end."""
+    plan = plan_for(10).to_json()
+    assert Promise.from_json(plan) is not None
+    parent = {"settings": {**plan["settings"], "parent": {"step": 7}}}
+    assert Promise.from_json({**plan, **parent}) is None
+
+
 @pytest.mark.parametrize("saved", [None, [], {}, {"step": 1}, "text", 7])
 def test_a_damaged_restatement_is_none(saved: object) -> None:
     assert Restatement.from_json(saved) is None
