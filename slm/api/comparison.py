@@ -93,12 +93,12 @@ class Comparison:
 
 
 def compare(
-    models: Sequence[str | Path],
+    models: str | Path | Sequence[str | Path],
     *,
     source: str | Path | None = None,
     data: DataDirectory | str | Path | None = None,
     stories: int = DEFAULT_STORIES,
-    suites: Sequence[str] = (),
+    suites: str | Sequence[str] = (),
     seed: int = 0,
     device: str = "auto",
     progress: bool = True,
@@ -131,6 +131,7 @@ def compare(
         DataError: the text cannot be read.
     """
     log = log or say
+    models = [models] if isinstance(models, str | Path) else models
     if len(models) < 2:
         raise UsageError(
             f"a comparison needs at least two models, found {len(models)}",

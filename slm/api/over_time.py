@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slm.api.data import text_to_score
 from slm.api.loading import load
-from slm.api.suites import SUITES, ModelSubject, suite_named
+from slm.api.suites import SUITES, ModelSubject, names_of, suite_named
 from slm.api.texts import documents_of, sample_of
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.checkpoint.manifest import Manifest
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
 
 def over_time(
     run: str | Path,
-    suites: Sequence[str] | None = None,
+    suites: str | Sequence[str] | None = None,
     *,
     source: str | Path | None = None,
     limit: int | None = None,
@@ -69,7 +69,7 @@ def over_time(
     log = log or say
     given = Path(run)
     folder = given if run_of(given) == given.resolve() else run_of(given)
-    is_default, suites = suites is None, DEFAULT_TESTS if suites is None else suites
+    is_default, suites = suites is None, DEFAULT_TESTS if suites is None else names_of(suites)
     if not suites:
         raise UsageError("no suite is named", hint=f"use {', '.join(TESTS)}")
     if source is not None and len(suites) != 1:

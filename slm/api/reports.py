@@ -92,13 +92,13 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
 
 
 def suite_results(
-    subject: Subject, names: Sequence[str], *, seed: int, progress: bool, log: Log
+    subject: Subject, suites: str | Sequence[str], *, seed: int, progress: bool, log: Log
 ) -> dict[str, SuiteResult]:
     """The saved results of a model's suites, and those of the named ones, which are run if missing.
 
     Args:
         subject: what is tested.
-        names: of suites.
+        suites: their names.
         seed: of the suites.
         progress: show the progress.
         log: called with each note.
@@ -107,8 +107,9 @@ def suite_results(
         UsageError: there is no such suite, or no model yet.
         SlmError: see `LanguageModel.evaluate`.
     """
-    from slm.api.suites import keep_result, kept_results, suite_named
+    from slm.api.suites import keep_result, kept_results, names_of, suite_named
 
+    names = names_of(suites)
     for name in names:
         suite_named(name, source=None, limit=None, log=log)  # raises early
     if subject.lm is None:
@@ -133,7 +134,7 @@ def report(
     path: str | Path,
     out: str | Path | None = None,
     *,
-    suites: Sequence[str] = (),
+    suites: str | Sequence[str] = (),
     seed: int = 0,
     device: str = "auto",
     progress: bool = True,

@@ -90,7 +90,7 @@ class Run:
 
     def over_time(
         self,
-        suites: Sequence[str] | None = None,
+        suites: str | Sequence[str] | None = None,
         *,
         source: str | Path | None = None,
         limit: int | None = None,

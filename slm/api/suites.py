@@ -109,6 +109,11 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     return None if path.parent.name in STEP_FOLDERS else (path, weights)
 
 
+def names_of(suites: str | Sequence[str]) -> Sequence[str]:
+    """The names of suites; a text is a single one."""
+    return [suites] if isinstance(suites, str) else suites
+
+
 def suite_named(
     name: str,
     *,

@@ -14,7 +14,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from slm.data.hub import hub_errors, quiet_datasets, unreachable
-from slm.errors import DataError, HubError, UsageError, shown
+from slm.errors import ConfigError, DataError, HubError, UsageError, shown
 from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
 from slm.evals.suite import Progress, Score, Subject, SuiteResult, check_seed, no_progress, score
 from slm.storage.safe_reading import open_regular, strict_json
@@ -65,6 +65,11 @@ class BlimpSuite:
         self._source = source
         self._limit = limit
         self._log = log
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ConfigError(
+                f"limit must be at least 1 pair of each paradigm, found {limit}",
+                hint="leave it out for all",
+            )
 
     def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
         """See `Suite`.

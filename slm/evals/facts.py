@@ -48,7 +48,7 @@ class FactsSuite:
         self._log = log
         self._per_kind = PER_KIND if limit is None else limit
         self._pairs: tuple[int, list[MinimalPair]] | None = None
-        if not 2 <= self._per_kind <= MOST_PER_KIND:
+        if not isinstance(self._per_kind, int) or not 2 <= self._per_kind <= MOST_PER_KIND:
             raise ConfigError(
                 f"limit must be from 2 to {MOST_PER_KIND:,} pairs of each kind, found {limit}",
                 hint=f"leave it out for {PER_KIND}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from slm.config import DEFAULT_SOURCE, RunConfig
 from slm.config.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
 from slm.config.run_paths import located_settings
-from slm.errors import CheckpointError, DataError, UsageError
+from slm.errors import CheckpointError, ConfigError, DataError, UsageError, shown
 from slm.presets import (
     DEFAULT_PRESET,
     command_line_words,
@@ -40,6 +41,7 @@ def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--"
 
     Raises:
         UsageError: both are given.
+        ConfigError: the minutes are not a number, which only Python can give.
     """
     if steps is not None and minutes is not None:
         raise UsageError(
@@ -49,7 +51,15 @@ def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--"
     if steps is not None:
         word = f"{dashes}steps"
         return {"train.max_steps": (steps, word), "train.max_minutes": (None, word)}
-    return {} if minutes is None else {"train.max_minutes": (minutes, f"{dashes}minutes")}
+    if minutes is None:
+        return {}
+    _require_number(minutes, f"{dashes}minutes")
+    return {"train.max_minutes": (minutes, f"{dashes}minutes")}
+
+
+def _require_number(value: object, word: str) -> None:
+    if not isinstance(value, numbers.Real):
+        raise ConfigError(f"{word} must be a number, found {shown(value)}", hint="give it as 5")
 
 
 def from_preset(

@@ -72,7 +72,7 @@ class StoriesSuite:
         self._reads_once = reads_once
         self._samples = SAMPLES if limit is None else limit
         self._log = log
-        if not 2 <= self._samples <= MOST_SAMPLES:
+        if not isinstance(self._samples, int) or not 2 <= self._samples <= MOST_SAMPLES:
             raise ConfigError(
                 f"limit must be from 2 to {MOST_SAMPLES} samples of each prompt, found {limit}",
                 hint=f"leave it out for {SAMPLES}",

@@ -86,7 +86,7 @@ def test_the_loss_is_that_of_the_checkpoint(run: Path) -> None:
     """In bfloat16, on the whole of a text."""
     text = run.parent / "text.txt"
     text.write_text("Mia saw a dog.\n<|endoftext|>\nThe dog saw Mia.\n", encoding="utf-8")
-    found = package.open_run(run).over_time(["loss"], source=text, progress=False)
+    found = package.open_run(run).over_time("loss", source=text, progress=False)
     for each, path in zip(found.checkpoints, kept_checkpoints(run).values(), strict=True):
         bits = package.evaluate(package.load(path, device="cpu"), source=text, progress=False)
         (score,) = [each.results["loss"].score]

@@ -145,7 +145,9 @@ def test_a_suite_that_cannot_be_run_names_the_model(
 
     monkeypatch.setattr(slm.LanguageModel, "evaluate", evaluate)
     with pytest.raises(DataError, match="^a: the stories are longer"):
-        compare("a", "b", suites=["facts"])
+        compare("a", "b", suites="facts")
+    with pytest.raises(UsageError, match="found 1"):
+        slm.compare("a")
 
 
 @pytest.mark.usefixtures("builtin")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,12 @@ def test_notes_go_to_the_log_alone(
     slm.train(data=data_dir, steps=1, out=tmp_path / "a", callbacks=[Note()], **settings)
     assert notes == ["note: Note failed: ValueError: broken"]
     assert "note: " not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("function", [slm.plan, slm.train])
+def test_minutes_are_a_number(function: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match="minutes must be a number, found '5'"):
+        function(minutes="5", source="builtin")
 
 
 def test_a_plan_is_a_table_and_has_its_numbers(

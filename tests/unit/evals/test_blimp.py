@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slm.data import hub
-from slm.errors import DataError, HubError, UsageError
+from slm.errors import ConfigError, DataError, HubError, UsageError
 from slm.evals import blimp
 from slm.evals.blimp import BlimpSuite, first_of_each
 from slm.evals.likelihood import encode_request
@@ -132,3 +132,9 @@ def test_a_sentence_is_scored_as_the_harness_does() -> None:
     encoded = encode_request(tokenizer, seen[0], 64)
     assert encoded.ids == [tokenizer.bos_id, *b" The cats sleep."]
     assert encoded.n_scored == len(" The cats sleep.")
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5])
+def test_a_limit_out_of_range_is_refused(limit: Any) -> None:
+    with pytest.raises(ConfigError, match="at least 1 pair of each paradigm"):
+        BlimpSuite(limit=limit)

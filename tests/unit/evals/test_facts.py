@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from slm.errors import ConfigError, DataError
@@ -32,8 +34,8 @@ def test_sentences_continue_the_story() -> None:
         assert not pair.context.endswith(" ")
 
 
-@pytest.mark.parametrize("limit", [0, 1, 10**6])
-def test_a_limit_out_of_range_is_refused(limit: int) -> None:
+@pytest.mark.parametrize("limit", [0, 1, 10**6, 2.5])
+def test_a_limit_out_of_range_is_refused(limit: Any) -> None:
     with pytest.raises(ConfigError, match="pairs of each kind"):
         FactsSuite(limit=limit)
 
