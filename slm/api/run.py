@@ -81,8 +81,8 @@ class Run:
     def checkpoints(self) -> dict[int, Path]:
         """The checkpoints that the run has kept, by step; `train.keep=ladder` keeps more.
 
-            first = min(run.checkpoints)
-            slm.load(run.checkpoints[first]).generate("Once upon a time")
+        first = min(run.checkpoints)
+        slm.load(run.checkpoints[first]).generate("Once upon a time")
         """
         from slm.checkpoint.ladder import kept_checkpoints
 
