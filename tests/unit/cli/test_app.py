@@ -68,6 +68,20 @@ def test_a_value_that_is_not_a_number_is_named(capsys, words, expected):
     assert hint == f"hint: see: slm {words[0]} --help"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["info", "--checkpoint", "runs/x"], "give it without --checkpoint: slm info PATH"),
+        (["compare", "--checkpoint", "a"], "give it without --checkpoint: slm compare RUNS"),
+        (["data", "check", "--source", "x"], "give it without --source: slm data check SOURCE"),
+        (["train", "--checkpoint", "x"], "see: slm train --help"),
+    ],
+)
+def test_an_argument_is_no_option(capsys, words, expected):
+    assert main(words) == 2
+    assert capsys.readouterr().err.splitlines()[1].startswith(f"hint: {expected}")
+
+
 def test_interrupted(capsys):
     assert run(fail(KeyboardInterrupt()), [], name="x") == 130
     assert capsys.readouterr().err == "interrupted\n"
