@@ -348,7 +348,7 @@ class LanguageModel:
         return Path(folder)
 
     def push(self, name: str, *, private: bool = False, license: str = "unknown") -> str:
-        """Upload the model to the Hugging Face hub, as `slm push` does.
+        """Upload the model to the Hugging Face Hub, as `slm push` does.
 
         Args:
             name: `owner/name`; the repository is made where it does not exist.

@@ -16,7 +16,7 @@ from slm.checkpoint.manifest import Manifest
 from slm.checkpoint.store import MODEL_NAME
 from slm.config.run_paths import run_of
 from slm.data.documents import whole_stories
-from slm.errors import CheckpointError, ConfigError, UsageError, did_you_mean
+from slm.errors import CheckpointError, ConfigError, SlmError, UsageError, did_you_mean
 from slm.quantities import counted
 from slm.reporting.display import Log, Stages, say, stage_progress
 from slm.reporting.over_time import (
@@ -45,7 +45,7 @@ class _Kept(NamedTuple):
 
 def over_time(
     run: str | Path,
-    suites: Sequence[str] = DEFAULT_TESTS,
+    suites: Sequence[str] | None = None,
     *,
     source: str | Path | None = None,
     limit: int | None = None,
@@ -69,6 +69,7 @@ def over_time(
     log = log or say
     given = Path(run)
     folder = given if run_of(given) == given.resolve() else run_of(given)
+    is_default, suites = suites is None, DEFAULT_TESTS if suites is None else suites
     if not suites:
         raise UsageError("no suite is named", hint=f"use {', '.join(TESTS)}")
     if source is not None and len(suites) != 1:
@@ -77,7 +78,7 @@ def over_time(
             hint="name the one suite that reads it: results of several calls are kept together",
         )
     tests = {name: _Test(name, source, limit, seed, log) for name in suites}
-    kept = _readable(folder, log)
+    kept = _readable(folder, given, log)
     found = read_over_time(folder)
     found = found.under({name: test.conditions for name, test in tests.items()})
     found = found.of_weights({step: each.weights_sha256 for step, each in kept.items()})
@@ -91,8 +92,16 @@ def over_time(
             except CheckpointError as error:  # a run in progress may have removed it
                 log(f"note: step {step:,} is left out: {error.message}")
                 continue
-            where = f"step {step:,} ({number} of {len(kept)})"
-            results = {name: tests[name].run(lm, _named(report, where)) for name in missing}
+            named = _named(report, f"step {step:,} ({number} of {len(kept)})")
+            results = {}
+            for name in missing:
+                try:
+                    results[name] = tests[name].run(lm, named)
+                except SlmError as error:
+                    if not is_default or len(tests) == 1:
+                        raise
+                    log(f"note: {name} is left out: {error.message}")
+                    del tests[name]  # the next checkpoints cannot take it, either
             seconds = lm.state.time.elapsed_seconds
             found = found.with_results(
                 ScoredCheckpoint(step, lm.state.tokens_seen, seconds, sha256, results)
@@ -107,7 +116,7 @@ def _named(report: Stages, where: str) -> Stages:
     return lambda stage, *figures: report(f"{where}, {stage}", *figures)
 
 
-def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
+def _readable(folder: Path, given: Path, log: Log) -> dict[int, _Kept]:
     """The checkpoints of a run by step, without those whose manifest is damaged.
 
     Raises:
@@ -123,9 +132,10 @@ def _readable(folder: Path, log: Log) -> dict[int, _Kept]:
             log(f"note: step {step:,} is left out: {error.message}")
     if len(found) < 2:
         raise UsageError(
-            f"{folder} has {counted(len(found), 'checkpoint')} of a run, and curves over time "
+            f"{given} has {counted(len(found), 'checkpoint')} of a run, and curves over time "
             "need at least two",
-            hint="a run keeps checkpoints from start to end with: --set keep=ladder",
+            hint="a run of more than 10 steps keeps checkpoints from start to end with: --set "
+            "keep=ladder",
         )
     return found
 

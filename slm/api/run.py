@@ -90,7 +90,7 @@ class Run:
 
     def over_time(
         self,
-        suites: Sequence[str] = ("loss", "stories", "facts"),
+        suites: Sequence[str] | None = None,
         *,
         source: str | Path | None = None,
         limit: int | None = None,
@@ -107,7 +107,8 @@ class Run:
         tested again.
 
         Args:
-            suites: of loss, stories, facts and blimp.
+            suites: of loss, stories, facts and blimp; None: the first three, without those that
+                the model cannot take, such as facts with a short context.
             source: what a single suite reads, as in `LanguageModel.evaluate`; for the loss, the
                 text, which is otherwise the validation text of the run.
             limit: loss: stories; None: 200. stories: samples of each prompt; None: 2. facts: pairs

@@ -252,7 +252,8 @@ def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = 
             return path.parent
         raise CheckpointError(
             f"{path} is {_kind_of_file(path)}, not an slm checkpoint",
-            hint="give a run directory or a checkpoint directory in it",
+            hint="give a run directory or a checkpoint directory in it; `slm import` makes one of "
+            "a model of another program",
         )
     if (standing / MANIFEST_NAME).is_file():
         return path
@@ -267,7 +268,9 @@ def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = 
         raise UsageError(
             f"there is no checkpoint in {path}: looked for {MANIFEST_NAME}, "
             f"{BEST}/{MANIFEST_NAME} and {CHECKPOINTS}/step-*/{MANIFEST_NAME}",
-            hint="give a run directory: the --out of the training",
+            hint="`slm import` makes a checkpoint of a model of another program"
+            if any(path.glob("*.safetensors"))
+            else "give a run directory: the --out of the training",
         )
     return newest.path
 

@@ -80,14 +80,14 @@ _COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     ("train", train, "Train a model, or resume a run."),
     ("generate", generate, "Continue prompts with a trained model."),
     ("serve", serve, "Serve a model: a web page and OpenAI's API."),
-    ("eval", evaluate, "Loss and bits per byte on any text, and test suites."),
-    ("report", report, "A run as one HTML file to read, print or send."),
-    ("compare", compare, "Models side by side, with the noise of the difference."),
+    ("eval", evaluate, "Measure bits per byte on any text, or run test suites."),
+    ("report", report, "Write a report of a run as one HTML file."),
+    ("compare", compare, "Compare models side by side, with confidence intervals."),
     ("export", export, "Write a trained model for another program."),
-    ("import", import_, "Read a model of another project as a checkpoint."),
-    ("push", push, "Upload a trained model to the Hugging Face hub."),
-    ("info", info, "Details of a run, a checkpoint, data, or this machine."),
-    ("inspect", inspect, "Surprisal, attention and predictions for a text."),
+    ("import", import_, "Convert a model of another program to a checkpoint."),
+    ("push", push, "Upload a trained model to the Hugging Face Hub."),
+    ("info", info, "Show a run, a checkpoint, data, or this machine."),
+    ("inspect", inspect, "Show surprisal, attention and predictions for a text."),
     ("presets", presets, "List presets and settings."),
 )
 for _name, _function, _short_help in _COMMANDS:
@@ -120,6 +120,8 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     command = typer.main.get_command(program)
     words = list(sys.argv[1:] if arguments is None else arguments)
     signals = EndOnSignal()
+    is_command = bool(words) and words[0] in getattr(command, "commands", {})
+    of_command = f"{name} {words[0]}" if is_command else name
     code = 0
     began_at = time.monotonic()
     try:
@@ -133,11 +135,11 @@ def run(program: typer.Typer, arguments: Sequence[str] | None, *, name: str) -> 
     except BrokenPipeError:
         code = 1
     except SlmError as error:
-        code = _report(error if error.exit_code != 1 else find_no_space(error) or error, name)
+        code = _report(error if error.exit_code != 1 else find_no_space(error) or error, of_command)
     except Exception as error:
         known: SlmError | None = as_usage_error(error) or find_no_space(error)
         known = known or _as_path_error(error) or _as_memory_error(error)
-        code = _report_unexpected(error) if known is None else _report(known, name)
+        code = _report_unexpected(error) if known is None else _report(known, of_command)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # of a library in Rust
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from slm.api.over_time import DEFAULT_TESTS, over_time
+from slm.api.over_time import over_time
 from slm.cli.output import print_json, print_table
 from slm.cli.suites import suite_names
 from slm.config.run_paths import run_of
@@ -31,7 +31,7 @@ def evaluate_over_time(
 
     Args:
         run: its folder.
-        suites: names, which commas separate; None: `DEFAULT_TESTS`.
+        suites: names, which commas separate; None: see `slm.api.over_time`.
         source, limit, seed, device: see `slm.api.over_time`.
         as_json: print one JSON object.
 
@@ -43,7 +43,7 @@ def evaluate_over_time(
         raise UsageError(
             "--over-time needs a run", hint="name one, for example: --checkpoint runs/demo"
         )
-    names = list(DEFAULT_TESTS) if suites is None else suite_names(suites)
+    names = None if suites is None else suite_names(suites)
     began_at = time.perf_counter()
     found = over_time(run, names, source=source, limit=limit, seed=seed, device=device or "auto")
     seconds = time.perf_counter() - began_at

@@ -1,4 +1,4 @@
-"""`slm push`: a model to the Hugging Face hub."""
+"""`slm push`: a model to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def push(
     ] = "unknown",
     as_json: Json = False,
 ) -> None:
-    """Upload a trained model to the Hugging Face hub, in the form of transformers.
+    """Upload a trained model to the Hugging Face Hub, in the form of transformers.
 
     Log in before with `hf auth login`, or set HF_TOKEN.
     """

@@ -25,7 +25,8 @@ def as_usage_error(error: Exception) -> UsageError | None:
         word = str(getattr(error, "option_name", ""))
         return UsageError(
             f"{context.command_path} has no option {word if len(word) < LONGEST else shown(word)}",
-            hint=did_you_mean(word, option_names(context.command))
+            hint=_without_option(word, context)
+            or did_you_mean(word, option_names(context.command))
             or see_help + _what_may_begin_with_a_dash(context.command),
         )
     message = _of_value(error) or _sentence(error.format_message())
@@ -50,6 +51,17 @@ def _of_value(error: Exception) -> str | None:
     found = problems()[0]
     kind = {"float": "a number", "int": "an integer"}.get(found["type"].partition("_")[0])
     return kind and f"{parameter.opts[0]}: must be {kind}, found {shown(found['input'])}"
+
+
+def _without_option(word: str, context: Any) -> str | None:
+    """How to give what is an option of other commands and an argument of this one."""
+    arguments = [each for each in context.command.params if each.param_type_name == "argument"]
+    names = {f"--{each.name}" for each in arguments}
+    takes_models = bool(names & {"--path", "--run", "--runs", "--checkpoint"})
+    if word not in names and not (word == "--checkpoint" and takes_models):
+        return None
+    shown_as = " ".join(str(each.name).upper() for each in arguments if not each.hidden)
+    return f"give it without {word}: {context.command_path} {shown_as}"
 
 
 def _what_may_begin_with_a_dash(command: Any) -> str:

@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from slm.checkpoint.run import BEST
+from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
 from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
@@ -148,7 +150,7 @@ def export(
     module: Any = import_module(chosen.module)
     _check(module, chosen, source, dtype)
     out = out.resolve() if out.exists() else out  # a link stays, and what it leads to is written
-    _require_room(out, chosen, force=force)
+    _require_room(out, chosen, source.path, force=force)
     arguments: dict[str, Any] = {"log": log}
     if len(chosen.dtypes) > 1:
         arguments["dtype"] = dtype
@@ -193,8 +195,11 @@ def _check(module: Any, target: Target, source: ExportSource, dtype: str) -> Non
         module.check(source)
 
 
-def _require_room(out: Path, target: Target, *, force: bool) -> None:
-    """Refuse a place that holds something else, or an earlier export without `force`."""
+def _require_room(out: Path, target: Target, source: Path, *, force: bool) -> None:
+    """Refuse a place that holds something else, or an earlier export without `force`.
+
+    The checkpoints of a run have the files of an export, and none of them is one.
+    """
     if not (out.exists() or out.is_symlink()):
         return
     is_folder = out.is_dir()
@@ -205,6 +210,10 @@ def _require_room(out: Path, target: Target, *, force: bool) -> None:
         is_export = target.files[0] in names and names <= set(target.files)
     else:
         is_export = not is_folder and out.suffix == ".gguf"
+    is_of_a_run = out.parent.name in STEP_FOLDERS or (
+        out.name == BEST and (out.parent / "config.json").is_file()
+    )
+    is_export = is_export and not is_of_a_run and out != source.resolve()
     if is_export and force:
         return
     raise UsageError(

@@ -1,4 +1,4 @@
-"""Models on the Hugging Face hub: downloaded and uploaded."""
+"""Models on the Hugging Face Hub: downloaded and uploaded."""
 
 from __future__ import annotations
 

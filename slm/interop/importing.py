@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.checkpoint.builtin import BUILTIN
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.config.origins import Origin, OriginKind
-from slm.errors import CheckpointError, TokenizerError, UsageError
+from slm.errors import CheckpointError, TokenizerError, UsageError, shell_path
 from slm.interop.hub import HUB_PREFIX, download_model
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.spec import build_tokenizer, needs_corpus
@@ -54,6 +55,8 @@ def import_model(
     return model
 
 
+_OURS = ("MANIFEST.json", "best/MANIFEST.json", "checkpoints")
+"""What is in a checkpoint of slm, or in a run."""
 _HINTS: dict[type, str] = {
     CheckpointError: "the model may be damaged or incomplete: get it again",
     TokenizerError: "for a transformers folder, --tokenizer replaces its tokenizer: name "
@@ -65,8 +68,13 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
     """The model of a file or folder."""
     from slm.interop import gguf_file, gguf_import, hugging_face, llama2c, nanogpt
 
+    if name == BUILTIN or any((path / each).exists() for each in _OURS):
+        raise UsageError(
+            f"{path} is a model of slm already",
+            hint=f"every command takes it as it is: --checkpoint {shell_path(path)}",
+        )
     if path.is_dir():
-        if (path / "config.json").is_file() and not (path / "MANIFEST.json").is_file():
+        if (path / "config.json").is_file():
             return hugging_face.read(path, name, tokenizer=_given(tokenizer))
         raise UsageError(
             f"{path} is not a transformers folder: it has no config.json of a model",
@@ -74,9 +82,9 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         )
     if not path.is_file():
         is_like_a_name = len(path.parts) == 2 and not path.is_absolute()
-        hint = f"a model of the hub is named {HUB_PREFIX}{path.as_posix()}"
+        of_hub = f"{HUB_PREFIX}{path.as_posix() if is_like_a_name else 'owner/name'}"
         raise UsageError(
-            f"there is no file or folder {path}", hint=hint if is_like_a_name else None
+            f"there is no file or folder {path}", hint=f"a model of the hub is named {of_hub}"
         )
     with path.open("rb") as stream:
         magic = stream.read(4)

@@ -348,7 +348,10 @@ def read_tokenizer(path: Path, name: str, vocab_size: int) -> ImportedTokenizer:
     try:
         content = read_bounded(path, LARGEST_TOKENIZER_BYTES)
     except (OSError, ValueError) as error:
-        raise TokenizerError(f"cannot read the tokenizer {path}: {error}") from None
+        raise TokenizerError(
+            f"cannot read the tokenizer {path}: {error}",
+            hint="name the path of llama2.c's tokenizer.bin",
+        ) from None
     tokens: list[tuple[str, float]] = []
     at = 4
     while at < len(content):

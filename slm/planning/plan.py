@@ -154,8 +154,6 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         DeviceError: the settings require compiled blocks, and there is no compiler.
     """
     base = with_vocabulary(base, minutes, text)
-    if not is_compiled(base, minutes, machine):
-        base = with_free_values(base, {"train.compile": "off"}, minutes)
     if base.parent is not None:
         base = for_given_weights(base, minutes)
     sizes = model_sizes(base, minutes, text)
@@ -181,7 +179,7 @@ def _plan_of(
         + state_bytes(model)
         + config.batch_size * model.block_size * activation_bytes_per_token(model)
     )
-    intervals = {
+    chosen: dict[str, Any] = {
         "train.max_minutes": minutes,
         "train.max_steps": steps,
         **evaluations(settings, steps),
@@ -189,7 +187,9 @@ def _plan_of(
             1, round(steps * min(1.0, SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)))
         ),
     }
-    planned = with_free_values(settings, intervals, minutes)
+    if not is_compiled(settings, minutes, machine):
+        chosen["train.compile"] = "off"
+    planned = with_free_values(settings, chosen, minutes)
     epochs = seen / text.n_bytes if text.n_bytes else None
     expected = text.difficulty * SCALING_LAW.bits_per_byte(
         costs.non_embedding_parameters, seen, text.n_bytes or math.inf

@@ -13,9 +13,8 @@ from slm.training.compiling import compiles
 STARTING_SECONDS = 6.0
 """Until the first step of a run whose data are ready: imports, the first evaluation. This time and
 the next are of the reference machine of the scaling law; a slower or busy one takes longer."""
-COMPILING_SECONDS = 15.0
-COMPILING_SHARE = 0.2
-"""Of a run's time: where compiling would take more, it would gain nothing."""
+COMPILING_SECONDS = 25.0
+"""Of blocks for two lengths of context, the first time: later runs find most of it in a cache."""
 SLOWER_THAN_PROBED = 1.12
 """Time of a run's step, as a multiple of what the probe suggests: 1.04 to 1.2 in six runs, whose
 shapes differ from the probe's, and which mask documents."""
@@ -55,15 +54,16 @@ def seconds_per_step(settings: RunConfig, minutes: float, machine: MachineProfil
 
 
 def is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
-    """Whether a run compiles its blocks, as its settings have it.
-
-    `auto` compiles nothing where this alone would take more than `COMPILING_SHARE` of the time.
+    """Whether a run compiles its blocks; `auto` does not where this takes longer than it saves.
 
     Raises:
         DeviceError: the settings require it, and there is no compiler.
     """
     choice, seconds = settings.train.compile, 60.0 * minutes
-    if choice == "auto" and COMPILING_SHARE * seconds * machine.relative_speed < COMPILING_SECONDS:
+    flops = model_costs(settings.model).training_flops_per_token
+    eager, compiled = (seconds_per_token(flops, compiled=how) for how in (False, True))
+    saved = seconds * (1.0 - compiled / eager)
+    if choice == "auto" and saved * machine.relative_speed < COMPILING_SECONDS:
         return False
     return compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
 

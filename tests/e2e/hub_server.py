@@ -1,4 +1,4 @@
-"""A loopback server that speaks as much of the Hugging Face hub's protocol as we need.
+"""A loopback server that speaks as much of the Hugging Face Hub's protocol as we need.
 
 Repository information, the tree listing, and files with the headers by which the client names and
 checks them, range requests included. For models also the making of a repository and the upload of a
@@ -24,7 +24,7 @@ TOKEN = "hf_loopbackTokenThatNobodyMaySee"
 
 
 class Hub:
-    """Data sets and models by name, each a mapping from file names to contents."""
+    """Datasets and models by name, each a mapping from file names to contents."""
 
     def __init__(self, data_sets: Repositories, models: Repositories | None = None) -> None:
         self.data_sets = {name: dict(files) for name, files in data_sets.items()}
@@ -52,7 +52,7 @@ class Hub:
 
 @contextmanager
 def serve_hub(data_sets: Repositories, models: Repositories | None = None) -> Iterator[Hub]:
-    """Serve data sets and models on a free loopback port while the block runs."""
+    """Serve datasets and models on a free loopback port while the block runs."""
     hub = Hub(data_sets, models)
 
     class Handler(_Handler):

@@ -26,7 +26,7 @@ from slm.data.reservoir import Reservoir
 from slm.data.sources import open_source
 from slm.data.splits import Split
 from slm.errors import DataError, MissingExtraError, UsageError
-from slm.storage.files import atomic_open
+from slm.storage.files import atomic_open, make_directory
 from slm.tokenizer.base import EOT_TEXT
 
 MOST_LINES = 200_000
@@ -59,7 +59,7 @@ class TextCheck:
     """Checks the text of a source.
 
     Args:
-        source: `builtin`, a data set, a file or a folder. A single file has no held-out split.
+        source: `builtin`, a dataset, a file or a folder. A single file has no held-out split.
         limit: training documents to read; None: all.
         report: called with the progress.
         log: called with sentences for the user.
@@ -257,7 +257,7 @@ class TextCheck:
         """
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"{out} exists already", hint="give a new folder")
-        out.mkdir(parents=True, exist_ok=True)
+        make_directory(out)
         changes: Counter[str] = Counter()
         splits: list[Split] = ["validation", "train"] if self._n_held_out else ["train"]
         n_documents = n_bytes = 0

@@ -71,5 +71,5 @@ class Cleaned:
         return asdict(self)
 
     def __str__(self) -> str:
-        done = [f"{count:,} {name}" for name, count in self.changes.items()]
+        done = [f"{name}: {count:,}" for name, count in self.changes.items()]
         return f"{counted(self.documents, 'document')} written; {', '.join(done) or 'no changes'}"

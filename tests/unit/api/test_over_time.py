@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import slm as package
 from slm.api import suites
+from slm.api.over_time import _Test
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.cli import main
+from slm.errors import DataError
 from slm.reporting.over_time import OVER_TIME_FILE, OVER_TIME_PLOT
 from tests.conftest import Slm
 
@@ -149,6 +152,30 @@ def test_what_does_not_belong_together(slm: Slm, run: Path, words: list[str], pr
     assert problem in err
 
 
+def test_a_suite_that_nobody_named_may_be_left_out(
+    slm: Slm, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The context of a small model is too short for facts, and the loss is worth having."""
+    test, asked = _Test.run, []
+
+    def short(self: _Test, lm: package.LanguageModel, report: Any) -> Any:
+        asked.append(self.name)
+        if self.name != "loss":
+            raise DataError("the context is too short")
+        return test(self, lm, report)
+
+    monkeypatch.setattr(_Test, "run", short)
+    words = ["eval", "--checkpoint", run, "--over-time", "--limit", 2]
+    code, out, err = slm(*words)
+    assert code == 0, err
+    assert out.splitlines()[-1].split()[:2] == ["loss", "bits"]
+    assert err.count("note: facts is left out: the context is too short") == 1
+    assert sorted(asked) == ["facts", "loss", "loss", "loss", "stories"]
+    code, _, err = slm(*words, "--suite", "loss,facts", "--seed", 1)
+    assert code == 1
+    assert "error: the context is too short" in err
+
+
 def test_without_a_run(slm: Slm, run: Path) -> None:
     code, _, err = slm("eval", "--over-time")
     assert code == 2
@@ -159,5 +186,9 @@ def test_without_a_run(slm: Slm, run: Path) -> None:
     shutil.rmtree(run / "ladder")
     code, _, err = slm("eval", "--over-time", "--checkpoint", run)
     assert code == 2
-    assert "has 1 checkpoint of a run" in err
+    assert f"{run} has 1 checkpoint of a run" in err
+    imported = shutil.copytree(run / "best", run.parent / "imported")
+    code, _, err = slm("eval", "--over-time", "--checkpoint", imported)
+    assert code == 2
+    assert f"{imported} has 0 checkpoints of a run" in err
     assert "keep=ladder" in err

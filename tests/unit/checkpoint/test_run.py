@@ -18,7 +18,7 @@ from slm.checkpoint import (
     resolve_checkpoint,
     step_directories,
 )
-from slm.errors import CheckpointError, UsageError
+from slm.errors import CheckpointError, SlmError, UsageError
 from slm.storage.files import atomic_directory
 
 if TYPE_CHECKING:
@@ -266,6 +266,15 @@ def test_a_foreign_file_is_told_by_its_bytes(tmp_path: Path, head: bytes, kind: 
 
 
 # -- cleaning up ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["", "model.safetensors"])
+def test_a_model_of_another_program_is_imported_first(tmp_path: Path, file: str) -> None:
+    place = tmp_path / file
+    (tmp_path / "model.safetensors").write_text("{}", encoding="utf-8")
+    with pytest.raises(SlmError) as error:
+        resolve_checkpoint(place)
+    assert "slm import" in str(error.value.hint)
 
 
 def test_leftovers_of_dead_writers_go(run: Path) -> None:

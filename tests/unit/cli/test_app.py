@@ -68,6 +68,20 @@ def test_a_value_that_is_not_a_number_is_named(capsys, words, expected):
     assert hint == f"hint: see: slm {words[0]} --help"
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["info", "--checkpoint", "runs/x"], "give it without --checkpoint: slm info PATH"),
+        (["compare", "--checkpoint", "a"], "give it without --checkpoint: slm compare RUNS"),
+        (["data", "check", "--source", "x"], "give it without --source: slm data check SOURCE"),
+        (["train", "--checkpoint", "x"], "see: slm train --help"),
+    ],
+)
+def test_an_argument_is_no_option(capsys, words, expected):
+    assert main(words) == 2
+    assert capsys.readouterr().err.splitlines()[1].startswith(f"hint: {expected}")
+
+
 def test_interrupted(capsys):
     assert run(fail(KeyboardInterrupt()), [], name="x") == 130
     assert capsys.readouterr().err == "interrupted\n"
@@ -92,6 +106,14 @@ def test_errors_of_ours(capsys, monkeypatch):
 
     assert run(fail(ConfigError("bad")), [], name="x") == 2
     assert capsys.readouterr().err == "error: bad\nhint: see: x --help\n"
+
+
+def test_without_a_hint_the_help_of_the_command_is_named(capsys, tmp_path):
+    card = tmp_path / "card.toml"
+    card.write_text("summary = 5")
+    words = ["export", "builtin", "slm", str(tmp_path / "m"), "--card", str(card)]
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith("hint: see: slm export --help\n")
 
 
 @pytest.mark.parametrize("kind", [DataError, HubError, TokenizerError, CheckpointError])

@@ -33,3 +33,7 @@ def test_what_does_not_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["data", "check", str(tmp_path / "none.txt")]) == 2
     assert main(["data", "check", "builtin", "--limit", "0"]) == 2
     assert "--limit must be at least 1" in capsys.readouterr().err
+    book = tmp_path / "book.txt"
+    book.write_text("Mia saw a dog.", encoding="utf-8")
+    assert main(["data", "check", str(book), "--clean", str(book / "out")]) == 1
+    assert f"error: cannot write {book / 'out'}" in capsys.readouterr().err

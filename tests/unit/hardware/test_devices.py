@@ -1,4 +1,4 @@
-"""Devices, number formats, seeds and processes."""
+"""Devices, number formats, threads and compilers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,10 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from slm.errors import ConfigError, DeviceError
+from slm.errors import DeviceError
 from slm.hardware import devices
 from slm.hardware.devices import (
     autocast,
@@ -34,8 +31,7 @@ from slm.hardware.devices import (
     torch_dtype,
 )
 from slm.hardware.resources import Cpus, Memory
-from slm.parallel.processes import Process, device_of_process, process_group
-from slm.seeds import mix_seed, seed_everything
+from slm.parallel.processes import Process, device_of_process
 
 
 @pytest.fixture
@@ -336,111 +332,3 @@ def test_the_peak_of_memory_is_that_of_this_process(monkeypatch: pytest.MonkeyPa
 def test_other_systems_keep_their_own_ways(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr(sys, "platform", where)
     assert not keep_freed_memory()
-
-
-# -- seeds -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("numbers", "seed"),
-    [
-        ((0,), 8147104208329303767),
-        ((1337,), 6580978248793280517),
-        ((1337, 0, 0), 3269731276231068113),
-        ((1337, 1, 0), 8663415526776124837),
-        ((0, 1337, 0), 898513176470120578),
-        ((-1, 2**63), 8933068699926335443),
-    ],
-)
-def test_seeds_stay_as_they_are(numbers: tuple[int, ...], seed: int) -> None:
-    """Another value would make old runs go on differently."""
-    assert mix_seed(*numbers) == seed
-
-
-def test_one_number_is_splitmix64() -> None:
-    """The first output of SplitMix64 from state 0, as published, without its lowest bit."""
-    assert mix_seed(0) == 0xE220A8397B1DCDAF >> 1
-
-
-@given(st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=4))
-def test_every_seed_suits_pytorch(numbers: list[int]) -> None:
-    seed = mix_seed(*numbers)
-    assert 0 <= seed < 2**63
-    torch.Generator().manual_seed(seed)
-
-
-def test_seeds_are_well_spread() -> None:
-    seeds = [mix_seed(1337, step, rank) for step in range(500) for rank in range(4)]
-    assert len(set(seeds)) == len(seeds)
-    for bit in range(63):  # each bit is set in half of them, within five standard deviations
-        share = sum(seed >> bit & 1 for seed in seeds) / len(seeds)
-        assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(len(seeds))
-    # One more step changes about half of the bits, whatever the bit.
-    flips = Counter(
-        bit
-        for step in range(500)
-        for bit in range(63)
-        if (mix_seed(1, step) ^ mix_seed(1, step + 1)) >> bit & 1
-    )
-    assert all(abs(flips[bit] / 500 - 0.5) < 5 * 0.5 / math.sqrt(500) for bit in range(63))
-
-
-def test_the_order_and_count_of_numbers_matter() -> None:
-    assert len({mix_seed(1, 2), mix_seed(2, 1), mix_seed(1, 2, 0), mix_seed(0, 1, 2)}) == 4
-
-
-def test_seed_everything() -> None:
-    seed_everything(1, 2, 3)
-    first = torch.rand(3)
-    seed_everything(1, 2, 3)
-    assert torch.equal(torch.rand(3), first)
-    seed_everything(1, 2, 4)
-    assert not torch.equal(torch.rand(3), first)
-
-
-# -- processes -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
-
-
-def test_alone(environment: pytest.MonkeyPatch) -> None:
-    assert Process.from_environment() == Process(0, 1, 0)
-    assert Process().is_main
-    environment.setenv("LOCAL_RANK", "3")
-    assert Process.from_environment() == Process()
-
-
-def test_what_torchrun_says(environment: pytest.MonkeyPatch) -> None:
-    environment.setenv("RANK", "5")
-    environment.setenv("WORLD_SIZE", "8")
-    assert Process.from_environment() == Process(5, 8, 5)
-    environment.setenv("LOCAL_RANK", "1")
-    assert Process.from_environment() == Process(5, 8, 1)
-    assert not Process.from_environment().is_main
-    assert Process.from_environment_or_alone() == Process(5, 8, 1)
-
-
-@pytest.mark.parametrize(
-    ("rank", "world_size", "local_rank"),
-    [("x", "2", "0"), ("-1", "2", "0"), ("0", "", "0"), ("2", "2", "0"), ("0", "0", "0")]
-    + [("0", "2", "1.5"), ("\u00b2", "4", "0")],
-)
-def test_what_makes_no_sense(
-    environment: pytest.MonkeyPatch, rank: str, world_size: str, local_rank: str
-) -> None:
-    environment.setenv("RANK", rank)
-    environment.setenv("WORLD_SIZE", world_size)
-    environment.setenv("LOCAL_RANK", local_rank)
-    with pytest.raises(ConfigError):
-        Process.from_environment()
-    assert Process.from_environment_or_alone() == Process()
-
-
-def test_a_group_of_one_is_no_group() -> None:
-    with process_group(Process(), "cpu"):
-        assert not torch.distributed.is_initialized()

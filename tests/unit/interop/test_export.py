@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,21 @@ def test_other_folders_are_never_replaced(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="not an export"):
             export(source(), target, tmp_path, force=True)
     assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["best", "checkpoints/step-000010", "ladder/step-000010"])
+def test_a_checkpoint_of_a_run_is_never_replaced(place: str, tmp_path: Path) -> None:
+    """It has the files of an export for slm."""
+    (tmp_path / "config.json").write_text("{}")
+    export(source(), "slm", tmp_path / place)
+    with pytest.raises(UsageError, match="not an export"):
+        export(source(), "slm", tmp_path / place, force=True)
+
+
+def test_a_model_does_not_replace_itself(tmp_path: Path) -> None:
+    export(source(), "slm", tmp_path / "m")
+    with pytest.raises(UsageError, match="not an export"):
+        export(replace(source(), path=tmp_path / "m"), "slm", tmp_path / "m", force=True)
 
 
 def test_a_folder_with_a_readme_alone_is_no_export(tmp_path: Path) -> None:

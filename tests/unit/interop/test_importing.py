@@ -54,8 +54,29 @@ def test_other_things_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no file") as missing:
         import_model("mia/stories")
     assert "hf:mia/stories" in str(missing.value.hint)
+    with pytest.raises(UsageError, match="there is no file") as missing:
+        import_model("stories")
+    assert "hf:owner/name" in str(missing.value.hint)
     with pytest.raises(UsageError, match="not the name of a model"):
         import_model("hf:mia")
+
+
+@pytest.mark.parametrize("file", ["MANIFEST.json", "best/MANIFEST.json", "checkpoints/x"])
+def test_a_model_of_ours_needs_no_import(file: str, tmp_path: Path) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("{}")
+    (tmp_path / "config.json").write_text('{"format": "slm-config"}')
+    for name in (str(tmp_path), "builtin"):
+        with pytest.raises(UsageError, match="is a model of slm already") as error:
+            import_model(name)
+        assert f"--checkpoint {name}" in str(error.value.hint)
+
+
+def test_a_missing_tokenizer_is_one_of_that_format(tmp_path: Path) -> None:
+    export(source_of(model_of("llama-tied", 257), tokenizer("bytes")), "llama2c", tmp_path / "m")
+    with pytest.raises(TokenizerError, match="cannot read the tokenizer") as error:
+        import_model(str(tmp_path / "m" / "model.bin"), tokenizer="gpt2")
+    assert "tokenizer.bin" in str(error.value.hint)
 
 
 @pytest.mark.parametrize(

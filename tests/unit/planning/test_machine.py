@@ -61,7 +61,7 @@ def test_a_machine_where_compiling_takes_too_long_is_probed_without(
     monkeypatch.setattr(probe, "step_seconds", lambda *_, **__: 20 * 2 * 128 * token)
     assert probe_machine(SETTINGS, 20).relative_speed == pytest.approx(0.05)
     assert compiled == []
-    probe_machine(SETTINGS, 60)
+    probe_machine(SETTINGS, 100)
     assert len(compiled) == 1
 
 

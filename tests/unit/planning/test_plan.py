@@ -74,11 +74,12 @@ def test_compiling_counts_where_the_run_will_compile() -> None:
     assert steps(30, "off") < steps(30, "on") == steps(30, "auto")
     without = replace(REFERENCE, has_compiler=False)
     assert steps(30, "auto", without) == steps(30, "off")
-    # On a slow machine compiling alone would take five of these ten minutes, but not of an hour.
-    slow = replace(REFERENCE, relative_speed=0.05)
+    # On a slow machine compiling takes longer than it saves in 10 minutes, but not in an hour.
+    slow = replace(REFERENCE, relative_speed=0.1)
     assert steps(10, "auto", slow) == steps(10, "off", slow) > steps(10, "on", slow)
     assert make_plan(base(*size), 10, slow, PLENTY).settings.train.compile == "off"
-    assert steps(60, "auto", slow) == steps(60, "on", slow)
+    assert steps(60, "off", slow) < steps(60, "on", slow) == steps(60, "auto", slow)
+    assert make_plan(base(*size), 60, slow, PLENTY).settings.train.compile == "auto"
     with pytest.raises(DeviceError, match="compile=on"):
         steps(30, "on", without)
 

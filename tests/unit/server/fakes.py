@@ -174,6 +174,7 @@ def run(scheduler, clients=(), steps=10_000):
 
 
 def never_ending(engine):
+    """Let an engine's texts never end by themselves."""
     whole = engine.logits_of
 
     def logits_of(ids):
@@ -182,3 +183,15 @@ def never_ending(engine):
         return logits
 
     engine.logits_of = logits_of
+
+
+def post(http, path="/v1/completions", **fields):
+    return http.post(path, json={"prompt": "Once", "seed": 1, **fields})
+
+
+def problem(response, status, param=None):
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert error["param"] == param
+    assert error.keys() == {"message", "type", "param", "code"}
+    return error

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import select
 import socket
-import time
 import urllib.parse
 
 import httpx2
 import pytest
-import torch
 
 from tests.servers import running
-from tests.unit.server.fakes import FakeEngine
+from tests.unit.server.fakes import FakeEngine, never_ending, post, problem
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +26,11 @@ def http(server):
         yield client
 
 
-def post(http, path="/v1/completions", **fields):
-    return http.post(path, json={"prompt": "Once", "seed": 1, **fields})
-
-
 def events(response):
     lines = [line for line in response.text.split("\n\n") if line]
     assert all(line.startswith("data: ") for line in lines)
     assert lines[-1] == "data: [DONE]"
     return [json.loads(line[6:]) for line in lines[:-1]]
-
-
-def problem(response, status, param=None):
-    assert response.status_code == status
-    error = response.json()["error"]
-    assert error["param"] == param
-    assert error.keys() == {"message", "type", "param", "code"}
-    return error
 
 
 def test_models(http):
@@ -153,19 +138,6 @@ def test_json_in_utf8_is_taken_however_it_is_called(http, kind):
     assert response.status_code == 200
 
 
-def test_all_bodies_together_have_a_largest_size():
-    with running(FakeEngine(1), all_bodies_bytes=100_000) as server:
-        held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
-        for connection in held:
-            connection.sendall(raw_request({"prompt": "", "user": "x" * 40_000})[:-1])
-        answered, _, _ = select.select(held, [], [], 10)
-        assert [connection.recv(13) for connection in answered] == [b"HTTP/1.1 503 "]
-        for connection in held:
-            connection.close()
-        with httpx2.Client(base_url=server.address, trust_env=False) as client:
-            assert post(client, user="x" * 90_000).status_code == 200
-
-
 def test_paths_and_methods_that_are_not_there(http):
     problem(http.get("/nothing"), 404)
     problem(http.get("/v1/../etc/passwd"), 404)
@@ -226,7 +198,8 @@ def test_models_with_any_name(name):
 
 def test_choices_that_fail_when_their_context_is_full_end_alone():
     """Both start over in one step, and the first one's failure ends the second one's text."""
-    engine = SlowEngine(2, seconds=0.0)
+    engine = FakeEngine(2)
+    never_ending(engine)
 
     def fail(call):
         if call.startswith("prefill") and len(engine.calls) > 2:
@@ -363,136 +336,6 @@ def test_a_failing_model_is_a_500_and_ends_a_stream(http):
         assert "secret" not in response.text
 
 
-def test_full_means_429_at_once():
-    engine = SlowEngine(1)
-    with (
-        running(engine, queue=0) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
-        client.stream("POST", "/v1/completions", json=ENDLESS) as stream,
-    ):
-        lines = stream.iter_lines()  # kept, as the connection ends with it
-        next(lines)
-        refused = post(client)
-        assert problem(refused, 429)["code"] == "busy"
-        assert int(refused.headers["retry-after"]) >= 1
-        stream.close()
-        wait_until(lambda: server.scheduler.busy_slots == 0)
-        assert post(client).status_code == 200
-
-
-def test_waiting_too_long_means_503():
-    with (
-        running(SlowEngine(1), queue=5, queue_seconds=0.05) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
-        client.stream("POST", "/v1/completions", json=ENDLESS) as stream,
-    ):
-        lines = stream.iter_lines()  # kept, as the connection ends with it
-        next(lines)
-        for kind in ({"stream": True}, {}):
-            refused = post(client, **kind)
-            assert problem(refused, 503)["code"] == "busy"
-            assert int(refused.headers["retry-after"]) >= 1
-
-
-def test_a_client_that_goes_away_frees_its_slot():
-    engine = SlowEngine(2)
-    with running(engine) as server:
-        for kind in (ENDLESS, {**ENDLESS, "stream": False}):
-            with socket.create_connection(("127.0.0.1", server.port)) as connection:
-                connection.sendall(raw_request(kind))
-                wait_until(lambda: server.scheduler.busy_slots == 1)
-            wait_until(lambda: server.scheduler.busy_slots == 0)
-        assert server.scheduler.counts.cancelled == 2
-        assert engine.texts == {}
-
-
-def test_draining_finishes_what_has_begun():
-    with (
-        running(SlowEngine(1)) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
-        client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 100}) as stream,
-    ):
-        lines = stream.iter_lines()
-        next(lines)
-        server.drain()
-        rest = [line for line in lines if line]
-        assert rest[-1] == "data: [DONE]"
-        assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(120)
-        with pytest.raises(OSError, match=r"."):
-            socket.create_connection(("127.0.0.1", server.port)).close()
-
-
-def test_draining_has_an_end():
-    with (
-        running(SlowEngine(1, seconds=0.02), drain_seconds=0.2) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
-        client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 2048}) as stream,
-    ):
-        lines = stream.iter_lines()
-        next(lines)
-        server.drain()
-        rest = [line for line in lines if line]
-        assert rest[-1] == "data: [DONE]"
-        assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(120)
-        assert not server.thread.is_alive()
-
-
-@pytest.mark.slow
-def test_slow_heads_and_bodies_are_closed():
-    with running(FakeEngine(1), header_seconds=0.2, body_seconds=0.2) as server:
-        head = raw_request(ENDLESS)
-        for sent in (b"", b"POST /v1/comp", head[:-5]):
-            with socket.create_connection(("127.0.0.1", server.port)) as connection:
-                connection.settimeout(120)
-                connection.sendall(sent)
-                answer = connection.makefile("rb").read()
-            assert answer.startswith(b"HTTP/1.1 408 ") if b"\r\n\r\n" in sent else answer == b""
-        # A byte now and then keeps nothing open, not even after an answer.
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.settimeout(120)
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert b"200 OK" in connection.recv(10_000)
-            with pytest.raises(OSError, match=r"."):
-                for _ in range(400):
-                    connection.sendall(b"G")
-                    time.sleep(0.02)
-        wait_until(lambda: not server.server.server_state.connections)
-
-
-def test_unread_answers_are_dropped():
-    engine = FakeEngine(1)
-    always = engine.logits_of([1]).masked_fill(torch.arange(260) == 256, -1e9)
-    engine.logits_of = lambda ids: always
-    with (
-        running(
-            engine, stall_seconds=0.2, max_tokens=2**20, max_response_tokens=2**30, send_buffer=4096
-        ) as server,
-        socket.socket() as connection,
-    ):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", server.port))
-        connection.sendall(raw_request({**ENDLESS, "max_tokens": 2**20, "logprobs": 20}))
-        wait_until(lambda: server.scheduler.counts.cancelled == 1)
-        wait_until(lambda: engine.texts == {})
-
-
-def test_more_connections_than_allowed_are_told_so():
-    with running(FakeEngine(1), connections=3) as server:
-        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
-        wait_until(lambda: len(server.server.server_state.connections) == 3)
-        with httpx2.Client(base_url=server.address, trust_env=False) as client:
-            refused = client.get("/healthz")
-            assert problem(refused, 503)["code"] == "busy"
-            assert int(refused.headers["retry-after"]) >= 1
-        for connection in idle:
-            connection.close()
-        wait_until(lambda: not server.server.server_state.connections)
-        with httpx2.Client(base_url=server.address, trust_env=False) as client:
-            assert client.get("/healthz").status_code == 200
-
-
 def test_a_key_guards_all_but_the_health():
     with (
         running(FakeEngine(1), api_key="a-long-key") as server,
@@ -504,42 +347,3 @@ def test_a_key_guards_all_but_the_health():
         problem(post(client), 401, "Authorization")
         client.headers["authorization"] = "Bearer a-long-key"
         assert post(client).status_code == 200
-
-
-ENDLESS = {"prompt": "Once", "stream": True, "max_tokens": 2048, "temperature": 0}
-
-
-class SlowEngine(FakeEngine):
-    """Texts that never end by themselves, and take a moment for each token."""
-
-    def __init__(self, n_slots, seconds=0.002):
-        super().__init__(n_slots)
-        self.seconds = seconds
-        whole = self.logits_of
-
-        def never_ending(ids):
-            logits = whole(ids)
-            logits[256] = -1e9
-            return logits
-
-        self.logits_of = never_ending
-
-    def decode(self, slots, ids):
-        time.sleep(self.seconds)
-        return super().decode(slots, ids)
-
-
-def raw_request(fields):
-    body = json.dumps(fields).encode()
-    return (
-        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n" % len(body)
-    ) + body
-
-
-def wait_until(condition, seconds=10.0):
-    """Wait for what another thread does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come"
-        time.sleep(0.005)

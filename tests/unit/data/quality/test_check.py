@@ -88,6 +88,10 @@ def test_each_problem_is_found_and_mended(tmp_path: Path, stories: list[str]) ->
         "exact duplicates dropped": 1,
         "near duplicates dropped": 1,
     }
+    assert str(cleaned) == (
+        "67 documents written; documents with a mended encoding: 1, characters removed: 2, "
+        "exact duplicates dropped: 1, near duplicates dropped: 1"
+    )
     written = read(tmp_path / "out" / "train.txt")
     assert written[:60] == stories
     assert written[60].startswith("It\u2019s late")
