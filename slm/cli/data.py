@@ -38,7 +38,7 @@ def check(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="builtin, a Hugging Face data set, a file, or a folder of files.",
+            help="builtin, a Hugging Face dataset, a file, or a folder of files.",
         ),
     ],
     clean: Annotated[
