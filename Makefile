@@ -24,16 +24,16 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
 help:
 	@echo 'make demo    train a small model on easy built-in stories (3 minutes), write three stories'
 	@echo '             make demo PROMPT="Mia was a shy girl": one of them begins with your words'
-	@echo 'make course  write the lessons of the course as notebooks, and say how to open them'
-	@echo 'make check   ruff, mypy, import-linter, and the quick unit tests of what has changed (a minute)'
+	@echo 'make course  write the lessons of the course as notebooks, and print how to open them'
+	@echo 'make check   run ruff, mypy, import-linter, and the quick unit tests of what has changed (a minute)'
 	@echo 'make test    run every check: ruff, mypy, import-linter, and all tests (5 to 8 minutes)'
-	@echo 'make soak    the long form of the tests of faults (kills, power cuts, damage), with counts'
-	@echo 'make fuzz    hostile input from a generator for SECONDS=$(SECONDS) on every format'
+	@echo 'make soak    run the long form of the fault tests (kills, power cuts, damage), with counts'
+	@echo 'make fuzz    fuzz the readers of every file format for SECONDS=$(SECONDS)'
 	@echo 'make docs    build the documentation as a site, for build/site/index.html; it runs new lessons first'
 	@echo 'make clean   remove the caches and the model of the demo'
 	@echo
 	@echo 'Variables: PYTHON ($(PYTHON)), VENV ($(VENV)), TORCH ($(TORCH)): what pip installs first,'
-	@echo '           with options of pip if you like, as an index of CPU or CUDA builds;'
+	@echo '           with options of pip if you like, such as an index of CPU or CUDA builds;'
 	@echo '           WORKERS ($(WORKERS)): how many processes run the tests, one for each core or a number'
 
 demo: $(DEMO)/.trained

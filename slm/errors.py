@@ -4,7 +4,7 @@
     ├── UsageError               2   an invalid command, flag or path
     │   └── ConfigError          2   an unknown setting or an invalid value
     ├── DataError                1   text or token files cannot be used
-    │   └── HubError             1   a data set could not be downloaded
+    │   └── HubError             1   a dataset could not be downloaded
     ├── TokenizerError           1   a tokenizer cannot be made, loaded or used
     ├── CheckpointError          1   a checkpoint is missing, damaged or of another format
     ├── TrainingError            1   training cannot continue, for example with a non-finite loss

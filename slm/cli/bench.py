@@ -49,7 +49,7 @@ def _bench() -> None:
 @app.command(
     "train",
     cls=Command,
-    short_help="Speed and memory of whole optimizer steps.",
+    short_help="Measure whole optimizer steps: speed and memory.",
     epilog=epilog("slm bench train"),
 )
 def bench_train(
@@ -112,7 +112,7 @@ def _rounded(value: object) -> str:
 @app.command(
     "generate",
     cls=Command,
-    short_help="Speed of generation, with llama.cpp and transformers.",
+    short_help="Measure generation, next to llama.cpp and transformers.",
     epilog=epilog("slm bench generate"),
 )
 def bench_generate(

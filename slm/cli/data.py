@@ -19,12 +19,12 @@ from slm.reporting.display import say, stage_progress
 if TYPE_CHECKING:
     from slm.data.quality.findings import TextReport
 
-app = typer.Typer(rich_markup_mode=None, help="Look at text before training.")
+app = typer.Typer(rich_markup_mode=None, help="Check a text before training.")
 
 
 @app.callback(epilog=epilog("slm data"))
 def _data() -> None:
-    """Look at text before training."""
+    """Check a text before training."""
 
 
 @app.command(
@@ -38,7 +38,7 @@ def check(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="builtin, a Hugging Face data set, a file, or a folder of files.",
+            help="builtin, a Hugging Face dataset, a file, or a folder of files.",
         ),
     ],
     clean: Annotated[

@@ -35,9 +35,9 @@ def import_(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Read a model of another project and write it as a checkpoint.
+    """Convert a model of another program to a checkpoint.
 
-    Then every command takes it: generate, eval, inspect, serve, export, info. Architectures: GPT-2,
+    Every command accepts it: generate, eval, inspect, serve, export, info. Architectures: GPT-2,
     GPT-Neo, Llama and Qwen3.
     """
     from slm.interop.importing import import_model, write_checkpoint

@@ -46,7 +46,7 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="SRC",
-        help="builtin, builtin:easy, a Hugging Face data set, a .txt, .md, .jsonl, .json, .csv, "
+        help="builtin, builtin:easy, a Hugging Face dataset, a .txt, .md, .jsonl, .json, .csv, "
         ".tsv, .parquet or .arrow file (text also as .gz, .bz2, .xz, .zst or .zip), "
         "or a folder of such files",
     ),

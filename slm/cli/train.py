@@ -205,7 +205,7 @@ def say_if_finished_before(
 
 def _print_result(outcome: RunOutcome, *, as_json: bool) -> None:
     result, outlook = outcome.result, outcome.outlook
-    promise, restated = (outlook.promise, outlook.restated) if outlook else (None, None)
+    planned, restated = (outlook.planned, outlook.restated) if outlook else (None, None)
     best = result.best_validation_loss
     bits_per_byte = outcome.best_bits_per_byte
     if as_json:
@@ -220,8 +220,8 @@ def _print_result(outcome: RunOutcome, *, as_json: bool) -> None:
                 "validation_loss": result.validation_loss,
                 "best_validation_loss": best,
                 "best_bits_per_byte": bits_per_byte,
-                "expected_bits_per_byte": promise and promise.expected_bits_per_byte,
-                "expected_steps": promise and promise.steps,
+                "expected_bits_per_byte": planned and planned.expected_bits_per_byte,
+                "expected_steps": planned and planned.steps,
                 "restated_bits_per_byte": restated and restated.expected_bits_per_byte,
                 "restated_steps": restated and restated.steps,
                 "stopped_early": result.stopped_early,
@@ -238,7 +238,7 @@ def _print_result(outcome: RunOutcome, *, as_json: bool) -> None:
         rows.append(("training loss", f"{result.train_loss:.4f}"))
     if best is not None:
         rows.append(("best validation loss", f"{best:.4f} ({bits_per_byte:.4f} bits per byte)"))
-    for name, said in (("as planned", promise), ("as restated", restated)):
+    for name, said in (("as planned", planned), ("as restated", restated)):
         if said is not None:
             figures = (
                 f"{said.expected_bits_per_byte:.4f} bits per byte in {counted(said.steps, 'step')}"

@@ -15,7 +15,7 @@ class DataConfig(SettingsGroup):
     """The source of the text, and its conversion to token ids."""
 
     source: PathText = DEFAULT_SOURCE
-    """`builtin`, `builtin:easy`, a Hugging Face data set, a file, or a folder of files."""
+    """`builtin`, `builtin:easy`, a Hugging Face dataset, a file, or a folder of files."""
     tokenizer: PathText = "gpt2-8k"
     """gpt2-8k, gpt2, bpe:SIZE, bytes, chars, or a saved tokenizer's path."""
     data_dir: PathText = "data"

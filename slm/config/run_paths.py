@@ -109,7 +109,7 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
 def without_folders(settings: RunConfig) -> RunConfig:
     """Settings to share with others: only the last part of each path, here or in an origin.
 
-    A `source` such as `owner/name` is the name of a data set if there is no such path here.
+    A `source` such as `owner/name` is the name of a dataset if there is no such path here.
     """
     changed = {}
     for name, value in {**_path_values(settings), "train.out_dir": settings.train.out_dir}.items():

@@ -15,7 +15,7 @@ PART_CHARS = 1 << 20
 """Characters of a part; longer documents are divided."""
 
 SAMPLED_STORIES = 200
-"""Number of stories whose mean size is used for a whole file or data set."""
+"""Number of stories whose mean size is used for a whole file or dataset."""
 _KEPT_BEHIND = 64
 
 

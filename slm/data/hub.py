@@ -1,4 +1,4 @@
-"""Data sets from the Hugging Face Hub, resolved by `datasets` and kept in the hub's own cache.
+"""Datasets from the Hugging Face Hub, resolved by `datasets` and kept in the hub's own cache.
 
 The `datasets` library determines the files of each split. Whole files are downloaded one after the
 other, as they are needed, into the cache that all Hugging Face tools share. So an interrupted
@@ -47,14 +47,14 @@ _FORMATS: dict[str, Format] = {
     "parquet": "parquet",
     "text": "text",
 }
-"""Formats of the kinds of data set that `datasets` finds; other kinds contain no text, or code."""
+"""Formats of the kinds of dataset that `datasets` finds; other kinds contain no text, or code."""
 _NO_NETWORK_HINT = (
     "train on the built-in corpus with --source builtin, or on a file with --source PATH"
 )
 
 
 class HubSource:
-    """A data set of the hub; its own validation split is used if it has one."""
+    """A dataset of the hub; its own validation split is used if it has one."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class HubSource:
         """The mean of the first stories, for which the first file is downloaded.
 
         Raises:
-            DataError: the data set cannot be read.
+            DataError: the dataset cannot be read.
         """
         if self.name == DEFAULT_SOURCE:
             return TINYSTORIES_BYTES
@@ -98,7 +98,7 @@ class HubSource:
 
     @property
     def has_validation(self) -> bool:
-        """Whether the data set is known to have its own validation split."""
+        """Whether the dataset is known to have its own validation split."""
         listing = self._listing or _load_listing(self.name)
         return listing is not None and "validation" in listing["splits"]
 
@@ -156,7 +156,7 @@ class HubSource:
                 self._log(f"{problem}: using the cached copy of {self.name}")
                 return known
             raise HubError(
-                f"cannot download the data set {self.name}: {problem}", hint=_NO_NETWORK_HINT
+                f"cannot download the dataset {self.name}: {problem}", hint=_NO_NETWORK_HINT
             )
         self._online = True
         with hub_errors(self.name):
@@ -260,24 +260,24 @@ def _hub_error(name: str, error: Exception) -> HubError:
     kinds = {type(cause).__name__ for cause in _chain(error)}
     if "GatedRepoError" in kinds:
         return HubError(
-            f"the data set {name} is gated: its owner has to grant you access",
+            f"the dataset {name} is gated: its owner has to grant you access",
             hint="request access on its page, then log in with: hf auth login",
         )
     if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
         return HubError(
-            f"the hub has no data set {name} that you can access",
+            f"the hub has no dataset {name} that you can access",
             hint="check the name (owner/name); for a private one, log in with: hf auth login",
         )
     if kinds & {"EmptyDatasetError", "DataFilesNotFoundError"}:
-        return HubError(f"the data set {name} has no readable files")
+        return HubError(f"the dataset {name} has no readable files")
     if kinds & {"LocalEntryNotFoundError", "OfflineModeIsEnabled"}:
         return HubError(
-            f"the data set {name} is not completely in the cache, and there is no network",
+            f"the dataset {name} is not completely in the cache, and there is no network",
             hint=_NO_NETWORK_HINT,
         )
     first_line = str(error).strip().split("\n")[0][:300]
     return HubError(
-        f"cannot download the data set {name}: {first_line or type(error).__name__}",
+        f"cannot download the dataset {name}: {first_line or type(error).__name__}",
         hint="try again; a download resumes where it stopped",
     )
 
@@ -301,14 +301,14 @@ def _resolve(name: str, commit: str) -> dict[str, Any]:
         kind = type(builder).__module__.rsplit(".", 1)[-1]
     if kind not in _FORMATS:
         raise DataError(
-            f"the data set {name} has the unsupported kind {kind!r}, expected one of "
+            f"the dataset {name} has the unsupported kind {kind!r}, expected one of "
             f"{', '.join(_FORMATS)}",
             hint="download it, convert it to text, and give that with --source PATH",
         )
     if "train" not in splits:
         found = ", ".join(splits) or "none"
         raise DataError(
-            f"the data set {name} has no split 'train', found {found}",
+            f"the dataset {name} has no split 'train', found {found}",
             hint="download it and give a file with --source PATH",
         )
     return {"format": _LISTING_FORMAT, "commit": commit, "kind": kind, "splits": splits}

@@ -88,7 +88,7 @@ def prepare(
         source: a source, or its specification for `open_source`.
         tokenizer_spec: `bpe:4096`, `gpt2-8k`, `bytes`, ..., or a saved tokenizer's path.
         out_dir: the directory; other files in it are not touched.
-        force: prepare again even if nothing changed, and download data sets again.
+        force: prepare again even if nothing changed, and download datasets again.
         limit, validation_fraction, seed: for `open_source`, if `source` is a specification.
         progress: is called a few times per second at most, from this thread.
         log: is called with sentences for the user.

@@ -102,7 +102,7 @@ class DataMeta(_Record):
     request: dict[str, Any]
     """The tokenizer's specification."""
     details: dict[str, Any]
-    """Facts known after reading, such as a data set's commit."""
+    """Facts known after reading, such as a dataset's commit."""
     created_by: str
     checksum: str
     """SHA-256 of everything before it; it is checked first."""

@@ -1,4 +1,4 @@
-"""Sources of text: the built-in corpus, files, folders, and Hugging Face data sets.
+"""Sources of text: the built-in corpus, files, folders, and Hugging Face datasets.
 
 Every source streams the documents of its two splits, `train` and `validation`, and has an identity
 that changes if its text may have changed.
@@ -47,7 +47,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """The name for users: `builtin`, `builtin:easy`, a path, or a data set's name."""
+        """The name for users: `builtin`, `builtin:easy`, a path, or a dataset's name."""
 
     @property
     def expected_stories(self) -> int | None:
@@ -66,7 +66,7 @@ class Source(Protocol):
         """Everything that determines the text, as JSON data; needs no network, reads no text."""
 
     def details(self) -> dict[str, Any]:
-        """Facts that are known after reading, such as a data set's revision; JSON data."""
+        """Facts that are known after reading, such as a dataset's revision; JSON data."""
 
     def forget(self) -> None:
         """Discard downloaded files, so that the next reading downloads them again."""
@@ -90,7 +90,7 @@ def open_source(
     """Find the source of a specification; reads no text yet.
 
     Args:
-        spec: `builtin`, `builtin:easy`, a path, or the name of a Hugging Face data set
+        spec: `builtin`, `builtin:easy`, a path, or the name of a Hugging Face dataset
             (`owner/name`).
         limit: use at most this many training stories; None: all (builtin: 20,000).
         validation_fraction: share held out where the source has no validation split.
@@ -119,9 +119,9 @@ def open_source(
         )
     if not HUB_NAME.fullmatch(spec):
         raise UsageError(
-            f"source {shown(spec)} is neither a file or folder here nor the name of a data set",
+            f"source {shown(spec)} is neither a file or folder here nor the name of a dataset",
             hint=did_you_mean(spec, list(BUILTIN))
-            or "data sets are named owner/name, such as roneneldan/TinyStories; "
+            or "datasets are named owner/name, such as roneneldan/TinyStories; "
             "or use --source builtin",
         )
     return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, log=log)

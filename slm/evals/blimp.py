@@ -48,7 +48,7 @@ class BlimpSuite:
 
     Args:
         source: a file (.tsv, .csv or .jsonl) or a folder of such files with columns
-            `sentence_good`, `sentence_bad`, and `UID` or `task`; None: the hub's data set.
+            `sentence_good`, `sentence_bad`, and `UID` or `task`; None: the hub's dataset.
         limit: the first pairs of each paradigm only; None: all.
         log: called with sentences for the user.
     """

@@ -1,7 +1,7 @@
 """A model of the GPT-2 family as nanoGPT's `ckpt.pt`.
 
 nanoGPT's `sample.py` reads GPT-2's full vocabulary by itself. For characters it reads `meta.pkl`
-from the folder of a data set, which is written next to the model.
+from the folder of a dataset, which is written next to the model.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> Import
     if tokenizer.vocab_size > config.vocab_size:
         raise TokenizerError(
             f"{path} has {config.vocab_size} ids, fewer than GPT-2's vocabulary",
-            hint="name the meta.pkl of its data set with --tokenizer PATH",
+            hint="name the meta.pkl of its dataset with --tokenizer PATH",
         )
     return ImportedModel(name, config, fitting, tokenizer)
 

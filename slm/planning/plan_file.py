@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from slm.planning.restating import Outlook, Promise, Restatement
+from slm.planning.restating import Outlook, PlannedRun, Restatement
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 from slm.training.events import Callback, EvaluationRecord, RunStart, StepRecord
@@ -38,9 +38,9 @@ class PlanFile(Callback):
         self.plan = dict(plan)
         restatements = plan.get("restatements")
         self._restatements: list[Any] = restatements if isinstance(restatements, list) else []
-        promise = Promise.from_json(plan)
+        planned = PlannedRun.from_json(plan)
         last = Restatement.from_json(self._restatements[-1]) if self._restatements else None
-        self.outlook = None if promise is None else Outlook(promise, last)
+        self.outlook = None if planned is None else Outlook(planned, last)
         self._log = log
         self._path = Path(PLAN_FILE)
         self._tokens_per_step = 0
@@ -49,7 +49,7 @@ class PlanFile(Callback):
         self._path = start.out_dir / PLAN_FILE
         self._tokens_per_step = start.tokens_per_step
         minutes = start.settings.train.max_minutes
-        if self.outlook is not None and self.outlook.promise.minutes != minutes:
+        if self.outlook is not None and self.outlook.planned.minutes != minutes:
             self.outlook = None  # the run has another length now
         self._write()
 
@@ -62,7 +62,7 @@ class PlanFile(Callback):
         if now is None:
             return
         self._add(now)
-        left = 60.0 * self.outlook.promise.minutes - now.elapsed_seconds
+        left = 60.0 * self.outlook.planned.minutes - now.elapsed_seconds
         self._log(
             f"a step takes {_time(now.seconds_per_step)} instead of "
             f"{_time(before.seconds_per_step)}, and {left:,.0f} s are left: expect about "

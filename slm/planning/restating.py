@@ -30,7 +30,7 @@ either direction, that causes a restatement."""
 
 
 @dataclass(frozen=True)
-class Promise:
+class PlannedRun:
     """The figures of a plan that are compared with the run."""
 
     minutes: float
@@ -45,7 +45,7 @@ class Promise:
     """Bits per byte of this text, as a multiple of those of TinyStories."""
 
     @classmethod
-    def from_json(cls, plan: Mapping[str, Any]) -> Promise | None:
+    def from_json(cls, plan: Mapping[str, Any]) -> PlannedRun | None:
         """The figures of `Plan.to_json`.
 
         Returns:
@@ -129,23 +129,23 @@ class Outlook:
     """Detects when a run will end otherwise than last stated.
 
     Args:
-        promise: the figures of the plan.
+        planned: the figures of the plan.
         restated: the last restatement of an earlier start of the run.
     """
 
-    def __init__(self, promise: Promise, restated: Restatement | None = None) -> None:
-        self.promise = promise
+    def __init__(self, planned: PlannedRun, restated: Restatement | None = None) -> None:
+        self.planned = planned
         self.restated = restated
-        self._window = min(LONGEST_WINDOW_SECONDS, WINDOW_SHARE * 60.0 * promise.minutes)
+        self._window = min(LONGEST_WINDOW_SECONDS, WINDOW_SHARE * 60.0 * planned.minutes)
         self._change = FIRST_CHANGE
         self._is_warm = False
         self._measured: list[float] = []
         self._evaluations: list[tuple[float, float]] = []
 
     @property
-    def stated(self) -> Promise | Restatement:
+    def stated(self) -> PlannedRun | Restatement:
         """The last restatement, or the plan."""
-        return self.restated or self.promise
+        return self.restated or self.planned
 
     def add_step(self, step: int, elapsed_seconds: float, seconds: float) -> Restatement | None:
         """Add a step; returns a restatement if one is due.
@@ -163,11 +163,11 @@ class Outlook:
             return None
         self._measured.append(seconds)
         typical = sum(self._measured) - max(self._measured)
-        is_over = elapsed_seconds >= 60.0 * self.promise.minutes
+        is_over = elapsed_seconds >= 60.0 * self.planned.minutes
         if is_over or len(self._measured) < 2 or typical < self._window:
             return None
         mean = typical / (len(self._measured) - 1)
-        found = self.promise.restated(step, elapsed_seconds, mean, self.stated.difficulty)
+        found = self.planned.restated(step, elapsed_seconds, mean, self.stated.difficulty)
         self._measured = []
         is_as_said = 1 / self._change < found.steps / self.stated.steps < self._change
         self._change = LATER_CHANGE
@@ -187,7 +187,7 @@ class Outlook:
             elapsed_seconds: of the run's minutes.
             bits_per_byte: of the validation text.
         """
-        progress = min(1.0, elapsed_seconds / (60.0 * self.promise.minutes))
+        progress = min(1.0, elapsed_seconds / (60.0 * self.planned.minutes))
         if step == 0 or not 0.0 < bits_per_byte < math.inf:
             return None
         self._evaluations.append((progress, bits_per_byte))
@@ -195,7 +195,7 @@ class Outlook:
         if at_end is None:
             return None
         stated = self.stated
-        now = partial(self.promise.restated, step, elapsed_seconds, stated.seconds_per_step)
+        now = partial(self.planned.restated, step, elapsed_seconds, stated.seconds_per_step)
         of_stories = now(difficulty=1.0).expected_bits_per_byte
         difficulty = at_end / of_stories
         if 1 / TEXT_CHANGE < difficulty / stated.difficulty < TEXT_CHANGE:

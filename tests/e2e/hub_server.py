@@ -24,7 +24,7 @@ TOKEN = "hf_loopbackTokenThatNobodyMaySee"
 
 
 class Hub:
-    """Data sets and models by name, each a mapping from file names to contents."""
+    """Datasets and models by name, each a mapping from file names to contents."""
 
     def __init__(self, data_sets: Repositories, models: Repositories | None = None) -> None:
         self.data_sets = {name: dict(files) for name, files in data_sets.items()}
@@ -52,7 +52,7 @@ class Hub:
 
 @contextmanager
 def serve_hub(data_sets: Repositories, models: Repositories | None = None) -> Iterator[Hub]:
-    """Serve data sets and models on a free loopback port while the block runs."""
+    """Serve datasets and models on a free loopback port while the block runs."""
     hub = Hub(data_sets, models)
 
     class Handler(_Handler):

@@ -1,4 +1,4 @@
-"""Data sets of the hub, through a loopback server that speaks its protocol; and no network."""
+"""Datasets of the hub, through a loopback server that speaks its protocol; and no network."""
 
 from __future__ import annotations
 
@@ -273,8 +273,8 @@ def test_the_cards_choice_of_files_counts(hub: hub_server.Hub, run: Runs) -> Non
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("owner/absent", "HubError: the hub has no data set owner/absent"),
-        ("owner/nothing", "HubError: the data set owner/nothing has no readable files"),
+        ("owner/absent", "HubError: the hub has no dataset owner/absent"),
+        ("owner/nothing", "HubError: the dataset owner/nothing has no readable files"),
         ("owner/columns", "DataError: owner/columns/train.parquet has no text column 'text'"),
     ],
 )
@@ -292,7 +292,7 @@ def expect_one_error(failed: subprocess.CompletedProcess[str]) -> None:
     assert failed.returncode == 1
     assert failed.stderr == ""
     assert len(lines) == 2
-    assert lines[0].startswith("HubError: cannot download the data set owner/tiny: ")
+    assert lines[0].startswith("HubError: cannot download the dataset owner/tiny: ")
     assert "--source builtin" in lines[1]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import math
 import multiprocessing
 import os
 import random
@@ -93,12 +94,13 @@ def fuzz(target: Target, place: Path, *, seconds: float, seed: int = 0) -> Repor
         pool: list[bytes] = []
         kinds: set[str] = set()
         bodies = [good.partition(b"\n")[2] for good in seeds]
-        started_at = time.perf_counter()
-        while report.cases < len(seeds) or time.perf_counter() - started_at < seconds:
+        started_at = math.inf  # with the first damaged input: the good ones import what they need
+        while time.perf_counter() - started_at < seconds:
             as_it_is = report.cases < len(seeds)
             if as_it_is:
                 content = seeds[report.cases]
             else:
+                started_at = min(started_at, time.perf_counter())
                 # What was refused once is mostly refused again, so most begin with a good one.
                 source = chance.choice(pool if pool and chance.random() < 0.3 else seeds)
                 head, _, body = source.partition(b"\n")

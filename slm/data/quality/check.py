@@ -59,7 +59,7 @@ class TextCheck:
     """Checks the text of a source.
 
     Args:
-        source: `builtin`, a data set, a file or a folder. A single file has no held-out split.
+        source: `builtin`, a dataset, a file or a folder. A single file has no held-out split.
         limit: training documents to read; None: all.
         report: called with the progress.
         log: called with sentences for the user.

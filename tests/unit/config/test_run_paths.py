@@ -152,7 +152,7 @@ def test_checkpoints_are_in_a_run(project: Path) -> None:
         ("/home/mia/book.txt", "book.txt"),
         ("~/texts/", "texts"),
         ("../secret/book.txt", "book.txt"),
-        ("data/one", "one"),  # a folder here, not a data set
+        ("data/one", "one"),  # a folder here, not a dataset
         ("C:\\Users\\mia\\book.txt", "book.txt"),
         ("/", "."),
     ],

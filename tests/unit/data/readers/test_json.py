@@ -122,7 +122,7 @@ ONE_TWO = [{"text": "one"}, {"text": "two"}]
 CHAT = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}]
 OTHER_SHAPES: dict[str, tuple[Any, list[str]]] = {
     "a list in an object": ({"version": 1, "data": ONE_TWO}, ["one", "two"]),
-    "rows of a data set's viewer": (
+    "rows of a dataset's viewer": (
         {"features": [{"name": "text"}], "rows": [{"row_idx": 0, "row": row} for row in ONE_TWO]},
         ["one", "two"],
     ),
