@@ -177,7 +177,10 @@ class _Test:
     def conditions(self) -> dict[str, Any]:
         """What the results depend on besides the model."""
         source = None if self._source is None else str(self._source)
-        return {"limit": self._limit, "seed": self._seed, "source": source}
+        found = {"limit": self._limit, "seed": self._seed, "source": source}
+        if source is not None and Path(source).is_file():
+            found["source_changed_ns"] = Path(source).stat().st_mtime_ns
+        return found
 
     def run(self, lm: LanguageModel, report: Stages) -> SuiteResult:
         """Test a model; the result has no details."""

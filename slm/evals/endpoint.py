@@ -231,6 +231,8 @@ def _refusal(address: str, status: int, headers: Any, content: bytes) -> Endpoin
         403: f"set {KEY_VARIABLE} to the key of this server",
         404: NOT_THE_API,
     }.get(status)
+    if status == 404 and "model" in said.lower():
+        hint = "name a model that the server has with --model"
     if hint is None and status in BUSY:
         hint = "try again when the server has less to do"
     if hint is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,17 @@ def test_the_loss_is_that_of_the_checkpoint(run: Path) -> None:
         (score,) = [each.results["loss"].score]
         assert score is not None
         assert score.value == pytest.approx(bits.bits_per_byte, rel=1e-5)
+
+
+def test_a_text_that_was_changed_is_scored_again(run: Path) -> None:
+    text = run.parent / "text.txt"
+    found = []
+    for number, story in enumerate(("Mia saw a dog.", "Mia saw a dog.", "The dog ran away.")):
+        text.write_text(story, encoding="utf-8")
+        os.utime(text, ns=(0, max(1, number)))
+        found.append(package.open_run(run).over_time("loss", source=text, progress=False))
+    assert found[0] == found[1]
+    assert found[1].checkpoints != found[2].checkpoints
 
 
 def test_what_a_run_still_keeps_after_more_training(run: Path) -> None:

@@ -57,6 +57,7 @@ def test_the_key_is_sent_and_no_other_header_of_ours() -> None:
     ("reply", "problem", "hint"),
     [
         (Reply({"error": {"message": "no key"}}, 401), "status 401: 'no key'", "SLM_ENDPOINT_KEY"),
+        (Reply({"error": {"message": "model 'a' not found"}}, 404), "404: .*not found", "--model"),
         (Reply({"message": "away"}, 404), "status 404: 'away'", "the address of a server"),
         (Reply({"detail": [{"loc": 1}]}, 422), "status 422: [{'loc': 1}]", "the server's output"),
         (Reply(b"<html>", 500), "status 500: '<html>'", "the server's output"),
