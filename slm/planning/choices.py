@@ -187,17 +187,19 @@ def with_batch(
 
 
 def evaluations(settings: RunConfig, steps: int) -> dict[str, int]:
-    """Settings of evaluations that take at most `EVALUATING_SHARE` of the time, or of a single one.
+    """Settings of evaluations that take at most `EVALUATING_SHARE` of the time.
 
-    The last evaluation always takes place, and with given weights one before the first step.
+    Another one always follows the last step, and with given weights one precedes the first.
     """
+    interval = max(1, round(steps / EVALUATIONS))
     tokens = settings.train.eval_tokens
     if tokens is None:  # the whole split, which only the user can ask for
-        return {"train.eval_interval": max(1, round(steps / EVALUATIONS))}
-    affordable = EVALUATING_SHARE * steps * tokens_per_step(settings) / EVALUATING_COST
+        return {"train.eval_interval": interval}
+    step_tokens = tokens_per_step(settings)
+    affordable = EVALUATING_SHARE * steps * step_tokens / EVALUATING_COST
     if settings.origin_of("train.eval_tokens").is_open:
         while tokens > FEWEST_EVAL_TOKENS and affordable < tokens * EVALUATIONS / 2:
             tokens = max(FEWEST_EVAL_TOKENS, tokens // 2)
-    before = 0 if settings.parent is None else 1
-    n = max(1, min(EVALUATIONS, int(affordable / tokens) - before))
-    return {"train.eval_tokens": tokens, "train.eval_interval": max(1, round(steps / n))}
+    # In steps, because the run may make more of them than planned.
+    shortest = math.ceil(tokens * EVALUATING_COST / (EVALUATING_SHARE * step_tokens))
+    return {"train.eval_tokens": tokens, "train.eval_interval": max(interval, shortest)}

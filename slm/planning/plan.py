@@ -183,9 +183,7 @@ def _plan_of(
         "train.max_minutes": minutes,
         "train.max_steps": steps,
         **evaluations(settings, steps),
-        "train.checkpoint_interval": max(
-            1, round(steps * min(1.0, SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)))
-        ),
+        "train.checkpoint_interval": _checkpoint_interval(steps, minutes),
     }
     if not is_compiled(settings, minutes, machine):
         chosen["train.compile"] = "off"
@@ -217,6 +215,12 @@ def _plan_of(
             *_warnings_of_machine(minutes, memory, machine, steps),
         ),
     )
+
+
+def _checkpoint_interval(steps: int, minutes: float) -> int:
+    """In steps; a short run has no checkpoint before its end, even if it makes more steps."""
+    share = SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)
+    return max(1, round(steps * share)) if share < 1.0 else max(steps, FEWEST_STEPS)
 
 
 def _warnings_of_text(

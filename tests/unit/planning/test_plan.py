@@ -117,16 +117,15 @@ def test_evaluations_take_a_small_share_of_any_run(
     train = chosen.settings.train
     assert train.eval_tokens is not None
     assert 8192 <= train.eval_tokens <= settings.train.eval_tokens  # type: ignore[operator]
-    evaluations = has_parent + chosen.steps / train.eval_interval
-    share = evaluations * train.eval_tokens * EVALUATING_COST / chosen.tokens
-    assert evaluations <= 1 + has_parent or share <= 1.1 * EVALUATING_SHARE
-    assert evaluations >= 1
+    step_tokens = chosen.tokens / chosen.steps
+    share = train.eval_tokens * EVALUATING_COST / (train.eval_interval * step_tokens)
+    assert share <= EVALUATING_SHARE
 
 
 @pytest.mark.parametrize(
     ("assignment", "expected"),
     [
-        ("eval_tokens=65536", (65536, 404)),
+        ("eval_tokens=65536", (65536, 712)),
         ("eval_interval=7", (8192, 7)),
         ("eval_tokens=none", (None, 34)),
     ],
@@ -199,7 +198,10 @@ def test_the_output_head_is_its_own_unless_the_user_ties_it() -> None:
 @pytest.mark.parametrize(("minutes", "speed"), [(1, 0.05), (0.2, 0.1), (1e-6, 1.0)])
 def test_without_time_for_steps_the_model_is_the_smallest(minutes: float, speed: float) -> None:
     """The law prefers the largest of models that all make a single step."""
-    assert plan(minutes, speed=speed).settings.model.n_embd == 128
+    settings = plan(minutes, speed=speed).settings
+    assert settings.model.n_embd == 128
+    # The machine may be faster than it was while it was timed.
+    assert min(settings.train.eval_interval, settings.train.checkpoint_interval) >= 50
 
 
 @pytest.mark.parametrize(
