@@ -29,7 +29,8 @@ STORY_TOKENS = 1000
 """Maximum length of a story."""
 MODEL_NAME = "model.safetensors"
 UNFINISHED = 0.98
-"""A run that is this far may have been ended by the clock."""
+UNFINISHED_BUT_EVALUATED = 0.8
+"""A run that is this far may have been ended by the clock, which leaves up to a step's time."""
 
 
 class WrittenReport(NamedTuple):
@@ -261,7 +262,8 @@ def _figures(config: Any, summary: RunSummary) -> Rows:
 def _notes(subject: Subject, summary: RunSummary) -> Iterator[str]:
     if subject.run is None:
         return
-    if summary.progress is not None and summary.progress < UNFINISHED:
+    enough = UNFINISHED_BUT_EVALUATED if summary.ends_evaluated else UNFINISHED
+    if summary.progress is not None and summary.progress < enough:
         yield (
             f"The run is not finished: it has done {summary.progress:.0%} of its length, "
             f"{counted(summary.steps, 'step')}."

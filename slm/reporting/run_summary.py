@@ -46,6 +46,8 @@ class RunSummary:
     """Median over the steps."""
     progress: float | None
     """Share of its length that is done."""
+    ends_evaluated: bool
+    """Whether its last step was evaluated, as at the end of a run."""
     best_loss: float | None
     """Nats per token of the validation text."""
     best_bits_per_byte: float | None
@@ -71,12 +73,14 @@ def summary_of(records: Sequence[Record]) -> RunSummary:
     speeds = _all(steps, "tokens_per_second")
     tokens, progress = _all(steps, "tokens"), _all(steps, "progress")
     scored = None if best is None else number(best, "tokens")
+    last = max((record["step"] for record in records), default=0)
     return RunSummary(
-        steps=max((record["step"] for record in records), default=0),
+        steps=last,
         tokens=int(max(tokens)) if tokens else None,
         seconds=max(_all(records, "elapsed_seconds"), default=None),
         tokens_per_second=statistics.median(speeds) if speeds else None,
         progress=progress[-1] if progress else None,
+        ends_evaluated=any(record["step"] == last for record in evaluations),
         best_loss=None if best is None else best["loss"],
         best_bits_per_byte=None if best is None else number(best, "bits_per_byte"),
         best_step=None if best is None else best["step"],

@@ -12,9 +12,11 @@ import pytest
 from justhtml import JustHTML
 
 import slm
+from slm.api.reports import _notes, open_subject
 from slm.cli import main
 from slm.errors import ConfigError, DataError, UsageError
 from slm.evals.suite import Score, SuiteResult
+from slm.reporting.run_summary import summary_of
 from slm.reporting.suite_file import keep_suite
 from tests.conftest import tell_stories
 
@@ -157,6 +159,20 @@ def test_the_report_of_the_built_in_model_is_not_in_the_installation(
     monkeypatch.setattr("slm.api.reports.STORY_TOKENS", 5)
     path, _ = slm.report("builtin", log=print, device="cpu")
     assert path.resolve() == Path.cwd() / "report.html"
+
+
+@pytest.mark.parametrize(
+    ("progress", "evaluated", "is_finished"),
+    [(0.99, False, True), (0.95, True, True), (0.95, False, False), (0.5, True, False)],
+)
+def test_a_run_that_the_clock_has_ended_is_finished(
+    quiet: list[str], progress: float, evaluated: bool, is_finished: bool
+) -> None:
+    """Where steps are long, the last one that fits may end well before the time is up."""
+    records: list[dict[str, Any]] = [{"kind": "train", "step": 7, "progress": progress}]
+    records += [{"kind": "validation", "step": 7 if evaluated else 6, "loss": 1.0}]
+    notes = list(_notes(open_subject("a", log=quiet.append), summary_of(records)))
+    assert any("is not finished" in note for note in notes) is not is_finished
 
 
 def test_a_model_without_a_run(quiet: list[str]) -> None:
