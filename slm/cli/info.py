@@ -209,7 +209,7 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
         "elapsed_seconds": state.time.elapsed_seconds,
         "best_validation_loss": state.best_validation_loss,
         "evaluations_since_best": state.evaluations_since_best,
-        "can_go_on": checkpoint.has_optimizer_state,
+        "can_resume": checkpoint.has_optimizer_state,
         "data_fingerprint": state.data_fingerprint,
     }
 

@@ -11,7 +11,7 @@ from slm.api.loading import load
 from slm.cli.no_effect import note_idle, refuse_idle
 from slm.cli.options import Checkpoint, Device, Json, typed_text
 from slm.cli.output import print_json
-from slm.errors import UsageError, did_you_mean
+from slm.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -40,7 +40,7 @@ def inspect(
     layer: Annotated[
         int | None,
         typer.Option(
-            "--layer", metavar="L", help="Show attention of this layer only, counted from 0.  [all]"
+            "--layer", metavar="L", help="Show attention of this layer only, counted from 1.  [all]"
         ),
     ] = None,
     temperature: Annotated[
@@ -87,7 +87,10 @@ def inspect(
         lens = insight.logit_lens(model, tokenizer, text, top=top)
         _show(lm, as_json, lens, lambda: inspect_tables.lens(lens))
     elif what == "attention":
-        layers = None if layer is None else [layer]
+        n_layer = model.config.n_layer
+        if layer is not None and not 1 <= layer <= n_layer:
+            raise DataError(f"there is no layer {layer}", hint=f"layers are 1 to {n_layer}")
+        layers = None if layer is None else [layer - 1]
         patterns = insight.attention_patterns(model, tokenizer, text, layers=layers)
         _show(lm, as_json, patterns, lambda: inspect_tables.attention(patterns))
     else:

@@ -82,12 +82,14 @@ def attention(patterns: AttentionPatterns) -> RenderableType:
     """Each head's statistics, and its largest weights at each token."""
     parts: list[RenderableType] = []
     for layer in patterns.layers:
-        for number, (rows, means) in enumerate(zip(layer.heads, layer.statistics, strict=True)):
+        heads = zip(layer.heads, layer.statistics, strict=True)
+        for number, (rows, means) in enumerate(heads, 1):
             parts.append(
                 Text(
-                    f"layer {layer.layer} head {number}: {percent(means.previous)} on the previous "
-                    f"token, {percent(means.itself)} on itself, {percent(means.start)} on the "
-                    f"start; mean distance {means.distance:.1f} tokens",
+                    f"layer {layer.layer + 1} head {number}: "
+                    f"{percent(means.previous)} on the previous token, "
+                    f"{percent(means.itself)} on itself, {percent(means.start)} on the start; "
+                    f"mean distance {means.distance:.1f} tokens",
                     "bold",
                 )
             )

@@ -135,7 +135,7 @@ def attention_html(found: AttentionPatterns) -> str:
     parts = []
     for layer in found.layers:
         heads = []
-        for number, (rows, mean) in enumerate(zip(layer.heads, layer.statistics, strict=True)):
+        for number, (rows, mean) in enumerate(zip(layer.heads, layer.statistics, strict=True), 1):
             caption = (
                 f"head {number}: start {mean.start:.0%}, itself {mean.itself:.0%}, "
                 f"previous {mean.previous:.0%}, looks back {mean.distance:.1f} tokens"
@@ -146,7 +146,7 @@ def attention_html(found: AttentionPatterns) -> str:
                 f'<figcaption style="font-size: 85%">{html.escape(caption)}</figcaption></figure>'
             )
         parts.append(
-            f"<details open><summary>layer {layer.layer}</summary>{''.join(heads)}</details>"
+            f"<details open><summary>layer {layer.layer + 1}</summary>{''.join(heads)}</details>"
         )
     read = html.escape(" ".join(repr(token.text) for token in found.tokens[:MOST_TOKENS]))
     return f"{''.join(parts)}<p>rows and columns are the tokens {read}</p>"

@@ -229,7 +229,7 @@ def test_info_of_a_run_a_checkpoint_and_data(slm, trained):
     assert run["kind"] == "run"
     assert run["verified"] is True
     assert run["training"]["step"] == 10
-    assert run["training"]["can_go_on"] is True
+    assert run["training"]["can_resume"] is True
     assert run["checkpoints"] == {"step-000010": "valid"}
     assert run["parameters"]["total"] > 30_000
     assert run["settings"]["train.max_steps"] == {"value": 10, "origin": "--steps"}
@@ -237,7 +237,7 @@ def test_info_of_a_run_a_checkpoint_and_data(slm, trained):
 
     best = json.loads(slm("info", trained / "best", "--json")[0])
     assert best["kind"] == "checkpoint"
-    assert best["training"]["can_go_on"] is False
+    assert best["training"]["can_resume"] is False
 
     data = json.loads(slm("info", run["settings"]["data.data_dir"]["value"], "--json")[0])
     assert data["kind"] == "data"

@@ -43,7 +43,7 @@ def test_tokens(inspect):
     ("what", "words"),
     [
         ("lens", ["embedding", "layer 1", "next", "<|endoftext|>"]),
-        ("attention", ["layer 0 head 0", "on the previous token", "itself"]),
+        ("attention", ["layer 1 head 1", "on the previous token", "itself"]),
         ("next", ["model", "sampled", "others", "tokens can be sampled"]),
     ],
 )
@@ -72,7 +72,10 @@ def test_json(inspect, what, keys):
 
 
 def test_choices(inspect):
-    _, out, _ = inspect("One day", "--what", "attention", "--layer", 1, "--json")
+    _, out, _ = inspect("One day", "--what", "attention", "--layer", 1)
+    assert "layer 1 head 1" in out
+    assert "layer 2" not in out
+    _, out, _ = inspect("One day", "--what", "attention", "--layer", 2, "--json")
     assert [layer["layer"] for layer in json.loads(out)["layers"]] == [1]
 
     _, out, _ = inspect("One day", "--what", "next", "--top-k", 3, "--top", 7, "--json")
@@ -103,6 +106,7 @@ def test_usage_mistakes(inspect, words, message):
         (["", "--what", "tokens"], "the text is empty"),
         (["x" * 2000, "--what", "lens"], "look at a shorter text"),
         (["x", "--what", "attention", "--layer", "99"], "there is no layer 99"),
+        (["x", "--what", "attention", "--layer", "0"], "there is no layer 0"),
     ],
 )
 def test_texts_that_cannot_be_looked_at(inspect, words, message):
