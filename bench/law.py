@@ -176,9 +176,10 @@ def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
         mine = [run for run in runs if run["in_blocks"] == in_blocks]
         bits = [run["bits_per_byte"] for run in mine]
         axes.scatter([run["text_bytes"] / 1e6 for run in mine], bits, color=colour)
-        for run in mine:
+        first = {(run["machine"], length_of(run)): run for run in reversed(mine)}
+        for (_, length), run in first.items():  # of several seeds, one has a label
             axes.annotate(
-                length_of(run),
+                length,
                 (run["text_bytes"] / 1e6, run["bits_per_byte"]),
                 textcoords="offset points",
                 xytext=(5, 5 if run["minutes"] else -12),
