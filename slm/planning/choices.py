@@ -45,6 +45,8 @@ FINE_TUNING_RATE = 0.3
 """Peak learning rates of a run that starts from given weights, as a share of those from scratch."""
 FINE_TUNING_WARMUP_STEPS = 50
 """The optimizer has no statistics of the given weights yet, and a large first step costs them."""
+DROPOUT = {7.0: 0.1, 15.0: 0.2}
+"""By the number of epochs from which on a text is read too often without it; see docs/LOG.md."""
 ENOUGH = 1.25
 """Stories requested from a source without a fixed size, as a multiple of those needed."""
 ENOUGH_STEPS = 300
@@ -184,6 +186,11 @@ def with_batch(
         larger = {"train.batch_size": 2 * settings.train.batch_size, "train.decay_fraction": 1.0}
         settings = with_free_values(settings, larger, minutes)
     return settings
+
+
+def dropout(epochs: float | None) -> float:
+    """Dropout for a text that is read this often; None: an unknown number of times."""
+    return max((p for least, p in DROPOUT.items() if (epochs or 0.0) >= least), default=0.0)
 
 
 def evaluations(settings: RunConfig, steps: int) -> dict[str, int]:

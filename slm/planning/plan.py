@@ -18,6 +18,7 @@ from slm.data.shards import DataDirectory
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.choices import (
     bytes_per_token,
+    dropout,
     evaluations,
     for_given_weights,
     model_sizes,
@@ -174,6 +175,7 @@ def _plan_of(
     costs = model_costs(model)
     tokens = steps * tokens_per_step(settings)
     seen = tokens * bytes_per_token(settings, text)
+    epochs = seen / text.n_bytes if text.n_bytes else None
     memory = (
         PROGRAM_BYTES
         + state_bytes(model)
@@ -187,8 +189,9 @@ def _plan_of(
     }
     if not is_compiled(settings, minutes, machine):
         chosen["train.compile"] = "off"
+    if settings.parent is None:
+        chosen["model.dropout"] = dropout(epochs)
     planned = with_free_values(settings, chosen, minutes)
-    epochs = seen / text.n_bytes if text.n_bytes else None
     expected = text.difficulty * SCALING_LAW.bits_per_byte(
         costs.non_embedding_parameters, seen, text.n_bytes or math.inf
     )

@@ -48,6 +48,13 @@ def test_more_time_gives_a_larger_and_better_model() -> None:
     assert len(set(expected)) == len(expected)
 
 
+def test_a_text_that_is_read_often_has_dropout() -> None:
+    chosen = {n: plan(10, text=DatasetSize(n, 4.05)) for n in (10**6, 5 * 10**6, 10**7, 10**8)}
+    found = [p.settings.model.dropout for p in chosen.values()]
+    assert found == [0.2, 0.1, 0.0, 0.0], [p.epochs for p in chosen.values()]
+    assert plan(10, base("dropout=0.05"), DatasetSize(10**6, 4.05)).settings.model.dropout == 0.05
+
+
 def test_no_other_size_would_be_better() -> None:
     chosen = plan(10)
     for width, layers in ((128, 4), (192, 4), (256, 4), (384, 6)):
