@@ -24,6 +24,7 @@ def made_runs() -> list[dict[str, Any]]:
     for in_blocks in (800_000, 1_800_000, 3_200_000):
         for text_bytes in (6_000_000, 15_000_000, 60_000_000):
             run = {
+                "machine": "a machine",
                 "in_blocks": in_blocks,
                 "text_bytes": text_bytes,
                 "unique_bytes": 15_000_000,
