@@ -1,4 +1,4 @@
-"""Settings that a plan chooses: vocabulary, model sizes, batch, evaluations.
+"""Settings that a plan chooses: vocabulary, model sizes, batch, dropout, evaluations.
 
 The user's own settings are not changed; see `with_free_values`.
 """
@@ -17,12 +17,7 @@ from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError
 from slm.model.costs import model_costs
 from slm.planning.dataset_size import DatasetSize
-from slm.planning.steps import (
-    EVALUATING_SHARE,
-    MachineProfile,
-    steps_in,
-    tokens_per_step,
-)
+from slm.planning.steps import EVALUATING_SHARE, MachineProfile, steps_in, tokens_per_step
 from slm.quantities import counted
 from slm.tokenizer import expected_size
 

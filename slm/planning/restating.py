@@ -139,7 +139,7 @@ class Outlook:
         self._window = min(LONGEST_WINDOW_SECONDS, WINDOW_SHARE * 60.0 * planned.minutes)
         self._change = FIRST_CHANGE
         self._is_warm = False
-        self._measured: list[float] = []
+        self._steps, self._seconds, self._slowest = 0, 0.0, 0.0
         self._evaluations: list[tuple[float, float]] = []
 
     @property
@@ -161,14 +161,16 @@ class Outlook:
         if not self._is_warm:
             self._is_warm = True
             return None
-        self._measured.append(seconds)
-        typical = sum(self._measured) - max(self._measured)
+        self._steps += 1
+        self._seconds += seconds
+        self._slowest = max(self._slowest, seconds)
+        typical = self._seconds - self._slowest
         is_over = elapsed_seconds >= 60.0 * self.planned.minutes
-        if is_over or len(self._measured) < 2 or typical < self._window:
+        if is_over or self._steps < 2 or typical < self._window:
             return None
-        mean = typical / (len(self._measured) - 1)
+        mean = typical / (self._steps - 1)
         found = self.planned.restated(step, elapsed_seconds, mean, self.stated.difficulty)
-        self._measured = []
+        self._steps, self._seconds, self._slowest = 0, 0.0, 0.0
         is_as_said = 1 / self._change < found.steps / self.stated.steps < self._change
         self._change = LATER_CHANGE
         if is_as_said:
