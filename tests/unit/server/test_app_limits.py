@@ -89,19 +89,24 @@ def test_a_client_that_goes_away_frees_its_slot():
         assert engine.texts == {}
 
 
+def drain(server, stream):
+    """Drain a server in the middle of a stream, which it finishes, and wait for its end."""
+    lines = stream.iter_lines()
+    next(lines)
+    server.drain()
+    rest = [line for line in lines if line]
+    assert rest[-1] == "data: [DONE]"
+    assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
+    server.thread.join(120)
+
+
 def test_draining_finishes_what_has_begun():
     with (
         running(SlowEngine(1)) as server,
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 100}) as stream,
     ):
-        lines = stream.iter_lines()
-        next(lines)
-        server.drain()
-        rest = [line for line in lines if line]
-        assert rest[-1] == "data: [DONE]"
-        assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(120)
+        drain(server, stream)
         with pytest.raises(OSError, match=r"."):
             socket.create_connection(("127.0.0.1", server.port)).close()
 
@@ -112,13 +117,7 @@ def test_draining_has_an_end():
         httpx2.Client(base_url=server.address, trust_env=False) as client,
         client.stream("POST", "/v1/completions", json={**ENDLESS, "max_tokens": 2048}) as stream,
     ):
-        lines = stream.iter_lines()
-        next(lines)
-        server.drain()
-        rest = [line for line in lines if line]
-        assert rest[-1] == "data: [DONE]"
-        assert json.loads(rest[-2][6:])["choices"][0]["finish_reason"] == "length"
-        server.thread.join(120)
+        drain(server, stream)
         assert not server.thread.is_alive()
 
 
