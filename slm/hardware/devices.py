@@ -13,7 +13,6 @@ import platform
 import shutil
 import sys
 import sysconfig
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     import torch
 
 DTYPES = ("float32", "bfloat16", "float16")
+BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
+"""In `torch.cpu.get_capabilities()`: two of x86, and that of ARM. Without them, bfloat16 is emulated
+at a tenth of float32's speed."""
 
 
 def resolve_device(name: str) -> str:
@@ -81,8 +83,8 @@ def _has_mps() -> bool:
 def resolve_dtype(name: str, device: str) -> str:
     """The dtype of matrix multiplications; `auto` is the fastest one that is safe on the device.
 
-    On a CPU that is bfloat16 if a short probe finds it clearly faster than float32 (processors with
-    AMX or AVX-512 BF16 instructions), and otherwise float32.
+    On a CPU that is bfloat16 if it has instructions for that, and otherwise float32. Nothing is
+    timed, so that the same command chooses the same dtype on a busy machine.
 
     Raises:
         DeviceError: the device cannot compute in the requested dtype.
@@ -101,30 +103,16 @@ def resolve_dtype(name: str, device: str) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     if kind == "mps":
         return "float32"
-    return "bfloat16" if _cpu_prefers_bfloat16() else "float32"
+    return "bfloat16" if _cpu_multiplies_bfloat16() else "float32"
 
 
-def _cpu_prefers_bfloat16(small: int = 128, size: int = 512, repeats: int = 3) -> bool:
-    """Whether bfloat16 matrix multiplication is clearly faster than float32, by a short probe.
-
-    A small multiplication comes first: with emulated bfloat16, a large one would take 0.2 s.
-    """
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for it, and this PyTorch kernels that use them."""
     import torch
 
-    def seconds(size: int, dtype: torch.dtype) -> float:
-        matrix = torch.ones(size, size, dtype=dtype)
-        _ = matrix @ matrix  # the first call builds the kernel
-        best = float("inf")
-        for _ in range(repeats):
-            started_at = time.perf_counter()
-            _ = matrix @ matrix
-            best = min(best, time.perf_counter() - started_at)
-        return best
-
-    def is_within(share: float, size: int) -> bool:
-        return seconds(size, torch.bfloat16) < share * seconds(size, torch.float32)
-
-    return is_within(8.0, small) and is_within(0.8, size)
+    capabilities = torch.cpu.get_capabilities()
+    has_instructions = any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
+    return has_instructions and torch.backends.mkldnn.is_available()
 
 
 def autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:

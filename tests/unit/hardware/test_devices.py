@@ -196,39 +196,34 @@ def test_auto_on_a_gpu(machine: dict[str, Any]) -> None:
     assert resolve_dtype("auto", "mps") == "float32"
 
 
-@pytest.mark.parametrize(("faster", "expected"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_on_a_cpu_follows_the_probe(
-    monkeypatch: pytest.MonkeyPatch, faster: bool, expected: str
+@pytest.mark.parametrize(
+    ("capabilities", "has_onednn", "expected"),
+    [
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, True, "float32"),
+        ({"avx512_f": True, "avx512_bf16": True}, True, "bfloat16"),
+        ({"amx_tile": True, "amx_bf16": True}, True, "bfloat16"),
+        ({"neon": True, "bf16": True}, True, "bfloat16"),
+        ({"neon": True, "bf16": True}, False, "float32"),
+        ({"neon": True, "sve": True, "sve_max_length": 256}, True, "float32"),
+    ],
+)
+def test_auto_on_a_cpu_follows_its_instructions(
+    monkeypatch: pytest.MonkeyPatch,
+    capabilities: dict[str, bool | int],
+    has_onednn: bool,
+    expected: str,
 ) -> None:
-    monkeypatch.setattr(devices, "_cpu_prefers_bfloat16", lambda: faster)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: has_onednn)
     assert resolve_dtype("auto", "cpu") == expected
 
 
-@pytest.mark.parametrize(
-    ("bfloat16", "expected"), [(0.5, True), (0.9, False), (3.0, False), (30.0, False)]
-)
-def test_the_probe_wants_a_clear_gain(
-    monkeypatch: pytest.MonkeyPatch, bfloat16: float, expected: bool
-) -> None:
-    now = [0.0]
-    sizes = set()
-
-    class Matrix:
-        def __init__(self, *size: int, dtype: torch.dtype) -> None:
-            sizes.add(size)
-            self.seconds = bfloat16 if dtype == torch.bfloat16 else 1.0
-
-        def __matmul__(self, other: object) -> None:
-            now[0] += self.seconds
-
-    monkeypatch.setattr(torch, "ones", Matrix)
-    monkeypatch.setattr(devices.time, "perf_counter", lambda: now[0])
-    assert devices._cpu_prefers_bfloat16() is expected
-    assert sizes == ({(128, 128), (512, 512)} if bfloat16 < 8 else {(128, 128)})
-
-
-def test_the_probe_itself_runs() -> None:
-    assert devices._cpu_prefers_bfloat16(small=4, size=8, repeats=1) in (True, False)
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the flags are read there")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the flags are those of x86")
+def test_the_capabilities_are_those_of_this_processor() -> None:
+    flags = Path("/proc/cpuinfo").read_text("utf-8").split()
+    expected = "bfloat16" if {"amx_bf16", "avx512_bf16"} & set(flags) else "float32"
+    assert resolve_dtype("auto", "cpu") == expected
 
 
 def test_autocast() -> None:
