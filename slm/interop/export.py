@@ -157,7 +157,9 @@ def export(
     if chosen.versions:
         arguments["version"] = chosen.versions[0] if version is None else version
     if chosen.name == "hf":
-        arguments["card"] = readme(source, filled, name=name or filled.name, sample=sample)
+        arguments["card"] = readme(
+            source, filled, name=name or filled.name, place=name or out.name, sample=sample
+        )
     if chosen.name == "slm":
         arguments["card"] = filled
     module.write(source, out, **arguments)

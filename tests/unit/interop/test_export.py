@@ -8,6 +8,7 @@ import pytest
 
 from slm.checkpoint import save_checkpoint
 from slm.cli import main
+from slm.config import DataConfig
 from slm.errors import ConfigError, UsageError
 from slm.interop.export import TARGETS, export
 from slm.interop.source import ExportSource
@@ -128,6 +129,59 @@ def test_the_card_says_what_the_model_is(tmp_path: Path) -> None:
     for line in ("license: mit", "# mia", "| training tokens | 700 in 7 steps |", "> The end."):
         assert line in card
     assert json.loads((out / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "is_data_set"),
+    [
+        ("roneneldan/TinyStories", "roneneldan/TinyStories", True),
+        ("builtin:easy", "builtin:easy", False),
+        ("texts/book.txt", "book.txt", False),
+        ("texts/book", "book", False),
+        ("/home/mia/texts/book.txt", "book.txt", False),
+        ("~/book.txt", "book.txt", False),
+        ("../texts/book", "book", False),
+        ("C:\\Users\\mia\\book.txt", "book.txt", False),
+        ("C:/Users/mia", "mia", False),
+    ],
+)
+def test_the_card_names_data_sets_and_no_folders(
+    text: str, shown: str, is_data_set: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "texts" / "book").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    plain = source()
+    settings = replace(plain.settings, data=DataConfig(source=text))
+    export(replace(plain, settings=settings), "hf", tmp_path / "m")
+    card = (tmp_path / "m" / "README.md").read_text("utf-8")
+    assert f"| training text | {shown} |" in card
+    assert (f"datasets:\n- {text}\n" in card) == is_data_set
+    assert "texts" not in card
+    assert "trained from scratch with slm" in card
+
+
+@pytest.mark.parametrize(
+    ("parent", "words"),
+    [
+        ("builtin", "trained further from builtin with slm"),
+        ("hf:mia/stories", "trained further from hf:mia/stories with slm"),
+        ("/home/mia/runs/evening", "trained further from another model with slm"),
+    ],
+)
+def test_the_card_says_that_a_model_was_fine_tuned(parent: str, words: str, tmp_path: Path) -> None:
+    plain = source()
+    settings = replace(plain.settings, train=plain.settings.train.changed(init_from=parent))
+    export(replace(plain, settings=settings), "hf", tmp_path / "m")
+    assert words in (tmp_path / "m" / "README.md").read_text("utf-8")
+
+
+def test_the_code_of_the_card_names_the_folder(tmp_path: Path) -> None:
+    for name in (None, "mia/hats"):
+        out = tmp_path / ("my-folder" if name is None else "other")
+        export(source(), "hf", out, name=name)
+        card = (out / "README.md").read_text("utf-8")
+        assert card.count(f'from_pretrained("{name or "my-folder"}")') == 2
+        assert f"# {name or 'mia'}\n" in card
 
 
 def test_a_modelfile_names_the_file_next_to_it(tmp_path: Path) -> None:
