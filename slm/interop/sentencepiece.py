@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slm.errors import TokenizerError
-from slm.interop.tokenizer_json import added_tokens
+from slm.interop.tokenizer_json import added_tokens, beginning
 from slm.tokenizer.imported import SPACE, ImportedTokenizer
 
 UNKNOWN_ID = 0
@@ -21,6 +21,7 @@ def sentencepiece_tokenizer(
     eot_id: int,
     bos_id: int | None = None,
     add_space: bool = True,
+    adds_beginning: bool = True,
 ) -> ImportedTokenizer:
     """A tokenizer that joins the pair whose union has the highest score, again and again.
 
@@ -31,6 +32,7 @@ def sentencepiece_tokenizer(
         eot_id: the id that ends a text.
         bos_id: the id that begins a text; None: `eot_id`.
         add_space: whether a space is put in front of a text.
+        adds_beginning: whether the original puts the id that begins a text in front of it.
 
     Raises:
         TokenizerError: the library refuses the vocabulary, or the scores give no order.
@@ -58,7 +60,7 @@ def sentencepiece_tokenizer(
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
     restore = {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}] if add_space else []
-    definition = {
+    definition: dict[str, Any] = {
         "version": "1.0",
         "added_tokens": added_tokens(dict(enumerate(pieces[:N_SPECIAL])), special=True),
         "normalizer": {"type": "Sequence", "normalizers": [*space, replace]},
@@ -75,6 +77,9 @@ def sentencepiece_tokenizer(
             "merges": [[first, second] for _, _, first, second in pairs],
         },
     }
+    first_id = eot_id if bos_id is None else bos_id
+    if adds_beginning and 0 <= first_id < len(pieces):  # other ids are refused below
+        definition["post_processor"] = beginning(pieces[first_id], first_id)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos_id)
 
 
