@@ -136,10 +136,12 @@ def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[s
         _add_tokenizer(writer, source.tokenizer, config.vocab_size)
         for name, values in gguf_weights(source.weights(), config, architecture).items():
             _add_tensor(writer, name, values, dtype)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        finally:
+            writer.close()  # also of a file that is given up
 
 
 def gguf_weights(

@@ -24,7 +24,7 @@ from slm.errors import (
 )
 from slm.interop.architectures import from_gpt2, require_settings, to_gpt2
 from slm.interop.imported import ImportedModel, fitted
-from slm.interop.model_file import MODEL_FORMAT, load_plain
+from slm.interop.model_file import MODEL_FORMAT, load_plain, save_plain
 from slm.interop.plain_pickle import dumps, loads
 from slm.interop.source import ExportSource
 from slm.model import GPT
@@ -98,7 +98,8 @@ def write(source: ExportSource, out: Path, *, log: Callable[[str], None]) -> Non
         "config": {"dataset": source.name},
     }
     with atomic_directory(out) as folder:
-        torch.save(content, folder / CHECKPOINT)
+        with (folder / CHECKPOINT).open("wb") as stream:
+            save_plain(content, stream)
         if isinstance(tokenizer, CharsTokenizer):
             (folder / META).write_bytes(_meta(tokenizer))
             log(f"copy {META} to data/{source.name}/ of nanoGPT, where its sample.py looks for it")

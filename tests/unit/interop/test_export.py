@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from slm.checkpoint import save_checkpoint
 from slm.cli import main
 from slm.config import DataConfig
-from slm.errors import ConfigError, UsageError
+from slm.errors import ConfigError, NoSpaceError, UsageError
 from slm.interop.export import TARGETS, export
 from slm.interop.source import ExportSource
 from tests.interop_models import model_of, source_of, tokenizer
@@ -72,6 +73,25 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "nowhere").symlink_to("absent")
     with pytest.raises(UsageError, match="not an export"):
         export(source(), "llama2c", tmp_path / "nowhere", force=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size")
+@pytest.mark.parametrize(
+    "target",
+    [*sorted(TARGETS.keys() - {"onnx"}), pytest.param("onnx", marks=pytest.mark.slow)],
+)
+def test_a_full_disk_is_reported_and_leaves_nothing(target: str, tmp_path: Path) -> None:
+    import resource
+
+    model = source("gpt2", "chars") if target == "nanogpt" else source()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(NoSpaceError):
+            export(model, target, tmp_path / ("m.gguf" if target == "gguf" else "m"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_commands_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
