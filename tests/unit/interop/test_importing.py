@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
@@ -15,16 +15,13 @@ from slm.cli import main
 from slm.errors import (
     CheckpointError,
     ConfigError,
-    SlmError,
     TokenizerError,
     UsageError,
     shell_path,
 )
 from slm.interop.export import export
-from slm.interop.gguf_file import GGUFFile
 from slm.interop.importing import import_model, write_checkpoint
 from slm.interop.model_file import write_model_file
-from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.tokenizer import save_tokenizer
 from tests.interop_models import model_of, source_of, tokenizer
 
@@ -320,6 +317,51 @@ def test_weights_in_several_files(tmp_path: Path) -> None:
     assert "get it again" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+@pytest.mark.parametrize(
+    ("shape", "changes", "prefix", "buffers"),
+    [
+        ("gpt2", {}, "transformer.", ("h.{}.attn.bias", "h.{}.attn.masked_bias")),
+        (
+            *("gpt2-without-biases", {"local_window": 8}, ""),
+            (
+                "transformer.h.{}.attn.attention.bias",
+                "transformer.h.{}.attn.attention.masked_bias",
+            ),
+        ),
+        ("llama", {}, "", ("model.layers.{}.self_attn.rotary_emb.inv_freq",)),
+    ],
+    ids=["gpt2", "gpt-neo", "llama"],
+)
+def test_older_files_have_buffers_and_lack_a_prefix(
+    shape: str,
+    changes: dict[str, int],
+    prefix: str,
+    buffers: tuple[str, ...],
+    suffix: str,
+    tmp_path: Path,
+) -> None:
+    """As openai-community/gpt2 and the TinyStories models have them."""
+    words = tokenizer("bytes")
+    model = model_of(shape, words.vocab_size, **changes)
+    export(source_of(model, words), "hf", tmp_path / "m")
+    path = tmp_path / "m" / "model.safetensors"
+    weights = {name.removeprefix(prefix): values for name, values in load_file(path).items()}
+    for number, name in enumerate(buffers):
+        for layer in range(2):
+            mask = torch.ones(1, 1, 64, 64, dtype=torch.bool).tril()
+            weights[name.format(layer)] = torch.tensor(-1e9) if number else mask
+    if suffix == "bin":
+        path.unlink()
+        torch.save(OrderedDict(weights), path.with_name("pytorch_model.bin"))
+    else:
+        save_file(weights, path)
+    found = import_model(str(tmp_path / "m"))
+    assert found.config.local_window == changes.get("local_window")
+    for name, values in model.state_dict().items():
+        assert torch.allclose(found.weights[name], values, rtol=1e-6), name
+
+
 def test_weights_have_a_dtype_that_a_checkpoint_holds(tmp_path: Path) -> None:
     exported("hf", tmp_path / "m")
     path = tmp_path / "m" / "model.safetensors"
@@ -331,71 +373,3 @@ def test_weights_have_a_dtype_that_a_checkpoint_holds(tmp_path: Path) -> None:
     save_file({**weights, "model.norm.weight": norm.long()}, path)
     with pytest.raises(CheckpointError, match="has the dtype int64"):
         import_model(str(tmp_path / "m"))
-
-
-def test_a_damaged_gguf_file_is_refused(tmp_path: Path) -> None:
-    exported("gguf", tmp_path / "m.gguf")
-    whole = (tmp_path / "m.gguf").read_bytes()
-    for size in (4, 30, 400, len(whole) // 2):
-        (tmp_path / "cut.gguf").write_bytes(whole[:size])
-        with pytest.raises(SlmError):
-            import_model(str(tmp_path / "cut.gguf"))
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        struct.pack("<4sIQQ", b"GGUF", 3, 2**60, 0),
-        struct.pack("<4sIQQ", b"GGUF", 3, 0, 2**60),
-        struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 2**62),
-        # An array of 2^60 bytes: readers that look at each one take all memory.
-        struct.pack("<4sIQQQsIIQ", b"GGUF", 3, 0, 1, 1, b"k", 9, 0, 2**60),
-        struct.pack("<4sIQQQsI4Q", b"GGUF", 3, 1, 0, 1, b"k", 4, *[2**62] * 4) + bytes(12),
-    ],
-)
-def test_sizes_of_a_gguf_file_are_checked_before_anything_is_made(
-    header: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "m.gguf").write_bytes(header + bytes(64))
-    with pytest.raises(SlmError):
-        import_model(str(tmp_path / "m.gguf"))
-
-
-@pytest.mark.parametrize(
-    ("spec", "field", "value"),
-    [
-        *((spec, "tokens", value) for spec in ("bytes", "chars") for value in (7, [7] * 257)),
-        *((spec, "bos_token_id", value) for spec in ("bytes", "chars") for value in ("1", 10**9)),
-        *((spec, "eos_token_id", value) for spec in ("bytes", "chars") for value in ([1], -1)),
-        *(("chars", "scores", value) for value in (None, ["0"], 0.5)),
-        *(("bytes", "token_type", value) for value in (["1"] * 257, 1)),
-        *(("bytes", "merges", value) for value in ([1, 2], "a b")),
-    ],
-)
-def test_a_gguf_tokenizer_of_other_types_is_refused(
-    spec: str, field: str, value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The type of each field is given in the file."""
-    words = tokenizer(spec)
-    export(source_of(model_of("llama", words.vocab_size), words), "gguf", tmp_path / "m.gguf")
-    plain = GGUFFile.__init__
-
-    def changed_on_reading(file: GGUFFile, path: Path) -> None:
-        plain(file, path)
-        file.fields[f"tokenizer.ggml.{field}"] = value
-
-    monkeypatch.setattr(GGUFFile, "__init__", changed_on_reading)
-    with pytest.raises((TokenizerError, CheckpointError)):
-        import_model(str(tmp_path / "m.gguf"))
-
-
-def test_equal_scores_are_refused() -> None:
-    specials = [("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0)]
-    letters = [(letter, 0.0) for letter in "abcd"]
-    ordered = [*specials, *letters, ("ab", -1.0), ("bc", -2.0), ("abc", -3.0)]
-    tokenizer = sentencepiece_tokenizer("real", ordered, eot_id=2, add_space=False)
-    assert tokenizer.encode("abc") == [9]
-    lost = [*specials, *letters, ("ab", -1000.0), ("bc", -1000.0), ("abc", -1000.0)]
-    with pytest.raises(TokenizerError, match="3 tokens have only 1 different scores") as caught:
-        sentencepiece_tokenizer("made up", lost, eot_id=2)
-    assert "transformers folder" in str(caught.value.hint)
