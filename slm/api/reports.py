@@ -79,8 +79,7 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
         UsageError: nothing is there.
         CheckpointError: it is damaged.
     """
-    given = Path(path)
-    folder = given if run_of(given) == given.resolve() else run_of(given)
+    folder = run_of(Path(path))
     saved = saved_settings(folder)
     if saved is None:
         lm = load(path, device=device, log=log)

@@ -178,7 +178,7 @@ def open_run(path: str | Path, *, log: Log | None = None) -> Run:
         CheckpointError: its settings cannot be read.
     """
     given = Path(path)
-    folder = given if run_of(given) == given.resolve() else run_of(given)
+    folder = run_of(given)
     if saved_settings(folder) is None:
         runs = [file.parent.name for file in folder.parent.glob("*/config.json")]
         raise UsageError(

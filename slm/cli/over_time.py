@@ -55,8 +55,7 @@ def evaluate_over_time(
         print_json({"run": str(run), **found.to_json(), "curves": arrivals, "seconds": seconds})
         return
     _print_curves(found)
-    folder = run if run_of(run) == run.resolve() else run_of(run)
-    plot = folder / OVER_TIME_PLOT
+    plot = run_of(run) / OVER_TIME_PLOT
     say(f"{len(found.checkpoints)} checkpoints in {seconds:.1f} s; the picture is {plot}")
 
 
