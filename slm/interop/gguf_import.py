@@ -12,7 +12,7 @@ from slm.config import GPTConfig
 from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.interop.architectures import halved_rotary
 from slm.interop.byte_level_splits import SPLITS, split_named
-from slm.interop.foreign_vocabulary import CONTROL, NORMAL, USER_DEFINED
+from slm.interop.foreign_vocabulary import CONTROL, NORMAL, UNKNOWN, USER_DEFINED
 from slm.interop.gguf import NAMES
 from slm.interop.gguf_file import GGUFFile
 from slm.interop.imported import ImportedModel, fitted
@@ -127,6 +127,11 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
         space = fields.get("tokenizer.ggml.add_space_prefix", True)
         pairs = list(zip(tokens, scores, strict=True))
         begins = bool(bos is not None and fields.get("tokenizer.ggml.add_bos_token", True))
+        usual = [UNKNOWN, CONTROL, CONTROL, *([NORMAL] * len(tokens))][: len(tokens)]
+        types = fields.get("tokenizer.ggml.token_type", usual)
+        if not _all_are(types, int) or len(types) != len(tokens):
+            raise TokenizerError("the file has no type for each token")
+        special = {i for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL)}
         return sentencepiece_tokenizer(
             name,
             pairs,
@@ -134,6 +139,8 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
             bos_id=bos if begins else None,
             add_space=bool(space),
             adds_beginning=begins,
+            special=special,
+            unknown_id=types.index(UNKNOWN) if UNKNOWN in types else None,
         )
     split = split_named(fields.get("tokenizer.ggml.pre", "default"))
     if model != "gpt2" or split is None:

@@ -197,6 +197,6 @@ def test_our_files_come_back(shape: str, spec: str, tmp_path: Path) -> None:
     for name, values in model.state_dict().items():
         assert (imported.weights[name] == values).all(), name
     texts = [*stories()[:20], "é \U0001f600 don't   x"]
-    assert [imported.tokenizer.encode(text) for text in texts] == [
-        words.encode(text) for text in texts
-    ]
+    expected = [words.encode(text) for text in texts]
+    assert [imported.tokenizer.encode(text) for text in texts] == expected
+    assert [imported.tokenizer.decode(ids) for ids in expected] == texts

@@ -12,6 +12,7 @@ from slm.interop.export import export
 from slm.interop.gguf_file import GGUFFile
 from slm.interop.importing import import_model
 from slm.interop.sentencepiece import sentencepiece_tokenizer
+from slm.interop.tokenizer_json import to_tokenizers
 from tests.interop_models import model_of, source_of, tokenizer
 
 
@@ -51,6 +52,7 @@ def test_sizes_of_a_gguf_file_are_checked_before_anything_is_made(
         *((spec, "bos_token_id", value) for spec in ("bytes", "chars") for value in ("1", 10**9)),
         *((spec, "eos_token_id", value) for spec in ("bytes", "chars") for value in ([1], -1)),
         *(("chars", "scores", value) for value in (None, ["0"], 0.5)),
+        *(("chars", "token_type", value) for value in ([3] * 9999, [2.0], 1)),
         *(("bytes", "token_type", value) for value in (["1"] * 257, 1)),
         *(("bytes", "merges", value) for value in ([1, 2], "a b")),
     ],
@@ -70,6 +72,22 @@ def test_a_gguf_tokenizer_of_other_types_is_refused(
     monkeypatch.setattr(GGUFFile, "__init__", changed_on_reading)
     with pytest.raises((TokenizerError, CheckpointError)):
         import_model(str(tmp_path / "m.gguf"))
+
+
+@pytest.mark.parametrize("spec", ["bpe:600", "bytes", "chars"])
+def test_texts_come_back(spec: str, tmp_path: Path) -> None:
+    """A character vocabulary begins with blanks, where SentencePiece's has `<unk>` and `<s>`."""
+    words = tokenizer(spec)
+    export(source_of(model_of("llama", words.vocab_size), words), "gguf", tmp_path / "m.gguf")
+    back = import_model(str(tmp_path / "m.gguf")).tokenizer
+    for text in ('Once upon a time!\n\n  "Hello", said Mia é', "<|endoftext|> \0\1 \U0001f600"):
+        ids = words.encode(text)
+        assert back.encode(text) == ids
+        assert back.decode(ids) == text
+    fast = to_tokenizers(back)
+    ids = [words.bos_id, *words.encode("Once! a\n")]
+    assert fast.encode("Once! a\n").ids == ids
+    assert fast.decode([*ids, words.eot_id], skip_special_tokens=True) == "Once! a\n"
 
 
 def test_equal_scores_are_refused() -> None:
