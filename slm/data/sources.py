@@ -112,7 +112,7 @@ def open_source(
         if log is not None and sentence is not None:  # probably intended, but possibly a mistake
             log(sentence)
         return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
-    if looks_like_path(spec):
+    if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
             hint="check the path, or use --source builtin",
@@ -162,8 +162,7 @@ def has_own_validation(source: Source) -> bool:
     return "validation_fraction" not in source.identity()
 
 
-def looks_like_path(spec: str) -> bool:
-    """Whether a source that is not there is spelled as a path, not as the name of a dataset."""
+def _looks_like_path(spec: str) -> bool:
     return (
         spec.startswith((".", "/", "~"))
         or spec.endswith("/")

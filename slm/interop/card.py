@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from slm.checkpoint.builtin import BUILTIN
 from slm.config import GPTConfig
 from slm.config.run_paths import without_folders
-from slm.data.sources import looks_like_path
+from slm.data.hub import HUB_NAME
+from slm.data.readers.kinds import is_readable
 from slm.errors import ConfigError
 from slm.generation.options import GenerationOptions
 from slm.interop.gpt_neo import is_gpt_neo
@@ -136,7 +137,7 @@ def _architecture(config: GPTConfig) -> str:
 def _training_text(source: ExportSource) -> tuple[str | None, str]:
     """The data set on the hub, if it is one, and what to call the text; without folders."""
     name = without_folders(source.settings).data.source
-    if "/" in name and not looks_like_path(name):
+    if HUB_NAME.fullmatch(name) and not is_readable(name.split("/")[1]):
         return name, name
     return None, name.rpartition("/")[2] or name
 

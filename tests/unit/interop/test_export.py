@@ -9,7 +9,6 @@ import pytest
 
 from slm.checkpoint import save_checkpoint
 from slm.cli import main
-from slm.config import DataConfig
 from slm.errors import ConfigError, NoSpaceError, UsageError
 from slm.interop.export import TARGETS, export
 from slm.interop.source import ExportSource
@@ -134,6 +133,16 @@ def test_mixed_shapes_are_refused_by_name(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+def test_heads_that_do_not_divide_the_width_are_refused(tmp_path: Path) -> None:
+    odd = {"n_embd": 50, "n_head": 4, "head_dim": 12}
+    for shape, targets in (("gpt2", ("hf", "gguf")), ("llama-tied", ("llama2c",))):
+        given = source_of(model_of(shape, 257, **odd), tokenizer("bytes"))
+        for target in targets:
+            with pytest.raises(ConfigError, match="n_embd=50 and n_head=4"):
+                export(given, target, tmp_path / "m")
+    assert not any(tmp_path.iterdir())
+
+
 def test_narrow_matrices_are_not_quantized(tmp_path: Path) -> None:
     narrow = source_of(model_of("llama-tied", 257, n_embd=24), tokenizer("bytes"))
     with pytest.raises(ConfigError, match="n_embd is 24") as caught:
@@ -154,7 +163,7 @@ def test_the_card_says_what_the_model_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "shown", "is_data_set"),
     [
-        ("roneneldan/TinyStories", "roneneldan/TinyStories", True),
+        ("mia/stories", "mia/stories", True),
         ("builtin:easy", "builtin:easy", False),
         ("texts/book.txt", "book.txt", False),
         ("texts/book", "book", False),
@@ -165,18 +174,19 @@ def test_the_card_says_what_the_model_is(tmp_path: Path) -> None:
         ("C:/Users/mia", "mia", False),
     ],
 )
-def test_the_card_names_data_sets_and_no_folders(
+def test_the_card_names_a_data_set_and_no_folder_of_this_machine(
     text: str, shown: str, is_data_set: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "texts" / "book").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     plain = source()
-    settings = replace(plain.settings, data=DataConfig(source=text))
+    settings = plain.settings.with_values({"data.source": text}, plain.settings.origins)
     export(replace(plain, settings=settings), "hf", tmp_path / "m")
     card = (tmp_path / "m" / "README.md").read_text("utf-8")
     assert f"| training text | {shown} |" in card
-    assert (f"datasets:\n- {text}\n" in card) == is_data_set
+    assert (f"datasets:\n- {shown}\n" in card) == ("datasets:" in card) == is_data_set
     assert "texts" not in card
+    assert "/home/mia" not in card
     assert "trained from scratch with slm" in card
 
 
@@ -202,6 +212,11 @@ def test_the_code_of_the_card_names_the_folder(tmp_path: Path) -> None:
         card = (out / "README.md").read_text("utf-8")
         assert card.count(f'from_pretrained("{name or "my-folder"}")') == 2
         assert f"# {name or 'mia'}\n" in card
+
+
+@pytest.mark.parametrize("place", ["", "best", "checkpoints/step-000010", "ladder/step-000010"])
+def test_a_model_has_the_name_of_its_run(place: str) -> None:
+    assert replace(source(), path=Path("runs/mia", place)).name == "mia"
 
 
 def test_a_modelfile_names_the_file_next_to_it(tmp_path: Path) -> None:
