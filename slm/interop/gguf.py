@@ -7,6 +7,8 @@ https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -140,6 +142,11 @@ def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[s
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # NumPy says how much was not written, but not why.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         finally:
             writer.close()  # also of a file that is given up
 
