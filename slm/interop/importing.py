@@ -143,7 +143,7 @@ def _given(tokenizer: str | None, model: Path) -> Tokenizer | None:
         folder = path if path.is_dir() else path.parent
         if path.is_file() and path.name != FILE_NAME:
             raise UsageError(
-                f"{path} is neither a tokenizer of slm nor a file {FILE_NAME}",
+                f"{path} is of another program, and not named {FILE_NAME}",
                 hint=f"name a file {FILE_NAME} or its folder",
             )
         config = next(p for p in (folder, model) if p == model or (p / "config.json").is_file())
