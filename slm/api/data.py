@@ -12,8 +12,9 @@ from slm.api.language_model import LanguageModel
 from slm.api.loading import load
 from slm.config import DEFAULT_SOURCE, DataConfig
 from slm.errors import UsageError, did_you_mean
+from slm.log import Log
 from slm.presets import resolve
-from slm.reporting.display import Log, preparation_progress, say, scoring_progress
+from slm.reporting.display import preparation_progress, say, scoring_progress
 from slm.runs.settings import Flags, no_effect
 
 if TYPE_CHECKING:

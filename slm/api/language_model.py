@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from slm.api.generation import DEFAULTS, completion_notes, generation_options, option_notes
 from slm.config import GPTConfig, RunConfig
 from slm.generation.options import GenerationOptions
+from slm.log import Log
 from slm.quantities import counted, parameters
-from slm.reporting.display import Log, say
+from slm.reporting.display import say
 
 if TYPE_CHECKING:
     from slm.evals.suite import SuiteResult

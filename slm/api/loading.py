@@ -10,7 +10,8 @@ from slm.config.run_paths import located_settings, run_of
 from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
 from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device
 from slm.interop.named_model import local_checkpoint
-from slm.reporting.display import Log, say
+from slm.log import Log
+from slm.reporting.display import say
 from slm.runs.layout import newest_run
 
 

@@ -11,9 +11,10 @@ from slm.api.run import Run
 from slm.api.run_request import finished_before, request_run, train_run
 from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError, UsageError
+from slm.log import Log, silent
 from slm.presets import command_line_words, current_name
 from slm.presets.names import named_setting
-from slm.reporting.display import Log, say, silent
+from slm.reporting.display import say
 from slm.runs.layout import holds_run
 from slm.runs.settings import (
     Flags,

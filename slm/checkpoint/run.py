@@ -10,7 +10,7 @@ Only the holder of the run's lock (`locks.directory_lock`) may write; others may
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from slm.checkpoint.store import (
 )
 from slm.config import RunConfig
 from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
+from slm.log import Log
 from slm.storage.files import (
     readable_directory,
     remove_directory,
@@ -168,7 +169,7 @@ def _is_valid(directory: Path) -> bool:
     return True
 
 
-def newest_checkpoint(run: Path, *, log: Callable[[str], None] | None = None) -> Checkpoint | None:
+def newest_checkpoint(run: Path, *, log: Log | None = None) -> Checkpoint | None:
     """The newest valid full checkpoint of a run, fully verified; None if there is none.
 
     Args:
@@ -201,7 +202,7 @@ def newest_checkpoint(run: Path, *, log: Callable[[str], None] | None = None) ->
     return None
 
 
-def open_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = None) -> Checkpoint:
+def open_checkpoint(path: Path | str, *, log: Log | None = None) -> Checkpoint:
     """Read and verify the checkpoint at a user's path; see `resolve_checkpoint`.
 
     Raises:
@@ -223,7 +224,7 @@ def open_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = Non
         ) from error
 
 
-def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = None) -> Path:
+def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
     """The checkpoint directory that a user's path refers to.
 
     A run directory refers to its `best`, or else to its newest valid step; `RUN/checkpoints` to the

@@ -9,7 +9,6 @@ from typing import Any
 
 from slm.data.documents import DocumentPart
 from slm.data.readers import (
-    Log,
     check_file,
     read_documents,
     rows_of,
@@ -17,6 +16,7 @@ from slm.data.readers import (
 )
 from slm.data.splits import HeldOut, Split
 from slm.errors import DataError
+from slm.log import Log
 
 
 def existing_path(spec: str) -> Path | None:

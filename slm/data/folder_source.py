@@ -14,7 +14,6 @@ from slm.data.file_source import FileSource, file_identity, file_status
 from slm.data.folder import FolderFiles, find_files
 from slm.data.readers import (
     READABLE,
-    Log,
     is_readable,
     kind_of,
     read_documents,
@@ -22,6 +21,7 @@ from slm.data.readers import (
     text_bytes_of,
 )
 from slm.data.splits import HeldOut, Split, limited
+from slm.log import Log
 
 _COUNTED_FILES = 20
 """If there are more files, the number of documents is estimated from the first ones."""

@@ -19,7 +19,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +29,7 @@ from slm.data.documents import DocumentPart, first_sizes
 from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
 from slm.errors import DataError, HubError, SlmError, causes
+from slm.log import Log, silent
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 
@@ -63,10 +64,10 @@ class HubSource:
         limit: int | None,
         fraction: float,
         seed: int,
-        log: Callable[[str], None] | None = None,
+        log: Log | None = None,
     ) -> None:
         self.name = name
-        self._log = log or (lambda sentence: None)
+        self._log = log or silent
         self._limit = limit
         self._fraction = fraction
         self._seed = seed

@@ -32,6 +32,7 @@ from slm.data.shards import (
 from slm.data.sources import Source, open_source
 from slm.data.splits import SPLITS
 from slm.errors import DataError, RunLockedError, SlmError, UsageError, WriteError
+from slm.log import Log, silent
 from slm.storage.files import (
     CHUNK_BYTES,
     PARTIAL_PREFIX,
@@ -80,7 +81,7 @@ def prepare(
     validation_fraction: float = 0.05,
     seed: int = 0,
     progress: Callable[[PrepareProgress], None] | None = None,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> DataDirectory:
     """Make a prepared data directory, or open it if it already exists.
 
@@ -108,7 +109,7 @@ def prepare(
         )
     parse_tokenizer(tokenizer_spec)
     out_dir = Path(out_dir)
-    log = log or (lambda sentence: None)
+    log = log or silent
     if not force:
         ready = _up_to_date(out_dir, source, tokenizer_spec)
         if ready is not None:

@@ -7,7 +7,7 @@ that changes if its text may have changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from slm.config import DataConfig
@@ -19,6 +19,7 @@ from slm.data.hub import HUB_NAME, HubSource
 from slm.data.readers import is_readable
 from slm.data.splits import Split, split_plan
 from slm.errors import UsageError, did_you_mean, shown
+from slm.log import Log, without_repeats
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus by default."""
@@ -85,7 +86,7 @@ def open_source(
     limit: int | None = None,
     validation_fraction: float = 0.05,
     seed: int = 0,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> Source:
     """Find the source of a specification; reads no text yet.
 
@@ -101,7 +102,7 @@ def open_source(
         UsageError: there is no such file, or the specification is invalid.
         DataError: a folder without training text, or a file of an unknown type.
     """
-    log = None if log is None else _each_once(log)
+    log = None if log is None else without_repeats(log)  # a source is read several times
     if is_builtin(spec):
         return BuiltinSource(spec, limit=limit, fraction=validation_fraction, seed=seed)
     path = existing_path(spec)
@@ -132,7 +133,7 @@ def is_builtin(spec: str) -> bool:
     return spec in BUILTIN
 
 
-def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> Source:
+def source_of(data: DataConfig, *, log: Log | None = None) -> Source:
     """The source for the settings of a run; see `open_source`."""
     return open_source(
         data.source,
@@ -141,18 +142,6 @@ def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> 
         seed=data.corpus_seed,
         log=log,
     )
-
-
-def _each_once(log: Callable[[str], None]) -> Callable[[str], None]:
-    """A `log` that drops repeated sentences: a source is read several times."""
-    said: set[str] = set()
-
-    def log_once(sentence: str) -> None:
-        if sentence not in said:
-            said.add(sentence)
-            log(sentence)
-
-    return log_once
 
 
 def has_own_validation(source: Source) -> bool:

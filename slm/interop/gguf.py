@@ -7,7 +7,7 @@ https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -38,6 +38,7 @@ from slm.interop.tokenizer_json import (
     byte_level_symbols,
     token_bytes,
 )
+from slm.log import Log
 from slm.storage.files import atomic_path
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer
@@ -107,7 +108,7 @@ def check(source: ExportSource, dtype: GGUFDtype) -> None:
         )
 
 
-def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[str], None]) -> None:
+def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Log) -> None:
     """Write a model and its tokenizer as one file, which is complete or absent.
 
     Args:

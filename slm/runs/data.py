@@ -13,11 +13,11 @@ from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
 from slm.data.sources import has_own_validation, source_of
 from slm.errors import ConfigError, DataError, UsageError, WriteError
+from slm.log import Log
 from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
 
 Progress = Callable[[PrepareProgress], None]
-Log = Callable[[str], None]
 
 
 def place_data(settings: RunConfig) -> RunConfig:

@@ -26,6 +26,7 @@ from slm.data.reservoir import Reservoir
 from slm.data.sources import open_source
 from slm.data.splits import Split
 from slm.errors import DataError, MissingExtraError, UsageError
+from slm.log import Log, silent
 from slm.storage.files import atomic_open, make_directory
 from slm.tokenizer.base import EOT_TEXT
 
@@ -37,7 +38,6 @@ LANGUAGE_SAMPLE = 300
 LANGUAGE_CHARS = 400
 SHORT_WORDS = 10
 
-Log = Callable[[str], None]
 Report = Callable[[str, float | None, float, str], None]
 
 
@@ -75,7 +75,7 @@ class TextCheck:
         *,
         limit: int | None = None,
         report: Report = lambda *values: None,
-        log: Log = lambda sentence: None,
+        log: Log = silent,
     ) -> None:
         self._source = source
         self._limit = limit

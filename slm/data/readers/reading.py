@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from slm.data.documents import DocumentPart
@@ -15,8 +15,8 @@ from slm.data.readers.kinds import Format, kind_of
 from slm.data.readers.parquet import parquet_rows, read_table
 from slm.data.readers.text import read_text_file
 from slm.errors import DataError
+from slm.log import Log
 
-Log = Callable[[str], None]
 """Called with a sentence for the user."""
 
 
