@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from slm.interop.source import ExportSource
 
 GGUFDtype = Literal["float32", "float16", "bfloat16", "q8_0"]
-GGUF_DTYPES: tuple[GGUFDtype, ...] = get_args(GGUFDtype)
 """How matrices are stored; q8_0 has 8 bits per weight, and a scale for each 32 of them."""
 
 TARGET = "gguf"
