@@ -12,6 +12,11 @@ def silent(sentence: str) -> None:
     """A log that drops everything."""
 
 
+def as_notes(log: Log) -> Log:
+    """A log that marks each sentence as a note."""
+    return lambda sentence: log(f"note: {sentence}")
+
+
 def without_repeats(log: Log) -> Log:
     """A log that passes each sentence on once."""
     passed_on: set[str] = set()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from slm.api.generation import DEFAULTS, completion_notes, generation_options, option_notes
 from slm.config import GPTConfig, RunConfig
 from slm.generation.options import GenerationOptions
-from slm.log import Log
+from slm.log import Log, as_notes
 from slm.quantities import counted, parameters
 from slm.reporting.display import say
 
@@ -65,6 +65,7 @@ class LanguageModel:
         self.weights_dtype = weights_dtype
         self.card = card
         self._log = log
+        self._note = as_notes(log)
 
     @property
     def config(self) -> GPTConfig:
@@ -390,9 +391,6 @@ class LanguageModel:
             lambda: arrays_of(model),
             self.card,
         )
-
-    def _note(self, text: str) -> None:
-        self._log(f"note: {text}")
 
     def __repr__(self) -> str:
         from slm.model.costs import model_costs

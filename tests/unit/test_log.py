@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from slm.log import silent, without_repeats
+from slm.log import as_notes, silent, without_repeats
+
+
+def test_a_note_is_marked() -> None:
+    seen: list[str] = []
+    as_notes(seen.append)("a")
+    assert seen == ["note: a"]
 
 
 def test_a_sentence_is_passed_on_once() -> None:
