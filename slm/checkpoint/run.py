@@ -241,14 +241,14 @@ def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
     path = Path(path)
     if path.name in ("", ".."):  # `.` and similar: the real name may be `checkpoints`
         path = path.resolve()
-    standing = readable_directory(path)
-    if status_of(standing) is None:
+    directory = readable_directory(path)
+    if status_of(directory) is None:
         raise UsageError(
             f"there is no checkpoint at {path}",
             hint=did_you_mean(path.name, _names_beside(path))
             or "give a run directory, for example runs/demo",
         )
-    if not standing.is_dir():
+    if not directory.is_dir():
         if (path.parent / MANIFEST_NAME).is_file():
             return path.parent
         raise CheckpointError(
@@ -256,7 +256,7 @@ def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
             hint="give a run directory or a checkpoint directory in it; `slm import` makes one of "
             "a model of another program",
         )
-    if (standing / MANIFEST_NAME).is_file():
+    if (directory / MANIFEST_NAME).is_file():
         return path
     best = readable_directory(path / BEST)
     if (best / MANIFEST_NAME).is_file():
