@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from slm.errors import ConfigError
-from slm.generation.options import GenerationOptions
+from slm.errors import ConfigError, shown
+from slm.generation.options import GenerationOptions, stop_strings
 from slm.quantities import counted
 
 if TYPE_CHECKING:
@@ -42,12 +42,50 @@ def generation_options(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            stop=stop_strings(stop),
             samples=n,
         )
     except ConfigError as error:
-        message = error.message.replace("samples", "n", 1)
-        raise ConfigError(message, hint=error.hint) from None
+        name, _, problem = error.message.partition(" ")
+        name = "n" if name == "samples" else name
+        raise ConfigError(f"{name} {problem}", hint=error.hint) from None
+
+
+def prompts_of(prompt: object) -> list[str]:
+    """The argument `prompt` of `LanguageModel.generate`, a text or several, as a list.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(prompt, str):
+        return [prompt]
+    if isinstance(prompt, bytes | bytearray | Mapping) or not isinstance(prompt, Iterable):
+        raise ConfigError(
+            f"prompt must be a string or a list of strings, found {shown(prompt)}",
+            hint=_hint_for(prompt),
+        )
+    return [require_text(f"prompt[{number}]", each) for number, each in enumerate(prompt)]
+
+
+def require_text(name: str, text: object) -> str:
+    """A text that is an argument.
+
+    Args:
+        name: of the argument.
+        text: its value.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} must be a string, found {shown(text)}", hint=_hint_for(text))
+    return text
+
+
+def _hint_for(value: object) -> str:
+    if isinstance(value, bytes | bytearray):
+        return 'decode it first, for example with .decode("utf-8")'
+    return 'give a text, for example "Once upon a time"'
 
 
 def option_notes(options: GenerationOptions) -> Iterator[str]:

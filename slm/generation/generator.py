@@ -39,7 +39,8 @@ class TokenEvent:
 class Generator:
     """Continues prompts.
 
-    Not thread-safe: while it works, the model is in evaluation mode.
+    Not thread-safe: while it works, the model is in evaluation mode. Another text may be generated
+    before a stream is read to its end; the stream then reads its context again.
 
     Args:
         engine: runs the model; all of its slots belong to this generator.
@@ -58,6 +59,8 @@ class Generator:
             )
         self.engine = engine
         self.tokenizer = tokenizer
+        self._wave: object = None
+        """The wave whose sequences are in the slots."""
 
     def complete(
         self, prompts: Sequence[str], options: GenerationOptions | None = None
@@ -132,6 +135,7 @@ class Generator:
     def _run_wave(self, sequences: Sequence[TokenSequence]) -> Iterator[list[int]]:
         vocab_size = self.tokenizer.vocab_size  # a model's vocabulary may be padded
         slots = list(range(len(sequences)))
+        wave = self._wave = object()
         self.engine.free(range(self.engine.n_slots))  # from a stream that was not read to its end
         logits = self.engine.prefill(slots, [sequence.context for sequence in sequences])
         while True:
@@ -145,6 +149,8 @@ class Generator:
                 each.accept(token_id) for each, token_id in zip(sequences, ids, strict=True)
             ]
             yield ids
+            if self._wave is not wave:
+                return  # another text has taken the slots: a later wave reads the context again
             if not all(is_running):
                 self.engine.free([slots[i] for i, runs in enumerate(is_running) if not runs])
                 staying = [i for i, runs in enumerate(is_running) if runs]

@@ -387,7 +387,7 @@ ANSWER_THE_DIALOG = """
 addEventListener("DOMContentLoaded", () => setInterval(() => {
   const dialog = document.getElementById("key-dialog");
   if (!dialog.open) return;
-  document.getElementById("key").value = "open sesame";
+  document.getElementById("key").value = "ouvre-toi, sésame";
   dialog.querySelector("button").click();
 }, 50))
 """
@@ -401,7 +401,7 @@ def test_a_server_with_an_api_key(open_page, locked_address):
     )
     generate(page)
     assert page.locator(".token.by-model").count() == 20
-    assert page.evaluate("sessionStorage.getItem('slm.key')") == "open sesame"
+    assert page.evaluate("sessionStorage.getItem('slm.key')") == "ouvre-toi, sésame"
 
 
 def test_on_a_phone(open_page):

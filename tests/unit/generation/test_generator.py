@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import Any
 
@@ -70,6 +71,22 @@ def test_streaming_gives_the_same_text(model: GPT, tokenizer: Any) -> None:
     options = dataclasses.replace(SAMPLED, samples=2)
     for prompt in PROMPTS:
         assert streamed(generator, prompt, options) == generator.complete([prompt], options)
+
+
+def test_other_texts_may_be_generated_while_a_stream_is_read(model: GPT, tokenizer: Any) -> None:
+    prompts = ["One", "A dog"]
+    generator = Generator(TorchEngine(model), tokenizer)
+    expected = generator.complete(prompts, SAMPLED)
+    greedy = dataclasses.replace(GREEDY, seed=1)
+    between = generator.complete(PROMPTS, greedy)
+    found = {}
+    streams = [generator.stream(prompt, SAMPLED) for prompt in prompts]
+    for events in itertools.zip_longest(*streams):
+        for event in events:
+            if event is not None and event.completion is not None:
+                found[event.completion.prompt] = event.completion
+        assert generator.complete(PROMPTS, greedy) == between
+    assert [found[prompt] for prompt in prompts] == expected
 
 
 def test_seeds_decide_the_text(make_model: Any, tokenizer: Any) -> None:
