@@ -54,6 +54,20 @@ def test_a_story_is_generated_and_continued(open_page):
     assert page.locator("#undo").is_disabled()
 
 
+def test_the_end_of_a_long_story_is_not_sent_as_a_beginning(open_page):
+    page = open_page()
+    asked = []
+    page.on(
+        "request",
+        lambda sent: asked.append(sent.post_data_json) if "/v1/completions" in sent.url else None,
+    )
+    generate(page, tokens=130)  # the context has 128
+    page.click("#generate")
+    is_idle(page)
+    assert [body["add_special_tokens"] for body in asked] == [True, False]
+    assert len(asked[1]["prompt"]) == 63
+
+
 def test_a_space_at_the_end_belongs_to_the_next_word(open_page):
     page = open_page()
     generate(page, "One day a ")
