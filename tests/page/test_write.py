@@ -104,6 +104,25 @@ def test_a_typed_word_is_completed_and_a_chosen_token_is_not(open_page):
     assert page.locator(".token").nth(7).text_content().strip() == text.strip("· ")
 
 
+def test_a_story_that_is_stopped_before_it_starts_is_not_generated(open_page):
+    page = open_page()
+    held = []
+    page.route("**/insight/tokens", held.append)
+    page.fill("#prompt", PROMPT)
+    page.click("#generate")
+    page.wait_for_function("() => document.getElementById('generate').textContent === 'Stop'")
+    page.click("#generate")
+    page.unroute("**/insight/tokens")
+    for route in held:
+        route.continue_()
+    is_idle(page)
+    assert story(page) == PROMPT
+    assert page.locator(".token.by-model").count() == 0
+    page.click("#generate")
+    is_idle(page)
+    assert page.locator(".token.by-model").count() > 0
+
+
 def test_the_stream_is_shown_and_stopped(open_page, slow_address):
     page = open_page(url=slow_address)
     set_slider(page, "max_tokens", 400)
