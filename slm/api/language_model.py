@@ -16,10 +16,9 @@ from slm.api.generation import (
     generation_options,
     option_notes,
     prompts_of,
-    require_text,
 )
 from slm.config import GPTConfig, RunConfig
-from slm.generation.options import GenerationOptions
+from slm.generation.options import GenerationOptions, require_text
 from slm.log import Log, as_notes
 from slm.quantities import counted, parameters
 from slm.reporting.display import say
