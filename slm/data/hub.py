@@ -63,9 +63,11 @@ class HubSource:
         limit: int | None,
         fraction: float,
         seed: int,
+        allow_zero_bytes: bool = False,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
+        self._allow_zero_bytes = allow_zero_bytes
         self._log = log or (lambda sentence: None)
         self._limit = limit
         self._fraction = fraction
@@ -133,7 +135,12 @@ class HubSource:
             known = kind_of(path.name).format
             format = known or _FORMATS[str((self._listing or {})["kind"])]
             yield from read_documents(
-                path, name=f"{self.name}/{file}", format=format, log=self._log
+                path,
+                name=f"{self.name}/{file}",
+                format=format,
+                source=self.name,
+                allow_zero_bytes=self._allow_zero_bytes,
+                log=self._log,
             )
 
     def _files(self) -> dict[str, list[str]]:
@@ -202,8 +209,8 @@ def unreachable(endpoint: str) -> str | None:
     outcome: list[str | None] = []
 
     def probe() -> None:
-        request = urllib.request.Request(endpoint, method="HEAD")
         try:
+            request = urllib.request.Request(endpoint, method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds):
                 outcome.append(None)
         except urllib.error.HTTPError as error:
