@@ -245,6 +245,20 @@ def test_a_silent_network_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
             load_gpt2_ranks()
 
 
+@pytest.mark.usefixtures("nowhere")
+def test_an_answer_that_is_not_http_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"220 mail.example.org\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        use_address(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}/vocab.bpe")
+        with pytest.raises(TokenizerError, match="could not be downloaded"):
+            load_gpt2_ranks()
+
+
 def test_tiktokens_own_cache_variables_are_followed(
     nowhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
