@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.api.generation import DEFAULTS, completion_notes, generation_options, option_notes
+from slm.api.generation import (
+    DEFAULTS,
+    completion_notes,
+    generation_options,
+    option_notes,
+    prompts_of,
+)
 from slm.config import GPTConfig, RunConfig
-from slm.generation.options import GenerationOptions
+from slm.generation.options import GenerationOptions, require_text
 from slm.quantities import counted, parameters
 from slm.reporting.display import Log, say
 
@@ -121,9 +127,10 @@ class LanguageModel:
             second, and so on.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or a prompt is not a text.
             TokenizerError: a prompt is not valid Unicode.
         """
+        prompts = prompts_of(prompt)
         options = generation_options(
             n=n,
             seed=seed,
@@ -136,7 +143,6 @@ class LanguageModel:
             stop=stop,
         )
         self._note(*option_notes(options))
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         completions = self.generator.complete(prompts, options)
         self._note(*completion_notes(completions, self.config.block_size))
         return [completion.prompt + completion.text for completion in completions]
@@ -167,9 +173,10 @@ class LanguageModel:
                 `generate`.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or the prompt is not a text.
             TokenizerError: the prompt is not valid Unicode.
         """
+        require_text("prompt", prompt)
         options = generation_options(
             n=1,
             seed=seed,
@@ -203,7 +210,7 @@ class LanguageModel:
 
         Raises:
             DataError: the text is empty.
-            TokenizerError: it is not valid Unicode.
+            ConfigError, TokenizerError: it is not a text, or not valid Unicode.
         """
         from slm.insight import score_text
 
@@ -228,7 +235,7 @@ class LanguageModel:
             temperature, top_k, top_p, min_p, repetition_penalty: see `generate`.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or the text is not one.
             TokenizerError: the text is not valid Unicode.
         """
         from slm.insight import next_token
@@ -251,7 +258,7 @@ class LanguageModel:
 
         Raises:
             DataError: the text does not fit into the context, or there is no such layer.
-            TokenizerError: it is not valid Unicode.
+            ConfigError, TokenizerError: it is not a text, or not valid Unicode.
         """
         from slm.insight import attention_patterns
 
@@ -266,7 +273,7 @@ class LanguageModel:
 
         Raises:
             DataError: the text does not fit into the context.
-            TokenizerError: it is not valid Unicode.
+            ConfigError, TokenizerError: it is not a text, or not valid Unicode.
         """
         from slm.insight import logit_lens
 
@@ -362,13 +369,9 @@ class LanguageModel:
         from slm.interop.card import sample_text
 
         hub.require_hub(name)
+        source, sample = self._export_source(), sample_text(self.generator)
         return hub.push(
-            self._export_source(),
-            name,
-            sample=sample_text(self.generator),
-            private=private,
-            license=license,
-            log=self._note,
+            source, name, sample=sample, private=private, license=license, log=self._note
         )
 
     def _export_source(self) -> ExportSource:

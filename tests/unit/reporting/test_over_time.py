@@ -13,8 +13,6 @@ from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.over_time import (
     LOSS,
-    OVER_TIME_FILE,
-    OVER_TIME_PLOT,
     OverTime,
     ScoreCurve,
     ScoredCheckpoint,
@@ -22,6 +20,7 @@ from slm.reporting.over_time import (
     write_over_time,
 )
 from slm.reporting.over_time_plot import write_plot
+from slm.runs.layout import OVER_TIME_FILE, OVER_TIME_PLOT
 
 CONDITIONS = {"facts": {"limit": 50, "seed": 0, "source": None}}
 
@@ -136,6 +135,11 @@ def test_where_half_of_a_rise_is_done(values: list[float], step: int | None) -> 
 def test_bits_per_byte_get_better_downwards() -> None:
     assert curve([4.0, 3.0, 1.5, 1.0], LOSS, width=0.1).arrives_at == 40
     assert curve([1.0, 2.0, 4.0], LOSS, width=0.1).arrives_at is None
+
+
+def test_intervals_of_a_file_that_miss_their_values() -> None:
+    scores = Score("who", 90.0, 1.0, 2.0, 50), Score("who", 10.0, 50.0, 60.0, 50)
+    assert ScoreCurve("facts", "who", (10, 20), scores).arrives_at is None
 
 
 def test_a_panel_has_the_held_out_items_too(found: OverTime) -> None:
