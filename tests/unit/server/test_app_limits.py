@@ -159,7 +159,7 @@ def test_unread_answers_are_dropped():
 
 
 def test_more_connections_than_allowed_are_told_so():
-    with running(FakeEngine(1), connections=3) as server:
+    with running(FakeEngine(1), connections=3, header_seconds=600.0) as server:
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
         wait_until(lambda: len(server.server.server_state.connections) == 3)
         with server.client() as client:
@@ -174,7 +174,7 @@ def test_more_connections_than_allowed_are_told_so():
 
 
 def test_all_bodies_together_have_a_largest_size():
-    with running(FakeEngine(1), all_bodies_bytes=100_000) as server:
+    with running(FakeEngine(1), all_bodies_bytes=100_000, body_seconds=600.0) as server:
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3)]
         for connection in held:
             connection.sendall(raw_request({"prompt": "", "user": "x" * 40_000})[:-1])
