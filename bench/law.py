@@ -91,7 +91,8 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
 
 def steps_of(out: Path) -> list[dict[str, Any]]:
     """The records of a run's steps; their speeds exclude startup, compilation and evaluation."""
-    from slm.reporting.metrics import METRICS_FILE, read_metrics
+    from slm.reporting.metrics import read_metrics
+    from slm.runs.layout import METRICS_FILE
 
     return [record for record in read_metrics(out / METRICS_FILE) if record["kind"] == "train"]
 

@@ -26,7 +26,7 @@ import difflib
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,16 @@ class Interrupted(SlmError):  # noqa: N818 - not an error
     def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, the one that caused it, the cause of that one, and so on; each of them once."""
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
 
 
 def command_line(*words: object) -> str:

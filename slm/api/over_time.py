@@ -68,7 +68,7 @@ def over_time(
 
     log = log or say
     given = Path(run)
-    folder = given if run_of(given) == given.resolve() else run_of(given)
+    folder = run_of(given)
     is_default, suites = suites is None, DEFAULT_TESTS if suites is None else names_of(suites)
     if not suites:
         raise UsageError("no suite is named", hint=f"use {', '.join(TESTS)}")

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slm.api.loading import load
+from slm.checkpoint.store import MODEL_NAME
 from slm.config.run_paths import located_settings, run_of
 from slm.errors import DataError, UsageError, command_line
 from slm.generation.options import GenerationOptions
 from slm.quantities import counted
 from slm.reporting.display import Log, say
+from slm.runs.layout import CONFIG_FILE, METRICS_FILE, REPORT_FILE
 from slm.runs.settings import saved_settings
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 STORY_TOKENS = 1000
 """Maximum length of a story."""
-MODEL_NAME = "model.safetensors"
 UNFINISHED = 0.98
 UNFINISHED_BUT_EVALUATED = 0.8
 """A run that is this far may have been ended by the clock, which leaves up to a step's time."""
@@ -79,8 +80,7 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
         UsageError: nothing is there.
         CheckpointError: it is damaged.
     """
-    given = Path(path)
-    folder = given if run_of(given) == given.resolve() else run_of(given)
+    folder = run_of(Path(path))
     saved = saved_settings(folder)
     if saved is None:
         lm = load(path, device=device, log=log)
@@ -164,7 +164,7 @@ def report(
         WriteError, NoSpaceError: the file cannot be written.
         SlmError: a suite cannot be run.
     """
-    from slm.reporting.report import REPORT_FILE, write_report
+    from slm.reporting.report import write_report
 
     log = log or say
     subject = open_subject(path, device=device, log=log)
@@ -179,7 +179,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     from slm.planning.plan_file import read_plan
     from slm.presets import train_command
     from slm.reporting import report_parts as parts
-    from slm.reporting.metrics import METRICS_FILE, read_metrics
+    from slm.reporting.metrics import read_metrics
     from slm.reporting.over_time import OverTime, read_over_time
     from slm.reporting.report import Report
     from slm.reporting.report_over_time import over_time_curve, over_time_table
@@ -199,7 +199,7 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
     commands: list[tuple[str, str]] = []
     if run is not None:
         again = run.with_name(f"{run.resolve().name}-again")
-        same = command_line("slm", "train", "--config", run / "config.json", "--out", again)
+        same = command_line("slm", "train", "--config", run / CONFIG_FILE, "--out", again)
         commands = [
             ("The same choices, with the rest chosen again:", train_command(settings, again)),
             ("Exactly the same settings, from this run's folder:", same),

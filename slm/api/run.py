@@ -10,6 +10,7 @@ from slm.api.loading import load
 from slm.config.run_paths import located_settings, run_of
 from slm.errors import UsageError, did_you_mean
 from slm.reporting.display import Log, say
+from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from slm.config import RunConfig
     from slm.reporting.over_time import OverTime
     from slm.training import TrainingResult
-
-METRICS_FILE = "metrics.jsonl"
 
 
 class Run:
@@ -178,9 +177,9 @@ def open_run(path: str | Path, *, log: Log | None = None) -> Run:
         CheckpointError: its settings cannot be read.
     """
     given = Path(path)
-    folder = given if run_of(given) == given.resolve() else run_of(given)
+    folder = run_of(given)
     if saved_settings(folder) is None:
-        runs = [file.parent.name for file in folder.parent.glob("*/config.json")]
+        runs = [file.parent.name for file in folder.parent.glob(f"*/{CONFIG_FILE}")]
         raise UsageError(
             f"there is no run in {given}",
             hint=did_you_mean(folder.name, runs)

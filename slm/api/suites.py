@@ -96,9 +96,10 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     """The folder for results and the SHA-256 of the weights."""
     from slm.checkpoint.builtin import is_builtin
     from slm.checkpoint.manifest import Manifest
+    from slm.checkpoint.store import MODEL_NAME
 
     try:
-        weights = Manifest.read(lm.path).require("model.safetensors").sha256
+        weights = Manifest.read(lm.path).require(MODEL_NAME).sha256
     except CheckpointError:  # a model file
         return None
     path = lm.path.resolve()

@@ -11,7 +11,8 @@ from slm.cli.suites import suite_names
 from slm.config.run_paths import run_of
 from slm.errors import UsageError
 from slm.reporting.display import say
-from slm.reporting.over_time import LOSS, OVER_TIME_PLOT, OverTime, ScoreCurve
+from slm.reporting.over_time import LOSS, OverTime, ScoreCurve
+from slm.runs.layout import OVER_TIME_PLOT
 
 MOST_COLUMNS = 7
 """Checkpoints in the table; all of them are in the picture and in the JSON."""
@@ -55,8 +56,7 @@ def evaluate_over_time(
         print_json({"run": str(run), **found.to_json(), "curves": arrivals, "seconds": seconds})
         return
     _print_curves(found)
-    folder = run if run_of(run) == run.resolve() else run_of(run)
-    plot = folder / OVER_TIME_PLOT
+    plot = run_of(run) / OVER_TIME_PLOT
     say(f"{len(found.checkpoints)} checkpoints in {seconds:.1f} s; the picture is {plot}")
 
 

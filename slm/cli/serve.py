@@ -21,6 +21,7 @@ from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.quantities import counted
 from slm.reporting.display import say
+from slm.runs.layout import METRICS_FILE
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "SLM_API_KEY"
 PACKAGES = ("starlette", "uvicorn", "prometheus_client")
 SHORTEST_KEY = 8
-METRICS_FILE = "metrics.jsonl"
 
 
 def serve(

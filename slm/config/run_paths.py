@@ -32,10 +32,10 @@ _NAMES = {
 
 def run_of(folder: Path) -> Path:
     """The run's folder of a checkpoint's folder; any other folder is returned unchanged."""
-    folder = folder.resolve()
-    if not _exists(folder / _MANIFEST):
+    real = folder.resolve()
+    if not _exists(real / _MANIFEST):
         return folder
-    return folder.parent.parent if folder.parent.name in STEP_FOLDERS else folder.parent
+    return real.parent.parent if real.parent.name in STEP_FOLDERS else real.parent
 
 
 def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | None:

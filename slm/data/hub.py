@@ -28,7 +28,7 @@ from slm.config import DEFAULT_SOURCE
 from slm.data.documents import DocumentPart, first_sizes
 from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
-from slm.errors import DataError, HubError, SlmError
+from slm.errors import DataError, HubError, SlmError, causes
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 
@@ -144,13 +144,8 @@ class HubSource:
         return splits
 
     def _find(self) -> dict[str, Any]:
-        from huggingface_hub import constants
-
         known = _load_listing(self.name)
-        if constants.HF_HUB_OFFLINE:
-            problem: str | None = "HF_HUB_OFFLINE is set"
-        else:
-            problem = unreachable(constants.ENDPOINT)
+        problem = hub_problem()
         if problem is not None:
             if known is not None and not self._again:
                 self._log(f"{problem}: using the cached copy of {self.name}")
@@ -187,6 +182,15 @@ class HubSource:
             )
         self._again.discard(file)
         return Path(local)
+
+
+def hub_problem() -> str | None:
+    """The reason why the hub cannot be used; None if it responds."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    return unreachable(constants.ENDPOINT)
 
 
 def unreachable(endpoint: str) -> str | None:
@@ -257,7 +261,7 @@ def hub_errors(name: str) -> Iterator[None]:
 
 
 def _hub_error(name: str, error: Exception) -> HubError:
-    kinds = {type(cause).__name__ for cause in _chain(error)}
+    kinds = {type(cause).__name__ for cause in causes(error)}
     if "GatedRepoError" in kinds:
         return HubError(
             f"the dataset {name} is gated: its owner has to grant you access",
@@ -280,13 +284,6 @@ def _hub_error(name: str, error: Exception) -> HubError:
         f"cannot download the dataset {name}: {first_line or type(error).__name__}",
         hint="try again; a download resumes where it stopped",
     )
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    link: BaseException | None = error
-    while link is not None:
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 def _resolve(name: str, commit: str) -> dict[str, Any]:

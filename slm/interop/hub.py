@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slm.data.hub import unreachable
-from slm.errors import HubError, SlmError, UsageError
+from slm.data.hub import hub_problem
+from slm.errors import HubError, SlmError, UsageError, causes
 from slm.interop.hugging_face_config import read_config
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def download_model(source: str, *, log: Log) -> Path:
     """
     repository, revision = parsed(source)
     with _hub_errors(repository, revision):
-        problem = _no_hub()
+        problem = hub_problem()
         if problem is not None:
             return _cached(repository, revision, problem, log)
         from huggingface_hub import HfApi, hf_hub_download
@@ -132,22 +132,13 @@ def require_hub(repository: str) -> None:
         HubError: the hub cannot be reached, or you are not logged in.
     """
     _target(repository)
-    problem = _no_hub()
+    problem = hub_problem()
     if problem is not None:
         raise HubError(f"cannot push to {repository}: {problem}", hint="try again with a network")
     from huggingface_hub import get_token
 
     if get_token() is None:
         raise HubError(f"cannot push to {repository}: you are not logged in", hint=_LOGIN)
-
-
-def _no_hub() -> str | None:
-    """Why the hub cannot be used; None if it responds."""
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set"
-    return unreachable(constants.ENDPOINT)
 
 
 def _target(repository: str) -> tuple[str, str | None]:
@@ -246,11 +237,7 @@ def _hub_errors(repository: str, revision: str | None) -> Iterator[None]:
 
 
 def _as_hub_error(repository: str, revision: str | None, error: Exception) -> HubError:
-    kinds: set[str] = set()
-    link: BaseException | None = error
-    while link is not None:
-        kinds.add(type(link).__name__)
-        link = link.__cause__ or link.__context__
+    kinds = {type(cause).__name__ for cause in causes(error)}
     status: Any = getattr(getattr(error, "response", None), "status_code", None)
     if "GatedRepoError" in kinds:
         return HubError(

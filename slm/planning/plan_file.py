@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from slm.planning.restating import Outlook, PlannedRun, Restatement
+from slm.runs.layout import PLAN_FILE
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 from slm.training.events import Callback, EvaluationRecord, RunStart, StepRecord
 
-PLAN_FILE = "plan.json"
 LARGEST_BYTES = 1 << 20
 
 

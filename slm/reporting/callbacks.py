@@ -11,11 +11,12 @@ from slm.config import TrainingConfig
 from slm.interop.model_file import MODEL_FILE
 from slm.model import GPT
 from slm.reporting.display import Log, in_notebook
-from slm.reporting.metrics import METRICS_FILE, MetricsFile
+from slm.reporting.metrics import MetricsFile
 from slm.reporting.model_file import BestModelFile
-from slm.reporting.plots import PLOT_FILE, LossPlot
+from slm.reporting.plots import LossPlot
 from slm.reporting.progress import ProgressDisplay
 from slm.reporting.tensorboard import TensorBoard
+from slm.runs.layout import METRICS_FILE, PLOT_FILE
 from slm.tokenizer.base import Tokenizer
 from slm.training.events import Callback
 

@@ -32,7 +32,6 @@ from slm.training.events import (
     TrainingResult,
 )
 
-METRICS_FILE = "metrics.jsonl"
 LARGEST_BYTES = 1 << 29
 
 Record = StepRecord | EvaluationRecord | SampleRecord | AnomalyRecord

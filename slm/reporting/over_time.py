@@ -19,11 +19,10 @@ from typing import Any, TypeGuard
 from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.suite_file import plain_json, result_from_json
+from slm.runs.layout import OVER_TIME_FILE
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 
-OVER_TIME_FILE = "over-time.json"
-OVER_TIME_PLOT = "over-time.png"
 FORMAT, VERSION = "slm-over-time", 1
 LARGEST_BYTES = 32 << 20
 LOSS = "loss"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PLOT_FILE = "losses.png"
 PLOT_SECONDS = 30.0
 """Minimum seconds between two plots during a run."""
 TRAINING_COLOR, VALIDATION_COLOR = "#8fb3d9", "#c1440e"

@@ -22,7 +22,6 @@ from slm.version import __version__
 if TYPE_CHECKING:
     from jinja2 import Template
 
-REPORT_FILE = "report.html"
 GENERATOR = b'<meta name="generator" content="slm '
 """Identifies a report, within its first bytes."""
 HEAD_BYTES = 1024

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from slm.evals.suite import Score, SuiteResult
+from slm.runs.layout import SUITES_FILE
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 
-SUITES_FILE = "suites.json"
 FORMAT, VERSION = "slm-suites", 1
 LARGEST_BYTES = 32 << 20
 

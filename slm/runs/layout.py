@@ -28,20 +28,17 @@ Existing = Literal["refuse", "resume", "set-aside"]
 """What to do with a run that is already in the directory."""
 
 CONFIG_FILE = "config.json"
+PLAN_FILE = "plan.json"
+METRICS_FILE = "metrics.jsonl"
+PLOT_FILE = "losses.png"
+SUITES_FILE = "suites.json"
+OVER_TIME_FILE = "over-time.json"
+OVER_TIME_PLOT = "over-time.png"
+REPORT_FILE = "report.html"
 RUN_FILES = (
-    CONFIG_FILE,
-    "plan.json",
-    "metrics.jsonl",
-    "losses.png",
-    "checkpoints",
-    "ladder",
-    "best",
-    "best_model.pt",
-    "tensorboard",
-    "suites.json",
-    "over-time.json",
-    "over-time.png",
-    "report.html",
+    *(CONFIG_FILE, PLAN_FILE, METRICS_FILE, PLOT_FILE),
+    *("checkpoints", "ladder", "best", "best_model.pt", "tensorboard"),
+    *(SUITES_FILE, OVER_TIME_FILE, OVER_TIME_PLOT, REPORT_FILE),
 )
 """Everything that a run writes to its directory."""
 

@@ -23,7 +23,6 @@ from slm.presets import (
 from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")
-SETTINGS_FILE = "config.json"
 MAX_SETTINGS_BYTES = 1 << 20
 
 Flags = dict[str, tuple[Any, str | Origin]]
@@ -308,14 +307,14 @@ def saved_settings(out_dir: Path) -> RunConfig | None:
         CheckpointError: they cannot be read, or no checkpoint is valid.
     """
     from slm.checkpoint import newest_checkpoint
-    from slm.runs.layout import is_being_set_aside
+    from slm.runs.layout import CONFIG_FILE, is_being_set_aside
 
     if is_being_set_aside(out_dir):  # the rest of that run is ignored
         return None
     checkpoint = newest_checkpoint(out_dir)
     if checkpoint is not None:
         return checkpoint.config
-    file = out_dir / SETTINGS_FILE
+    file = out_dir / CONFIG_FILE
     if not file.is_file():
         return None
     try:

@@ -18,11 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from slm.reporting.thinning import thinned
+from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.server.http_errors import HttpError
 from slm.storage.safe_reading import open_regular, read_bounded, status_of, strict_json
 
-METRICS_FILE = "metrics.jsonl"
-CONFIG_FILE = "config.json"
 MAX_CONFIG_BYTES = 1 << 20
 MAX_BYTES = 32 << 20
 """Bytes of metrics read for one response."""

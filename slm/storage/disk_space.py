@@ -10,10 +10,9 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from slm.errors import NoSpaceError
+from slm.errors import NoSpaceError, causes
 
 if sys.platform != "win32":
     import resource
@@ -34,7 +33,7 @@ def no_space_to_write(what: object, reason: str | None, needed: int | None = Non
 
 def find_no_space(error: BaseException) -> NoSpaceError | None:
     """The full disk that caused an error, however often it was wrapped; None if another cause."""
-    for link in _chain(error):
+    for link in causes(error):
         if isinstance(link, NoSpaceError):
             return link
         if isinstance(link, OSError) and link.errno in NO_SPACE:
@@ -45,15 +44,6 @@ def find_no_space(error: BaseException) -> NoSpaceError | None:
             if f"{os.strerror(number)} (os error {number})" in str(link):
                 return no_space_to_write("a file of a library", os.strerror(number))
     return None
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = link.__cause__ or link.__context__
 
 
 def require_space(path: Path, needed: int, *, largest_file: int = 0) -> None:

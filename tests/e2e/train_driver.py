@@ -29,7 +29,8 @@ from slm.errors import SlmError
 from slm.model import GPT
 from slm.parallel.fsdp import local
 from slm.parallel.processes import Process, process_group
-from slm.reporting.metrics import METRICS_FILE, MetricsFile
+from slm.reporting.metrics import MetricsFile
+from slm.runs.layout import METRICS_FILE
 from slm.seeds import seed_everything
 from slm.training import Callback, StepRecord
 

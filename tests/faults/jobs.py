@@ -21,7 +21,8 @@ from slm.config import GPTConfig
 from slm.data.loader import DataLoader
 from slm.data.prepare import prepare
 from slm.model import GPT
-from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
+from slm.reporting.metrics import MetricsFile, read_metrics
+from slm.runs.layout import METRICS_FILE
 from slm.seeds import seed_everything
 from slm.training import Callback, RunStart, StepRecord
 from tests.faults.forked import Mark, kill_at

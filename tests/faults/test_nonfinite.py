@@ -24,7 +24,8 @@ from slm.data.batches import windows_at
 from slm.data.loader import DataLoader
 from slm.errors import TrainingError
 from slm.model import GPT
-from slm.reporting.metrics import METRICS_FILE, MetricsFile, read_metrics
+from slm.reporting.metrics import MetricsFile, read_metrics
+from slm.runs.layout import METRICS_FILE
 from slm.training import Callback, StepRecord
 from slm.training.events import AnomalyRecord
 

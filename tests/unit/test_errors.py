@@ -16,6 +16,7 @@ from slm.errors import (
     Interrupted,
     MissingExtraError,
     SlmError,
+    causes,
     command_line,
     did_you_mean,
     shell_path,
@@ -117,6 +118,14 @@ def test_errors_survive_the_way_between_processes(error: SlmError) -> None:
     assert str(copy) == str(error)
     assert copy.__dict__ == error.__dict__
     assert copy.exit_code == error.exit_code
+
+
+def test_causes_are_found_once_each() -> None:
+    first, second, third = OSError(), ValueError(), KeyError()
+    first.__cause__, second.__context__ = second, third
+    assert list(causes(first)) == [first, second, third]
+    third.__cause__ = first
+    assert list(causes(first)) == [first, second, third]
 
 
 def test_near_words_are_suggested() -> None:

@@ -16,7 +16,7 @@ from slm.api.over_time import _Test
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.cli import main
 from slm.errors import DataError
-from slm.reporting.over_time import OVER_TIME_FILE, OVER_TIME_PLOT
+from slm.runs.layout import OVER_TIME_FILE, OVER_TIME_PLOT
 from tests.conftest import Slm
 
 

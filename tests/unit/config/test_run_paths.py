@@ -139,6 +139,9 @@ def test_checkpoints_are_in_a_run(project: Path) -> None:
         (run / name / "MANIFEST.json").write_text("{}", encoding="utf-8")
         assert run_of(run / name) == run
     assert run_of(run) == run
+    relative = Path("runs", "first")
+    assert run_of(relative) == relative
+    assert run_of(relative / "best") == run
 
 
 # -- settings to hand on -------------------------------------------------------------------------

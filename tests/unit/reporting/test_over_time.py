@@ -13,8 +13,6 @@ from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.over_time import (
     LOSS,
-    OVER_TIME_FILE,
-    OVER_TIME_PLOT,
     OverTime,
     ScoreCurve,
     ScoredCheckpoint,
@@ -22,6 +20,7 @@ from slm.reporting.over_time import (
     write_over_time,
 )
 from slm.reporting.over_time_plot import write_plot
+from slm.runs.layout import OVER_TIME_FILE, OVER_TIME_PLOT
 
 CONDITIONS = {"facts": {"limit": 50, "seed": 0, "source": None}}
 
