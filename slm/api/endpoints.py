@@ -33,14 +33,15 @@ class EndpointScore:
 
 @contextlib.contextmanager
 def opened(address: str, *, model: str | None) -> Iterator[Endpoint]:
-    """A server, with the key of the environment.
+    """A server, with the key of the environment, which may come from a file with a line break.
 
     Raises:
-        UsageError: it is not an address.
+        UsageError: it is not an address, or HTTP cannot send the key.
     """
     from slm.evals.endpoint import KEY_VARIABLE, Endpoint
 
-    with Endpoint(address, model=model, key=os.environ.get(KEY_VARIABLE) or None) as endpoint:
+    key = os.environ.get(KEY_VARIABLE, "").strip() or None
+    with Endpoint(address, model=model, key=key) as endpoint:
         yield endpoint
 
 

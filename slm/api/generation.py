@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from slm.errors import ConfigError
-from slm.generation.options import GenerationOptions
+from slm.errors import ConfigError, shown
+from slm.generation.options import (
+    GenerationOptions,
+    hint_for_text,
+    require_text,
+    stop_strings,
+)
 from slm.quantities import counted
 
 if TYPE_CHECKING:
@@ -42,12 +47,29 @@ def generation_options(
             min_p=min_p,
             repetition_penalty=repetition_penalty,
             seed=seed,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            stop=stop_strings(stop),
             samples=n,
         )
     except ConfigError as error:
-        message = error.message.replace("samples", "n", 1)
-        raise ConfigError(message, hint=error.hint) from None
+        name, _, problem = error.message.partition(" ")
+        name = "n" if name == "samples" else name
+        raise ConfigError(f"{name} {problem}", hint=error.hint) from None
+
+
+def prompts_of(prompt: object) -> list[str]:
+    """The argument `prompt` of `LanguageModel.generate`, a text or several, as a list.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if isinstance(prompt, str):
+        return [prompt]
+    if isinstance(prompt, bytes | bytearray | Mapping) or not isinstance(prompt, Iterable):
+        raise ConfigError(
+            f"prompt must be a string or a list of strings, found {shown(prompt)}",
+            hint=hint_for_text(prompt),
+        )
+    return [require_text(f"prompt[{number}]", each) for number, each in enumerate(prompt)]
 
 
 def option_notes(options: GenerationOptions) -> Iterator[str]:

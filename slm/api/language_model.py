@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.api.generation import DEFAULTS, completion_notes, generation_options, option_notes
+from slm.api.generation import (
+    DEFAULTS,
+    completion_notes,
+    generation_options,
+    option_notes,
+    prompts_of,
+)
 from slm.config import GPTConfig, RunConfig
-from slm.generation.options import GenerationOptions
+from slm.generation.options import GenerationOptions, require_text
 from slm.quantities import counted, parameters
 from slm.reporting.display import Log, say
 
@@ -121,9 +127,10 @@ class LanguageModel:
             second, and so on.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or a prompt is not a text.
             TokenizerError: a prompt is not valid Unicode.
         """
+        prompts = prompts_of(prompt)
         options = generation_options(
             n=n,
             seed=seed,
@@ -136,7 +143,6 @@ class LanguageModel:
             stop=stop,
         )
         self._log_notes(option_notes(options))
-        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         completions = self.generator.complete(prompts, options)
         self._log_notes(completion_notes(completions, self.config.block_size))
         return [completion.prompt + completion.text for completion in completions]
@@ -167,9 +173,10 @@ class LanguageModel:
                 `generate`.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or the prompt is not a text.
             TokenizerError: the prompt is not valid Unicode.
         """
+        require_text("prompt", prompt)
         options = generation_options(
             n=1,
             seed=seed,
@@ -208,7 +215,7 @@ class LanguageModel:
 
         Raises:
             DataError: the text is empty.
-            TokenizerError: it is not valid Unicode.
+            ConfigError, TokenizerError: it is not a text, or not valid Unicode.
         """
         from slm.insight import score_text
 
@@ -233,7 +240,7 @@ class LanguageModel:
             temperature, top_k, top_p, min_p, repetition_penalty: see `generate`.
 
         Raises:
-            ConfigError: a value is out of its range.
+            ConfigError: a value is out of its range, or the text is not one.
             TokenizerError: the text is not valid Unicode.
         """
         from slm.insight import next_token
@@ -256,7 +263,7 @@ class LanguageModel:
 
         Raises:
             DataError: the text does not fit into the context, or there is no such layer.
-            TokenizerError: it is not valid Unicode.
+            ConfigError, TokenizerError: it is not a text, or not valid Unicode.
         """
         from slm.insight import attention_patterns
 
@@ -271,7 +278,7 @@ class LanguageModel:
 
         Raises:
             DataError: the text does not fit into the context.
-            TokenizerError: it is not valid Unicode.
+            ConfigError, TokenizerError: it is not a text, or not valid Unicode.
         """
         from slm.insight import logit_lens
 

@@ -128,12 +128,7 @@ def serve(
     for package in PACKAGES:
         if find_spec(package) is None:
             raise MissingExtraError(package, extra="serve", purpose="slm serve")
-    key = api_key if api_key is not None else os.environ.get(KEY_VARIABLE) or None
-    if key is not None and len(key) < SHORTEST_KEY:
-        raise UsageError(
-            f"the API key must have at least {SHORTEST_KEY} characters, found {len(key)}",
-            hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
-        )
+    key = checked_key(api_key if api_key is not None else os.environ.get(KEY_VARIABLE) or None)
     if model_name is not None and not (model_name.strip() and model_name.isprintable()):
         raise UsageError(
             f"the model name {shown(model_name)} is empty or has unprintable characters",
@@ -244,6 +239,23 @@ def _app(
         ],
         open_routes=page_routes(),
     )
+
+
+def checked_key(given: str | None) -> str | None:
+    """The API key without space around it, such as the line break of a file; None: none is given.
+
+    Raises:
+        UsageError: it is too short.
+    """
+    if given is None:
+        return None
+    key = given.strip(" \t\r\n")
+    if len(key) < SHORTEST_KEY:
+        raise UsageError(
+            f"the API key must have at least {SHORTEST_KEY} characters, found {len(key)}",
+            hint="python -c 'import secrets; print(secrets.token_urlsafe())' makes a good one",
+        )
+    return key
 
 
 def run_of(checkpoint: Path) -> Path | None:

@@ -8,6 +8,7 @@ data always are, a pair counts half instead of as right.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
@@ -155,7 +156,8 @@ def _read_file(file: Path) -> Iterator[BlimpPair]:
     if len(content) > LARGEST_FILE_BYTES:
         raise DataError(f"{file} is larger than {LARGEST_FILE_BYTES >> 20} MiB")
     try:
-        lines = content.decode("utf-8-sig").splitlines()
+        # Not splitlines(), which also splits at characters that a sentence may have.
+        lines = re.split("\r\n|\n|\r", content.decode("utf-8-sig"))
     except UnicodeError as error:
         raise DataError(f"{file} is not UTF-8: {error}") from None
     rows = _json_rows(lines, file) if file.suffix == ".jsonl" else _table_rows(lines, file)

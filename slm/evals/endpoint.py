@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,15 +41,17 @@ Result = TypeVar("Result")
 class Endpoint:
     """A server of OpenAI's API. A context manager: it keeps connections open.
 
+    Leaving the block does not wait for answers: they may be minutes away.
+
     Args:
         address: where it is, such as `http://127.0.0.1:8000` or `https://host/v1`.
         model: the name of the model that is meant; None: the only one that the server lists.
         key: sent as `Authorization: Bearer KEY`; None: none is sent.
-        seconds: how long an answer may take.
-        sleep: waits so many seconds for a busy server.
+        seconds: how long a whole answer may take.
+        sleep: waits so many seconds for a busy server; None: at most until the block is left.
 
     Raises:
-        UsageError: it is not an address.
+        UsageError: it is not an address, or HTTP cannot send the key.
     """
 
     def __init__(
@@ -58,13 +61,19 @@ class Endpoint:
         model: str | None = None,
         key: str | None = None,
         seconds: float = ANSWER_SECONDS,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         self.address = address.rstrip("/")
         self.root = self.address.removesuffix("/v1")
         host = _host_of(address)
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise UsageError(
+                "the key of the server has characters that HTTP cannot send",
+                hint=f"set {KEY_VARIABLE} to the key alone, without line breaks",
+            )
         self._model = model
-        self._sleep = sleep
+        self._is_closed = threading.Event()
+        self._sleep = sleep or self._is_closed.wait
         self._seconds = seconds
         self._client = httpx2.Client(
             headers={} if key is None else {"Authorization": f"Bearer {key}"},
@@ -73,12 +82,16 @@ class Endpoint:
             trust_env=not _is_this_machine(host),  # a proxy does not know this machine's servers
         )
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="endpoint")
+        # One more, for the thread that uses the endpoint.
+        self._connections = ThreadPoolExecutor(AT_ONCE + 1, thread_name_prefix="connection")
 
     def __enter__(self) -> Endpoint:
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._is_closed.set()
+        for pool in (self._pool, self._connections):
+            pool.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     @property
@@ -127,7 +140,7 @@ class Endpoint:
         address = self.root + path
         for attempt in itertools.count():
             status, headers, content = self._send(method, address, body)
-            if status not in BUSY or attempt == RETRIES:
+            if status not in BUSY or attempt == RETRIES or self._is_closed.is_set():
                 break
             self._sleep(_wait(headers.get("retry-after"), attempt))
         if status != 200:
@@ -145,11 +158,28 @@ class Endpoint:
         return answer
 
     def _send(self, method: str, address: str, body: bytes | None) -> tuple[int, Any, bytes]:
+        """Status, headers and content of the answer to one request.
+
+        The client's own limits are for each read: a server that sends a byte now and then would
+        never exceed them.
+        """
+        ends_at = time.monotonic() + self._seconds
+        answer = self._connections.submit(self._receive, method, address, body, ends_at)
+        try:
+            return answer.result(self._seconds)
+        except TimeoutError:
+            raise self._too_slow(address) from None
+
+    def _receive(
+        self, method: str, address: str, body: bytes | None, ends_at: float
+    ) -> tuple[int, Any, bytes]:
         kind = {} if body is None else {"Content-Type": "application/json"}
         content = bytearray()
         try:
             with self._client.stream(method, address, content=body, headers=kind) as response:
                 for chunk in response.iter_bytes():
+                    if time.monotonic() > ends_at or self._is_closed.is_set():
+                        raise self._too_slow(address)  # nobody waits for the rest
                     content += chunk
                     if len(content) > LARGEST_ANSWER:
                         raise EndpointError(
@@ -161,10 +191,7 @@ class Endpoint:
             problem = f"cannot reach {address} within {CONNECT_SECONDS:g} s"
             raise EndpointError(problem, hint=START_IT) from None
         except httpx2.TimeoutException:
-            raise EndpointError(
-                f"{address} does not answer within {self._seconds:g} s",
-                hint="the server may be overloaded; try again when it has less to do",
-            ) from None
+            raise self._too_slow(address) from None
         except httpx2.ConnectError as error:
             raise EndpointError(f"cannot reach {address}: {error}", hint=START_IT) from None
         except httpx2.HTTPError as error:
@@ -172,6 +199,12 @@ class Endpoint:
                 f"the connection to {address} broke: {error or type(error).__name__}",
                 hint="check the server's output, and try again",
             ) from None
+
+    def _too_slow(self, address: str) -> EndpointError:
+        return EndpointError(
+            f"{address} does not answer within {self._seconds:g} s",
+            hint="the server may be overloaded; try again when it has less to do",
+        )
 
     def _only_model(self) -> str:
         listed = self.get("/v1/models").get("data")
@@ -194,7 +227,9 @@ def _host_of(address: str) -> str:
     try:
         parts = urlsplit(address)
         port, host = parts.port, parts.hostname
-    except ValueError:
+        # Each of them refuses other names.
+        httpx2.URL(address).raw_host.decode("ascii").encode("idna")
+    except (ValueError, httpx2.InvalidURL):
         port, host = None, None
         parts = urlsplit("")
     unclear = parts.query or parts.fragment or parts.username or not address.isprintable()

@@ -13,10 +13,10 @@ from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from slm.errors import CheckpointError, TokenizerError
+from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.generation.engine import NO_ID, Engine
 from slm.generation.next_ids import next_ids
-from slm.generation.options import GenerationOptions
+from slm.generation.options import GenerationOptions, require_text
 from slm.generation.sequence import Completion, TokenSequence
 from slm.tokenizer.base import Tokenizer
 
@@ -39,7 +39,8 @@ class TokenEvent:
 class Generator:
     """Continues prompts.
 
-    Not thread-safe: while it works, the model is in evaluation mode.
+    Not thread-safe: while it works, the model is in evaluation mode. Another text may be generated
+    before a stream is read to its end; the stream then reads its context again.
 
     Args:
         engine: runs the model; all of its slots belong to this generator.
@@ -58,6 +59,8 @@ class Generator:
             )
         self.engine = engine
         self.tokenizer = tokenizer
+        self._wave: object = None
+        """The wave whose sequences are in the slots."""
 
     def complete(
         self, prompts: Sequence[str], options: GenerationOptions | None = None
@@ -71,9 +74,15 @@ class Generator:
             The samples of the first prompt, then those of the second, and so on.
 
         Raises:
+            ConfigError: a prompt is not a text, or a text is given in place of several.
             TokenizerError: a prompt is not valid Unicode.
             CheckpointError: the model's logits are not finite.
         """
+        if isinstance(prompts, str):  # whose characters would be taken for prompts
+            raise ConfigError(
+                f"prompts must be a list of strings, found {shown(prompts)}",
+                hint="put the text into a list",
+            )
         options = options or GenerationOptions()
         seed = options.chosen_seed()
         sequences = [
@@ -96,6 +105,7 @@ class Generator:
             texts are those that `complete` gives.
 
         Raises:
+            ConfigError: the prompt is not a text.
             TokenizerError: the prompt is not valid Unicode.
             CheckpointError: the model's logits are not finite.
         """
@@ -116,6 +126,7 @@ class Generator:
         self, prompt: str, options: GenerationOptions, seed: int, index: int
     ) -> TokenSequence:
         block_size = self.engine.block_size
+        require_text("prompt", prompt)
         return TokenSequence(
             prompt, self.tokenizer, options, seed=seed, index=index, block_size=block_size
         )
@@ -132,6 +143,7 @@ class Generator:
     def _run_wave(self, sequences: Sequence[TokenSequence]) -> Iterator[list[int]]:
         vocab_size = self.tokenizer.vocab_size  # a model's vocabulary may be padded
         slots = list(range(len(sequences)))
+        wave = self._wave = object()
         self.engine.free(range(self.engine.n_slots))  # from a stream that was not read to its end
         logits = self.engine.prefill(slots, [sequence.context for sequence in sequences])
         while True:
@@ -145,6 +157,8 @@ class Generator:
                 each.accept(token_id) for each, token_id in zip(sequences, ids, strict=True)
             ]
             yield ids
+            if self._wave is not wave:
+                return  # another text has taken the slots: a later wave reads the context again
             if not all(is_running):
                 self.engine.free([slots[i] for i, runs in enumerate(is_running) if not runs])
                 staying = [i for i, runs in enumerate(is_running) if runs]

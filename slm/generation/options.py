@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from slm.errors import ConfigError
+from slm.errors import ConfigError, shown
 
 LARGEST_SEED = 2**63 - 1
 
@@ -42,7 +41,7 @@ class GenerationOptions:
     """Number of continuations of each prompt."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", _stop_strings(self.stop))
+        object.__setattr__(self, "stop", stop_strings(self.stop))
         _check_integer("max_new_tokens", self.max_new_tokens, 1, 2**20)
         _check_number("temperature", self.temperature, 0.0, 100.0, "0 takes the most likely token")
         if 0.0 < self.temperature < MIN_TEMPERATURE:
@@ -70,31 +69,59 @@ MIN_TEMPERATURE = 1e-4
 MIN_TOP_P = 1e-6
 
 
-def _stop_strings(stop: Sequence[str]) -> tuple[str, ...]:
-    strings = (stop,) if isinstance(stop, str) else tuple(stop)
-    for string in strings:
+def stop_strings(stop: object) -> tuple[str, ...]:
+    """One stop string, or several, as a tuple.
+
+    Raises:
+        ConfigError: it is something else, or a string is empty.
+    """
+    if isinstance(stop, str | bytes) or not isinstance(stop, Iterable):
+        stop = (stop,)
+    strings: list[str] = []
+    for string in stop:
         if not isinstance(string, str) or not string:
             raise ConfigError(
-                f"stop must be strings of at least one character, found {string!r}",
+                f"stop must be strings of at least one character, found {shown(string)}",
                 hint="leave it out to stop at the end of the story only",
             )
-    return strings
+        strings.append(string)
+    return tuple(strings)
+
+
+def require_text(name: str, text: object) -> str:
+    """A text that is an argument.
+
+    Args:
+        name: of the argument.
+        text: its value.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} must be a string, found {shown(text)}", hint=hint_for_text(text))
+    return text
+
+
+def hint_for_text(value: object) -> str:
+    """What to do where a text is expected and something else was found."""
+    if isinstance(value, bytes | bytearray):
+        return 'decode it first, for example with .decode("utf-8")'
+    return 'give a text, for example "Once upon a time"'
 
 
 def _check_integer(name: str, value: object, low: int, high: int, hint: str | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(
-            f"{name} must be an integer from {low} to {high}, found {value!r}", hint=hint
+            f"{name} must be an integer from {low} to {high}, found {shown(value)}", hint=hint
         )
 
 
 def _check_number(
     name: str, value: object, low: float, high: float, hint: str | None = None
 ) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or not low <= value <= high
-    ):
-        raise ConfigError(f"{name} must be from {low:g} to {high:g}, found {value!r}", hint=hint)
+    # NaN is in no range.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ConfigError(
+            f"{name} must be from {low:g} to {high:g}, found {shown(value)}", hint=hint
+        )

@@ -107,7 +107,7 @@ def score_text(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 10) -
         tokens=tuple(scored[: len(ids)]),
         end=None if ends else scored[-1],
         loss=loss,
-        perplexity=math.exp(loss),
+        perplexity=math.exp(min(loss, 700.0)),  # exp(710) overflows float64
         bits_per_byte=bits / n_bytes if n_bytes else math.nan,
         bytes=n_bytes,
     )

@@ -8,11 +8,12 @@ completes it, so that all pieces joined are the text.
 from __future__ import annotations
 
 import codecs
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from slm.errors import DataError, TokenizerError
+from slm.errors import ConfigError, DataError, TokenizerError, shown
 from slm.quantities import counted
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 
@@ -36,11 +37,20 @@ def token_ids(tokenizer: Tokenizer, text: Text) -> list[int]:
     """The ids of a text, which may be ids already.
 
     Raises:
+        ConfigError: it is neither.
         TokenizerError: the text is not valid Unicode, or an id is not in the vocabulary.
     """
     if isinstance(text, str):
         return tokenizer.encode(text)
-    ids = list(text)
+    try:
+        if isinstance(text, bytes | bytearray):  # whose items would be taken for ids
+            raise TypeError
+        ids = [operator.index(token_id) for token_id in text]
+    except TypeError:
+        raise ConfigError(
+            f"text must be a string or token ids, found {shown(text)}",
+            hint='give a text, for example "Once upon a time"',
+        ) from None
     for token_id in ids:
         if not 0 <= token_id < tokenizer.vocab_size:
             raise TokenizerError(
@@ -53,7 +63,7 @@ def fitting_ids(tokenizer: Tokenizer, text: Text, block_size: int) -> list[int]:
     """The ids of a text with the end-of-text token before it, as every story began in training.
 
     Raises:
-        TokenizerError: as for `token_ids`.
+        ConfigError, TokenizerError: as for `token_ids`.
         DataError: they are more than a context holds.
     """
     ids = [tokenizer.bos_id, *token_ids(tokenizer, text)]

@@ -118,6 +118,12 @@ def require_settings(config: GPTConfig, target: str, needed: Mapping[str, object
     Raises:
         ConfigError: the message names the first setting that differs.
     """
+    if "head_dim" in needed and config.n_embd % config.n_head:
+        raise ConfigError(
+            f"{target} does not support a model with n_embd={config.n_embd} and "
+            f"n_head={config.n_head}",
+            hint="it supports models whose n_embd is a multiple of n_head",
+        )
     found = {**config.__dict__, "n_kv_head": config.kv_heads, "head_dim": config.head_width}
     found["mlp_dim"] = config.mlp_width
     for name, value in needed.items():

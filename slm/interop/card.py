@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from slm.config.run_paths import without_folders
+from slm.data.hub import HUB_NAME
+from slm.data.readers.kinds import is_readable
 from slm.errors import ConfigError
 from slm.generation.options import GenerationOptions
 from slm.interop.source import ExportSource
@@ -84,7 +87,9 @@ def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> 
         name: the folder, or `owner/name` on the hub.
         sample: a text that the model wrote; empty: none is shown.
     """
-    config, state, data = source.config, source.state, source.settings.data
+    config, state = source.config, source.state
+    # The card is for others: of a path of this machine it has the last part.
+    data = (without_folders(source.settings) if state.step else source.settings).data
     family = "GPT-2" if config.norm == "layernorm" else "Qwen3" if config.qk_norm else "Llama"
     rows = [
         ("architecture", family),
@@ -103,14 +108,10 @@ def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> 
     if loss is not None and math.isfinite(loss):
         rows.append(("validation loss", f"{loss:.4f} nats per token"))
     sentences = (card.summary, card.training, card.evaluation, card.limitations)
-    is_hub_name = (
-        state.step > 0
-        and data.source.count("/") == 1
-        and not data.source.startswith((".", "/", "~"))
-    )
+    is_data_set = HUB_NAME.fullmatch(data.source) and not is_readable(data.source.split("/")[1])
     return _CARD.format(
         license=card.license.lower(),
-        datasets=f"datasets:\n- {data.source}\n" if is_hub_name else "",
+        datasets=f"datasets:\n- {data.source}\n" if state.step and is_data_set else "",
         name=name,
         parameters=f"{model_costs(config).parameters:,}",
         version=__version__,

@@ -254,6 +254,6 @@ def _as_hub_error(repository: str, revision: str | None, error: Exception) -> Hu
             hint=f"check the name (owner/name); for a private one {_LOGIN}",
         )
     if status in (401, 403) or "LocalTokenNotFoundError" in kinds:
-        return HubError(f"the hub does not let you write to {repository}", hint=_LOGIN)
+        return HubError(f"the hub refuses you access to {repository}", hint=_LOGIN)
     reason = str(error).strip().split("\n")[0][:300]
     return HubError(f"the hub failed for {repository}: {reason or type(error).__name__}")

@@ -283,7 +283,11 @@ def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int
 
 def _gpt2_definition(folder: Path) -> dict[str, Any]:
     """A `tokenizer.json` from GPT-2's `vocab.json` and `merges.txt`."""
-    lines = read_bounded(folder / "merges.txt", LARGEST_JSON_BYTES).decode("utf-8").splitlines()
+    path = folder / "merges.txt"
+    try:
+        lines = read_bounded(path, LARGEST_JSON_BYTES).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise TokenizerError(f"cannot read {path}: {error}") from None
     vocabulary = json_object(folder / "vocab.json")
     merges = [line for line in lines if line and not line.startswith("#version")]
     special = {vocabulary[EOT_TEXT]: EOT_TEXT} if EOT_TEXT in vocabulary else {}

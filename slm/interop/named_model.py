@@ -23,7 +23,7 @@ def local_checkpoint(source: Path | str, *, log: Log) -> Path:
         log: called with what takes long.
 
     Raises:
-        UsageError: this installation has no built-in model.
+        UsageError: this installation has no built-in model, or this user no folder for caches.
         HubError, ConfigError, CheckpointError, TokenizerError: see `slm.interop.importing`.
     """
     text = Path(source).as_posix()

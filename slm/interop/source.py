@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from slm.checkpoint.run import BEST, CHECKPOINTS
+from slm.checkpoint.run import BEST
 from slm.config import GPTConfig, RunConfig
+from slm.config.run_paths import STEP_FOLDERS
 from slm.interop.architectures import Floats
 from slm.model_card import ModelCard
 from slm.tokenizer.base import Tokenizer
@@ -44,7 +45,8 @@ class ExportSource:
     @property
     def name(self) -> str:
         """What the model is called: its run's name."""
-        places = [part for part in self.path.absolute().parts if part not in (BEST, CHECKPOINTS)]
+        folders = (BEST, *STEP_FOLDERS)
+        places = [part for part in self.path.absolute().parts if part not in folders]
         return next((part for part in reversed(places) if not part.startswith("step-")), "model")
 
     @classmethod

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from slm.errors import SlmError
+from slm.errors import SlmError, UsageError
 from slm.storage.files import PARTIAL_PREFIX
 
 SOURCES = Path(__file__).with_name("src")
@@ -167,7 +167,7 @@ def _cache_directory() -> Iterator[Path]:
             and not status.st_mode & 0o022
             and os.access(directory, os.W_OK)
         )
-    except OSError:
+    except (OSError, UsageError):
         usable = False
     if usable:
         yield directory
@@ -177,9 +177,21 @@ def _cache_directory() -> Iterator[Path]:
 
 
 def users_cache() -> Path:
+    """The folder for what this user's commands can make again.
+
+    Raises:
+        UsageError: neither the environment nor the system names the user's home.
+    """
     if given := os.environ.get(CACHE_VARIABLE):
         return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "slm"
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "slm"
+    if base and sys.platform != "darwin":
+        return Path(base) / "slm"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise UsageError(
+            "there is no folder for caches, because this user has no home",
+            hint=f"set {CACHE_VARIABLE} to a folder that this user can write to",
+        ) from None
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "slm"

@@ -38,6 +38,9 @@ KNOWN = {
 }
 """The settings' values that the native code has; a model with another one runs in PyTorch."""
 
+WIDEST_HEAD = 1024
+"""Buffers of src/attention.h have room for it: see its `MAX_WIDTH`."""
+
 WEIGHTS_PER_THREAD = 500_000
 """With fewer weights each, threads spend their time waiting for each other."""
 
@@ -259,6 +262,10 @@ def _require_known(config: GPTConfig) -> None:
     for name, known in KNOWN.items():
         if getattr(config, name) not in known:
             raise NativeUnavailableError(f"it does not have {name}={getattr(config, name)}")
+    if config.head_width > WIDEST_HEAD:
+        raise NativeUnavailableError(
+            f"it has no heads wider than {WIDEST_HEAD:,}, and the model's are {config.head_width:,}"
+        )
     if config.local_window is not None and config.local_window < config.block_size:
         raise NativeUnavailableError(f"it does not have local_window={config.local_window}")
 

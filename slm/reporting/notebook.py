@@ -32,7 +32,7 @@ PLOT_SECONDS = 2.0
 PLOT_SHARE = 0.02
 """Minimum seconds between two plots, and their maximum share of the training time."""
 MOST_POINTS = 500
-"""Maximum number of points; in a longer curve every second point is dropped."""
+"""Maximum number of training steps in the plot; of more, every second one is dropped."""
 
 
 class NotebookDisplay(Callback):
@@ -120,9 +120,9 @@ class NotebookDisplay(Callback):
         self._n_steps += 1
         if self._n_steps % self._every == 0:
             self._records.append({"kind": kind, "step": step, "loss": loss})
-        if len(self._records) > MOST_POINTS:
+        train = [record for record in self._records if record["kind"] == "train"]
+        if len(train) > MOST_POINTS:
             self._every *= 2
-            train = [record for record in self._records if record["kind"] == "train"]
             dropped = {record["step"] for record in train[1::2]}
             self._records = [
                 record

@@ -65,7 +65,7 @@ class ScoreCurve:
         else:
             rises = [(score.value, score.low, score.high) for score in self.scores]
         first, last = rises[0], rises[-1]
-        if last[1] <= first[2]:
+        if last[1] <= first[2] or last[0] <= first[0]:  # a file may hold anything
             return None
         half = (first[0] + last[0]) / 2
         below = [number for number, (value, _, _) in enumerate(rises) if value < half]

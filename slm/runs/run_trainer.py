@@ -366,7 +366,7 @@ class RunTrainer:
         """The prompt and its continuation, up to `max_new_tokens` tokens or the end of the story.
 
         Raises:
-            ConfigError: a sampling setting is out of its range.
+            ConfigError: a sampling setting is out of its range, or the prompt is not a text.
         """
         options = GenerationOptions(
             max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, seed=seed

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from slm.server.endpoints import Endpoints, Service, error_response, gone_response
-from slm.server.http_errors import HttpError
+from slm.server.http_errors import HttpError, internal_error
 from slm.server.metrics import CountRequests, Metrics
 from slm.server.openapi import description
 from slm.server.security import Guard
@@ -112,5 +112,5 @@ def _http_problem(request: Request, error: Exception) -> Response:
 
 
 def _internal_error(request: Request, error: Exception) -> Response:
-    """The response after an unexpected exception, whose traceback uvicorn writes to the log."""
-    return HttpError(500, "internal server error").response()
+    """For Starlette: see `internal_error`."""
+    return internal_error()

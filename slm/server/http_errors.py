@@ -74,6 +74,11 @@ class HttpError(Exception):
         return JSONResponse(self.to_json(), self.status, self.headers)
 
 
+def internal_error() -> JSONResponse:
+    """The response after an unexpected exception, whose traceback uvicorn writes to the log."""
+    return HttpError(500, "internal server error").response()
+
+
 def no_such_model(name: str, served: Iterable[str]) -> HttpError:
     """The error for a request that names an unknown model."""
     names = " and ".join(map(shown, served))

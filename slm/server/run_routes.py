@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from slm.reporting.thinning import thinned
 from slm.runs.layout import CONFIG_FILE, METRICS_FILE
-from slm.server.http_errors import HttpError
+from slm.server.http_errors import HttpError, printable
 from slm.storage.safe_reading import open_regular, read_bounded, status_of, strict_json
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -98,14 +98,14 @@ def describe_run(run: Path) -> Record:
     if isinstance(config, dict):
         settings = {
             group: {
-                name: value if not isinstance(value, str) else Path(value).name
+                name: value if not isinstance(value, str) else printable(Path(value).name)
                 for name, value in config.get(group, {}).items()
                 if name in names
             }
             for group, names in SHOWN_SETTINGS.items()
             if isinstance(config.get(group, {}), dict)
         }
-    return {"name": run.resolve().name, "settings": settings}
+    return {"name": printable(run.resolve().name), "settings": settings}
 
 
 def new_records(run: Path, after: Cursor | None) -> Record:

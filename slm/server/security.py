@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slm.errors import UsageError, shown
-from slm.server.http_errors import HttpError
+from slm.server.http_errors import HttpError, internal_error
 
 LOOPBACK_NAME = "localhost"
 
@@ -77,9 +77,12 @@ class Guard:
         headers = Headers(scope=scope)
         origin = headers.get("origin", "").lower()
         is_allowed = origin in self._origins
+        has_begun = False
 
         async def guarded_send(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 sent = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     sent.setdefault(name, value)
@@ -101,7 +104,12 @@ class Guard:
                 self._check_key(headers)
         except HttpError as error:
             answer = error.response()
-        await answer(scope, receive, guarded_send)
+        try:
+            await answer(scope, receive, guarded_send)
+        except Exception:
+            if not has_begun:  # Starlette's own answer would lack the headers
+                await internal_error()(scope, receive, guarded_send)
+            raise
 
     def _check_host(self, headers: Headers) -> None:
         host = headers.get("host", "")
@@ -230,7 +238,8 @@ def check_key(headers: Headers, digest: bytes) -> None:
         HttpError: it is missing or wrong.
     """
     scheme, _, key = headers.get("authorization", "").partition(" ")
-    given = _digest(key.strip().encode("latin-1"))  # the bytes that were sent
+    # The bytes that were sent; in UTF-8, the last one may look like white space.
+    given = _digest(key.strip(" \t").encode("latin-1"))
     if scheme.lower() != "bearer" or not hmac.compare_digest(given, digest):
         raise HttpError(
             401,

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from slm.errors import SlmError
+from slm.errors import SlmError, TokenizerError
 from slm.interop.tokenizer_json import token_text
 from slm.server.http_errors import HttpError, no_such_model
 from slm.server.limits import Limits
@@ -91,7 +91,10 @@ def tokenizer_routes(models: Sequence[ServedModel], limits: Limits) -> list[Rout
         if body.prompt in special:
             ids = [special[body.prompt]]
         else:
-            ids = await run_in_threadpool(tokenizer.encode, body.prompt)
+            try:
+                ids = await run_in_threadpool(tokenizer.encode, body.prompt)
+            except TokenizerError as error:  # of the library of an imported tokenizer
+                raise HttpError(400, error.message, param="prompt") from None
         if body.add_special_tokens:
             ids = [tokenizer.bos_id, *ids]
         return JSONResponse({"tokens": ids, "count": len(ids), "max_model_len": model.block_size})

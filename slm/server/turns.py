@@ -31,7 +31,8 @@ class Turns:
         Raises:
             HttpError: too many requests wait, or `work` raised an `SlmError`.
         """
-        if self._limiter.statistics().tasks_waiting >= self._max_waiting:
+        would_wait = self._limiter.available_tokens < 1
+        if would_wait and self._limiter.statistics().tasks_waiting >= self._max_waiting:
             raise HttpError(429, "too many requests wait for their turn", retry_after=1)
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._limiter)

@@ -178,7 +178,7 @@ def test_who_may_not_write_is_told_how_and_no_token_is_shown(
     assert "hf auth login" in nobody.stderr
     secret = "hf_aTokenOfSomebodyElse"
     stranger = run(hub.endpoint, "push", str(checkpoint), "mia/mine", token=secret)
-    assert "does not let you write to mia/mine" in stranger.stderr
+    assert "the hub refuses you access to mia/mine" in stranger.stderr
     debugged = run(hub.endpoint, "push", str(checkpoint), "mia/mine", token=secret, debug=True)
     assert debugged.returncode == 1
     for shown in (stranger, debugged):

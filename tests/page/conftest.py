@@ -130,7 +130,7 @@ def locked_address(models: dict[str, Any]) -> Iterator[str]:
     """A server that requires an API key."""
     from tests.page.serving import serving
 
-    with serving(models, api_key="open sesame") as url:
+    with serving(models, api_key="ouvre-toi, sésame") as url:
         yield url
 
 

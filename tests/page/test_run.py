@@ -88,6 +88,31 @@ def test_a_finished_run(open_page, run):
     assert page.locator("#run-metrics progress").get_attribute("value") == "1"
 
 
+HOLD_RECORDS = """
+const send = window.fetch;
+const isReleased = new Promise((resolve) => { window.releaseRecords = resolve; });
+window.fetch = async (path, ...more) => {
+  if (String(path).startsWith("/run/records")) await isReleased;
+  return send(path, ...more);
+};
+"""
+
+
+def test_switching_views_while_records_are_read_adds_none_twice(open_page, run):
+    append(run, {"kind": "sample", "step": 30, "prompt": "One day", "text": " a fox came."})
+    page = open_page("#run", before=lambda page: page.add_init_script(HOLD_RECORDS))
+    for view, is_hidden in (("#write", "true"), ("#run", "false")):
+        page.evaluate(f"() => {{ location.hash = '{view}'; }}")
+        page.wait_for_function(f"() => document.getElementById('run').hidden === {is_hidden}")
+    page.evaluate("() => window.releaseRecords()")
+    page.wait_for_selector(".sample")
+    append(run, {"kind": "sample", "step": 31, "prompt": "One day", "text": " a dog came."})
+    page.wait_for_function(
+        "() => document.querySelector('.sample p').textContent.endsWith('a dog came.')"
+    )
+    assert page.locator(".sample").count() == 2
+
+
 def test_a_run_before_its_first_step(open_page):
     page = open_page("#run")
     page.wait_for_function(

@@ -59,7 +59,7 @@ async function request(path, body, signal) {
   for (;;) {
     const headers = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (key) headers.Authorization = `Bearer ${key}`;
+    if (key) headers.Authorization = `Bearer ${byteString(key)}`;
     const response = await fetch(path, {
       method: body === undefined ? "GET" : "POST",
       headers,
@@ -75,6 +75,9 @@ async function request(path, body, signal) {
     throw new RequestError(response.status, await messageOf(response));
   }
 }
+
+/** The UTF-8 bytes of a text as characters: a header can have no others. */
+const byteString = (text) => Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 
 async function messageOf(response) {
   try {

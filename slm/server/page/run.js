@@ -4,7 +4,7 @@ import { requestJson } from "./api.js";
 import { clearError, showError } from "./announce.js";
 import { drawCurve } from "./chart.js";
 import { OverTimeView } from "./over_time.js";
-import { byId, compact, h } from "./dom.js";
+import { byId, compact, h, latest } from "./dom.js";
 
 const POLL_INTERVAL = 2000; // milliseconds
 const FINISHED_AFTER = 20; // seconds of silence after which an evaluation counts as the final one
@@ -16,6 +16,7 @@ export class RunView {
     this.reset();
     this.timer = 0;
     this.overTime = new OverTimeView();
+    this.poll = latest(() => this.readNew()); // two requests with one cursor would get the same records
   }
 
   /** Whether the server has a run to show. */
@@ -50,7 +51,7 @@ export class RunView {
     this.settings = run.settings;
   }
 
-  async poll() {
+  async readNew() {
     try {
       if (!this.settings) this.setRun((await requestJson("/run")).run);
       let answer;

@@ -67,6 +67,44 @@ def test_several_prompts_give_a_flat_list(lm: slm.LanguageModel) -> None:
     assert texts[2:] == lm.generate("Lily", n=2, seed=1, max_new_tokens=4)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "name", "found"),
+    [
+        (None, "prompt", "None"),
+        (5, "prompt", "5"),
+        (b"Tom", "prompt", "b'Tom'"),
+        ({"prompt": "Tom"}, "prompt", "{'prompt': 'Tom'}"),
+        (Path("Tom"), "prompt", "Path('Tom')"),
+        (["Tom", 3], "prompt[1]", "3"),
+        ([b"Tom"], "prompt[0]", "b'Tom'"),
+        ([["Tom"]], "prompt[0]", "['Tom']"),
+    ],
+    ids=str,
+)
+def test_what_is_no_prompt_is_named(
+    lm: slm.LanguageModel, prompt: object, name: str, found: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        lm.generate(prompt)
+    assert caught.value.message.startswith(f"{name} must be a string")
+    assert caught.value.message.endswith(f"{found}")
+    assert ("decode" in str(caught.value.hint)) == ("b'" in found)
+
+
+@pytest.mark.parametrize("text", [None, 5, b"Tom", ["Tom"], [1.5]], ids=str)
+def test_what_is_no_text_is_named(lm: slm.LanguageModel, text: object) -> None:
+    with pytest.raises(ConfigError, match="prompt must be a string, found"):
+        lm.stream(text)
+    for look in (lm.score, lm.next_token, lm.attention, lm.lens):
+        with pytest.raises(ConfigError, match="text must be a string or token ids, found"):
+            look(text)
+
+
+def test_no_prompts_give_no_texts(lm: slm.LanguageModel) -> None:
+    assert lm.generate([]) == []
+    assert lm.generate(iter(["Tom"]), max_new_tokens=1, temperature=0)[0].startswith("Tom")
+
+
 def test_values_out_of_range_are_named_as_they_were_given(lm: slm.LanguageModel) -> None:
     with pytest.raises(ConfigError, match="^n must be"):
         lm.generate("Tom", n=0)

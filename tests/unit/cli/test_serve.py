@@ -8,7 +8,8 @@ import pytest
 
 import slm
 from slm.cli import main
-from slm.cli.serve import distinct, name_beside, name_of, run_of
+from slm.cli.serve import checked_key, distinct, name_beside, name_of, run_of
+from slm.errors import UsageError
 
 RUN = Path(__file__).parents[2] / "fixtures" / "v1" / "run"
 
@@ -44,6 +45,14 @@ def refused(capsys, *words: object) -> str:
 def test_what_cannot_be_is_refused(capsys, monkeypatch, words, problem):
     monkeypatch.delenv("SLM_API_KEY", raising=False)
     assert problem in refused(capsys, RUN, "--port", 0, *words)
+
+
+def test_clients_send_a_key_without_the_space_around_it():
+    assert checked_key("a-long-key\r\n") == checked_key(" a-long-key") == "a-long-key"
+    assert checked_key(None) is None
+    for empty in ("", "\n", " " * 12):
+        with pytest.raises(UsageError, match="at least 8 characters, found 0"):
+            checked_key(empty)
 
 
 def test_a_checkpoint_that_is_not_there(capsys, tmp_path):

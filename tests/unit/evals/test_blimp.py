@@ -51,6 +51,14 @@ def test_accuracy_by_field_and_by_paradigm(tmp_path: Path, name: str, content: s
     assert result.score.value == pytest.approx((50 + 250 / 3) / 2)  # the mean over paradigms
 
 
+def test_a_line_break_of_unicode_is_part_of_a_sentence(tmp_path: Path) -> None:
+    row = {"sentence_good": "It\u2028rains.", "sentence_bad": "It rain\u0085rains."}
+    content = "\r\n".join([json.dumps(row, ensure_ascii=False)] * 2)
+    (tmp_path / "one.jsonl").write_text(content, encoding="utf-8", newline="")
+    result = BlimpSuite(tmp_path / "one.jsonl").run(Judge(short_is_good), seed=0)
+    assert result.details["pairs"] == 2
+
+
 def test_a_folder_of_files_named_after_their_paradigms(tmp_path: Path) -> None:
     for name in ("one", "two"):
         row = {"sentence_good": "It rains.", "sentence_bad": "It rain rains."}

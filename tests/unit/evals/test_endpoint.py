@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 
 import pytest
 
+from slm.api.endpoints import opened
 from slm.errors import EndpointError, TokenizerError, UsageError
 from slm.evals.endpoint import Endpoint
-from tests.unit.evals.scripted_server import Reply, scripted
+from tests.unit.evals.scripted_server import Asked, Reply, scripted
 
 
 def answer_to(reply: object, **settings: object) -> dict[str, object]:
@@ -28,6 +30,10 @@ def answer_to(reply: object, **settings: object) -> dict[str, object]:
         "http://x?y=1",
         "http://me@x",
         "a\n",
+        "http://1.2.3.999",
+        "http://a..b",
+        f"http://{'a' * 64}",
+        "http://\u2026",
     ],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
@@ -51,6 +57,23 @@ def test_the_key_is_sent_and_no_other_header_of_ours() -> None:
                 endpoint.chat({})
         sent = [asked.headers.get("Authorization") for asked in server.asked]
     assert sent == [None, "Bearer secret"]
+
+
+@pytest.mark.parametrize("key", ["secret\n", "a\x00b", "schl\u00fcssel"])
+def test_a_key_that_http_cannot_send_is_not_shown(key: str) -> None:
+    with pytest.raises(UsageError, match="characters that HTTP cannot send") as error:
+        Endpoint("http://127.0.0.1:1", key=key)
+    assert key not in str(error.value)
+    assert "SLM_ENDPOINT_KEY" in str(error.value.hint)
+
+
+def test_the_key_of_the_environment_may_end_with_a_line_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLM_ENDPOINT_KEY", "secret\r\n")
+    with scripted(lambda asked: {}) as server, opened(server.address, model="x") as endpoint:
+        endpoint.chat({})
+    assert server.asked[0].headers["Authorization"] == "Bearer secret"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +130,61 @@ def test_no_answer_in_time() -> None:
         with pytest.raises(EndpointError, match="does not answer within 0.2 s"):
             endpoint.post("/x", {})
         done.set()
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"]
+)
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(head: bytes) -> None:
+    is_over = threading.Event()
+
+    def trickle(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):  # the client leaves
+            connection.recv(1 << 16)
+            connection.sendall(head)
+            while not is_over.wait(0.02):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=trickle, args=(listener,))
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            Endpoint(address, model="x", seconds=0.5) as endpoint,
+            pytest.raises(EndpointError, match="does not answer within 0.5 s"),
+        ):
+            endpoint.complete({})
+        is_over.set()
+        thread.join()
+
+
+def test_an_error_does_not_wait_for_other_answers() -> None:
+    is_asked, may_end, is_answered = (threading.Event() for _ in range(3))
+
+    def answer(asked: Asked) -> object:
+        if asked.body["model"] == "fast":
+            is_asked.wait(60)
+            return Reply({}, 400)
+        is_asked.set()
+        may_end.wait(60)
+        is_answered.set()
+        return {}
+
+    def ask(model: str) -> object:
+        return endpoint.post("/x", {"model": model})
+
+    with scripted(answer) as server:
+        with (
+            pytest.raises(EndpointError, match="status 400"),
+            Endpoint(server.address) as endpoint,
+        ):
+            list(endpoint.map(ask, ["fast", "slow"]))
+        assert not is_answered.is_set()
+        may_end.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("connection"):
+                thread.join()
 
 
 def test_nobody_is_there() -> None:

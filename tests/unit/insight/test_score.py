@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -76,6 +77,15 @@ def test_a_text_longer_than_the_context(model, tokenizer):
         row = logits[0, place - end].log_softmax(-1)
         expected = -float(row[ids[place + 1]]) / math.log(2)
         assert scored.tokens[place].surprisal == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_a_model_that_is_surprised_beyond_all_measure(model, tokenizer):
+    certain = copy.deepcopy(model)
+    with torch.no_grad():
+        certain.head_weight.mul_(1e5)
+    scored = score_text(certain, tokenizer, TEXT)
+    assert scored.loss > 800  # e to this power is no number of 64 bits
+    assert scored.perplexity == math.exp(700.0)
 
 
 def test_nothing_to_score(model, tokenizer):

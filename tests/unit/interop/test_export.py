@@ -113,6 +113,16 @@ def test_mixed_shapes_are_refused_by_name(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+def test_heads_that_do_not_divide_the_width_are_refused(tmp_path: Path) -> None:
+    odd = {"n_embd": 50, "n_head": 4, "head_dim": 12}
+    for shape, targets in (("gpt2", ("hf", "gguf")), ("llama-tied", ("llama2c",))):
+        given = source_of(model_of(shape, 257, **odd), tokenizer("bytes"))
+        for target in targets:
+            with pytest.raises(ConfigError, match="n_embd=50 and n_head=4"):
+                export(given, target, tmp_path / "m")
+    assert not any(tmp_path.iterdir())
+
+
 def test_narrow_matrices_are_not_quantized(tmp_path: Path) -> None:
     narrow = source_of(model_of("llama-tied", 257, n_embd=24), tokenizer("bytes"))
     with pytest.raises(ConfigError, match="n_embd is 24") as caught:
@@ -128,6 +138,33 @@ def test_the_card_says_what_the_model_is(tmp_path: Path) -> None:
     for line in ("license: mit", "# mia", "| training tokens | 700 in 7 steps |", "> The end."):
         assert line in card
     assert json.loads((out / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "is_data_set"),
+    [
+        ("mia/stories", "mia/stories", True),
+        ("texts/book.txt", "texts/book.txt", False),
+        ("/home/mia/texts/book.txt", "book.txt", False),
+        ("C:/texts/book.txt", "book.txt", False),
+        ("builtin:easy", "builtin:easy", False),
+    ],
+)
+def test_the_card_names_a_data_set_and_no_folder_of_this_machine(
+    text: str, shown: str, is_data_set: bool, tmp_path: Path
+) -> None:
+    given = source()
+    settings = given.settings.with_values({"data.source": text}, given.settings.origins)
+    export(replace(given, settings=settings), "hf", tmp_path / "m")
+    card = (tmp_path / "m" / "README.md").read_text("utf-8")
+    assert f"| training text | {shown} |" in card
+    assert (f"datasets:\n- {shown}\n" in card) == ("datasets:" in card) == is_data_set
+    assert "/home/mia" not in card
+
+
+@pytest.mark.parametrize("place", ["", "best", "checkpoints/step-000010", "ladder/step-000010"])
+def test_a_model_has_the_name_of_its_run(place: str) -> None:
+    assert replace(source(), path=Path("runs/mia", place)).name == "mia"
 
 
 def test_a_modelfile_names_the_file_next_to_it(tmp_path: Path) -> None:

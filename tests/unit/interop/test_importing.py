@@ -128,6 +128,15 @@ def test_damage_is_found(file: str, content: bytes, tmp_path: Path) -> None:
         import_model(str(tmp_path / "m"))
 
 
+def test_a_list_of_merges_that_is_no_text(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m", "gpt2")
+    (tmp_path / "m" / "tokenizer.json").unlink()
+    (tmp_path / "m" / "vocab.json").write_text("{}")
+    (tmp_path / "m" / "merges.txt").write_bytes(b"#version: 0.2\n\xff\xfe\n")
+    with pytest.raises(TokenizerError, match=r"cannot read .*merges\.txt"):
+        import_model(str(tmp_path / "m"))
+
+
 def changed(path: Path, **values: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slm.errors import UsageError
 from slm.native import build as native_build
 from slm.native.build import PLAIN_FLAGS, NativeUnavailableError, build_library
 
@@ -34,6 +35,21 @@ def test_the_compiler_runs_once(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_compiler(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(NativeUnavailableError, match="no-such-compiler"):
+        build_library(QUICK)
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in (native_build.CACHE_VARIABLE, "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(UsageError, match="has no home") as caught:
+        native_build.users_cache()
+    assert native_build.CACHE_VARIABLE in str(caught.value.hint)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(NativeUnavailableError, match="no-such-compiler"):  # not for the cache
         build_library(QUICK)
 
 

@@ -307,6 +307,13 @@ def test_positions_turn_as_in_the_model() -> None:
     assert _rotary_tables(random_model("gpt2").config) == {}
 
 
+@pytest.mark.parametrize("change", [{"n_head": 1}, {"n_head": 2, "head_dim": None}])
+def test_heads_that_are_too_wide_are_refused(change: dict[str, Any]) -> None:
+    config = GPTConfig(vocab_size=257, block_size=8, n_layer=1, n_embd=2304, **change)
+    with pytest.raises(NativeUnavailableError, match="no heads wider than 1,024"):
+        NativeEngine(config, {}, 1)
+
+
 @pytest.mark.parametrize("change", [{"mlp": "gelu_exact"}, {"local_window": 8}])
 def test_shapes_that_it_does_not_have_run_in_pytorch(change: dict[str, Any]) -> None:
     config = GPTConfig(

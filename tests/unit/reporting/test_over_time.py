@@ -137,6 +137,11 @@ def test_bits_per_byte_get_better_downwards() -> None:
     assert curve([1.0, 2.0, 4.0], LOSS, width=0.1).arrives_at is None
 
 
+def test_intervals_of_a_file_that_miss_their_values() -> None:
+    scores = Score("who", 90.0, 1.0, 2.0, 50), Score("who", 10.0, 50.0, 60.0, 50)
+    assert ScoreCurve("facts", "who", (10, 20), scores).arrives_at is None
+
+
 def test_a_panel_has_the_held_out_items_too(found: OverTime) -> None:
     assert [panel.title for panel in found.panels] == ["facts: who", "facts"]
     who = found.panels[0]

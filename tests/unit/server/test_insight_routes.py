@@ -165,6 +165,12 @@ def test_what_grows_with_the_square_is_bounded(client, monkeypatch, path):
     assert "more than 4" in response.json()["error"]["message"]
 
 
+def test_without_a_queue_one_request_at_a_time_is_answered(client_of, inspected):
+    client = client_of(insight_routes({"tiny": inspected}, Limits(queue=0)))
+    for _ in range(2):
+        assert client.post("/insight/tokens", json={"text": "a"}).status_code == 200
+
+
 def test_only_so_many_wait(inspected, monkeypatch):
     """While one is answered, a queue of them waits, and the next is refused at once."""
     going, may_end = threading.Event(), threading.Event()

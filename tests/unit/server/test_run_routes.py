@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -139,6 +140,12 @@ def test_what_is_told_of_the_settings(client_of, run):
     assert describe_run(run)["settings"] == {"data": {"source": 5}}
     (run / "config.json").write_text("{")
     assert describe_run(run)["settings"] is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of folders are Unicode")
+def test_a_name_that_is_not_unicode(client_of, tmp_path):
+    client = client_of(run_routes(tmp_path / "caf\udce9"))
+    assert client.get("/run").json()["run"]["name"] == "caf\\udce9"
 
 
 def test_no_run(client_of):

@@ -160,6 +160,49 @@ def test_without_the_header_only_open_paths_are_answered():
     assert ask({"host": "evil.example"}, path="/healthz", open_paths=["/healthz"])[0] == 421
 
 
+def test_a_key_may_end_with_a_byte_that_looks_like_a_space():
+    for key in ("voilà", "x" * 8 + "\u0085", "x" * 8 + "\u3000"):
+        assert ask({**LOCAL, "authorization": f"Bearer {key}"}, key=key)[0] == 200
+
+
+def test_an_unexpected_error_has_the_headers_of_every_response():
+    sent = []
+
+    async def app(scope, receive, send):
+        raise RuntimeError("a bug")
+
+    async def send(message):
+        sent.append(message)
+
+    guard = Guard(app, origins=["https://a.example"])
+    headers = [(b"host", b"localhost"), (b"origin", b"https://a.example")]
+    scope = {"type": "http", "method": "GET", "path": "/v1/models", "headers": headers}
+    with pytest.raises(RuntimeError, match="a bug"):
+        asyncio.run(guard(scope, None, send))
+    start, body = sent
+    answered = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+    assert start["status"] == 500
+    assert answered["access-control-allow-origin"] == "https://a.example"
+    assert {name.lower() for name in HEADERS} <= answered.keys()
+    assert b"internal server error" in body["body"]
+
+
+def test_an_error_in_the_middle_of_a_response_adds_nothing():
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("a bug")
+
+    async def send(message):
+        sent.append(message["type"])
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    with pytest.raises(RuntimeError):
+        asyncio.run(Guard(app)(scope, None, send))
+    assert sent == ["http.response.start"]
+
+
 def test_a_key_beyond_ascii():
     assert ask({**LOCAL, "authorization": "Bearer schlüssel"}, key="schlüssel")[0] == 200
     assert ask({**LOCAL, "authorization": "Bearer schlussel"}, key="schlüssel")[0] == 401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slm.errors import TokenizerError
 from slm.server.limits import Limits
 from slm.server.requests import ServedModel
 from slm.server.tokenizer_routes import tokenizer_routes
@@ -24,6 +25,17 @@ def test_texts_come_back(client):
         assert client.post("/detokenize", json={"tokens": tokens}).json() == {"prompt": text}
     begun = client.post("/tokenize", json={"prompt": "a", "add_special_tokens": True, "model": "x"})
     assert begun.json() == {"tokens": [256, 97], "count": 2, "max_model_len": 64}
+
+
+def test_a_tokenizer_that_fails_is_no_error_of_the_server(client_of, monkeypatch):
+    def fail(self, text):
+        raise TokenizerError("the tokenizers library fails on a text")
+
+    monkeypatch.setattr(BytesTokenizer, "encode", fail)
+    model = ServedModel.of("x", BytesTokenizer(), 64)
+    answer = client_of(tokenizer_routes([model], Limits())).post("/tokenize", json={"prompt": "a"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "prompt"
 
 
 def test_special_tokens_are_named_and_have_their_ids(client):
