@@ -179,26 +179,29 @@ def newest_checkpoint(run: Path, *, log: Log | None = None) -> Checkpoint | None
     Raises:
         CheckpointError: there are checkpoints, but all of them are damaged.
     """
-    damage: CheckpointError | None = None
-    for directory in step_directories(run):
-        try:
-            checkpoint = load_checkpoint(directory)
-            if checkpoint.state.step != step_of(directory):
-                raise CheckpointError(
-                    f"{directory} contains the checkpoint of step {checkpoint.state.step}"
-                )
-            _ = checkpoint.optimizer_state
-        except CheckpointError as error:
-            damage = damage or error
-            if log is not None:
-                log(f"skipping a damaged checkpoint: {error.message}")
-        else:
-            return checkpoint
-    if damage is not None:
-        raise CheckpointError(
-            f"{run} has no valid checkpoint: {damage.message}",
-            hint="start a new run in another folder",
-        )
+    while directories := step_directories(run):
+        damage: CheckpointError | None = None
+        for directory in directories:
+            try:
+                checkpoint = load_checkpoint(directory)
+                if checkpoint.state.step != step_of(directory):
+                    raise CheckpointError(
+                        f"{directory} contains the checkpoint of step {checkpoint.state.step}"
+                    )
+                _ = checkpoint.optimizer_state
+            except CheckpointError as error:
+                if directory not in step_directories(run):
+                    continue  # a run has removed it after it saved a newer one
+                damage = damage or error
+                if log is not None:
+                    log(f"skipping a damaged checkpoint: {error.message}")
+            else:
+                return checkpoint
+        if damage is not None:
+            raise CheckpointError(
+                f"{run} has no valid checkpoint: {damage.message}",
+                hint="start a new run in another folder",
+            )
     return None
 
 

@@ -40,6 +40,7 @@ class FileSource:
         limit: int | None,
         fraction: float,
         seed: int,
+        allow_zero_bytes: bool = False,
         log: Log | None = None,
     ) -> None:
         check_file(path)
@@ -48,7 +49,7 @@ class FileSource:
         self._fraction = fraction
         self._seed = seed
         self._held_out = HeldOut(
-            lambda: read_documents(path, log=log),
+            lambda: read_documents(path, allow_zero_bytes=allow_zero_bytes, log=log),
             name=str(path),
             seed=seed,
             fraction=fraction,

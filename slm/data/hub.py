@@ -64,9 +64,11 @@ class HubSource:
         limit: int | None,
         fraction: float,
         seed: int,
+        allow_zero_bytes: bool = False,
         log: Log | None = None,
     ) -> None:
         self.name = name
+        self._allow_zero_bytes = allow_zero_bytes
         self._log = log or silent
         self._limit = limit
         self._fraction = fraction
@@ -134,7 +136,12 @@ class HubSource:
             known = kind_of(path.name).format
             format = known or _FORMATS[str((self._listing or {})["kind"])]
             yield from read_documents(
-                path, name=f"{self.name}/{file}", format=format, log=self._log
+                path,
+                name=f"{self.name}/{file}",
+                format=format,
+                source=self.name,
+                allow_zero_bytes=self._allow_zero_bytes,
+                log=self._log,
             )
 
     def _files(self) -> dict[str, list[str]]:
@@ -207,8 +214,8 @@ def unreachable(endpoint: str) -> str | None:
     outcome: list[str | None] = []
 
     def probe() -> None:
-        request = urllib.request.Request(endpoint, method="HEAD")
         try:
+            request = urllib.request.Request(endpoint, method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds):
                 outcome.append(None)
         except urllib.error.HTTPError as error:

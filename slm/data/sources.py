@@ -86,6 +86,7 @@ def open_source(
     limit: int | None = None,
     validation_fraction: float = 0.05,
     seed: int = 0,
+    allow_zero_bytes: bool = False,
     log: Log | None = None,
 ) -> Source:
     """Find the source of a specification; reads no text yet.
@@ -96,6 +97,7 @@ def open_source(
         limit: use at most this many training stories; None: all (builtin: 20,000).
         validation_fraction: share held out where the source has no validation split.
         seed: decides what is held out, and the text of the built-in corpus.
+        allow_zero_bytes: whether text may contain zero bytes, to find and remove them.
         log: called with sentences about the source, such as the start of a download.
 
     Raises:
@@ -108,11 +110,25 @@ def open_source(
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
-            return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+            return open_folder(
+                path,
+                limit=limit,
+                fraction=validation_fraction,
+                seed=seed,
+                allow_zero_bytes=allow_zero_bytes,
+                log=log,
+            )
         sentence = shard_note(path)
         if log is not None and sentence is not None:  # probably intended, but possibly a mistake
             log(sentence)
-        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+        return FileSource(
+            path,
+            limit=limit,
+            fraction=validation_fraction,
+            seed=seed,
+            allow_zero_bytes=allow_zero_bytes,
+            log=log,
+        )
     if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
@@ -125,7 +141,14 @@ def open_source(
             or "datasets are named owner/name, such as roneneldan/TinyStories; "
             "or use --source builtin",
         )
-    return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+    return HubSource(
+        spec,
+        limit=limit,
+        fraction=validation_fraction,
+        seed=seed,
+        allow_zero_bytes=allow_zero_bytes,
+        log=log,
+    )
 
 
 def is_builtin(spec: str) -> bool:

@@ -79,11 +79,13 @@ def ready_trainer(
         shown = progress if progress is not None and process.is_main else None
         with main_first(process), shown or contextlib.nullcontext() as report:
             # A resumed run, and every process except the main one, uses the data unchanged.
+            is_shared = Path(settings.data.data_dir).resolve() == out_dir.resolve()
             try:
                 directory = obtain_data(
                     settings,
                     as_they_are=existing == "resume" or not process.is_main,
                     force=force_reload and process.is_main,
+                    locked=process.is_main and is_shared,
                     progress=report,
                     log=log,
                 )

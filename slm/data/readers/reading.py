@@ -21,7 +21,13 @@ from slm.log import Log
 
 
 def read_documents(
-    path: Path, *, name: str | None = None, format: Format | None = None, log: Log | None = None
+    path: Path,
+    *,
+    name: str | None = None,
+    format: Format | None = None,
+    source: Path | str | None = None,
+    allow_zero_bytes: bool = False,
+    log: Log | None = None,
 ) -> Iterator[DocumentPart]:
     """The documents of one file, in parts, by the format of its name.
 
@@ -29,13 +35,17 @@ def read_documents(
         path: the file.
         name: its name in errors; None: its path. Give one for a file that is not the user's own.
         format: its format, if its name does not contain it.
+        source: the folder or the dataset that it is a file of, for hints; None: it is one itself.
+        allow_zero_bytes: whether text may contain zero bytes, to find and remove them.
         log: called with sentences about the file, the same ones at each reading.
 
     Raises:
         DataError: at once, if the file's content contradicts its name; later, if it cannot be read
             or is damaged.
     """
-    file = DataFile(path, name=name, format=format)
+    file = DataFile(
+        path, name=name, format=format, source=source, allow_zero_bytes=allow_zero_bytes
+    )
     check_content(file)
     if file.format == "text":
         return read_text_file(file, log=log)
