@@ -112,7 +112,7 @@ def _cpu_multiplies_bfloat16() -> bool:
 
     capabilities = torch.cpu.get_capabilities()
     has_instructions = any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
-    return has_instructions and torch.backends.mkldnn.is_available()
+    return has_instructions and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 def autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:
