@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from slm.checkpoint.builtin import BUILTIN
+from slm.config import GPTConfig
 from slm.config.run_paths import without_folders
 from slm.data.hub import HUB_NAME
 from slm.data.readers.kinds import is_readable
 from slm.errors import ConfigError
 from slm.generation.options import GenerationOptions
+from slm.interop.gpt_neo import is_gpt_neo
+from slm.interop.hub import is_hub_name
 from slm.interop.source import ExportSource
 from slm.model.costs import model_costs
 from slm.model_card import UNKNOWN, ModelCard
@@ -45,8 +49,8 @@ A language model with {parameters} parameters, {origin} with slm {version}.
 ```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-tokenizer = AutoTokenizer.from_pretrained("{name}")
-model = AutoModelForCausalLM.from_pretrained("{name}")
+tokenizer = AutoTokenizer.from_pretrained("{place}")
+model = AutoModelForCausalLM.from_pretrained("{place}")
 ids = tokenizer("Once upon a time", return_tensors="pt")
 print(tokenizer.decode(model.generate(**ids, max_new_tokens=100)[0], skip_special_tokens=True))
 ```
@@ -78,28 +82,27 @@ def filled_card(source: ExportSource, entries: Mapping[str, str], license: str) 
         raise ConfigError(f"the model card: {error}") from None
 
 
-def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> str:
+def readme(source: ExportSource, card: ModelCard, *, name: str, place: str, sample: str) -> str:
     """The text of a README.md with the card.
 
     Args:
         source: the model.
         card: see `filled_card`.
-        name: the folder, or `owner/name` on the hub.
+        name: of the model, for the title.
+        place: what transformers is given: the folder, or `owner/name` on the hub.
         sample: a text that the model wrote; empty: none is shown.
     """
     config, state = source.config, source.state
-    # The card is for others: of a path of this machine it has the last part.
-    data = (without_folders(source.settings) if state.step else source.settings).data
-    family = "GPT-2" if config.norm == "layernorm" else "Qwen3" if config.qk_norm else "Llama"
+    data_set, text = _training_text(source)
     rows = [
-        ("architecture", family),
+        ("architecture", _architecture(config)),
         ("layers, heads, width", f"{config.n_layer}, {config.n_head}, {config.n_embd}"),
         ("context length", f"{config.block_size} tokens"),
         ("vocabulary", f"{source.tokenizer.vocab_size:,} tokens ({source.tokenizer.name})"),
     ]
     if state.step:
         rows += [
-            ("training text", card.data or data.source),
+            ("training text", card.data or text),
             ("training tokens", f"{state.tokens_seen:,} in {state.step:,} steps"),
         ]
     if state.time.elapsed_seconds:
@@ -108,14 +111,14 @@ def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> 
     if loss is not None and math.isfinite(loss):
         rows.append(("validation loss", f"{loss:.4f} nats per token"))
     sentences = (card.summary, card.training, card.evaluation, card.limitations)
-    is_data_set = HUB_NAME.fullmatch(data.source) and not is_readable(data.source.split("/")[1])
     return _CARD.format(
         license=card.license.lower(),
-        datasets=f"datasets:\n- {data.source}\n" if state.step and is_data_set else "",
+        datasets=f"datasets:\n- {data_set}\n" if data_set and state.step else "",
         name=name,
+        place=place,
         parameters=f"{model_costs(config).parameters:,}",
         version=__version__,
-        origin="trained from scratch" if state.step else f"converted from {data.source}",
+        origin=_origin(source),
         beginning=""
         if isinstance(source.tokenizer, ImportedTokenizer)
         else " Texts begin with the end-of-text token, which the tokenizer adds.",
@@ -123,6 +126,31 @@ def readme(source: ExportSource, card: ModelCard, *, name: str, sample: str) -> 
         rows="\n".join(f"| {name} | {value} |" for name, value in rows),
         sample=f"\n## A sample\n\n{_quoted(sample)}\n" if sample else "",
     )
+
+
+def _architecture(config: GPTConfig) -> str:
+    if config.norm == "layernorm":
+        return "GPT-Neo" if is_gpt_neo(config) else "GPT-2"
+    return "Qwen3" if config.qk_norm else "Llama"
+
+
+def _training_text(source: ExportSource) -> tuple[str | None, str]:
+    """The data set on the hub, if it is one, and what to call the text; without folders."""
+    name = without_folders(source.settings).data.source
+    if HUB_NAME.fullmatch(name) and not is_readable(name.split("/")[1]):
+        return name, name
+    return None, name.rpartition("/")[2] or name
+
+
+def _origin(source: ExportSource) -> str:
+    """How the model came to be, in words."""
+    if not source.state.step:
+        return f"converted from {source.settings.data.source}"
+    parent = source.settings.train.init_from
+    if parent is None:
+        return "trained from scratch"
+    has_name = parent == BUILTIN or is_hub_name(parent)
+    return f"trained further from {parent if has_name else 'another model'}"
 
 
 def _quoted(text: str) -> str:

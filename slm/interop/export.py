@@ -10,10 +10,11 @@ from typing import Any
 
 from slm.checkpoint.run import BEST
 from slm.config.run_paths import STEP_FOLDERS
-from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
+from slm.errors import ConfigError, SlmError, UsageError, did_you_mean, shell_path
 from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
 from slm.log import Log, silent
+from slm.storage.disk_space import find_no_space
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,18 @@ def export(
     if chosen.versions:
         arguments["version"] = chosen.versions[0] if version is None else version
     if chosen.name == "hf":
-        arguments["card"] = readme(source, filled, name=name or filled.name, sample=sample)
+        arguments["card"] = readme(
+            source, filled, name=name or filled.name, place=name or out.name, sample=sample
+        )
     if chosen.name == "slm":
         arguments["card"] = filled
-    module.write(source, out, **arguments)
+    try:
+        module.write(source, out, **arguments)
+    except Exception as error:  # the libraries of a target report a full disk in ways of their own
+        full = None if isinstance(error, SlmError) else find_no_space(error)
+        if full is None:
+            raise
+        raise full from error
     files = [path for path in out.rglob("*") if path.is_file()] if out.is_dir() else [out]
     return Exported(out, chosen, dtype, sum(path.stat().st_size for path in files))
 

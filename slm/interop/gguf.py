@@ -7,6 +7,8 @@ https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -136,10 +138,17 @@ def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Log) -> Non
         _add_tokenizer(writer, source.tokenizer, config.vocab_size)
         for name, values in gguf_weights(source.weights(), config, architecture).items():
             _add_tensor(writer, name, values, dtype)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        try:
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            # NumPy says how much was not written, but not why.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        finally:
+            writer.close()  # also of a file that is given up
 
 
 def gguf_weights(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,14 +12,16 @@ from slm.config import GPTConfig
 from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.interop.architectures import halved_rotary
 from slm.interop.byte_level_splits import SPLITS, split_named
-from slm.interop.foreign_vocabulary import CONTROL, NORMAL, USER_DEFINED
+from slm.interop.foreign_vocabulary import CONTROL, NORMAL, UNKNOWN, USER_DEFINED
 from slm.interop.gguf import NAMES
 from slm.interop.gguf_file import GGUFFile
 from slm.interop.imported import ImportedModel, fitted
 from slm.interop.sentencepiece import sentencepiece_tokenizer
-from slm.interop.tokenizer_json import added_tokens, byte_level_definition
+from slm.interop.tokenizer_json import added_tokens, beginning, byte_level_definition
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.imported import ImportedTokenizer
+
+T = TypeVar("T")
 
 
 def read(path: Path, name: str) -> ImportedModel:
@@ -118,21 +120,29 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
     model, tokens = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.tokens")
     eos, bos = (fields.get(f"tokenizer.ggml.{key}_token_id") for key in ("eos", "bos"))
     eot_id = eos if eos is not None else bos
-    if not isinstance(tokens, list) or type(eot_id) is not int:
+    if not _all_are(tokens, str) or type(eot_id) is not int or type(bos) not in (int, type(None)):
         raise TokenizerError("the file names no tokens or no end of a text")
     if model == "llama":
         scores = fields.get("tokenizer.ggml.scores")
-        if not isinstance(scores, list) or len(scores) != len(tokens):
+        if not _all_are(scores, float) or len(scores) != len(tokens):
             raise TokenizerError("the file has no score for each token")
         space = fields.get("tokenizer.ggml.add_space_prefix", True)
         pairs = list(zip(tokens, scores, strict=True))
-        begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", True)
+        begins = bool(bos is not None and fields.get("tokenizer.ggml.add_bos_token", True))
+        usual = [UNKNOWN, CONTROL, CONTROL, *([NORMAL] * len(tokens))][: len(tokens)]
+        types = fields.get("tokenizer.ggml.token_type", usual)
+        if not _all_are(types, int) or len(types) != len(tokens):
+            raise TokenizerError("the file has no type for each token")
+        special = {i for i, kind in enumerate(types) if kind in (UNKNOWN, CONTROL)}
         return sentencepiece_tokenizer(
             name,
             pairs,
             eot_id=eot_id,
             bos_id=bos if begins else None,
             add_space=bool(space),
+            adds_beginning=begins,
+            special=special,
+            unknown_id=types.index(UNKNOWN) if UNKNOWN in types else None,
         )
     split = split_named(fields.get("tokenizer.ggml.pre", "default"))
     if model != "gpt2" or split is None:
@@ -144,7 +154,7 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
         )
     types = fields.get("tokenizer.ggml.token_type", [NORMAL] * len(tokens))
     merges = fields.get("tokenizer.ggml.merges", [])
-    if not isinstance(types, list) or len(types) != len(tokens) or not isinstance(merges, list):
+    if not _all_are(types, int) or len(types) != len(tokens) or not _all_are(merges, str):
         raise TokenizerError("the file has no type for each token, or no list of merges")
     vocabulary = {token: token_id for token_id, token in enumerate(tokens)}
     added = []
@@ -153,7 +163,14 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
         added += added_tokens(contents, special=is_special)
     definition = byte_level_definition(vocabulary, _known(merges, set(tokens)), added, split)
     begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", split.begins_texts)
+    if begins and bos is not None and 0 <= bos < len(tokens):  # other ids are refused below
+        definition["post_processor"] = beginning(tokens[bos], bos)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
+
+
+def _all_are(values: Any, kind: type[T]) -> TypeGuard[list[T]]:
+    """Whether this is a list with values of one type."""
+    return isinstance(values, list) and all(type(value) is kind for value in values)
 
 
 def _known(merges: list[str], tokens: set[str]) -> list[str]:

@@ -80,7 +80,12 @@ def download_model(source: str, *, log: Log) -> Path:
         found = HfApi().model_info(repository, revision=revision, timeout=10, files_metadata=True)
         sizes = {file.rfilename: file.size or 0 for file in found.siblings or []}
         if "config.json" not in sizes:
-            raise HubError(f"{repository} has no config.json, so it is not a supported model")
+            raise HubError(
+                f"{repository} has no config.json, so it is not a supported model",
+                hint="download one of its .gguf files, and import that file"
+                if any(name.endswith(".gguf") for name in sizes)
+                else "name a model in the form of transformers",
+            )
 
         # By the name of the revision, so that the cache keeps which commit it means.
         config_path = Path(hf_hub_download(repository, "config.json", revision=revision))

@@ -235,13 +235,16 @@ def read_tokenizer(folder: Path, name: str, settings: Mapping[str, Any]) -> Toke
         if (folder / file).is_file()
     }
     ids = {**settings, **optional.get("generation_config.json", {})}
+    config = optional.get("tokenizer_config.json", {})
+    definition = _without_ids_from(settings.get("vocab_size"), definition)
     eos, bos = _first_id(ids.get("eos_token_id")), _first_id(ids.get("bos_token_id"))
+    if eos is None:
+        eos = _id_of(config.get("eos_token"), definition)
     if eos is None and bos is None:
         raise TokenizerError(f"{folder / 'config.json'} names no eos_token_id")
     eot_id = eos if eos is not None else bos
     assert eot_id is not None
-    definition = _without_ids_from(settings.get("vocab_size"), definition)
-    begins = _adds_bos(definition, optional.get("tokenizer_config.json", {}), bos)
+    begins = _adds_bos(definition, config, bos)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
 
 
@@ -269,6 +272,19 @@ def _without_ids_from(n_ids: object, definition: dict[str, Any]) -> dict[str, An
 def _first_id(value: object) -> int | None:
     first = value[0] if isinstance(value, list) and value else value
     return first if type(first) is int else None
+
+
+def _id_of(token: object, definition: Mapping[str, Any]) -> int | None:
+    """The id of a token that a `tokenizer_config.json` names, by its text or with its settings."""
+    content = token.get("content") if isinstance(token, dict) else token
+    for added in definition.get("added_tokens") or []:
+        if added["content"] == content:
+            return _first_id(added["id"])
+    model = definition.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    if isinstance(vocabulary, dict) and isinstance(content, str):
+        return _first_id(vocabulary.get(content))
+    return None
 
 
 def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int | None) -> bool:

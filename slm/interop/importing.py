@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from slm.errors import CheckpointError, TokenizerError, UsageError, shell_path
 from slm.interop.hub import HUB_PREFIX, download_model
 from slm.log import Log, silent
 from slm.tokenizer.base import Tokenizer
+from slm.tokenizer.saved import FILE_NAME, FORMAT, MAX_NAME_CHARS
 from slm.tokenizer.spec import build_tokenizer, needs_corpus
 from slm.train_state import TrainState
 
@@ -38,8 +40,9 @@ def import_model(source: str, *, tokenizer: str | None = None, log: Log = silent
     """
     is_of_hub = source.startswith(HUB_PREFIX)
     path = download_model(source, log=log) if is_of_hub else Path(source)
+    name = source if is_of_hub else path.resolve().name or source
     try:
-        model = _read(path, source if is_of_hub else path.resolve().name or source, tokenizer)
+        model = _read(path, _printable(name), tokenizer)
         n_ids, n_embedded = model.tokenizer.vocab_size, model.config.vocab_size
         if n_ids > n_embedded:
             raise TokenizerError(
@@ -53,6 +56,8 @@ def import_model(source: str, *, tokenizer: str | None = None, log: Log = silent
 
 _OURS = ("MANIFEST.json", "best/MANIFEST.json", "checkpoints")
 """What is in a checkpoint of slm, or in a run."""
+_ADDRESS = re.compile(r"(?:https?:/+)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/]+/[^/]+).*")
+"""A model's page on the hub, as a path spells it."""
 _HINTS: dict[type, str] = {
     CheckpointError: "the model may be damaged or incomplete: get it again",
     TokenizerError: "for a transformers folder, --tokenizer replaces its tokenizer: name "
@@ -71,16 +76,15 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         )
     if path.is_dir():
         if (path / "config.json").is_file():
-            return hugging_face.read(path, name, tokenizer=_given(tokenizer))
+            return hugging_face.read(path, name, tokenizer=_given(tokenizer, path))
         raise UsageError(
             f"{path} is not a transformers folder: it has no config.json of a model",
             hint="name a folder with config.json and model.safetensors, or a file of a model",
         )
     if not path.is_file():
-        is_like_a_name = len(path.parts) == 2 and not path.is_absolute()
-        of_hub = f"{HUB_PREFIX}{path.as_posix() if is_like_a_name else 'owner/name'}"
         raise UsageError(
-            f"there is no file or folder {path}", hint=f"a model of the hub is named {of_hub}"
+            f"there is no file or folder {path}",
+            hint=f"a model of the hub is named {HUB_PREFIX}{_hub_name(path)}",
         )
     with path.open("rb") as stream:
         magic = stream.read(4)
@@ -88,7 +92,14 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         _refuse_tokenizer(tokenizer, "a GGUF file")
         return gguf_import.read(path, name)
     given = None if tokenizer is None else Path(tokenizer)
-    if zipfile.is_zipfile(path):
+    is_zip = zipfile.is_zipfile(path)
+    if path.suffix == ".safetensors" or (path.suffix == ".bin" and is_zip):
+        raise UsageError(
+            f"{path} holds only the weights of a transformers model",
+            hint=f"name its folder, which has config.json and the tokenizer: "
+            f"{shell_path(path.parent)}",
+        )
+    if is_zip:
         return nanogpt.read(path, name, tokenizer_path=given)
     if llama2c.is_model(path):
         return llama2c.read(path, name, tokenizer_path=given)
@@ -99,26 +110,61 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
     )
 
 
-def _given(tokenizer: str | None) -> Tokenizer | None:
-    """The tokenizer that a user names in place of a folder's own."""
+def _printable(name: str) -> str:
+    """A name that a saved tokenizer may have."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in name)
+    is_short = len(printable) <= MAX_NAME_CHARS
+    return printable if is_short else f"{printable[: MAX_NAME_CHARS - 3]}..."
+
+
+def _hub_name(path: Path) -> str:
+    """The name on the hub that a path may have meant."""
+    text = path.as_posix()
+    if address := _ADDRESS.fullmatch(text):
+        return address[1]
+    return text if len(path.parts) == 2 and not path.is_absolute() else "owner/name"
+
+
+def _given(tokenizer: str | None, model: Path) -> Tokenizer | None:
+    """The tokenizer that a user names in place of the one in a model's folder.
+
+    What ends a text is said by the `config.json` next to the tokenizer, or else by the model's.
+    """
     if tokenizer is None:
         return None
     from slm.interop import hugging_face
 
-    if Path(tokenizer).exists():
-        folder = Path(tokenizer) if Path(tokenizer).is_dir() else Path(tokenizer).parent
-        settings = {}
-        if (folder / "config.json").is_file():
-            settings = hugging_face.json_object(folder / "config.json")
-        definition = hugging_face.json_object(folder / "tokenizer.json")
-        if definition.get("format") != "slm-tokenizer":
-            return hugging_face.read_tokenizer(folder, tokenizer, settings)
+    path = Path(tokenizer)
+    if path.exists() and not _is_ours(path):
+        folder = path if path.is_dir() else path.parent
+        if path.is_file() and path.name != FILE_NAME:
+            raise UsageError(
+                f"{path} is neither a tokenizer of slm nor a file {FILE_NAME}",
+                hint=f"name a file {FILE_NAME} or its folder",
+            )
+        config = next(p for p in (folder, model) if p == model or (p / "config.json").is_file())
+        settings = hugging_face.json_object(config / "config.json")
+        name = _printable(folder.resolve().name or tokenizer)
+        return hugging_face.read_tokenizer(folder, name, settings)
     if needs_corpus(tokenizer):
         raise UsageError(
             f"the tokenizer {tokenizer!r} would have to be trained, and an imported model has one",
             hint="use gpt2, bytes or the path of a tokenizer.json",
         )
     return build_tokenizer(tokenizer, lambda: ())
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a tokenizer's file, or the one in a folder, is one of slm's."""
+    from slm.interop import hugging_face
+
+    file = path / FILE_NAME if path.is_dir() else path
+    if not file.is_file():
+        return False
+    try:
+        return hugging_face.json_object(file).get("format") == FORMAT
+    except CheckpointError:
+        return False  # whoever reads it next says what is wrong
 
 
 def _refuse_tokenizer(tokenizer: str | None, what: str) -> None:

@@ -75,10 +75,19 @@ def write_model_file(
         "validation_loss": validation_loss,
     }
     with atomic_open(path) as stream:
-        output = _Output(stream)
-        torch.save(content, cast(IO[bytes], output))
-        if output.error is not None:
-            raise output.error
+        save_plain(content, stream)
+
+
+def save_plain(content: Mapping[str, Any], stream: IO[bytes]) -> None:
+    """Write values and tensors as PyTorch does.
+
+    Raises:
+        OSError: the stream cannot be written.
+    """
+    output = _Output(stream)
+    torch.save(content, cast(IO[bytes], output))
+    if output.error is not None:
+        raise output.error
 
 
 class _Output:

@@ -14,10 +14,17 @@ import torch
 from torch import Tensor
 
 from slm.config import GPTConfig
-from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
+from slm.errors import (
+    CheckpointError,
+    ConfigError,
+    TokenizerError,
+    UsageError,
+    shell_path,
+    shown,
+)
 from slm.interop.architectures import from_gpt2, require_settings, to_gpt2
 from slm.interop.imported import ImportedModel, fitted
-from slm.interop.model_file import load_plain
+from slm.interop.model_file import MODEL_FORMAT, load_plain, save_plain
 from slm.interop.plain_pickle import dumps, loads
 from slm.interop.source import ExportSource
 from slm.log import Log
@@ -92,7 +99,8 @@ def write(source: ExportSource, out: Path, *, log: Log) -> None:
         "config": {"dataset": source.name},
     }
     with atomic_directory(out) as folder:
-        torch.save(content, folder / CHECKPOINT)
+        with (folder / CHECKPOINT).open("wb") as stream:
+            save_plain(content, stream)
         if isinstance(tokenizer, CharsTokenizer):
             (folder / META).write_bytes(_meta(tokenizer))
             log(f"copy {META} to data/{source.name}/ of nanoGPT, where its sample.py looks for it")
@@ -137,13 +145,23 @@ def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> Import
         tokenizer_path: `meta.pkl`; None: next to the checkpoint, or else GPT-2's vocabulary.
 
     Raises:
+        UsageError: it is a `best_model.pt` of ours.
         CheckpointError: the file is damaged, holds anything but plain values, or is not nanoGPT's.
         TokenizerError: the vocabulary is damaged, or does not fit.
     """
     content = load_plain(path)
+    if isinstance(content, dict) and content.get("format") == MODEL_FORMAT:
+        raise UsageError(
+            f"{path} is a model of slm already",
+            hint=f"its run has the same model as a checkpoint: name the folder "
+            f"{shell_path(path.parent)}",
+        )
     found = isinstance(content, dict) and {"model", "model_args"} <= content.keys()
     if not found or not all(isinstance(content[key], dict) for key in ("model", "model_args")):
-        raise CheckpointError(f"{path} is not a checkpoint of nanoGPT")
+        raise CheckpointError(
+            f"{path} is not a checkpoint of nanoGPT",
+            hint="of files that PyTorch saved, only nanoGPT's ckpt.pt can be imported by itself",
+        )
     config = _shape(content["model_args"], path)
     stored = {
         str(key).removeprefix("_orig_mod."): values

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from slm.checkpoint.run import BEST
 from slm.config import GPTConfig, RunConfig
-from slm.config.run_paths import STEP_FOLDERS
+from slm.config.run_paths import STEP_FOLDERS, located_settings, run_of
 from slm.interop.architectures import Floats
 from slm.model_card import ModelCard
 from slm.tokenizer.base import Tokenizer
@@ -57,7 +57,7 @@ class ExportSource:
         """
         return cls(
             checkpoint.path,
-            checkpoint.config,
+            located_settings(checkpoint.config, run_of(checkpoint.path)),
             checkpoint.tokenizer,
             checkpoint.state,
             checkpoint.weights,

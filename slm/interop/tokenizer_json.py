@@ -137,6 +137,23 @@ def added_tokens(contents: Mapping[int, str], *, special: bool) -> list[dict[str
     ]
 
 
+def beginning(token: str, token_id: int) -> dict[str, Any]:
+    """The `post_processor` of a `tokenizer.json` that puts a token in front of every text."""
+
+    def special(type_id: int) -> dict[str, Any]:
+        return {"SpecialToken": {"id": token, "type_id": type_id}}
+
+    def text(name: str, type_id: int) -> dict[str, Any]:
+        return {"Sequence": {"id": name, "type_id": type_id}}
+
+    return {
+        "type": "TemplateProcessing",
+        "single": [special(0), text("A", 0)],
+        "pair": [special(0), text("A", 0), special(1), text("B", 1)],
+        "special_tokens": {token: {"id": token, "ids": [token_id], "tokens": [token]}},
+    }
+
+
 def byte_level_definition(
     vocabulary: Mapping[str, int],
     merges: Sequence[str],

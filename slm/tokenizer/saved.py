@@ -22,7 +22,7 @@ FORMAT = "slm-tokenizer"
 VERSION = 1
 FILE_NAME = "tokenizer.json"
 LARGEST_FILE_BYTES = 24 << 20
-_MAX_NAME_CHARS = 100
+MAX_NAME_CHARS = 100
 _MAX_TOKENS = 1 << 20
 _MAX_TOKEN_CHARS = 4096
 
@@ -95,8 +95,8 @@ def _from_json(data: object) -> Tokenizer:
     if data.get("version") != VERSION:
         raise TokenizerError(f'its "version" is {_shown(data.get("version"))}, not {VERSION}')
     name = _text(data, "name")
-    if not name.isprintable() or not 0 < len(name) <= _MAX_NAME_CHARS:
-        raise TokenizerError(f'its "name" is not 1 to {_MAX_NAME_CHARS} printable characters')
+    if not name.isprintable() or not 0 < len(name) <= MAX_NAME_CHARS:
+        raise TokenizerError(f'its "name" is not 1 to {MAX_NAME_CHARS} printable characters')
     match data.get("kind"):
         case "bytes":
             return BytesTokenizer()

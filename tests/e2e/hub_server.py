@@ -24,7 +24,10 @@ TOKEN = "hf_loopbackTokenThatNobodyMaySee"
 
 
 class Hub:
-    """Datasets and models by name, each a mapping from file names to contents."""
+    """Datasets and models by name, each a mapping from file names to contents.
+
+    A model `owner/name@revision` is another revision of `owner/name`.
+    """
 
     def __init__(self, data_sets: Repositories, models: Repositories | None = None) -> None:
         self.data_sets = {name: dict(files) for name, files in data_sets.items()}
@@ -44,6 +47,14 @@ class Hub:
         for path, content in sorted(files.items()):
             digest.update(path.encode() + b"\0" + content)
         return digest.hexdigest()
+
+    def at(self, name: str, revision: str | None) -> str | None:
+        """The key of a model at a branch, tag or commit; None: it has no such revision."""
+        for key in self.models:
+            repository, _, tag = key.partition("@")
+            if repository == name and revision in (tag or "main", self.commit(key)):
+                return key
+        return name if revision is None else None
 
     def downloads(self, path: str) -> int:
         """How often a file's contents were fetched."""
@@ -157,24 +168,24 @@ class _Handler(BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
             self._information(self.hub.data_sets, match[1])
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
-            if self._has_revision(match[1], match[2]):
-                self._information(self.hub.models, match[1])
+            if (key := self._model(match[1], match[2])) is not None:
+                self._information(self.hub.models, key)
         elif match := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", path):
             self._tree(match[1], match[3] or "")
         elif match := re.fullmatch(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._file(self.hub.data_sets, match[1], match[3])
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
-            if self._has_revision(match[1], match[2]):
-                self._file(self.hub.models, match[1], match[3])
+            if (key := self._model(match[1], match[2])) is not None:
+                self._file(self.hub.models, key, match[3])
         else:
             self._missing("EntryNotFound")
 
-    def _has_revision(self, name: str, revision: str | None) -> bool:
-        """Whether a model has a revision; where it lacks it, that is the answer."""
-        known = name not in self.hub.models or revision in (None, "main", self.hub.commit(name))
-        if not known:
+    def _model(self, name: str, revision: str | None) -> str | None:
+        """The key of a model at a revision; where it lacks it, that is the answer."""
+        key = self.hub.at(name, revision) if name in self.hub.models else name
+        if key is None:
             self._missing("RevisionNotFound")
-        return known
+        return key
 
     def _information(self, repositories: Repositories, name: str) -> None:
         if name not in repositories:
@@ -183,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         files = repositories[name]
         self._send_json(
             {
-                "id": name,
+                "id": name.partition("@")[0],
                 "sha": self.hub.commit(name),
                 "private": False,
                 "gated": False,

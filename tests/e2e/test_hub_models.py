@@ -28,7 +28,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[hub_server.Hub]:
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     other = {**files, "config.json": b'{"architectures": ["BertModel"]}'}
     pickled = {"config.json": files["config.json"], "weights.pkl": b"x"}
-    models = {"mia/stories": files, "mia/bert": other, "mia/pickled": pickled}
+    gguf = {"stories.gguf": b"GGUF", "README.md": b"# Stories\n"}
+    models = {"mia/stories": files, "mia/bert": other, "mia/pickled": pickled, "mia/gguf": gguf}
+    tied = model_of("llama-tied", words.vocab_size, n_layer=1)
+    export(source_of(tied, words), "hf", folder.with_name("small"))
+    small = {path.name: path.read_bytes() for path in folder.with_name("small").iterdir()}
+    models["mia/stories@small"] = small
     with hub_server.serve_hub({}, models) as hub:
         yield hub
 
@@ -115,6 +120,7 @@ def test_only_what_can_be_used_is_fetched(hub: hub_server.Hub, run: Runs) -> Non
     for name, message in {
         "mia/bert": "BertModel",
         "mia/pickled": "no weights that can be read",
+        "mia/gguf": "has no config.json, so it is not a supported model",
         "mia/absent": "the hub has no model mia/absent that you can access",
         "mia/stories@later": "the model mia/stories has no revision later",
         "mia": "is not the name of a model on the hub",
@@ -127,6 +133,19 @@ def test_only_what_can_be_used_is_fetched(hub: hub_server.Hub, run: Runs) -> Non
         assert not hub.downloads("model.safetensors")
         assert not hub.downloads("weights.pkl")
         assert not (run.folder / "new").exists()
+
+
+def test_a_revision_is_a_branch_a_tag_or_a_commit(hub: hub_server.Hub, run: Runs) -> None:
+    commit = hub.commit("mia/stories@small")
+    assert commit != hub.commit("mia/stories")
+    for place, revision, n_layer in (("a", "small", 1), ("b", commit, 1), ("c", "main", 2)):
+        imported = run(hub.endpoint, "import", f"hf:mia/stories@{revision}", place)
+        assert imported.returncode == 0, imported.stderr
+        assert slm.load(run.folder / place).config.n_layer == n_layer
+    described = run(hub.endpoint, "info", "hf:mia/stories@small", "--json")
+    assert json.loads(described.stdout)["settings"]["model.n_layer"]["value"] == 1
+    plain = run(hub.endpoint, "info", "hf:mia/stories", "--json")
+    assert json.loads(plain.stdout)["settings"]["model.n_layer"]["value"] == 2
 
 
 def expect_one_error(failed: subprocess.CompletedProcess[str], message: str) -> None:

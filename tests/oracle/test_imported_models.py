@@ -74,7 +74,10 @@ def test_a_llama_in_a_gguf_file_begins_with_its_own_token(tmp_path: Path) -> Non
     assert llama_cpp.continuation(server) == greedy_text(built, back.tokenizer, PROMPT, 20)
 
 
-@pytest.mark.parametrize(("target", "spec"), [("hf", "chars"), ("llama2c", "bpe:600")])
+@pytest.mark.parametrize(
+    ("target", "spec"),
+    [("hf", "chars"), ("llama2c", "bpe:600"), ("gguf", "bpe:600"), ("gguf", "chars")],
+)
 def test_transformers_writes_our_text(target: str, spec: str, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     model, source = again(imported(target, spec, tmp_path))
@@ -93,6 +96,12 @@ def test_transformers_writes_our_text(target: str, spec: str, tmp_path: Path) ->
     ids = torch.tensor([[source.tokenizer.bos_id, *source.tokenizer.encode(PROMPT)]])
     with torch.inference_mode():
         assert (theirs(ids).logits - logits_of(model, ids)).abs().max() < 1e-4
+    assert fast(PROMPT).input_ids == ids[0].tolist()  # with the token that begins a text
+    prompt = fast(PROMPT, return_tensors="pt")
+    written = theirs.generate(**prompt, max_new_tokens=20, do_sample=False)[0]
+    assert fast.decode(written, skip_special_tokens=True).strip() == (
+        PROMPT + greedy_text(model, source.tokenizer, PROMPT, 20)
+    )
     assert "converted from" not in (tmp_path / "m" / "README.md").read_text()  # it has steps here
 
 

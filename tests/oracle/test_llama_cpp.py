@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import re
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from slm.interop import gguf, gguf_import
 from slm.interop.byte_level_splits import SPLITS, ByteLevelSplit
+from slm.interop.export import export
 from slm.interop.gguf import GGUFDtype
 from slm.interop.tokenizer_json import (
     added_tokens,
@@ -28,6 +33,7 @@ from tests.interop_models import (
     SHAPES,
     greedy_text,
     hostile_texts,
+    logits_of,
     model_of,
     source_of,
     stories,
@@ -36,6 +42,7 @@ from tests.interop_models import (
 
 pytest.importorskip("gguf")
 pytest.importorskip("xllamacpp")
+from consumers.llama_cpp import LlamaCpp
 
 PROMPT = "Once upon a time"
 UNASSIGNED = 0x10000
@@ -139,6 +146,45 @@ def test_other_dtypes_are_close(dtype: GGUFDtype, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("shape", ["qwen3", "gpt2"])
+def test_q8_0_costs_less_than_half_a_percent(shape: str, tmp_path: Path) -> None:
+    """Bits per byte of a story, by llama.cpp's own log-probabilities, with its defaults."""
+    words = tokenizer("bpe:600")
+    model = model_of(shape, words.vocab_size)
+    text = stories()[0][:160]
+    ids = [words.bos_id, *words.encode(text)][:60]
+    n_bytes = len(words.decode_bytes(ids))
+    found = {}
+    for dtype in ("float32", "q8_0"):
+        write(model, words, tmp_path / "m.gguf", dtype)
+        server = LlamaCpp(
+            tmp_path / "m.gguf",
+            positions=64,
+            vocab_size=words.vocab_size,
+            some_letter=words.encode("a")[-1],
+            begins_with=words.bos_id,
+            settings={},
+        )
+        with contextlib.closing(server):
+            (scores,) = server.scores([ids[:-1]])
+        nats = -scores[range(len(ids) - 1), ids[1:]].sum()
+        found[dtype] = float(nats) / math.log(2) / n_bytes
+    logits = logits_of(model, torch.tensor([ids]))[0, :-1].log_softmax(dim=-1)
+    ours = -float(logits[range(len(ids) - 1), ids[1:]].sum()) / math.log(2) / n_bytes
+    assert found["float32"] == pytest.approx(ours, rel=1e-3)
+    assert found["q8_0"] == pytest.approx(found["float32"], rel=5e-3)
+
+
+def test_the_file_for_ollama_writes_our_text(tmp_path: Path) -> None:
+    words = tokenizer("bpe:600")
+    model = model_of("qwen3", words.vocab_size)
+    export(source_of(model, words), "ollama", tmp_path / "m", dtype="float32")
+    modelfile = (tmp_path / "m" / "Modelfile").read_text("utf-8")
+    (named,) = re.findall(r"^FROM \./(.+)$", modelfile, re.MULTILINE)
+    found = continuation(opened(tmp_path / "m" / named))
+    assert found == greedy_text(model, words, PROMPT, 20)
+
+
 @pytest.mark.parametrize("spec", ["bpe:600", "bytes", "chars"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_our_files_come_back(shape: str, spec: str, tmp_path: Path) -> None:
@@ -151,6 +197,6 @@ def test_our_files_come_back(shape: str, spec: str, tmp_path: Path) -> None:
     for name, values in model.state_dict().items():
         assert (imported.weights[name] == values).all(), name
     texts = [*stories()[:20], "é \U0001f600 don't   x"]
-    assert [imported.tokenizer.encode(text) for text in texts] == [
-        words.encode(text) for text in texts
-    ]
+    expected = [words.encode(text) for text in texts]
+    assert [imported.tokenizer.encode(text) for text in texts] == expected
+    assert [imported.tokenizer.decode(ids) for ids in expected] == texts

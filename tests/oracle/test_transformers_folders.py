@@ -10,8 +10,11 @@ import torch
 
 from slm.errors import ConfigError
 from slm.interop import hugging_face
+from slm.interop.card import readme
+from slm.interop.source import ExportDtype
 from slm.interop.tokenizer_json import to_tokenizers
 from slm.model import GPT, KVCache
+from slm.model_card import ModelCard
 from slm.tokenizer import tokenizer_from_json
 from tests.interop_models import (
     SHAPES,
@@ -59,7 +62,7 @@ def test_the_pipeline_writes_our_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", TOKENIZERS)
-def test_ids_are_equal(spec: str) -> None:
+def test_ids_are_equal(spec: str, tmp_path: Path) -> None:
     ours, texts = tokenizer(spec), [*stories(), *hostile_texts()]
     fast = to_tokenizers(ours)
     fast.encode_special_tokens = True  # as for us, where text never gives an end of text
@@ -69,6 +72,39 @@ def test_ids_are_equal(spec: str) -> None:
     for ids in expected:
         assert fast.decode(ids, skip_special_tokens=False) == ours.decode(ids)
     assert fast.encode("").ids == [ours.eot_id]
+
+    export(model_of("qwen3", ours.vocab_size), spec, tmp_path / "m")
+    auto = transformers.AutoTokenizer.from_pretrained(tmp_path / "m")
+    begun = [[ours.eot_id, *ids] for ids in expected]
+    assert auto(texts, split_special_tokens=True).input_ids == begun
+    for text, ids in zip(texts, begun, strict=True):
+        assert auto.decode(ids, skip_special_tokens=True) == text
+    assert len(auto) == ours.vocab_size
+    assert auto.all_special_ids == [ours.eot_id]
+    assert {auto.bos_token_id, auto.eos_token_id, auto.pad_token_id} == {ours.eot_id}
+    padded = auto(["Once", "Once upon a time"], padding=True)
+    assert padded.input_ids[0][0] == ours.eot_id
+    assert padded.attention_mask[0][0] == 0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_have_the_dtype_that_was_asked_for(dtype: ExportDtype, tmp_path: Path) -> None:
+    words = tokenizer("bytes")
+    ours = model_of("qwen3", words.vocab_size)
+    hugging_face.write(
+        source_of(ours, words), tmp_path / "m", dtype=dtype, card="", log=lambda text: None
+    )
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m", dtype="auto")
+    assert theirs.dtype == getattr(torch, dtype)
+    imported = hugging_face.read(tmp_path / "m", "m")
+    for name, values in ours.state_dict().items():
+        assert (imported.weights[name] == values.to(theirs.dtype)).all()
+    again = GPT(imported.config).eval()
+    again.load_state_dict({name: values.float() for name, values in imported.weights.items()})
+    ids = torch.randint(0, words.vocab_size, (2, 60))
+    with torch.inference_mode():
+        expected = theirs.float()(ids).logits
+    assert (logits_of(again, ids) - expected).abs().max() < 1e-4
 
 
 SIZES: dict[str, Any] = {"vocab_size": 600, "max_position_embeddings": 64, "bos_token_id": 599}
@@ -155,6 +191,8 @@ def test_gpt_neo_leaves_as_it_came(n_layer: int, tmp_path: Path) -> None:
     export(ours, spec, tmp_path / "m")
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "m").eval()
     assert type(theirs).__name__ == "GPTNeoForCausalLM"
+    card = readme(source_of(ours, words), ModelCard(name="m"), name="m", place="m", sample="")
+    assert "| architecture | GPT-Neo |" in card
     ids = torch.randint(0, words.vocab_size, (2, 60))
     with torch.inference_mode():
         assert (theirs(ids).logits - logits_of(ours, ids)).abs().max() < 1e-4

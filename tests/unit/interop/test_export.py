@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from slm.checkpoint import save_checkpoint
 from slm.cli import main
-from slm.errors import ConfigError, UsageError
+from slm.errors import ConfigError, NoSpaceError, UsageError
 from slm.interop.export import TARGETS, export
 from slm.interop.source import ExportSource
 from tests.interop_models import model_of, source_of, tokenizer
@@ -71,6 +72,25 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "nowhere").symlink_to("absent")
     with pytest.raises(UsageError, match="not an export"):
         export(source(), "llama2c", tmp_path / "nowhere", force=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of a file's size")
+@pytest.mark.parametrize(
+    "target",
+    [*sorted(TARGETS.keys() - {"onnx"}), pytest.param("onnx", marks=pytest.mark.slow)],
+)
+def test_a_full_disk_is_reported_and_leaves_nothing(target: str, tmp_path: Path) -> None:
+    import resource
+
+    model = source("gpt2", "chars") if target == "nanogpt" else source()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(NoSpaceError):
+            export(model, target, tmp_path / ("m.gguf" if target == "gguf" else "m"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not any(tmp_path.iterdir())
 
 
 def test_the_commands_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,22 +164,54 @@ def test_the_card_says_what_the_model_is(tmp_path: Path) -> None:
     ("text", "shown", "is_data_set"),
     [
         ("mia/stories", "mia/stories", True),
-        ("texts/book.txt", "texts/book.txt", False),
-        ("/home/mia/texts/book.txt", "book.txt", False),
-        ("C:/texts/book.txt", "book.txt", False),
         ("builtin:easy", "builtin:easy", False),
+        ("texts/book.txt", "book.txt", False),
+        ("texts/book", "book", False),
+        ("/home/mia/texts/book.txt", "book.txt", False),
+        ("~/book.txt", "book.txt", False),
+        ("../texts/book", "book", False),
+        ("C:\\Users\\mia\\book.txt", "book.txt", False),
+        ("C:/Users/mia", "mia", False),
     ],
 )
 def test_the_card_names_a_data_set_and_no_folder_of_this_machine(
-    text: str, shown: str, is_data_set: bool, tmp_path: Path
+    text: str, shown: str, is_data_set: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = source()
-    settings = given.settings.with_values({"data.source": text}, given.settings.origins)
-    export(replace(given, settings=settings), "hf", tmp_path / "m")
+    (tmp_path / "texts" / "book").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    plain = source()
+    settings = plain.settings.with_values({"data.source": text}, plain.settings.origins)
+    export(replace(plain, settings=settings), "hf", tmp_path / "m")
     card = (tmp_path / "m" / "README.md").read_text("utf-8")
     assert f"| training text | {shown} |" in card
     assert (f"datasets:\n- {shown}\n" in card) == ("datasets:" in card) == is_data_set
+    assert "texts" not in card
     assert "/home/mia" not in card
+    assert "trained from scratch with slm" in card
+
+
+@pytest.mark.parametrize(
+    ("parent", "words"),
+    [
+        ("builtin", "trained further from builtin with slm"),
+        ("hf:mia/stories", "trained further from hf:mia/stories with slm"),
+        ("/home/mia/runs/evening", "trained further from another model with slm"),
+    ],
+)
+def test_the_card_says_that_a_model_was_fine_tuned(parent: str, words: str, tmp_path: Path) -> None:
+    plain = source()
+    settings = replace(plain.settings, train=plain.settings.train.changed(init_from=parent))
+    export(replace(plain, settings=settings), "hf", tmp_path / "m")
+    assert words in (tmp_path / "m" / "README.md").read_text("utf-8")
+
+
+def test_the_code_of_the_card_names_the_folder(tmp_path: Path) -> None:
+    for name in (None, "mia/hats"):
+        out = tmp_path / ("my-folder" if name is None else "other")
+        export(source(), "hf", out, name=name)
+        card = (out / "README.md").read_text("utf-8")
+        assert card.count(f'from_pretrained("{name or "my-folder"}")') == 2
+        assert f"# {name or 'mia'}\n" in card
 
 
 @pytest.mark.parametrize("place", ["", "best", "checkpoints/step-000010", "ladder/step-000010"])

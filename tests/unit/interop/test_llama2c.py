@@ -71,13 +71,15 @@ def test_damage_is_found(tmp_path: Path) -> None:
         llama2c.read(model, "m")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real checkpoint is not here")
 def test_the_real_checkpoint_writes_its_known_story() -> None:
     imported = llama2c.read(SHARED / "stories260K.bin", "stories260K")
     model = GPT(imported.config).eval()
     model.load_state_dict(dict(imported.weights))
-    story = greedy_text(model, imported.tokenizer, "Once upon a time", 200)
+    story = greedy_text(model, imported.tokenizer, "Once upon a time", 500)
     assert story.startswith(", there was a little girl named Lily. She loved to play outside")
+    assert story.endswith('She was so happy and said, "Thank you, Lily! You are a good friend."')
 
 
 def compiled(tmp_path: Path) -> Path:
