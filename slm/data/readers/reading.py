@@ -17,8 +17,6 @@ from slm.data.readers.text import read_text_file
 from slm.errors import DataError
 from slm.log import Log
 
-"""Called with a sentence for the user."""
-
 
 def read_documents(
     path: Path,
