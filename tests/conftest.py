@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import itertools
 import os
 import random
 import signal
@@ -61,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if (capture := config.pluginmanager.getplugin("capturemanager")) is not None:
             capture.stop_global_capturing()
         restart()
+    _let_examples_take_time()
     if NO_COLOR and config.option.color == "auto":
         config.option.color = "no"
     if HOME is not None and hasattr(config, "cache"):
@@ -70,6 +72,17 @@ def pytest_configure(config: pytest.Config) -> None:
                 folder = config.cache.mkdir(name)
                 if is_ones_own(folder):
                     os.environ[variable] = str(folder)
+
+
+def _let_examples_take_time() -> None:
+    """Hypothesis would fail where an example takes 200 ms, or drawing ten of them a second."""
+    from hypothesis import HealthCheck, settings
+
+    patient = settings(
+        settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.register_profile("any machine", patient)
+    settings.load_profile("any machine")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -99,6 +112,23 @@ def heeds_hangup() -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def counted_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with a time budget count their time: 10 ms for every look at the clock.
+
+    So a busy machine makes as many steps of them as an idle one.
+    """
+    from slm.runs import run_trainer
+    from slm.training.budget import Budget
+
+    def counted(config: Any, *, began_at: float | None, **state: Any) -> Budget:
+        looks = itertools.count()
+        began_at = None if began_at is None else 0.0
+        return Budget(config, began_at=began_at, clock=lambda: 0.01 * next(looks), **state)
+
+    monkeypatch.setattr(run_trainer, "Budget", counted)
 
 
 @pytest.fixture(scope="session")

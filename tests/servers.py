@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
+
 from slm.generation import Engine
 from slm.server.app import create_app
 from slm.server.endpoints import Service
@@ -18,6 +20,9 @@ from slm.server.scheduler import Scheduler
 from slm.server.serve import Server, address_of, build_server, listen
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.byte_level import BytesTokenizer
+
+PATIENCE_SECONDS = 120.0
+"""How long tests wait for what takes milliseconds on an idle machine."""
 
 
 @dataclass
@@ -29,6 +34,10 @@ class Running:
     scheduler: Scheduler
     server: Server
     thread: threading.Thread
+
+    def client(self) -> httpx2.Client:
+        """A client that waits for a busy machine; by default, HTTPX gives up after 5 s."""
+        return httpx2.Client(base_url=self.address, trust_env=False, timeout=PATIENCE_SECONDS)
 
     def drain(self) -> None:
         """What the first signal does."""
@@ -68,6 +77,6 @@ def running(
         yield Running(address, int(address.rpartition(":")[2]), scheduler, server, thread)
     finally:
         server.should_exit = True
-        thread.join(120)
+        thread.join(PATIENCE_SECONDS)
         listener.close()
         assert not thread.is_alive(), "the server does not end"

@@ -13,8 +13,9 @@ from slm.api.reports import Subject, open_subject, suite_results
 from slm.api.texts import StorySample, documents_of, sample_of
 from slm.data.documents import whole_stories
 from slm.errors import ConfigError, UsageError
+from slm.log import Log
 from slm.quantities import counted, megabytes
-from slm.reporting.display import Log, Stages, say, stage_progress
+from slm.reporting.display import Stages, say, stage_progress
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel

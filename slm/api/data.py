@@ -12,8 +12,9 @@ from slm.api.language_model import LanguageModel
 from slm.api.loading import load
 from slm.config import DEFAULT_SOURCE, DataConfig
 from slm.errors import UsageError, did_you_mean
+from slm.log import Log, as_notes
 from slm.presets import resolve
-from slm.reporting.display import Log, preparation_progress, say, scoring_progress
+from slm.reporting.display import preparation_progress, say, scoring_progress
 from slm.runs.settings import Flags, no_effect
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def score(
     device = str(lm.model.device)
     how: dict[str, Any] = {"on_progress": on_progress}
     if dtype == "int8":
-        native = build_int8_engine(lm.model, 1, log=lambda text: log(f"note: {text}"))
+        native = build_int8_engine(lm.model, 1, log=as_notes(log))
         how["scorer"] = NativeScorer(native)
     else:
         dtype = resolve_dtype(dtype, device)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from slm.api.data import text_to_score
 from slm.config import DataConfig
-from slm.reporting.display import Log, stage_progress
+from slm.log import Log
+from slm.reporting.display import stage_progress
 
 if TYPE_CHECKING:
     from slm.evals import EvalResult

@@ -6,7 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slm.errors import ConfigError, shown
-from slm.generation.options import GenerationOptions, stop_strings
+from slm.generation.options import (
+    GenerationOptions,
+    hint_for_text,
+    require_text,
+    stop_strings,
+)
 from slm.quantities import counted
 
 if TYPE_CHECKING:
@@ -62,30 +67,9 @@ def prompts_of(prompt: object) -> list[str]:
     if isinstance(prompt, bytes | bytearray | Mapping) or not isinstance(prompt, Iterable):
         raise ConfigError(
             f"prompt must be a string or a list of strings, found {shown(prompt)}",
-            hint=_hint_for(prompt),
+            hint=hint_for_text(prompt),
         )
     return [require_text(f"prompt[{number}]", each) for number, each in enumerate(prompt)]
-
-
-def require_text(name: str, text: object) -> str:
-    """A text that is an argument.
-
-    Args:
-        name: of the argument.
-        text: its value.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    if not isinstance(text, str):
-        raise ConfigError(f"{name} must be a string, found {shown(text)}", hint=_hint_for(text))
-    return text
-
-
-def _hint_for(value: object) -> str:
-    if isinstance(value, bytes | bytearray):
-        return 'decode it first, for example with .decode("utf-8")'
-    return 'give a text, for example "Once upon a time"'
 
 
 def option_notes(options: GenerationOptions) -> Iterator[str]:

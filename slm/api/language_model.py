@@ -6,7 +6,7 @@ PyTorch is imported when it is needed first: native code that generates on a CPU
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ from slm.api.generation import (
     generation_options,
     option_notes,
     prompts_of,
-    require_text,
 )
 from slm.config import GPTConfig, RunConfig
-from slm.generation.options import GenerationOptions
+from slm.generation.options import GenerationOptions, require_text
+from slm.log import Log
 from slm.quantities import counted, parameters
-from slm.reporting.display import Log, say
+from slm.reporting.display import say
 
 if TYPE_CHECKING:
     from slm.evals.suite import SuiteResult
@@ -143,9 +143,9 @@ class LanguageModel:
             repetition_penalty=repetition_penalty,
             stop=stop,
         )
-        self._log_notes(option_notes(options))
+        self._note(*option_notes(options))
         completions = self.generator.complete(prompts, options)
-        self._log_notes(completion_notes(completions, self.config.block_size))
+        self._note(*completion_notes(completions, self.config.block_size))
         return [completion.prompt + completion.text for completion in completions]
 
     def stream(
@@ -189,7 +189,7 @@ class LanguageModel:
             repetition_penalty=repetition_penalty,
             stop=stop,
         )
-        self._log_notes(option_notes(options))
+        self._note(*option_notes(options))
         return self._pieces(prompt, options)
 
     def _pieces(self, prompt: str, options: GenerationOptions) -> Iterator[str]:
@@ -198,12 +198,7 @@ class LanguageModel:
             if event.text:
                 yield event.text
             if event.completion is not None:
-                notes = completion_notes([event.completion], self.config.block_size)
-                self._log_notes(notes)
-
-    def _log_notes(self, sentences: Iterable[str]) -> None:
-        for sentence in sentences:
-            self._note(sentence)
+                self._note(*completion_notes([event.completion], self.config.block_size))
 
     # -- insight -----------------------------------------------------------------------------------
 
@@ -351,8 +346,8 @@ class LanguageModel:
         from slm.interop.export import export, target_named
 
         sample = sample_text(self.generator) if target_named(target).name == "hf" else ""
-        source, note = self._export_source(), self._note
-        export(source, target, Path(folder), dtype=dtype, sample=sample, log=note)
+        source = self._export_source()
+        export(source, target, Path(folder), dtype=dtype, sample=sample, log=self._note)
         return Path(folder)
 
     def push(self, name: str, *, private: bool = False, license: str = "unknown") -> str:
@@ -375,31 +370,23 @@ class LanguageModel:
         from slm.interop.card import sample_text
 
         hub.require_hub(name)
+        source, sample = self._export_source(), sample_text(self.generator)
         return hub.push(
-            self._export_source(),
-            name,
-            sample=sample_text(self.generator),
-            private=private,
-            license=license,
-            log=self._note,
+            source, name, sample=sample, private=private, license=license, log=self._note
         )
 
     def _export_source(self) -> ExportSource:
         from slm.interop.source import ExportSource
         from slm.native.engine import arrays_of
 
-        model = self.model
+        weights = functools.partial(arrays_of, self.model)
         return ExportSource(
-            self.path,
-            self.settings,
-            self.tokenizer,
-            self.state,
-            lambda: arrays_of(model),
-            self.card,
+            self.path, self.settings, self.tokenizer, self.state, weights, self.card
         )
 
-    def _note(self, text: str) -> None:
-        self._log(f"note: {text}")
+    def _note(self, *sentences: str) -> None:
+        for sentence in sentences:
+            self._log(f"note: {sentence}")
 
     def __repr__(self) -> str:
         from slm.model.costs import model_costs

@@ -10,7 +10,8 @@ from slm.config.run_paths import located_settings, run_of
 from slm.errors import ConfigError, UsageError, did_you_mean, shell_path
 from slm.hardware.devices import DTYPES, is_surely_cpu, resolve_device
 from slm.interop.named_model import local_checkpoint
-from slm.reporting.display import Log, say
+from slm.log import Log, as_notes
+from slm.reporting.display import say
 from slm.runs.layout import newest_run
 
 
@@ -55,10 +56,7 @@ def load(
         device = resolve_device(device)
 
     log = log or say
-
-    def note(text: str) -> None:
-        log(f"note: {text}")
-
+    note = as_notes(log)
     if path is None:
         path = _builtin(note)
     path = Path(path)
@@ -130,8 +128,6 @@ def _load_model_file(path: Path, device: str, dtype: str, log: Log) -> LanguageM
         settings=RunConfig(config, TrainingConfig(), DataConfig(), origins={}),
         state=TrainState(),
         build_model=lambda: model,
-        build_generator=lambda: build_generator(
-            model, tokenizer, dtype=dtype, log=lambda text: log(f"note: {text}")
-        ),
+        build_generator=lambda: build_generator(model, tokenizer, dtype=dtype, log=as_notes(log)),
         log=log,
     )

@@ -17,8 +17,9 @@ from slm.checkpoint.store import MODEL_NAME
 from slm.config.run_paths import run_of
 from slm.data.documents import whole_stories
 from slm.errors import CheckpointError, ConfigError, SlmError, UsageError, did_you_mean
+from slm.log import Log, without_repeats
 from slm.quantities import counted
-from slm.reporting.display import Log, Stages, say, stage_progress
+from slm.reporting.display import Stages, say, stage_progress
 from slm.reporting.over_time import (
     LOSS,
     OverTime,
@@ -160,7 +161,7 @@ class _Test:
             )
         self.name, self._source, self._seed = name, source, check_seed(seed)
         self._limit = LIMITS[name] if limit is None else limit
-        self._log = _once(log)
+        self._log = without_repeats(log)  # the checkpoints of a run have the same notes
         self._suite: Suite | None = None
         self._texts: tuple[str, ...] = ()
         if name != LOSS:
@@ -224,15 +225,3 @@ class _Test:
                 hint="score a text of your choice with --suite loss --source, or leave out loss",
             )
         return documents
-
-
-def _once(log: Log) -> Log:
-    """A log that repeats nothing, because the checkpoints of a run have the same notes."""
-    said = set()
-
-    def say_once(sentence: str) -> None:
-        if sentence not in said:
-            said.add(sentence)
-            log(sentence)
-
-    return say_once

@@ -13,8 +13,9 @@ from slm.checkpoint.store import MODEL_NAME
 from slm.config.run_paths import located_settings, run_of
 from slm.errors import DataError, UsageError, command_line
 from slm.generation.options import GenerationOptions
+from slm.log import Log
 from slm.quantities import counted
-from slm.reporting.display import Log, say
+from slm.reporting.display import say
 from slm.runs.layout import CONFIG_FILE, METRICS_FILE, REPORT_FILE
 from slm.runs.settings import saved_settings
 

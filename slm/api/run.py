@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from slm.api.loading import load
 from slm.config.run_paths import located_settings, run_of
 from slm.errors import UsageError, did_you_mean
-from slm.reporting.display import Log, say
+from slm.log import Log
+from slm.reporting.display import say
 from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
 

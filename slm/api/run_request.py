@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.config import RunConfig, TrainingConfig
+from slm.log import Log, silent
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted
-from slm.reporting.display import Log, preparation_progress, say, silent
+from slm.reporting.display import preparation_progress, say
 from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
     Flags,

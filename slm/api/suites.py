@@ -16,7 +16,7 @@ from slm.errors import (
     WriteError,
     did_you_mean,
 )
-from slm.reporting.display import Log
+from slm.log import Log
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel

@@ -11,9 +11,10 @@ from slm.api.run import Run
 from slm.api.run_request import finished_before, request_run, train_run
 from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError, UsageError
+from slm.log import Log, as_notes, silent
 from slm.presets import command_line_words, current_name
 from slm.presets.names import named_setting
-from slm.reporting.display import Log, say, silent
+from slm.reporting.display import say
 from slm.runs.layout import holds_run
 from slm.runs.settings import (
     Flags,
@@ -97,7 +98,7 @@ def train(
         flags=flags,
         minutes=minutes,
         resume=resume,
-        note=lambda sentence: note(f"note: {sentence}"),
+        note=as_notes(note),
     )
     out_dir = Path(request.settings.train.out_dir)
     existing: Existing = "resume" if request.resume else "set-aside" if fresh else "refuse"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from slm.config.origins import FROM_TOKENIZER
 from slm.generation.backend import generator_from_weights
 from slm.generation.generator import Generator
 from slm.generation.options import GenerationOptions
+from slm.log import Log
 from slm.model.costs import parameter_shapes
 from slm.tokenizer.base import Ids, fingerprint_of
 
@@ -95,7 +96,7 @@ def measure_generation(
     dtype: str = "auto",
     streams: int = 64,
     new_tokens: int | None = None,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> Speed:
     """Generate with random weights, whose values do not matter for the speed.
 
@@ -130,7 +131,7 @@ def measure_generation(
 
 
 def random_generator(
-    config: GPTConfig, *, dtype: str, batch_size: int, log: Callable[[str], None] | None = None
+    config: GPTConfig, *, dtype: str, batch_size: int, log: Log | None = None
 ) -> Generator:
     """A generator with random weights and an `EndlessTokenizer`, built as `slm generate` builds it.
 

@@ -10,7 +10,7 @@ Only the holder of the run's lock (`locks.directory_lock`) may write; others may
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from slm.checkpoint.store import (
 )
 from slm.config import RunConfig
 from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
+from slm.log import Log
 from slm.storage.files import (
     readable_directory,
     remove_directory,
@@ -168,7 +169,7 @@ def _is_valid(directory: Path) -> bool:
     return True
 
 
-def newest_checkpoint(run: Path, *, log: Callable[[str], None] | None = None) -> Checkpoint | None:
+def newest_checkpoint(run: Path, *, log: Log | None = None) -> Checkpoint | None:
     """The newest valid full checkpoint of a run, fully verified; None if there is none.
 
     Args:
@@ -178,30 +179,33 @@ def newest_checkpoint(run: Path, *, log: Callable[[str], None] | None = None) ->
     Raises:
         CheckpointError: there are checkpoints, but all of them are damaged.
     """
-    damage: CheckpointError | None = None
-    for directory in step_directories(run):
-        try:
-            checkpoint = load_checkpoint(directory)
-            if checkpoint.state.step != step_of(directory):
-                raise CheckpointError(
-                    f"{directory} contains the checkpoint of step {checkpoint.state.step}"
-                )
-            _ = checkpoint.optimizer_state
-        except CheckpointError as error:
-            damage = damage or error
-            if log is not None:
-                log(f"skipping a damaged checkpoint: {error.message}")
-        else:
-            return checkpoint
-    if damage is not None:
-        raise CheckpointError(
-            f"{run} has no valid checkpoint: {damage.message}",
-            hint="start a new run in another folder",
-        )
+    while directories := step_directories(run):
+        damage: CheckpointError | None = None
+        for directory in directories:
+            try:
+                checkpoint = load_checkpoint(directory)
+                if checkpoint.state.step != step_of(directory):
+                    raise CheckpointError(
+                        f"{directory} contains the checkpoint of step {checkpoint.state.step}"
+                    )
+                _ = checkpoint.optimizer_state
+            except CheckpointError as error:
+                if directory not in step_directories(run):
+                    continue  # a run has removed it after it saved a newer one
+                damage = damage or error
+                if log is not None:
+                    log(f"skipping a damaged checkpoint: {error.message}")
+            else:
+                return checkpoint
+        if damage is not None:
+            raise CheckpointError(
+                f"{run} has no valid checkpoint: {damage.message}",
+                hint="start a new run in another folder",
+            )
     return None
 
 
-def open_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = None) -> Checkpoint:
+def open_checkpoint(path: Path | str, *, log: Log | None = None) -> Checkpoint:
     """Read and verify the checkpoint at a user's path; see `resolve_checkpoint`.
 
     Raises:
@@ -223,7 +227,7 @@ def open_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = Non
         ) from error
 
 
-def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = None) -> Path:
+def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
     """The checkpoint directory that a user's path refers to.
 
     A run directory refers to its `best`, or else to its newest valid step; `RUN/checkpoints` to the
@@ -240,14 +244,14 @@ def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = 
     path = Path(path)
     if path.name in ("", ".."):  # `.` and similar: the real name may be `checkpoints`
         path = path.resolve()
-    standing = readable_directory(path)
-    if status_of(standing) is None:
+    directory = readable_directory(path)
+    if status_of(directory) is None:
         raise UsageError(
             f"there is no checkpoint at {path}",
             hint=did_you_mean(path.name, _names_beside(path))
             or "give a run directory, for example runs/demo",
         )
-    if not standing.is_dir():
+    if not directory.is_dir():
         if (path.parent / MANIFEST_NAME).is_file():
             return path.parent
         raise CheckpointError(
@@ -255,7 +259,7 @@ def resolve_checkpoint(path: Path | str, *, log: Callable[[str], None] | None = 
             hint="give a run directory or a checkpoint directory in it; `slm import` makes one of "
             "a model of another program",
         )
-    if (standing / MANIFEST_NAME).is_file():
+    if (directory / MANIFEST_NAME).is_file():
         return path
     best = readable_directory(path / BEST)
     if (best / MANIFEST_NAME).is_file():

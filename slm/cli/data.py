@@ -59,10 +59,12 @@ def check(
     that repeat held-out ones, cut-off documents, markup, repeated lines, other languages, and
     unusual lengths.
     """
-    from slm.data.quality.check import TextCheck
+    from slm.data.quality.check import TextCheck, require_new_folder
 
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, found {limit}", hint="leave it out for all")
+    if clean is not None:
+        require_new_folder(clean)  # before the text is read
     started_at = time.perf_counter()
     with stage_progress() as report:
         checker = TextCheck(source, limit=limit, report=report, log=say)

@@ -152,7 +152,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     checkpoint = open_checkpoint(path, log=note)
     directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
-    stands_at: Checkpoint | None = checkpoint
+    newest: Checkpoint | None = checkpoint
     if (path / "checkpoints").is_dir() or (path / "best").is_dir():
         saved = _validity(step_directories(path))
         ladder = _validity(ladder_directories(path))
@@ -162,7 +162,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         if ladder:
             described["ladder"] = ladder
         described["model_step"] = checkpoint.state.step
-        stands_at = newest_checkpoint(path) if "valid" in saved.values() else None
+        newest = newest_checkpoint(path) if "valid" in saved.values() else None
     elif checkpoint.has_optimizer_state:
         _ = checkpoint.optimizer_state  # verifies it
     if checkpoint.card is not None:
@@ -172,7 +172,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
         described["parent"] = {"init_from": checkpoint.config.train.init_from, **parent.to_json()}
     return {
         **described,
-        "training": _training(stands_at or checkpoint),
+        "training": _training(newest or checkpoint),
         "weights_dtype": checkpoint.weights_dtype,
         "parameters": _costs(checkpoint.config),
         "tokenizer": {

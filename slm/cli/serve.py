@@ -19,6 +19,7 @@ from slm.checkpoint.builtin import BUILTIN
 from slm.cli.options import CHECKPOINT_HELP, Device, WeightDtype
 from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
+from slm.log import as_notes
 from slm.quantities import counted
 from slm.reporting.display import say
 from slm.runs.layout import METRICS_FILE
@@ -195,7 +196,7 @@ def _served(
         limits.slots,
         dtype=dtype,
         stored_dtype=loaded.weights_dtype,
-        log=lambda text: say(f"note: {text}"),
+        log=as_notes(say),
     )
     service = Service(
         model=ServedModel.of(name, loaded.tokenizer, engine.block_size),

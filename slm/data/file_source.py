@@ -9,7 +9,6 @@ from typing import Any
 
 from slm.data.documents import DocumentPart
 from slm.data.readers import (
-    Log,
     check_file,
     read_documents,
     rows_of,
@@ -17,6 +16,7 @@ from slm.data.readers import (
 )
 from slm.data.splits import HeldOut, Split
 from slm.errors import DataError
+from slm.log import Log
 
 
 def existing_path(spec: str) -> Path | None:
@@ -40,6 +40,7 @@ class FileSource:
         limit: int | None,
         fraction: float,
         seed: int,
+        allow_zero_bytes: bool = False,
         log: Log | None = None,
     ) -> None:
         check_file(path)
@@ -48,7 +49,7 @@ class FileSource:
         self._fraction = fraction
         self._seed = seed
         self._held_out = HeldOut(
-            lambda: read_documents(path, log=log),
+            lambda: read_documents(path, allow_zero_bytes=allow_zero_bytes, log=log),
             name=str(path),
             seed=seed,
             fraction=fraction,

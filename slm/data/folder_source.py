@@ -14,7 +14,6 @@ from slm.data.file_source import FileSource, file_identity, file_status
 from slm.data.folder import FolderFiles, find_files
 from slm.data.readers import (
     READABLE,
-    Log,
     is_readable,
     kind_of,
     read_documents,
@@ -22,6 +21,7 @@ from slm.data.readers import (
     text_bytes_of,
 )
 from slm.data.splits import HeldOut, Split, limited
+from slm.log import Log
 
 _COUNTED_FILES = 20
 """If there are more files, the number of documents is estimated from the first ones."""
@@ -41,6 +41,7 @@ class FolderSource:
         limit: int | None,
         fraction: float,
         seed: int,
+        allow_zero_bytes: bool = False,
         log: Log | None = None,
     ) -> None:
         self._folder = folder
@@ -48,6 +49,7 @@ class FolderSource:
         self._limit = limit
         self._fraction = fraction
         self._seed = seed
+        self._allow_zero_bytes = allow_zero_bytes
         self._log = None if log is None else _few(log, folder)
         self._held_out = HeldOut(
             lambda: self._documents(files.train),
@@ -126,7 +128,12 @@ class FolderSource:
 
     def _documents(self, paths: list[Path]) -> Iterator[DocumentPart]:
         for path in paths:
-            yield from read_documents(path, log=self._log)
+            yield from read_documents(
+                path,
+                source=self._folder,
+                allow_zero_bytes=self._allow_zero_bytes,
+                log=self._log,
+            )
 
 
 def open_folder(
@@ -135,13 +142,14 @@ def open_folder(
     limit: int | None,
     fraction: float,
     seed: int,
+    allow_zero_bytes: bool = False,
     log: Log | None = None,
 ) -> FileSource | FolderSource:
     """The source for the files of a folder.
 
     Args:
         folder: an existing folder.
-        limit, fraction, seed: see `open_source`.
+        limit, fraction, seed, allow_zero_bytes: see `open_source`.
         log: called with sentences about files that are not read.
 
     Raises:
@@ -152,8 +160,23 @@ def open_folder(
         for sentence in files.notes(folder):
             log(sentence)
     if len(files.train) == 1 and not files.validation:
-        return FileSource(files.train[0], limit=limit, fraction=fraction, seed=seed, log=log)
-    return FolderSource(folder, files, limit=limit, fraction=fraction, seed=seed, log=log)
+        return FileSource(
+            files.train[0],
+            limit=limit,
+            fraction=fraction,
+            seed=seed,
+            allow_zero_bytes=allow_zero_bytes,
+            log=log,
+        )
+    return FolderSource(
+        folder,
+        files,
+        limit=limit,
+        fraction=fraction,
+        seed=seed,
+        allow_zero_bytes=allow_zero_bytes,
+        log=log,
+    )
 
 
 def _few(log: Log, folder: Path) -> Log:

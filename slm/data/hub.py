@@ -19,7 +19,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,6 +29,7 @@ from slm.data.documents import DocumentPart, first_sizes
 from slm.data.readers import Format, kind_of, read_documents
 from slm.data.splits import HeldOut, Split, limited
 from slm.errors import DataError, HubError, SlmError, causes
+from slm.log import Log, silent
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 
@@ -63,10 +64,12 @@ class HubSource:
         limit: int | None,
         fraction: float,
         seed: int,
-        log: Callable[[str], None] | None = None,
+        allow_zero_bytes: bool = False,
+        log: Log | None = None,
     ) -> None:
         self.name = name
-        self._log = log or (lambda sentence: None)
+        self._allow_zero_bytes = allow_zero_bytes
+        self._log = log or silent
         self._limit = limit
         self._fraction = fraction
         self._seed = seed
@@ -133,7 +136,12 @@ class HubSource:
             known = kind_of(path.name).format
             format = known or _FORMATS[str((self._listing or {})["kind"])]
             yield from read_documents(
-                path, name=f"{self.name}/{file}", format=format, log=self._log
+                path,
+                name=f"{self.name}/{file}",
+                format=format,
+                source=self.name,
+                allow_zero_bytes=self._allow_zero_bytes,
+                log=self._log,
             )
 
     def _files(self) -> dict[str, list[str]]:
@@ -206,8 +214,8 @@ def unreachable(endpoint: str) -> str | None:
     outcome: list[str | None] = []
 
     def probe() -> None:
-        request = urllib.request.Request(endpoint, method="HEAD")
         try:
+            request = urllib.request.Request(endpoint, method="HEAD")
             with urllib.request.urlopen(request, timeout=seconds):
                 outcome.append(None)
         except urllib.error.HTTPError as error:

@@ -235,8 +235,10 @@ class DataLoader:
         device = torch.device(name)
         if device.type == "cpu":
             return x, y
-        if device.type == "cuda":
-            x, y = x.pin_memory(), y.pin_memory()
+        if device.type != "cuda":
+            # MPS would copy while this memory is used again: pytorch/pytorch#189690.
+            return x.to(device), y.to(device)
+        x, y = x.pin_memory(), y.pin_memory()
         return x.to(device, non_blocking=True), y.to(device, non_blocking=True)
 
 

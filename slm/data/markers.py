@@ -18,6 +18,7 @@ from functools import cached_property
 
 from slm.data.documents import PART_CHARS, DocumentPart, safe_cut
 from slm.data.suspects import special_token_in
+from slm.log import Log
 from slm.tokenizer.base import EOT_TEXT
 
 REACH = 64
@@ -328,7 +329,7 @@ def _last_part(text: str, begun: bool) -> Iterator[DocumentPart]:
 
 
 def without_markers(
-    documents: Iterable[DocumentPart], *, name: str, log: Callable[[str], None] | None = None
+    documents: Iterable[DocumentPart], *, name: str, log: Log | None = None
 ) -> Iterator[DocumentPart]:
     """Documents without the markers at their starts and ends, which other programs write.
 

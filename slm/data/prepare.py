@@ -32,6 +32,7 @@ from slm.data.shards import (
 from slm.data.sources import Source, open_source
 from slm.data.splits import SPLITS
 from slm.errors import DataError, RunLockedError, SlmError, UsageError, WriteError
+from slm.log import Log, silent
 from slm.storage.files import (
     CHUNK_BYTES,
     PARTIAL_PREFIX,
@@ -79,8 +80,9 @@ def prepare(
     limit: int | None = None,
     validation_fraction: float = 0.05,
     seed: int = 0,
+    locked: bool = False,
     progress: Callable[[PrepareProgress], None] | None = None,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
 ) -> DataDirectory:
     """Make a prepared data directory, or open it if it already exists.
 
@@ -90,6 +92,7 @@ def prepare(
         out_dir: the directory; other files in it are not touched.
         force: prepare again even if nothing changed, and download datasets again.
         limit, validation_fraction, seed: for `open_source`, if `source` is a specification.
+        locked: whether this process holds the lock of the directory, as of a run in it.
         progress: is called a few times per second at most, from this thread.
         log: is called with sentences for the user.
 
@@ -108,14 +111,14 @@ def prepare(
         )
     parse_tokenizer(tokenizer_spec)
     out_dir = Path(out_dir)
-    log = log or (lambda sentence: None)
+    log = log or silent
     if not force:
         ready = _up_to_date(out_dir, source, tokenizer_spec)
         if ready is not None:
             _remove_leftovers(out_dir)
             return ready
-    _refuse_foreign(out_dir)
-    with directory_lock(out_dir):
+    _refuse_foreign(out_dir, locked=locked)
+    with contextlib.nullcontext() if locked else directory_lock(out_dir):
         remove_partials(out_dir)
         if (out_dir / META_FILE).exists():
             log(f"replacing the data in {out_dir}" + _note_on_existing(out_dir))
@@ -125,14 +128,18 @@ def prepare(
     return DataDirectory.open(out_dir)
 
 
-def _refuse_foreign(out_dir: Path) -> None:
+def _refuse_foreign(out_dir: Path, *, locked: bool) -> None:
     """Refuse a directory that has files under our names that we did not write.
+
+    Args:
+        out_dir: the directory.
+        locked: whether its lock may be that of a run.
 
     Raises:
         UsageError: there is such a file.
     """
     # A description is ours, even if damaged; without one, a killed preparation left its lock.
-    if _is_described(out_dir) or (out_dir / LOCK_FILE).exists():
+    if _is_described(out_dir) or (not locked and (out_dir / LOCK_FILE).exists()):
         return
     for name in (META_FILE, TOKENIZER_FILE, *(f"{split}.bin" for split in SPLITS)):
         if (out_dir / name).exists():

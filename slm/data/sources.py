@@ -7,7 +7,7 @@ that changes if its text may have changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from slm.config import DataConfig
@@ -19,6 +19,7 @@ from slm.data.hub import HUB_NAME, HubSource
 from slm.data.readers import is_readable
 from slm.data.splits import Split, split_plan
 from slm.errors import UsageError, did_you_mean, shown
+from slm.log import Log, without_repeats
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus by default."""
@@ -85,7 +86,8 @@ def open_source(
     limit: int | None = None,
     validation_fraction: float = 0.05,
     seed: int = 0,
-    log: Callable[[str], None] | None = None,
+    allow_zero_bytes: bool = False,
+    log: Log | None = None,
 ) -> Source:
     """Find the source of a specification; reads no text yet.
 
@@ -95,23 +97,38 @@ def open_source(
         limit: use at most this many training stories; None: all (builtin: 20,000).
         validation_fraction: share held out where the source has no validation split.
         seed: decides what is held out, and the text of the built-in corpus.
+        allow_zero_bytes: whether text may contain zero bytes, to find and remove them.
         log: called with sentences about the source, such as the start of a download.
 
     Raises:
         UsageError: there is no such file, or the specification is invalid.
         DataError: a folder without training text, or a file of an unknown type.
     """
-    log = None if log is None else _each_once(log)
+    log = None if log is None else without_repeats(log)  # a source is read several times
     if is_builtin(spec):
         return BuiltinSource(spec, limit=limit, fraction=validation_fraction, seed=seed)
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
-            return open_folder(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+            return open_folder(
+                path,
+                limit=limit,
+                fraction=validation_fraction,
+                seed=seed,
+                allow_zero_bytes=allow_zero_bytes,
+                log=log,
+            )
         sentence = shard_note(path)
         if log is not None and sentence is not None:  # probably intended, but possibly a mistake
             log(sentence)
-        return FileSource(path, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+        return FileSource(
+            path,
+            limit=limit,
+            fraction=validation_fraction,
+            seed=seed,
+            allow_zero_bytes=allow_zero_bytes,
+            log=log,
+        )
     if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
@@ -124,7 +141,14 @@ def open_source(
             or "datasets are named owner/name, such as roneneldan/TinyStories; "
             "or use --source builtin",
         )
-    return HubSource(spec, limit=limit, fraction=validation_fraction, seed=seed, log=log)
+    return HubSource(
+        spec,
+        limit=limit,
+        fraction=validation_fraction,
+        seed=seed,
+        allow_zero_bytes=allow_zero_bytes,
+        log=log,
+    )
 
 
 def is_builtin(spec: str) -> bool:
@@ -132,7 +156,7 @@ def is_builtin(spec: str) -> bool:
     return spec in BUILTIN
 
 
-def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> Source:
+def source_of(data: DataConfig, *, log: Log | None = None) -> Source:
     """The source for the settings of a run; see `open_source`."""
     return open_source(
         data.source,
@@ -141,18 +165,6 @@ def source_of(data: DataConfig, *, log: Callable[[str], None] | None = None) -> 
         seed=data.corpus_seed,
         log=log,
     )
-
-
-def _each_once(log: Callable[[str], None]) -> Callable[[str], None]:
-    """A `log` that drops repeated sentences: a source is read several times."""
-    said: set[str] = set()
-
-    def log_once(sentence: str) -> None:
-        if sentence not in said:
-            said.add(sentence)
-            log(sentence)
-
-    return log_once
 
 
 def has_own_validation(source: Source) -> bool:

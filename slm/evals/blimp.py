@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -18,14 +18,13 @@ from slm.data.hub import hub_errors, quiet_datasets, unreachable
 from slm.errors import ConfigError, DataError, HubError, UsageError, shown
 from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
 from slm.evals.suite import Progress, Score, Subject, SuiteResult, check_seed, no_progress, score
+from slm.log import Log, silent
 from slm.storage.safe_reading import open_regular, strict_json
 
 HUB_NAME = "nyu-mll/blimp"
 LARGEST_FILE_BYTES = 256 << 20
 LARGEST_SENTENCE = 10_000
 ENDINGS = (".tsv", ".csv", ".jsonl")
-
-Log = Callable[[str], None]
 
 
 class BlimpPair(NamedTuple):
@@ -61,7 +60,7 @@ class BlimpSuite:
         source: str | Path | None = None,
         *,
         limit: int | None = None,
-        log: Log = lambda sentence: None,
+        log: Log = silent,
     ) -> None:
         self._source = source
         self._limit = limit

@@ -15,7 +15,7 @@ No log-probability is guessed: an answer in which one is missing ends the evalua
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,6 +34,7 @@ from slm.evals.loss import (
     result_of,
 )
 from slm.evals.scoring import Window, story_windows
+from slm.log import Log, silent
 from slm.tokenizer.base import Ids
 
 LONGEST_WINDOW = 4096
@@ -48,8 +49,6 @@ NO_LOGPROBS = (
 )
 NAME_THE_END = "name it with --end-of-text, for example --end-of-text '<|endoftext|>'"
 
-Log = Callable[[str], None]
-
 
 def evaluate_endpoint(
     endpoint: Endpoint,
@@ -57,7 +56,7 @@ def evaluate_endpoint(
     *,
     end_of_text: str | None = None,
     on_progress: Progress | None = None,
-    log: Log = lambda sentence: None,
+    log: Log = silent,
 ) -> EvalResult:
     """Score a text with the model of a server.
 

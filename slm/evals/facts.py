@@ -7,7 +7,7 @@ carry no information: see `storyworld.contrasts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from slm.errors import ConfigError, DataError
 from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
@@ -20,6 +20,7 @@ from slm.evals.suite import (
     no_progress,
     score,
 )
+from slm.log import Log, silent
 
 PER_KIND = 100
 MOST_PER_KIND = 10_000
@@ -27,8 +28,6 @@ MOST_CUT = 0.5
 """Share of the stories that may be longer than the model's context."""
 HELD_OUT = ", held out"
 """Ends the names of the kinds with plots and names that the corpus does not have."""
-
-Log = Callable[[str], None]
 
 
 class FactsSuite:
@@ -44,7 +43,7 @@ class FactsSuite:
 
     name = "facts"
 
-    def __init__(self, *, limit: int | None = None, log: Log = lambda sentence: None) -> None:
+    def __init__(self, *, limit: int | None = None, log: Log = silent) -> None:
         self._log = log
         self._per_kind = PER_KIND if limit is None else limit
         self._pairs: tuple[int, list[MinimalPair]] | None = None

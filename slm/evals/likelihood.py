@@ -141,7 +141,7 @@ def log_probability_sums(model: GPT, batch: Sequence[EncodedRequest]) -> list[fl
     scored_nc = hidden[rows, positions]
     surprisal = _log_probabilities(model, scored_nc, torch.tensor(targets, device=hidden.device))
     totals = torch.zeros(len(batch), dtype=torch.float64)
-    totals.index_add_(0, torch.tensor(rows), surprisal.double().cpu())
+    totals.index_add_(0, torch.tensor(rows), surprisal.cpu().double())
     return [float(value) for value in totals]
 
 

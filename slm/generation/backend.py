@@ -15,6 +15,7 @@ from slm.errors import DeviceError
 from slm.generation.engine import Engine
 from slm.generation.generator import Generator
 from slm.hardware import devices
+from slm.log import Log
 from slm.native.build import NativeUnavailableError
 from slm.native.engine import WEIGHT_DTYPES, FloatArray, NativeEngine, WeightDtype, arrays_of
 from slm.tokenizer.base import Tokenizer
@@ -34,8 +35,6 @@ MIN_BATCH_SIZE = 32
 """Runs together whatever memory it needs: smaller batches read the weights too often."""
 BATCH_SIZE = 64
 """Default of the sequences that run together."""
-
-Log = Callable[[str], None]
 
 
 def build_engine(

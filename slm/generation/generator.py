@@ -13,10 +13,10 @@ from collections import abc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from slm.errors import CheckpointError, TokenizerError
+from slm.errors import CheckpointError, ConfigError, TokenizerError, shown
 from slm.generation.engine import NO_ID, Engine
 from slm.generation.next_ids import next_ids
-from slm.generation.options import GenerationOptions
+from slm.generation.options import GenerationOptions, require_text
 from slm.generation.sequence import Completion, TokenSequence
 from slm.tokenizer.base import Tokenizer
 
@@ -74,9 +74,15 @@ class Generator:
             The samples of the first prompt, then those of the second, and so on.
 
         Raises:
+            ConfigError: a prompt is not a text, or a text is given in place of several.
             TokenizerError: a prompt is not valid Unicode.
             CheckpointError: the model's logits are not finite.
         """
+        if isinstance(prompts, str):  # whose characters would be taken for prompts
+            raise ConfigError(
+                f"prompts must be a list of strings, found {shown(prompts)}",
+                hint="put the text into a list",
+            )
         options = options or GenerationOptions()
         seed = options.chosen_seed()
         sequences = [
@@ -99,6 +105,7 @@ class Generator:
             texts are those that `complete` gives.
 
         Raises:
+            ConfigError: the prompt is not a text.
             TokenizerError: the prompt is not valid Unicode.
             CheckpointError: the model's logits are not finite.
         """
@@ -119,6 +126,7 @@ class Generator:
         self, prompt: str, options: GenerationOptions, seed: int, index: int
     ) -> TokenSequence:
         block_size = self.engine.block_size
+        require_text("prompt", prompt)
         return TokenSequence(
             prompt, self.tokenizer, options, seed=seed, index=index, block_size=block_size
         )

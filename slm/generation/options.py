@@ -88,6 +88,28 @@ def stop_strings(stop: object) -> tuple[str, ...]:
     return tuple(strings)
 
 
+def require_text(name: str, text: object) -> str:
+    """A text that is an argument.
+
+    Args:
+        name: of the argument.
+        text: its value.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} must be a string, found {shown(text)}", hint=hint_for_text(text))
+    return text
+
+
+def hint_for_text(value: object) -> str:
+    """What to do where a text is expected and something else was found."""
+    if isinstance(value, bytes | bytearray):
+        return 'decode it first, for example with .decode("utf-8")'
+    return 'give a text, for example "Once upon a time"'
+
+
 def _check_integer(name: str, value: object, low: int, high: int, hint: str | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "bfloat16", "float16")
 BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
-"""In `torch.cpu.get_capabilities()`: two of x86, and that of ARM. Without them, bfloat16 is emulated
-at a tenth of float32's speed."""
+"""In `torch.cpu.get_capabilities()`: two of x86, and that of ARM. Without them, bfloat16 is
+emulated at a tenth of float32's speed."""
 
 
 def resolve_device(name: str) -> str:
@@ -112,7 +112,7 @@ def _cpu_multiplies_bfloat16() -> bool:
 
     capabilities = torch.cpu.get_capabilities()
     has_instructions = any(capabilities.get(name, False) for name in BFLOAT16_INSTRUCTIONS)
-    return has_instructions and torch.backends.mkldnn.is_available()
+    return has_instructions and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 def autocast(device: str, dtype: str) -> contextlib.AbstractContextManager[object]:

@@ -101,8 +101,8 @@ def _statistics(weights_tt: Tensor) -> HeadStatistics:
     n_tokens = len(weights_tt)
     if n_tokens == 1:
         return HeadStatistics(start=1.0, itself=1.0, previous=0.0, distance=0.0)
-    later = weights_tt[1:].double()
-    places = torch.arange(n_tokens, device=later.device)
+    later = weights_tt[1:].cpu().double()  # MPS has no float64
+    places = torch.arange(n_tokens)
     distances = (places[1:, None] - places[None, :]).clamp(min=0)
     return HeadStatistics(
         start=float(later[:, 0].mean()),

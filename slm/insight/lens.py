@@ -1,8 +1,8 @@
-"""The logit lens: what the model would say if it had to answer after each layer.
+"""The logit lens: what the model would predict if it had no further layers.
 
-The final norm and the output head are applied to the residual stream where it leaves each block
-(nostalgebraist 2020, "interpreting GPT: the logit lens"). Early layers were never trained to be
-read so; their guesses are a hint, no more.
+The final norm and the output head are applied to the residual stream after each block
+(nostalgebraist 2020, "interpreting GPT: the logit lens"). Early layers were not trained for that,
+so their predictions are only a hint.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from slm.tokenizer.base import Tokenizer
 
 @dataclass(frozen=True)
 class Guess:
-    """What would come after a token, as far as one depth knows."""
+    """The prediction of the token after a position, at one depth."""
 
     candidates: tuple[Candidate, ...]
-    """The likeliest, the likeliest first."""
+    """The most likely first."""
     next_probability: float | None
-    """Probability of the token that does come next; none after the last."""
+    """Of the actual next token; None after the last."""
     next_rank: int | None
-    """How many tokens are thought likelier than that one; none after the last."""
+    """How many tokens are more likely than the actual one; None after the last."""
 
 
 @dataclass(frozen=True)
 class Depth:
-    """The guesses at one depth."""
+    """The predictions at one depth."""
 
     depth: int
     """0: the embedding alone; l: after l blocks."""
@@ -47,25 +47,25 @@ class Depth:
 
 @dataclass(frozen=True)
 class Lens:
-    """The guesses after every layer, for every token of a text."""
+    """The predictions after every layer, at every token of a text."""
 
     tokens: tuple[TokenText, ...]
     """The tokens read: the end-of-text token that begins every story, then those of the text."""
     depths: tuple[Depth, ...]
-    """From 0 to the number of layers; the last is the model's answer."""
+    """From 0 to the number of layers; the last has the model's own predictions."""
 
     def _repr_html_(self) -> str:
         return lens_html(self)
 
 
 def logit_lens(model: GPT, tokenizer: Tokenizer, text: Text, *, top: int = 5) -> Lens:
-    """The model's guess after each layer, at each token.
+    """The prediction after each layer, at each token.
 
     Args:
         model: set to evaluation mode, and restored afterwards.
         tokenizer: the model's.
         text: at most block_size - 1 tokens.
-        top: how many candidates each guess lists.
+        top: number of candidates of each prediction.
 
     Raises:
         TokenizerError: the text is not valid Unicode, or an id is not in the vocabulary.

@@ -1,4 +1,4 @@
-"""What may come next, and what temperature, top-k, top-p and min-p make of it.
+"""The probabilities of the next token, before and after temperature, top-k, top-p and min-p.
 
 Shapes: V ids.
 """
@@ -22,18 +22,18 @@ from slm.tokenizer.base import Tokenizer
 
 @dataclass(frozen=True)
 class Candidate:
-    """A token that may come at a place."""
+    """A possible token at a position."""
 
     id: int
     text: str
     kind: TokenKind
     probability: float
-    """The model's own."""
+    """Before temperature and filters."""
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """A token that may come next, before and after the filters.
+    """A possible next token, before and after the filters.
 
     If token healing replaces the text's last tokens, it includes them.
     """
@@ -42,35 +42,35 @@ class Weighed:
     text: str
     kind: TokenKind
     probability: float
-    """The model's own."""
+    """Before temperature and filters."""
     sampled: float
-    """How often it is drawn; 0 where a filter drops it."""
+    """The probability of sampling it; 0 if a filter drops it."""
 
 
 @dataclass(frozen=True)
 class NextToken:
-    """What may come after a text, and how it is drawn."""
+    """The most likely next tokens after a text, and how likely each is to be sampled."""
 
     candidates: tuple[Weighed, ...]
-    """The likeliest tokens, the likeliest first."""
+    """The most likely first."""
     rest_probability: float
-    """The model's own probability of all other tokens together."""
+    """The probability of all other tokens together, before temperature and filters."""
     rest_sampled: float
-    """How often any of these is drawn."""
+    """The probability of sampling one of them."""
     vocab_size: int
     kept: int
-    """How many tokens can be drawn."""
+    """How many tokens can be sampled."""
     entropy: float
-    """The model's own doubt in bits."""
+    """Of the model's distribution, in bits."""
     sampled_entropy: float
-    """The doubt that is left after the filters, in bits."""
+    """Of the distribution after temperature and filters, in bits."""
 
     def _repr_html_(self) -> str:
         return next_token_html(self)
 
 
 def next_logits(model: GPT, tokenizer: Tokenizer, text: Text) -> Tensor:
-    """The logits [V] of what comes after a text, in float32 on the CPU, as when it is continued.
+    """The logits [V] of the next token after a text, in float32 on the CPU, as in generation.
 
     Of a text longer than the context only the end is read. Where the last tokens of a text (not of
     ids) would be replaced (see `slm.generation.healing`), the logits are those in their place, and
@@ -115,7 +115,7 @@ def weigh_options(
     seen: Text = (),
     top: int = 20,
 ) -> NextToken:
-    """What the filters make of a distribution.
+    """The effect of the filters on a distribution.
 
     Args:
         logits: [V], as `next_logits` gives them.
@@ -155,7 +155,7 @@ def weigh_options(
 
 
 def ranked_logprobs(logits: Tensor) -> Tensor:
-    """The log-probabilities in nats of all tokens that may come, the most likely first.
+    """The log-probabilities in nats of all possible tokens, the most likely first.
 
     Args:
         logits: [V], as `next_logits` gives them.
@@ -175,7 +175,7 @@ def next_token(
     *,
     top: int = 20,
 ) -> NextToken:
-    """What may come after a text: `next_logits`, then `weigh_options`.
+    """The next token after a text: `next_logits`, then `weigh_options`.
 
     Args:
         model: set to evaluation mode, and restored afterwards.
@@ -192,7 +192,7 @@ def next_token(
 
 
 def likeliest(logprobs: Tensor, tokenizer: Tokenizer, top: int) -> tuple[Candidate, ...]:
-    """The likeliest tokens by their log-probabilities [V], the likeliest first."""
+    """The most likely tokens by their log-probabilities [V], the most likely first."""
     best = logprobs.topk(min(top, len(logprobs)))
     candidates = []
     for logprob, token_id in zip(best.values.tolist(), best.indices.tolist(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,9 +13,8 @@ from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import ConfigError, SlmError, UsageError, did_you_mean, shell_path
 from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
+from slm.log import Log, silent
 from slm.storage.disk_space import find_no_space
-
-Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def export(
     card: Mapping[str, str] | None = None,
     sample: str = "",
     force: bool = False,
-    log: Log = lambda text: None,
+    log: Log = silent,
 ) -> Exported:
     """Write a model for another program. Nothing is written where the target cannot hold it.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from slm.interop.tokenizer_json import (
     byte_level_symbols,
     token_bytes,
 )
+from slm.log import Log
 from slm.storage.files import atomic_path
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
 from slm.tokenizer.byte_pair import BytePairTokenizer
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from slm.interop.source import ExportSource
 
 GGUFDtype = Literal["float32", "float16", "bfloat16", "q8_0"]
-GGUF_DTYPES: tuple[GGUFDtype, ...] = get_args(GGUFDtype)
 """How matrices are stored; q8_0 has 8 bits per weight, and a scale for each 32 of them."""
 
 TARGET = "gguf"
@@ -109,7 +109,7 @@ def check(source: ExportSource, dtype: GGUFDtype) -> None:
         )
 
 
-def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Callable[[str], None]) -> None:
+def write(source: ExportSource, out: Path, *, dtype: GGUFDtype, log: Log) -> None:
     """Write a model and its tokenizer as one file, which is complete or absent.
 
     Args:

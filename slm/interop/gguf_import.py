@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.interop.tokenizer_json import added_tokens, beginning, byte_level_definition
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.imported import ImportedTokenizer
+
+T = TypeVar("T")
 
 
 def read(path: Path, name: str) -> ImportedModel:
@@ -161,12 +163,12 @@ def _tokenizer(fields: dict[str, Any], name: str) -> Tokenizer:
         added += added_tokens(contents, special=is_special)
     definition = byte_level_definition(vocabulary, _known(merges, set(tokens)), added, split)
     begins = bos is not None and fields.get("tokenizer.ggml.add_bos_token", split.begins_texts)
-    if begins and 0 <= bos < len(tokens):  # other ids are refused below
+    if begins and bos is not None and 0 <= bos < len(tokens):  # other ids are refused below
         definition["post_processor"] = beginning(tokens[bos], bos)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
 
 
-def _all_are(values: Any, kind: type) -> bool:
+def _all_are(values: Any, kind: type[T]) -> TypeGuard[list[T]]:
     """Whether this is a list with values of one type."""
     return isinstance(values, list) and all(type(value) is kind for value in values)
 

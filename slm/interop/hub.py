@@ -7,13 +7,14 @@ import logging
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.data.hub import hub_problem
 from slm.errors import HubError, SlmError, UsageError, causes
 from slm.interop.hugging_face_config import read_config
+from slm.log import Log
 
 if TYPE_CHECKING:
     from slm.interop.source import ExportSource
@@ -27,8 +28,6 @@ _TOKENIZER_FILES = (
 _WEIGHTS = re.compile(r"(model(-\d+-of-\d+)?\.safetensors|pytorch_model(-\d+-of-\d+)?\.bin)")
 _LOGIN = "log in with: hf auth login"
 _INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-
-Log = Callable[[str], None]
 
 
 def is_hub_name(source: str) -> bool:

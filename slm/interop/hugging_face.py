@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from slm.interop.tokenizer_json import (
     to_tokenizers,
     tokenizer_config,
 )
+from slm.log import Log
 from slm.storage.files import atomic_directory
 from slm.storage.safe_reading import read_bounded, strict_json
 from slm.tokenizer.base import EOT_TEXT, Tokenizer
@@ -67,9 +68,7 @@ def _named(weights: Mapping[str, Floats], config: GPTConfig) -> dict[str, Floats
     )
 
 
-def write(
-    source: ExportSource, out: Path, *, dtype: ExportDtype, card: str, log: Callable[[str], None]
-) -> None:
+def write(source: ExportSource, out: Path, *, dtype: ExportDtype, card: str, log: Log) -> None:
     """Write the folder; it is complete or absent.
 
     Args:
@@ -283,8 +282,9 @@ def _id_of(token: object, definition: Mapping[str, Any]) -> int | None:
             return _first_id(added["id"])
     model = definition.get("model")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
-    known = isinstance(vocabulary, dict) and isinstance(content, str)
-    return _first_id(vocabulary.get(content)) if known else None
+    if isinstance(vocabulary, dict) and isinstance(content, str):
+        return _first_id(vocabulary.get(content))
+    return None
 
 
 def _adds_bos(definition: Mapping[str, Any], config: Mapping[str, Any], bos: int | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from slm.tokenizer.base import Tokenizer
 if TYPE_CHECKING:
     from torch import Tensor
 
-Log = Callable[[str], None]
 LARGEST_JSON_BYTES = 64 << 20
 
 

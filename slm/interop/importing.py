@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.config.origins import Origin, OriginKind
 from slm.errors import CheckpointError, TokenizerError, UsageError, shell_path
 from slm.interop.hub import HUB_PREFIX, download_model
+from slm.log import Log, silent
 from slm.tokenizer.base import Tokenizer
 from slm.tokenizer.saved import FILE_NAME, FORMAT, MAX_NAME_CHARS
 from slm.tokenizer.spec import build_tokenizer, needs_corpus
@@ -21,12 +21,8 @@ from slm.train_state import TrainState
 if TYPE_CHECKING:  # PyTorch is imported once there is something to read
     from slm.interop.imported import ImportedModel
 
-Log = Callable[[str], None]
 
-
-def import_model(
-    source: str, *, tokenizer: str | None = None, log: Log = lambda text: None
-) -> ImportedModel:
+def import_model(source: str, *, tokenizer: str | None = None, log: Log = silent) -> ImportedModel:
     """Read a model of another project.
 
     Args:

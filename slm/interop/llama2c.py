@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -34,6 +34,7 @@ from slm.interop.imported import ImportedModel, fitted
 from slm.interop.sentencepiece import sentencepiece_tokenizer
 from slm.interop.source import ExportSource
 from slm.interop.tokenizer_json import token_bytes
+from slm.log import Log
 from slm.model.costs import parameter_shapes
 from slm.storage.files import atomic_directory
 from slm.storage.safe_reading import read_bounded
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 TARGET = "llama2c"
 BOS_ID = 1
-EOS_ID = 2
 FIRST_BYTE_ID = 3
 MAGIC = 0x616B3432  # "ak42"
 HEADER_BYTES = 256
@@ -71,7 +71,7 @@ def check(source: ExportSource) -> None:
         _foreign_tokens(source.tokenizer)
 
 
-def write(source: ExportSource, out: Path, *, version: int = 0, log: Callable[[str], None]) -> None:
+def write(source: ExportSource, out: Path, *, version: int = 0, log: Log) -> None:
     """Write a folder with model.bin and tokenizer.bin; it is complete or absent.
 
     Args:

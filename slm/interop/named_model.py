@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from slm.checkpoint.builtin import BUILTIN, builtin_checkpoint
 from slm.interop import hub
 from slm.interop.importing import import_model, write_checkpoint
+from slm.log import Log
 from slm.native.build import users_cache
-
-Log = Callable[[str], None]
 
 
 def local_checkpoint(source: Path | str, *, log: Log) -> Path:

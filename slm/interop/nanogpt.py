@@ -6,7 +6,7 @@ from the folder of a dataset, which is written next to the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from slm.interop.imported import ImportedModel, fitted
 from slm.interop.model_file import MODEL_FORMAT, load_plain, save_plain
 from slm.interop.plain_pickle import dumps, loads
 from slm.interop.source import ExportSource
+from slm.log import Log
 from slm.model import GPT
 from slm.storage.files import atomic_directory
 from slm.storage.safe_reading import read_bounded
@@ -65,7 +66,7 @@ def check(source: ExportSource) -> None:
         )
 
 
-def write(source: ExportSource, out: Path, *, log: Callable[[str], None]) -> None:
+def write(source: ExportSource, out: Path, *, log: Log) -> None:
     """Write a folder with ckpt.pt, and meta.pkl for characters; it is complete or absent.
 
     Args:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from slm.interop import gguf
 from slm.interop.source import ExportSource
 from slm.interop.tokenizer_json import token_text
+from slm.log import Log
 from slm.storage.files import atomic_directory
 
 TARGET = "ollama"
@@ -30,9 +30,7 @@ PARAMETER repeat_penalty 1.0
 check = gguf.check
 
 
-def write(
-    source: ExportSource, out: Path, *, dtype: gguf.GGUFDtype, log: Callable[[str], None]
-) -> None:
+def write(source: ExportSource, out: Path, *, dtype: gguf.GGUFDtype, log: Log) -> None:
     """Write the folder; it is complete or absent.
 
     Args:

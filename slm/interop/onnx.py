@@ -12,7 +12,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -25,6 +25,7 @@ from slm.interop.hugging_face import write_json
 from slm.interop.hugging_face_config import transformers_config
 from slm.interop.source import ExportDtype, ExportSource, stored
 from slm.interop.tokenizer_json import to_tokenizers, tokenizer_config
+from slm.log import Log
 from slm.model import GPT, KVCache
 from slm.storage.files import atomic_directory
 
@@ -109,9 +110,7 @@ def check(source: ExportSource) -> None:
     architecture_of(source.config, TARGET, has_exact_gelu=True)
 
 
-def write(
-    source: ExportSource, out: Path, *, dtype: ExportDtype, log: Callable[[str], None]
-) -> None:
+def write(source: ExportSource, out: Path, *, dtype: ExportDtype, log: Log) -> None:
     """Write a folder with model.onnx, config.json, tokenizer.json; it is complete or absent.
 
     Args:

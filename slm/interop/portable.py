@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -11,6 +10,7 @@ from slm.checkpoint.int8 import quantized_state
 from slm.checkpoint.store import save_checkpoint
 from slm.config.run_paths import without_folders
 from slm.interop.source import ExportDtype, ExportSource, stored
+from slm.log import Log
 from slm.model_card import ModelCard
 
 
@@ -18,9 +18,7 @@ def check(source: ExportSource) -> None:
     """Nothing to refuse: our own format holds every model of ours."""
 
 
-def write(
-    source: ExportSource, out: Path, *, dtype: str, card: ModelCard, log: Callable[[str], None]
-) -> None:
+def write(source: ExportSource, out: Path, *, dtype: str, card: ModelCard, log: Log) -> None:
     """Write the checkpoint; it is complete or absent.
 
     Args:

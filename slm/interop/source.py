@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 from slm.checkpoint.run import BEST
 from slm.config import GPTConfig, RunConfig
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
 
 ExportDtype = Literal["float32", "bfloat16", "float16"]
-EXPORT_DTYPES: tuple[ExportDtype, ...] = get_args(ExportDtype)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from slm.errors import SlmError, UsageError
+from slm.log import Log
 from slm.storage.files import PARTIAL_PREFIX
 
 SOURCES = Path(__file__).with_name("src")
@@ -53,7 +54,7 @@ _loaded: list[ctypes.CDLL] = []
 """The library, once it is loaded."""
 
 
-def native_library(log: Callable[[str], None] | None = None) -> ctypes.CDLL:
+def native_library(log: Log | None = None) -> ctypes.CDLL:
     """The compiled library: already loaded, from the cache folder, or compiled now.
 
     Args:
@@ -76,9 +77,7 @@ def native_library(log: Callable[[str], None] | None = None) -> ctypes.CDLL:
     raise problem
 
 
-def build_library(
-    flags: tuple[str, ...], *, log: Callable[[str], None] | None = None
-) -> ctypes.CDLL:
+def build_library(flags: tuple[str, ...], *, log: Log | None = None) -> ctypes.CDLL:
     """The library compiled with these flags.
 
     Raises:

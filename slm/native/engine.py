@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from slm.config import GPTConfig
 from slm.hardware.devices import cpu_threads
+from slm.log import Log
 from slm.native.build import NativeUnavailableError, native_library
 from slm.native.sampling import SamplingOptions, sample_ids
 
@@ -90,7 +91,7 @@ class NativeEngine:
         dtype: WeightDtype = "float32",
         *,
         threads: int | None = None,
-        log: Callable[[str], None] | None = None,
+        log: Log | None = None,
     ) -> None:
         _require_known(config)
         if n_slots < 1:

@@ -91,9 +91,9 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def gathered(tensors: Mapping[str, Tensor], process: Process) -> dict[str, Tensor]:
-    """Yield the full tensors of sharded ones, one at a time, on the main process's CPU.
+    """The tensors by name, sharded ones gathered one after the other to the main process's CPU.
 
-    All processes must call it. Tensors that are not sharded are yielded unchanged; processes other
+    All processes must call it. Tensors that are not sharded are returned unchanged; processes other
     than the main one get only these.
     """
     found: dict[str, Tensor] = {}

@@ -15,6 +15,7 @@ from slm.config import RunConfig
 from slm.config.origins import OriginKind
 from slm.data.data_paths import prepare_command
 from slm.data.shards import DataDirectory
+from slm.log import silent
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.choices import (
     bytes_per_token,
@@ -123,7 +124,7 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSi
     """
     if settings.origin_of("data.data_dir").kind is OriginKind.PREPARED:
         directory = DataDirectory.open(settings.data.data_dir)
-        settings = describe_source(settings, directory, log=lambda sentence: None)
+        settings = describe_source(settings, directory, log=silent)
     else:
         text = text_of(settings.data)
         settings = with_vocabulary(settings, minutes, text)

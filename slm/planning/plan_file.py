@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from slm.log import Log
 from slm.planning.restating import Outlook, PlannedRun, Restatement
 from slm.runs.layout import PLAN_FILE
 from slm.storage.files import atomic_write
@@ -34,7 +35,7 @@ class PlanFile(Callback):
         log: called with a sentence for the user.
     """
 
-    def __init__(self, plan: Mapping[str, Any], log: Callable[[str], None]) -> None:
+    def __init__(self, plan: Mapping[str, Any], log: Log) -> None:
         self.plan = dict(plan)
         restatements = plan.get("restatements")
         self._restatements: list[Any] = restatements if isinstance(restatements, list) else []

@@ -45,4 +45,6 @@ def _seconds(work: Callable[[], object], device: str) -> float:
     work()
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
+    elif device == "mps":
+        torch.mps.synchronize()
     return time.perf_counter() - started_at

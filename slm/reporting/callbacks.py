@@ -9,8 +9,9 @@ from torch import Tensor
 
 from slm.config import TrainingConfig
 from slm.interop.model_file import MODEL_FILE
+from slm.log import Log
 from slm.model import GPT
-from slm.reporting.display import Log, in_notebook
+from slm.reporting.display import in_notebook
 from slm.reporting.metrics import MetricsFile
 from slm.reporting.model_file import BestModelFile
 from slm.reporting.plots import LossPlot

@@ -23,9 +23,6 @@ LINE_SECONDS = 5.0
 QUIET_SECONDS, WATCH_SECONDS = 1.0, 0.2
 """Before the first look at a file that is written, and between two of them."""
 
-Log = Callable[[str], None]
-"""Called with each sentence that a user should read."""
-
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a notebook."""
@@ -38,10 +35,6 @@ def say(comment: str) -> None:
     """Print a comment for people; it is dropped if the stream is closed."""
     with contextlib.suppress(OSError):
         print(comment, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
-
-
-def silent(comment: str) -> None:
-    """A log that drops everything."""
 
 
 class Display:

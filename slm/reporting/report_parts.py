@@ -31,7 +31,7 @@ MOST_CHARACTERS = 2_000
 
 POSITIONS = {"learned": "learned positions", "rope": "rotary positions"}
 NORMS = {"layernorm": "LayerNorm", "rmsnorm": "RMSNorm"}
-MLPS = {"gelu": "GELU MLP", "swiglu": "SwiGLU MLP"}
+MLPS = {"gelu": "GELU MLP", "gelu_exact": "exact GELU MLP", "swiglu": "SwiGLU MLP"}
 
 
 def shortened(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from slm.checkpoint.run import BEST
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
 from slm.errors import CheckpointError, DataError, TrainingError
+from slm.log import Log
 from slm.model import GPT
 from slm.parallel.fsdp import gathered, load_whole, shares_of_state
 from slm.runs.guarded_step import GuardedStep
@@ -148,7 +149,7 @@ class Checkpointer:
                 hint=error.hint or "continue from there: --resume",
             ) from error
 
-    def restore(self, log: Callable[[str], None]) -> TrainState | None:
+    def restore(self, log: Log) -> TrainState | None:
         """Load the newest valid checkpoint into model and optimizers.
 
         Args:
@@ -202,7 +203,7 @@ class Checkpointer:
             "CPU": torch.backends.cpu.get_cpu_capability(),
         }
 
-    def _compare_conditions(self, checkpoint: Checkpoint, log: Callable[[str], None]) -> None:
+    def _compare_conditions(self, checkpoint: Checkpoint, log: Log) -> None:
         before = checkpoint.state.conditions
         changes = [
             f"{name} {value} instead of {before.get(name)}"

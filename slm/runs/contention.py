@@ -20,6 +20,7 @@ from typing import Literal
 import torch
 
 from slm.hardware.resources import Cpus, busy_cpu_seconds, usable_cpus
+from slm.log import Log
 from slm.training.events import Callback, RunStart, StepRecord, TrainingResult
 
 WINDOW_SECONDS = 1.0
@@ -190,7 +191,7 @@ class ContentionWatch(Callback):
 
     def __init__(
         self,
-        log: Callable[[str], None],
+        log: Log,
         *,
         others: OtherPrograms | None = None,
         clock: Callable[[], float] = time.monotonic,

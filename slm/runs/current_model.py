@@ -6,7 +6,6 @@ All processes of a run make the same calls, and their results are the same.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,6 +18,7 @@ from slm.generation import GenerationOptions, Generator
 from slm.generation.torch_engine import TorchEngine
 from slm.hardware.devices import autocast
 from slm.interop.model_file import load_model_file, load_weights
+from slm.log import Log
 from slm.model import GPT, KVCache
 from slm.parallel.collectives import in_step, is_sharded, sum_over_processes
 from slm.parallel.processes import Process
@@ -114,7 +114,7 @@ class CurrentModel:
         options = GenerationOptions(max_new_tokens=config.sample_tokens, seed=config.seed)
         return self.continuation(prompt, options)
 
-    def load(self, path: Path, *, log: Callable[[str], None]) -> None:
+    def load(self, path: Path, *, log: Log) -> None:
         """Load the weights and the tokenizer of a model file or a checkpoint directory.
 
         Args:

@@ -13,11 +13,11 @@ from slm.data.prepare import PrepareProgress, is_made_from, prepare
 from slm.data.shards import META_FILE, DataDirectory
 from slm.data.sources import has_own_validation, source_of
 from slm.errors import ConfigError, DataError, UsageError, WriteError
+from slm.log import Log
 from slm.tokenizer import load_tokenizer, parse_tokenizer
 from slm.tokenizer.base import Tokenizer
 
 Progress = Callable[[PrepareProgress], None]
-Log = Callable[[str], None]
 
 
 def place_data(settings: RunConfig) -> RunConfig:
@@ -38,6 +38,7 @@ def obtain_data(
     *,
     as_they_are: bool = False,
     force: bool = False,
+    locked: bool = False,
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> DataDirectory:
@@ -46,7 +47,7 @@ def obtain_data(
     Args:
         settings: of the run.
         as_they_are: accept any prepared data in the directory.
-        force, progress, log: see `prepare`.
+        force, locked, progress, log: see `prepare`.
 
     Raises:
         SlmError: the data cannot be obtained.
@@ -61,7 +62,13 @@ def obtain_data(
     source = source_of(data, log=log)
     try:
         directory = prepare(
-            source, data.tokenizer, data.data_dir, force=force, progress=progress, log=log
+            source,
+            data.tokenizer,
+            data.data_dir,
+            force=force,
+            locked=locked,
+            progress=progress,
+            log=log,
         )
     except WriteError as error:
         if type(error) is WriteError and _place_is_open(settings):

@@ -17,9 +17,10 @@ from slm.config.origins import FROM_HARDWARE, FROM_PROCESSES, Origin, OriginKind
 from slm.data.loader import DataLoader
 from slm.data.shards import DataDirectory
 from slm.hardware.devices import DTYPES, resolve_dtype
+from slm.log import Log, silent
 from slm.parallel.processes import Process
 from slm.quantities import counted
-from slm.runs.data import Log, describe_source, fit_vocabulary
+from slm.runs.data import describe_source, fit_vocabulary
 from slm.training.compiling import worth_compiling
 
 
@@ -30,7 +31,7 @@ def finalize(
     process: Process,
     *,
     keep_micro_batches: bool = False,
-    log: Log = lambda sentence: None,
+    log: Log = silent,
 ) -> RunConfig:
     """The final settings of a run.
 

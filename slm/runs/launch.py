@@ -16,15 +16,15 @@ import torch.distributed
 from slm.checkpoint import step_directories
 from slm.config import RunConfig
 from slm.data.loader import DataLoader
-from slm.data.prepare import PrepareProgress
 from slm.errors import ConfigError, DataError, UsageError
 from slm.hardware.devices import memory_bytes, memory_limit, resolve_device
+from slm.log import Log, silent
 from slm.model import GPT
 from slm.model.costs import activation_bytes_per_token, state_bytes
 from slm.parallel.processes import Process, device_of_process, process_group
 from slm.quantities import gigabytes
 from slm.runs.borrowed import restored_torch
-from slm.runs.data import Log, Progress, obtain_data, place_data
+from slm.runs.data import Progress, obtain_data, place_data
 from slm.runs.final import finalize
 from slm.runs.layout import Existing, make_room
 from slm.runs.parent import initial_weights
@@ -42,7 +42,7 @@ def ready_trainer(
     force_reload: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: contextlib.AbstractContextManager[Progress] | None = None,
-    log: Log = lambda sentence: None,
+    log: Log = silent,
     began_at: float | None = None,
     owns_process: bool = False,
 ) -> Iterator[RunTrainer]:
@@ -77,13 +77,15 @@ def ready_trainer(
     restored = contextlib.nullcontext() if owns_process else restored_torch()
     with restored, process_group(process, device):
         shown = progress if progress is not None and process.is_main else None
-        with main_first(process), shown or contextlib.nullcontext(_silent) as report:
+        with main_first(process), shown or contextlib.nullcontext() as report:
             # A resumed run, and every process except the main one, uses the data unchanged.
+            is_shared = Path(settings.data.data_dir).resolve() == out_dir.resolve()
             try:
                 directory = obtain_data(
                     settings,
                     as_they_are=existing == "resume" or not process.is_main,
                     force=force_reload and process.is_main,
+                    locked=process.is_main and is_shared,
                     progress=report,
                     log=log,
                 )
@@ -97,7 +99,7 @@ def ready_trainer(
             device,
             process,
             keep_micro_batches=is_resumed,
-            log=log if process.is_main else _unheard,
+            log=log if process.is_main else silent,
         )
         yield build_trainer(
             final,
@@ -118,14 +120,6 @@ def _lost(settings: RunConfig, error: UsageError) -> DataError:
         hint="if the run or its data were moved, name the folder of the data with --data "
         "(train.py: --data-dir)",
     )
-
-
-def _silent(event: PrepareProgress) -> None:
-    pass
-
-
-def _unheard(sentence: str) -> None:
-    pass
 
 
 def check_memory(settings: RunConfig, device: str, process: Process | None = None) -> None:

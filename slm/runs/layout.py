@@ -6,14 +6,13 @@ import contextlib
 import json
 import os
 import re
-import shlex
 from pathlib import Path
 from typing import Literal
 
 from slm.config import RunConfig
 from slm.config.run import CONFIG_FORMAT
 from slm.config.run_paths import STEP_FOLDERS, run_of
-from slm.errors import UsageError, WriteError
+from slm.errors import UsageError, WriteError, shell_path
 from slm.parallel.processes import Process
 from slm.storage.files import (
     atomic_write,
@@ -119,7 +118,7 @@ def refuse_checkpoint(directory: Path) -> None:
         run = run_of(directory) if is_checkpoint else directory.parent
         raise UsageError(
             f"{directory} contains {'a checkpoint' if is_checkpoint else 'checkpoints'} of a run",
-            hint=f"give the folder of the run, {shlex.quote(str(run))}, or one of a new run"
+            hint=f"give the folder of the run, {shell_path(run)}, or one of a new run"
             if holds_run(run)
             else "give the folder of a run",
         )

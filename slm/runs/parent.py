@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from slm.config.origins import FROM_PARENT, OriginKind
 from slm.config.parent import Parent
 from slm.errors import CheckpointError, UsageError, shown
 from slm.interop.named_model import local_checkpoint
+from slm.log import Log, silent
 from slm.tokenizer import Tokenizer, build_tokenizer, needs_corpus
 
 if TYPE_CHECKING:
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
 
     from slm.checkpoint import Checkpoint
 
-Note = Callable[[str], None]
 POSITIONS = "position_embedding.weight"
 
 
-def with_parent(settings: RunConfig, words: Mapping[str, str], note: Note) -> RunConfig:
+def with_parent(settings: RunConfig, words: Mapping[str, str], note: Log) -> RunConfig:
     """Settings with the shape and the tokenizer of the model that `train.init_from` names.
 
     The user may choose a shorter `block_size`, whose positions the model has learned as well, and
@@ -83,7 +83,7 @@ def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
         UsageError, HubError: there is no such model.
     """
     assert settings.parent is not None
-    checkpoint = _opened(settings, lambda sentence: None)
+    checkpoint = _opened(settings, silent)
     if checkpoint.weights_sha256 != settings.parent.weights_sha256:
         raise CheckpointError(
             f"{checkpoint.path} no longer has the weights that this run starts from",
@@ -95,7 +95,7 @@ def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
     return weights
 
 
-def _opened(settings: RunConfig, note: Note) -> Checkpoint:
+def _opened(settings: RunConfig, note: Log) -> Checkpoint:
     source = settings.train.init_from
     assert source is not None
     return open_checkpoint(local_checkpoint(source, log=note), log=note)

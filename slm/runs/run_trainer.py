@@ -207,20 +207,7 @@ class RunTrainer:
         with lock, self._running() as stop:
             trainer, start = self._start(existing, stop)
             try:
-                self.callbacks.emit("on_start", start)
-                self._has_trained = True
-                with naming_lost_processes():
-                    result = trainer.run(self.state, max_steps=stop_after)
-            except StopRequested:
-                interrupted = self._interrupted(
-                    trainer, "stopped", "the same command with --resume continues the run"
-                )
-                self.callbacks.emit("on_end", None, failed=True)
-                raise interrupted from None
-            except KeyboardInterrupt:
-                stopped = self._keyboard_interrupt(trainer)
-                self.callbacks.emit("on_end", None, failed=True)
-                raise stopped from None
+                result = self._run(trainer, start, stop_after)
             except BaseException:
                 self.callbacks.emit("on_end", None, failed=True)
                 raise
@@ -230,6 +217,20 @@ class RunTrainer:
                     trainer, "finished", "the signal was received after the last step"
                 )
         return result
+
+    def _run(self, trainer: Trainer, start: RunStart, stop_after: int | None) -> TrainingResult:
+        """Run the loop; where it is stopped, save, and raise the error for the caller."""
+        try:
+            self.callbacks.emit("on_start", start)
+            self._has_trained = True
+            with naming_lost_processes():
+                return trainer.run(self.state, max_steps=stop_after)
+        except StopRequested:
+            raise self._interrupted(
+                trainer, "stopped", "the same command with --resume continues the run"
+            ) from None
+        except KeyboardInterrupt:
+            raise self._keyboard_interrupt(trainer) from None
 
     def _running(self) -> contextlib.AbstractContextManager[Stop]:
         """The contexts of a run, and its stop signal."""
@@ -366,7 +367,7 @@ class RunTrainer:
         """The prompt and its continuation, up to `max_new_tokens` tokens or the end of the story.
 
         Raises:
-            ConfigError: a sampling setting is out of its range.
+            ConfigError: a sampling setting is out of its range, or the prompt is not a text.
         """
         options = GenerationOptions(
             max_new_tokens=max_new_tokens, temperature=temperature, top_k=top_k, seed=seed

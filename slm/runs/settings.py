@@ -11,6 +11,7 @@ from slm.config import DEFAULT_SOURCE, RunConfig
 from slm.config.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
 from slm.config.run_paths import located_settings
 from slm.errors import CheckpointError, ConfigError, DataError, UsageError, shown
+from slm.log import Log, silent
 from slm.presets import (
     DEFAULT_PRESET,
     command_line_words,
@@ -27,8 +28,6 @@ MAX_SETTINGS_BYTES = 1 << 20
 
 Flags = dict[str, tuple[Any, str | Origin]]
 """Maps settings, named `group.key`, to their values and the argument that gave each."""
-Note = Callable[[str], None]
-"""Called with a sentence that a user should know."""
 
 
 def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--") -> Flags:
@@ -66,7 +65,7 @@ def from_preset(
     config_file: Path | None,
     flags: Flags,
     assignments: Sequence[str],
-    note: Note = lambda sentence: None,
+    note: Log = silent,
 ) -> RunConfig:
     """A preset's settings with others over them.
 
@@ -97,7 +96,7 @@ def new_run(
     assignments: Sequence[str],
     *,
     name: str | None = None,
-    note: Note = lambda sentence: None,
+    note: Log = silent,
 ) -> RunConfig:
     """The settings of a new run; without a preset, the default one is used.
 
@@ -160,7 +159,7 @@ def resumed_run(
     config_file: Path | None,
     flags: Flags,
     assignments: Sequence[str],
-    note: Note = lambda sentence: None,
+    note: Log = silent,
 ) -> RunConfig | None:
     """The settings of an existing run, with the given ones over them; None: there is no run.
 
@@ -195,7 +194,7 @@ def resumed_run(
 
 
 def _with_parent_of(
-    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
+    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Log
 ) -> RunConfig:
     """Settings of a resumed run, which has its own weights; see `_with_data_of`.
 
@@ -216,7 +215,7 @@ def _with_parent_of(
 
 
 def _with_data_of(
-    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Note
+    saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Log
 ) -> RunConfig:
     """Settings of a resumed run, with its own data.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email.message
 import json
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -23,16 +24,31 @@ CHARSETS = ("utf-8", "utf8", "us-ascii")
 """Names of UTF-8, and of a part of it."""
 
 
+@dataclass
+class _HeldBodies:
+    """The bodies that an application is reading."""
+
+    n_bytes: int = 0
+
+    @classmethod
+    def of(cls, request: Request) -> _HeldBodies:
+        """Those of a request's application, which all its readers share."""
+        state = request.app.state
+        if not hasattr(state, "held_bodies"):
+            state.held_bodies = cls()
+        found: _HeldBodies = state.held_bodies
+        return found
+
+
 class BodyReader:
     """Reads the bodies of requests, in bounded memory and time.
 
     Args:
-        limits: the size of one body, and of all bodies together.
+        limits: the size of one body, and of all bodies of an application together.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._held_bytes = 0
 
     async def read(self, request: Request, model: type[RequestModel]) -> RequestModel:
         """Read, parse and validate the body of a request.
@@ -45,13 +61,13 @@ class BodyReader:
         declared = request.headers.get("content-length", "0")
         if declared.isdecimal() and int(declared[:20]) > self._limits.body_bytes:
             raise _too_large(self._limits)
-        body = bytearray()
+        body, held = bytearray(), _HeldBodies.of(request)
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 async for chunk in request.stream():
-                    self._held_bytes += len(chunk)
+                    held.n_bytes += len(chunk)
                     body += chunk
-                    self._check_size(len(body))
+                    self._check_size(len(body), held)
         except TimeoutError:
             raise HttpError(
                 408,
@@ -59,13 +75,13 @@ class BodyReader:
                 headers={"Connection": "close"},
             ) from None
         finally:
-            self._held_bytes -= len(body)
+            held.n_bytes -= len(body)
         return checked(model, parsed(bytes(body)))
 
-    def _check_size(self, body_bytes: int) -> None:
+    def _check_size(self, body_bytes: int, held: _HeldBodies) -> None:
         if body_bytes > self._limits.body_bytes:
             raise _too_large(self._limits)
-        if self._held_bytes > self._limits.all_bodies_bytes:
+        if held.n_bytes > self._limits.all_bodies_bytes:
             raise HttpError(503, "too many large requests at once", code="busy", retry_after=1)
 
 

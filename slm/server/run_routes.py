@@ -120,8 +120,8 @@ def new_records(run: Path, after: Cursor | None) -> Record:
     status = status_of(path)
     if status is None:
         return _answer([], after or Cursor(0, 0), restarted=False, more=False, seconds_ago=None)
-    goes_on = after is not None and after.file == status.st_ino and after.offset <= status.st_size
-    start = after.offset if goes_on and after is not None else 0
+    continues = after is not None and after.file == status.st_ino and after.offset <= status.st_size
+    start = after.offset if continues and after is not None else 0
     try:
         with open_regular(path) as stream:
             stream.seek(start)
@@ -134,7 +134,7 @@ def new_records(run: Path, after: Cursor | None) -> Record:
     return _answer(
         thinned(parsed(whole)),
         Cursor(status.st_ino, start + len(whole)),
-        restarted=after is not None and after.offset > 0 and not goes_on,
+        restarted=after is not None and after.offset > 0 and not continues,
         more=start + len(content) < status.st_size,
         seconds_ago=max(0.0, time.time() - status.st_mtime),
     )

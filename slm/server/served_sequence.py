@@ -165,8 +165,8 @@ class ServedSequence:
             return self._score_prompt(logits)
         end = self._row.prompt_end
         sampled_from = logits if end is None else end.logits
-        goes_on = self._row.accept(token_id)
-        self.next_id = token_id if goes_on else None
+        is_decoded_next = self._row.accept(token_id)
+        self.next_id = token_id if is_decoded_next else None
         tokens: tuple[ScoredToken, ...] = ()
         if self._logprobs is not None and self._row.newest is not None:
             tokens = (self._scored(token_id, sampled_from, self._row.newest),)

@@ -37,6 +37,8 @@ _NOT_LETTERS = bytes(byte for byte in range(0x100) if not chr(byte).isalpha() or
 _NOT_C1 = bytes(byte for byte in range(0x100) if not 0x80 <= byte <= 0x9F)
 _LEAST_ZEROS = 0.25
 """Fraction of zero bytes in ASCII text in UTF-16 (one half), with some margin."""
+_MOST_STRANGE = 0.1
+"""Maximum fraction of control characters in text; in UTF-16 read as UTF-8, it is one half."""
 _NOT_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
 _WESTERN_SHARE = 0.3
 """Maximum fraction of non-ASCII bytes among the letters of a text in a Western alphabet."""
@@ -74,6 +76,11 @@ def encoding_of(stream: BinaryIO) -> Encoding | None:
     if b"\0" in head:
         return _wide_encoding(head)
     return _byte_encoding(head, stream)
+
+
+def is_text_but_for_zeros(stream: BinaryIO) -> bool:
+    """Whether this is UTF-8 text without its zero bytes, judging by its start."""
+    return _is_text_but_for_zeros(stream.read(_HEAD_BYTES))
 
 
 def conversion_hint(
@@ -121,7 +128,7 @@ def free_name(folder: Path, stem: str, extension: str) -> Path:
 
 def _wide_encoding(head: bytes) -> Encoding | None:
     """UTF-16 or UTF-32 without a byte order mark: the one with the most ASCII characters."""
-    if head.count(0) < len(head) * _LEAST_ZEROS and _is_ascii_text(head.replace(b"\0", b"")):
+    if head.count(0) < len(head) * _LEAST_ZEROS and _is_text_but_for_zeros(head):
         return None  # text with a damaged place
     found: list[tuple[int, str, str]] = []
     for name in _WIDE:
@@ -139,8 +146,13 @@ def _wide_encoding(head: bytes) -> Encoding | None:
     return Encoding(name, text[:40])
 
 
-def _is_ascii_text(content: bytes) -> bool:
-    return content.isascii() and all(map(_is_text, content.decode("ascii")))
+def _is_text_but_for_zeros(head: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")  # its end may be half a character
+    try:
+        text = decoder.decode(head.replace(b"\0", b""))
+    except UnicodeDecodeError:
+        return False
+    return sum(not _is_text(character) for character in text) < len(text) * _MOST_STRANGE
 
 
 def _is_text(character: str) -> bool:

@@ -180,7 +180,7 @@ def _fetch(address: str) -> bytes | None:
             with urllib.request.urlopen(address, timeout=_CONNECT_SECONDS) as response:
                 answers.put(b"")  # it answered; the rest may take longer
                 answers.put(response.read(_LARGEST_TABLE_BYTES + 1))
-        except (OSError, ValueError):
+        except Exception:  # also http.client's, for an answer that is not HTTP
             answers.put(None)
 
     threading.Thread(target=download, daemon=True).start()

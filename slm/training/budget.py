@@ -63,11 +63,6 @@ class Budget:
         """The state for the next start of this run."""
         return TimeState(self.elapsed_seconds, self._step_seconds, self._reserve)
 
-    @property
-    def follows_clock(self) -> bool:
-        """Whether time, not the number of steps, ends the run."""
-        return self.config.max_minutes is not None
-
     def begin_step(self) -> None:
         """Record the start of a step."""
         self._step_began_at = self._clock()

@@ -254,7 +254,8 @@ class Trainer:
         self.budget.end_step()
         if not state.evaluated_at and not compiled:
             # Until one was timed: a forward pass takes a third of a training step's time.
-            tokens = self.config.eval_tokens or self.tokens_per_step
+            whole = self.data_loader.directory.split("validation").tokens
+            tokens = min(self.config.eval_tokens or whole, whole)
             seconds = self.budget.time_state.step_seconds * tokens / self.tokens_per_step / 3
             self.budget.reserve(seconds)
         state.step += 1

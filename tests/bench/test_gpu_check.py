@@ -48,7 +48,7 @@ def test_checks_after_the_time_is_up_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
-    machine = Machine("cpu", tmp_path, time.monotonic() + 60, small=True)
+    machine = Machine("cpu", tmp_path, time.monotonic() + 600, small=True)
     with pytest.raises(CheckError, match="no run directory|nothing|does not exist"):
         machine.command("info", "nowhere")
 

@@ -316,7 +316,12 @@ def silent_server() -> Iterator[tuple[str, list[str]]]:
                 connection.close()
 
 
+_taken: list[socket.socket] = []
+"""Ports at which nothing listens; nobody else gets them as long as this process runs."""
+
+
 def closed_endpoint() -> str:
     """An endpoint at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    _taken.append(socket.socket())
+    _taken[-1].bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{_taken[-1].getsockname()[1]}"

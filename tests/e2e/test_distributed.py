@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -207,9 +208,11 @@ def test_what_is_not_finite_in_one_process_is_skipped_by_all(
 
 def test_a_sharded_run_has_the_same_samples_and_losses(folders: dict[str, Path]) -> None:
     assert rows_by_step(folders["sharded"], 2) == rows_by_step(folders["one"], 1)
-    for kind, key in (("train", "loss"), ("validation", "loss"), ("train", "grad_norm")):
-        one = losses(folders["one"], kind, key)
-        assert losses(folders["sharded"], kind, key) == pytest.approx(one, abs=1e-5), (kind, key)
+    for kind in ("train", "validation"):
+        one = losses(folders["one"], kind)
+        assert losses(folders["sharded"], kind) == pytest.approx(one, abs=1e-5), kind
+    one = losses(folders["one"], "train", "grad_norm")
+    assert losses(folders["sharded"], "train", "grad_norm") == pytest.approx(one, rel=1e-4)
 
 
 def test_its_checkpoints_are_those_of_any_run(folders: dict[str, Path]) -> None:
@@ -273,11 +276,17 @@ def test_three_processes_have_shares_of_unequal_size() -> None:
 # -- death ---------------------------------------------------------------------------------------
 
 
-def start_two(words: list[str]) -> list[subprocess.Popen[str]]:
+@pytest.fixture
+def free_port() -> Iterator[str]:
+    """A port that only those get who ask for it by its number, with SO_REUSEADDR."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield str(holder.getsockname()[1])
+
+
+def start_two(words: list[str], port: str) -> list[subprocess.Popen[str]]:
     """Two processes of one run, as torchrun would start them."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
     addresses = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
     return [
         subprocess.Popen(
@@ -294,7 +303,7 @@ def start_two(words: list[str]) -> list[subprocess.Popen[str]]:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("sharding", ["off", "fsdp"])
 def test_one_process_is_killed_and_torchrun_brings_it_back(
-    data_dir: Path, tmp_path: Path, sharding: str
+    data_dir: Path, tmp_path: Path, free_port: str, sharding: str
 ) -> None:
     """With the same command, which has no `--resume`; and the run is the undisturbed one's."""
     settings = ["batch_size=3", "gradient_accumulation_steps=4", "optimizer=muon", "dropout=0.1"]
@@ -304,7 +313,7 @@ def test_one_process_is_killed_and_torchrun_brings_it_back(
     words = ["train", "--preset", "tiny", "--data", str(data_dir), "--steps", "8"]
     words += ["--device", "cpu", *(w for setting in settings for w in ("--set", setting)), "--out"]
     undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    pair = start_two([*words, str(undisturbed)])
+    pair = start_two([*words, str(undisturbed)], free_port)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     torchrun += ["--max-restarts", "1", str(DRIVER.with_name("torchrun_driver.py")), "5"]
     result = subprocess.run(

@@ -19,6 +19,7 @@ SECONDS = 300
 TRAIN = """
 import slm
 quick = dict(preset="tiny", eval_tokens=64, sample_prompts=[], device="cpu", threads=1)
+quick["checkpoint_interval"] = 1_000_000  # only an interrupt saves
 run = slm.train("stories.txt", tokenizer="bytes", out="runs/a", steps={steps}, **quick)
 """
 SLOW_SAVE = """

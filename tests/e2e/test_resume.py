@@ -82,7 +82,7 @@ def stop_on_the_way(process: subprocess.Popen[str], number: int, chance: random.
         n_seen -= 1
         if not n_seen:
             break
-    time.sleep(chance.uniform(0.0, 0.1))
+    time.sleep(chance.uniform(0.0, 0.1))  # it waits before the last step, if it comes so far
     process.send_signal(number)
     _, errors = process.communicate(timeout=300)
     return errors
@@ -160,7 +160,7 @@ def test_a_signal_at_a_random_moment(
     chance = random.Random(seed)
     out_dir = tmp_path / "run"
     job = job_in(out_dir, data_dir, existing="resume")
-    process = start(job, tmp_path / "jobs.json")
+    process = start({**job, "waits_after": N_STEPS - 1}, tmp_path / "jobs.json")
     errors = stop_on_the_way(process, number, chance)
     assert process.returncode == exit_code, errors
     if number != SIGKILL:

@@ -25,7 +25,7 @@ from slm.generation import (
     build_generator,
 )
 from slm.tokenizer.byte_level import BytesTokenizer
-from tests.servers import running
+from tests.servers import PATIENCE_SECONDS, running
 
 RUN = Path(__file__).parents[1] / "fixtures" / "v1" / "run"
 
@@ -53,7 +53,7 @@ def generator(request, model):
 def server(model, generator):
     is_plain = isinstance(generator.engine, TorchEngine)
     engine = TorchEngine(model, 4) if is_plain else build_engine(model, 4)
-    limits = {"queue": 64, "max_tokens": 60_000}
+    limits = {"queue": 64, "queue_seconds": 600.0, "max_tokens": 60_000}
     with running(engine, api_key="a-long-key", **limits) as found:
         yield found
 
@@ -64,7 +64,7 @@ def client(server):
         base_url=f"{server.address}/v1",
         api_key="a-long-key",
         max_retries=0,
-        http_client=httpx2.Client(trust_env=False),
+        http_client=httpx2.Client(trust_env=False, timeout=PATIENCE_SECONDS),
     ) as found:
         yield found
 
@@ -270,7 +270,7 @@ def test_many_at_once_are_each_as_alone(server, generator):
             base_url=f"{server.address}/v1",
             api_key="a-long-key",
             max_retries=0,
-            http_client=httpx2.AsyncClient(trust_env=False),
+            http_client=httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS),
         ) as client:
 
             async def ask(each):
@@ -319,7 +319,8 @@ def test_the_command_serves_until_a_signal(number):
                 "Origin": "https://pages.example",
                 "Authorization": "Bearer from-the-environment",
             }
-            found = httpx2.get(f"{address}/insight/models", headers=asked, trust_env=False)
+            with httpx2.Client(trust_env=False, timeout=PATIENCE_SECONDS) as http:
+                found = http.get(f"{address}/insight/models", headers=asked)
             assert found.headers["access-control-allow-origin"] == "https://pages.example"
             (listed,) = found.json()["models"]
             assert listed["dtype"] == "float32"
@@ -327,7 +328,7 @@ def test_the_command_serves_until_a_signal(number):
             with openai.OpenAI(
                 base_url=f"{address}/v1",
                 api_key="from-the-environment",
-                http_client=httpx2.Client(trust_env=False),
+                http_client=httpx2.Client(trust_env=False, timeout=PATIENCE_SECONDS),
             ) as client:
                 answer = client.completions.create(model="old", prompt="", stream=True)
                 next(iter(answer))

@@ -2,6 +2,9 @@
 
 Usage: torchrun ... torchrun_driver.py STEP WORDS..., where WORDS are those of `slm`. The second
 process of the first start is killed as it begins the step after STEP; 0: none is.
+
+The first process ignores the SIGTERM with which torchrun answers: it is to notice by itself, and
+the signal may come sooner or later than that.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import signal
 import sys
 
 from slm.cli import main
+from slm.terminal import signals
 from slm.train_state import TrainState
 from slm.training.trainer import Trainer
 
@@ -27,8 +31,17 @@ def die_after(last_step: int) -> None:
     Trainer._step = until_then  # type: ignore[method-assign]
 
 
+def ignore_sigterm() -> None:
+    """As `nohup` does with SIGHUP."""
+    signals.NAMES = ("SIGINT",)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 if __name__ == "__main__":
     step = int(sys.argv.pop(1))
-    if step and os.environ["RANK"] == "1" and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-        die_after(step)
+    if step and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        if os.environ["RANK"] == "1":
+            die_after(step)
+        else:
+            ignore_sigterm()
     sys.exit(main())

@@ -2,8 +2,9 @@
 
 Usage: python train_driver.py JOBS, where JOBS is a JSON list of objects with the keys `data_dir`,
 `settings` (of `TrainingConfig`), `existing`, `stop_after`, `poison` (the process whose numbers go
-bad), `default_callbacks`, and `batches`, a folder into which each process writes the first ids of
-every row that it trains on, and the sizes of what it sends. Steps are told on stdout.
+bad), `default_callbacks`, `waits_after` (the step after which it waits for a signal), and
+`batches`, a folder into which each process writes the first ids of every row that it trains on, and
+the sizes of what it sends. Steps are told on stdout.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,10 +50,23 @@ SHAPE: dict[str, Any] = {
 
 
 class StepsOnStdout(Callback):
-    """`step 7` after the seventh step."""
+    """`step 7` after the seventh step.
+
+    Args:
+        waits_after: the step after which it waits for a signal, or finds that one has come.
+    """
+
+    def __init__(self, waits_after: int | None = None) -> None:
+        self.waits_after = waits_after
+        if waits_after is not None:
+            self.heard, told = os.pipe()
+            os.set_blocking(told, False)
+            signal.set_wakeup_fd(told)
 
     def on_step(self, record: StepRecord) -> None:
         print(f"step {record.step}", flush=True)
+        if record.step == self.waits_after:
+            select.select([self.heard], [], [], 300.0)
 
 
 class RecordingLoader(DataLoader):
@@ -118,7 +134,8 @@ def run(job: dict[str, Any], process: Process) -> None:
         world_size=process.world_size,
     )
     metrics = MetricsFile(Path(config.out_dir) / METRICS_FILE, config.log_interval)
-    callbacks = None if job.get("default_callbacks") else [metrics, StepsOnStdout()]
+    steps = StepsOnStdout(job.get("waits_after"))
+    callbacks = None if job.get("default_callbacks") else [metrics, steps]
     trainer = Trainer(
         model,
         loader,

@@ -85,8 +85,21 @@ def _problem_of_message(error: SlmError) -> str | None:
     return f"a message of over {longest} characters" if len(str(error)) > longest else None
 
 
-def fuzz(target: Target, place: Path, *, seconds: float, seed: int = 0) -> Report:
-    """Feed a target for some seconds; equal seeds give equal inputs in equal order."""
+def fuzz(
+    target: Target,
+    place: Path,
+    *,
+    seconds: float,
+    seed: int = 0,
+    least: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Report:
+    """Feed a target for some seconds; equal seeds give equal inputs in equal order.
+
+    Args:
+        least: inputs that it is fed with in any case, however slow the machine is.
+        clock: seconds.
+    """
     chance = random.Random(f"{target.name} {seed}")
     report = Report(target.name)
     place.mkdir(parents=True, exist_ok=True)
@@ -95,12 +108,12 @@ def fuzz(target: Target, place: Path, *, seconds: float, seed: int = 0) -> Repor
         kinds: set[str] = set()
         bodies = [good.partition(b"\n")[2] for good in seeds]
         started_at = math.inf  # with the first damaged input: the good ones import what they need
-        while time.perf_counter() - started_at < seconds:
+        while clock() - started_at < seconds or report.cases < least:
             as_it_is = report.cases < len(seeds)
             if as_it_is:
                 content = seeds[report.cases]
             else:
-                started_at = min(started_at, time.perf_counter())
+                started_at = min(started_at, clock())
                 # What was refused once is mostly refused again, so most begin with a good one.
                 source = chance.choice(pool if pool and chance.random() < 0.3 else seeds)
                 head, _, body = source.partition(b"\n")

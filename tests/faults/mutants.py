@@ -344,7 +344,7 @@ MUTANTS = [
     Mutant(
         "damage is passed over without a warning",
         lambda patch: rewrite(
-            patch, slm.checkpoint.run, "newest_checkpoint", "if warn is not None:", "if False:"
+            patch, slm.checkpoint.run, "newest_checkpoint", "if log is not None:", "if False:"
         ),
         passing_over_damage_is_said,
     ),

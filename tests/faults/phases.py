@@ -29,12 +29,13 @@ from slm.generation.torch_engine import TorchEngine
 from slm.native.engine import NativeEngine
 from slm.runs import checkpointer as saving
 from slm.runs import run_trainer as trainer_module
+from slm.terminal import signals
 from slm.terminal.signals import EndOnSignal
 from slm.tokenizer import bpe
 from tests.faults.forked import Mark
 
-PAUSE_SECONDS = 20.0
-"""Longer than anything that is waited for."""
+PAUSE_SECONDS = 300.0
+"""Longer than anything that is waited for on a busy machine; a signal ends it."""
 
 Pause = Callable[..., None]
 """Takes, if anything, what to do meanwhile."""
@@ -145,6 +146,7 @@ def command_with_a_pause(
     Returns:
         Its exit code, and the seconds of processor time that it used after `reached`.
     """
+    signals.LONGEST_IMPORT_SECONDS = PAUSE_SECONDS
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told)

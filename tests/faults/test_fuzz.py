@@ -6,9 +6,11 @@ FUZZ_SECONDS is the time for each target, 3 if unset; `python -m tests.faults.fu
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slm.errors import DataError
-from tests.faults.fuzz import CORPUS, Report, attempt, fuzz, save, scratch
+from tests.faults.fuzz import CORPUS, attempt, fuzz, save, scratch
 from tests.faults.mutations import ODD_VALUES
 from tests.faults.readers import TARGETS, Read, Target
 
@@ -35,7 +37,7 @@ def place() -> Iterator[Path]:
 def test_only_our_own_errors_come_out(
     target: Target, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = fuzz(target, place, seconds=SECONDS)
+    report = fuzz(target, place, seconds=SECONDS, least=100)
     with capsys.disabled():
         print(f"\nfuzz {report}", end="")
 
@@ -113,7 +115,7 @@ def brittle(place: Path) -> Iterator[tuple[list[bytes], Read]]:
 
 
 def test_the_fuzzer_finds_what_is_wrong(tmp_path: Path) -> None:
-    report = fuzz(Target("brittle", brittle), tmp_path, seconds=1.0)
+    report = fuzz(Target("brittle", brittle), tmp_path, seconds=0.0, least=1000)
 
     assert {problem.partition(" ")[0] for problem in report.findings} >= {"Panic", "KeyError"}
     saved = save(report, tmp_path / "corpus")
@@ -128,11 +130,16 @@ def test_equal_seeds_give_equal_inputs(tmp_path: Path) -> None:
         def keeping(place: Path) -> Iterator[tuple[list[bytes], Read]]:
             yield [b"txt\nOnce upon a time", b'json\n{"n": [1, 2]}'], seen.append
 
-        fuzz(Target("keeping", keeping), tmp_path, seconds=0.05, seed=seed)
+        fuzz(Target("keeping", keeping), tmp_path, seconds=0.0, least=100, seed=seed)
         return seen
 
     one, same, other = inputs(1), inputs(1), inputs(2)
-    least = min(map(len, (one, same, other)))
-    assert least > 10
-    assert one[:least] == same[:least] != other[:least]
-    assert Report("keeping").findings == {}
+    assert len(one) == len(other) == 100
+    assert one == same != other
+
+
+def test_it_ends_when_the_time_is_up(tmp_path: Path) -> None:
+    counted = itertools.count()
+    clock = partial(next, counted)  # a second for every look: two for each damaged input
+    report = fuzz(Target("brittle", brittle), tmp_path, seconds=100.0, clock=clock)
+    assert 45 < report.cases < 55

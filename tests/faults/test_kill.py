@@ -139,8 +139,8 @@ def test_at_random_moments(
     preparation = children.run("prepare_data", source=source, out_dir=tmp_path / "measured")
     kinds = itertools.cycle(["a save", "training", "a save", "preparation", "a save", "a save"])
     for attempt, kind in enumerate(itertools.islice(kinds, 20 * n_kills)):
-        if killed.total() == n_kills:
-            break
+        if killed.total() >= n_kills and killed["a save"] >= n_kills / 5:
+            break  # on a busy machine, those that are aimed at a save may come late
         place = tmp_path / str(attempt)
         if kind == "preparation":
             plan = draw_moment(chance, preparation, aimed=False)
@@ -162,7 +162,7 @@ def test_at_random_moments(
         killed[kind] += 1
         shutil.rmtree(place)
     print(f"{killed.total()} kills at random moments:", dict(killed))
-    assert killed.total() == n_kills
+    assert killed.total() >= n_kills
     assert killed["a save"] >= n_kills / 5
 
 

@@ -15,6 +15,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def test_every_mutant_changes_the_code_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mutant in MUTANTS:
+        with monkeypatch.context() as patch:
+            mutant.mutate(patch)
+
+
 @pytest.mark.usefixtures("fsync_at_once")
 def test_every_mutant_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, soak: bool

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from slm.generation import TorchEngine
-from tests.servers import Running, running
+from tests.servers import PATIENCE_SECONDS, Running, running
 from tests.unit.server.fakes import make_sequence, take
 
 SOAK = bool(os.environ.get("SLM_SOAK"))
@@ -80,7 +81,8 @@ def told(model, **options) -> str:
 
 async def settled(server: Running) -> None:
     """Wait until nothing is held for anybody."""
-    for _ in range(2000):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
         held = (server.scheduler.busy_slots, server.scheduler.waiting_requests)
         if held == (0, 0) and not server.server.server_state.connections:
             return
@@ -190,7 +192,7 @@ def test_slow_clients_are_closed_and_keep_nobody_out(model):
         status, _, _ = await answer(port, request(max_tokens=3))
         return status, await asyncio.gather(*drips)
 
-    deadlines = {"header_seconds": 0.5, "body_seconds": 0.5}
+    deadlines = {"header_seconds": 2.0, "body_seconds": 2.0}
     with running(TorchEngine(model, 2), **deadlines) as server:
         status, taken = asyncio.run(siege(server.port))
         asyncio.run(settled(server))

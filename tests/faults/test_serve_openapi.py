@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from slm.generation import TorchEngine
-from tests.servers import running
+from tests.servers import PATIENCE_SECONDS, running
 
 SOAK = bool(os.environ.get("SLM_SOAK"))
 EXAMPLES = 500 if SOAK else 12
@@ -25,6 +25,7 @@ def fuzz(address: str, *options: str, key: str | None = None) -> None:
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json"),
             *("--checks", "all", "--mode", "all", "--phases", "examples,coverage,fuzzing"),
             *("--max-examples", str(EXAMPLES), "--seed", "1", "--no-color", *headers, *options),
+            *("--request-timeout", str(PATIENCE_SECONDS)),
         ],
         capture_output=True,
         encoding="utf-8",

@@ -54,6 +54,20 @@ def test_a_story_is_generated_and_continued(open_page):
     assert page.locator("#undo").is_disabled()
 
 
+def test_the_end_of_a_long_story_is_not_sent_as_a_beginning(open_page):
+    page = open_page()
+    asked = []
+    page.on(
+        "request",
+        lambda sent: asked.append(sent.post_data_json) if "/v1/completions" in sent.url else None,
+    )
+    generate(page, tokens=130)  # the context has 128
+    page.click("#generate")
+    is_idle(page)
+    assert [body["add_special_tokens"] for body in asked] == [True, False]
+    assert len(asked[1]["prompt"]) == 63
+
+
 def test_a_space_at_the_end_belongs_to_the_next_word(open_page):
     page = open_page()
     generate(page, "One day a ")
@@ -88,6 +102,25 @@ def test_a_typed_word_is_completed_and_a_chosen_token_is_not(open_page):
     chosen.click()
     is_idle(page)
     assert page.locator(".token").nth(7).text_content().strip() == text.strip("· ")
+
+
+def test_a_story_that_is_stopped_before_it_starts_is_not_generated(open_page):
+    page = open_page()
+    held = []
+    page.route("**/insight/tokens", held.append)
+    page.fill("#prompt", PROMPT)
+    page.click("#generate")
+    page.wait_for_function("() => document.getElementById('generate').textContent === 'Stop'")
+    page.click("#generate")
+    page.unroute("**/insight/tokens")
+    for route in held:
+        route.continue_()
+    is_idle(page)
+    assert story(page) == PROMPT
+    assert page.locator(".token.by-model").count() == 0
+    page.click("#generate")
+    is_idle(page)
+    assert page.locator(".token.by-model").count() > 0
 
 
 def test_the_stream_is_shown_and_stopped(open_page, slow_address):

@@ -10,10 +10,11 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from slm.bench.baselines.registry import OURS, Baseline, Figures, GenerationTask
+from slm.log import Log
 
 TIMEOUT_SECONDS = 900
 """For one measurement of one baseline."""
@@ -44,7 +45,7 @@ def measure_in_turn(
     task: GenerationTask,
     repetitions: int,
     *,
-    log: Callable[[str], None],
+    log: Log,
 ) -> Comparison:
     """Measure all baselines one after another, and repeat.
 

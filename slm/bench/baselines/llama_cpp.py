@@ -19,6 +19,7 @@ from slm.bench.baselines.registry import Figures, GenerationTask
 from slm.config import DataConfig, RunConfig, TrainingConfig
 from slm.interop.gguf import GGUFDtype, write
 from slm.interop.source import ExportSource
+from slm.log import silent
 from slm.model import GPT
 from slm.native.engine import arrays_of
 from slm.tokenizer.byte_level import BytesTokenizer
@@ -42,7 +43,7 @@ def measure(task: GenerationTask, kind: str) -> Figures:
     )
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "model.gguf")
-        write(source, path, dtype=dtype, log=lambda text: None)
+        write(source, path, dtype=dtype, log=silent)
         return {
             "one": _speed(task, path, 1),
             "together": _speed(task, path, task.streams),

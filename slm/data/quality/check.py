@@ -11,6 +11,7 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,10 @@ from slm.data.quality.findings import EXAMPLE_CHARS, EXAMPLES, Cleaned, Finding,
 from slm.data.quality.problems import BOILERPLATE, ODD, around, encoding_mender, is_cut_off
 from slm.data.readers import read_documents
 from slm.data.reservoir import Reservoir
-from slm.data.sources import open_source
+from slm.data.sources import Source, is_builtin, open_source
 from slm.data.splits import Split
 from slm.errors import DataError, MissingExtraError, UsageError
+from slm.log import Log, silent, without_repeats
 from slm.storage.files import atomic_open, make_directory
 from slm.tokenizer.base import EOT_TEXT
 
@@ -37,7 +39,6 @@ LANGUAGE_SAMPLE = 300
 LANGUAGE_CHARS = 400
 SHORT_WORDS = 10
 
-Log = Callable[[str], None]
 Report = Callable[[str, float | None, float, str], None]
 
 
@@ -56,7 +57,7 @@ class _Part(NamedTuple):
 
 
 class TextCheck:
-    """Checks the text of a source.
+    """Checks the text of a source, which may have zero bytes, unlike a text to train on.
 
     Args:
         source: `builtin`, a dataset, a file or a folder. A single file has no held-out split.
@@ -75,14 +76,16 @@ class TextCheck:
         *,
         limit: int | None = None,
         report: Report = lambda *values: None,
-        log: Log = lambda sentence: None,
+        log: Log = silent,
     ) -> None:
         self._source = source
         self._limit = limit
         self._report = report
-        self._log = log
+        self._log = without_repeats(log)  # the text is read several times
         self._mend = encoding_mender()
         self._duplicates: dict[int, Duplicate] = {}
+        self._last_with: dict[str, int] = {}
+        """The last document with a kind of problem."""
         self._n_held_out = 0
         self._repeated_lines: set[int] = set()
 
@@ -90,19 +93,23 @@ class TextCheck:
 
     def _parts(self) -> Iterator[tuple[Split, DocumentPart]]:
         path = existing_path(self._source)
-        if self._source != "builtin" and path is not None and path.is_file():
+        if not is_builtin(self._source) and path is not None and path.is_file():
             n_read = 0
-            for part in read_documents(path, log=self._log):
+            for part in read_documents(path, allow_zero_bytes=True, log=self._log):
                 yield "train", part
                 n_read += part.ends_story
                 if n_read == self._limit:
                     return
             return
-        source = open_source(self._source, limit=self._limit, log=self._log)
-        for part in source.parts("validation"):
+        for part in self._opened.parts("validation"):
             yield "validation", part
-        for part in source.parts("train"):
+        for part in self._opened.parts("train"):
             yield "train", part
+
+    @cached_property
+    def _opened(self) -> Source:
+        """Opened once: the folder for the repaired copy may be inside the one of the text."""
+        return open_source(self._source, limit=self._limit, allow_zero_bytes=True, log=self._log)
 
     def _documents(self) -> Iterator[_Part]:
         number, begins = 0, True
@@ -133,6 +140,7 @@ class TextCheck:
             "empty": Finding("empty", "dropped"),
             "language": Finding("another language", "kept"),
         }
+        self._last_with.clear()
         finder = DuplicateFinder()
         lengths = array("I")
         lines: Counter[int] = Counter()
@@ -147,9 +155,10 @@ class TextCheck:
                 self._report("reading", None, n_bytes / 1e6, "MB")
             if part.begins:  # of a very long document, the rest is not compared
                 finder.add(part.text if part.is_whole else f"\0{part.number}")
-                lengths.append(min(len(part.text.split()), 2**31))
+                lengths.append(0)
+                _count_lines(part.text, lines)
+            lengths[-1] = min(lengths[-1] + len(part.text.split()), 2**31)
             self._look(part, findings)
-            _count_lines(part.text, lines)
             sample.add(part.text[:LANGUAGE_CHARS])
         if not n_documents:
             raise DataError(f"{self._source} contains no text", hint="check that it is not empty")
@@ -170,30 +179,34 @@ class TextCheck:
         )
 
     def _look(self, part: _Part, findings: dict[str, Finding]) -> None:
+        def add(kind: str, example: str) -> None:
+            if self._last_with.get(kind) != part.number:  # not in an earlier part of it
+                self._last_with[kind] = part.number
+                findings[kind].add(example)
+
         text = part.text
         mended = self._mend(text)
         if mended != text:
             at = next((i for i, (a, b) in enumerate(zip(text, mended, strict=False)) if a != b), 0)
-            findings["encoding"].add(around(text, at, at + 8))
+            add("encoding", around(text, at, at + 8))
         if odd := ODD.search(mended):
-            findings["odd"].add(
-                f"U+{ord(odd[0]):04X} in: {ODD.sub(' ', around(text, *odd.span(), room=30))}"
-            )
+            place = around(mended, *odd.span(), room=30)
+            add("odd", f"U+{ord(odd[0]):04X} in: {ODD.sub(' ', place)}")
         if found := BOILERPLATE.search(text):
-            findings["boilerplate"].add(around(text, *found.span()))
+            add("boilerplate", around(text, *found.span()))
         if not part.is_whole:
             return
         n_words = len(text.split())
         if not n_words:
-            findings["empty"].add(repr(text[:20]))
+            add("empty", repr(text[:20]))
             return
         if n_words < SHORT_WORDS:
-            findings["short"].add(around(text, 0, EXAMPLE_CHARS))
+            add("short", around(text, 0, EXAMPLE_CHARS))
         where = is_cut_off(text)
         if where == "end":
-            findings["end"].add(around(text, len(text) - 1, len(text), room=80))
+            add("end", around(text, len(text) - 1, len(text), room=80))
         elif where == "start":
-            findings["start"].add(around(text, 0, 1, room=80))
+            add("start", around(text, 0, 1, room=80))
 
     def _kind_of(self, duplicate: Duplicate) -> str:
         if duplicate.document >= self._n_held_out > duplicate.original:
@@ -213,6 +226,7 @@ class TextCheck:
         if not wanted and not self._repeated_lines:
             return
         shown: set[int] = set()
+        last = -1
         for part in self._documents():
             if part.begins and part.number in wanted:
                 kind = wanted.pop(part.number)
@@ -220,7 +234,9 @@ class TextCheck:
             if self._repeated_lines:
                 lines = part.text.splitlines()
                 here = [line for line in lines if _line_hash(line) in self._repeated_lines]
-                findings["lines"].documents += bool(here)
+                if here and part.number != last:
+                    findings["lines"].documents += 1
+                    last = part.number
                 for line in here:
                     if len(shown) < EXAMPLES and _line_hash(line) not in shown:
                         shown.add(_line_hash(line))
@@ -255,8 +271,7 @@ class TextCheck:
             UsageError: something is there already.
             WriteError, NoSpaceError: it cannot be written.
         """
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"{out} exists already", hint="give a new folder")
+        require_new_folder(out)
         make_directory(out)
         changes: Counter[str] = Counter()
         splits: list[Split] = ["validation", "train"] if self._n_held_out else ["train"]
@@ -273,6 +288,7 @@ class TextCheck:
         return Cleaned(files, n_documents, n_bytes, done)
 
     def _mended(self, split: Split, changes: Counter[str]) -> Iterator[tuple[str, bool]]:
+        last = -1
         for part in self._documents():
             if part.split != split:
                 continue
@@ -281,7 +297,9 @@ class TextCheck:
                 changes[f"{_DROPPED[kind]} dropped"] += 1
                 continue
             better = self._mend(part.text)
-            changes["documents with a mended encoding"] += better != part.text
+            is_mended = better != part.text and part.number != last
+            changes["documents with a mended encoding"] += is_mended
+            last = part.number if is_mended else last
             plain = ODD.sub("", better)
             changes["characters removed"] += len(better) - len(plain)
             if self._repeated_lines:
@@ -296,6 +314,16 @@ class TextCheck:
                 changes["empty documents dropped"] += 1
                 continue
             yield plain, part.ends
+
+
+def require_new_folder(out: Path) -> None:
+    """Refuse a place for the mended text where something is already.
+
+    Raises:
+        UsageError: it is a file, or a folder that is not empty.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists already", hint="give a new folder")
 
 
 _DROPPED = {

@@ -6,14 +6,13 @@ formulates the errors.
 """
 
 from slm.data.readers.kinds import EXTENSIONS, READABLE, Format, Kind, is_readable, kind_of
-from slm.data.readers.reading import Log, check_file, read_documents, rows_of, text_bytes_of
+from slm.data.readers.reading import check_file, read_documents, rows_of, text_bytes_of
 
 __all__ = [
     "EXTENSIONS",
     "READABLE",
     "Format",
     "Kind",
-    "Log",
     "check_file",
     "is_readable",
     "kind_of",

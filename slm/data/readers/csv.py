@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from slm.data.documents import DocumentPart, parts_of
@@ -17,6 +17,7 @@ from slm.data.readers.columns import EXPECTED, text_name, text_names
 from slm.data.readers.data_file import LONGEST_LINE_BYTES, DataFile, decoded_lines
 from slm.data.readers.dialect import delimiter_name, find_dialect, has_data, is_number, is_rule
 from slm.errors import DataError, shell_path
+from slm.log import Log, silent
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
@@ -29,9 +30,7 @@ _NULL = "\\N"
 _PREFERRED = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
-def read_csv_file(
-    file: DataFile, *, log: Callable[[str], None] | None = None
-) -> Iterator[DocumentPart]:
+def read_csv_file(file: DataFile, *, log: Log | None = None) -> Iterator[DocumentPart]:
     """The documents of a CSV file; rows of white space are skipped.
 
     Args:
@@ -44,7 +43,7 @@ def read_csv_file(
     """
     # The module has one limit for the process, and stories may be longer.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE_BYTES))
-    log = log or (lambda sentence: None)
+    log = log or silent
     lines = decoded_lines(file)
     sample, whole = _sample(lines)
     dialect = find_dialect(sample, _PREFERRED.get(file.kind.extension, ","), whole=whole)

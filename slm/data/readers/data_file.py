@@ -11,13 +11,21 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from slm.data.readers.compression import UNPACK_COMMANDS, member_name, unpacked
 from slm.data.readers.kinds import Format, kind_of
 from slm.errors import DataError, command_line, shell_path
-from slm.storage.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
+from slm.storage.encodings import (
+    Encoding,
+    conversion_hint,
+    encoding_of,
+    free_name,
+    is_text_but_for_zeros,
+    mark_of,
+)
 from slm.storage.safe_reading import bounded_lines, open_regular
 
 _MARKS_OF_LINES = re.compile("\n\ufeff+")
@@ -33,6 +41,8 @@ class DataFile:
         name: its name in errors; None: its path. A file with a separate name, such as one in a
             cache, does not belong to the user, so hints never rename it.
         format: its format, if its name does not give it.
+        source: the folder or the dataset that it is a file of, for hints; None: it is one itself.
+        allow_zero_bytes: whether text may contain zero bytes, to find and remove them.
 
     Attributes:
         path, name: as given.
@@ -41,13 +51,21 @@ class DataFile:
     """
 
     def __init__(
-        self, path: Path, *, name: str | None = None, format: Format | None = None
+        self,
+        path: Path,
+        *,
+        name: str | None = None,
+        format: Format | None = None,
+        source: Path | str | None = None,
+        allow_zero_bytes: bool = False,
     ) -> None:
         self.path = path
         self.name = name or str(path)
         self.kind = kind_of(path.name)
         self.format = format or self.kind.format
         self._is_users = name is None
+        self._source = path if source is None else source
+        self._allow_zero_bytes = allow_zero_bytes
 
     @property
     def packing(self) -> str:
@@ -115,12 +133,51 @@ class DataFile:
         return DataError(message, hint=self._conversion(self._encoding()))
 
     def zero_byte(self, where: str, place: str) -> DataError:
-        """The error for a zero byte, which UTF-16 is full of and text never has."""
+        """The error for a zero byte, which UTF-16 is full of and text has only by mistake."""
         encoding = self._encoding()
         if encoding is None:
-            return DataError(f"{where} is not text: {place}", hint=_NOT_TEXT_HINT)
+            return DataError(f"{where} is not text: {place}", hint=self._step_after_zero_byte())
         message = f"{where} is not UTF-8 but {encoding.name}: {place}"
         return DataError(message, hint=self._conversion(encoding))
+
+    @cached_property
+    def keeps_zero_bytes(self) -> bool:
+        """Whether zero bytes are read as characters: if allowed, in text that is damaged.
+
+        JSON cannot contain them.
+        """
+        return (
+            self._allow_zero_bytes
+            and self.format != "json"
+            and self._encoding() is None
+            and self._is_text_but_for_zeros()
+        )
+
+    def _is_text_but_for_zeros(self) -> bool:
+        with self.open() as stream:
+            return is_text_but_for_zeros(stream)
+
+    def _step_after_zero_byte(self) -> str:
+        """The hint for a file that has zero bytes and is not in UTF-16."""
+        if not self._is_text_but_for_zeros():
+            return _NOT_TEXT_HINT
+        if self.format == "json":
+            new = shell_path(self.new_name(suffix="-clean"))
+            return (
+                "remove the zero bytes, in a new file: "
+                f"{self.printing_command()} | tr -d '\\000' > {new}"
+            )
+        place = Path(self._source)
+        if isinstance(self._source, str):
+            place = Path(place.name)  # of a dataset: in the working directory
+        elif place.name in ("", ".."):
+            place = place.resolve()
+        new_folder = free_name(place.parent, f"{kind_of(place.name).stem}-clean", "")
+        command = command_line("slm", "data", "check", self._source, "--clean", new_folder)
+        return (
+            "if it is text otherwise, write a copy without such characters, and use that folder "
+            f"instead: {command}"
+        )
 
     def _encoding(self) -> Encoding | None:
         with self.open() as stream:
@@ -167,7 +224,7 @@ def decoded_blocks(file: DataFile, block_bytes: int) -> Iterator[str]:
             block = stream.read(block_bytes)
             if read_bytes == 0:
                 _refuse_marks(file, block)
-            if b"\0" in block:
+            if b"\0" in block and not file.keeps_zero_bytes:
                 place = f"byte {read_bytes + block.index(0):,} is zero"
                 raise file.zero_byte(file.name, place)
             waiting = len(decoder.getstate()[0])
@@ -206,7 +263,7 @@ def decoded_lines(file: DataFile) -> Iterator[str]:
             if number == 1:
                 _refuse_marks(file, line)
             where = f"{file.name}, line {number:,}"
-            if b"\0" in line:
+            if b"\0" in line and not file.keeps_zero_bytes:
                 raise file.zero_byte(where, "it holds a zero byte")
             try:
                 text = line.decode("utf-8")

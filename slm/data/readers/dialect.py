@@ -21,7 +21,8 @@ DELIMITER_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", 
 _NOT_IN_PROSE = "^~\xa6\xa7\x01\x1e\x1f"
 """Delimiters of database exports, which also occur in files with the extension of plain text."""
 _NEVER_DELIMITERS = "\"'`_-.()[]{}\\"
-_DECLARED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_DECLARED = re.compile(r"""\"?sep=([^"'`\\\r\n])\"?\s*""", re.IGNORECASE)
+"""Quotes and line ends are not delimiters, and the `csv` module of Python 3.13 raises for them."""
 _RULE = re.compile(r":?-{2,}:?")
 _MOST_SHARE = 0.9
 """Minimum share of rows with the same number of fields as the first."""
@@ -55,7 +56,7 @@ class Dialect(NamedTuple):
             strict=True,
             delimiter=self.delimiter,
             quotechar=self.quote,
-            skipinitialspace=self.skip_spaces,
+            skipinitialspace=self.skip_spaces and self.delimiter != " ",
             doublequote=self.quotes == "doubled",
             escapechar="\\" if self.quotes == "escaped" else None,
             quoting=csv.QUOTE_NONE if self.quotes == "plain" else csv.QUOTE_MINIMAL,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from slm.data.documents import DocumentPart
@@ -15,13 +15,17 @@ from slm.data.readers.kinds import Format, kind_of
 from slm.data.readers.parquet import parquet_rows, read_table
 from slm.data.readers.text import read_text_file
 from slm.errors import DataError
-
-Log = Callable[[str], None]
-"""Called with a sentence for the user."""
+from slm.log import Log
 
 
 def read_documents(
-    path: Path, *, name: str | None = None, format: Format | None = None, log: Log | None = None
+    path: Path,
+    *,
+    name: str | None = None,
+    format: Format | None = None,
+    source: Path | str | None = None,
+    allow_zero_bytes: bool = False,
+    log: Log | None = None,
 ) -> Iterator[DocumentPart]:
     """The documents of one file, in parts, by the format of its name.
 
@@ -29,13 +33,17 @@ def read_documents(
         path: the file.
         name: its name in errors; None: its path. Give one for a file that is not the user's own.
         format: its format, if its name does not contain it.
+        source: the folder or the dataset that it is a file of, for hints; None: it is one itself.
+        allow_zero_bytes: whether text may contain zero bytes, to find and remove them.
         log: called with sentences about the file, the same ones at each reading.
 
     Raises:
         DataError: at once, if the file's content contradicts its name; later, if it cannot be read
             or is damaged.
     """
-    file = DataFile(path, name=name, format=format)
+    file = DataFile(
+        path, name=name, format=format, source=source, allow_zero_bytes=allow_zero_bytes
+    )
     check_content(file)
     if file.format == "text":
         return read_text_file(file, log=log)

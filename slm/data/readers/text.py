@@ -6,12 +6,13 @@ and a byte order mark is dropped, as text editors do. Memory stays bounded by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from slm.data.documents import PART_CHARS, DocumentPart
 from slm.data.markers import USUAL, find_separators, split_documents
 from slm.data.readers.data_file import DataFile, decoded_blocks
 from slm.data.suspects import Suspects
+from slm.log import Log
 
 BLOCK_BYTES = 1 << 20
 
@@ -19,7 +20,7 @@ BLOCK_BYTES = 1 << 20
 def read_text_file(
     file: DataFile,
     *,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
     block_bytes: int = BLOCK_BYTES,
     part_chars: int = PART_CHARS,
 ) -> Iterator[DocumentPart]:

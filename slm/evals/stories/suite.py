@@ -27,6 +27,7 @@ from slm.evals.suite import (
 )
 from slm.generation.options import GenerationOptions
 from slm.generation.sequence import Completion
+from slm.log import Log, silent
 from slm.quantities import counted
 
 SAMPLES = 4
@@ -38,8 +39,6 @@ BUILTIN_STORIES = 1_500
 FEWEST_STORIES = 100
 PARTS_OF_LANGUAGE = ("spelling", "grammar")
 """Of the measure `language`; in the details, because they are not calibrated on their own."""
-
-Log = Callable[[str], None]
 
 
 class StoriesSuite:
@@ -65,7 +64,7 @@ class StoriesSuite:
         *,
         limit: int | None = None,
         reads_once: bool = False,
-        log: Log = lambda sentence: None,
+        log: Log = silent,
     ) -> None:
         self._reference = reference
         self._read_before: tuple[Reference, NoveltyIndex | None] | None = None

@@ -215,9 +215,11 @@ export class StoryPane {
    */
   completionRequest() {
     const { max_tokens, seed } = this.settings;
-    const path = this.contextOf(this.path);
+    const whole = this.path;
+    const path = this.contextOf(whole);
     const prompt = this.current === this.typedEnd || !path.length ? textOf(path) : path.map((node) => node.id);
-    return { model: this.model, prompt, max_tokens, seed: seed ?? undefined,
+    const isWhole = path.length === whole.length; // the end of a story does not begin as a text does
+    return { model: this.model, prompt, add_special_tokens: isWhole, max_tokens, seed: seed ?? undefined,
       ...filtersOf(this.settings), stream: true, logprobs: 0 };
   }
 

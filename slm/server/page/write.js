@@ -55,7 +55,7 @@ export class WriteView {
       this.generateOrStop();
     } else if (event.key === "Escape") {
       this.alternatives.close();
-      this.panes.forEach((pane) => pane.stop());
+      this.stop();
     } else if (isControl && event.key.toLowerCase() === "z" && !event.shiftKey && !isTyping) {
       event.preventDefault();
       this.undo();
@@ -68,11 +68,12 @@ export class WriteView {
 
   async generateOrStop() {
     if (this.isGenerating) {
-      this.panes.forEach((pane) => pane.stop());
+      this.stop();
       return;
     }
     this.alternatives.close();
     this.isStarting = true;
+    this.isStopped = false;
     this.refresh();
     try {
       const prompt = byId("prompt").value || byId("prompt").placeholder;
@@ -88,7 +89,13 @@ export class WriteView {
     }
     if (byId("prompt-form").contains(document.activeElement)) byId("generate").focus();
     byId("prompt-form").hidden = true;
-    await Promise.all(this.panes.map((pane) => pane.generate()));
+    if (!this.isStopped) await Promise.all(this.panes.map((pane) => pane.generate()));
+  }
+
+  /** Stop generating, or begin no generation once the prompt has been read. */
+  stop() {
+    this.isStopped = true;
+    this.panes.forEach((pane) => pane.stop());
   }
 
   undo() {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from slm.checkpoint import (
+    Checkpoint,
     clean_run,
     load_checkpoint,
     newest_checkpoint,
@@ -18,6 +19,7 @@ from slm.checkpoint import (
     resolve_checkpoint,
     step_directories,
 )
+from slm.checkpoint import run as run_module
 from slm.errors import CheckpointError, SlmError, UsageError
 from slm.storage.files import atomic_directory
 
@@ -137,6 +139,31 @@ def test_a_damaged_newest_falls_back_and_says_so(
     assert len(notes) == 1
     assert "step-001000" in notes[0]
     assert name in notes[0]
+
+
+def test_one_that_a_run_replaces_meanwhile_is_not_damaged(
+    run: Path, tiny_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(run / "checkpoints" / "step-000500")
+
+    def late(directory: Path) -> Checkpoint:
+        if directory.name == "step-001000":
+            tiny_run.write_step(run, 1500)
+            shutil.rmtree(directory)
+        return load_checkpoint(directory)
+
+    monkeypatch.setattr(run_module, "load_checkpoint", late)
+    newest = newest_checkpoint(run, log=pytest.fail)
+    assert newest is not None
+    assert newest.state.step == 1500
+
+
+def test_a_link_to_nothing_is_damage(run: Path) -> None:
+    for directory in step_directories(run):
+        shutil.rmtree(directory)
+    (run / "checkpoints" / "step-000500").symlink_to(run / "nowhere")
+    with pytest.raises(CheckpointError, match="no valid checkpoint"):
+        newest_checkpoint(run)
 
 
 def test_a_checkpoint_under_the_wrong_name_does_not_count(run: Path) -> None:

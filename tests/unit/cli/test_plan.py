@@ -129,6 +129,7 @@ def test_a_length_that_is_set_alone_is_no_plan(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("counted_time")
 def test_a_run_follows_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
     small = ["n_embd=32", "n_head=1", "n_layer=1", "block_size=64", "seq_len_warmup=32"]
     words = ["train", "--minutes", "0.1", "--source", "stories.txt", "--json", "--set", *small]

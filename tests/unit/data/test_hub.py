@@ -60,3 +60,9 @@ def test_a_sparse_one_counts_as_none(listing: Path) -> None:
     with listing.open("wb") as stream:
         stream.truncate(10 << 30)
     assert hub._load_listing("owner/name") is None
+
+
+def test_an_endpoint_that_is_no_address_is_named() -> None:
+    assert str(hub.unreachable("hub.example.org")).startswith(
+        "hub.example.org cannot be reached (unknown url type"
+    )

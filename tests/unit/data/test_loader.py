@@ -46,6 +46,21 @@ def test_shapes_types_and_the_shift_by_one(data_dir: Path) -> None:
     assert torch.equal(x[:, 1:], y[:, :-1])
 
 
+@pytest.mark.parametrize("device", ["mps", "meta"])
+def test_only_pinned_memory_is_copied_without_waiting(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    copies: list[tuple[Any, ...]] = []
+
+    def to(tensor: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
+        copies.append((*args, options))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    loader(data_dir, device=device).batch_at(0)
+    assert copies == [(torch.device(device), {})] * 2
+
+
 def test_an_epoch_gives_every_token_once(data_dir: Path) -> None:
     data = loader(data_dir, batch_size=1)
     tokens = data.directory.tokens("train")

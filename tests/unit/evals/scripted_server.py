@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -50,6 +51,16 @@ class ScriptedServer:
         return [each.body for each in self.asked if each.path == path]
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Prints nothing where a client has left in the middle of a request."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | json.JSONDecodeError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def scripted(script: Script) -> Iterator[ScriptedServer]:
     """Answer with a script while the block runs. `/v1/models` lists one model."""
@@ -86,8 +97,7 @@ def scripted(script: Script) -> Iterator[ScriptedServer]:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = QuietServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

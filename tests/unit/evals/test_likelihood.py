@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from slm.errors import CheckpointError, DataError
+from slm.evals import likelihood
 from slm.evals.likelihood import encode_request, log_likelihoods
 from slm.evals.suite import Request
 from slm.model import GPT
 from slm.tokenizer.byte_level import BytesTokenizer
+from tests.devices import MpsTensor
 
 EOT = 256
 REQUESTS = [
@@ -40,6 +44,17 @@ def test_batches_change_nothing(model: GPT, batch_tokens: int) -> None:
     expected = log_likelihoods(model, BytesTokenizer(), REQUESTS)
     found = log_likelihoods(model, BytesTokenizer(), REQUESTS, batch_tokens=batch_tokens)
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_device_without_float64(model: GPT, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = log_likelihoods(model, BytesTokenizer(), REQUESTS)
+    plain = likelihood._log_probabilities
+
+    def on_mps(*arguments: Any) -> torch.Tensor:
+        return plain(*arguments).as_subclass(MpsTensor)
+
+    monkeypatch.setattr(likelihood, "_log_probabilities", on_mps)
+    assert log_likelihoods(model, BytesTokenizer(), REQUESTS) == expected
 
 
 def test_progress_ends_at_one(model: GPT) -> None:

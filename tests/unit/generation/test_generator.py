@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from slm.errors import CheckpointError, TokenizerError
+from slm.errors import CheckpointError, ConfigError, TokenizerError
 from slm.generation import Completion, GenerationOptions, Generator, TorchEngine
 from slm.generation.sampling import penalize_repetition
 from slm.generation.text import whole_characters
@@ -87,6 +87,17 @@ def test_other_texts_may_be_generated_while_a_stream_is_read(model: GPT, tokeniz
                 found[event.completion.prompt] = event.completion
         assert generator.complete(PROMPTS, greedy) == between
     assert [found[prompt] for prompt in prompts] == expected
+
+
+def test_what_is_no_prompt_is_named(make_model: Any, tokenizer: Any) -> None:
+    generator = Generator(TorchEngine(make_model("gpt2")), tokenizer)
+    with pytest.raises(ConfigError, match="prompts must be a list of strings, found 'One'"):
+        generator.complete("One", SAMPLED)
+    for bad in (None, 3, b"One"):
+        with pytest.raises(ConfigError, match="prompt must be a string, found"):
+            generator.complete([bad], SAMPLED)
+        with pytest.raises(ConfigError, match="prompt must be a string, found"):
+            next(generator.stream(bad, SAMPLED))
 
 
 def test_seeds_decide_the_text(make_model: Any, tokenizer: Any) -> None:

@@ -6,6 +6,7 @@ import torch
 from slm.errors import DataError
 from slm.insight import HeadStatistics, attention_patterns, trace
 from slm.insight.attention import _rows, _statistics
+from tests.devices import MpsTensor
 
 
 def test_every_head_of_every_layer(model, tokenizer):
@@ -49,6 +50,11 @@ def test_statistics_by_hand():
     assert statistics.itself == pytest.approx((0.75 + 0.2) / 2)
     assert statistics.previous == pytest.approx((0.25 + 0.3) / 2)
     assert statistics.distance == pytest.approx((0.25 * 1 + 0.5 * 2 + 0.3 * 1) / 2)
+
+
+def test_statistics_on_a_device_without_float64():
+    weights = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
+    assert _statistics(weights.as_subclass(MpsTensor)) == _statistics(weights)
 
 
 def test_a_text_without_words(model, tokenizer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from slm.planning import timing
 from slm.planning.timing import best_seconds, step_seconds
@@ -49,3 +50,13 @@ def test_steps_end_when_they_have_taken_long_enough(
 def test_the_best_is_the_least_but_the_first(ticking: list[float]) -> None:
     ticking += [0.5, 3.0, 2.0, 4.0]
     assert best_seconds(timing.turn, "cpu", repeats=3) == 2.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("device", "module"), [("cuda:1", torch.cuda), ("mps", torch.mps)])
+def test_a_device_that_works_on_its_own_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, device: str, module: object
+) -> None:
+    waits: list[tuple[object, ...]] = []
+    monkeypatch.setattr(module, "synchronize", lambda *place: waits.append(place))
+    best_seconds(lambda: None, device, repeats=1)
+    assert len(waits) == 2

@@ -103,12 +103,13 @@ def test_an_interrupt_saves_and_names_the_checkpoint(
 
 
 def test_a_second_interrupt_is_raised_at_once(
-    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+    make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    trainer = make_trainer(callbacks=[At(4, interrupt)], max_steps=6, checkpoint_interval=2)
+    callbacks = [listener, At(4, interrupt)]
+    trainer = make_trainer(callbacks=callbacks, max_steps=6, checkpoint_interval=2)
     save = trainer.checkpointer.save
 
     def interrupted_save(state: Any) -> Path:
@@ -120,6 +121,7 @@ def test_a_second_interrupt_is_raised_at_once(
     with pytest.raises(KeyboardInterrupt) as caught:
         trainer.train()
     assert caught.value.args == ()
+    assert listener.of("on_end") == [None]
     assert make_trainer(max_steps=6).train(existing="resume").first_step == 2
 
 

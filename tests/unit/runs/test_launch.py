@@ -15,6 +15,7 @@ from slm.parallel.processes import Process
 from slm.presets import resolve
 from slm.runs import launch as run
 from slm.runs.launch import check_memory, ready_trainer
+from slm.runs.layout import run_lock
 from tests.conftest import tell_stories
 
 TWO = Process(rank=0, world_size=2)
@@ -29,6 +30,27 @@ def test_an_existing_run_is_refused_before_any_work(tmp_path):
 
     with (
         pytest.raises(UsageError, match="already holds a run"),
+        ready_trainer(settings, Process(), existing="refuse"),
+    ):
+        pass
+
+
+def test_the_data_and_the_run_may_share_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(tell_stories(20, seed=0), encoding="utf-8")
+    place = tmp_path / "all"
+    words = [f"source={tmp_path / 'text.txt'}", "tokenizer=bytes", "block_size=16"]
+    words += [f"data_dir={place}", f"out_dir={place / '.'}", "device=cpu"]
+    settings = resolve("tiny", assignments=words)
+    for _ in range(2):  # the second one finds them there
+        with (
+            run_lock(settings, Process()),
+            ready_trainer(settings, Process(), existing="refuse") as trainer,
+        ):
+            assert trainer.data_loader.directory.path == place
+    (place / "meta.json").unlink()
+    with (
+        run_lock(settings, Process()),
+        pytest.raises(UsageError, match="was not made by slm prepare"),
         ready_trainer(settings, Process(), existing="refuse"),
     ):
         pass

@@ -173,6 +173,24 @@ def test_a_failure_at_the_end_does_not_hide_an_interruption(
         trainer.train()
 
 
+@needs_posix_signals
+def test_an_interrupted_run_that_cannot_be_saved_ends_for_its_callbacks(
+    make_trainer: MakeTrainer, listener: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the progress bar, which hides the cursor until then."""
+    trainer = make_trainer(
+        owns_process=True, callbacks=[listener, At(2, lambda: os.kill(os.getpid(), signal.SIGINT))]
+    )
+
+    def full(state: Any) -> Path:
+        raise NoSpaceError("no space left to write step-000002")
+
+    monkeypatch.setattr(trainer.checkpointer, "save", full)
+    with pytest.raises(NoSpaceError):
+        trainer.train()
+    assert listener.of("on_end") == [None]
+
+
 @pytest.mark.parametrize("kind", [LossPlot, TensorBoard])
 def test_a_plot_that_fails_ends_no_run(
     make_trainer: MakeTrainer, listener: Any, kind: type[Callback]
@@ -239,9 +257,9 @@ def test_samples_are_interrupted_and_told_once(
         return path
 
     def told(path: Path) -> list[dict[str, Any]]:
-        of_the_clock = {"elapsed_seconds", "tokens_per_second"}
+        of_the_machine = {"elapsed_seconds", "tokens_per_second", "peak_memory_bytes"}
         return [
-            {key: value for key, value in record.items() if key not in of_the_clock}
+            {key: value for key, value in record.items() if key not in of_the_machine}
             for record in read_metrics(path)
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -17,6 +18,7 @@ from slm.server.request_queue import Event, QueuedRequest
 from slm.server.scheduler import Scheduler
 from slm.server.served_sequence import ServedSequence, sampled_ids
 from slm.tokenizer.byte_level import BytesTokenizer
+from tests.servers import PATIENCE_SECONDS
 
 BLOCK_SIZE = 32
 VOCAB_SIZE = 260
@@ -171,6 +173,14 @@ def run(scheduler, clients=(), steps=10_000):
             return
         scheduler.step()
     raise AssertionError("the clients are not served")
+
+
+def wait_until(condition):
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        time.sleep(0.005)
 
 
 def never_ending(engine):

@@ -7,7 +7,6 @@ import json
 import socket
 import urllib.parse
 
-import httpx2
 import pytest
 
 from tests.servers import running
@@ -22,7 +21,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def http(server):
-    with httpx2.Client(base_url=server.address, trust_env=False) as client:
+    with server.client() as client:
         yield client
 
 
@@ -183,7 +182,7 @@ def raw_answer(server, head):
 def test_models_with_any_name(name):
     with (
         running(FakeEngine(1), name=name) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         assert [card["id"] for card in client.get("/v1/models").json()["data"]] == [name]
         quoted = (urllib.parse.quote(name, safe=""), urllib.parse.quote(name))
@@ -209,7 +208,7 @@ def test_choices_that_fail_when_their_context_is_full_end_alone():
     asked = {"prompt": "x" * 30, "n": 2, "max_tokens": 50}
     with (
         running(engine, max_tokens=100) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         assert problem(post(client, **asked), 500)["code"] == "model_failed"
         engine.fail = lambda call: None
@@ -227,7 +226,7 @@ def test_a_scheduler_that_stopped_is_not_healthy():
     engine.free = fail
     with (
         running(engine) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         assert client.get("/healthz").status_code == 200
         assert problem(post(client, max_tokens=1), 503)["code"] == "model_failed"
@@ -247,7 +246,7 @@ ORIGIN = "https://pages.example"
 def cross_origin():
     with (
         running(FakeEngine(2), origins=[ORIGIN], api_key="a-long-key") as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         yield client
 
@@ -326,7 +325,7 @@ def test_a_failing_model_is_a_500_and_ends_a_stream(http):
     engine.fail = fail
     with (
         running(engine) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         response = post(client, max_tokens=50, temperature=0, stream=True)
         lines = [line for line in response.text.split("\n\n") if line]
@@ -339,7 +338,7 @@ def test_a_failing_model_is_a_500_and_ends_a_stream(http):
 def test_a_key_guards_all_but_the_health():
     with (
         running(FakeEngine(1), api_key="a-long-key") as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         assert client.get("/healthz").status_code == 200
         for path in ("/v1/models", "/metrics", "/openapi.json", "/nothing"):

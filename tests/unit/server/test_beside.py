@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx2
 import pytest
 import torch
 from prometheus_client.parser import text_string_to_metric_families
@@ -37,7 +36,7 @@ def http():
     )
     with (
         running(always("a"), beside=[beside]) as server,
-        httpx2.Client(base_url=server.address, trust_env=False) as client,
+        server.client() as client,
     ):
         yield client
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 
 from slm.server.http_errors import HttpError
-from slm.server.request_bodies import checked, parsed, place_in
+from slm.server.limits import Limits
+from slm.server.request_bodies import BodyReader, checked, parsed, place_in
 from slm.server.schemas import ChatRequest, CompletionRequest
 
 PROMPT = {"prompt": "Once"}
@@ -301,3 +305,32 @@ def test_null_is_absent_in_parts_and_options():
         "prompt_cache_options": {"mode": None, "ttl": "30m"},
     }
     assert checked(ChatRequest, data).messages[0].text == "Once"
+
+
+def test_all_readers_of_a_server_share_one_limit():
+    limits = Limits(body_bytes=2048, all_bodies_bytes=2048)
+    app = Starlette()
+
+    def request(content, *, ends):
+        parts = iter([{"type": "http.request", "body": content, "more_body": not ends}])
+
+        async def receive():
+            return next(parts, None) or await asyncio.Event().wait()
+
+        headers = [(b"content-type", b"application/json")]
+        return Request({"type": "http", "app": app, "headers": headers}, receive)
+
+    async def ask():
+        body = b'{"prompt": "a"}'.ljust(1500)
+        unfinished = asyncio.create_task(
+            BodyReader(limits).read(request(body, ends=False), CompletionRequest)
+        )
+        await asyncio.sleep(0.01)
+        with pytest.raises(HttpError) as problem:
+            await BodyReader(limits).read(request(body, ends=True), CompletionRequest)
+        assert problem.value.status == 503
+        unfinished.cancel()
+        await asyncio.gather(unfinished, return_exceptions=True)
+        return await BodyReader(limits).read(request(body, ends=True), CompletionRequest)
+
+    assert asyncio.run(ask()).prompt == ("a",)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from slm.server.request_queue import BusyError, ClosedError, ModelError
-from tests.unit.server.fakes import never_ending, run
+from tests.unit.server.fakes import never_ending, run, wait_until
 
 
 def test_company_changes_nothing(make_scheduler, fake_engine, stream, client, alone):
@@ -232,27 +232,23 @@ def test_silent_texts_take_no_slot(make_scheduler, fake_engine, stream, client):
 def test_a_thread_of_its_own(make_scheduler, fake_engine, stream, client, alone):
     scheduler = make_scheduler(fake_engine(2), queue=10)
     delivered_by = set()
-    threads_left = threading.active_count()
+    threads_before = set(threading.enumerate())
 
     def post(call):
         delivered_by.add(threading.current_thread().name)
         call()
 
     scheduler.start(post)
-    done = threading.Event()
     clients = []
     for number in range(6):
         one = client(scheduler, stream(seed=number, max_new_tokens=30))
         clients.append(one)
-    for _ in range(2000):
-        if all(each.done for each in clients):
-            break
-        done.wait(0.01)
+    wait_until(lambda: all(each.done for each in clients))
     for number, each in enumerate(clients):
         assert each.deltas() == alone(stream(seed=number, max_new_tokens=30))
     scheduler.close()
     assert delivered_by == {"scheduler"}
-    assert threading.active_count() == threads_left
+    assert set(threading.enumerate()) <= threads_before
     with pytest.raises(ClosedError):
         client(scheduler, stream())
 

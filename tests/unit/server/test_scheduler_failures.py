@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import threading
 
 import pytest
 
 from slm.server.request_queue import ClosedError, ModelError
-from tests.unit.server.fakes import never_ending, run
+from tests.unit.server.fakes import never_ending, run, wait_until
 
 
 def failing_from(calls):
@@ -24,14 +23,6 @@ def failing_from(calls):
 def almost_full(stream, max_new_tokens=40, **options):
     """A text whose context is full after its second new token, and then starts over."""
     return stream("x" * 30, temperature=0.0, max_new_tokens=max_new_tokens, **options)
-
-
-def wait_for(condition):
-    for _ in range(2000):
-        if condition():
-            return
-        threading.Event().wait(0.005)
-    raise AssertionError("it does not come")
 
 
 class FailsOnce:
@@ -161,14 +152,14 @@ def test_a_step_that_fails_ends_its_requests_and_not_the_thread(
     never_ending(engine)
     monkeypatch.setattr(scheduler, "_end_late", failing_step := FailsOnce(scheduler._end_late))
     scheduler.start(lambda call: call())
-    clients = [client(scheduler, stream(seed=i, max_new_tokens=10_000)) for i in range(3)]
-    wait_for(lambda: clients[0].deltas())
+    clients = [client(scheduler, stream(seed=i, max_new_tokens=2**20)) for i in range(3)]
+    wait_until(lambda: clients[0].deltas())
     failing_step.is_due = True
-    wait_for(lambda: all(each.error for each in clients))
+    wait_until(lambda: all(each.error for each in clients))
     assert [type(each.error) for each in clients] == [ModelError] * 3
     assert scheduler.is_healthy
     again = client(scheduler, stream(max_new_tokens=9))
-    wait_for(lambda: again.done)
+    wait_until(lambda: again.done)
     assert again.deltas()[-1].new_tokens == 9
     scheduler.close()
     assert engine.texts == {}
@@ -179,16 +170,16 @@ def test_a_thread_that_cannot_be_saved_says_so(make_scheduler, fake_engine, stre
     never_ending(engine)
     scheduler = make_scheduler(engine, queue=10)
     scheduler.start(lambda call: call())
-    runs, waits = (client(scheduler, stream(max_new_tokens=10_000)) for _ in range(2))
-    wait_for(lambda: runs.deltas())
+    runs, waits = (client(scheduler, stream(max_new_tokens=2**20)) for _ in range(2))
+    wait_until(lambda: runs.deltas())
 
     def free(engine):
         raise RuntimeError("the native code is in no known state")
 
     engine.free = free
     scheduler.cancel(runs.queued)
-    wait_for(lambda: not scheduler.is_healthy)
-    wait_for(lambda: waits.error)
+    wait_until(lambda: not scheduler.is_healthy)
+    wait_until(lambda: waits.error)
     assert isinstance(waits.error, ClosedError)
     assert waits.error.after_failure
     for refused in (scheduler.check_room, lambda: client(scheduler, stream())):

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from slm.storage.encodings import Encoding, conversion_hint, encoding_of, free_name, mark_of
+from slm.storage.encodings import (
+    Encoding,
+    conversion_hint,
+    encoding_of,
+    free_name,
+    is_text_but_for_zeros,
+    mark_of,
+)
 
 QUOTES = "It\u2019s a \u201cquiet\u201d day in the caf\u00e9, said Zo\u00eb. "
 FRENCH = "Il \u00e9tait une fois une petite fille qui vivait pr\u00e8s de la for\u00eat. "
@@ -70,6 +77,8 @@ def test_the_excerpt_shows_what_the_place_reads() -> None:
         ((QUOTES * 40).encode() + b"\xff" + QUOTES.encode(), "UTF-8"),  # one byte is damaged
         ((QUOTES * 40).encode()[:-300], None),  # nothing is wrong
         (b"words\0more words and more", None),
+        ("Gr\u00fc\u00dfe\0 aus dem Caf\u00e9\0 in K\u00f6ln".encode(), None),
+        (b"a bell\x07 and\0 an end", None),
         (bytes(range(256)) * 50, None),
         (bytes(10_000), None),
         (b"", None),
@@ -105,6 +114,22 @@ def test_the_command_of_the_hint_gives_the_text_and_keeps_the_file(
     assert new.name == f"{path.stem}-utf8.txt"
     assert new.read_text("utf-8") == text * 40
     assert "-utf8-2.txt" in conversion_hint(Encoding("UTF-16", ""), path)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_text"),
+    [
+        (b"words\0more words", True),
+        (QUOTES.encode() + bytes(4000), True),  # as after a crash
+        ((QUOTES * 2000).encode()[: (1 << 16) + 1], True),
+        (RUSSIAN.encode("utf-16-le"), False),
+        (bytes(10_000), False),
+        (bytes(range(256)) * 50, False),
+        (b"", False),
+    ],
+)
+def test_text_with_stray_zeros(content: bytes, is_text: bool) -> None:
+    assert is_text_but_for_zeros(io.BytesIO(content)) is is_text
 
 
 def test_hints_without_a_command() -> None:

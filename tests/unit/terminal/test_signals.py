@@ -110,6 +110,12 @@ def test_the_second_signal_exits_at_once() -> None:
     assert (result.returncode, result.stdout.split()) == (143, ["first"])
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, an import may take long; else this process would end."""
+    monkeypatch.setattr("slm.terminal.signals.LONGEST_IMPORT_SECONDS", 120.0)
+
+
 IMPORTED = """
 import os, signal, time
 try:
@@ -122,6 +128,7 @@ done = True
 """
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_import_is_finished_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here is one that would swallow the exception, as some in C do."""
     (tmp_path / "swallowing.py").write_text(IMPORTED.format(seconds=0.2), "utf-8")
@@ -141,6 +148,7 @@ def test_an_import_is_finished_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert time.monotonic() < after + 30
 
 
+@pytest.mark.usefixtures("patient")
 def test_an_import_is_finished_by_the_end_of_the_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +182,7 @@ def test_an_import_that_takes_too_long_is_not_waited_for(tmp_path: Path, watch: 
     assert (result.returncode, result.stderr) == (143, "interrupted\n")
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_signal_that_waits_is_handed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

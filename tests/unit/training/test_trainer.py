@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,6 +36,9 @@ class Outcome:
 class Directory:
     def bytes_per_token(self, split: str) -> float:
         return 4.0
+
+    def split(self, split: str) -> SimpleNamespace:
+        return SimpleNamespace(tokens=131_072)
 
 
 class Loader:
@@ -97,3 +101,28 @@ def test_a_first_step_that_compiles_does_not_end_a_run_by_the_clock(compiles: bo
     result = trainer.run(TrainState())
     assert 285 <= clock.now <= 300
     assert result.step > 150
+
+
+@pytest.mark.parametrize("eval_tokens", [None, 2**20])
+def test_time_is_reserved_for_an_evaluation_of_the_whole_split(eval_tokens: int | None) -> None:
+    config = TrainingConfig(
+        max_minutes=5.0, eval_interval=10_000, eval_tokens=eval_tokens, threads=1
+    )
+    clock = Clock()
+
+    def evaluate() -> tuple[float, int]:
+        clock.now += 42.0  # 128 steps take 128 s, and their forward passes a third of that
+        return 2.0, 131_072
+
+    trainer = Trainer(
+        Stepper(clock, first=1.0, later=1.0),
+        Loader(),  # type: ignore[arg-type]
+        config,
+        evaluate=evaluate,
+        checkpointer=Nothing(),
+        guard=Nothing(),
+        callbacks=CallbackList([]),
+        budget=Budget(config, clock=clock),
+    )
+    trainer.run(TrainState())
+    assert 290 <= clock.now <= 300

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slm.data.documents import whole_stories
+from slm.data.documents import DocumentPart, whole_stories
 from slm.data.quality import check
 from slm.data.quality.check import TextCheck
 from slm.data.quality.findings import TextReport
@@ -134,6 +134,53 @@ def test_a_very_long_document_is_read_in_parts(
     assert report.documents == 2
     checker.clean(tmp_path / "out")
     assert read(tmp_path / "out" / "train.txt") == [book, stories[0]]
+
+
+def test_a_very_long_document_counts_once(
+    tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = f"{stories[0]}\nRead\x07 that it\u00e2\u20ac\u2122s on www.a.org\n"
+    parts = [DocumentPart(page, ends_story=number == 29) for number in range(30)]
+    monkeypatch.setattr(check, "read_documents", lambda path, **options: iter(parts))
+    checker = TextCheck(str(write(tmp_path / "book.txt", [])))
+    report = checker.check()
+    assert report.documents == 1
+    assert report.words["most"] == 30 * len(page.split())
+    assert counts(report) == {
+        "damaged encoding": 1,
+        "control or invisible characters": 1,
+        "addresses, markup, legal text": 1,
+    }
+    cleaned = checker.clean(tmp_path / "out")
+    assert cleaned.changes == {"documents with a mended encoding": 1, "characters removed": 30}
+
+
+def test_zero_bytes_are_odd_characters(tmp_path: Path, stories: list[str]) -> None:
+    texts = [stories[0].replace(" ", " \0", 2), *stories[1:]]
+    checker = TextCheck(str(write(tmp_path / "book.txt", texts)))
+    report = checker.check()
+    assert counts(report) == {"control or invisible characters": 1}
+    assert report.findings[1].examples[0].startswith("U+0000 in: ")
+    assert checker.clean(tmp_path / "out").changes == {"characters removed": 2}
+    assert read(tmp_path / "out" / "train.txt") == stories
+
+
+def test_the_repaired_copy_may_be_inside_the_folder(tmp_path: Path, stories: list[str]) -> None:
+    for number, text in enumerate(stories):
+        (tmp_path / f"{number}.txt").write_text(text, encoding="utf-8", newline="\n")
+    notes: list[str] = []
+    checker = TextCheck(str(tmp_path), log=notes.append)
+    checker.check()
+    checker.clean(tmp_path / "clean")
+    written = [read(tmp_path / "clean" / f"{split}.txt") for split in ("train", "validation")]
+    assert sorted([*written[0], *written[1]]) == sorted(stories)
+    assert len(notes) == 1  # although the text was read several times
+
+
+def test_the_place_around_an_odd_character_is_shown(tmp_path: Path, stories: list[str]) -> None:
+    text = "It\u00e2\u20ac\u2122s so. " * 40 + "Here\x07 it is. " + "And so on it went. " * 40
+    report = TextCheck(str(write(tmp_path / "book.txt", [text, *stories]))).check()
+    assert "so. Here  it is. And" in report.findings[1].examples[0]
 
 
 def test_what_cannot_be_checked(tmp_path: Path, stories: list[str]) -> None:

@@ -53,6 +53,7 @@ def test_the_delimiter_is_found_whatever_the_name_promises(
         ('id;text\n1;"a "quote" in it"\n', Dialect(";")),  # is refused later
         ("sep=;\nid;text\n1;a,b\n", Dialect(";", declared=True)),
         ("sep=\t\r\nid\ttext\r\n", Dialect("\t", declared=True)),
+        *((f"sep={mark}\r\nid,text\r\n1,a\r\n", Dialect(",")) for mark in ("", *"\"'`\\")),
     ],
 )
 def test_dialects(text: str, expected: Dialect) -> None:

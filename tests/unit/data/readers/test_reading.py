@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 import os
 import pickle
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slm.data.documents import whole_stories
+from slm.data.quality.check import TextCheck
 from slm.data.readers import EXTENSIONS, read_documents, rows_of, text_bytes_of
 from slm.data.sources import open_source
 from slm.errors import DataError
@@ -35,6 +38,12 @@ BY_EXTENSION = {
     ".csv": CSV,
     ".tsv": CSV.replace(",", "\t", 1).replace(',"', '\t"'),
 }
+
+
+needs_quality = pytest.mark.skipif(
+    not all(importlib.util.find_spec(library) for library in ("ftfy", "rensa", "py3langid")),
+    reason="needs the extra quality",
+)
 
 
 def as_table(kind: str) -> bytes:
@@ -366,6 +375,75 @@ def test_zero_bytes_are_no_text(tmp_path: Path, extension: str) -> None:
     path.write_bytes(b'"text"\n"some words\0"\n')
     with pytest.raises(DataError, match=rf"data\{extension}"):
         list(open_source(str(path)).parts("train"))
+
+
+@needs_quality
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", b"Once\0 upon a time, in K\xc3\xb6ln."),
+        ("a.txt.gz", gzip.compress(b"Once upon a time.\0")),
+        ("a.csv", b"id,text\n1,Once\0 upon a time.\n"),
+        ("-a b.txt", b"Once upon a time.\0"),
+    ],
+)
+def test_the_hint_for_zero_bytes_removes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        stories(name)
+    words = shlex.split((caught.value.hint or "").rpartition(": ")[2])
+    assert words[:3] == ["slm", "data", "check"]
+    assert words[4] == "--clean"
+    for path in (name, words[3]):
+        checker = TextCheck(path)
+        assert checker.check().findings[1].documents == 1
+    checker.clean(Path(words[5]))
+    (damaged,) = whole_stories(read_documents(Path(name), allow_zero_bytes=True))
+    assert "\0" in damaged
+    assert stories(Path(words[5]) / "train.txt") == [damaged.replace("\0", "")]
+
+
+@needs_quality
+def test_zero_bytes_in_a_folder_are_removed_from_all_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "my data"
+    folder.mkdir()
+    (folder / "train.txt").write_bytes(b"Once upon\0 a time.")
+    (folder / "val.txt").write_bytes(b"Long ago.")
+    with pytest.raises(DataError) as caught:
+        list(open_source(str(folder)).parts("train"))
+    words = shlex.split((caught.value.hint or "").rpartition(": ")[2])
+    assert words[3:] == [str(folder), "--clean", f"{folder}-clean"]
+    checker = TextCheck(words[3])
+    checker.check()
+    checker.clean(Path(words[5]))
+    assert stories(Path(words[5]) / "train.txt") == ["Once upon a time."]
+
+
+@pytest.mark.skipif(shutil.which("tr") is None, reason="needs tr")
+def test_zero_bytes_in_json_are_removed_by_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check cannot read them either: they are no JSON."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.jsonl").write_bytes(b'{"text": "Once\0 upon a time."}\n')
+    for allow in (False, True):
+        with pytest.raises(DataError, match=r"a\.jsonl is not text: byte 14") as caught:
+            list(read_documents(Path("a.jsonl"), allow_zero_bytes=allow))
+    subprocess.run((caught.value.hint or "").rpartition(": ")[2], shell=True, check=True)
+    assert stories("a-clean.jsonl") == ["Once upon a time."]
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(9000), bytes(range(256)) * 50, STORIES[0].encode("utf-16-le")]
+)
+def test_zero_bytes_are_allowed_in_damaged_text_only(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        list(read_documents(tmp_path / "a.txt", allow_zero_bytes=True))
+    assert "data check" not in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
