@@ -92,7 +92,7 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         _refuse_tokenizer(tokenizer, "a GGUF file")
         return gguf_import.read(path, name)
     given = None if tokenizer is None else Path(tokenizer)
-    is_zip = zipfile.is_zipfile(path)
+    is_zip = _is_zip(path)
     if path.suffix == ".safetensors" or (path.suffix == ".bin" and is_zip):
         raise UsageError(
             f"{path} holds only the weights of a transformers model",
@@ -108,6 +108,14 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
         hint="supported: transformers folders, .gguf files, llama2.c's model.bin and "
         "nanoGPT's ckpt.pt",
     )
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file is a zip archive, such as those of PyTorch, damaged or not."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # of several disks
+        return True
 
 
 def _printable(name: str) -> str:
