@@ -107,14 +107,15 @@ def test_a_typed_word_is_completed_and_a_chosen_token_is_not(open_page):
 def test_a_story_that_is_stopped_before_it_starts_is_not_generated(open_page):
     page = open_page()
     held = []
-    page.route("**/insight/tokens", held.append)
+    page.route("**/insight/tokens", lambda route: held.append(route))
     page.fill("#prompt", PROMPT)
-    page.click("#generate")
+    with page.expect_request("**/insight/tokens"):
+        page.click("#generate")
     page.wait_for_function("() => document.getElementById('generate').textContent === 'Stop'")
     page.click("#generate")
-    page.unroute("**/insight/tokens")
     for route in held:
         route.continue_()
+    page.unroute("**/insight/tokens")
     is_idle(page)
     assert story(page) == PROMPT
     assert page.locator(".token.by-model").count() == 0
