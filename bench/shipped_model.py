@@ -35,7 +35,7 @@ SETTINGS = Path(__file__).with_suffix(".toml")
 TARGET = Path(__file__).parents[1] / "slm" / "builtin"
 LARGEST = 6_000_000
 """Bytes of all files together."""
-TOKENIZER = "bpe:3840"
+TOKENIZER = "bpe:4096"
 PROMPTS = ("Once upon a time", "One day, Lily", "Tom and his dog", "The little bird", "")
 
 
