@@ -61,7 +61,9 @@ def sentencepiece_tokenizer(
         ]
     _require_order(pairs)
     pairs.sort(key=lambda pair: pair[:2])
-    unknown = dict(enumerate(pieces)).get(-1 if unknown_id is None else unknown_id)
+    unknown = None
+    if unknown_id is not None and 0 <= unknown_id < len(pieces):
+        unknown = pieces[unknown_id]
     space: list[dict[str, Any]] = [{"type": "Prepend", "prepend": SPACE}] if add_space else []
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
     restore = {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}
