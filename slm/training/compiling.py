@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import platform
+import sys
 
 import torch
 
@@ -66,8 +69,23 @@ def compiles(choice: str, device: str, planned_seconds: float, *, has_compiler: 
 
 def compile_blocks(model: GPT) -> None:
     """Compile the forward and backward pass of a block, once for all blocks."""
+    options = kernel_options()
     for block in model.blocks:
-        block.compile(dynamic=False)
+        block.compile(dynamic=False, options=options)
+
+
+def kernel_options() -> dict[str, str]:
+    """Options of `torch.compile` without which its kernels may be wrong here.
+
+    torch writes its kernels with vectors and turns off GCC's vectorizer of loops, but not that of
+    straight code. With 512-bit vectors, which GCC uses for every CPU with AVX-512 that it does not
+    know, GCC 12 turns the transposition of bfloat16 blocks into wrong code: gradients that are
+    wrong, and some of them NaN. The tests have the kernel.
+    """
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        return {}
+    architecture = os.environ.get("TORCHINDUCTOR_CPP_MARCH") or "native"
+    return {"cpp.march": f"{architecture} -fno-tree-slp-vectorize"}  # it becomes -march=...
 
 
 def eagerly() -> contextlib.AbstractContextManager[None]:
