@@ -31,9 +31,10 @@ from slm.training.compiling import compile_blocks
 
 PROBE = ("n_layer=4", "n_embd=192", "n_head=3", "mlp_dim=none", "block_size=128")
 PROBE_ROWS = 32
-WARM_UP_STEPS, STEPS = 2, 5
-ENOUGH_SECONDS = 1.5
-"""On a slow machine fewer steps are accurate enough, and the run needs the time."""
+WARM_UP_STEPS = 2
+SHORTEST_PROBE, PROBE_SHARE, LONGEST_PROBE = 1.5, 0.005, 20.0
+"""The probe takes this share of a run, within these seconds: some machines are faster at first than
+they stay, one by 40% for 15 s, which only the probe of a long run outlasts."""
 COMPILED_FROM_MINUTES = 15.0
 """Runs of at least this length are planned with compiled steps, if they compile: the gain differs
 between processors, and the first compilation takes some seconds."""
@@ -56,6 +57,11 @@ def probe_machine(
         return _probe(settings, minutes, keeps_memory=owns_process)
 
 
+def probe_seconds(minutes: float) -> float:
+    """How long to time steps before a run of this length."""
+    return min(max(SHORTEST_PROBE, PROBE_SHARE * 60.0 * minutes), LONGEST_PROBE)
+
+
 def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> MachineProfile:
     set_threads(settings.train.threads)
     device = resolve_device(settings.train.device)
@@ -75,8 +81,7 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
             lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
             device,
             warm_up=WARM_UP_STEPS,
-            steps=STEPS,
-            enough_seconds=ENOUGH_SECONDS,
+            enough_seconds=probe_seconds(minutes),
         )
         flops = model_costs(probe.model).training_flops_per_token
         return ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled) / seconds

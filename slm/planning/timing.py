@@ -15,10 +15,10 @@ def step_seconds(
     device: str,
     *,
     warm_up: int,
-    steps: int,
+    steps: float = math.inf,
     enough_seconds: float = math.inf,
 ) -> float:
-    """Median seconds of a training step.
+    """Median seconds of a training step, over the later half of those that are timed.
 
     Args:
         step: performs one step.
@@ -32,7 +32,7 @@ def step_seconds(
     seconds: list[float] = []
     while len(seconds) < steps and (len(seconds) < 2 or sum(seconds) < enough_seconds):
         seconds.append(_seconds(step, device))
-    return statistics.median(seconds)
+    return statistics.median(seconds[len(seconds) // 2 :])
 
 
 def best_seconds(work: Callable[[], object], device: str, *, repeats: int) -> float:

@@ -41,6 +41,24 @@ def test_real_steps_are_timed(compiled: list[GPT]) -> None:
     assert torch.equal(torch.random.get_rng_state(), before)  # the run draws what it would draw
 
 
+@pytest.mark.parametrize(
+    ("minutes", "seconds"), [(0.1, 1.5), (3, 1.5), (30, 9), (60, 18), (600, 20)]
+)
+def test_a_longer_run_is_probed_longer(
+    minutes: float, seconds: float, compiled: list[GPT], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+
+    def timed(*_: object, enough_seconds: float, **__: object) -> float:
+        lengths.append(enough_seconds)
+        return 1.0
+
+    monkeypatch.setattr(probe, "step_seconds", timed)
+    probe_machine(SETTINGS, minutes)
+    assert lengths
+    assert all(length == pytest.approx(seconds) for length in lengths)
+
+
 @pytest.mark.parametrize("minutes", [5, 60])
 def test_the_machine_of_the_law_has_a_speed_of_one(
     minutes: float, compiled: list[GPT], monkeypatch: pytest.MonkeyPatch
