@@ -14,9 +14,9 @@ from slm.data.readers import (
     rows_of,
     text_bytes_of,
 )
+from slm.data.source_options import SourceOptions
 from slm.data.splits import HeldOut, Split
 from slm.errors import DataError
-from slm.log import Log
 
 
 def existing_path(spec: str) -> Path | None:
@@ -33,27 +33,18 @@ class FileSource:
 
     story_bytes = None
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        limit: int | None,
-        fraction: float,
-        seed: int,
-        allow_zero_bytes: bool = False,
-        log: Log | None = None,
-    ) -> None:
+    def __init__(self, path: Path, options: SourceOptions) -> None:
         check_file(path)
         self._path = path
-        self._limit = limit
-        self._fraction = fraction
-        self._seed = seed
+        self._options = options
         self._held_out = HeldOut(
-            lambda: read_documents(path, allow_zero_bytes=allow_zero_bytes, log=log),
+            lambda: read_documents(
+                path, allow_zero_bytes=options.allow_zero_bytes, log=options.log
+            ),
             name=str(path),
-            seed=seed,
-            fraction=fraction,
-            limit=limit,
+            seed=options.seed,
+            fraction=options.validation_fraction,
+            limit=options.limit,
         )
 
     @property
@@ -62,7 +53,7 @@ class FileSource:
 
     @property
     def expected_stories(self) -> int | None:
-        return self._limit or rows_of(self._path)
+        return self._options.limit or rows_of(self._path)
 
     @property
     def expected_bytes(self) -> int | None:
@@ -72,9 +63,9 @@ class FileSource:
         return {
             "kind": "file",
             **file_identity(self._path),
-            "seed": self._seed,
-            "limit": self._limit,
-            "validation_fraction": self._fraction,
+            "seed": self._options.seed,
+            "limit": self._options.limit,
+            "validation_fraction": self._options.validation_fraction,
         }
 
     def details(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from slm.data.readers import (
     rows_of,
     text_bytes_of,
 )
+from slm.data.source_options import SourceOptions
 from slm.data.splits import HeldOut, Split, limited
 from slm.log import Log
 
@@ -33,30 +35,16 @@ class FolderSource:
 
     story_bytes = None
 
-    def __init__(
-        self,
-        folder: Path,
-        files: FolderFiles,
-        *,
-        limit: int | None,
-        fraction: float,
-        seed: int,
-        allow_zero_bytes: bool = False,
-        log: Log | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, files: FolderFiles, options: SourceOptions) -> None:
         self._folder = folder
         self._files = files
-        self._limit = limit
-        self._fraction = fraction
-        self._seed = seed
-        self._allow_zero_bytes = allow_zero_bytes
-        self._log = None if log is None else _few(log, folder)
+        self._options = replace(options, log=_few(options.log, folder))
         self._held_out = HeldOut(
             lambda: self._documents(files.train),
             name=str(folder),
-            seed=seed,
-            fraction=fraction,
-            limit=limit,
+            seed=options.seed,
+            fraction=options.validation_fraction,
+            limit=options.limit,
         )
 
     @property
@@ -65,8 +53,8 @@ class FolderSource:
 
     @cached_property
     def expected_stories(self) -> int | None:
-        if self._limit is not None:
-            return self._limit
+        if self._options.limit is not None:
+            return self._options.limit
         counted = self._files.train[:_COUNTED_FILES]
         rows = [rows_of(path) for path in counted]
         n_rows = sum(number for number in rows if number is not None)
@@ -86,12 +74,15 @@ class FolderSource:
         identity: dict[str, Any] = {
             "kind": "folder",
             "train": self._identity_of(files.train),
-            "limit": self._limit,
+            "limit": self._options.limit,
         }
         if files.validation:
             identity["validation"] = self._identity_of(files.validation)
         else:
-            identity |= {"seed": self._seed, "validation_fraction": self._fraction}
+            identity |= {
+                "seed": self._options.seed,
+                "validation_fraction": self._options.validation_fraction,
+            }
         is_plain = len(files.train) == len(files.validation) == 1
         if not is_plain or any(
             path.parent != self._folder for path in (*files.train, *files.validation)
@@ -122,7 +113,7 @@ class FolderSource:
         if not self._files.validation:
             return self._held_out.parts(split)
         files = self._files.train if split == "train" else self._files.validation
-        limit = self._limit if split == "train" else None
+        limit = self._options.limit if split == "train" else None
         name = str(files[0] if len(files) == 1 else f"{self._folder} ({split})")
         return limited(self._documents(files), limit, name=name)
 
@@ -131,52 +122,23 @@ class FolderSource:
             yield from read_documents(
                 path,
                 source=self._folder,
-                allow_zero_bytes=self._allow_zero_bytes,
-                log=self._log,
+                allow_zero_bytes=self._options.allow_zero_bytes,
+                log=self._options.log,
             )
 
 
-def open_folder(
-    folder: Path,
-    *,
-    limit: int | None,
-    fraction: float,
-    seed: int,
-    allow_zero_bytes: bool = False,
-    log: Log | None = None,
-) -> FileSource | FolderSource:
-    """The source for the files of a folder.
-
-    Args:
-        folder: an existing folder.
-        limit, fraction, seed, allow_zero_bytes: see `open_source`.
-        log: called with sentences about files that are not read.
+def open_folder(folder: Path, options: SourceOptions) -> FileSource | FolderSource:
+    """The source for the files of an existing folder; files that are not read are logged.
 
     Raises:
         DataError: there is no training text, the choice is ambiguous, or shards are missing.
     """
     files = find_files(folder, _kind_of, expected=READABLE)
-    if log is not None:
-        for sentence in files.notes(folder):
-            log(sentence)
+    for sentence in files.notes(folder):
+        options.log(sentence)
     if len(files.train) == 1 and not files.validation:
-        return FileSource(
-            files.train[0],
-            limit=limit,
-            fraction=fraction,
-            seed=seed,
-            allow_zero_bytes=allow_zero_bytes,
-            log=log,
-        )
-    return FolderSource(
-        folder,
-        files,
-        limit=limit,
-        fraction=fraction,
-        seed=seed,
-        allow_zero_bytes=allow_zero_bytes,
-        log=log,
-    )
+        return FileSource(files.train[0], options)
+    return FolderSource(folder, files, options)
 
 
 def _few(log: Log, folder: Path) -> Log:

@@ -27,9 +27,9 @@ from typing import Any
 from slm.config import DEFAULT_SOURCE
 from slm.data.documents import DocumentPart, first_sizes
 from slm.data.readers import Format, kind_of, read_documents
+from slm.data.source_options import SourceOptions
 from slm.data.splits import HeldOut, Split, limited
 from slm.errors import DataError, HubError, SlmError, causes
-from slm.log import Log, silent
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 
@@ -57,32 +57,23 @@ _NO_NETWORK_HINT = (
 class HubSource:
     """A dataset of the hub; its own validation split is used if it has one."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        limit: int | None,
-        fraction: float,
-        seed: int,
-        allow_zero_bytes: bool = False,
-        log: Log | None = None,
-    ) -> None:
+    def __init__(self, name: str, options: SourceOptions) -> None:
         self.name = name
-        self._allow_zero_bytes = allow_zero_bytes
-        self._log = log or silent
-        self._limit = limit
-        self._fraction = fraction
-        self._seed = seed
+        self._options = options
         self._listing: dict[str, Any] | None = None
         self._again: set[str] = set()  # files to download although they are cached
         self._online = False
         self._held_out = HeldOut(
-            lambda: self._documents("train"), name=name, seed=seed, fraction=fraction, limit=limit
+            lambda: self._documents("train"),
+            name=name,
+            seed=options.seed,
+            fraction=options.validation_fraction,
+            limit=options.limit,
         )
 
     @property
     def expected_stories(self) -> int | None:
-        return self._limit
+        return self._options.limit
 
     @property
     def expected_bytes(self) -> int | None:
@@ -110,9 +101,9 @@ class HubSource:
             "kind": "hub",
             "name": self.name,
             "revision": REVISION,
-            "seed": self._seed,
-            "limit": self._limit,
-            "validation_fraction": self._fraction,
+            "seed": self._options.seed,
+            "limit": self._options.limit,
+            "validation_fraction": self._options.validation_fraction,
         }
 
     def details(self) -> dict[str, Any]:
@@ -126,7 +117,7 @@ class HubSource:
 
     def parts(self, split: Split) -> Iterator[DocumentPart]:
         if "validation" in self._files():
-            limit = self._limit if split == "train" else None
+            limit = self._options.limit if split == "train" else None
             return limited(self._documents(split), limit, name=f"{self.name} ({split})")
         return self._held_out.parts(split)
 
@@ -140,8 +131,8 @@ class HubSource:
                 name=f"{self.name}/{file}",
                 format=format,
                 source=self.name,
-                allow_zero_bytes=self._allow_zero_bytes,
-                log=self._log,
+                allow_zero_bytes=self._options.allow_zero_bytes,
+                log=self._options.log,
             )
 
     def _files(self) -> dict[str, list[str]]:
@@ -156,7 +147,7 @@ class HubSource:
         problem = hub_problem()
         if problem is not None:
             if known is not None and not self._again:
-                self._log(f"{problem}: using the cached copy of {self.name}")
+                self._options.log(f"{problem}: using the cached copy of {self.name}")
                 return known
             raise HubError(
                 f"cannot download the dataset {self.name}: {problem}", hint=_NO_NETWORK_HINT
@@ -179,7 +170,7 @@ class HubSource:
             commit = str((self._listing or {})["commit"])
             cached = try_to_load_from_cache(self.name, file, revision=commit, repo_type="dataset")
             if self._online and (file in self._again or not isinstance(cached, str)):
-                self._log(f"downloading {file} of {self.name}")
+                self._options.log(f"downloading {file} of {self.name}")
             local = hf_hub_download(
                 self.name,
                 file,

@@ -17,9 +17,10 @@ from slm.data.file_source import FileSource, existing_path
 from slm.data.folder_source import open_folder
 from slm.data.hub import HUB_NAME, HubSource
 from slm.data.readers import is_readable
+from slm.data.source_options import SourceOptions
 from slm.data.splits import Split, split_plan
 from slm.errors import UsageError, did_you_mean, shown
-from slm.log import Log, without_repeats
+from slm.log import Log, silent, without_repeats
 
 BUILTIN_STORIES = 20_000
 """Training stories of the built-in corpus by default."""
@@ -104,31 +105,18 @@ def open_source(
         UsageError: there is no such file, or the specification is invalid.
         DataError: a folder without training text, or a file of an unknown type.
     """
-    log = None if log is None else without_repeats(log)  # a source is read several times
+    log = without_repeats(log or silent)  # a source is read several times
+    options = SourceOptions(limit, validation_fraction, seed, allow_zero_bytes, log)
     if is_builtin(spec):
-        return BuiltinSource(spec, limit=limit, fraction=validation_fraction, seed=seed)
+        return BuiltinSource(spec, options)
     path = existing_path(spec)
     if path is not None:
         if path.is_dir():
-            return open_folder(
-                path,
-                limit=limit,
-                fraction=validation_fraction,
-                seed=seed,
-                allow_zero_bytes=allow_zero_bytes,
-                log=log,
-            )
+            return open_folder(path, options)
         sentence = shard_note(path)
-        if log is not None and sentence is not None:  # probably intended, but possibly a mistake
+        if sentence is not None:  # probably intended, but possibly a mistake
             log(sentence)
-        return FileSource(
-            path,
-            limit=limit,
-            fraction=validation_fraction,
-            seed=seed,
-            allow_zero_bytes=allow_zero_bytes,
-            log=log,
-        )
+        return FileSource(path, options)
     if _looks_like_path(spec):
         raise UsageError(
             f"there is no file or folder {shown(spec, 300)}",
@@ -141,14 +129,7 @@ def open_source(
             or "datasets are named owner/name, such as roneneldan/TinyStories; "
             "or use --source builtin",
         )
-    return HubSource(
-        spec,
-        limit=limit,
-        fraction=validation_fraction,
-        seed=seed,
-        allow_zero_bytes=allow_zero_bytes,
-        log=log,
-    )
+    return HubSource(spec, options)
 
 
 def is_builtin(spec: str) -> bool:
@@ -190,12 +171,12 @@ class BuiltinSource:
 
     expected_bytes = None
 
-    def __init__(self, name: str, *, limit: int | None, fraction: float, seed: int) -> None:
+    def __init__(self, name: str, options: SourceOptions) -> None:
         self.name = name
         self.story_bytes = BUILTIN[name].story_bytes
-        self.expected_stories = BUILTIN_STORIES if limit is None else limit
-        self._fraction = fraction
-        self._seed = seed
+        self.expected_stories = BUILTIN_STORIES if options.limit is None else options.limit
+        self._fraction = options.validation_fraction
+        self._seed = options.seed
 
     def identity(self) -> dict[str, Any]:
         from storyworld import CORPUS_VERSION
