@@ -17,7 +17,7 @@ import typer
 from slm.api.loading import load
 from slm.checkpoint.builtin import BUILTIN
 from slm.cli.options import CHECKPOINT_HELP, Device, WeightDtype
-from slm.config.run_paths import STEP_FOLDERS
+from slm.config.run_paths import STEP_FOLDERS, run_of
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.log import as_notes
 from slm.quantities import counted
@@ -163,7 +163,7 @@ def serve(
         app = _app(
             services,
             {service.model.name: inspected for service, inspected in served},
-            run_folder or (None if first == Path(BUILTIN) else run_of(first)),
+            run_folder or (None if first == Path(BUILTIN) else run_with_metrics(first)),
             names=hosts,
             origins=origins,
             api_key=key,
@@ -259,13 +259,9 @@ def checked_key(given: str | None) -> str | None:
     return key
 
 
-def run_of(checkpoint: Path) -> Path | None:
-    """The run directory of a path; None for a checkpoint outside a run."""
-    folder = checkpoint
-    if checkpoint.name == "best":
-        folder = checkpoint.parent
-    elif checkpoint.parent.name in STEP_FOLDERS:
-        folder = checkpoint.parent.parent
+def run_with_metrics(checkpoint: Path) -> Path | None:
+    """The run of a checkpoint; None for a checkpoint outside a run."""
+    folder = run_of(checkpoint)
     return folder if status_of(folder / METRICS_FILE) is not None else None
 
 
