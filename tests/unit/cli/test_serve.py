@@ -8,7 +8,7 @@ import pytest
 
 import slm
 from slm.cli import main
-from slm.cli.serve import checked_key, distinct, name_beside, name_of, run_of
+from slm.cli.serve import checked_key, distinct, name_beside, name_of, run_with_metrics
 from slm.errors import UsageError
 
 RUN = Path(__file__).parents[2] / "fixtures" / "v1" / "run"
@@ -112,11 +112,13 @@ def test_the_run_of_a_checkpoint(tmp_path):
     run = tmp_path / "run"
     (run / "checkpoints" / "step-000001").mkdir(parents=True)
     (run / "best").mkdir()
-    assert run_of(run) is None
+    for folder in (run / "checkpoints" / "step-000001", run / "best"):
+        (folder / "MANIFEST.json").touch()
+    assert run_with_metrics(run) is None
     (run / "metrics.jsonl").touch()
 
-    assert run_of(run) == run
-    assert run_of(run / "best") == run
-    assert run_of(run / "checkpoints" / "step-000001") == run
-    assert run_of(tmp_path) is None
-    assert run_of(tmp_path / "copy") is None
+    assert run_with_metrics(run) == run
+    assert run_with_metrics(run / "best") == run
+    assert run_with_metrics(run / "checkpoints" / "step-000001") == run
+    assert run_with_metrics(tmp_path) is None
+    assert run_with_metrics(tmp_path / "copy") is None
