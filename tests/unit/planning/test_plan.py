@@ -48,6 +48,12 @@ def test_more_time_gives_a_larger_and_better_model() -> None:
     assert len(set(expected)) == len(expected)
 
 
+def test_little_time_gives_fewer_layers() -> None:
+    shapes = [(p.settings.model.n_layer, p.settings.model.n_embd) for p in map(plan, (1, 30, 600))]
+    assert shapes[0] == (2, 128)
+    assert shapes == sorted(set(shapes))
+
+
 def test_a_text_that_is_read_often_has_dropout() -> None:
     chosen = {n: plan(10, text=DatasetSize(n, 4.05)) for n in (10**6, 5 * 10**6, 10**7, 10**8)}
     found = [p.settings.model.dropout for p in chosen.values()]
@@ -57,7 +63,7 @@ def test_a_text_that_is_read_often_has_dropout() -> None:
 
 def test_no_other_size_would_be_better() -> None:
     chosen = plan(10)
-    for width, layers in ((128, 4), (192, 4), (256, 4), (384, 6)):
+    for width, layers in ((128, 2), (128, 3), (128, 4), (192, 4), (256, 4), (384, 6)):
         other = plan(10, base(f"n_embd={width}", f"n_layer={layers}", "n_head=2"))
         assert other.settings.model.n_embd == width
         assert other.expected_bits_per_byte >= chosen.expected_bits_per_byte
@@ -140,7 +146,7 @@ def test_evaluations_take_a_small_share_of_any_run(
 def test_evaluations_that_the_user_sets_stay(
     assignment: str, expected: tuple[int | None, int]
 ) -> None:
-    chosen = plan(0.5, base(assignment))
+    chosen = plan(0.5, base(assignment, "n_embd=128", "n_layer=4", "n_head=2"))
     assert chosen.steps == 404
     assert (chosen.settings.train.eval_tokens, chosen.settings.train.eval_interval) == expected
 
