@@ -50,8 +50,12 @@ def test_gpt2_is_the_original():
     assert shape.dropout > 0
 
 
-def test_the_demo_is_what_three_minutes_of_easy_stories_are_planned_as():
-    easy = resolve("modern-12m", flags={"data.source": ("builtin:easy", "--source")})
+def test_the_demo_is_a_plan_for_three_minutes_of_easy_stories_with_four_layers():
+    easy = resolve(
+        "modern-12m",
+        flags={"data.source": ("builtin:easy", "--source")},
+        assignments=("n_layer=4", "n_embd=128", "n_head=2"),
+    )
     ordinary = MachineProfile("cpu", "bfloat16", 0.8, has_compiler=True, memory_bytes=None)
     plan = make_plan(easy, 3, ordinary, text_of(easy.data))
     demo = resolve("demo")
