@@ -30,7 +30,7 @@ def test_the_plan_alone_makes_nothing(capsys: pytest.CaptureFixture[str]) -> Non
     out, err = capsys.readouterr()
     rows = dict(line.split(None, 1) for line in out.splitlines())
     assert rows["minutes"].startswith("2, until ")
-    assert rows["model"].endswith("4 layers of width 128, 2 heads")
+    assert rows["model"].endswith("2 layers of width 128, 2 heads")
     assert rows["tokenizer"] == "bpe:512"  # for so little text
     assert "bits per byte" in rows["expected"]
     assert "expect little" in err
@@ -101,7 +101,7 @@ def test_a_text_of_three_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--plan"]) == 0
     out, err = capsys.readouterr()
     rows = dict(line.split(None, 1) for line in out.splitlines())
-    assert rows["model"].endswith("4 layers of width 128, 2 heads")
+    assert rows["model"].endswith("2 layers of width 128, 2 heads")
     assert "bits per byte, on stories for children" in rows["expected"]
     assert "the text has about 6 tokens, and a block 256: that is too little to train on" in err
 
