@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from slm.data.batches import TokenArray
 from slm.data.shards import DataDirectory
 from slm.hardware.devices import autocast, can_compile, resolve_dtype, torch_dtype
+from slm.training.compiling import kernel_options
 
 SOFTCAP = 15.0
 GATE_CHANNELS = 32
@@ -338,7 +339,9 @@ def train(directory: DataDirectory, sizes: Sizes, recipe: Recipe, meter: Meter) 
     dtype = torch_dtype(dtype_name)
     model = GPT(tokenizer.vocab_size, sizes, dtype)
     optimizer = MuonAdamW(model, recipe, dtype)
-    forward = torch.compile(model, dynamic=False) if can_compile("cpu") else model
+    forward = model
+    if can_compile("cpu"):
+        forward = torch.compile(model, dynamic=False, options=kernel_options())
     rows = packed_rows(directory.tokens("train"), tokenizer.eot_id, sizes.context + 1)
     n_micro_batches = sizes.total_batch // (sizes.device_batch * sizes.context)
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
