@@ -74,6 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
                     os.environ[variable] = str(folder)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: those of an archive may differ in each process.
+
+    Processes that run the tests side by side have to agree on all names.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 def _let_examples_take_time() -> None:
     """Hypothesis would fail where an example takes 200 ms, or drawing ten of them a second."""
     from hypothesis import HealthCheck, settings
