@@ -140,7 +140,7 @@ def attend(
     """
     n_queries, n_keys = q_bhtd.size(2), k_bhsd.size(2)
     if kernel == "auto":
-        kernel = fastest_kernel(q_bhtd, n_keys)
+        kernel = fastest_kernel(q_bhtd, n_keys, dropout)
     if kernel == "plain":
         return attention_weights(q_bhtd, k_bhsd, attn_mask, dropout) @ v_bhsd
     if attn_mask is None and 1 < n_queries < n_keys:
@@ -175,11 +175,15 @@ def attention_weights(
     return drop(weights_bhts, dropout)
 
 
-def fastest_kernel(q_bhtd: Tensor, n_keys: int) -> Kernel:
+def fastest_kernel(q_bhtd: Tensor, n_keys: int, dropout: float) -> Kernel:
     """The implementation that is fastest here, as measured; see docs/LOG.md."""
     if not hasattr(F, "scaled_dot_product_attention"):
         return "plain"
-    in_bfloat16 = q_bhtd.device.type == "cpu" and compute_dtype(q_bhtd) == torch.bfloat16
+    if q_bhtd.device.type != "cpu":
+        return "sdpa"
+    if dropout > 0.0:  # PyTorch computes the formula, too, with slower random numbers
+        return "plain"
+    in_bfloat16 = compute_dtype(q_bhtd) == torch.bfloat16
     return "plain" if in_bfloat16 and q_bhtd.size(2) > 1 and n_keys <= PLAIN_KEYS else "sdpa"
 
 

@@ -201,6 +201,9 @@ def test_auto_on_a_gpu(machine: dict[str, Any]) -> None:
     [
         ({"avx2": True, "avx512_f": True, "avx512_bf16": False}, True, "float32"),
         ({"avx512_f": True, "avx512_bf16": True}, True, "bfloat16"),
+        ({"avx512_bf16": True, "cpu_name": "AMD EPYC 9R14"}, True, "bfloat16"),
+        ({"avx512_bf16": True, "cpu_name": "Intel Xeon"}, True, "float32"),
+        ({"avx512_bf16": True, "amx_bf16": True, "cpu_name": "Intel Xeon"}, True, "bfloat16"),
         ({"amx_tile": True, "amx_bf16": True}, True, "bfloat16"),
         ({"neon": True, "bf16": True}, True, "bfloat16"),
         ({"neon": True, "bf16": True}, False, "float32"),
@@ -209,7 +212,7 @@ def test_auto_on_a_gpu(machine: dict[str, Any]) -> None:
 )
 def test_auto_on_a_cpu_follows_its_instructions(
     monkeypatch: pytest.MonkeyPatch,
-    capabilities: dict[str, bool | int],
+    capabilities: dict[str, bool | int | str],
     has_onednn: bool,
     expected: str,
 ) -> None:
@@ -221,8 +224,9 @@ def test_auto_on_a_cpu_follows_its_instructions(
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the flags are read there")
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the flags are those of x86")
 def test_the_capabilities_are_those_of_this_processor() -> None:
-    flags = Path("/proc/cpuinfo").read_text("utf-8").split()
-    expected = "bfloat16" if {"amx_bf16", "avx512_bf16"} & set(flags) else "float32"
+    words = set(Path("/proc/cpuinfo").read_text("utf-8").split())
+    fast = {"amx_bf16"} if "GenuineIntel" in words else {"amx_bf16", "avx512_bf16"}
+    expected = "bfloat16" if fast & words else "float32"
     assert resolve_dtype("auto", "cpu") == expected
 
 

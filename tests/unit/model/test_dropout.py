@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from slm.hardware.devices import can_compile
+from slm.model.attention import attend
 from slm.model.dropout import Dropout, drop, keep_mask
 
 needs_compiler = pytest.mark.skipif(not can_compile("cpu"), reason="no compiler here")
@@ -81,3 +82,21 @@ def test_compiled_code_scales_what_it_keeps_and_its_gradient() -> None:
     torch.testing.assert_close(y[kept], x[kept] / 0.75)
     assert x.grad is not None
     torch.testing.assert_close(x.grad, kept / 0.75)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_does_not_leave_dropout_to_the_fused_kernel(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    """On a CPU it computes the formula with a random number for each weight, also if compiled."""
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *_, **__: pytest.fail("called"))
+    n_tokens, p = 64, 0.25
+    equal_scores = torch.zeros(2, 3, n_tokens, n_tokens, dtype=dtype)
+    gives_the_weights = torch.eye(n_tokens, dtype=dtype).expand_as(equal_scores)
+    weights = attend(
+        equal_scores, equal_scores, gives_the_weights, attn_mask=None, dropout=p, kernel="auto"
+    ).float()
+    kept = weights != 0
+    whole = torch.ones(n_tokens, n_tokens).tril() / torch.arange(1, n_tokens + 1)[:, None]
+    torch.testing.assert_close(weights, kept * whole / (1 - p), rtol=0.01, atol=0.0)
+    assert abs(kept[:, :, whole > 0].float().mean().item() - (1 - p)) < 0.02
