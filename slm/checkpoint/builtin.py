@@ -26,7 +26,7 @@ def builtin_checkpoint() -> Path:
     if not has_builtin():
         raise UsageError(
             "this installation has no built-in model",
-            hint="give a run directory or a checkpoint, for example runs/demo",
+            hint="give a run directory: the --out of a training",
         )
     return _DIRECTORY
 

@@ -249,7 +249,7 @@ def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
         raise UsageError(
             f"there is no checkpoint at {path}",
             hint=did_you_mean(path.name, _names_beside(path))
-            or "give a run directory, for example runs/demo",
+            or "give a run directory: the --out of a training",
         )
     if not directory.is_dir():
         if (path.parent / MANIFEST_NAME).is_file():
@@ -274,7 +274,7 @@ def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
             f"{BEST}/{MANIFEST_NAME} and {CHECKPOINTS}/step-*/{MANIFEST_NAME}",
             hint="`slm import` makes a checkpoint of a model of another program"
             if any(path.glob("*.safetensors"))
-            else "give a run directory: the --out of the training",
+            else "give a run directory: the --out of a training",
         )
     return newest.path
 

@@ -42,9 +42,7 @@ class FileSource:
                 path, allow_zero_bytes=options.allow_zero_bytes, log=options.log
             ),
             name=str(path),
-            seed=options.seed,
-            fraction=options.validation_fraction,
-            limit=options.limit,
+            options=options,
         )
 
     @property

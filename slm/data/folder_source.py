@@ -42,9 +42,7 @@ class FolderSource:
         self._held_out = HeldOut(
             lambda: self._documents(files.train),
             name=str(folder),
-            seed=options.seed,
-            fraction=options.validation_fraction,
-            limit=options.limit,
+            options=options,
         )
 
     @property

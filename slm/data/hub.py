@@ -66,9 +66,7 @@ class HubSource:
         self._held_out = HeldOut(
             lambda: self._documents("train"),
             name=name,
-            seed=options.seed,
-            fraction=options.validation_fraction,
-            limit=options.limit,
+            options=options,
         )
 
     @property

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, get_args
 
 from slm.data.documents import DocumentPart
+from slm.data.source_options import SourceOptions
 from slm.errors import DataError
 
 Split = Literal["train", "validation"]
@@ -64,8 +65,7 @@ class HeldOut:
     Args:
         documents: opens the stream; called once or twice per split.
         name: the name of the text in errors.
-        seed, fraction: determine which documents are held out.
-        limit: the number of documents for training; None: all.
+        options: the seed and the share that is held out, and the number of documents for training.
     """
 
     def __init__(
@@ -73,15 +73,11 @@ class HeldOut:
         documents: Callable[[], Iterator[DocumentPart]],
         *,
         name: str,
-        seed: int,
-        fraction: float,
-        limit: int | None,
+        options: SourceOptions,
     ) -> None:
         self._documents = documents
         self._name = name
-        self._seed = seed
-        self._fraction = fraction
-        self._limit = limit
+        self._options = options
         self._single_chars: int | None = None  # 0: more than one document
 
     def parts(self, split: Split) -> Iterator[DocumentPart]:
@@ -95,7 +91,11 @@ class HeldOut:
         if self._single_chars:
             yield from self._cut(split, self._single_chars)
             return
-        plan = split_plan(seed=self._seed, fraction=self._fraction, limit=self._limit)
+        plan = split_plan(
+            seed=self._options.seed,
+            fraction=self._options.validation_fraction,
+            limit=self._options.limit,
+        )
         new_story = True
         for part in self._documents():
             if new_story:
@@ -123,7 +123,7 @@ class HeldOut:
 
     def _cut(self, split: Split, characters: int) -> Iterator[DocumentPart]:
         """Divide the single document: the first characters for training, the last held out."""
-        cut = min(max(int(characters * (1 - self._fraction)), 1), characters - 1)
+        cut = min(max(int(characters * (1 - self._options.validation_fraction)), 1), characters - 1)
         position = 0
         for part in self._documents():
             start, end = position, position + len(part.text)

@@ -20,7 +20,7 @@ def test_an_installation_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert not has_builtin()
     with pytest.raises(UsageError, match="no built-in model") as caught:
         builtin_checkpoint()
-    assert "runs/demo" in str(caught.value.hint)
+    assert caught.value.hint == "give a run directory: the --out of a training"
 
 
 def test_it_is_small_and_says_what_it_is_and_tells_no_paths() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slm.data.documents import DocumentPart, whole_stories
+from slm.data.source_options import SourceOptions
 from slm.data.splits import SPLITS, HeldOut, limited, split_of, split_plan
 from slm.errors import DataError
+from slm.log import silent
 
 
 def documents(count: int) -> Iterator[DocumentPart]:
@@ -20,9 +22,14 @@ def documents(count: int) -> Iterator[DocumentPart]:
 
 
 def held_out(
-    count: int, *, seed: int = 0, fraction: float = 0.05, limit: int | None = None
+    parts: Callable[[], Iterator[DocumentPart]],
+    *,
+    seed: int = 0,
+    fraction: float = 0.05,
+    limit: int | None = None,
 ) -> HeldOut:
-    return HeldOut(lambda: documents(count), name="text", seed=seed, fraction=fraction, limit=limit)
+    options = SourceOptions(limit, fraction, seed, allow_zero_bytes=False, log=silent)
+    return HeldOut(parts, name="text", options=options)
 
 
 @settings(deadline=None, max_examples=100)
@@ -34,7 +41,7 @@ def held_out(
 def test_splits_divide_the_documents_and_none_is_empty(
     count: int, seed: int, fraction: float
 ) -> None:
-    source = held_out(count, seed=seed, fraction=fraction)
+    source = held_out(lambda: documents(count), seed=seed, fraction=fraction)
     train, validation = (list(whole_stories(source.parts(split))) for split in SPLITS)
     assert train
     assert validation
@@ -58,7 +65,7 @@ def test_the_choice_never_changes() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 17])
 def test_limit_counts_training_documents(limit: int) -> None:
-    source = held_out(1000, limit=limit)
+    source = held_out(lambda: documents(1000), limit=limit)
     assert len(list(whole_stories(source.parts("train")))) == limit
     assert 1 <= len(list(whole_stories(source.parts("validation")))) <= limit + 3
 
@@ -77,7 +84,7 @@ def test_one_document_is_cut_by_characters(length: int, fraction: float, step: i
         for start in range(0, length, step):
             yield DocumentPart(text[start : start + step], ends_story=start + step >= length)
 
-    source = HeldOut(parts, name="text", seed=0, fraction=fraction, limit=None)
+    source = held_out(parts, fraction=fraction)
     (train,) = whole_stories(source.parts("train"))
     (validation,) = whole_stories(source.parts("validation"))
     assert train + validation == text
@@ -86,13 +93,11 @@ def test_one_document_is_cut_by_characters(length: int, fraction: float, step: i
 
 def test_no_document_is_an_error() -> None:
     with pytest.raises(DataError, match="text contains no text"):
-        list(held_out(0).parts("train"))
+        list(held_out(lambda: documents(0)).parts("train"))
 
 
 def test_one_character_is_an_error() -> None:
-    source = HeldOut(
-        lambda: iter([DocumentPart("x", True)]), name="text", seed=0, fraction=0.05, limit=None
-    )
+    source = held_out(lambda: iter([DocumentPart("x", True)]))
     with pytest.raises(DataError, match="1 character"):
         list(source.parts("train"))
 
