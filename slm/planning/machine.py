@@ -75,25 +75,30 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
         ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, 129)).to(device)
     has_compiler = can_compile(device)
 
-    def relative_speed(*, compiled: bool) -> float:
+    def relative_speed(seconds: float, *, compiled: bool) -> float:
         stepper = GuardedStep(model, probe.train, device=device, dtype=dtype, process=Process())
-        seconds = step_seconds(
+        each = step_seconds(
             lambda: stepper.step([(ids[:, :-1], ids[:, 1:])], 1, 1e-3),
             device,
             warm_up=WARM_UP_STEPS,
-            enough_seconds=probe_seconds(minutes),
+            enough_seconds=seconds,
         )
         flops = model_costs(probe.model).training_flops_per_token
-        return ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled) / seconds
+        return ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled) / each
 
+    may_compile = minutes >= COMPILED_FROM_MINUTES
+    seconds = probe_seconds(minutes)
     machine = MachineProfile(
         device=device.partition(":")[0],
         dtype=dtype,
-        relative_speed=relative_speed(compiled=False),
+        relative_speed=relative_speed(SHORTEST_PROBE if may_compile else seconds, compiled=False),
         has_compiler=has_compiler,
         memory_bytes=memory_bytes(device),
     )
-    if minutes >= COMPILED_FROM_MINUTES and is_compiled(settings, minutes, machine):
+    if not may_compile:
+        return machine
+    # A short look is enough to decide; the speed that is planned with takes its time.
+    compiled = is_compiled(settings, minutes, machine)
+    if compiled:
         compile_blocks(model)
-        return replace(machine, relative_speed=relative_speed(compiled=True))
-    return machine
+    return replace(machine, relative_speed=relative_speed(seconds, compiled=compiled))
