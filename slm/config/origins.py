@@ -89,6 +89,8 @@ SET = Origin(OriginKind.SET)
 PREPARED = Origin(OriginKind.PREPARED, "--data")
 FROM_SOURCE = Origin(OriginKind.DERIVED, "source and tokenizer")
 """Of a data directory that the user did not name."""
+FROM_BLOCK_SIZE = Origin(OriginKind.DERIVED, "block size")
+"""Of a shorter context at first, which has to divide the whole one."""
 FROM_TOKENIZER = Origin(OriginKind.DERIVED, "tokenizer")
 FROM_HARDWARE = Origin(OriginKind.DERIVED, "hardware")
 FROM_PROCESSES = Origin(OriginKind.DERIVED, "number of processes")

@@ -14,7 +14,7 @@ from slm.data.readers import (
     rows_of,
     text_bytes_of,
 )
-from slm.data.source_options import SourceOptions
+from slm.data.source_options import SourceOptions, least
 from slm.data.splits import HeldOut, Split
 from slm.errors import DataError
 
@@ -51,7 +51,7 @@ class FileSource:
 
     @property
     def expected_stories(self) -> int | None:
-        return self._options.limit or rows_of(self._path)
+        return least(self._options.limit, rows_of(self._path))
 
     @property
     def expected_bytes(self) -> int | None:

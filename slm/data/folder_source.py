@@ -21,7 +21,7 @@ from slm.data.readers import (
     rows_of,
     text_bytes_of,
 )
-from slm.data.source_options import SourceOptions
+from slm.data.source_options import SourceOptions, least
 from slm.data.splits import HeldOut, Split, limited
 from slm.log import Log
 
@@ -51,8 +51,9 @@ class FolderSource:
 
     @cached_property
     def expected_stories(self) -> int | None:
-        if self._options.limit is not None:
-            return self._options.limit
+        return least(self._options.limit, self._stories_by_rows())
+
+    def _stories_by_rows(self) -> int | None:
         counted = self._files.train[:_COUNTED_FILES]
         rows = [rows_of(path) for path in counted]
         n_rows = sum(number for number in rows if number is not None)

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from slm.log import Log
 
 
+def least(*numbers: int | None) -> int | None:
+    """The least of the numbers that are known; None: none is."""
+    return min((number for number in numbers if number is not None), default=None)
+
+
 @dataclass(frozen=True)
 class SourceOptions:
     """The arguments of `open_source`, which every kind of source takes."""

@@ -9,7 +9,6 @@ Letters: n sequences, V ids of the model.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from slm.generation.options import GenerationOptions
@@ -46,9 +45,6 @@ class Engine(Protocol):
     @property
     def dtype(self) -> str:
         """Of the weights in native code, or of PyTorch's matrix multiplications."""
-
-    def running(self) -> AbstractContextManager[object]:
-        """Entered while sequences are generated."""
 
     def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Logits:
         """Read the context of each of n new sequences.

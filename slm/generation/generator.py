@@ -90,9 +90,8 @@ class Generator:
             for prompt in prompts
             for index in range(options.samples)
         ]
-        with self.engine.running():
-            for _ in self._run(sequences):
-                pass
+        for _ in self._run(sequences):
+            pass
         return [sequence.completion() for sequence in sequences]
 
     def stream(
@@ -114,13 +113,12 @@ class Generator:
         for index in range(options.samples):
             sequence = self._sequence(prompt, options, seed, index)
             n_yielded = 0
-            with self.engine.running():
-                for ids in self._run([sequence]):
-                    done = None if sequence.finish_reason is None else sequence.completion()
-                    if len(sequence.ids) == n_yielded and done is None:
-                        continue  # it was a token of the prompt
-                    n_yielded = len(sequence.ids)
-                    yield TokenEvent(sequence.take_text(), ids[0], done)
+            for ids in self._run([sequence]):
+                done = None if sequence.finish_reason is None else sequence.completion()
+                if len(sequence.ids) == n_yielded and done is None:
+                    continue  # it was a token of the prompt
+                n_yielded = len(sequence.ids)
+                yield TokenEvent(sequence.take_text(), ids[0], done)
 
     def _sequence(
         self, prompt: str, options: GenerationOptions, seed: int, index: int

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numbers
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from slm.errors import ConfigError, shown
 
@@ -15,7 +16,8 @@ LARGEST_SEED = 2**63 - 1
 class GenerationOptions:
     """How to continue a prompt.
 
-    `stop` accepts a string or a sequence of strings, and is stored as a tuple.
+    `stop` accepts a string or a sequence of strings, and is stored as a tuple. Numbers may be those
+    of NumPy, and are stored as Python's.
 
     Raises:
         ConfigError: a value is out of range.
@@ -41,6 +43,8 @@ class GenerationOptions:
     """Number of continuations of each prompt."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _as_python_number(getattr(self, field.name)))
         object.__setattr__(self, "stop", stop_strings(self.stop))
         _check_integer("max_new_tokens", self.max_new_tokens, 1, 2**20)
         _check_number("temperature", self.temperature, 0.0, 100.0, "0 takes the most likely token")
@@ -108,6 +112,15 @@ def hint_for_text(value: object) -> str:
     if isinstance(value, bytes | bytearray):
         return 'decode it first, for example with .decode("utf-8")'
     return 'give a text, for example "Once upon a time"'
+
+
+def _as_python_number(value: object) -> object:
+    """A number of another library as one of Python; anything else unchanged."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
 
 
 def _check_integer(name: str, value: object, low: int, high: int, hint: str | None = None) -> None:

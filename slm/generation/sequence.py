@@ -136,16 +136,18 @@ class TokenSequence:
             self._finish("end")
             return False
         if self.prompt_end is None:
-            self.newest = NewToken(self._tokenizer.token_bytes(token_id))
+            added: bytes | None = self._tokenizer.token_bytes(token_id)  # may be empty
+            self.newest = NewToken(added)
         else:
             self.newest, n_forgotten = self.prompt_end.accept(token_id)
+            added = None if self.newest is None else self.newest.content or None
             if self.prompt_end.is_over:
                 self.prompt_end = None
         if self.options.repetition_penalty != 1.0:
             self.seen.add(token_id)
-        if self.newest is not None and self.newest.content:
+        if added is not None:  # a token of the prompt adds nothing
             self.ids.append(token_id)
-            self._parts.append(self._stream.push(self.newest.content))
+            self._parts.append(self._stream.push(added))
             if self._stream.stopped:
                 self._finish("stop")
                 return False

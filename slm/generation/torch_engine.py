@@ -11,7 +11,6 @@ Letters: n sequences, B rows of a batch, V ids of the model.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -63,10 +62,6 @@ class TorchEngine:
         self.vocab_size = model.config.vocab_size
         self.dtype = dtype
         self._batches: list[_Batch] = []
-
-    def running(self) -> AbstractContextManager[object]:
-        """See `Engine`; the model is in evaluation mode meanwhile."""
-        return evaluating(self.model)
 
     def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Tensor:
         """See `Engine`; the sequences become one batch."""
@@ -127,7 +122,11 @@ class TorchEngine:
 
     def _forward(self, idx: Tensor, cache: KVCache) -> Tensor:
         """Append ids [B, T] and return the logits after the last of each row, [B, V]."""
-        with torch.inference_mode(), devices.autocast(idx.device.type, self.dtype):
+        with (
+            evaluating(self.model),
+            torch.inference_mode(),
+            devices.autocast(idx.device.type, self.dtype),
+        ):
             logits, _ = self.model(idx, cache=cache, last_only=True)
         assert isinstance(logits, Tensor)
         return logits[:, -1].float()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -137,10 +136,6 @@ class NativeEngine:
             )
             if refused:
                 raise ValueError(f"the native code does not know {name} {list(values.shape)}")
-
-    def running(self) -> AbstractContextManager[object]:
-        """See `Engine`; there is nothing to do."""
-        return nullcontext()
 
     def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> FloatArray:
         """See `Engine`."""

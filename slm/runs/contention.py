@@ -109,14 +109,14 @@ class OtherPrograms:
 
     Args:
         busy: CPU seconds of all programs; returns None if unknown.
-        own: CPU seconds of this program.
+        own: CPU seconds of this program, and of compilers that it started and that have ended.
         clock: monotonic seconds.
     """
 
     def __init__(
         self,
         busy: Callable[[], float | None] = busy_cpu_seconds,
-        own: Callable[[], float] = time.process_time,
+        own: Callable[[], float] = lambda: sum(os.times()[:4]),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._busy, self._own, self._clock = busy, own, clock

@@ -20,6 +20,7 @@ from slm.hardware.devices import autocast
 from slm.interop.model_file import load_model_file, load_weights
 from slm.log import Log
 from slm.model import GPT, KVCache
+from slm.model.gpt import evaluating
 from slm.parallel.collectives import in_step, is_sharded, sum_over_processes
 from slm.parallel.processes import Process
 from slm.tokenizer.base import Tokenizer
@@ -141,7 +142,7 @@ class ShardedEngine(TorchEngine):
 
     def _forward(self, idx: Tensor, cache: KVCache) -> Tensor:
         # Not inference_mode: the gathered weights could no longer be used for training.
-        with torch.no_grad(), autocast(idx.device.type, self.dtype):
+        with evaluating(self.model), torch.no_grad(), autocast(idx.device.type, self.dtype):
             logits, _ = self.model(idx, cache=cache, last_only=True)
         assert isinstance(logits, Tensor)
         last = logits[:, -1].float().contiguous()

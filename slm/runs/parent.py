@@ -56,10 +56,6 @@ def with_parent(settings: RunConfig, words: Mapping[str, str], note: Log) -> Run
             )
     if not _names_its_tokenizer(settings, checkpoint, words):
         values["data.tokenizer"] = (checkpoint.path / TOKENIZER_NAME).as_posix()
-    block_size = values.get("model.block_size", settings.model.block_size)
-    short = settings.train.seq_len_warmup
-    if short is not None and short < block_size and block_size % short:
-        values |= _where_open(settings, {"train.seq_len_warmup": None})
     tokenizer = checkpoint.tokenizer
     parent = Parent(
         weights_sha256=checkpoint.weights_sha256,
@@ -148,7 +144,3 @@ def _word(settings: RunConfig, name: str, words: Mapping[str, str]) -> str:
     if word is None:
         return f"{name} = {value} ({settings.origin_of(name)})"
     return word if "=" in word else f"{word} {value}"
-
-
-def _where_open(settings: RunConfig, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if settings.origin_of(name).is_open}

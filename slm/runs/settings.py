@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from slm.config import DEFAULT_SOURCE, RunConfig
-from slm.config.origins import DEFAULT, FROM_NAME, FROM_OTHER_SOURCE, Origin, OriginKind
+from slm.config.origins import (
+    DEFAULT,
+    FROM_BLOCK_SIZE,
+    FROM_NAME,
+    FROM_OTHER_SOURCE,
+    Origin,
+    OriginKind,
+)
 from slm.config.run_paths import located_settings
 from slm.errors import CheckpointError, ConfigError, DataError, UsageError, shown
 from slm.log import Log, silent
@@ -70,11 +77,12 @@ def from_preset(
     """A preset's settings with others over them.
 
     A preset's number of stories applies only to its own source. If the user names another source,
-    all of its stories are used. With `train.init_from`, shape and tokenizer are those of the model
+    all of its stories are used. A preset's shorter context at first is left out where it does not
+    divide the user's block size. With `train.init_from`, shape and tokenizer are those of the model
     that it names.
 
     Raises:
-        UsageError, ConfigError: a setting is unknown or invalid.
+        UsageError, ConfigError: a setting is unknown or invalid, or two contradict each other.
         SlmError: the model that `train.init_from` names cannot be loaded.
     """
     settings = resolve(preset, config_file=config_file, flags=flags, assignments=assignments)
@@ -86,6 +94,23 @@ def from_preset(
         from slm.runs.parent import with_parent
 
         settings = with_parent(settings, command_line_words(flags, assignments), note)
+    return _with_whole_blocks(settings)
+
+
+def _with_whole_blocks(settings: RunConfig) -> RunConfig:
+    """Settings whose `seq_len_warmup` divides `block_size`, unless the user chose it.
+
+    Raises:
+        ConfigError: the user chose one that does not.
+    """
+    short, block_size = settings.train.seq_len_warmup, settings.model.block_size
+    if short is None or short >= block_size or block_size % short == 0:
+        return settings
+    if settings.origin_of("train.seq_len_warmup").is_open:
+        return settings.with_values({"train.seq_len_warmup": None}, FROM_BLOCK_SIZE)
+    from slm.runs.data_check import check_context_length
+
+    check_context_length(settings.train, block_size, block_size)
     return settings
 
 

@@ -192,12 +192,11 @@ class Scheduler:
         well, all requests are refused and `is_healthy` is false.
         """
         try:
-            with self._engine.running():
-                while self._wait_for_work():
-                    try:
-                        self.step()
-                    except Exception:
-                        self._start_over()
+            while self._wait_for_work():
+                try:
+                    self.step()
+                except Exception:
+                    self._start_over()
             for request in tuple(self._requests):
                 self._end(request, ClosedError())
             self._deliver()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -83,9 +82,6 @@ class ScriptedEngine:
         self.script = list(script)
         self.vocab_size = vocab_size
         self.n_given = 0
-
-    def running(self) -> AbstractContextManager[object]:
-        return nullcontext()
 
     def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Tensor:
         return self._logits(len(slots))

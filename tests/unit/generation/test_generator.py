@@ -50,6 +50,27 @@ def test_greedy_is_the_likeliest_token_of_the_uncached_model(model: GPT, tokeniz
     assert not completion.prompt_truncated
 
 
+def test_tokens_without_bytes_count_as_well(scripted: Any, make_tokenizer: Any) -> None:
+    """Imported tokenizers have some: padding, or the beginning of a text."""
+    tokenizer = make_tokenizer(longer=[b""])
+    engine = scripted([256, ord("a"), 256, 256], tokenizer.vocab_size)
+    options = dataclasses.replace(GREEDY, max_new_tokens=3)
+    (completion,) = streamed(Generator(engine, tokenizer), "Once", options)
+    assert completion.ids == (256, ord("a"), 256)
+    assert completion.text == "a"
+    assert completion.finish_reason == "length"
+
+
+def test_streams_of_a_model_in_training_may_overlap(model: GPT, tokenizer: Any) -> None:
+    model.train()
+    (expected,) = Generator(TorchEngine(model), tokenizer).complete(["Once"], SAMPLED)
+    long = Generator(TorchEngine(model), tokenizer).stream("Once", SAMPLED)
+    short = Generator(TorchEngine(model), tokenizer).stream("", GREEDY)
+    events = [next(short), next(long), *short, *long]
+    assert events[-1].completion == expected
+    assert model.training
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_text_does_not_depend_on_its_batch(
     model: GPT, tokenizer: Any, temperature: float

@@ -3,10 +3,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from slm.errors import ConfigError
 from slm.generation import GenerationOptions
+
+
+def test_numbers_of_numpy_are_those_of_python() -> None:
+    options = GenerationOptions(
+        max_new_tokens=np.int32(7),  # type: ignore[arg-type]
+        temperature=np.float32(0.5),  # type: ignore[arg-type]
+        seed=np.int64(3),  # type: ignore[arg-type]
+    )
+    assert options == GenerationOptions(max_new_tokens=7, temperature=0.5, seed=3)
+    assert {type(options.max_new_tokens), type(options.seed)} == {int}
+    assert type(options.temperature) is float
 
 
 @pytest.mark.parametrize(

@@ -162,11 +162,13 @@ def test_a_taken_slot_is_not_given_again_and_an_empty_one_not_decoded(model: GPT
 # -- the model's mode -----------------------------------------------------------------------------
 
 
-def test_dropout_is_off_while_it_runs(model: GPT) -> None:
-    model.train()
-    with TorchEngine(model).running():
-        assert not model.training
-    assert model.training
+def test_dropout_is_off_while_it_computes(model: GPT) -> None:
+    found = []
+    for training in (False, True):
+        engine = TorchEngine(model.train(training))
+        found.append((engine.prefill([0, 1], CONTEXTS[:2]), engine.decode([0, 1], [1, 2])))
+        assert model.training == training
+    assert all(ours.equal(theirs) for ours, theirs in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("training", [True, False])

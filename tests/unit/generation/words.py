@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -67,9 +66,6 @@ class WordEngine:
         self.sample = native_sample if native else torch_sample
         self.contexts: dict[int, list[int]] = {}
         self.prefilled: list[list[int]] = []
-
-    def running(self) -> AbstractContextManager[object]:
-        return nullcontext()
 
     def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Any:
         for slot, ids in zip(slots, contexts, strict=True):

@@ -53,7 +53,9 @@ def test_no_more_stories_count_than_there_are() -> None:
 
 def test_a_compressed_file_is_as_large_as_what_is_in_it() -> None:
     pq.write_table(pa.table({"text": STORIES}), "stories.parquet")
-    assert text_of(DataConfig(source="stories.parquet")).n_bytes == len(STORIES) * BYTES
+    for limit in (None, 10**6):
+        text = text_of(DataConfig(source="stories.parquet", limit=limit))
+        assert text.n_bytes == len(STORIES) * BYTES
 
 
 def test_built_in_stories_take_their_time_to_be_told() -> None:

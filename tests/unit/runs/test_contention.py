@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -81,6 +82,16 @@ def test_what_others_use() -> None:
     assert others.use() is None
     now[0], busy[0], own[0] = 103.0, 1004.5, 53.0
     assert others.use() == 0.0  # counted in ticks, so ours may seem more than all
+
+
+def test_a_compiler_of_the_run_is_no_other_program() -> None:
+    """torch.compile waits for one whenever the length of the context changes."""
+    now = [0.0]
+    others = OtherPrograms(lambda: sum(os.times()[:4]), clock=lambda: now[0])
+    works = "import time\nwhile time.process_time() < 0.4: pass"
+    subprocess.run([sys.executable, "-c", works], check=True)
+    now[0] = 1.0
+    assert others.use() == pytest.approx(0.0, abs=0.1)
 
 
 def test_a_system_that_does_not_say() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slm.cli import main
-from slm.errors import CheckpointError, UsageError
+from slm.errors import CheckpointError, ConfigError, UsageError
 from slm.runs.settings import from_preset, length_flags, named_place, new_run, resumed_run
 
 
@@ -42,6 +42,19 @@ def test_a_preset_limits_its_own_source_only():
     assert (
         from_preset("tiny", None, {"data.source": ("a/b", "--source")}, ["limit=9"]).data.limit == 9
     )
+
+
+def test_a_short_context_of_the_preset_gives_way_to_the_block_size():
+    def short(*assignments):
+        return from_preset("modern-12m", None, {}, assignments).train.seq_len_warmup
+
+    assert short("block_size=512") == 128
+    assert short("block_size=200") is None
+    assert short("block_size=200", "seq_len_warmup=50") == 50
+    assert short("block_size=100") == 128  # which is longer, and has no effect
+    with pytest.raises(ConfigError, match="block_size 200 is not a multiple") as caught:
+        short("block_size=200", "seq_len_warmup=128")
+    assert caught.value.hint == "try seq_len_warmup=100"
 
 
 @pytest.fixture

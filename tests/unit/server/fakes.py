@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -39,9 +38,6 @@ class FakeEngine:
         self.calls: list[str] = []
         self.fail: Callable[[str], None] = lambda call: None
         self.logits_of: Callable[[Sequence[int]], Tensor] = logits_of
-
-    def running(self) -> AbstractContextManager[object]:
-        return nullcontext()
 
     def prefill(self, slots: Sequence[int], contexts: Sequence[Sequence[int]]) -> Tensor:
         (slot,), (ids,) = slots, contexts
