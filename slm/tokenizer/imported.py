@@ -57,19 +57,17 @@ class ImportedTokenizer(TokenTable):
         for role, token_id in (("eot_id", eot_id), ("bos_id", bos_id)):
             if token_id is not None and not 0 <= token_id < size:
                 raise TokenizerError(f'its "{role}" is {token_id}, and its ids are 0 to {size - 1}')
-        special = {
-            token_id
-            for token_id, token in self._fast.get_added_tokens_decoder().items()
-            if token.special
-        }
-        content = _content(style_of(definition))
+        added = self._fast.get_added_tokens_decoder()
+        special = {token_id for token_id, token in added.items() if token.special}
+        style = style_of(definition)
+        content = _content(style)
         table = [b""] * size
         for token, token_id in vocabulary.items():
             if token_id not in special and token_id not in (eot_id, bos_id):
-                table[token_id] = content(token)
+                is_text = style == "byte-level" and token_id in added
+                table[token_id] = token.encode("utf-8", "replace") if is_text else content(token)
         super().__init__(name, table, eot_id)
         self._bos_id = eot_id if bos_id is None else bos_id
-        self._special = np.array(sorted(special - {eot_id}), dtype=np.uint32)
 
     @property
     def bos_id(self) -> int:
@@ -157,7 +155,7 @@ def _content(style: Style) -> Callable[[str], bytes]:
         def from_symbols(token: str) -> bytes:
             if all(symbol in byte_of for symbol in token):
                 return bytes(byte_of[symbol] for symbol in token)
-            return token.encode("utf-8", "replace")  # a token that was added as plain text
+            return token.encode("utf-8", "replace")
 
         return from_symbols
     if style == "byte-fallback":

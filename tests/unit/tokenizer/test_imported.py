@@ -8,20 +8,22 @@ import tokenizers
 
 from slm.errors import TokenizerError
 from slm.tokenizer import tokenizer_from_json
+from slm.tokenizer.byte_pair import byte_symbols
 from slm.tokenizer.imported import ImportedTokenizer, style_of
 
 WORDS = ("once", "upon", "a", "time", "it", "play", "##ing", "##s", "1", "##0", ",", ".", "'", "!")
 UNKNOWN, END = 0, 1
+PLAIN = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+"""How an added token is found in a text."""
 
 
 def wordpiece() -> dict[str, Any]:
     """As the models of SimpleStories have it."""
     contents = ["[UNK]", "[EOS]", *WORDS]
-    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {
         "version": "1.0",
         "added_tokens": [
-            {"id": token_id, "content": contents[token_id], **plain, "special": True}
+            {"id": token_id, "content": contents[token_id], **PLAIN, "special": True}
             for token_id in (UNKNOWN, END)
         ],
         "normalizer": {"type": "Lowercase"},
@@ -67,6 +69,27 @@ def test_words_in_pieces_come_back_in_small_letters() -> None:
     assert ours.decode(ours.encode("Once upon a time, it plays.")) == " once upon a time, it plays."
     assert ours.decode(ours.encode("PLAYING  10\n\ntimes!")) == " playing 10 times!"
     assert ours.decode([*ours.encode("it"), UNKNOWN, END]) == " it"
+
+
+def test_added_tokens_of_bytes_are_the_text_that_they_match() -> None:
+    """The letters of this one are symbols of bytes as well."""
+    symbols = list(byte_symbols())
+    added = {"id": 256, "content": "«é»", **PLAIN, "special": False}
+    pre_tokenizer = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
+    definition = {
+        "version": "1.0",
+        "added_tokens": [added, {**added, "id": 257, "content": "<eot>", "special": True}],
+        "pre_tokenizer": {**pre_tokenizer, "trim_offsets": True},
+        "model": {
+            "type": "BPE",
+            "vocab": {symbol: token_id for token_id, symbol in enumerate(symbols)},
+            "merges": [],
+        },
+    }
+    ours = ImportedTokenizer("hf:mia/bytes", definition, eot_id=257)
+    text = "a «é» «e»"
+    assert 256 in ours.encode(text)
+    assert ours.decode_bytes(ours.encode(text)) == text.encode("utf-8")
 
 
 @pytest.mark.parametrize("kind", ["Unigram", "WordLevel", "BPE", None, 7])
