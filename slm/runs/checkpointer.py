@@ -31,6 +31,13 @@ from slm.model import GPT
 from slm.parallel.fsdp import gathered, load_whole, shares_of_state
 from slm.runs.guarded_step import GuardedStep
 
+Progress = tuple[int, int, int]
+
+
+def progress_of(state: TrainState) -> Progress:
+    """What a run has done: its steps, its evaluations, and its samples."""
+    return state.step, state.evaluated_at, state.samples_written
+
 
 class Checkpointer:
     """Writes and reads the checkpoints of a run.
@@ -63,7 +70,7 @@ class Checkpointer:
         self.settings = settings
         self.data_loader = data_loader
         self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
-        self._saved: tuple[int, Path] | None = None
+        self._saved: tuple[Progress, Path] | None = None
         self._threads = threads
 
     def start_new_run(self) -> None:
@@ -71,7 +78,9 @@ class Checkpointer:
         self._saved = None
 
     def save(self, state: TrainState) -> Path:
-        """Save a checkpoint to resume from, unless this step has one; returns its directory.
+        """Save a checkpoint to resume from, unless there is one; returns its directory.
+
+        One of the same step is replaced if the step has been evaluated since.
 
         Processes other than the main one get the run directory instead.
 
@@ -79,7 +88,7 @@ class Checkpointer:
             TrainingError: weights or optimizer state are non-finite; nothing is written.
             WriteError, NoSpaceError: earlier checkpoints are unchanged.
         """
-        if self._saved is None or self._saved[0] != state.step:
+        if self._saved is None or self._saved[0] != progress_of(state):
             tensors: dict[str, Tensor] = {}
             for optimizer in self.step.optimizers.values():
                 tensors.update(flatten_optimizer_state(optimizer, self._names))
@@ -94,7 +103,7 @@ class Checkpointer:
                         optimizer_state=tensors,
                         keep=self.settings.train.keep_checkpoints,
                     )
-            self._saved = state.step, path
+            self._saved = progress_of(state), path
         return self._saved[1]
 
     def save_best(self, state: TrainState) -> None:
@@ -188,7 +197,7 @@ class Checkpointer:
             restore_optimizer_state(optimizer, self._names, tensors)
         if state.gradient_scaler:
             self.step.execution.scaler.load_state_dict(state.gradient_scaler)
-        self._saved = state.step, checkpoint.path
+        self._saved = progress_of(state), checkpoint.path
         self._compare_conditions(checkpoint, log)
         return state
 

@@ -105,6 +105,16 @@ def test_the_same_step_is_saved_once(make_trainer: MakeTrainer) -> None:
     assert saver.save(dataclasses.replace(STATE, step=13)) != path
 
 
+def test_a_step_that_was_evaluated_since_is_saved_again(make_trainer: MakeTrainer) -> None:
+    """A stop during the last evaluation saves the step without it, and resuming evaluates it."""
+    saver = make_trainer().checkpointer
+    path = saver.save(dataclasses.replace(STATE, evaluated_at=STATE.step - 1))
+    assert saver.save(dataclasses.replace(STATE, evaluated_at=STATE.step)) == path
+    restored = make_trainer().checkpointer.restore(log=print)
+    assert restored is not None
+    assert restored.evaluated_at == STATE.step
+
+
 def test_the_scale_of_float16_comes_back(make_trainer: MakeTrainer) -> None:
     trainer, other = make_trainer(), make_trainer()
     for t in (trainer, other):
