@@ -132,12 +132,13 @@ class TokenSequence:
             other ids have replaced the prompt's end.
         """
         self.newest, n_forgotten = None, 0
+        added: bytes | None  # to the text; a token of the prompt adds nothing
         if token_id == self._tokenizer.eot_id:
             self._finish("end")
             return False
         if self.prompt_end is None:
-            added: bytes | None = self._tokenizer.token_bytes(token_id)  # may be empty
-            self.newest = NewToken(added)
+            self.newest = NewToken(self._tokenizer.token_bytes(token_id))
+            added = self.newest.content
         else:
             self.newest, n_forgotten = self.prompt_end.accept(token_id)
             added = None if self.newest is None else self.newest.content or None
@@ -145,7 +146,7 @@ class TokenSequence:
                 self.prompt_end = None
         if self.options.repetition_penalty != 1.0:
             self.seen.add(token_id)
-        if added is not None:  # a token of the prompt adds nothing
+        if added is not None:
             self.ids.append(token_id)
             self._parts.append(self._stream.push(added))
             if self._stream.stopped:
