@@ -178,7 +178,7 @@ def compare(
             for name, loss in zip(names[1:], losses[1:], strict=True)
         ),
         settings=tuple(_differing(subjects)),
-        suites=tuple(_suite_rows(results)),
+        suites=tuple(_suite_rows(results, names, log)),
         seed=seed,
     )
 
@@ -338,16 +338,38 @@ def _differing(subjects: Sequence[Subject]) -> Iterator[tuple[str, tuple[Any, ..
             yield name, values
 
 
-def _suite_rows(results: Sequence[dict[str, SuiteResult]]) -> Iterator[ComparedScore]:
-    """The scores of the suites for which at least two models have results."""
+def _suite_rows(
+    results: Sequence[dict[str, SuiteResult]], names: Sequence[str], log: Log
+) -> Iterator[ComparedScore]:
+    """The scores of the suites for which at least two models have results.
+
+    Results on other items than those of the first model are shown without a verdict.
+    """
     for suite in dict.fromkeys(name for result in results for name in result):
         columns = [_scores(result.get(suite)) for result in results]
         if sum(map(bool, columns)) < 2:
             continue
+        items = [_items(result.get(suite)) for result in results]
+        for model, found, column in zip(names[1:], items[1:], columns[1:], strict=True):
+            if columns[0] and column and found != items[0]:
+                log(
+                    f"note: the results of {suite} for {names[0]} and {model} are of different "
+                    "items, and are not compared"
+                )
         for name in dict.fromkeys(name for column in columns for name in column):
             scores = tuple(column.get(name) for column in columns)
-            verdicts = tuple(_verdict(scores[0], score) for score in scores[1:])
+            verdicts = tuple(
+                _verdict(scores[0], score) if found == items[0] else "unknown"
+                for score, found in zip(scores[1:], items[1:], strict=True)
+            )
             yield ComparedScore(suite, name, scores, verdicts)
+
+
+def _items(result: SuiteResult | None) -> object:
+    """What tells the items of a result from others; None where they are always the same."""
+    from slm.evals.suite import ITEMS_SHA256
+
+    return None if result is None else result.details.get(ITEMS_SHA256)
 
 
 def _scores(result: SuiteResult | None) -> dict[str, Score]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slm.api.loading import load
 from slm.checkpoint.store import MODEL_NAME
-from slm.config.run_paths import located_settings, run_of
+from slm.config.run_paths import REPORT_FILE, STEP_FOLDERS, located_settings, run_of
 from slm.errors import DataError, UsageError, command_line
 from slm.generation.options import GenerationOptions
+from slm.interop.hub import is_hub_name
 from slm.log import Log
 from slm.quantities import counted
 from slm.reporting.display import say
-from slm.runs.layout import CONFIG_FILE, METRICS_FILE, REPORT_FILE
+from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
 
 if TYPE_CHECKING:
@@ -50,24 +51,15 @@ class Subject:
         name: for people.
         run: the folder of the run; None: a model without one, such as an imported model.
         settings: of the run.
-        lm: the best model; None: nothing is saved yet.
+        lm: the run's best model, or that of the checkpoint; None: nothing is saved yet.
+        folder: where its report is written by default.
     """
 
     name: str
     run: Path | None
     settings: RunConfig
     lm: LanguageModel | None
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder for the report; None: a model file and the built-in model have none."""
-        from slm.checkpoint.builtin import is_builtin
-
-        if self.run is not None:
-            return self.run
-        if self.lm is None or self.lm.path.is_file() or is_builtin(self.lm.path):
-            return None
-        return self.lm.path
+    folder: Path
 
 
 def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject:
@@ -85,12 +77,28 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
     saved = saved_settings(folder)
     if saved is None:
         lm = load(path, device=device, log=log)
-        return Subject(lm.path.resolve().name, None, lm.settings, lm)
+        name = str(path) if is_hub_name(str(path)) else lm.path.resolve().name
+        return Subject(name.rpartition("/")[2], None, lm.settings, lm, _folder_of(lm, path))
+    name, settings = folder.resolve().name, located_settings(saved, folder)
+    if Path(path).resolve().parent.name in STEP_FOLDERS:
+        lm = load(path, device=device, log=log)
+        return Subject(f"{name}-step-{lm.state.step}", folder, settings, lm, lm.path)
     try:
         best = load(folder, device=device, log=log)
     except UsageError:  # its first checkpoint is still to come
         best = None
-    return Subject(folder.resolve().name, folder, located_settings(saved, folder), best)
+    return Subject(name, folder, settings, best, folder)
+
+
+def _folder_of(lm: LanguageModel, path: str | Path) -> Path:
+    """Of a model without a run: its own, that of a model file, or for a model of the package or of
+    the hub the current one.
+    """
+    from slm.checkpoint.builtin import is_builtin
+
+    if is_builtin(lm.path) or is_hub_name(str(path)):
+        return Path()
+    return lm.path.parent if lm.path.is_file() else lm.path
 
 
 def suite_results(
@@ -152,7 +160,8 @@ def report(
     Args:
         path: a run, a checkpoint, a model file, or hf:owner/name.
         out: the file, where an older report is replaced; None: report.html in the run, in the
-            folder of the model, or next to the model file; of the built-in model, here.
+            folder of the checkpoint, or next to the model file; of the built-in model, and of one
+            on the hub, here.
         suites: test suites to run, if their results are not saved; saved results are shown anyway.
         seed: of the stories and the suites.
         device: of the model: auto, cpu, cuda, cuda:N or mps.
@@ -171,7 +180,7 @@ def report(
     subject = open_subject(path, device=device, log=log)
     results = suite_results(subject, suites, seed=seed, progress=progress, log=log)
     contents = _contents(subject, results, seed)
-    file = (subject.folder or Path(path).parent) / REPORT_FILE if out is None else Path(out)
+    file = subject.folder / REPORT_FILE if out is None else Path(out)
     write_report(contents, file)
     return WrittenReport(file, contents)
 

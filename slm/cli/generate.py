@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,9 +14,17 @@ import typer
 from slm.api.generation import completion_notes, greedy_notes
 from slm.api.loading import load
 from slm.cli.no_effect import note_idle
-from slm.cli.options import Checkpoint, Device, Json, WeightDtype, typed_text, unescaped
+from slm.cli.options import (
+    Checkpoint,
+    Device,
+    Json,
+    WeightDtype,
+    generation_options,
+    typed_text,
+    unescaped,
+)
 from slm.cli.output import print_json
-from slm.errors import ConfigError, UsageError
+from slm.errors import UsageError
 from slm.quantities import counted
 from slm.reporting.display import say
 from slm.storage.encodings import conversion_hint, encoding_of
@@ -109,23 +117,17 @@ def generate(
     A single continuation is printed while it is generated. Speed and seed go to stderr.
     """
     prompts = _prompts(prompt, file)
-    from slm.generation import GenerationOptions
-
-    try:
-        options = GenerationOptions(
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=tuple(unescaped(typed_text(each)) for each in stop or ()),
-            samples=samples,
-        )
-    except ConfigError as error:  # which begins with the option's name
-        name, _, problem = error.message.partition(" ")
-        raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
+    options = generation_options(
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
+        stop=tuple(unescaped(typed_text(each)) for each in stop or ()),
+        samples=samples,
+    )
     if temperature == 0:
         note_idle(context, SAMPLING, "temperature 0 is greedy decoding")
         for sentence in greedy_notes([], samples):
@@ -208,12 +210,18 @@ def _not_utf8(source: str, file: Path, content: bytes, reason: str) -> UsageErro
 
 def _stream(generator: Generator, prompt: str, options: GenerationOptions) -> Completion:
     """Print a text while it is generated."""
+    seed = options.chosen_seed()
     print(prompt, end="", flush=True)
-    for event in generator.stream(prompt, options):
-        print(event.text, end="", flush=True)
-        if event.completion is not None:
-            print()
-            return event.completion
+    try:
+        for event in generator.stream(prompt, replace(options, seed=seed)):
+            print(event.text, end="", flush=True)
+            if event.completion is not None:
+                print()
+                return event.completion
+    except KeyboardInterrupt:
+        print(flush=True)
+        say(f"seed {seed}")  # with which the same text begins
+        raise
     raise AssertionError("a stream ends with a completion")
 
 

@@ -9,7 +9,7 @@ import typer
 from slm.api.language_model import LanguageModel
 from slm.api.loading import load
 from slm.cli.no_effect import note_idle, refuse_idle
-from slm.cli.options import Checkpoint, Device, Json, typed_text
+from slm.cli.options import Checkpoint, Device, Json, generation_options, typed_text
 from slm.cli.output import print_json
 from slm.errors import DataError, UsageError, did_you_mean
 
@@ -71,14 +71,13 @@ def inspect(
         note_idle(context, SAMPLING[1:], "temperature 0 is greedy decoding")
     if not 1 <= top <= 1000:
         raise UsageError(f"--top must be between 1 and 1,000, found {top}")
+    options = generation_options(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     text = typed_text(text)
     # Before PyTorch is imported, so that a model that is not there is reported at once.
     lm = load(checkpoint, device=device or "auto")
     from slm import insight
     from slm.cli import inspect_tables
-    from slm.generation import GenerationOptions
 
-    options = GenerationOptions(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     model, tokenizer = lm.model, lm.tokenizer
     if what == "tokens":
         scored = insight.score_text(model, tokenizer, text, top=top)

@@ -17,7 +17,6 @@ from slm.insight import (
 )
 from slm.insight.next_token import Weighed
 from slm.insight.score import ScoredToken
-from slm.quantities import counted
 
 SURPRISAL_STYLES = (
     (0.5, ""),
@@ -51,11 +50,7 @@ def tokens(scored: ScoredText) -> RenderableType:
             f"{token.rank + 1:,}",
             Text("  ".join(guesses), "dim"),
         )
-    figures = (
-        f"{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats per token, "
-        f"perplexity {scored.perplexity:.1f}, {counted(len(scored.tokens), 'token')}"
-    )
-    return Group(colored, "", table, "", figures)
+    return Group(colored, "", table, "", scored.figures)
 
 
 def lens(found: Lens) -> RenderableType:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from slm.cli.no_effect import note_old_names
-from slm.errors import UsageError
+from slm.errors import ConfigError, UsageError
 from slm.runs.settings import Flags
+
+if TYPE_CHECKING:
+    from slm.generation.options import GenerationOptions
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
@@ -105,13 +108,33 @@ def typed_text(word: str) -> str:
     """A text argument, decoded as UTF-8 even if the locale is ASCII.
 
     There, Python represents other characters as escaped bytes: right for a path, not for a prompt.
+
+    Raises:
+        UsageError: its bytes are not valid UTF-8.
     """
     if not any("\udc80" <= character <= "\udcff" for character in word):
         return word
     try:
         return os.fsencode(word).decode("utf-8")
     except UnicodeError:
-        return word
+        raise UsageError(
+            f"the text {os.fsencode(word)!r} is not valid UTF-8", hint="give the text in UTF-8"
+        ) from None
+
+
+def generation_options(**values: Any) -> GenerationOptions:
+    """Options of sampling from those of a command with the same names.
+
+    Raises:
+        ConfigError: a value is out of range; the message begins with the option.
+    """
+    from slm.generation.options import GenerationOptions
+
+    try:
+        return GenerationOptions(**values)
+    except ConfigError as error:  # which begins with the name
+        name, _, problem = error.message.partition(" ")
+        raise ConfigError(f"--{name.replace('_', '-')} {problem}", hint=error.hint) from None
 
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\"}

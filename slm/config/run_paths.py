@@ -21,6 +21,9 @@ _MANIFEST = "MANIFEST.json"
 """Only checkpoint folders have this file."""
 STEP_FOLDERS = ("checkpoints", "ladder")
 """The folders of a run whose entries are checkpoints, named after their step."""
+SUITES_FILE = "suites.json"
+REPORT_FILE = "report.html"
+"""What `slm eval` and `slm report` add to the folder of a run or a model."""
 _NAMES = {
     "data.source": re.compile("builtin(:easy)?"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),

@@ -8,6 +8,7 @@ data always are, a pair counts half instead of as right.
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,16 @@ from typing import Any, NamedTuple
 from slm.data.hub import hub_errors, quiet_datasets, unreachable
 from slm.errors import ConfigError, DataError, HubError, UsageError, shown
 from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
-from slm.evals.suite import Progress, Score, Subject, SuiteResult, check_seed, no_progress, score
+from slm.evals.suite import (
+    ITEMS_SHA256,
+    Progress,
+    Score,
+    Subject,
+    SuiteResult,
+    check_seed,
+    no_progress,
+    score,
+)
 from slm.log import Log, silent
 from slm.storage.safe_reading import open_regular, strict_json
 
@@ -95,6 +105,7 @@ class BlimpSuite:
             details={
                 "source": str(self._source or HUB_NAME),
                 "pairs": len(pairs),
+                ITEMS_SHA256: hashlib.sha256(repr(blimp).encode()).hexdigest(),
                 "paradigms": {name: fmean(found) for name, found in by_paradigm.items()},
             },
         )

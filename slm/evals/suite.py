@@ -89,6 +89,10 @@ class Score:
     """What guessing gives, if that is defined."""
 
 
+ITEMS_SHA256 = "items_sha256"
+"""In the details of a suite whose items the user may choose: a hash of them."""
+
+
 @dataclass(frozen=True)
 class SuiteResult:
     """What a model reached in a suite."""

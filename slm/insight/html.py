@@ -63,9 +63,7 @@ def scored_text_html(scored: ScoredText) -> str:
     spans = "".join(_scored_token(token) for token in (*scored.tokens, *end))
     return (
         f'<div style="white-space: pre-wrap; line-height: 1.8">{spans}</div>'
-        f"<p>{scored.bits_per_byte:.3f} bits per byte, loss {scored.loss:.3f} nats per token, "
-        f"perplexity {scored.perplexity:.1f}, {len(scored.tokens):,} tokens; the stronger "
-        "the color, the more surprising the token</p>"
+        f"<p>{scored.figures}; the stronger the color, the more surprising the token</p>"
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from slm.errors import ConfigError
 from slm.generation import GenerationOptions, filter_logits
 from slm.generation.sequence import TokenSequence
 from slm.insight.html import next_token_html
@@ -192,7 +193,13 @@ def next_token(
 
 
 def likeliest(logprobs: Tensor, tokenizer: Tokenizer, top: int) -> tuple[Candidate, ...]:
-    """The most likely tokens by their log-probabilities [V], the most likely first."""
+    """The most likely tokens by their log-probabilities [V], the most likely first.
+
+    Raises:
+        ConfigError: `top` is negative.
+    """
+    if top < 0:
+        raise ConfigError(f"top must be at least 0, found {top}", hint="0 shows none")
     best = logprobs.topk(min(top, len(logprobs)))
     candidates = []
     for logprob, token_id in zip(best.values.tolist(), best.indices.tolist(), strict=True):

@@ -20,6 +20,7 @@ from slm.insight.next_token import Candidate, entropy_bits, likeliest
 from slm.insight.tokens import Text, TokenKind, token_ids, token_texts
 from slm.model import GPT
 from slm.model.gpt import evaluating
+from slm.quantities import counted
 from slm.tokenizer.base import Tokenizer
 
 
@@ -55,6 +56,15 @@ class ScoredText:
     bits_per_byte: float
     """Total surprisal, the end-of-text token included, over the UTF-8 bytes of the text."""
     bytes: int
+
+    @property
+    def figures(self) -> str:
+        """The figures in a sentence, with what they are the means of."""
+        end = "" if self.end is None else " and the end of text"
+        return (
+            f"{self.bits_per_byte:.3f} bits per byte, loss {self.loss:.3f} nats per token, "
+            f"perplexity {self.perplexity:.1f}, {counted(len(self.tokens), 'token')}{end}"
+        )
 
     def _repr_html_(self) -> str:
         return scored_text_html(self)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.checkpoint.run import BEST
-from slm.config.run_paths import STEP_FOLDERS
+from slm.config.run_paths import REPORT_FILE, STEP_FOLDERS, SUITES_FILE
 from slm.errors import ConfigError, SlmError, UsageError, did_you_mean, shell_path
 from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
@@ -215,6 +215,7 @@ def _require_room(out: Path, target: Target, source: Path, *, force: bool) -> No
         return
     if target.files:
         names = {path.name for path in out.iterdir()} if is_folder else set()
+        names -= {SUITES_FILE, REPORT_FILE}  # of the exported model
         is_export = target.files[0] in names and names <= set(target.files)
     else:
         is_export = not is_folder and out.suffix == ".gguf"

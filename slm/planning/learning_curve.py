@@ -16,10 +16,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-PROGRESS = (0.33, 0.42, 0.50, 0.58, 0.67, 0.75, 0.83, 0.92, 1.00)
-EXPONENTS = (1.60, 1.35, 1.15, 0.85, 0.55, 0.35, 0.22, 0.10, 0.00)
-EARLIEST = 0.3
-"""Share of a run before which its evaluations say too little about its end."""
+PROGRESS = (0.42, 0.50, 0.58, 0.67, 0.75, 0.83, 0.92, 1.00)
+EXPONENTS = (1.35, 1.15, 0.85, 0.55, 0.35, 0.22, 0.10, 0.00)
+EARLIEST = 0.4
+"""Share of a run before which its evaluations say too little about its end: until then they are
+compared with the first ones, of a model that had hardly begun."""
 
 
 def bits_at_end(evaluations: Sequence[tuple[float, float]]) -> float | None:

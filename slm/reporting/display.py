@@ -44,7 +44,7 @@ class Display:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._stage = ""
-        self._began_at = self._line_at = time.monotonic()
+        self._began_at = self._shown_at = self._line_at = time.monotonic()
 
     def __enter__(self) -> Display:
         if sys.stderr.isatty():
@@ -78,12 +78,12 @@ class Display:
         """
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._began_at = stage, now
+            self._stage, self._began_at = stage, self._shown_at
             if self._bar is not None:
                 if self._task is not None:
                     self._bar.remove_task(self._task)
                 self._task = self._bar.add_task(stage, total=None, figures="")
-        seconds = now - self._began_at
+        self._shown_at, seconds = now, now - self._began_at
         rate = f"{done / seconds:,.1f} {unit}/s" if seconds > 0 else ""
         figures = f"{done:,.1f} {unit}  {rate}"
         if self._bar is not None and self._task is not None:
@@ -92,7 +92,7 @@ class Display:
         elif now - self._line_at >= LINE_SECONDS:
             self._line_at = now
             share = "" if fraction is None else f" {fraction:4.0%}"
-            left = f"  {seconds / fraction - seconds:,.0f} s left" if fraction else ""
+            left = f"  {seconds / fraction - seconds:,.0f} s left" if fraction and seconds else ""
             say(f"{stage}{share}  {figures}{left}")
 
     def show_preparation(self, event: PrepareProgress) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from slm.config.run_paths import SUITES_FILE
 from slm.evals.suite import Score, SuiteResult
-from slm.runs.layout import SUITES_FILE
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from slm.config import RunConfig
 from slm.config.run import CONFIG_FORMAT
-from slm.config.run_paths import STEP_FOLDERS, run_of
+from slm.config.run_paths import REPORT_FILE, STEP_FOLDERS, SUITES_FILE, run_of
 from slm.errors import UsageError, WriteError, shell_path
 from slm.parallel.processes import Process
 from slm.storage.files import (
@@ -30,10 +30,8 @@ CONFIG_FILE = "config.json"
 PLAN_FILE = "plan.json"
 METRICS_FILE = "metrics.jsonl"
 PLOT_FILE = "losses.png"
-SUITES_FILE = "suites.json"
 OVER_TIME_FILE = "over-time.json"
 OVER_TIME_PLOT = "over-time.png"
-REPORT_FILE = "report.html"
 RUN_FILES = (
     *(CONFIG_FILE, PLAN_FILE, METRICS_FILE, PLOT_FILE),
     *("checkpoints", "ladder", "best", "best_model.pt", "tensorboard"),

@@ -20,6 +20,7 @@ from slm.errors import SlmError, TokenizerError
 from slm.interop.tokenizer_json import token_text
 from slm.server.http_errors import HttpError, no_such_model
 from slm.server.limits import Limits
+from slm.server.metrics import is_about
 from slm.server.request_bodies import BodyReader
 from slm.server.requests import ServedModel
 from slm.server.schemas import valid_unicode
@@ -57,16 +58,24 @@ def tokenizer_routes(models: Sequence[ServedModel], limits: Limits) -> list[Rout
     """
     bodies = BodyReader(limits)
     by_name = {model.name: model for model in models}
+    special_ids = {
+        model.name: {
+            token_text(model.tokenizer, token_id): token_id
+            for token_id in (model.tokenizer.bos_id, model.tokenizer.eot_id)
+        }
+        for model in models
+    }
 
-    def meant(name: str | None) -> ServedModel:
+    def meant(request: Request, name: str | None) -> ServedModel:
         if name is None:
             return models[0]
         if name not in by_name:
             raise no_such_model(name, by_name)
+        is_about(request, name)
         return by_name[name]
 
     async def info(request: Request) -> Response:
-        model = meant(request.query_params.get("model"))
+        model = meant(request, request.query_params.get("model"))
         tokenizer = model.tokenizer
         ends = token_text(tokenizer, tokenizer.eot_id)
         described: dict[str, Any] = {
@@ -82,12 +91,9 @@ def tokenizer_routes(models: Sequence[ServedModel], limits: Limits) -> list[Rout
 
     async def tokenize(request: Request) -> Response:
         body = await bodies.read(request, TokenizeRequest)
-        model = meant(body.model)
+        model = meant(request, body.model)
         tokenizer = model.tokenizer
-        special = {
-            token_text(tokenizer, token_id): token_id
-            for token_id in (tokenizer.bos_id, tokenizer.eot_id)
-        }
+        special = special_ids[model.name]
         if body.prompt in special:
             ids = [special[body.prompt]]
         else:
@@ -101,7 +107,7 @@ def tokenizer_routes(models: Sequence[ServedModel], limits: Limits) -> list[Rout
 
     async def detokenize(request: Request) -> Response:
         body = await bodies.read(request, DetokenizeRequest)
-        model = meant(body.model)
+        model = meant(request, body.model)
         try:
             return JSONResponse({"prompt": model.tokenizer.decode(body.tokens)})
         except SlmError as error:

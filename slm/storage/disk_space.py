@@ -37,8 +37,12 @@ def find_no_space(error: BaseException) -> NoSpaceError | None:
         if isinstance(link, NoSpaceError):
             return link
         if isinstance(link, OSError) and link.errno in NO_SPACE:
-            name = "the output" if link.filename is None else os.fsdecode(link.filename)
-            return no_space_to_write(name, link.strerror)
+            if link.filename is None:  # stdout, or another open file
+                return NoSpaceError(
+                    f"no space left to write the output ({link.strerror or 'the disk is full'})",
+                    hint="free some space",
+                )
+            return no_space_to_write(os.fsdecode(link.filename), link.strerror)
         # Native libraries report it in words only.
         for number in NO_SPACE:
             if f"{os.strerror(number)} (os error {number})" in str(link):

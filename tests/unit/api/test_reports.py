@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import slm
 from slm.api.reports import _notes, open_subject
 from slm.cli import main
 from slm.errors import ConfigError, DataError, UsageError
-from slm.evals.suite import Score, SuiteResult
+from slm.evals.suite import ITEMS_SHA256, Score, SuiteResult
 from slm.reporting.run_summary import summary_of
 from slm.reporting.suite_file import keep_suite
 from tests.conftest import tell_stories
@@ -246,6 +247,43 @@ def test_a_model_and_itself_are_noise(quiet: list[str]) -> None:
     shutil.copytree("a/best", "twin", dirs_exist_ok=True)
     (difference,) = compare("a", "twin").differences
     assert (difference.value, difference.verdict) == (0.0, "noise")
+
+
+def test_a_checkpoint_of_a_run_is_that_checkpoint(quiet: list[str]) -> None:
+    step = "a/checkpoints/step-000002"
+    shutil.copytree("b/checkpoints/step-000002", step)
+    try:
+        found = compare("a", step, "b", said=quiet)
+        assert [model.name for model in found.models] == ["a", "a-step-2", "b"]
+        assert found.models[1].bits_per_byte == found.models[2].bits_per_byte
+        assert found.models[1].bits_per_byte != found.models[0].bits_per_byte
+        written = slm.report(step, log=quiet.append, device="cpu")
+        assert written.path == Path(step) / "report.html"
+        assert not Path("a/report.html").exists()
+    finally:
+        shutil.rmtree(step)
+
+
+def test_results_on_other_items_have_no_verdict(quiet: list[str]) -> None:
+    from slm.checkpoint import load_checkpoint
+
+    def keep(run: str, items: str) -> None:
+        score = Score("grammar", 90.0 if run == "a" else 60.0, 0.0, 0.0, 100)
+        score = replace(score, low=score.value - 1, high=score.value + 1)
+        result = SuiteResult("blimp", score, (), 0, {ITEMS_SHA256: items})
+        keep_suite(Path(run), load_checkpoint(Path(run) / "best").weights_sha256, result)
+
+    keep("a", "one")
+    try:
+        for items, verdict in (("one", "worse"), ("two", "unknown")):
+            keep("b", items)
+            (row,) = compare("a", "b", said=quiet).suites
+            assert row.verdicts == (verdict,)
+        (note,) = quiet
+        assert "blimp for a and b are of different items" in note
+    finally:
+        for run in ("a", "b"):
+            (Path(run) / "suites.json").unlink()
 
 
 def test_few_stories_say_nothing_about_noise(quiet: list[str]) -> None:

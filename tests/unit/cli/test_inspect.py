@@ -36,7 +36,8 @@ def test_tokens(inspect):
     assert code == 0
     assert TEXT in out
     assert "bits per byte" in out
-    assert f"{len(TEXT)} tokens" in out  # the tokenizer is of bytes
+    # The tokenizer is of bytes.
+    assert f"{len(TEXT)} tokens and the end of text" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,8 @@ def test_choices(inspect):
         (["x", "--what", "lense"], "did you mean lens?"),
         (["x", "--what", "?"], "use tokens, lens, attention, next"),
         (["x", "--top", "0"], "between 1 and 1,000"),
-        (["x", "--what", "next", "--top-p", "2"], "top_p"),
+        (["x", "--what", "next", "--top-p", "2"], "--top-p must be from"),
+        (["x", "--what", "next", "--top-k", "-3"], "--top-k must be an integer from 0"),
     ],
 )
 def test_usage_mistakes(inspect, words, message):

@@ -44,7 +44,12 @@ def test_escaped_bytes_become_the_text_that_was_typed():
     assert typed_text(in_ascii) == "Él día 日"
 
 
-@pytest.mark.parametrize("word", ["", "One day", "Él día\n", os.fsdecode(b"caf\xe9")])
+def test_bytes_that_are_no_text_are_refused():
+    with pytest.raises(UsageError, match=r"the text b'caf\\xe9' is not valid UTF-8"):
+        typed_text(os.fsdecode(b"caf\xe9"))
+
+
+@pytest.mark.parametrize("word", ["", "One day", "Él día\n"])
 def test_other_words_are_what_they_are(word):
     assert typed_text(word) == word
 

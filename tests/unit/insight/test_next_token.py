@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from slm.config import GPTConfig
-from slm.errors import TokenizerError
+from slm.errors import ConfigError, TokenizerError
 from slm.generation import GenerationOptions
 from slm.insight import next_logits, next_token, ranked_logprobs, weigh_options
+from slm.insight.next_token import likeliest
 from slm.model import GPT
 from tests.unit.generation.words import WORDS, expected_logits, ids_of
 
@@ -85,6 +86,11 @@ def test_what_has_come_is_penalized(four):
     others = sum(math.exp(7) * p for p in (0.5, 0.125, 0.125))
     assert by_text["b"].sampled == pytest.approx(b / (b + others), rel=1e-4)
     assert by_text["b"].probability == pytest.approx(0.25)
+
+
+def test_a_negative_number_of_candidates_is_refused(four):
+    with pytest.raises(ConfigError, match="top must be at least 0, found -1"):
+        likeliest(four[1], four[0], -1)
 
 
 def test_the_rest(four):

@@ -31,6 +31,9 @@ def test_all_files_are_known_and_an_export_is_replaced_only_on_request(
     with pytest.raises(UsageError, match="exists already") as caught:
         export(source(), target, out)
     assert "--force" in str(caught.value.hint)
+    if out.is_dir():  # what `slm eval` and `slm report` add to the folder of a model
+        for name in ("suites.json", "report.html"):
+            (out / name).write_text("{}")
     export(source(), target, out, force=True)
 
 

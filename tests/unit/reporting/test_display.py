@@ -22,6 +22,20 @@ def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):
     assert captured.err == "encoding the training split  25%  40.0 MB  4.0 MB/s  30 s left\n"
 
 
+def test_a_stage_began_when_the_one_before_was_last_shown(capsys, monkeypatch):
+    """The first report of a stage comes after some of its work."""
+    clock = iter([0.0, 10.0, 20.0])
+    monkeypatch.setattr("slm.reporting.display.time.monotonic", lambda: next(clock))
+    with Display() as display:
+        display.show("reading", 0.5, 40.0, "MB")
+        display.show("writing", 0.25, 20.0, "MB")
+
+    assert capsys.readouterr().err.splitlines() == [
+        "reading  50%  40.0 MB  4.0 MB/s  10 s left",
+        "writing  25%  20.0 MB  2.0 MB/s  30 s left",
+    ]
+
+
 def test_progress_is_a_bar_on_a_terminal(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slm.errors import TokenizerError
+from slm.server import tokenizer_routes as tokenizer_routes_module
 from slm.server.limits import Limits
 from slm.server.requests import ServedModel
 from slm.server.tokenizer_routes import tokenizer_routes
@@ -44,6 +45,16 @@ def test_special_tokens_are_named_and_have_their_ids(client):
         answer = client.post("/tokenize", json={"prompt": info[role]})
         assert answer.json()["tokens"] == [256]
     assert info["chat_template"] is None
+
+
+def test_requests_are_counted_for_their_model(client, monkeypatch):
+    counted = []
+    monkeypatch.setattr(tokenizer_routes_module, "is_about", lambda _, name: counted.append(name))
+    client.post("/tokenize", json={"prompt": "a", "model": "y"})
+    client.post("/detokenize", json={"tokens": [97], "model": "x"})
+    client.get("/tokenizer_info", params={"model": "y"})
+    client.post("/tokenize", json={"prompt": "a"})
+    assert counted == ["y", "x", "y"]
 
 
 def test_each_model_has_its_own(client):
