@@ -259,7 +259,6 @@ def test_a_checkpoint_of_a_run_is_that_checkpoint(quiet: list[str]) -> None:
         assert found.models[1].bits_per_byte != found.models[0].bits_per_byte
         written = slm.report(step, log=quiet.append, device="cpu")
         assert written.path == Path(step) / "report.html"
-        assert not Path("a/report.html").exists()
     finally:
         shutil.rmtree(step)
 
