@@ -177,14 +177,11 @@ def attention_weights(
 
 def fastest_kernel(q_bhtd: Tensor, n_keys: int, dropout: float) -> Kernel:
     """The implementation that is fastest here, as measured; see docs/LOG.md."""
-    if not hasattr(F, "scaled_dot_product_attention"):
-        return "plain"
-    if q_bhtd.device.type != "cpu":
-        return "sdpa"
-    if dropout > 0.0:  # PyTorch computes the formula, too, with slower random numbers
-        return "plain"
-    in_bfloat16 = compute_dtype(q_bhtd) == torch.bfloat16
-    return "plain" if in_bfloat16 and q_bhtd.size(2) > 1 and n_keys <= PLAIN_KEYS else "sdpa"
+    on_cpu = q_bhtd.device.type == "cpu"
+    in_bfloat16 = on_cpu and compute_dtype(q_bhtd) == torch.bfloat16
+    is_short = in_bfloat16 and q_bhtd.size(2) > 1 and n_keys <= PLAIN_KEYS
+    # With dropout, PyTorch computes the formula as well, with slower random numbers.
+    return "plain" if is_short or (on_cpu and dropout > 0.0) else "sdpa"
 
 
 def causal_mask(n_queries: int, n_keys: int, *, device: torch.device) -> Tensor:
