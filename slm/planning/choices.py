@@ -41,7 +41,7 @@ FINE_TUNING_RATE = 0.3
 """Peak learning rates of a run that starts from given weights, as a share of those from scratch."""
 FINE_TUNING_WARMUP_STEPS = 50
 """The optimizer has no statistics of the given weights yet, and a large first step costs them."""
-DROPOUT = {7.0: 0.1, 15.0: 0.2}
+DROPOUT = {7.0: 0.1, 15.0: 0.2, 50.0: 0.4}
 """By the number of epochs from which on a text is read too often without it; see docs/LOG.md."""
 ENOUGH = 1.25
 """Stories requested from a source without a fixed size, as a multiple of those needed."""

@@ -55,9 +55,10 @@ def test_little_time_gives_fewer_layers() -> None:
 
 
 def test_a_text_that_is_read_often_has_dropout() -> None:
-    chosen = {n: plan(10, text=DatasetSize(n, 4.05)) for n in (10**6, 5 * 10**6, 10**7, 10**8)}
+    sizes = (10**6, 2 * 10**6, 5 * 10**6, 10**7, 10**8)
+    chosen = {n: plan(10, text=DatasetSize(n, 4.05)) for n in sizes}
     found = [p.settings.model.dropout for p in chosen.values()]
-    assert found == [0.2, 0.1, 0.0, 0.0], [p.epochs for p in chosen.values()]
+    assert found == [0.4, 0.2, 0.1, 0.0, 0.0], [p.epochs for p in chosen.values()]
     assert plan(10, base("dropout=0.05"), DatasetSize(10**6, 4.05)).settings.model.dropout == 0.05
 
 
