@@ -366,7 +366,7 @@ def _suite_rows(
 
 
 def _items(result: SuiteResult | None) -> object:
-    """What tells the items of a result from others; None where they are always the same."""
+    """A hash of the items of a result; None where they are always the same."""
     from slm.evals.suite import ITEMS_SHA256
 
     return None if result is None else result.details.get(ITEMS_SHA256)

@@ -113,6 +113,11 @@ class TrainingConfig(SettingsGroup):
     block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)
     """The original's name in this group for the model's block_size."""
 
+    def cuts_evenly(self, block_size: int) -> bool:
+        """Whether blocks of this many tokens consist of whole contexts of `seq_len_warmup`."""
+        short = self.seq_len_warmup
+        return short is None or short >= block_size or block_size % short == 0
+
     @model_validator(mode="after")
     def _names_exist(self) -> TrainingConfig:
         kind = self.device.split(":", 1)[0]

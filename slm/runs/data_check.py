@@ -90,10 +90,10 @@ def check_context_length(config: TrainingConfig, block_size: int, model_block_si
             f"loader and {model_block_size} in the model",
             hint=f"set block_size={block_size} in the training settings",
         )
-    short = config.seq_len_warmup
-    if short is not None and short < block_size and block_size % short:
+    if not config.cuts_evenly(block_size):
         half = block_size // 2
         raise ConfigError(
-            f"block_size {block_size} is not a multiple of train.seq_len_warmup {short}",
+            f"block_size {block_size} is not a multiple of "
+            f"train.seq_len_warmup {config.seq_len_warmup}",
             hint=f"try seq_len_warmup={half if block_size % 2 == 0 else 'none'}",
         )

@@ -103,8 +103,8 @@ def _with_whole_blocks(settings: RunConfig) -> RunConfig:
     Raises:
         ConfigError: the user chose one that does not.
     """
-    short, block_size = settings.train.seq_len_warmup, settings.model.block_size
-    if short is None or short >= block_size or block_size % short == 0:
+    block_size = settings.model.block_size
+    if settings.train.cuts_evenly(block_size):
         return settings
     if settings.origin_of("train.seq_len_warmup").is_open:
         return settings.with_values({"train.seq_len_warmup": None}, FROM_BLOCK_SIZE)
