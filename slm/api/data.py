@@ -15,7 +15,8 @@ from slm.errors import UsageError, did_you_mean
 from slm.log import Log, as_notes
 from slm.presets import resolve
 from slm.reporting.display import preparation_progress, say, scoring_progress
-from slm.runs.settings import Flags, no_effect
+from slm.runs.idle_settings import no_effect
+from slm.runs.settings import Flags
 
 if TYPE_CHECKING:
     from slm.data.documents import DocumentPart

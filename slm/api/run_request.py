@@ -15,14 +15,13 @@ from slm.parallel.processes import Process
 from slm.presets import command_line_words
 from slm.quantities import counted
 from slm.reporting.display import preparation_progress, say
+from slm.runs.idle_settings import idle_settings, no_effect
 from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
     Flags,
     default_out_dir,
-    idle_settings,
     named_place,
     new_run,
-    no_effect,
     no_run_in,
     refuse_text_with_prepared,
     resumed_run,

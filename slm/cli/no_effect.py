@@ -15,7 +15,7 @@ from slm.errors import UsageError
 from slm.parallel.processes import Process
 from slm.presets import as_toml, current_name, parse_assignment
 from slm.reporting.display import say
-from slm.runs.settings import idle_settings, no_effect
+from slm.runs.idle_settings import idle_settings, no_effect
 
 
 def given(context: typer.Context, names: Iterable[str]) -> list[str]:

@@ -20,8 +20,8 @@ from slm.errors import ConfigError, DataError, HubError, UsageError, shown
 from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
 from slm.evals.suite import (
     ITEMS_SHA256,
-    Progress,
     Score,
+    StageProgress,
     Subject,
     SuiteResult,
     check_seed,
@@ -81,7 +81,9 @@ class BlimpSuite:
                 hint="leave it out for all",
             )
 
-    def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
+    def run(
+        self, subject: Subject, *, seed: int, progress: StageProgress = no_progress
+    ) -> SuiteResult:
         """See `Suite`.
 
         Raises:

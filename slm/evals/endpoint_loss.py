@@ -28,7 +28,7 @@ from slm.evals.loss import (
     BATCH_TOKENS,
     Encoder,
     EvalResult,
-    Progress,
+    TokenProgress,
     Total,
     evaluate_windows,
     result_of,
@@ -55,7 +55,7 @@ def evaluate_endpoint(
     parts: Iterable[DocumentPart],
     *,
     end_of_text: str | None = None,
-    on_progress: Progress | None = None,
+    on_progress: TokenProgress | None = None,
     log: Log = silent,
 ) -> EvalResult:
     """Score a text with the model of a server.
@@ -314,7 +314,7 @@ def _evaluate_texts(
     scorer: EndpointScorer,
     end_of_text: str,
     stories: Iterable[str],
-    on_progress: Progress | None,
+    on_progress: TokenProgress | None,
 ) -> EvalResult:
     total, n_bytes = Total(), 0
 

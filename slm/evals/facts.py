@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from slm.errors import ConfigError, DataError
 from slm.evals.pairs import CHANCE, MinimalPair, accuracies, score_pairs
 from slm.evals.suite import (
-    Progress,
     Request,
+    StageProgress,
     Subject,
     SuiteResult,
     check_seed,
@@ -53,7 +53,9 @@ class FactsSuite:
                 hint=f"leave it out for {PER_KIND}",
             )
 
-    def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
+    def run(
+        self, subject: Subject, *, seed: int, progress: StageProgress = no_progress
+    ) -> SuiteResult:
         """See `Suite`.
 
         Raises:

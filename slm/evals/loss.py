@@ -29,7 +29,7 @@ BATCH_TOKENS = 4096
 CHUNK_CHARS = 1 << 20
 CHUNK_IDS = 1 << 18
 
-Progress = Callable[[int], None]
+TokenProgress = Callable[[int], None]
 """Called after each batch with the number of tokens scored so far."""
 
 
@@ -73,7 +73,7 @@ def evaluate_ids(
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
     scorer: Scorer | None = None,
-    on_progress: Progress | None = None,
+    on_progress: TokenProgress | None = None,
 ) -> EvalResult:
     """Score every token of a stream of stories once, with the start of its story as context.
 
@@ -112,7 +112,7 @@ def evaluate_windows(
     *,
     n_bytes: Callable[[], int],
     batch_tokens: int = BATCH_TOKENS,
-    on_progress: Progress | None = None,
+    on_progress: TokenProgress | None = None,
 ) -> EvalResult:
     """Add up what a scorer finds for windows; see `evaluate_ids`."""
     total = Total()
@@ -163,7 +163,7 @@ def evaluate_split(
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
     scorer: Scorer | None = None,
-    on_progress: Progress | None = None,
+    on_progress: TokenProgress | None = None,
 ) -> EvalResult:
     """Score a split of prepared data.
 
@@ -209,7 +209,7 @@ def evaluate_parts(
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
     scorer: Scorer | None = None,
-    on_progress: Progress | None = None,
+    on_progress: TokenProgress | None = None,
 ) -> EvalResult:
     """Score text in document parts.
 
@@ -246,7 +246,7 @@ def evaluate_texts(
     batch_tokens: int = BATCH_TOKENS,
     autocast: AbstractContextManager[object] | None = None,
     scorer: Scorer | None = None,
-    on_progress: Progress | None = None,
+    on_progress: TokenProgress | None = None,
 ) -> EvalResult:
     """Score whole stories and the end-of-text token after each.
 

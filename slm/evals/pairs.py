@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from slm.evals.suite import Progress, Request, Score, Subject, score
+from slm.evals.suite import Request, Score, StageProgress, Subject, score
 
 CHANCE = 50.0
 
@@ -27,14 +27,14 @@ class MinimalPair(NamedTuple):
 
 
 def score_pairs(
-    subject: Subject, pairs: Sequence[MinimalPair], *, progress: Progress, stage: str
+    subject: Subject, pairs: Sequence[MinimalPair], *, progress: StageProgress, stage: str
 ) -> list[float]:
     """100 where the right one has the higher log-likelihood, 50 where both are equal, else 0.
 
     Args:
         subject: the model.
         pairs: what is compared.
-        progress: see `Progress`.
+        progress: see `StageProgress`.
         stage: the name of the work in it.
     """
     requests = [

@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 
 FloatArray = npt.NDArray[np.float64]
 
-Progress = Callable[[str, float, float, str], None]
+StageProgress = Callable[[str, float, float, str], None]
 """Called with the name of the work, the share that is done, the finished units and their name."""
 
 
@@ -118,7 +118,9 @@ class Suite(Protocol):
     def name(self) -> str:
         """As in `--suite`."""
 
-    def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
+    def run(
+        self, subject: Subject, *, seed: int, progress: StageProgress = no_progress
+    ) -> SuiteResult:
         """Test a model.
 
         Raises:

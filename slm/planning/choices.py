@@ -17,7 +17,7 @@ from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError
 from slm.model.costs import model_costs
 from slm.planning.dataset_size import DatasetSize
-from slm.planning.steps import EVALUATING_SHARE, MachineProfile, steps_in, tokens_per_step
+from slm.planning.steps import EVALUATING_SHARE, Budget, tokens_per_step
 from slm.quantities import counted
 from slm.tokenizer import expected_size
 
@@ -142,29 +142,26 @@ def for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
     return with_free_values(base, values, minutes)
 
 
-def with_enough_stories(
-    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
-) -> tuple[RunConfig, DatasetSize]:
+def with_enough_stories(settings: RunConfig, budget: Budget) -> tuple[RunConfig, Budget]:
     """If the source has any number of stories: the number that the run will read, once each."""
+    text = budget.text
     if text.n_bytes is not None or text.story_bytes is None:
-        return settings, text
-    tokens = steps_in(settings, minutes, machine, text) * tokens_per_step(settings)
+        return settings, budget
     entries = 0 if settings.parent is not None else settings.model.vocab_size
-    needed = max(ENOUGH * tokens * bytes_per_token(settings, text), entries * BYTES_FOR_AN_ENTRY)
+    seen = budget.tokens(settings) * bytes_per_token(settings, text)
+    needed = max(ENOUGH * seen, entries * BYTES_FOR_AN_ENTRY)
     n_stories = math.ceil(needed / text.story_bytes)
-    settings = with_free_values(settings, {"data.limit": n_stories}, minutes)
+    settings = with_free_values(settings, {"data.limit": n_stories}, budget.minutes)
     limit = settings.data.limit
     n_bytes = None if limit is None else round(limit * text.story_bytes)
-    return settings, replace(text, n_bytes=n_bytes)
+    return settings, replace(budget, text=replace(text, n_bytes=n_bytes))
 
 
-def with_batch(
-    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
-) -> RunConfig:
+def with_batch(settings: RunConfig, budget: Budget) -> RunConfig:
     """Smaller steps where there is time for few only, and larger ones where there is for many."""
-    enough = ENOUGH_STEPS if text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
+    enough = ENOUGH_STEPS if budget.text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
     while (
-        steps_in(settings, minutes, machine, text) < enough
+        budget.steps(settings) < enough
         and settings.train.batch_size > 1
         and tokens_per_step(settings) > FEWEST_TOKENS_PER_STEP
     ):
@@ -174,19 +171,32 @@ def with_batch(
             "train.learning_rate": RATE_OF_HALF * config.learning_rate,
             "train.muon_learning_rate": RATE_OF_HALF * config.muon_learning_rate,
         }
-        changed = with_free_values(settings, smaller, minutes)
+        changed = with_free_values(settings, smaller, budget.minutes)
         if changed.train.batch_size == config.batch_size:
             break  # the user's own
         settings = changed
-    if steps_in(settings, minutes, machine, text) > MANY_STEPS:
+    if budget.steps(settings) > MANY_STEPS:
         larger = {"train.batch_size": 2 * settings.train.batch_size, "train.decay_fraction": 1.0}
-        settings = with_free_values(settings, larger, minutes)
+        settings = with_free_values(settings, larger, budget.minutes)
     return settings
 
 
-def dropout(epochs: float | None) -> float:
-    """Dropout for a text that is read this often; None: an unknown number of times."""
-    return max((p for least, p in DROPOUT.items() if (epochs or 0.0) >= least), default=0.0)
+def with_dropout(settings: RunConfig, budget: Budget) -> RunConfig:
+    """Dropout where a text would be read too often without it; with it, steps take longer."""
+    if settings.parent is not None:
+        return settings
+    plain = with_free_values(settings, {"model.dropout": 0.0}, budget.minutes)
+    n_epochs = epochs(plain, budget)
+    chosen = max((p for least, p in DROPOUT.items() if (n_epochs or 0.0) >= least), default=0.0)
+    return with_free_values(plain, {"model.dropout": chosen}, budget.minutes)
+
+
+def epochs(settings: RunConfig, budget: Budget) -> float | None:
+    """How often the run reads its text; None if the size of the text is unknown."""
+    text = budget.text
+    if not text.n_bytes:
+        return None
+    return budget.tokens(settings) * bytes_per_token(settings, text) / text.n_bytes
 
 
 def evaluations(settings: RunConfig, steps: int) -> dict[str, int]:

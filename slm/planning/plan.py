@@ -19,11 +19,12 @@ from slm.log import silent
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.choices import (
     bytes_per_token,
-    dropout,
+    epochs,
     evaluations,
     for_given_weights,
     model_sizes,
     with_batch,
+    with_dropout,
     with_enough_stories,
     with_free_values,
     with_vocabulary,
@@ -39,11 +40,8 @@ from slm.planning.scaling_law import (
 )
 from slm.planning.steps import (
     STARTING_SECONDS,
+    Budget,
     MachineProfile,
-    is_compiled,
-    seconds_per_step,
-    steps_in,
-    tokens_per_step,
 )
 from slm.quantities import counted, duration, gigabytes
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
@@ -158,25 +156,22 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
     base = with_vocabulary(base, minutes, text)
     if base.parent is not None:
         base = for_given_weights(base, minutes)
-    sizes = model_sizes(base, minutes, text)
-    plans = [_plan_of(settings, minutes, machine, text) for settings in sizes]
+    budget = Budget(minutes, machine, text)
+    plans = [_plan_of(settings, budget) for settings in model_sizes(base, minutes, text)]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
     fitting = [plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS]
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
-def _plan_of(
-    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
-) -> Plan:
+def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
     """The plan for one size of model."""
-    settings, text = with_enough_stories(settings, minutes, machine, text)
-    settings = with_batch(settings, minutes, machine, text)
-    steps = steps_in(settings, minutes, machine, text)
+    settings, budget = with_enough_stories(settings, budget)
+    settings = with_batch(with_dropout(settings, budget), budget)
+    minutes, machine, text = budget.minutes, budget.machine, budget.text
     model, config = settings.model, settings.train
     costs = model_costs(model)
-    tokens = steps * tokens_per_step(settings)
-    seen = tokens * bytes_per_token(settings, text)
-    epochs = seen / text.n_bytes if text.n_bytes else None
+    steps = budget.steps(settings)
+    seen = budget.tokens(settings) * bytes_per_token(settings, text)
     memory = (
         PROGRAM_BYTES
         + state_bytes(model)
@@ -188,10 +183,8 @@ def _plan_of(
         **evaluations(settings, steps),
         "train.checkpoint_interval": _checkpoint_interval(steps, minutes),
     }
-    if not is_compiled(settings, minutes, machine):
+    if not budget.compiles(settings):
         chosen["train.compile"] = "off"
-    if settings.parent is None:
-        chosen["model.dropout"] = dropout(epochs)
     planned = with_free_values(settings, chosen, minutes)
     expected = text.difficulty * SCALING_LAW.bits_per_byte(
         costs.non_embedding_parameters, seen, text.n_bytes or math.inf
@@ -203,10 +196,10 @@ def _plan_of(
         parameters=costs.parameters,
         non_embedding_parameters=costs.non_embedding_parameters,
         steps=steps,
-        seconds_per_step=seconds_per_step(settings, minutes, machine),
-        tokens=tokens,
+        seconds_per_step=budget.seconds_per_step(settings),
+        tokens=budget.tokens(settings),
         text_bytes=seen,
-        epochs=epochs,
+        epochs=epochs(settings, budget),
         expected_bits_per_byte=expected,
         expected_error=RELATIVE_ERROR * expected,
         difficulty=text.difficulty,
@@ -215,8 +208,8 @@ def _plan_of(
         memory_bytes=memory,
         disk_bytes=checkpoint_bytes(planned),
         warnings=(
-            *_warnings_of_text(settings, minutes, text, epochs),
-            *_warnings_of_machine(minutes, memory, machine, steps),
+            *_warnings_of_text(settings, budget),
+            *_warnings_of_machine(budget, memory, steps),
         ),
     )
 
@@ -227,9 +220,8 @@ def _checkpoint_interval(steps: int, minutes: float) -> int:
     return max(1, round(steps * share)) if share < 1.0 else max(steps, FEWEST_STEPS)
 
 
-def _warnings_of_text(
-    settings: RunConfig, minutes: float, text: DatasetSize, epochs: float | None
-) -> Iterator[str]:
+def _warnings_of_text(settings: RunConfig, budget: Budget) -> Iterator[str]:
+    minutes, text = budget.minutes, budget.text
     if text.reading_seconds > 0.3 * 60.0 * minutes:
         yield (
             f"reading all the text takes about {duration(text.reading_seconds)} of the "
@@ -244,23 +236,21 @@ def _warnings_of_text(
             f"the text has about {counted(round(n_tokens), 'token')}, and a block "
             f"{settings.model.block_size}: that is too little to train on"
         )
-    elif epochs is not None and epochs > MANY_EPOCHS:
+    elif (n_epochs := epochs(settings, budget) or 0.0) > MANY_EPOCHS:
         yield (
-            f"the text will be read {counted(round(epochs), 'time')}; "
+            f"the text will be read {counted(round(n_epochs), 'time')}; "
             "more text would give a better model in the same time"
         )
 
 
-def _warnings_of_machine(
-    minutes: float, memory: float, machine: MachineProfile, steps: int
-) -> Iterator[str]:
-    there = machine.memory_bytes
+def _warnings_of_machine(budget: Budget, memory: float, steps: int) -> Iterator[str]:
+    there = budget.machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
             f"about {gigabytes(memory)} of memory are needed, of {gigabytes(there)} that this "
             "process may use: choose a smaller batch_size"
         )
-    if 60.0 * minutes <= STARTING_SECONDS:
+    if 60.0 * budget.minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
     elif steps < FEWEST_STEPS:
         yield f"time for {counted(steps, 'step')} only: expect little"

@@ -18,6 +18,8 @@ COMPILING_SECONDS = 25.0
 SLOWER_THAN_PROBED = 1.12
 """Time of a run's step, as a multiple of what the probe suggests: 1.04 to 1.2 in six runs, whose
 shapes differ from the probe's, and which mask documents."""
+DROPOUT_COST = {"eager": 1.4, "compiled": 1.15}
+"""Time of a step with dropout, as a multiple of one without, like the probe's; see docs/LOG.md."""
 EVALUATING_SHARE = 0.03
 """Share of a run's time that its evaluations take."""
 
@@ -34,23 +36,40 @@ class MachineProfile:
     memory_bytes: int | None
 
 
-def steps_in(
-    settings: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize
-) -> int:
-    """Number of steps that fit between start and end; at least one."""
-    compiled = is_compiled(settings, minutes, machine)
-    before = STARTING_SECONDS + text.reading_seconds + (COMPILING_SECONDS if compiled else 0.0)
-    before /= min(1.0, machine.relative_speed)
-    seconds = (60.0 * minutes - before) * (1.0 - EVALUATING_SHARE)
-    return max(1, int(seconds / seconds_per_step(settings, minutes, machine)))
+@dataclass(frozen=True)
+class Budget:
+    """What a run has: time, a machine, and text."""
 
+    minutes: float
+    """From the command's start to its end."""
+    machine: MachineProfile
+    text: DatasetSize
 
-def seconds_per_step(settings: RunConfig, minutes: float, machine: MachineProfile) -> float:
-    """Training time of a step, without evaluations."""
-    compiled = is_compiled(settings, minutes, machine)
-    flops = model_costs(settings.model).training_flops_per_token
-    token_seconds = seconds_per_token(flops, compiled=compiled) / machine.relative_speed
-    return SLOWER_THAN_PROBED * token_seconds * tokens_per_step(settings)
+    def steps(self, settings: RunConfig) -> int:
+        """Number of steps that fit into the time; at least one."""
+        before = STARTING_SECONDS + self.text.reading_seconds
+        if self.compiles(settings):
+            before += COMPILING_SECONDS
+        before /= min(1.0, self.machine.relative_speed)
+        seconds = (60.0 * self.minutes - before) * (1.0 - EVALUATING_SHARE)
+        return max(1, int(seconds / self.seconds_per_step(settings)))
+
+    def tokens(self, settings: RunConfig) -> int:
+        """Tokens of all steps."""
+        return self.steps(settings) * tokens_per_step(settings)
+
+    def seconds_per_step(self, settings: RunConfig) -> float:
+        """Training time of a step, without evaluations."""
+        compiled = self.compiles(settings)
+        flops = model_costs(settings.model).training_flops_per_token
+        token_seconds = seconds_per_token(flops, compiled=compiled) / self.machine.relative_speed
+        if settings.model.dropout > 0.0:
+            token_seconds *= DROPOUT_COST["compiled" if compiled else "eager"]
+        return SLOWER_THAN_PROBED * token_seconds * tokens_per_step(settings)
+
+    def compiles(self, settings: RunConfig) -> bool:
+        """See `is_compiled`."""
+        return is_compiled(settings, self.minutes, self.machine)
 
 
 def is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:

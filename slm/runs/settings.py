@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from slm.presets import (
     resolve,
     settings_file,
 )
+from slm.runs.idle_settings import no_effect
 from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")
@@ -346,64 +347,3 @@ def saved_settings(out_dir: Path) -> RunConfig | None:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot read the settings {file}: {error}") from None
     return RunConfig.from_json(data, where=str(file))
-
-
-# -- settings without effect -----------------------------------------------------------------------
-
-
-def no_effect(words: Iterable[str], reason: str) -> str:
-    """The sentence that some arguments have no effect."""
-    words = list(words)
-    return f"{' and '.join(words)} {'has' if len(words) == 1 else 'have'} no effect: {reason}"
-
-
-_IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], ...] = (
-    (
-        ("train.max_steps",),
-        lambda run: run.train.max_minutes is not None,
-        "the run ends by time (max_minutes)",
-    ),
-    (
-        ("train.muon_learning_rate", "train.muon_momentum", "train.muon_ns_steps"),
-        lambda run: run.train.optimizer != "muon",
-        "the optimizer is not muon",
-    ),
-    (
-        ("train.decay_fraction",),
-        lambda run: run.train.schedule != "wsd",
-        "the schedule is not wsd",
-    ),
-    (
-        ("train.seq_len_warmup",),
-        lambda run: (run.train.seq_len_warmup or 0) >= run.model.block_size,
-        "it is not shorter than block_size",
-    ),
-    (
-        ("train.seq_len_warmup_fraction",),
-        lambda run: run.train.seq_len_warmup is None,
-        "seq_len_warmup is none",
-    ),
-    (
-        ("train.sample_tokens",),
-        lambda run: not run.train.sample_prompts,
-        "there are no sample_prompts",
-    ),
-    (
-        ("model.rope_theta",),
-        lambda run: run.model.position != "rope",
-        "the positions are not rotary",
-    ),
-)
-
-
-def idle_settings(settings: RunConfig, words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Arguments whose settings have no effect because of others, and the reason.
-
-    Args:
-        settings: of a run.
-        words: settings on the command line, and the argument of each.
-    """
-    for names, is_idle, reason in _IDLE_SETTINGS:
-        for name in names:
-            if name in words and is_idle(settings):
-                yield words[name], reason

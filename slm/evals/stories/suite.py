@@ -17,8 +17,8 @@ from slm.evals.stories.prompts import PROMPTS, Prompt
 from slm.evals.stories.reference import Reference
 from slm.evals.stories.words import Story
 from slm.evals.suite import (
-    Progress,
     Score,
+    StageProgress,
     Subject,
     SuiteResult,
     check_seed,
@@ -81,7 +81,9 @@ class StoriesSuite:
         """What it takes to let a judge grade the stories that the suite writes."""
         return cost_of([prompt.text for prompt in PROMPTS], self._samples, MAX_NEW_TOKENS)
 
-    def run(self, subject: Subject, *, seed: int, progress: Progress = no_progress) -> SuiteResult:
+    def run(
+        self, subject: Subject, *, seed: int, progress: StageProgress = no_progress
+    ) -> SuiteResult:
         """See `Suite`.
 
         Raises:
@@ -127,7 +129,9 @@ class StoriesSuite:
             },
         )
 
-    def _read(self, subject: Subject, progress: Progress) -> tuple[Reference, NoveltyIndex | None]:
+    def _read(
+        self, subject: Subject, progress: StageProgress
+    ) -> tuple[Reference, NoveltyIndex | None]:
         """The reference, and an index of the training text."""
         from storyworld import generate_stories
 
@@ -159,7 +163,7 @@ class StoriesSuite:
             )
         return reference, index
 
-    def _write(self, subject: Subject, seed: int, progress: Progress) -> list[Completion]:
+    def _write(self, subject: Subject, seed: int, progress: StageProgress) -> list[Completion]:
         options = GenerationOptions(seed=seed, samples=self._samples, max_new_tokens=MAX_NEW_TOKENS)
         found: list[Completion] = []
         for start in range(0, len(PROMPTS), AT_ONCE):
@@ -181,7 +185,7 @@ def _values(
     prompts: list[Prompt],
     reference: Reference,
     knows: Callable[[str], bool],
-    progress: Progress,
+    progress: StageProgress,
 ) -> dict[str, list[float]]:
     """Each measure of each story."""
     values: dict[str, list[float]] = {}

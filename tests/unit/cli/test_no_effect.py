@@ -5,7 +5,7 @@ import pytest
 from slm.cli.no_effect import say_idle
 from slm.cli.options import assignments
 from slm.presets import command_line_words, resolve, setting_names
-from slm.runs.settings import idle_settings
+from slm.runs.idle_settings import idle_settings
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from slm.planning.choices import EVALUATING_COST, FINE_TUNING_RATE, FINE_TUNING_
 from slm.planning.dataset_size import DatasetSize
 from slm.planning.describe import plan_lines
 from slm.planning.plan import Plan, make_plan
-from slm.planning.steps import EVALUATING_SHARE, MachineProfile
+from slm.planning.steps import DROPOUT_COST, EVALUATING_SHARE, MachineProfile
 from slm.presets import resolve
 
 REFERENCE = MachineProfile("cpu", "bfloat16", 1.0, has_compiler=True, memory_bytes=16 * 10**9)
@@ -60,6 +60,25 @@ def test_a_text_that_is_read_often_has_dropout() -> None:
     found = [p.settings.model.dropout for p in chosen.values()]
     assert found == [0.4, 0.2, 0.1, 0.0, 0.0], [p.epochs for p in chosen.values()]
     assert plan(10, base("dropout=0.05"), DatasetSize(10**6, 4.05)).settings.model.dropout == 0.05
+
+
+@pytest.mark.parametrize(("minutes", "how"), [(5, "eager"), (60, "compiled")])
+def test_the_time_of_dropout_counts(minutes: float, how: str) -> None:
+    shape = (
+        "n_embd=128",
+        "n_layer=2",
+        "n_head=2",
+        f"compile={'on' if how == 'compiled' else 'off'}",
+    )
+    few = DatasetSize(10**6, 4.05)
+    plain = plan(minutes, base(*shape, "dropout=0.0"), few)
+    own = plan(minutes, base(*shape, "dropout=0.3"), few)
+    chosen = plan(minutes, base(*shape), few)
+    cost = DROPOUT_COST[how]
+    assert chosen.settings.model.dropout > 0.0 == plain.settings.model.dropout
+    for slower in (own, chosen):
+        assert slower.tokens == pytest.approx(plain.tokens / cost, rel=0.01)
+        assert slower.epochs == pytest.approx(plain.epochs / cost, rel=0.01)  # type: ignore[operator]
 
 
 def test_no_other_size_would_be_better() -> None:
