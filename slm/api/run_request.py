@@ -122,7 +122,7 @@ def request_run(
     is_planned = preset is None and config_file is None and alone and minutes is not None
     name = f"{minutes:g}-minutes" if is_planned else None
     words = command_line_words(flags, assignments)
-    out_dir = named_place(flags, assignments)
+    out_dir = named_place(flags, assignments, config_file)
     if out_dir is None:
         out_dir = default_out_dir(preset, config_file, name)
     resume = resume or is_restart(out_dir)

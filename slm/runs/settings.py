@@ -28,6 +28,7 @@ from slm.presets import (
     resolve,
     settings_file,
 )
+from slm.presets.files import values_in
 from slm.runs.idle_settings import no_effect
 from slm.storage.safe_reading import read_bounded, strict_json
 
@@ -156,16 +157,22 @@ def _preset_for(preset: str | None, config_file: Path | None) -> str:
     return DEFAULT_PRESET if preset is None else preset
 
 
-def named_place(flags: Flags, assignments: Sequence[str]) -> Path | None:
-    """The run directory that a command line names; None if it names none.
+def named_place(
+    flags: Flags, assignments: Sequence[str], config_file: Path | None = None
+) -> Path | None:
+    """The run directory that a command line or its settings file names; None if neither does.
 
     The run to resume is located before its other settings are combined: they may be valid for that
     run only.
 
     Raises:
-        ConfigError: an assignment is invalid, or its setting is unknown.
+        UsageError: the settings file cannot be read.
+        ConfigError: an assignment or the file is invalid, or a setting is unknown.
     """
-    named = {name: value for name, (value, _) in flags.items()}
+    file = {} if config_file is None else settings_file(config_file)
+    # The directory in a run's config.json is that run's own.
+    named = {} if file.get("origins") else values_in(file, str(config_file))
+    named |= {name: value for name, (value, _) in flags.items()}
     named |= dict(parse_assignment(text) for text in assignments)
     place = named.get("train.out_dir")
     return None if place is None else Path(str(place))

@@ -88,6 +88,15 @@ def test_the_place_of_a_run_is_known_before_its_settings_are(flags, changes, pla
     assert named_place(flags, changes) == (None if place is None else Path(place))
 
 
+def test_a_settings_file_may_name_the_place(run_dir, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('preset = "tiny"\n[train]\nout_dir = "of file"\n', encoding="utf-8")
+    assert named_place({}, [], file) == Path("of file")
+    assert named_place({}, ["out_dir=mine"], file) == Path("mine")
+    assert named_place({"train.out_dir": ("my run", "--out")}, [], file) == Path("my run")
+    assert named_place({}, [], run_dir / "config.json") is None
+
+
 def test_the_same_command_again_changes_nothing(run_dir, tmp_path):
     again = resumed_run(run_dir, "tiny", None, {}, ["n_embd=40", "n_head=4"])
     file = tmp_path / "mine.toml"
