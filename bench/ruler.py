@@ -202,12 +202,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("ruler.json"))
     parser.add_argument("--speed-only", action="store_true", help="measure nothing but tokens/s")
     args = parser.parse_args()
-    text_digest = hashlib.sha256(Path(args.text).read_bytes()).hexdigest()
+    texts = [args.text, args.reference, *([args.blimp] if args.blimp else [])]
+    digests = [hashlib.sha256(Path(text).read_bytes()).hexdigest()[:16] for text in texts]
     results = Results(args.results)
     rows = []
     for path in args.models:
         lm = slm.load(path)
-        key = f"{weights_digest(lm)[:16]} on {text_digest[:16]}"
+        key = f"{weights_digest(lm)[:16]} on {', '.join(digests)}"
         known = results.get(key)
         row = known or Row(Path(path).name)
         if not args.speed_only:

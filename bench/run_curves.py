@@ -96,7 +96,11 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
-    curves = {run.name: curve_of(run) for run in args.runs}
+    names = [run.name for run in args.runs]
+    curves = {
+        name if names.count(name) == 1 else str(run): curve_of(run)
+        for name, run in zip(names, args.runs, strict=True)
+    }
     print("\n".join(table(curves)))
     if args.plot:
         draw(curves, args.plot)

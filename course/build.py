@@ -7,6 +7,7 @@ for learners, or is executed from top to bottom and becomes a page with its outp
 from __future__ import annotations
 
 import base64
+import importlib
 import os
 import re
 from collections.abc import Sequence
@@ -54,13 +55,16 @@ def number_of(source: Path) -> int:
     return int(source.name[:2])
 
 
+def _extra(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(module, extra="course", purpose="making notebooks") from error
+
+
 def notebook(source: Path) -> Any:
     """A lesson as a notebook without outputs (an `nbformat` notebook of version 4)."""
-    try:
-        import jupytext
-    except ImportError as error:
-        raise MissingExtraError("jupytext", extra="course", purpose="making notebooks") from error
-    made = jupytext.read(source, fmt="md")
+    made = _extra("jupytext").read(source, fmt="md")
     made.metadata["kernelspec"] = {
         "display_name": "Python 3",
         "language": "python",
@@ -77,14 +81,14 @@ def write_notebooks(folder: Path) -> list[Path]:
 
     A notebook that is there holds a learner's work and is left as it is.
     """
-    import nbformat
-
+    nbformat = _extra("nbformat")
+    _extra("jupytext")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for source in sources():
         path = folder / f"{source.stem}.ipynb"
         if not path.exists():
-            content: str = nbformat.writes(notebook(source))  # type: ignore[no-untyped-call]
+            content: str = nbformat.writes(notebook(source))
             atomic_write(path, content)
             written.append(path)
     return written
@@ -102,9 +106,7 @@ def executed(source: Path, folder: Path, *, quick: bool, widgets: bool = False) 
     Raises:
         LessonError: a cell fails, or a result is farther from the usual one than it may be.
     """
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
-
+    nbclient = _extra("nbclient")
     made = notebook(source)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_import_paths())}
     for name, wanted in (("SLM_COURSE_QUICK", quick), ("SLM_COURSE_STATIC", not widgets)):
@@ -112,12 +114,12 @@ def executed(source: Path, folder: Path, *, quick: bool, widgets: bool = False) 
         if wanted:
             environment[name] = "1"
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(
+    client = nbclient.NotebookClient(
         made, timeout=_CELL_SECONDS, resources=resources, extra_arguments=["--log-level=ERROR"]
     )
     try:
         client.execute(env=environment)
-    except CellExecutionError as error:
+    except nbclient.exceptions.CellExecutionError as error:
         raise LessonError(f"{source.name} does not run: {error}") from error
     printed = (output.get("text", "") for cell in made.cells for output in cell.get("outputs", []))
     unusual = [line for text in printed for line in text.splitlines() if UNUSUAL in line]

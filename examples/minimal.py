@@ -2,8 +2,8 @@
 
     python examples/minimal.py book.txt        # or any UTF-8 text
 
-It uses only the parts that define a language model. `slm train` makes the same steps, bit for bit,
-and adds what a long run needs: checkpoints, resuming, protections, reports.
+It uses only the parts that define a language model. With equal settings `slm.Trainer` makes the
+same steps, bit for bit, and adds what a long run needs: checkpoints, resuming, guards, reports.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.config import RunConfig, TrainingConfig
+from slm.errors import UsageError
 from slm.log import Log, silent
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
@@ -117,9 +118,7 @@ def request_run(
         UsageError, ConfigError: something is unknown, impossible or contradictory.
         CheckpointError: the settings of the run that is resumed cannot be read.
     """
-    # With torchrun every process would find another plan.
-    alone = Process.from_environment().world_size == 1
-    is_planned = preset is None and config_file is None and alone and minutes is not None
+    is_planned = preset is None and config_file is None and minutes is not None
     name = f"{minutes:g}-minutes" if is_planned else None
     words = command_line_words(flags, assignments)
     out_dir = named_place(flags, assignments, config_file)
@@ -130,6 +129,12 @@ def request_run(
     names_text = "data.source" in flags or "data.data_dir" in flags
     if resume and saved is None and preset is None and config_file is None and not names_text:
         raise no_run_in(out_dir, f"{dashes}out", resume=f"{dashes}resume")
+    if is_planned and saved is None and Process.from_environment().world_size > 1:
+        raise UsageError(
+            f"{dashes}minutes without a preset plans the run, and each process would find another "
+            "plan",
+            hint=f"name the model with {dashes}preset, such as modern-12m",
+        )
     chosen = saved or new_run(preset, config_file, flags, assignments, name=name, note=note)
     refuse_text_with_prepared(chosen, words)
     for word, reason in idle_settings(chosen, words):
@@ -187,7 +192,7 @@ def train_run(
                 callback.on_note(text)
 
         figures = plan.to_json() if plan is not None else None
-        if existing == "resume":
+        if plan is None and existing == "resume":
             figures = read_plan(Path(settings.train.out_dir))
         planned = None if figures is None else PlanFile(figures, note_all)
         with ready_trainer(

@@ -195,7 +195,8 @@ def _validity(directories: list[Path]) -> dict[str, str]:
         try:
             verify_checkpoint(directory)
         except CheckpointError as error:
-            found[directory.name] = f"damaged: {error.message}"
+            if directory.exists():  # a run that goes on removes older checkpoints
+                found[directory.name] = f"damaged: {error.message}"
         else:
             found[directory.name] = "valid"
     return found

@@ -96,9 +96,10 @@ def train(
 ) -> None:
     """Prepare the data if necessary, train a model, and keep the best and the newest weights.
 
-    With --minutes and no --preset, the model, vocabulary, batch size and steps are chosen for the
-    time budget, this machine and the text. Without either, the preset is modern-12m; see `slm
-    presets`. Text from --source is prepared once, in ./data, and reused. Ctrl-C saves and stops.
+    With --minutes and neither --preset nor --config, the model, vocabulary, batch size and steps
+    are chosen for the time budget, this machine and the text. Without any of the three, the preset
+    is modern-12m; see `slm presets`. Text from --source is prepared once, in ./data, and reused.
+    Ctrl-C saves and stops.
     """
     flags = given(
         {

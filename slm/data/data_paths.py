@@ -23,8 +23,9 @@ DECISIVE = tuple(
 def default_data_dir(data: DataConfig) -> Path:
     """The folder of these data, such as `data/tinystories-bpe-4096-1a2b3c`.
 
-    A pure function of all settings that determine the token files, so runs with equal data share a
-    folder, and runs with other data never replace it.
+    A pure function of all settings that determine the token files, so runs with equal settings
+    share a folder, and runs with others never replace it. If the text itself has changed, the data
+    in the folder are replaced.
     """
     source, tokenizer = identity_of(data.source), identity_of(data.tokenizer)
     decisive = [source, tokenizer, data.limit, data.validation_fraction, data.corpus_seed]

@@ -269,8 +269,8 @@ class EndpointScorer:
             raise self._error("does not return the tokens of the prompt and their number")
         n_tokens = len(tokens) - n_new
         found = self._checked(logprobs.get("token_logprobs"), n_tokens, exactly=False)
-        # A server may put the token that begins a text before the prompt.
-        n_before = 1 if tokens[0] == end_of_text else 2
+        # A server may put a token of its own before the prompt, which may be the same.
+        n_before = 2 if n_tokens > 2 and tokens[1] == end_of_text else 1
         ends = tokens[n_before - 1], tokens[n_tokens - 1]
         if n_tokens <= n_before or ends != (end_of_text, end_of_text):
             raise self._error(

@@ -43,8 +43,11 @@ FINE_TUNING_WARMUP_STEPS = 50
 """The optimizer has no statistics of the given weights yet, and a large first step costs them."""
 DROPOUT = {7.0: 0.1, 15.0: 0.2, 50.0: 0.4}
 """By the number of epochs from which on a text is read too often without it; see docs/LOG.md."""
-ENOUGH = 1.25
-"""Stories requested from a source without a fixed size, as a multiple of those needed."""
+READINGS = 2.0
+"""How often a run reads its stories, if the source has any number of them: generating them takes
+time, and a second reading is nearly as good as new text (Muennighoff et al. 2023)."""
+HALVINGS = 12
+"""Of the range in which the number of stories is looked for."""
 ENOUGH_STEPS = 300
 ENOUGH_STEPS_OF_FEW_WORDS = 1000
 """In fewer steps than these, each takes fewer tokens. In simple text most is learned soon, and what
@@ -143,14 +146,23 @@ def for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
 
 
 def with_enough_stories(settings: RunConfig, budget: Budget) -> tuple[RunConfig, Budget]:
-    """If the source has any number of stories: the number that the run will read, once each."""
+    """If the source has any number of stories: so many that each is read `READINGS` times."""
     text = budget.text
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, budget
+    per_token = bytes_per_token(settings, text)
+
+    def read_once(n_bytes: float) -> float:
+        known = replace(text, n_bytes=round(n_bytes))
+        return per_token * replace(budget, text=known).tokens(settings) / READINGS
+
+    # The more stories are generated, the less time is left to read them.
+    fewer, most = 0.0, read_once(0.0)
+    for _ in range(HALVINGS):
+        middle = (fewer + most) / 2.0
+        fewer, most = (middle, most) if read_once(middle) > middle else (fewer, middle)
     entries = 0 if settings.parent is not None else settings.model.vocab_size
-    seen = budget.tokens(settings) * bytes_per_token(settings, text)
-    needed = max(ENOUGH * seen, entries * BYTES_FOR_AN_ENTRY)
-    n_stories = math.ceil(needed / text.story_bytes)
+    n_stories = math.ceil(max(most, entries * BYTES_FOR_AN_ENTRY) / text.story_bytes)
     settings = with_free_values(settings, {"data.limit": n_stories}, budget.minutes)
     limit = settings.data.limit
     n_bytes = None if limit is None else round(limit * text.story_bytes)

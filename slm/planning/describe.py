@@ -45,7 +45,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
     scratch = "" if parent is None else " from scratch"
-    short = config.seq_len_warmup
+    short = config.seq_len_warmup or model.block_size
     tokens = counted(model.block_size, "token")
     return [
         ("minutes", f"{plan.minutes:,.10g}, until {time.strftime(clock, ends_at)}"),
@@ -57,7 +57,7 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
         ),
         *([] if parent is None else [("starts from", config.init_from or "")]),
         ("tokenizer", plan.settings.data.tokenizer if parent is None else parent.tokenizer),
-        ("context", f"{short}, then {tokens}" if short else tokens),
+        ("context", f"{short}, then {tokens}" if short < model.block_size else tokens),
         ("steps", f"{plan.steps:,} of {counted(plan.tokens // plan.steps, 'token')}"),
         ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
         (

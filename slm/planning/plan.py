@@ -45,7 +45,7 @@ from slm.planning.steps import (
 )
 from slm.quantities import counted, duration, gigabytes
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
-from slm.runs.disk_space import checkpoint_bytes
+from slm.runs.disk_space import TIMED_STEPS, checkpoint_bytes
 
 FEWEST_STEPS = 50
 """In fewer steps than these, a model hardly learns to spell, whatever its size."""
@@ -217,12 +217,13 @@ def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
 def _checkpoint_interval(steps: int, minutes: float) -> int:
     """In steps; a short run has no checkpoint before its end, even if it makes more steps."""
     share = SECONDS_BETWEEN_CHECKPOINTS / (60.0 * minutes)
-    return max(1, round(steps * share)) if share < 1.0 else max(steps, FEWEST_STEPS)
+    return max(1, round(steps * share)) if share < 1.0 else max(TIMED_STEPS * steps, FEWEST_STEPS)
 
 
 def _warnings_of_text(settings: RunConfig, budget: Budget) -> Iterator[str]:
     minutes, text = budget.minutes, budget.text
-    if text.reading_seconds > 0.3 * 60.0 * minutes:
+    is_limited = settings.origin_of("data.limit").kind is OriginKind.PLAN
+    if text.reading_seconds > 0.3 * 60.0 * minutes and not is_limited:
         yield (
             f"reading all the text takes about {duration(text.reading_seconds)} of the "
             f"{counted(minutes, 'minute')}: take less "

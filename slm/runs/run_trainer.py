@@ -263,6 +263,10 @@ class RunTrainer:
                 self.callbacks.note(f"the earlier run was moved to {previous}")
         self._agree([])
         self._restore(existing)
+        budget = Budget(self.config, time_state=self.state.time, began_at=self._began_at)
+        self._began_at = None  # a second call of `train` starts its own clock
+        if self.state.step == 0:
+            budget.require_time()  # before there is a run, whose settings would be kept
         if self.process.is_main:
             cut_ladder(self.out_dir, self.state.step)  # this run makes the later ones again
             write_config(self.out_dir, self.checkpointer.settings)
@@ -270,10 +274,6 @@ class RunTrainer:
             require_space_for(self.settings, self.callbacks.callbacks)
         if self.compiled:
             compile_blocks(self.model)
-        budget = Budget(self.config, time_state=self.state.time, began_at=self._began_at)
-        self._began_at = None  # a second call of `train` starts its own clock
-        if self.state.step == 0:
-            budget.require_time()
         self.current_model.stop = stop
         is_revocable = not self.owns_process and self.process.world_size == 1
         guarded = self.guarded_step

@@ -252,7 +252,7 @@ class Trainer:
             self.callbacks.note(anomaly.text)
             self.callbacks.emit("on_anomaly", anomaly)
         self.budget.end_step()
-        if not state.evaluated_at and not compiled:
+        if state.best_validation_loss is None and not compiled:
             # Until one was timed: a forward pass takes a third of a training step's time.
             whole = self.data_loader.directory.split("validation").tokens
             tokens = min(self.config.eval_tokens or whole, whole)

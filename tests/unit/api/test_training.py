@@ -14,7 +14,7 @@ import pytest
 
 import slm
 from slm.cli import main
-from slm.errors import ConfigError, RunLockedError, UsageError
+from slm.errors import ConfigError, RunLockedError, TrainingError, UsageError
 from slm.planning import plan as planning
 from slm.planning.steps import MachineProfile
 from slm.storage.locks import directory_lock
@@ -156,6 +156,36 @@ def test_notes_go_to_the_log_alone(
     slm.train(data=data_dir, steps=1, out=tmp_path / "a", callbacks=[Note()], **settings)
     assert notes == ["note: Note failed: ValueError: broken"]
     assert "note: " not in capsys.readouterr().err
+
+
+def test_several_processes_do_not_plan(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "2")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match="each process would find another plan") as caught:
+        slm.train(data=data_dir, minutes=1, out=tmp_path / "a", progress=False)
+    assert "preset" in str(caught.value.hint)
+
+
+def test_a_run_that_begins_with_resume_keeps_its_plan(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = MachineProfile("cpu", "float32", 0.01, has_compiler=False, memory_bytes=None)
+    monkeypatch.setattr(planning, "probe_machine", lambda settings, minutes, **more: slow)
+    settings = {**QUICK, "preset": None, "minutes": 0.2, "resume": True}
+    run = slm.train(data=data_dir, out=tmp_path / "a", n_layer=1, **settings)
+    assert run.result is not None
+    plan = json.loads((tmp_path / "a" / "plan.json").read_text(encoding="utf-8"))
+    assert plan["minutes"] == 0.2
+
+
+def test_a_run_without_time_for_a_step_leaves_no_settings(data_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    with pytest.raises(TrainingError, match="ended before the first step"):
+        slm.train(data=data_dir, minutes=1e-6, out=out, **QUICK)
+    assert not (out / "config.json").exists()
+    assert slm.train(data=data_dir, steps=1, out=out, **QUICK).result is not None
 
 
 @pytest.mark.parametrize("function", [slm.plan, slm.train])

@@ -21,11 +21,16 @@ def test_notebooks_are_written_once(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "0 new notebooks" in capsys.readouterr().out
 
 
-def test_without_jupytext_the_extra_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("package", ["jupytext", "nbformat"])
+def test_without_a_package_the_extra_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    package: str,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "jupytext", None)
-    assert main([str(tmp_path)]) != 0
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main([str(tmp_path / "lessons")]) != 0
     said = capsys.readouterr().err
-    assert said.startswith("error: making notebooks needs the package jupytext")
+    assert said.startswith(f"error: making notebooks needs the package {package}")
     assert "hint: install it with: " in said
+    assert not (tmp_path / "lessons").exists()

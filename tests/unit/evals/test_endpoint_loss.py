@@ -175,13 +175,14 @@ def test_stories_are_sent_as_text_where_ids_are_not_known() -> None:
     assert "stories are sent as text" in said[0]
 
 
-def test_a_server_may_put_its_own_token_before_a_text() -> None:
+@pytest.mark.parametrize("own", ["<s>", EOT])
+def test_a_server_may_put_its_own_token_before_a_text(own: str) -> None:
     def script(asked: Asked) -> Any:
         answer = as_text(asked)
         if not isinstance(answer, Reply):
             logprobs = answer["choices"][0]["logprobs"]
             answer["usage"].pop("prompt_tokens")  # whether it counts the token is not known
-            logprobs["tokens"].insert(0, "<s>")
+            logprobs["tokens"].insert(0, own)
             logprobs["token_logprobs"].insert(0, None)
             logprobs["token_logprobs"][1] = -9.0  # of the end-of-text token after it
         return answer

@@ -13,7 +13,12 @@ from slm.config.origins import FROM_PARENT
 from slm.config.parent import Parent
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
-from slm.planning.choices import EVALUATING_COST, FINE_TUNING_RATE, FINE_TUNING_WARMUP_STEPS
+from slm.planning.choices import (
+    EVALUATING_COST,
+    FINE_TUNING_RATE,
+    FINE_TUNING_WARMUP_STEPS,
+    READINGS,
+)
 from slm.planning.dataset_size import DatasetSize
 from slm.planning.describe import plan_lines
 from slm.planning.plan import Plan, make_plan
@@ -281,18 +286,32 @@ def test_few_words_need_a_small_vocabulary(words: int, tokenizer: str) -> None:
 
 
 @pytest.mark.parametrize("minutes", [0.5, 10, 600])
-def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
+def test_of_any_number_of_stories_each_is_read_twice(minutes: float) -> None:
     any_number = DatasetSize(None, None, story_bytes=800.0)
     chosen = plan(minutes, text=any_number)
     limit = chosen.settings.data.limit
     assert limit is not None
     assert chosen.epochs is not None
-    assert 0.7 < chosen.epochs <= 1 or limit == 5120  # what the vocabulary needs
+    assert chosen.epochs == pytest.approx(READINGS, rel=0.01) or limit == 5120  # of the vocabulary
     assert chosen.warnings == () or minutes < 1
     # Text that is there already costs no time, and is otherwise the same.
     ready = plan(minutes)
     assert chosen.steps <= ready.steps
     assert str(chosen.settings.origins["data.limit"]) == f"plan for {minutes:g} minutes"
+
+
+@pytest.mark.parametrize("speed", [0.3, 1.0, 5.0, 30.0])
+def test_stories_that_take_time_are_no_more_than_are_read(speed: float) -> None:
+    slow = DatasetSize(None, None, story_bytes=700.0, bytes_per_second=1.2e6)
+    chosen = plan(3, text=slow, speed=speed)
+    assert chosen.epochs == pytest.approx(READINGS, rel=0.01) or speed < 1  # for the vocabulary
+    assert not any("reading all the text" in warning for warning in chosen.warnings)
+
+
+@pytest.mark.parametrize(("block_size", "said"), [(256, "128, then 256"), (128, "128"), (64, "64")])
+def test_the_contexts_of_a_run_are_named(block_size: int, said: str) -> None:
+    (line,) = (s for s in plan_lines(plan(3, base(f"block_size={block_size}"))) if "context" in s)
+    assert line.split("  ")[-1].strip() == f"{said} tokens"
 
 
 def test_a_number_of_stories_that_is_set_stays() -> None:
