@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slm.api.data import refuse_contradictions, text_to_score
 from slm.api.reports import Subject, open_subject, suite_results
+from slm.api.suites import refuse_unknown
 from slm.api.texts import StorySample, documents_of, sample_of
 from slm.data.documents import whole_stories
 from slm.errors import ConfigError, UsageError
@@ -144,6 +145,7 @@ def compare(
         )
     if source is not None or data is not None:
         refuse_contradictions(data, source, None)
+    refuse_unknown(suites)
     subjects = [open_subject(path, device=device, log=log) for path in models]
     names = _names(subjects, models)
     lms = [_model_of(subject) for subject in subjects]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from slm.api.language_model import LanguageModel
-from slm.api.loading import load
+from slm.api.loading import known_dtype, load
 from slm.config import DEFAULT_SOURCE, DataConfig
 from slm.errors import UsageError, did_you_mean
 from slm.log import Log, as_notes
@@ -17,6 +17,7 @@ from slm.presets import resolve
 from slm.reporting.display import preparation_progress, say, scoring_progress
 from slm.runs.idle_settings import no_effect
 from slm.runs.settings import Flags
+from slm.storage.user_paths import user_path
 
 if TYPE_CHECKING:
     from slm.data.documents import DocumentPart
@@ -69,8 +70,8 @@ def prepare(
     """
     given: Flags = {
         "data.source": (str(source), "source"),
-        "data.tokenizer": (str(tokenizer), "tokenizer"),
-        "data.data_dir": (None if out is None else str(out), "out"),
+        "data.tokenizer": (str(user_path(tokenizer)), "tokenizer"),
+        "data.data_dir": (None if out is None else str(user_path(out)), "out"),
         "data.limit": (limit, "limit"),
         "data.validation_fraction": (validation_fraction, "validation_fraction"),
         "data.corpus_seed": (seed, "seed"),
@@ -146,7 +147,7 @@ def evaluate(
         DeviceError, ConfigError: the dtype is not available or unknown.
     """
     refuse_contradictions(data, source, split)
-    log = log or say
+    dtype, log = known_dtype(dtype), log or say
     if not isinstance(model, LanguageModel):
         model = load(model, log=log)
     with scoring_progress(shown=progress) as report:

@@ -22,6 +22,7 @@ from slm.generation.options import GenerationOptions, require_text
 from slm.log import Log
 from slm.quantities import counted, parameters
 from slm.reporting.display import say
+from slm.storage.user_paths import user_path
 
 if TYPE_CHECKING:
     from slm.evals.suite import SuiteResult
@@ -46,6 +47,7 @@ class LanguageModel:
         settings: all settings of the run that trained it, as called from here.
         state: how far that run had come: step, tokens, validation loss.
         weights_dtype: in which the weights are stored.
+        weights_sha256: of the file with the weights of a checkpoint.
         card: what its maker says about the model; None: nothing.
     """
 
@@ -59,6 +61,7 @@ class LanguageModel:
         build_model: Callable[[], GPT],
         build_generator: Callable[[], Generator],
         weights_dtype: str = "float32",
+        weights_sha256: str | None = None,
         card: ModelCard | None = None,
         log: Log = say,
     ) -> None:
@@ -69,6 +72,7 @@ class LanguageModel:
         self._build_model = build_model
         self._build_generator = build_generator
         self.weights_dtype = weights_dtype
+        self.weights_sha256 = weights_sha256
         self.card = card
         self._log = log
 
@@ -109,7 +113,8 @@ class LanguageModel:
         """Continue a prompt, or several prompts together.
 
         The texts are those of `slm generate` with the same values. Several prompts run through the
-        model together, which is faster, and each text is the same as alone.
+        model together, which is faster. In native code each text is the same as alone; PyTorch
+        rounds sums in other ways.
 
         Args:
             prompt: a prompt or a list of prompts.
@@ -347,8 +352,9 @@ class LanguageModel:
 
         sample = sample_text(self.generator) if target_named(target).name == "hf" else ""
         source = self._export_source()
-        export(source, target, Path(folder), dtype=dtype, sample=sample, log=self._note)
-        return Path(folder)
+        folder = user_path(folder)
+        export(source, target, folder, dtype=dtype, sample=sample, log=self._note)
+        return folder
 
     def push(self, name: str, *, private: bool = False, license: str = "unknown") -> str:
         """Upload the model to the Hugging Face Hub, as `slm push` does.

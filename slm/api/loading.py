@@ -13,6 +13,7 @@ from slm.interop.named_model import local_checkpoint
 from slm.log import Log, as_notes
 from slm.reporting.display import say
 from slm.runs.layout import newest_run
+from slm.storage.user_paths import user_path
 
 
 def load(
@@ -47,11 +48,7 @@ def load(
         ConfigError: the dtype is unknown, or a model of the hub has another architecture.
         HubError: the hub cannot be reached, or has no such model.
     """
-    if dtype not in (*DTYPES, "int8", "auto"):
-        raise ConfigError(
-            f"the dtype {dtype!r} is unknown",
-            hint=did_you_mean(dtype, [*DTYPES, "int8"]) or f"use {', '.join(DTYPES)}, int8 or auto",
-        )
+    dtype, device = known_dtype(dtype), str(device)
     if not is_surely_cpu(device):
         device = resolve_device(device)
 
@@ -59,7 +56,7 @@ def load(
     note = as_notes(log)
     if path is None:
         path = _builtin(note)
-    path = Path(path)
+    path = user_path(path)
     if path.suffix == ".pt" and path.is_file():
         return _load_model_file(path, device, dtype, log)
     from slm.checkpoint import open_checkpoint
@@ -74,9 +71,25 @@ def load(
         build_model=lambda: checkpoint.build_model(resolve_device(device)),
         build_generator=lambda: load_generator(checkpoint, device=device, dtype=dtype, log=note),
         weights_dtype=checkpoint.weights_dtype,
+        weights_sha256=checkpoint.weights_sha256,
         card=checkpoint.card,
         log=log,
     )
+
+
+def known_dtype(dtype: object) -> str:
+    """The name of a dtype, which may be one of PyTorch's.
+
+    Raises:
+        ConfigError: it is unknown.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name not in (*DTYPES, "int8", "auto"):
+        raise ConfigError(
+            f"the dtype {name!r} is unknown",
+            hint=did_you_mean(name, [*DTYPES, "int8"]) or f"use {', '.join(DTYPES)}, int8 or auto",
+        )
+    return name
 
 
 def _builtin(note: Log) -> str:

@@ -80,9 +80,14 @@ def over_time(
         )
     tests = {name: _Test(name, source, limit, seed, log) for name in suites}
     kept = _readable(folder, given, log)
-    found = read_over_time(folder)
-    found = found.under({name: test.conditions for name, test in tests.items()})
-    found = found.of_weights({step: each.weights_sha256 for step, each in kept.items()})
+    conditions = {name: test.conditions for name, test in tests.items()}
+    weights = {step: each.weights_sha256 for step, each in kept.items()}
+
+    def saved() -> OverTime:
+        """What is saved by now, also by another command."""
+        return read_over_time(folder).under(conditions).of_weights(weights)
+
+    found = saved()
     with stage_progress(shown=progress) as report:
         for number, (step, (path, sha256)) in enumerate(kept.items(), start=1):
             missing = [name for name in tests if not found.has_result(step, name)]
@@ -104,7 +109,7 @@ def over_time(
                     log(f"note: {name} is left out: {error.message}")
                     del tests[name]  # the next checkpoints cannot take it, either
             seconds = lm.state.time.elapsed_seconds
-            found = found.with_results(
+            found = saved().with_results(
                 ScoredCheckpoint(step, lm.state.tokens_seen, seconds, sha256, results)
             )
             write_over_time(folder, found)

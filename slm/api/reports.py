@@ -19,6 +19,7 @@ from slm.quantities import counted
 from slm.reporting.display import say
 from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
+from slm.storage.user_paths import user_path
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
@@ -53,6 +54,7 @@ class Subject:
         settings: of the run.
         lm: the run's best model, or that of the checkpoint; None: nothing is saved yet.
         folder: where its report is written by default.
+        step: of the checkpoint; None: the whole run, or a model without one.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Subject:
     settings: RunConfig
     lm: LanguageModel | None
     folder: Path
+    step: int | None = None
 
 
 def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject:
@@ -73,6 +76,7 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
         UsageError: nothing is there.
         CheckpointError: it is damaged.
     """
+    path = path if is_hub_name(str(path)) else user_path(path)
     folder = run_of(Path(path))
     saved = saved_settings(folder)
     if saved is None:
@@ -82,7 +86,8 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
     name, settings = folder.resolve().name, located_settings(saved, folder)
     if Path(path).resolve().parent.name in STEP_FOLDERS:
         lm = load(path, device=device, log=log)
-        return Subject(f"{name}-step-{lm.state.step}", folder, settings, lm, lm.path)
+        step = lm.state.step
+        return Subject(f"{name}-step-{step}", folder, settings, lm, lm.path, step)
     try:
         best = load(folder, device=device, log=log)
     except UsageError:  # its first checkpoint is still to come
@@ -117,11 +122,9 @@ def suite_results(
         UsageError: there is no such suite, or no model yet.
         SlmError: see `LanguageModel.evaluate`.
     """
-    from slm.api.suites import keep_result, kept_results, names_of, suite_named
+    from slm.api.suites import keep_result, kept_results, refuse_unknown
 
-    names = names_of(suites)
-    for name in names:
-        suite_named(name, source=None, limit=None, log=log)  # raises early
+    names = refuse_unknown(suites)
     if subject.lm is None:
         if names:
             raise UsageError(
@@ -174,13 +177,14 @@ def report(
         WriteError, NoSpaceError: the file cannot be written.
         SlmError: a suite cannot be run.
     """
-    from slm.reporting.report import write_report
+    from slm.reporting.report import refuse_other_file, write_report
 
     log = log or say
     subject = open_subject(path, device=device, log=log)
+    file = subject.folder / REPORT_FILE if out is None else user_path(out)
+    refuse_other_file(file)
     results = suite_results(subject, suites, seed=seed, progress=progress, log=log)
     contents = _contents(subject, results, seed)
-    file = subject.folder / REPORT_FILE if out is None else Path(out)
     write_report(contents, file)
     return WrittenReport(file, contents)
 
@@ -197,8 +201,10 @@ def _contents(subject: Subject, results: Mapping[str, SuiteResult], seed: int) -
 
     run, settings, lm = subject.run, subject.settings, subject.lm
     records = [] if run is None else usable(read_metrics(run / METRICS_FILE))
+    if subject.step is not None:
+        records = [record for record in records if record["step"] <= subject.step]
     over_time = OverTime() if run is None else read_over_time(run)
-    plan = (None if run is None else read_plan(run)) or {}
+    plan = (None if run is None or subject.step is not None else read_plan(run)) or {}
     if settings.parent is not None:
         plan.pop("expected_bits_per_byte", None)  # of a run from scratch
     summary = summary_of(records)
@@ -273,7 +279,9 @@ def _notes(subject: Subject, summary: RunSummary) -> Iterator[str]:
     if subject.run is None:
         return
     enough = UNFINISHED_BUT_EVALUATED if summary.ends_evaluated else UNFINISHED
-    if summary.progress is not None and summary.progress < enough:
+    if subject.step is not None:
+        yield f"The figures are those of the run up to step {subject.step:,}."
+    elif summary.progress is not None and summary.progress < enough:
         yield (
             f"The run is not finished: it has done {summary.progress:.0%} of its length, "
             f"{counted(summary.steps, 'step')}."

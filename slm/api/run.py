@@ -13,6 +13,7 @@ from slm.log import Log
 from slm.reporting.display import say
 from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
+from slm.storage.user_paths import user_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -177,7 +178,7 @@ def open_run(path: str | Path, *, log: Log | None = None) -> Run:
         UsageError: there is no run.
         CheckpointError: its settings cannot be read.
     """
-    given = Path(path)
+    given = user_path(path)
     folder = run_of(given)
     if saved_settings(folder) is None:
         runs = [file.parent.name for file in folder.parent.glob(f"*/{CONFIG_FILE}")]

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from slm.api.texts import documents_of
 from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import (
-    CheckpointError,
     UsageError,
     WriteError,
     did_you_mean,
 )
-from slm.log import Log
+from slm.log import Log, silent
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
@@ -95,15 +94,9 @@ def keep_result(lm: LanguageModel, result: SuiteResult, *, log: Log) -> None:
 def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     """The folder for results and the SHA-256 of the weights."""
     from slm.checkpoint.builtin import is_builtin
-    from slm.checkpoint.manifest import Manifest
-    from slm.checkpoint.store import MODEL_NAME
 
-    try:
-        weights = Manifest.read(lm.path).require(MODEL_NAME).sha256
-    except CheckpointError:  # a model file
-        return None
-    path = lm.path.resolve()
-    if is_builtin(path):
+    path, weights = lm.path.resolve(), lm.weights_sha256
+    if weights is None or is_builtin(path):  # None: a model file
         return None
     if path.name == "best":
         return path.parent, weights
@@ -113,6 +106,18 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
 def names_of(suites: str | Sequence[str]) -> Sequence[str]:
     """The names of suites; a text is a single one."""
     return [suites] if isinstance(suites, str) else suites
+
+
+def refuse_unknown(suites: str | Sequence[str]) -> Sequence[str]:
+    """The names of suites, before any of them runs.
+
+    Raises:
+        UsageError: there is no such suite, or it needs a source.
+    """
+    names = names_of(suites)
+    for name in names:
+        suite_named(name, source=None, limit=None, log=silent)
+    return names
 
 
 def suite_named(

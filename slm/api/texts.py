@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slm.config.run_paths import run_of
 from slm.data.documents import parts_of, whole_stories
 from slm.data.reservoir import Reservoir
 from slm.errors import DataError, SlmError
@@ -47,11 +48,15 @@ def _data_directory(lm: LanguageModel) -> DataDirectory | None:
 
 def _documents_of_source(lm: LanguageModel, split: Split) -> Iterator[str] | None:
     from slm.data.file_source import existing_path
-    from slm.data.sources import source_of
+    from slm.data.sources import is_builtin, source_of
+    from slm.runs.layout import CONFIG_FILE
 
     settings = lm.settings.data
-    if settings.source != "builtin" and existing_path(settings.source) is None:
-        return None  # a download is not what somebody expects of an evaluation
+    if not is_builtin(settings.source):
+        if not (run_of(lm.path) / CONFIG_FILE).is_file():
+            return None  # of no run here: a path with that name may be somebody else's
+        if existing_path(settings.source) is None:
+            return None  # a download is not what somebody expects of an evaluation
     try:
         return whole_stories(source_of(settings).parts(split))
     except SlmError:

@@ -22,6 +22,7 @@ from slm.runs.settings import (
     new_run,
     refuse_text_with_prepared,
 )
+from slm.storage.user_paths import user_path
 
 if TYPE_CHECKING:
     from slm.planning.plan import Plan
@@ -162,7 +163,7 @@ def plan(
 def _flags(
     source: str | Path | None,
     *,
-    data: object,
+    data: Any,
     out: str | Path | None,
     length: Flags,
     settings: Mapping[str, Any],
@@ -176,8 +177,8 @@ def _flags(
     data = getattr(data, "path", data)  # of a DataDirectory
     given: dict[str, tuple[Any, str | Origin]] = {
         "data.source": (source, "source"),
-        "data.data_dir": (data, Origin(OriginKind.PREPARED, "data")),
-        "train.out_dir": (out, "out"),
+        "data.data_dir": (data and user_path(data), Origin(OriginKind.PREPARED, "data")),
+        "train.out_dir": (out and user_path(out), "out"),
     }
     flags: Flags = {
         name: (str(value), word) for name, (value, word) in given.items() if value is not None

@@ -17,14 +17,15 @@ from slm.data.readers import (
 from slm.data.source_options import SourceOptions, least
 from slm.data.splits import HeldOut, Split
 from slm.errors import DataError
+from slm.storage.user_paths import user_path
 
 
 def existing_path(spec: str) -> Path | None:
     """The existing file or folder that a specification names (`~` is the home folder), or None."""
     try:
-        path = Path(spec).expanduser()
+        path = user_path(spec)
         return path if spec.strip() and path.exists() else None
-    except (OSError, ValueError, RuntimeError):  # too long, a null character, no such home
+    except (OSError, ValueError):  # too long, a null character
         return None
 
 

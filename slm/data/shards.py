@@ -30,6 +30,7 @@ from slm.errors import DataError, command_line, shown
 from slm.quantities import counted
 from slm.storage.files import CHUNK_BYTES, chunk_name
 from slm.storage.safe_reading import is_sealed, open_regular, read_bounded, status_of, strict_json
+from slm.storage.user_paths import user_path
 from slm.tokenizer.base import Tokenizer, fingerprint_of
 from slm.tokenizer.saved import FILE_NAME, LARGEST_FILE_BYTES, tokenizer_from_bytes
 
@@ -154,7 +155,7 @@ class DataDirectory:
         Raises:
             DataError: it is not a prepared directory, has another version, or is damaged.
         """
-        path = Path(path)
+        path = user_path(path)
         meta = _read_meta(path)
         for split in (meta.splits.train, meta.splits.validation):
             _check_size(path / split.file, split.size)

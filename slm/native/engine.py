@@ -10,6 +10,7 @@ Letters: n sequences, V ids of the model.
 from __future__ import annotations
 
 import ctypes
+import os
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -128,7 +129,7 @@ class NativeEngine:
         self._handle = self._library.slm_engine_new(ctypes.byref(shape))
         if not self._handle:
             raise MemoryError("there is too little memory for the model's weights")
-        weakref.finalize(self, self._library.slm_engine_delete, self._handle)
+        weakref.finalize(self, _delete, self._library, self._handle, os.getpid())
         for name, values in {**weights, **_rotary_tables(config)}.items():
             values = np.ascontiguousarray(values, dtype=np.float32)
             refused = self._library.slm_engine_load_tensor(
@@ -264,6 +265,12 @@ def _require_known(config: GPTConfig) -> None:
         )
     if config.local_window is not None and config.local_window < config.block_size:
         raise NativeUnavailableError(f"it does not have local_window={config.local_window}")
+
+
+def _delete(library: ctypes.CDLL, handle: int, owner: int) -> None:
+    """Free an engine, but not in a child process after fork(), which has none of its threads."""
+    if os.getpid() == owner:
+        library.slm_engine_delete(handle)
 
 
 def arrays_of(model: GPT) -> dict[str, FloatArray]:

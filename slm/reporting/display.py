@@ -33,8 +33,15 @@ def in_notebook() -> bool:
 
 def say(comment: str) -> None:
     """Print a comment for people; it is dropped if the stream is closed."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         print(comment, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        return False
 
 
 class Display:
@@ -47,7 +54,7 @@ class Display:
         self._began_at = self._shown_at = self._line_at = time.monotonic()
 
     def __enter__(self) -> Display:
-        if sys.stderr.isatty():
+        if _is_terminal():
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             from slm.terminal.console import StderrConsole

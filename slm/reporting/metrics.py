@@ -67,7 +67,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 class MetricsFile(Callback):
-    """Appends every evaluation, every sample, and the steps at `log_interval`.
+    """Appends every evaluation with its step, every sample, and the steps at `log_interval`.
 
     When a run resumes from a checkpoint, records of repeated work are dropped first: later steps,
     and an evaluation or samples at the same step that the checkpoint does not include.
@@ -80,19 +80,22 @@ class MetricsFile(Callback):
         self.log_interval = log_interval
         self._stream: IO[str] | None = None
         self._device = "cpu"
+        self._unwritten: StepRecord | None = None
 
     def on_start(self, start: RunStart) -> None:
-        self._device = start.device
+        self._device, self._unwritten = start.device, None
         kept = _not_done_again(read_metrics(self.path), start)
         atomic_write(self.path, "".join(_line(record) for record in kept))
         with write_errors(self.path):
             self._stream = self.path.open("a", encoding="utf-8")
 
     def on_step(self, record: StepRecord) -> None:
+        self._unwritten = record
         if record.step % self.log_interval == 0:
-            self._write("train", record)
+            self._write_step()
 
     def on_evaluation(self, record: EvaluationRecord) -> None:
+        self._write_step()
         self._write("validation", record, peak_memory_bytes=peak_memory_bytes(self._device))
 
     def on_sample(self, record: SampleRecord) -> None:
@@ -106,6 +109,11 @@ class MetricsFile(Callback):
         if stream is not None:
             with write_errors(self.path):  # closing flushes the buffer
                 stream.close()
+
+    def _write_step(self) -> None:
+        record, self._unwritten = self._unwritten, None
+        if record is not None:
+            self._write("train", record)
 
     def _write(self, kind: str, record: Record, **more: float) -> None:
         assert self._stream is not None

@@ -168,5 +168,5 @@ class ProgressDisplay(Callback):
         """Disable the output if the console fails; rich would exit on a broken pipe."""
         try:
             yield
-        except (OSError, SystemExit):
+        except (OSError, ValueError, SystemExit):
             self.console.quiet = True

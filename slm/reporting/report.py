@@ -105,12 +105,21 @@ def write_report(report: Report, path: Path) -> None:
         UsageError: the file is something else.
         WriteError, NoSpaceError: it cannot be written.
     """
+    refuse_other_file(path)
+    atomic_write(path, report.to_html())
+
+
+def refuse_other_file(path: Path) -> None:
+    """Refuse to write a report over a file that is none.
+
+    Raises:
+        UsageError: there is such a file.
+    """
     if status_of(path) is not None and not _is_report(path):
         raise UsageError(
             f"{path} exists and is not a report of slm",
             hint=f"name another file with {command_line('--out', path.with_name('report-2.html'))}",
         )
-    atomic_write(path, report.to_html())
 
 
 def _is_report(path: Path) -> bool:

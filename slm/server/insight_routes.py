@@ -160,6 +160,7 @@ class Insight:
 
     def __init__(self, models: Mapping[str, InspectedModel], limits: Limits) -> None:
         self.models = models
+        self._max_tokens = limits.max_tokens
         self._bodies = BodyReader(limits)
         self._turns = Turns(limits.queue)
 
@@ -208,6 +209,7 @@ class Insight:
                     "vocab_size": inspected.tokenizer.vocab_size,
                     "end_id": inspected.tokenizer.eot_id,
                     "block_size": config.block_size,
+                    "max_new_tokens": self._max_tokens,
                     "max_inspected_tokens": min(config.block_size - 1, MAX_INSPECTED_TOKENS),
                     "n_layer": config.n_layer,
                     "n_head": config.n_head,

@@ -21,6 +21,6 @@ class StderrConsole(Console):
     def _check_buffer(self) -> None:  # where all writing goes through, also a bar's own thread's
         try:
             super()._check_buffer()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: the stream is closed
             self.quiet = True
             del self._buffer[:]

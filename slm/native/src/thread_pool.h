@@ -11,6 +11,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -33,16 +34,17 @@ inline void cpu_relax() {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads) : size_(threads), owner_(getpid()) {
-    for (int thread = 1; thread < threads; thread++)
-      workers_.emplace_back([this, thread] { worker_loop(thread); });
+  explicit ThreadPool(int threads) : owner_(getpid()) {
+    try {
+      for (; size_ < threads; size_++)
+        workers_.emplace_back([this, thread = size_] { worker_loop(thread); });
+    } catch (const std::system_error&) {
+      // The system allows no more of them: those that have started do the work.
+    }
   }
 
+  // Not in a child process after fork(): it has none of the threads.
   ~ThreadPool() {
-    if (owner_ != getpid()) {  // a child process after fork() has none of the threads
-      for (auto& worker : workers_) worker.detach();
-      return;
-    }
     {
       std::lock_guard<std::mutex> guard(mutex_);
       is_ending_ = true;
@@ -131,7 +133,7 @@ class ThreadPool {
     }
   }
 
-  const int size_;
+  int size_ = 1;  // the caller and the workers; fixed before the first job
   const pid_t owner_;
   std::vector<std::thread> workers_;
   std::mutex mutex_;

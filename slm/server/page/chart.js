@@ -4,7 +4,36 @@ import { h, svg } from "./dom.js";
 
 const MIN_WIDTH = 300;
 const MAX_WIDTH = 1100;
+const MAX_POINTS = 2000;
 const MARGIN = { left: 36, right: 12, top: 10, bottom: 30 };
+
+/** Losses by step. Of a long run, each point is the mean of neighbors, so that it can be drawn in time. */
+export class LossSeries {
+  constructor() {
+    this.points = [];
+    this.stride = 1; // steps that one point stands for
+  }
+
+  add(step, loss) {
+    this.append({ first: step, step, loss, count: 1 });
+    if (this.points.length <= MAX_POINTS) return;
+    const { points } = this;
+    this.points = [];
+    this.stride *= 2;
+    points.forEach((point) => this.append(point));
+  }
+
+  append(point) {
+    const last = this.points.at(-1);
+    if (!last || point.step - last.first >= this.stride) {
+      this.points.push(point);
+      return;
+    }
+    const count = last.count + point.count;
+    const loss = (last.loss * last.count + point.loss * point.count) / count;
+    Object.assign(last, { step: point.step, loss, count });
+  }
+}
 
 /**
  * Draw two series of { step, loss }. The axis ends at the 99th percentile of the losses, so that a

@@ -2,7 +2,7 @@
 
 import { requestJson } from "./api.js";
 import { clearError, showError } from "./announce.js";
-import { drawCurve } from "./chart.js";
+import { drawCurve, LossSeries } from "./chart.js";
 import { OverTimeView } from "./over_time.js";
 import { byId, compact, h, latest } from "./dom.js";
 
@@ -38,7 +38,7 @@ export class RunView {
   }
 
   reset() {
-    this.training = [];
+    this.training = new LossSeries();
     this.validation = [];
     this.samples = [];
     this.anomalies = [];
@@ -75,7 +75,7 @@ export class RunView {
   add(record) {
     if (record.kind === "train") {
       this.lastStep = record;
-      if (typeof record.loss === "number") this.training.push({ step: record.step, loss: record.loss });
+      if (typeof record.loss === "number") this.training.add(record.step, record.loss);
     } else if (record.kind === "validation") {
       this.lastEvaluation = record;
       if (typeof record.loss === "number") this.validation.push({ step: record.step, loss: record.loss });
@@ -116,7 +116,7 @@ export class RunView {
       "aria-label": "Progress of the run" });
     byId("run-metrics").replaceChildren(bar, h("dl", {}, ...metrics.flatMap(([name, value]) =>
       [h("div", {}, h("dt", {}, name), h("dd", {}, value))])));
-    if (this.training.length) drawCurve(byId("run-curve"), this.training, this.validation, this.anomalies);
+    if (this.training.points.length) drawCurve(byId("run-curve"), this.training.points, this.validation, this.anomalies);
     this.drawSamples();
     this.overTime.load(); // a run in progress has kept more checkpoints
   }

@@ -75,11 +75,17 @@ export class StoryPane {
 
   // -- editing -----------------------------------------------------------------------------------
 
-  /** Start a new tree with the user's prompt. */
+  /** Start a new tree with the user's prompt; without an answer of the server the old one stays. */
   async start(prompt) {
+    const { tree, current, typedEnd, history } = this;
     this.clear();
-    await this.appendText(prompt);
-    this.history = [];
+    try {
+      await this.appendText(prompt);
+      this.history = [];
+    } catch (error) {
+      Object.assign(this, { tree, current, typedEnd, history });
+      throw error;
+    }
   }
 
   /** Append the user's text, with its probabilities under the model. */
@@ -105,6 +111,7 @@ export class StoryPane {
       await this.appendText(needsSpace ? ` ${text}` : text);
       this.view.paneChanged(this);
     } catch (error) {
+      this.ownText.value = text;
       showError(error);
     }
   }
@@ -114,6 +121,14 @@ export class StoryPane {
     if (node === this.current) return;
     this.history.push(this.current);
     this.current = this.tree.choose(node);
+  }
+
+  /** Show the story that ends at a node. */
+  choose(node) {
+    this.moveTo(node);
+    if (node.kind === "end") this.endStory();
+    this.draw();
+    this.view.paneChanged(this);
   }
 
   undo() {
@@ -127,10 +142,7 @@ export class StoryPane {
 
   /** Branch the story: put another token in the position of `node`. */
   branch(node, token) {
-    this.moveTo(this.tree.add(node.parent, token, "user"));
-    if (token.kind === "end") this.endStory();
-    this.draw();
-    this.view.paneChanged(this);
+    this.choose(this.tree.add(node.parent, token, "user"));
   }
 
   /** Append a token that the user chose. */
@@ -147,12 +159,14 @@ export class StoryPane {
   }
 
   async changeModel(model) {
-    const text = this.text;
+    const { text, model: before } = this;
     this.stop();
     this.model = model;
     try {
       await this.start(text);
     } catch (error) {
+      this.model = before;
+      this.select.value = before;
       showError(error);
     }
     this.view.paneChanged(this);
@@ -219,8 +233,8 @@ export class StoryPane {
     const path = this.contextOf(whole);
     const prompt = this.current === this.typedEnd || !path.length ? textOf(path) : path.map((node) => node.id);
     const isWhole = path.length === whole.length; // the end of a story does not begin as a text does
-    return { model: this.model, prompt, add_special_tokens: isWhole, max_tokens, seed: seed ?? undefined,
-      ...filtersOf(this.settings), stream: true, logprobs: 0 };
+    return { model: this.model, prompt, add_special_tokens: isWhole, seed: seed ?? undefined,
+      max_tokens: Math.min(max_tokens, this.modelInfo?.max_new_tokens ?? max_tokens), ...filtersOf(this.settings), stream: true, logprobs: 0 };
   }
 
   /** The nodes that fit the context; of a longer story its end, which leaves half the context free. */

@@ -237,11 +237,7 @@ export class WriteView {
     const branches = byId("branches-section");
     branches.hidden = isGenerating || countStories(this.active.tree) < 2;
     if (!branches.hidden) {
-      drawBranches(byId("branches"), this.active, (node) => {
-        this.active.moveTo(node);
-        this.active.draw();
-        this.paneChanged(this.active);
-      });
+      drawBranches(byId("branches"), this.active, (node) => this.active.choose(node));
     }
   }
 }

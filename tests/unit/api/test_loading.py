@@ -8,11 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+import slm
 from slm.api.loading import load
 from slm.cli import main
-from slm.errors import CheckpointError, UsageError
+from slm.errors import CheckpointError, ConfigError, UsageError
 from slm.native.build import NativeUnavailableError
+from tests.conftest import tell_stories
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +143,34 @@ def test_a_model_that_was_loaded_leaves_with_its_card(builtin: Path) -> None:
     assert {f.name: f.read_bytes() for f in Path("again").iterdir()} == {
         f.name: f.read_bytes() for f in builtin.iterdir()
     }
+
+
+def test_the_home_folder_has_its_short_name(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python no shell expands it."""
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    text = tmp_path / "book.txt"
+    text.write_text(tell_stories(60, seed=0), encoding="utf-8")
+    data = slm.prepare("~/book.txt", tokenizer="bytes", out="~/data", progress=False)
+    assert data.path.resolve() == tmp_path / "data"
+    settings = {"preset": "tiny", "eval_tokens": 64, "sample_prompts": [], "progress": False}
+    run = slm.train(data="~/data", out="~/run", steps=1, device="cpu", **settings)
+    assert run.path.resolve() == tmp_path / "run"
+    assert slm.open_run("~/run").path.resolve() == tmp_path / "run"
+    lm = slm.load("~/run", device=torch.device("cpu"), dtype=torch.float32)
+    assert lm.save_pretrained("~/copy", "slm") == tmp_path / "copy"
+    assert slm.evaluate(lm, data="~/data", progress=False).tokens > 0
+    assert not (tmp_path / "~").exists()
+
+
+def test_an_unknown_dtype_is_named(builtin: Path) -> None:
+    lm = slm.load("builtin", device="cpu")
+    for call in (
+        lambda: slm.load("builtin", dtype=torch.int64),
+        lambda: slm.evaluate(lm, source="builtin", dtype="int64", progress=False),
+    ):
+        with pytest.raises(ConfigError, match="the dtype 'int64' is unknown"):
+            call()

@@ -204,3 +204,21 @@ def test_without_a_run(slm: Slm, run: Path) -> None:
     assert code == 2
     assert f"{imported} has 0 checkpoints of a run" in err
     assert "keep=ladder" in err
+
+
+def test_what_another_command_saved_meanwhile_stays(
+    run: Path, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = package.open_run(run)
+    original = _Test.run
+    also = iter(["loss"])
+
+    def slow(test: Any, lm: Any, report: Any) -> Any:
+        for suite in also:  # once, after this command has begun
+            opened.over_time([suite], limit=3, progress=False)
+        return original(test, lm, report)
+
+    monkeypatch.setattr(_Test, "run", slow)
+    opened.over_time(["blimp"], source=pairs, progress=False)
+    saved = json.loads((run / OVER_TIME_FILE).read_text("utf-8"))["checkpoints"]
+    assert [each["results"].keys() for each in saved] == [{"blimp", "loss"}] * 3

@@ -259,8 +259,26 @@ def test_a_checkpoint_of_a_run_is_that_checkpoint(quiet: list[str]) -> None:
         assert found.models[1].bits_per_byte != found.models[0].bits_per_byte
         written = slm.report(step, log=quiet.append, device="cpu")
         assert written.path == Path(step) / "report.html"
+        run = Path("a").resolve()
+        records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        (tokens,) = [r["tokens"] for r in records if (r["kind"], r["step"]) == ("train", 2)]
+        assert f"{tokens:,}" in {value for _, value in written.contents.figures}
+        assert "up to step 2" in written.contents.notes[0]
     finally:
         shutil.rmtree(step)
+
+
+def test_mistakes_are_found_before_the_work(
+    quiet: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slm.api.comparison.open_subject", None)  # would fail
+    monkeypatch.setattr("slm.api.reports.suite_results", None)
+    with pytest.raises(UsageError, match="typo"):
+        compare("a", "b", suites=["typo"])
+    other = tmp_path / "page.html"
+    other.write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="is not a report"):
+        slm.report("a", other, suites=["stories"], log=quiet.append, device="cpu")
 
 
 def test_results_on_other_items_have_no_verdict(quiet: list[str]) -> None:

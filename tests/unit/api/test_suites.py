@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import slm
@@ -25,3 +26,15 @@ def test_a_model_elsewhere_keeps_them_in_its_folder(tmp_path: Path) -> None:
     result = SuiteResult("facts", None, (), 0)
     keep_result(lm, result, log=print)
     assert kept_results(lm) == {"facts": result}
+
+
+def test_results_belong_to_the_weights_that_were_loaded(tmp_path: Path) -> None:
+    """A run in progress may replace its best model while a suite runs."""
+    slm.load("builtin", device="cpu").save_pretrained(tmp_path / "copy", "slm")
+    lm = slm.load(tmp_path / "copy", device="cpu")
+    shutil.rmtree(tmp_path / "copy")
+    slm.load("builtin", device="cpu").save_pretrained(tmp_path / "copy", "slm", dtype="bfloat16")
+    result = SuiteResult("facts", None, (), 0)
+    keep_result(lm, result, log=print)
+    assert kept_results(lm) == {"facts": result}
+    assert kept_results(slm.load(tmp_path / "copy", device="cpu")) == {}

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from slm.api.texts import PART_CHARS, sample_of
+import shutil
+from pathlib import Path
+
+import pytest
+
+import slm
+from slm.api.texts import PART_CHARS, documents_of, sample_of
+from tests.conftest import tell_stories
 
 STORIES = [f"Story {number}." for number in range(50)]
 
@@ -29,3 +36,22 @@ def test_a_long_document_is_scored_in_parts() -> None:
     assert "".join(sample.stories) == book
     assert sample.n_all == len(sample.stories) > 4
     assert all(len(part) <= 2 * PART_CHARS for part in sample.stories)
+
+
+def test_the_text_of_a_shared_model_is_not_looked_for_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file here with the name of that text is somebody else's."""
+    monkeypatch.chdir(tmp_path)
+    text = Path("book.txt")
+    text.write_text(tell_stories(60, seed=0), encoding="utf-8")
+    settings = {"preset": "tiny", "eval_tokens": 64, "sample_prompts": [], "progress": False}
+    slm.train(text, tokenizer="bytes", out="run", steps=1, device="cpu", **settings)
+    shutil.rmtree("data")
+    lm = slm.load("run", device="cpu")
+    assert documents_of(lm, "train") is not None
+    lm.save_pretrained("copy", "slm")
+    assert documents_of(slm.load("copy", device="cpu"), "train") is None
+    Path("src").mkdir()
+    shutil.copy(text, "src")
+    assert documents_of(slm.load("builtin", device="cpu"), "train") is None

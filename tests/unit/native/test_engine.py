@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -332,3 +333,23 @@ def test_shapes_that_it_does_not_have_run_in_pytorch(change: dict[str, Any]) -> 
         == model.generate(ids, 12, temperature=0)[0, 4:].tolist()[: len(completion.ids)]
     )
     assert any("without native code" in note for note in notes)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() on this system")
+def test_a_child_process_frees_nothing_of_its_parent() -> None:
+    """It has none of the threads, and would wait for them forever."""
+    program = """
+import os, sys, time
+from tests.unit.native.test_engine import random_ids, random_model
+from slm.native.engine import NativeEngine, arrays_of
+model = random_model("modern")
+engine = NativeEngine(model.config, arrays_of(model), 2, threads=2)
+engine.prefill([0], [random_ids(model, 20)])
+time.sleep(0.2)  # its threads sleep
+if os.fork() == 0:
+    engine.prefill([1], [random_ids(model, 20)])
+    del engine
+    sys.exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=300)

@@ -6,8 +6,11 @@ import io
 import sys
 import threading
 
+import pytest
+
 from slm.data.prepare import PrepareProgress
-from slm.reporting.display import Display, writing_progress
+from slm.reporting.display import Display, say, writing_progress
+from slm.reporting.progress import ProgressDisplay
 
 
 def test_progress_is_lines_where_there_is_no_terminal(capsys, monkeypatch):
@@ -73,3 +76,15 @@ def test_a_small_file_shows_nothing(capsys):
     with writing_progress(lambda: 1, 2):
         pass
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("stream", ["closed", "none"])
+def test_without_a_stream_nothing_is_shown(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed if stream == "closed" else None)
+    monkeypatch.setattr("slm.reporting.display.LINE_SECONDS", 0.0)
+    say("a note")
+    with Display() as display:
+        display.show("scoring", 0.5, 2.0, "K tokens")
+    ProgressDisplay().on_note("a note")

@@ -80,11 +80,12 @@ def test_every_line_is_an_object_with_its_kind_and_step(path: Path) -> None:
     assert sample["text"] == " upon\na time, \u00e9\U0001f600"
 
 
-def test_steps_at_the_interval_only_but_every_evaluation(path: Path) -> None:
+def test_steps_at_the_interval_and_every_evaluation_with_its_step(path: Path) -> None:
     write(path, [*map(step, range(1, 11)), evaluation(10), evaluation(11)], log_interval=4)
     assert [(r["kind"], r["step"]) for r in read_metrics(path)] == [
         ("train", 4),
         ("train", 8),
+        ("train", 10),
         ("validation", 10),
         ("validation", 11),
     ]
