@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 BEST = "best"
 LADDER = "ladder"
-_STEP_NAME = re.compile(r"step-(\d{6,18})")
+STEP_NAME = re.compile(r"step-(\d{6,18})")
 
 
 def step_directory(run: Path, step: int, folder: str = CHECKPOINTS) -> Path:
@@ -55,7 +55,7 @@ def step_directories(run: Path, folder: str = CHECKPOINTS) -> list[Path]:
         entries = {without_aside(entry) for entry in (run / folder).iterdir()}
     except OSError:
         return []
-    steps = [entry for entry in entries if _STEP_NAME.fullmatch(entry.name)]
+    steps = [entry for entry in entries if STEP_NAME.fullmatch(entry.name)]
     return sorted(steps, key=step_of, reverse=True)
 
 
@@ -281,12 +281,12 @@ def resolve_checkpoint(path: Path | str, *, log: Log | None = None) -> Path:
 
 def _names_beside(path: Path) -> list[str]:
     try:
-        return [entry.name for entry in path.parent.iterdir() if _holds_checkpoint(entry)]
+        return [entry.name for entry in path.parent.iterdir() if holds_checkpoint(entry)]
     except (OSError, ValueError):
         return []
 
 
-def _holds_checkpoint(path: Path) -> bool:
+def holds_checkpoint(path: Path) -> bool:
     """Whether a folder looks like a checkpoint, or like a run with checkpoints."""
     is_one = (path / MANIFEST_NAME).is_file() or (path / BEST / MANIFEST_NAME).is_file()
     return is_one or bool(step_directories(path))

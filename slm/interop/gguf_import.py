@@ -50,9 +50,13 @@ def read(path: Path, name: str) -> ImportedModel:
         raise CheckpointError(f"{path} lacks or misstates {error}") from None
     weights: dict[str, Tensor] = {}
     for tensor_name in tensors:
-        if tensor_name == "rope_freqs.weight":
-            continue
         values = torch.from_numpy(file.values(tensor_name))
+        if tensor_name == "rope_freqs.weight":
+            if not bool((values == 1.0).all()):
+                raise ConfigError(
+                    f"{path} has scaled rotary positions ({tensor_name}), which are not supported"
+                )
+            continue
         weights |= _named(tensor_name, values, config, architecture)
     if config.tie_embeddings:
         weights.pop("lm_head.weight", None)

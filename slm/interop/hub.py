@@ -73,7 +73,7 @@ def download_model(source: str, *, log: Log) -> Path:
         problem = hub_problem()
         if problem is not None:
             return _cached(repository, revision, problem, log)
-        from huggingface_hub import HfApi, hf_hub_download
+        from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
         from slm.interop.hugging_face import json_object
 
@@ -97,7 +97,8 @@ def download_model(source: str, *, log: Log) -> Path:
                 hint="it needs model.safetensors or pytorch_model.bin",
             )
         for file in (*(name for name in _TOKENIZER_FILES if name in sizes), *weights):
-            if sizes[file] > 1 << 20:
+            there = try_to_load_from_cache(repository, file, revision=config_path.parent.name)
+            if sizes[file] > 1 << 20 and not isinstance(there, str):
                 log(f"downloading {file} of {repository} ({sizes[file] / 1e6:,.1f} MB)")
             hf_hub_download(repository, file, revision=config_path.parent.name)
     return config_path.parent
@@ -181,9 +182,10 @@ def push(
     """
     from slm.interop.export import export
 
+    name, _ = _target(repository)
     with tempfile.TemporaryDirectory(prefix="slm-push-") as directory:
         folder = Path(directory, "model")
-        export(source, "hf", folder, name=repository, license=license, sample=sample, log=log)
+        export(source, "hf", folder, name=name, license=license, sample=sample, log=log)
         return push_model(folder, repository, private=private, log=log)
 
 

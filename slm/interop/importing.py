@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.checkpoint.builtin import BUILTIN
+from slm.checkpoint.run import holds_checkpoint
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.config.origins import Origin, OriginKind
 from slm.errors import CheckpointError, TokenizerError, UsageError, shell_path
@@ -54,8 +55,6 @@ def import_model(source: str, *, tokenizer: str | None = None, log: Log = silent
     return model
 
 
-_OURS = ("MANIFEST.json", "best/MANIFEST.json", "checkpoints")
-"""What is in a checkpoint of slm, or in a run."""
 _ADDRESS = re.compile(r"(?:https?:/+)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/]+/[^/]+).*")
 """A model's page on the hub, as a path spells it."""
 _HINTS: dict[type, str] = {
@@ -69,7 +68,7 @@ def _read(path: Path, name: str, tokenizer: str | None) -> ImportedModel:
     """The model of a file or folder."""
     from slm.interop import gguf_file, gguf_import, hugging_face, llama2c, nanogpt
 
-    if name == BUILTIN or any((path / each).exists() for each in _OURS):
+    if path == Path(BUILTIN) or holds_checkpoint(path):
         raise UsageError(
             f"{path} is a model of slm already",
             hint=f"every command takes it as it is: --checkpoint {shell_path(path)}",

@@ -142,10 +142,11 @@ def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> Import
     Args:
         path: the checkpoint.
         name: what the model is called.
-        tokenizer_path: `meta.pkl`; None: next to the checkpoint, or else GPT-2's vocabulary.
+        tokenizer_path: `meta.pkl` or its folder, or `gpt2`; None: next to the checkpoint, or else
+            GPT-2's vocabulary.
 
     Raises:
-        UsageError: it is a `best_model.pt` of ours.
+        UsageError: it is a `best_model.pt` of ours, or there is no such tokenizer.
         CheckpointError: the file is damaged, holds anything but plain values, or is not nanoGPT's.
         TokenizerError: the vocabulary is damaged, or does not fit.
     """
@@ -170,9 +171,9 @@ def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> Import
     }
     stored.pop("lm_head.weight", None)
     weights = from_gpt2(stored, transposed=False)
-    meta = tokenizer_path or path.with_name(META)
+    meta = _meta_of(path, tokenizer_path)
     fitting = fitted(weights, config, path)
-    if meta.is_file():
+    if meta is not None:
         return _with_characters(name, config, fitting, _read_meta(meta))
     tokenizer = gpt2_tokenizer()
     if tokenizer.vocab_size > config.vocab_size:
@@ -181,6 +182,26 @@ def read(path: Path, name: str, *, tokenizer_path: Path | None = None) -> Import
             hint="name the meta.pkl of its dataset with --tokenizer PATH",
         )
     return ImportedModel(name, config, fitting, tokenizer)
+
+
+def _meta_of(path: Path, given: Path | None) -> Path | None:
+    """The file with the characters of a vocabulary; None: it is GPT-2's.
+
+    Raises:
+        UsageError: the given one does not exist.
+    """
+    if given is None:
+        beside = path.with_name(META)
+        return beside if beside.is_file() else None
+    for file in (given, given / META):
+        if file.is_file():
+            return file
+    if str(given) == "gpt2":
+        return None
+    raise UsageError(
+        f"{given} is not a tokenizer of nanoGPT",
+        hint=f"name a {META}, the folder that has it, or gpt2",
+    )
 
 
 def _shape(arguments: Mapping[str, Any], path: Path) -> GPTConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from slm.interop import gguf
@@ -46,7 +47,7 @@ def write(source: ExportSource, out: Path, *, dtype: gguf.GGUFDtype, log: Log) -
     with atomic_directory(out) as folder:
         gguf.write(source, folder / MODEL, dtype=dtype, log=log)
         text = MODELFILE.format(
-            name=source.name,
+            name=re.sub(r"[^A-Za-z0-9._-]+", "-", source.name).strip("-") or "model",
             model=MODEL,
             block_size=source.config.block_size,
         )

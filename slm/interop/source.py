@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slm.checkpoint.run import BEST
+from slm.checkpoint.run import BEST, STEP_NAME
 from slm.config import GPTConfig, RunConfig
 from slm.config.run_paths import STEP_FOLDERS, located_settings, run_of
 from slm.interop.architectures import Floats
@@ -44,9 +44,12 @@ class ExportSource:
     @property
     def name(self) -> str:
         """What the model is called: its run's name."""
-        folders = (BEST, *STEP_FOLDERS)
-        places = [part for part in self.path.absolute().parts if part not in folders]
-        return next((part for part in reversed(places) if not part.startswith("step-")), "model")
+        place = self.path.absolute()
+        if place.parent.name in STEP_FOLDERS and STEP_NAME.fullmatch(place.name):
+            place = place.parent.parent
+        elif place.name == BEST:
+            place = place.parent
+        return place.name or "model"
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> ExportSource:

@@ -28,7 +28,7 @@ def directory_lock(directory: Path) -> Iterator[None]:
         WriteError: the directory cannot be made or written.
     """
     make_directory(directory)
-    lock = FileLock(directory / LOCK_FILE, thread_local=False)
+    lock = FileLock(directory / LOCK_FILE, thread_local=False, preserve_lock_file=True)
     holder = directory / HOLDER_FILE
     with write_errors(directory):
         try:

@@ -39,6 +39,10 @@ def status_of(path: Path) -> os.stat_result | None:
         return None
 
 
+class TooLargeError(OSError):
+    """What is read is larger than allowed. Not EFBIG, which is a file that cannot be written."""
+
+
 def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
     """Open a regular file for reading, and nothing else; never waits.
 
@@ -89,8 +93,8 @@ def read_at_most(stream: BinaryIO, limit: int) -> bytes:
     return content
 
 
-def _too_large(limit: int) -> OSError:
-    return OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(errno.EINVAL, f"it is larger than {limit:,} bytes")
 
 
 def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[bytes]:
@@ -102,7 +106,7 @@ def bounded_lines(stream: BinaryIO, limit: int) -> Iterator[bytes]:
     number = 1
     while line := stream.readline(limit + 1):
         if len(line) > limit:
-            raise OSError(errno.EFBIG, f"line {number:,} is longer than {limit:,} bytes")
+            raise TooLargeError(errno.EINVAL, f"line {number:,} is longer than {limit:,} bytes")
         yield line
         number += 1
 

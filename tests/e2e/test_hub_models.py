@@ -107,6 +107,7 @@ def test_a_model_is_fetched_once_and_then_kept(hub: hub_server.Hub, run: Runs) -
     named = ["generate", "--checkpoint", "hf:mia/stories@main", "Once", "--temperature", "0"]
     generated = run(hub.endpoint, *named)
     assert generated.returncode == 0, generated.stderr
+    assert "downloading" not in loaded.stderr + generated.stderr
     assert generated.stdout == expected + "\n"
     assert not any(hub.downloads(path) for path in hub.models["mia/stories"])
 
@@ -182,10 +183,11 @@ def test_what_is_pushed_can_be_loaded(hub: hub_server.Hub, run: Runs, checkpoint
     assert (loaded.stdout, loaded.returncode) == (ours.stdout, 0)
 
     # From Python, and onto what is there.
-    program = f"import slm; print(slm.load({str(checkpoint)!r}).push('mia/new', license='mit'))"
+    program = f"import slm; print(slm.load({str(checkpoint)!r}).push('hf:mia/new', license='mit'))"
     again = run(hub.endpoint, "-c", program, token=hub_server.TOKEN)
     assert again.returncode == 0, again.stderr
     assert again.stdout == f"{hub.endpoint}/mia/new\n"
+    assert b'from_pretrained("mia/new")' in hub.models["mia/new"]["README.md"]
     assert len(hub.commits) == 2
 
 

@@ -21,14 +21,21 @@ from slm.data.documents import DocumentPart
 from slm.data.file_source import existing_path
 from slm.data.quality.duplicates import Duplicate, DuplicateFinder
 from slm.data.quality.findings import EXAMPLE_CHARS, EXAMPLES, Cleaned, Finding, TextReport
-from slm.data.quality.problems import BOILERPLATE, ODD, around, encoding_mender, is_cut_off
+from slm.data.quality.problems import (
+    BOILERPLATE,
+    LINE_BREAKS,
+    ODD,
+    around,
+    encoding_mender,
+    is_cut_off,
+)
 from slm.data.readers import read_documents
 from slm.data.reservoir import Reservoir
 from slm.data.sources import Source, is_builtin, open_source
 from slm.data.splits import Split
 from slm.errors import DataError, MissingExtraError, UsageError
 from slm.log import Log, silent, without_repeats
-from slm.storage.files import atomic_open, make_directory
+from slm.storage.files import atomic_directory
 from slm.tokenizer.base import EOT_TEXT
 
 MOST_LINES = 200_000
@@ -272,17 +279,17 @@ class TextCheck:
             WriteError, NoSpaceError: it cannot be written.
         """
         require_new_folder(out)
-        make_directory(out)
         changes: Counter[str] = Counter()
         splits: list[Split] = ["validation", "train"] if self._n_held_out else ["train"]
         n_documents = n_bytes = 0
-        for split in splits:
-            with atomic_open(out / f"{split}.txt") as stream:
-                for text, ends in self._mended(split, changes):
-                    content = text.encode("utf-8", "replace")
-                    stream.write(content + (f"\n{EOT_TEXT}\n".encode() if ends else b""))
-                    n_bytes += len(content)
-                    n_documents += ends
+        with atomic_directory(out) as folder:
+            for split in splits:
+                with (folder / f"{split}.txt").open("wb") as stream:
+                    for text, ends in self._mended(split, changes):
+                        content = text.encode("utf-8", "replace")
+                        stream.write(content + (f"\n{EOT_TEXT}\n".encode() if ends else b""))
+                        n_bytes += len(content)
+                        n_documents += ends
         done = {name: count for name, count in changes.items() if count}
         files = [str(out / f"{split}.txt") for split in splits]
         return Cleaned(files, n_documents, n_bytes, done)
@@ -300,8 +307,13 @@ class TextCheck:
             is_mended = better != part.text and part.number != last
             changes["documents with a mended encoding"] += is_mended
             last = part.number if is_mended else last
+            better, n_breaks = LINE_BREAKS.subn("\n", better)
+            changes["odd line breaks replaced"] += n_breaks
             plain = ODD.sub("", better)
             changes["characters removed"] += len(better) - len(plain)
+            # In the new file it would end the document.
+            changes["end-of-text markers removed"] += plain.count(EOT_TEXT)
+            plain = plain.replace(EOT_TEXT, "")
             if self._repeated_lines:
                 kept = [
                     line
@@ -341,7 +353,8 @@ def _count_lines(text: str, lines: Counter[int]) -> None:
     """Count the lines of a text with several."""
     if "\n" not in text.strip():
         return
-    for line in {line for line in text.splitlines() if len(line.split()) >= 3}:
+    lines_of_text = LINE_BREAKS.sub("\n", text).split("\n")
+    for line in {line for line in lines_of_text if len(line.split()) >= 3}:
         number = _line_hash(line)
         if number in lines or len(lines) < MOST_LINES:
             lines[number] += 1

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from slm.errors import MissingExtraError
 
 ODD = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
     "\ue000-\uf8ff\ufeff\ufff9-\ufffd]"
 )
-"""Control, invisible and private characters, and the replacement character U+FFFD."""
+"""Control, invisible and private characters, and the replacement character U+FFFD. Not the two
+joiners (U+200C, U+200D), which belong to the spelling of Persian and Hindi, and to emoji."""
+LINE_BREAKS = re.compile("[\x0b\x0c\u2028\u2029]")
+"""Those of them that separate lines; they are replaced by a newline, the others are removed."""
 BOILERPLATE = re.compile(
     r"https?://\S+|www\.\S+|</?(?:p|br|div|span|a|b|i|html|body|table|td|tr|li|ul|h[1-6])\b[^>\n]*>"
     r"|&(?:nbsp|amp|quot|lt|gt);|Project Gutenberg|All rights reserved|Terms of (?:Use|Service)"

@@ -7,7 +7,6 @@ place.
 from __future__ import annotations
 
 import codecs
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from slm.storage.encodings import (
     is_text_but_for_zeros,
     mark_of,
 )
-from slm.storage.safe_reading import bounded_lines, open_regular
+from slm.storage.safe_reading import TooLargeError, bounded_lines, open_regular
 
 _MARKS_OF_LINES = re.compile("\n\ufeff+")
 LONGEST_LINE_BYTES = 64 << 20
@@ -198,7 +197,7 @@ class DataFile:
                 "unpack it to a new folder, and give that folder or a file in it: "
                 f"unzip -n {shell_path(self.path)} -d {target}"
             )
-        if error.errno == errno.EFBIG:
+        if isinstance(error, TooLargeError):
             return "does its extension match its content?"
         if self.kind.compression is not None:
             return (

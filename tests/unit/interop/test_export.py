@@ -54,6 +54,11 @@ def test_a_checkpoint_of_a_run_is_never_replaced(place: str, tmp_path: Path) -> 
         export(source(), "slm", tmp_path / place, force=True)
 
 
+def test_a_folder_may_be_called_as_one_of_a_run(tmp_path: Path) -> None:
+    export(source(), "slm", tmp_path / "checkpoints" / "demo")
+    export(source(), "slm", tmp_path / "checkpoints" / "demo", force=True)
+
+
 def test_a_model_does_not_replace_itself(tmp_path: Path) -> None:
     export(source(), "slm", tmp_path / "m")
     with pytest.raises(UsageError, match="not an export"):
@@ -220,6 +225,15 @@ def test_the_code_of_the_card_names_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["", "best", "checkpoints/step-000010", "ladder/step-000010"])
 def test_a_model_has_the_name_of_its_run(place: str) -> None:
     assert replace(source(), path=Path("runs/mia", place)).name == "mia"
+
+
+@pytest.mark.parametrize("name", ["step-by-step", "step-000010", "checkpoints", "My Model"])
+def test_a_model_has_the_name_of_its_folder(name: str, tmp_path: Path) -> None:
+    named = replace(source(), path=Path("models", name))
+    assert named.name == name
+    export(named, "ollama", tmp_path / "m")
+    command = (tmp_path / "m" / "Modelfile").read_text("utf-8").splitlines()[0]
+    assert command == f"# ollama create {name.replace(' ', '-')} -f Modelfile"
 
 
 def test_a_modelfile_names_the_file_next_to_it(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from slm.errors import CheckpointError, SlmError, TokenizerError
+from slm.errors import CheckpointError, ConfigError, SlmError, TokenizerError
 from slm.interop.export import export
 from slm.interop.gguf_file import GGUFFile
 from slm.interop.importing import import_model
@@ -100,3 +102,29 @@ def test_equal_scores_are_refused() -> None:
     with pytest.raises(TokenizerError, match="3 tokens have only 1 different scores") as caught:
         sentencepiece_tokenizer("made up", lost, eot_id=2)
     assert "transformers folder" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(("values", "is_plain"), [([1.0, 1.0], True), ([1.0, 8.0], False)])
+def test_scaled_positions_are_refused(
+    values: list[float], is_plain: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Converters write those of Llama 3.1 as factors, without a type of scaling."""
+    words = tokenizer("bytes")
+    export(source_of(model_of("llama", words.vocab_size), words), "gguf", tmp_path / "m.gguf")
+    original, found = GGUFFile.__init__, GGUFFile.values
+
+    def with_factors(file: GGUFFile, path: Path) -> None:
+        original(file, path)
+        file.tensors = {**file.tensors, "rope_freqs.weight": next(iter(file.tensors.values()))}
+
+    def values_of(file: GGUFFile, name: str) -> Any:
+        factors = np.array(values, dtype=np.float32)
+        return factors if name == "rope_freqs.weight" else found(file, name)
+
+    monkeypatch.setattr(GGUFFile, "__init__", with_factors)
+    monkeypatch.setattr(GGUFFile, "values", values_of)
+    if is_plain:
+        import_model(str(tmp_path / "m.gguf"))
+        return
+    with pytest.raises(ConfigError, match="scaled rotary positions"):
+        import_model(str(tmp_path / "m.gguf"))

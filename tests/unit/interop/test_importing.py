@@ -124,9 +124,11 @@ def test_the_file_of_the_original_interface_leads_to_its_run(tmp_path: Path) -> 
     assert "ckpt.pt" in str(other.value.hint)
 
 
-@pytest.mark.parametrize("file", ["MANIFEST.json", "best/MANIFEST.json", "checkpoints/x"])
+@pytest.mark.parametrize(
+    "file", ["MANIFEST.json", "best/MANIFEST.json", "checkpoints/step-000010/x"]
+)
 def test_a_model_of_ours_needs_no_import(file: str, tmp_path: Path) -> None:
-    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).parent.mkdir(exist_ok=True, parents=True)
     (tmp_path / file).write_text("{}")
     (tmp_path / "config.json").write_text('{"format": "slm-config"}')
     for name in (str(tmp_path), "builtin"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from slm.errors import CheckpointError, ConfigError, TokenizerError
+from slm.errors import CheckpointError, ConfigError, TokenizerError, UsageError
 from slm.interop import nanogpt
 from slm.interop.plain_pickle import dumps
 from slm.model import GPT
@@ -104,3 +104,18 @@ def test_sample_py_writes_the_prompt_and_more(tmp_path: Path) -> None:
         check=True,
     )
     assert "\nOnce" in ran.stdout
+
+
+def test_a_named_tokenizer_is_used_or_refused(tmp_path: Path) -> None:
+    write("chars", tmp_path / "m")
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.move(tmp_path / "m" / "meta.pkl", data / "meta.pkl")
+    for named in (data, data / "meta.pkl"):
+        imported = nanogpt.read(tmp_path / "m" / "ckpt.pt", "m", tokenizer_path=named)
+        assert imported.tokenizer.fingerprint == tokenizer("chars").fingerprint
+    for named in (tmp_path / "missing" / "meta.pkl", Path("bytes"), tmp_path):
+        with pytest.raises(UsageError, match="is not a tokenizer of nanoGPT"):
+            nanogpt.read(tmp_path / "m" / "ckpt.pt", "m", tokenizer_path=named)
+    with pytest.raises(TokenizerError, match="fewer than GPT-2"):
+        nanogpt.read(tmp_path / "m" / "ckpt.pt", "m", tokenizer_path=Path("gpt2"))

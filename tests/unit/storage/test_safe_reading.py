@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from slm.storage.disk_space import find_no_space
 from slm.storage.safe_reading import (
+    TooLargeError,
     bounded_lines,
     is_sealed,
     kind_by_magic,
@@ -190,3 +192,14 @@ def test_text_is_of_no_kind(text: str) -> None:
 def test_a_program() -> None:
     head = Path(sys.executable).resolve().read_bytes()[:16]
     assert not head.startswith(b"\x7fELF") or kind_by_magic(head) == "a program"
+
+
+def test_what_is_too_large_to_read_is_no_full_disk(tmp_path: Path) -> None:
+    file = tmp_path / "large.json"
+    file.write_bytes(b"x" * 100)
+    with pytest.raises(TooLargeError) as caught:
+        read_bounded(file, 99)
+    assert find_no_space(caught.value) is None
+    with pytest.raises(TooLargeError, match="line 1 is longer than 99 bytes") as caught:
+        list(bounded_lines(io.BytesIO(b"x" * 100), 99))
+    assert find_no_space(caught.value) is None

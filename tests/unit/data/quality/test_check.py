@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 
@@ -203,3 +204,44 @@ def test_the_builtin_corpus_is_sound() -> None:
     report = TextCheck("builtin", limit=200).check()
     assert counts(report) == {}
     assert report.documents > 200
+
+
+def test_what_separates_lines_stays_a_separator(tmp_path: Path, stories: list[str]) -> None:
+    """And joiners, which letters of some writing systems need, stay as they are."""
+    odd = "Tom came home.\u2028It was tired\x0band hungry.\x0cThen he ate a whole cake alone."
+    persian = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 " * 12 + "."
+    checker = TextCheck(str(write(tmp_path / "book.txt", [*stories, odd, persian])))
+    assert counts(checker.check())["control or invisible characters"] == 1
+    cleaned = checker.clean(tmp_path / "out")
+    assert cleaned.changes["odd line breaks replaced"] == 3
+    assert "characters removed" not in cleaned.changes
+    written = read(tmp_path / "out" / "train.txt")
+    assert odd.translate({0x2028: "\n", 0x0B: "\n", 0x0C: "\n"}) in written
+    assert persian.strip() in written
+
+
+def test_a_marker_in_a_document_does_not_split_it(tmp_path: Path, stories: list[str]) -> None:
+    inner = "This story has a marker at the end of a line:\n<|endoftext|>\nIt then begins again."
+    file = tmp_path / "book.jsonl"
+    lines = [json.dumps({"text": text}) for text in (*stories, inner)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    checker = TextCheck(str(file))
+    n_documents = checker.check().documents
+    cleaned = checker.clean(tmp_path / "out")
+    assert cleaned.changes["end-of-text markers removed"] == 1
+    assert TextCheck(str(tmp_path / "out" / "train.txt")).check().documents == n_documents
+
+
+def test_an_interrupted_copy_leaves_nothing(
+    tmp_path: Path, stories: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checker = TextCheck(str(write(tmp_path / "book.txt", stories)))
+    checker.check()
+
+    def stop(text: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checker, "_mend", stop)
+    with pytest.raises(KeyboardInterrupt):
+        checker.clean(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
