@@ -253,11 +253,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.platform == "windows"
         else ("install.sh", POSIX_SCRIPT)
     )
+    how = name if options.platform == "windows" else f"sh {name}"
     script = text.format(python=options.python, wanted=f'"{wanted}"')
     atomic_write(options.folder / name, script.encode("utf-8"))
     size = sum(path.stat().st_size for path in wheels.iterdir())
     print(f"{counted(len(house.wheels()), 'wheel')}, {megabytes(size)}, in {wheels.resolve()}")
-    print(f"In the classroom, copy {options.folder} to each computer and run {name}.")
+    print(f"In the classroom, copy {options.folder} to each computer and run: {how}")
     return 0
 
 

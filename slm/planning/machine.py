@@ -69,7 +69,7 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
     if keeps_memory and device == "cpu":
         keep_freed_memory()
     probe = resolve("modern-12m", assignments=PROBE)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = GPT(probe.model).to(device)
         ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, 129)).to(device)

@@ -20,6 +20,8 @@ from slm.server.limits import Limits
 
 HARD_FACTOR = 2
 """Connections above this multiple of the limit are closed without a response."""
+SLOWEST_BYTES = 1 << 16
+"""What a client must read of a response before the deadline, if it does not read all of it."""
 
 
 async def _answer_full(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +74,7 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
         def pause_writing(self) -> None:
             super().pause_writing()
             if self._stall_timer is None:
-                self._stall_timer = self.loop.call_later(limits.stall_seconds, self._abort)
+                self._watch_reading()
 
         def resume_writing(self) -> None:
             self._stall_timer = _cancelled(self._stall_timer)
@@ -87,6 +89,17 @@ def protocol_with(limits: Limits) -> type[asyncio.Protocol]:
                 self._head_timer = _cancelled(self._head_timer)
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(limits.header_seconds, self._abort)
+
+        def _watch_reading(self) -> None:
+            self._unread = self.transport.get_write_buffer_size()
+            self._stall_timer = self.loop.call_later(limits.stall_seconds, self._judge_reading)
+
+        def _judge_reading(self) -> None:
+            """A client that reads slowly may go on; one that does not read is cut off."""
+            if self._unread - self.transport.get_write_buffer_size() >= SLOWEST_BYTES:
+                self._watch_reading()
+            else:
+                self._abort()
 
         def _abort(self) -> None:
             self.transport.abort()

@@ -42,7 +42,7 @@ class Limits(SettingsGroup):
     body_seconds: Seconds = 10.0
     """How long a client may take to send the body of a request."""
     stall_seconds: Seconds = 20.0
-    """How long a client may leave a response unread."""
+    """How long a client may leave a response unread; one that reads some of it gets more time."""
     keep_alive_seconds: Seconds = 5.0
     """How long a connection stays open between two requests."""
     drain_seconds: Seconds = 30.0

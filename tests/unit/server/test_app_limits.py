@@ -8,10 +8,14 @@ import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from slm.server.http_protocol import protocol_with
+from slm.server.limits import Limits
 from tests.servers import PATIENCE_SECONDS, running
 from tests.unit.server.fakes import FakeEngine, never_ending, post, problem, wait_until
 
@@ -156,6 +160,22 @@ def test_unread_answers_are_dropped():
         connection.sendall(raw_request({**ENDLESS, "max_tokens": 2**20, "logprobs": 20}))
         wait_until(lambda: server.scheduler.counts.cancelled == 1)
         wait_until(lambda: engine.texts == {})
+
+
+@pytest.mark.parametrize(("unread", "cut_off"), [(0, False), (900_000, False), (999_999, True)])
+def test_a_client_that_reads_slowly_may_go_on(unread: int, cut_off: bool) -> None:
+    kind: Any = protocol_with(Limits(stall_seconds=20.0))
+    protocol, transport, loop = kind.__new__(kind), Mock(), Mock()
+    protocol.transport, protocol.loop = transport, loop
+    transport.get_write_buffer_size.return_value = 1_000_000
+    protocol._watch_reading()
+    transport.get_write_buffer_size.return_value = unread
+    (seconds, judge), _ = loop.call_later.call_args
+    assert seconds == 20.0
+    judge()
+    assert (transport.abort.call_count, loop.call_later.call_count) == (
+        (1, 1) if cut_off else (0, 2)
+    )
 
 
 def test_more_connections_than_allowed_are_told_so():
