@@ -167,6 +167,25 @@ def test_round_ticks(open_page, low, high, expected):
     assert open_page().evaluate(TICKS, [low, high]) == expected
 
 
+SERIES = """
+async (count) => {
+  const { LossSeries } = await import("/page/chart.js");
+  const series = new LossSeries();
+  for (let step = 1; step <= count; step += 1) series.add(step, step % 2);
+  const { points } = series;
+  const mean = points.reduce((sum, one) => sum + one.loss * one.count, 0) / count;
+  return { n: points.length, mean, last: points.at(-1).step };
+}
+"""
+
+
+@pytest.mark.parametrize(("count", "least"), [(2_000, 2_000), (100_000, 1_000)])
+def test_a_long_curve_has_few_points(open_page, count, least):
+    series = open_page().evaluate(SERIES, count)
+    assert least <= series["n"] <= 2_000
+    assert (series["mean"], series["last"]) == (pytest.approx(0.5), count)
+
+
 PERCENTAGES = "async (fractions) => fractions.map((await import('/page/dom.js')).percent)"
 
 

@@ -417,6 +417,44 @@ def test_an_error_is_shown_and_cleared(open_page):
     assert page.locator("#notice").is_hidden()
 
 
+def test_a_story_outlives_a_change_of_model_that_fails(open_page):
+    page = open_page(expect=("429",))
+    generate(page)
+    written, model = story(page), page.locator(".pane select").input_value()
+    answer = json.dumps({"error": {"message": "all slots are taken", "type": "rate_limit_error"}})
+    page.route("**/insight/tokens", lambda route: route.fulfill(status=429, body=answer))
+    page.locator(".pane select").select_option("second")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert story(page) == written
+    assert page.locator(".pane select").input_value() == model
+    page.locator(".own-text").fill("the moon")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('.own-text').value === 'the moon'")
+    assert story(page) == written
+
+
+PANE = """
+async () => {
+  const { StoryPane } = await import("/page/story_pane.js");
+  const view = { paneChanged() {}, activate() {}, alternatives: {}, colorBy: "none" };
+  const models = [{ name: "small", end_id: 9, block_size: 64, max_new_tokens: 100 }];
+  const settings = { max_tokens: 160, seed: null, temperature: 1, top_k: 0, top_p: 1, min_p: 0 };
+  const pane = new StoryPane(view, { name: "", models, model: "small", settings });
+  const { tree } = pane;
+  const one = tree.add(tree.root, { id: 1, text: "One", kind: "text" }, "user");
+  const end = tree.add(one, { id: 9, text: "", kind: "end" }, "user");
+  tree.add(one, { id: 2, text: " day", kind: "text" }, "user");
+  pane.choose(end);
+  const { prompt, max_tokens } = pane.completionRequest();
+  return { ended: pane.current.ended, prompt, max_tokens };
+}
+"""
+
+
+def test_a_chosen_end_is_no_part_of_the_prompt(open_page):
+    assert open_page().evaluate(PANE) == {"ended": True, "prompt": [1], "max_tokens": 100}
+
+
 ANSWER_THE_DIALOG = """
 addEventListener("DOMContentLoaded", () => setInterval(() => {
   const dialog = document.getElementById("key-dialog");
