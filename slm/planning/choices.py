@@ -43,10 +43,10 @@ FINE_TUNING_WARMUP_STEPS = 50
 """The optimizer has no statistics of the given weights yet, and a large first step costs them."""
 DROPOUT = {7.0: 0.1, 15.0: 0.2, 50.0: 0.4}
 """By the number of epochs from which on a text is read too often without it; see docs/LOG.md."""
-READINGS = 2.0
-"""How often a run reads its stories, if the source has any number of them: generating them takes
-time, and a second reading is nearly as good as new text (Muennighoff et al. 2023)."""
-HALVINGS = 12
+READINGS = (1.0, 2.0)
+"""How often a run may read its stories, if the source has any number of them: more of them take
+time to fetch or to generate, and the law says what another reading is worth."""
+HALVINGS = 8
 """Of the range in which the number of stories is looked for."""
 ENOUGH_STEPS = 300
 ENOUGH_STEPS_OF_FEW_WORDS = 1000
@@ -145,8 +145,8 @@ def for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
     return with_free_values(base, values, minutes)
 
 
-def with_enough_stories(settings: RunConfig, budget: Budget) -> tuple[RunConfig, Budget]:
-    """If the source has any number of stories: so many that each is read `READINGS` times."""
+def with_stories(settings: RunConfig, budget: Budget, readings: float) -> tuple[RunConfig, Budget]:
+    """If the source has any number of stories: so many that each is read this often."""
     text = budget.text
     if text.n_bytes is not None or text.story_bytes is None:
         return settings, budget
@@ -154,7 +154,7 @@ def with_enough_stories(settings: RunConfig, budget: Budget) -> tuple[RunConfig,
 
     def read_once(n_bytes: float) -> float:
         known = replace(text, n_bytes=round(n_bytes))
-        return per_token * replace(budget, text=known).tokens(settings) / READINGS
+        return per_token * replace(budget, text=known).tokens(settings) / readings
 
     # The more stories are generated, the less time is left to read them.
     fewer, most = 0.0, read_once(0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -285,14 +286,18 @@ def test_few_words_need_a_small_vocabulary(words: int, tokenizer: str) -> None:
     assert plan(5, text=text).settings.data.tokenizer == tokenizer
 
 
+def near(epochs: float | None, readings: Sequence[float]) -> bool:
+    return any(epochs == pytest.approx(each, rel=0.02) for each in readings)
+
+
 @pytest.mark.parametrize("minutes", [0.5, 10, 600])
-def test_of_any_number_of_stories_each_is_read_twice(minutes: float) -> None:
+def test_of_any_number_of_stories_enough_are_read(minutes: float) -> None:
     any_number = DatasetSize(None, None, story_bytes=800.0)
     chosen = plan(minutes, text=any_number)
     limit = chosen.settings.data.limit
     assert limit is not None
     assert chosen.epochs is not None
-    assert chosen.epochs == pytest.approx(READINGS, rel=0.01) or limit == 5120  # of the vocabulary
+    assert near(chosen.epochs, READINGS) or limit == 5120  # of the vocabulary
     assert chosen.warnings == () or minutes < 1
     # Text that is there already costs no time, and is otherwise the same.
     ready = plan(minutes)
@@ -304,7 +309,9 @@ def test_of_any_number_of_stories_each_is_read_twice(minutes: float) -> None:
 def test_stories_that_take_time_are_no_more_than_are_read(speed: float) -> None:
     slow = DatasetSize(None, None, story_bytes=700.0, bytes_per_second=1.2e6)
     chosen = plan(3, text=slow, speed=speed)
-    assert chosen.epochs == pytest.approx(READINGS, rel=0.01) or speed < 1  # for the vocabulary
+    assert near(chosen.epochs, READINGS) or speed < 1  # for the vocabulary
+    assert chosen.epochs is not None
+    assert (chosen.epochs > 1.5) == (speed >= 1)  # where they take a large share of the time
     assert not any("reading all the text" in warning for warning in chosen.warnings)
 
 
