@@ -175,12 +175,12 @@ class Checkpointer:
         checkpoint = newest_checkpoint(self.out_dir, log=log)
         if checkpoint is None:
             return None
-        if checkpoint.config.model != self.model.config:
-            differing = ", ".join(
-                f"{name} {getattr(checkpoint.config.model, name)}, not {value}"
-                for name, value in self.model.config.__dict__.items()
-                if getattr(checkpoint.config.model, name) != value
-            )
+        differing = ", ".join(
+            f"{name} {getattr(checkpoint.config.model, name)}, not {value}"
+            for name, value in self.model.config.__dict__.items()
+            if getattr(checkpoint.config.model, name) != value and name != "dropout"
+        )
+        if differing:  # dropout has no weights, and may change
             raise CheckpointError(
                 f"{checkpoint.path} has a model with {differing}",
                 hint="resume without settings that change the model",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from slm.api import Trainer
+from slm.checkpoint import newest_checkpoint
 from slm.data.loader import DataLoader
 from slm.errors import (
     CheckpointError,
@@ -118,6 +119,18 @@ def test_going_on_with_another_model_or_other_data_is_refused(
         make_trainer(loader=loader).train(existing="resume")
     with pytest.raises(CheckpointError, match="optimizer state"):
         make_trainer(optimizer="muon").train(existing="resume")
+
+
+def test_a_resumed_run_may_have_another_dropout(
+    make_trainer: MakeTrainer, tiny_model: MakeModel
+) -> None:
+    make_trainer(max_steps=2).train()
+    other = tiny_model("modern", vocab_size=257, dropout=0.3)
+    trainer = make_trainer(model=other, max_steps=3)
+    assert trainer.train(existing="resume").step == 3
+    saved = newest_checkpoint(trainer.out_dir)
+    assert saved is not None
+    assert saved.config.model.dropout == 0.3
 
 
 def test_by_the_clock(
