@@ -10,9 +10,11 @@ import pytest
 import shipped_model
 
 from slm.checkpoint import load_checkpoint
+from slm.checkpoint.run import step_directories
 from slm.cli import main as slm
 from slm.errors import ConfigError, UsageError
 from slm.presets import resolve
+from tests.conftest import tell_stories
 from tests.fixtures.make_fixtures import HERE
 
 RUN = HERE / "v1" / "run"
@@ -98,3 +100,22 @@ def test_the_settings_are_ones_that_there_are() -> None:
 def test_of_a_processor_its_name_is_left() -> None:
     assert "(R)" not in shipped_model.processor()
     assert shipped_model.processor()
+
+
+def test_the_first_steps_have_more_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped_model, "TOKENIZER", "bytes")
+    monkeypatch.setattr(shipped_model, "FIRST_STEPS", 1)
+    (tmp_path / "text").mkdir()
+    for name in ("train", "validation"):
+        text = tell_stories(60, seed=len(name))
+        (tmp_path / "text" / f"{name}.txt").write_text(text, encoding="utf-8")
+    file = tmp_path / "tiny.toml"
+    file.write_text(
+        'preset = "tiny"\n[model]\ndropout = 0.1\n[train]\nmax_steps = 2\neval_tokens = 64\n'
+        "keep_checkpoints = 2\n",
+        encoding="utf-8",
+    )
+    run = shipped_model.trained(tmp_path / "text", file, tmp_path / "work")
+    saved = [load_checkpoint(path) for path in step_directories(run)]
+    assert {each.state.step: each.config.model.dropout for each in saved} == {1: 0.2, 2: 0.1}
+    shipped_model.settings_of(run, file)
