@@ -22,6 +22,7 @@ from slm.checkpoint.store import (
     verify_checkpoint,
 )
 from slm.config import RunConfig
+from slm.config.run_paths import STEP_FOLDERS
 from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
 from slm.log import Log
 from slm.storage.files import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 BEST = "best"
 LADDER = "ladder"
-STEP_NAME = re.compile(r"step-(\d{6,18})")
+_STEP_NAME = re.compile(r"step-(\d{6,18})")
 
 
 def step_directory(run: Path, step: int, folder: str = CHECKPOINTS) -> Path:
@@ -55,7 +56,7 @@ def step_directories(run: Path, folder: str = CHECKPOINTS) -> list[Path]:
         entries = {without_aside(entry) for entry in (run / folder).iterdir()}
     except OSError:
         return []
-    steps = [entry for entry in entries if STEP_NAME.fullmatch(entry.name)]
+    steps = [entry for entry in entries if _STEP_NAME.fullmatch(entry.name)]
     return sorted(steps, key=step_of, reverse=True)
 
 
@@ -284,6 +285,11 @@ def _names_beside(path: Path) -> list[str]:
         return [entry.name for entry in path.parent.iterdir() if holds_checkpoint(entry)]
     except (OSError, ValueError):
         return []
+
+
+def is_step(path: Path) -> bool:
+    """Whether a folder is where a run keeps the checkpoint of a step."""
+    return path.parent.name in STEP_FOLDERS and _STEP_NAME.fullmatch(path.name) is not None
 
 
 def holds_checkpoint(path: Path) -> bool:

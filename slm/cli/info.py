@@ -195,7 +195,7 @@ def _validity(directories: list[Path]) -> dict[str, str]:
         try:
             verify_checkpoint(directory)
         except CheckpointError as error:
-            if directory.exists():  # a run that goes on removes older checkpoints
+            if directory.exists():  # a run in progress removes older checkpoints
                 found[directory.name] = f"damaged: {error.message}"
         else:
             found[directory.name] = "valid"

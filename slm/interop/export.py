@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from slm.checkpoint.run import BEST, STEP_NAME
-from slm.config.run_paths import REPORT_FILE, STEP_FOLDERS, SUITES_FILE
+from slm.checkpoint.run import BEST, is_step
+from slm.config.run_paths import REPORT_FILE, SUITES_FILE
 from slm.errors import ConfigError, SlmError, UsageError, did_you_mean, shell_path
 from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
@@ -219,8 +219,7 @@ def _require_room(out: Path, target: Target, source: Path, *, force: bool) -> No
         is_export = target.files[0] in names and names <= set(target.files)
     else:
         is_export = not is_folder and out.suffix == ".gguf"
-    in_steps = out.parent.name in STEP_FOLDERS and STEP_NAME.fullmatch(out.name) is not None
-    is_of_a_run = in_steps or (out.name == BEST and (out.parent / "config.json").is_file())
+    is_of_a_run = is_step(out) or (out.name == BEST and (out.parent / "config.json").is_file())
     is_export = is_export and not is_of_a_run and out != source.resolve()
     if is_export and force:
         return

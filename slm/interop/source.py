@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slm.checkpoint.run import BEST, STEP_NAME
+from slm.checkpoint.run import BEST, is_step
 from slm.config import GPTConfig, RunConfig
-from slm.config.run_paths import STEP_FOLDERS, located_settings, run_of
+from slm.config.run_paths import located_settings, run_of
 from slm.interop.architectures import Floats
 from slm.model_card import ModelCard
 from slm.tokenizer.base import Tokenizer
@@ -45,7 +45,7 @@ class ExportSource:
     def name(self) -> str:
         """What the model is called: its run's name."""
         place = self.path.absolute()
-        if place.parent.name in STEP_FOLDERS and STEP_NAME.fullmatch(place.name):
+        if is_step(place):
             place = place.parent.parent
         elif place.name == BEST:
             place = place.parent

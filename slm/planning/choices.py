@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -145,15 +146,28 @@ def for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
     return with_free_values(base, values, minutes)
 
 
-def with_stories(settings: RunConfig, budget: Budget, readings: float) -> tuple[RunConfig, Budget]:
-    """If the source has any number of stories: so many that each is read this often."""
+def with_stories(settings: RunConfig, budget: Budget) -> Iterator[tuple[RunConfig, Budget]]:
+    """The text as it is; of a source of any number of stories, so many for each of `READINGS`."""
     text = budget.text
     if text.n_bytes is not None or text.story_bytes is None:
-        return settings, budget
-    per_token = bytes_per_token(settings, text)
+        yield settings, budget
+        return
+    for readings in READINGS:
+        n_bytes = _bytes_to_read(settings, budget, readings)
+        entries = 0 if settings.parent is not None else settings.model.vocab_size
+        n_stories = math.ceil(max(n_bytes, entries * BYTES_FOR_AN_ENTRY) / text.story_bytes)
+        chosen = with_free_values(settings, {"data.limit": n_stories}, budget.minutes)
+        limit = chosen.data.limit
+        size = None if limit is None else round(limit * text.story_bytes)
+        yield chosen, replace(budget, text=replace(text, n_bytes=size))
+
+
+def _bytes_to_read(settings: RunConfig, budget: Budget, readings: float) -> float:
+    """The size of a text that the run reads this often, in the time that making it leaves."""
+    per_token = bytes_per_token(settings, budget.text)
 
     def read_once(n_bytes: float) -> float:
-        known = replace(text, n_bytes=round(n_bytes))
+        known = replace(budget.text, n_bytes=round(n_bytes))
         return per_token * replace(budget, text=known).tokens(settings) / readings
 
     # The more stories are generated, the less time is left to read them.
@@ -161,12 +175,7 @@ def with_stories(settings: RunConfig, budget: Budget, readings: float) -> tuple[
     for _ in range(HALVINGS):
         middle = (fewer + most) / 2.0
         fewer, most = (middle, most) if read_once(middle) > middle else (fewer, middle)
-    entries = 0 if settings.parent is not None else settings.model.vocab_size
-    n_stories = math.ceil(max(most, entries * BYTES_FOR_AN_ENTRY) / text.story_bytes)
-    settings = with_free_values(settings, {"data.limit": n_stories}, budget.minutes)
-    limit = settings.data.limit
-    n_bytes = None if limit is None else round(limit * text.story_bytes)
-    return settings, replace(budget, text=replace(text, n_bytes=n_bytes))
+    return most
 
 
 def with_batch(settings: RunConfig, budget: Budget) -> RunConfig:

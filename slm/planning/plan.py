@@ -18,7 +18,6 @@ from slm.data.shards import DataDirectory
 from slm.log import silent
 from slm.model.costs import activation_bytes_per_token, model_costs, state_bytes
 from slm.planning.choices import (
-    READINGS,
     bytes_per_token,
     epochs,
     evaluations,
@@ -159,18 +158,17 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         base = for_given_weights(base, minutes)
     budget = Budget(minutes, machine, text)
     plans = [
-        _plan_of(settings, budget, readings)
+        _plan_of(*sized)
         for settings in model_sizes(base, minutes, text)
-        for readings in READINGS
+        for sized in with_stories(settings, budget)
     ]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
     fitting = [plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS]
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
-def _plan_of(settings: RunConfig, budget: Budget, readings: float) -> Plan:
-    """The plan for one size of model, and one number of stories; see `with_stories`."""
-    settings, budget = with_stories(settings, budget, readings)
+def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
+    """The plan for one size of model, and one of text."""
     settings = with_batch(with_dropout(settings, budget), budget)
     minutes, machine, text = budget.minutes, budget.machine, budget.text
     model, config = settings.model, settings.train
