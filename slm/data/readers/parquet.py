@@ -60,8 +60,8 @@ def parquet_rows(path: Path) -> int | None:
 
     try:
         return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException):
-        return None
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
+        return None  # a message that quotes damaged bytes cannot even be decoded
 
 
 def _parquet_steps(file: DataFile) -> Iterator[Any]:
