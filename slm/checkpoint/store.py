@@ -102,13 +102,18 @@ class Checkpoint:
 
         if TOKENIZER_NAME not in self._manifest.files:
             raise CheckpointError(f"{self.path} has no tokenizer")
-        where = self.path / TOKENIZER_NAME
+        where = self.tokenizer_file
         try:
             tokenizer = tokenizer_from_json(self._tokenizer_description, source=str(where))
         except TokenizerError as error:
             raise CheckpointError(error.message, hint=error.hint) from None
         _check_vocabulary(tokenizer, self.config.model, where)
         return tokenizer
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """Where the tokenizer is stored, if there is one."""
+        return self.path / TOKENIZER_NAME
 
     @property
     def weights_sha256(self) -> str:

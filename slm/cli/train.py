@@ -61,6 +61,14 @@ def train(
             help="Start from the weights of a run, a checkpoint, hf:owner/name, or builtin.",
         ),
     ] = None,
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            metavar="PATH",
+            help="Also learn what this model predicts; may be repeated.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -108,6 +116,7 @@ def train(
             "data.tokenizer": (tokenizer, "--tokenizer"),
             "data.limit": (limit, "--limit"),
             "train.init_from": (init_from, "--init-from"),
+            "train.teachers": (teachers or None, "--teacher"),
             "train.out_dir": (_text(out), "--out"),
             "train.seed": (seed, "--seed"),
             "train.device": (device, "--device"),

@@ -99,6 +99,8 @@ FROM_NAME = Origin(OriginKind.DERIVED, "name of the run")
 FROM_OTHER_SOURCE = Origin(OriginKind.DERIVED, "source, which is not the preset's")
 FROM_PARENT = Origin(OriginKind.DERIVED, "initial model")
 """Of the shape and the tokenizer of a run that starts from given weights."""
+FROM_TEACHERS = Origin(OriginKind.DERIVED, "teachers")
+"""Of the vocabulary of a run that learns from other models."""
 
 _KINDS = frozenset(kind.value for kind in OriginKind)
 _DERIVED_IN_VERSION_1 = {

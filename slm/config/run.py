@@ -10,7 +10,7 @@ from slm.config.data import DataConfig
 from slm.config.group import SettingsGroup
 from slm.config.model import GPTConfig
 from slm.config.origins import DEFAULT, Origin, OriginKind
-from slm.config.parent import Parent
+from slm.config.source_model import SourceModel
 from slm.config.training import TrainingConfig
 from slm.errors import CheckpointError, ConfigError, shown
 
@@ -45,8 +45,10 @@ class RunConfig:
     origins: Mapping[str, Origin]
     started_in: str | None = None
     """The directory that the relative paths of a saved run refer to, as seen from the run's."""
-    parent: Parent | None = None
+    parent: SourceModel | None = None
     """What is known of the model that `train.init_from` names."""
+    teacher_models: tuple[SourceModel, ...] = ()
+    """What is known of the models that `train.teachers` names."""
 
     def __post_init__(self) -> None:
         if self.train.block_size != self.model.block_size:
@@ -102,6 +104,11 @@ class RunConfig:
             "origins": {name: origin.to_text() for name, origin in sorted(self.origins.items())},
             **({} if self.started_in is None else {"started_in": self.started_in}),
             **({} if self.parent is None else {"parent": self.parent.to_json()}),
+            **(
+                {"teacher_models": [facts.to_json() for facts in self.teacher_models]}
+                if self.teacher_models
+                else {}
+            ),
         }
 
     @classmethod
@@ -130,9 +137,10 @@ class RunConfig:
         started_in = data.get("started_in")
         if not isinstance(started_in, str | None):
             raise CheckpointError(f"{where}: started_in is not a path")
-        parent = None if data.get("parent") is None else Parent.from_json(data["parent"])
+        parent = None if data.get("parent") is None else SourceModel.from_json(data["parent"])
         if parent is None and data.get("parent") is not None:
             raise CheckpointError(f"{where}: parent does not describe a model")
+        teacher_models = _read_teachers(data.get("teacher_models", []), where)
         for name, values in groups.items():
             if not isinstance(values, dict):
                 raise CheckpointError(f"{where} lacks the settings of {name!r}")
@@ -147,7 +155,21 @@ class RunConfig:
             }
         except (ConfigError, TypeError) as error:
             raise CheckpointError(f"{where}: {error}") from None
-        return cls(**built, origins=origins, started_in=started_in, parent=parent)
+        return cls(
+            **built,
+            origins=origins,
+            started_in=started_in,
+            parent=parent,
+            teacher_models=teacher_models,
+        )
+
+
+def _read_teachers(data: Any, where: str) -> tuple[SourceModel, ...]:
+    found = [SourceModel.from_json(facts) for facts in data] if isinstance(data, list) else [None]
+    teachers = tuple(facts for facts in found if facts is not None)
+    if len(teachers) < len(found):
+        raise CheckpointError(f"{where}: teacher_models does not describe models")
+    return teachers
 
 
 def is_readable_version(version: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,8 +29,10 @@ _NAMES = {
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
     "data.data_dir": None,
     "train.init_from": re.compile(r"builtin|hf:.*"),
+    "train.teachers": re.compile(r"builtin|hf:.*"),
 }
-"""Settings that may be paths, and the values that are names even if such a file exists."""
+"""Settings that may be paths, or lists of them, and the values that are names even if such a file
+exists."""
 
 
 def run_of(folder: Path) -> Path:
@@ -59,7 +61,7 @@ def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | Non
     return run.parents[len(parts) - 1] if parts else run
 
 
-def located(values: Mapping[str, Any], start: Path | None) -> dict[str, str]:
+def located(values: Mapping[str, Any], start: Path | None) -> dict[str, Any]:
     """Relative paths in settings, relative to the working directory.
 
     Args:
@@ -72,14 +74,14 @@ def located(values: Mapping[str, Any], start: Path | None) -> dict[str, str]:
     if start is None or start == Path.cwd().resolve():
         return {}
     here = Path.cwd()
-    found = {}
-    for name, value in values.items():
-        if not _is_relative_path(name, value):
-            continue
+
+    def seen_from_here(name: str, path: str) -> str:
         is_data = name == "data.data_dir"
-        if _exists(start / value) or (is_data and not _exists(Path(value))):
-            found[name] = _relative(start / value, here)
-    return found
+        if _exists(start / path) or (is_data and not _exists(Path(path))):
+            return _relative(start / path, here)
+        return path
+
+    return _changed(values, seen_from_here, _is_relative_path)
 
 
 def located_settings(settings: RunConfig, run: Path) -> RunConfig:
@@ -99,9 +101,11 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
     start = started_at(run, started_in=settings.started_in or _seen_from(run, here), out_dir="")
     changed = {}
     if start is not None and start != here:
-        for name, value in _path_values(settings).items():
-            if _is_relative_path(name, value) and _exists(Path(value)):
-                changed[name] = _relative(here / value, start)
+        changed = _changed(
+            _path_values(settings),
+            lambda name, path: _relative(here / path, start) if _exists(Path(path)) else path,
+            _is_relative_path,
+        )
         out_dir = settings.train.out_dir
         if not Path(out_dir).is_absolute():
             train = settings.train.changed(out_dir=_relative(here / out_dir, start))
@@ -114,14 +118,13 @@ def without_folders(settings: RunConfig) -> RunConfig:
 
     A `source` such as `owner/name` is the name of a dataset if there is no such path here.
     """
-    changed = {}
-    for name, value in {**_path_values(settings), "train.out_dir": settings.train.out_dir}.items():
-        names = _NAMES.get(name)
-        if not isinstance(value, str) or (names is not None and names.fullmatch(value)):
-            continue
-        is_data_set = name == "data.source" and re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", value)
-        if not is_data_set or _exists(Path(value)):
-            changed[name] = _last_part(value)
+
+    def bare_name(name: str, path: str) -> str:
+        is_data_set = name == "data.source" and re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", path)
+        return path if is_data_set and not _exists(Path(path)) else _last_part(path)
+
+    paths = {**_path_values(settings), "train.out_dir": settings.train.out_dir}
+    changed = _changed(paths, bare_name, _is_path)
     origins = {
         name: replace(origin, detail=_last_part(origin.detail))
         if origin.kind is OriginKind.FILE
@@ -130,6 +133,27 @@ def without_folders(settings: RunConfig) -> RunConfig:
     }
     bare = settings.with_values(changed, settings.origins)
     return replace(bare, started_in=None, origins=origins)
+
+
+def _changed(
+    values: Mapping[str, Any],
+    change: Callable[[str, str], str],
+    concerns: Callable[[str, Any], bool],
+) -> dict[str, Any]:
+    """The settings that change, a path at a time, where a setting has a list of them.
+
+    Args:
+        values: settings by their names, `group.key`.
+        change: a setting's name and a path to another path.
+        concerns: whether a value of a setting is a path to change.
+    """
+    changed = {}
+    for name, value in values.items():
+        paths = value if isinstance(value, list | tuple) else (value,)
+        others = tuple(change(name, path) if concerns(name, path) else path for path in paths)
+        if others != tuple(paths):
+            changed[name] = others if isinstance(value, list | tuple) else others[0]
+    return changed
 
 
 def _last_part(path: str) -> str:
@@ -141,7 +165,7 @@ def _path_values(settings: RunConfig) -> dict[str, Any]:
 
 
 def _with_paths(
-    settings: RunConfig, changed: Mapping[str, str], started_in: str | None
+    settings: RunConfig, changed: Mapping[str, Any], started_in: str | None
 ) -> RunConfig:
     changed_settings = settings.with_values(changed, settings.origins)
     return replace(changed_settings, started_in=started_in)
@@ -161,10 +185,17 @@ def _relative(path: Path, start: Path) -> str:
 
 def _is_relative_path(name: str, value: Any) -> bool:
     """Whether the value of a setting may be a relative path."""
-    if name not in _NAMES or not isinstance(value, str) or value.startswith("~"):
-        return False
-    names = _NAMES[name]
-    return not Path(value).is_absolute() and (names is None or not names.fullmatch(value))
+    return (
+        name in _NAMES
+        and _is_path(name, value)
+        and not (value.startswith("~") or Path(value).is_absolute())
+    )
+
+
+def _is_path(name: str, value: Any) -> bool:
+    """Whether the value of a setting is no name, if it may be a path."""
+    names = _NAMES.get(name)
+    return isinstance(value, str) and not (names is not None and names.fullmatch(value))
 
 
 def _exists(path: Path) -> bool:

@@ -110,6 +110,10 @@ class TrainingConfig(SettingsGroup):
     """The run directory: checkpoints, metrics, the loss plot, the best model."""
     init_from: PathText | None = None
     """Start from the weights and tokenizer of this run, checkpoint, hf:owner/name or builtin."""
+    teachers: tuple[PathText, ...] = ()
+    """Also learn what these models predict (distillation); named as for init_from."""
+    teacher_weight: Fraction = 0.5
+    """Weight of the teachers' mean prediction; the rest is that of the next token."""
     block_size: ContextLength = Field(default=DEFAULT_BLOCK_SIZE, exclude=True)
     """The original's name in this group for the model's block_size."""
 

@@ -146,11 +146,16 @@ def _origin(source: ExportSource) -> str:
     """How the model came to be, in words."""
     if not source.state.step:
         return f"converted from {source.settings.data.source}"
-    parent = source.settings.train.init_from
-    if parent is None:
-        return "trained from scratch"
-    has_name = parent == BUILTIN or is_hub_name(parent)
-    return f"trained further from {parent if has_name else 'another model'}"
+    parent, teachers = source.settings.train.init_from, source.settings.train.teachers
+    start = "trained from scratch" if parent is None else f"trained further from {_named(parent)}"
+    if not teachers:
+        return start
+    return f"{start}, learning from the predictions of {' and '.join(map(_named, teachers))}"
+
+
+def _named(model: str) -> str:
+    """A model's public name; a folder is not shared."""
+    return model if model == BUILTIN or is_hub_name(model) else "another model"
 
 
 def _quoted(text: str) -> str:

@@ -26,7 +26,7 @@ from slm.model.attention import Kernel, SelfAttention
 from slm.model.dropout import Dropout
 from slm.model.kv_cache import KVCache
 from slm.model.layers import Rotation, build_mlp, build_norm, rotary_tables
-from slm.model.loss import chunked_cross_entropy
+from slm.model.loss import SoftTargets, chunked_cross_entropy
 
 INIT_STD = 0.02
 
@@ -131,6 +131,7 @@ class GPT(nn.Module):
         cache: KVCache | None = None,
         last_only: bool = False,
         attn_mask: Tensor | None = None,
+        soft_targets: SoftTargets | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Predict the next id at every position, or score given ones.
 
@@ -142,10 +143,12 @@ class GPT(nn.Module):
             last_only: return logits for the last position only.
             attn_mask: the positions that each position may attend to, without a cache: boolean,
                 broadcastable to [B, n_head, T, T]. None: all up to its own.
+            soft_targets: of the B * T positions, what the loss compares the predictions with, in
+                place of the next ids.
 
         Returns:
             (logits, None) without targets: [B, T, V], or [B, 1, V] with `last_only`;
-            (None, loss) with targets: the mean negative log-likelihood in nats, a scalar.
+            (None, loss) with targets: the mean cross-entropy in nats, a scalar.
 
         Raises:
             ValueError: the tokens do not fit into the context or the cache.
@@ -153,7 +156,7 @@ class GPT(nn.Module):
         hidden = self.hidden_states(idx, cache=cache, attn_mask=attn_mask)
         if targets is not None:
             return None, chunked_cross_entropy(
-                hidden.flatten(0, 1), self.head_weight, targets.flatten()
+                hidden.flatten(0, 1), self.head_weight, targets.flatten(), soft_targets
             )
         if last_only:
             hidden = hidden[:, -1:]

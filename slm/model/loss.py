@@ -10,6 +10,7 @@ Shapes: N tokens, C = n_embd, V = vocab_size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,17 +22,26 @@ from slm.model.layers import compute_dtype
 IGNORE_INDEX = -100
 """A target with this value counts for nothing."""
 
+SoftTargets = Callable[[slice], Tensor]
+"""Probabilities to learn in place of given ids: a range of the N tokens -> [tokens, V]."""
+
 CHUNK_ELEMENTS = 1 << 21
 """Logits computed at once: 8 MiB in float32, which fit in caches and which allocators keep."""
 
 
-def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor) -> Tensor:
-    """Mean negative log-likelihood in nats over the targets that are not `IGNORE_INDEX`.
+def chunked_cross_entropy(
+    hidden_nc: Tensor,
+    weight_vc: Tensor,
+    targets_n: Tensor,
+    soft_targets: SoftTargets | None = None,
+) -> Tensor:
+    """Mean cross-entropy in nats over the targets that are not `IGNORE_INDEX`.
 
     Args:
         hidden_nc: [N, C], what the head is applied to.
         weight_vc: [V, C], the head.
         targets_n: [N] ids.
+        soft_targets: the probabilities of every id; None: 1 for the targets, 0 for all others.
 
     Returns:
         A scalar in float32, or float64 if the logits are; 0 if every target is ignored.
@@ -41,7 +51,7 @@ def chunked_cross_entropy(hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tenso
         # Whether a custom function computes gradients depends only on its inputs, in any mode.
         hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
     loss: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden_nc, weight_vc, targets_n, dtype
+        hidden_nc, weight_vc, targets_n, soft_targets, dtype
     )
     return loss
 
@@ -51,7 +61,12 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor, dtype: torch.dtype
+        ctx: Any,
+        hidden_nc: Tensor,
+        weight_vc: Tensor,
+        targets_n: Tensor,
+        soft_targets: SoftTargets | None,
+        dtype: torch.dtype,
     ) -> Tensor:
         hidden = hidden_nc.detach().to(dtype)
         weight = weight_vc.detach().to(dtype)
@@ -71,18 +86,25 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             counted = targets != IGNORE_INDEX
             ids = targets.masked_fill(~counted, 0)[:, None]
             logits = torch.mm(hidden[chunk], weight.t(), out=buffer[: len(targets)])
-            target_logits = logits.gather(1, ids).to(sum_dtype)
+            if soft_targets is None:
+                target_logits = logits.gather(1, ids).to(sum_dtype)
+            else:
+                probabilities = soft_targets(chunk).to(dtype)
+                target_logits = (probabilities * logits).sum(dim=-1, keepdim=True, dtype=sum_dtype)
             if grad_hidden is None and grad_weight is None:
                 log_partition = logits.to(sum_dtype).logsumexp(dim=-1, keepdim=True)
                 total += ((log_partition - target_logits)[:, 0] * counted).sum()
                 continue
             largest = logits.amax(dim=-1, keepdim=True).to(sum_dtype)
-            # d loss / d logits = softmax(logits) - one_hot(target), in the logits' own buffer.
+            # d loss / d logits = softmax(logits) - target probabilities, in the logits' own buffer.
             grad_logits = torch.softmax(logits, dim=-1, out=logits)
             # The largest probability, at least 1/V, gives the log-sum-exp without another pass.
             log_partition = largest - grad_logits.amax(dim=-1, keepdim=True).to(sum_dtype).log()
             total += ((log_partition - target_logits)[:, 0] * counted).sum()
-            grad_logits.scatter_add_(1, ids, minus_one.expand_as(ids))
+            if soft_targets is None:
+                grad_logits.scatter_add_(1, ids, minus_one.expand_as(ids))
+            else:
+                grad_logits -= probabilities
             if grad_hidden is not None:
                 torch.mm(grad_logits, weight, out=grad_hidden[chunk]).mul_(counted[:, None])
             if grad_weight is not None:
@@ -98,7 +120,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(
+        ctx: Any, grad_loss: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         grad_hidden, grad_weight, n_counted = ctx.saved_tensors
         scale = grad_loss / n_counted
         hidden_dtype, weight_dtype = ctx.dtypes
@@ -107,6 +131,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return (
             None if grad_hidden is None else scaled(grad_hidden.to(hidden_dtype), scale),
             None if grad_weight is None else scaled(grad_weight.to(weight_dtype), scale),
+            None,
             None,
             None,
         )

@@ -44,7 +44,9 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
     seconds_left = 60.0 * plan.minutes - seconds_used
     ends_at = time.localtime(time.time() + seconds_left)
     clock = "%H:%M:%S" if seconds_left < A_LONG_RUN else "%Y-%m-%d %H:%M"
-    scratch = "" if parent is None else " from scratch"
+    alone = "" if parent is None else " from scratch"
+    if config.teachers:
+        alone += " without teachers"
     short = config.seq_len_warmup or model.block_size
     tokens = counted(model.block_size, "token")
     return [
@@ -56,13 +58,14 @@ def plan_rows(plan: Plan, *, seconds_used: float) -> list[tuple[str, str]]:
             f"width {model.n_embd}, {counted(model.n_head, 'head')}",
         ),
         *([] if parent is None else [("starts from", config.init_from or "")]),
+        *([("learns from", ", ".join(config.teachers))] if config.teachers else []),
         ("tokenizer", plan.settings.data.tokenizer if parent is None else parent.tokenizer),
         ("context", f"{short}, then {tokens}" if short < model.block_size else tokens),
         ("steps", f"{plan.steps:,} of {counted(plan.tokens // plan.steps, 'token')}"),
         ("text", f"{megabytes(round(plan.text_bytes))}{_of_how_much(plan)}"),
         (
             "expected",
-            f"{_between(plan)} bits per byte{scratch}, on {_what(plan)}",
+            f"{_between(plan)} bits per byte{alone}, on {_what(plan)}",
         ),
         ("memory", gigabytes(plan.memory_bytes)),
         ("disk", f"{gigabytes(plan.disk_bytes)}{_with_ladder(plan.settings)}"),

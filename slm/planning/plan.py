@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from slm.config import RunConfig
+from slm.config import GPTConfig, RunConfig
 from slm.config.origins import OriginKind
 from slm.data.data_paths import prepare_command
 from slm.data.shards import DataDirectory
@@ -46,6 +46,7 @@ from slm.planning.steps import (
 from slm.quantities import counted, duration, gigabytes
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
 from slm.runs.disk_space import TIMED_STEPS, checkpoint_bytes
+from slm.runs.teachers import teacher_shapes
 
 FEWEST_STEPS = 50
 """In fewer steps than these, a model hardly learns to spell, whatever its size."""
@@ -111,7 +112,8 @@ def plan_run(settings: RunConfig, minutes: float, *, owns_process: bool = False)
     """
     settings, text = with_text(settings, minutes)
     machine = probe_machine(settings, minutes, owns_process=owns_process)
-    return make_plan(settings, minutes, machine, text)
+    teachers = teacher_shapes(settings)
+    return make_plan(settings, minutes, machine, text, teachers=teachers)
 
 
 def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSize]:
@@ -140,7 +142,14 @@ def with_text(settings: RunConfig, minutes: float) -> tuple[RunConfig, DatasetSi
     return fit_vocabulary(settings, directory.tokenizer), text
 
 
-def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: DatasetSize) -> Plan:
+def make_plan(
+    base: RunConfig,
+    minutes: float,
+    machine: MachineProfile,
+    text: DatasetSize,
+    *,
+    teachers: tuple[GPTConfig, ...] = (),
+) -> Plan:
     """The plan with the lowest expected bits per byte.
 
     Args:
@@ -148,6 +157,7 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
         minutes: from the command's start to its end.
         machine: that trains.
         text: the training text.
+        teachers: shapes of the models that the run learns from.
 
     Raises:
         ConfigError, TokenizerError: the user's tokenizer cannot be loaded.
@@ -156,7 +166,7 @@ def make_plan(base: RunConfig, minutes: float, machine: MachineProfile, text: Da
     base = with_vocabulary(base, minutes, text)
     if base.parent is not None:
         base = for_given_weights(base, minutes)
-    budget = Budget(minutes, machine, text)
+    budget = Budget(minutes, machine, text, teachers)
     plans = [
         _plan_of(*sized)
         for settings in model_sizes(base, minutes, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from slm.config import RunConfig
+from slm.config import GPTConfig, RunConfig
 from slm.model.costs import model_costs
 from slm.planning.dataset_size import DatasetSize
 from slm.planning.scaling_law import seconds_per_token
@@ -20,6 +20,8 @@ SLOWER_THAN_PROBED = 1.12
 shapes differ from the probe's, and which mask documents."""
 DROPOUT_COST = {"eager": 1.4, "compiled": 1.15}
 """Time of a step with dropout, as a multiple of one without, like the probe's; see docs/LOG.md."""
+FORWARD_SHARE = 1 / 3
+"""Of a training step's work: the forward pass, which is all that a teacher has."""
 EVALUATING_SHARE = 0.03
 """Share of a run's time that its evaluations take."""
 
@@ -44,6 +46,8 @@ class Budget:
     """From the command's start to its end."""
     machine: MachineProfile
     text: DatasetSize
+    teachers: tuple[GPTConfig, ...] = ()
+    """Shapes of the models that the run learns from."""
 
     def steps(self, settings: RunConfig) -> int:
         """Number of steps that fit into the time; at least one."""
@@ -62,9 +66,13 @@ class Budget:
         """Training time of a step, without evaluations."""
         compiled = self.compiles(settings)
         flops = model_costs(settings.model).training_flops_per_token
-        token_seconds = seconds_per_token(flops, compiled=compiled) / self.machine.relative_speed
+        speed = self.machine.relative_speed
+        token_seconds = seconds_per_token(flops, compiled=compiled) / speed
         if settings.model.dropout > 0.0:
             token_seconds *= DROPOUT_COST["compiled" if compiled else "eager"]
+        for teacher in self.teachers:
+            forward_flops = FORWARD_SHARE * model_costs(teacher).training_flops_per_token
+            token_seconds += seconds_per_token(forward_flops, compiled=compiled) / speed
         return SLOWER_THAN_PROBED * token_seconds * tokens_per_step(settings)
 
     def compiles(self, settings: RunConfig) -> bool:

@@ -104,7 +104,16 @@ def preset_of(table: Mapping[str, Any]) -> str | None:
     raise ConfigError(f"there is no preset {shown(name)}", hint="write its name in quotes")
 
 
-_TABLE_EXTRAS = ("description", "preset", "format", "version", "origins", "started_in", "parent")
+_TABLE_EXTRAS = (
+    "description",
+    "preset",
+    "format",
+    "version",
+    "origins",
+    "started_in",
+    "parent",
+    "teacher_models",
+)
 
 
 def values_in(table: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -107,9 +107,12 @@ def _of_settings_file(
     values = {name: v for name, v in values.items() if kinds[name] is not OriginKind.DERIVED}
     if isinstance(out_dir, str) and isinstance(started_in, str | None):
         start = started_at(run_of(path.parent), started_in=started_in, out_dir=out_dir)
-        # Path.exists raises where a name is too long.
-        found = {k: path for k, path in located(values, start).items() if os.path.exists(path)}  # noqa: PTH110
-        values |= found
+        values |= {
+            name: value
+            for name, value in located(values, start).items()
+            # Path.exists raises where a name is too long.
+            if not isinstance(value, str) or os.path.exists(value)  # noqa: PTH110
+        }
     prepared = {name: v for name, v in values.items() if kinds[name] is OriginKind.PREPARED}
     others = {name: v for name, v in values.items() if name not in prepared}
     return [(of_file, others), *((origins[name], {name: v}) for name, v in prepared.items())]

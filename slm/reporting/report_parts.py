@@ -80,6 +80,8 @@ def text_rows(settings: RunConfig, meta: DataMeta | None, summary: RunSummary) -
             rows.append(("read", f"{epochs:,.2f} epochs"))
     if settings.parent is not None:
         rows.append(("starts from", shortened(settings.train.init_from or "given weights")))
+    if settings.train.teachers:
+        rows.append(("learns from", ", ".join(map(shortened, settings.train.teachers))))
     return rows
 
 

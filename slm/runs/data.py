@@ -199,23 +199,23 @@ def _made(spec: str, directory: DataDirectory) -> bool:
 def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
     """Settings with the vocabulary size of the tokenizer, unless the user chose a size.
 
-    A run that starts from given weights has their vocabulary.
+    A run that starts or learns from other models has their vocabulary.
 
     Raises:
-        UsageError: the weights were trained with another tokenizer.
+        UsageError: one of these models was trained with another tokenizer.
     """
-    parent = settings.parent
-    if parent is not None:
-        if parent.tokenizer_sha256 != tokenizer.fingerprint:
+    models = dict(zip(settings.train.teachers, settings.teacher_models, strict=False))
+    if settings.parent is not None:
+        models[str(settings.train.init_from)] = settings.parent
+    for source, model in models.items():
+        if model.tokenizer_sha256 != tokenizer.fingerprint:
             raise UsageError(
                 f"the data in {settings.data.data_dir} were prepared with the tokenizer "
                 f"{tokenizer.name} ({tokenizer.fingerprint[:8]}), the model in "
-                f"{settings.train.init_from} has {parent.tokenizer} "
-                f"({parent.tokenizer_sha256[:8]})",
+                f"{source} has {model.tokenizer} ({model.tokenizer_sha256[:8]})",
                 hint="give the text itself, with --source: it is tokenized with the model's "
                 "tokenizer",
             )
-        return settings
-    if not settings.origin_of("model.vocab_size").is_open:
+    if models or not settings.origin_of("model.vocab_size").is_open:
         return settings
     return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, FROM_TOKENIZER)

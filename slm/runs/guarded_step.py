@@ -24,6 +24,7 @@ from slm.parallel.collectives import (
 )
 from slm.parallel.fsdp import FSDP_SHARDING, clip_by_norm, local, total_norm
 from slm.parallel.processes import Process
+from slm.training.distillation import Teachers
 from slm.training.optim import build_optimizers
 from slm.training.step import Execution, Optimizers, StepMetrics, train_step
 
@@ -111,10 +112,12 @@ class GuardedStep:
 
     Attributes:
         eot_id: the end-of-text token for document masking; None: no masking.
+        teachers: whose predictions the model learns; None: only the tokens that follow.
         before_update: called just before the weights and the optimizer state change.
     """
 
     eot_id: int | None = None
+    teachers: Teachers | None = None
     before_update: Callable[[], None] | None = None
 
     def __init__(
@@ -159,6 +162,7 @@ class GuardedStep:
             lr_scale,
             grad_clip=self.config.grad_clip,
             eot_id=self.eot_id,
+            teachers=self.teachers,
             execution=self.execution,
             may_update=may_update,
         )

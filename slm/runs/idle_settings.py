@@ -40,6 +40,11 @@ _IDLE_SETTINGS: tuple[tuple[tuple[str, ...], Callable[[RunConfig], bool], str], 
         "seq_len_warmup is none",
     ),
     (
+        ("train.teacher_weight",),
+        lambda run: not run.train.teachers,
+        "there are no teachers",
+    ),
+    (
         ("train.sample_tokens",),
         lambda run: not run.train.sample_prompts,
         "there are no sample_prompts",

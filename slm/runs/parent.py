@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from slm.checkpoint import open_checkpoint
-from slm.checkpoint.store import TOKENIZER_NAME
 from slm.config import GPTConfig, RunConfig
 from slm.config.origins import FROM_PARENT, OriginKind
-from slm.config.parent import Parent
-from slm.errors import CheckpointError, UsageError, shown
-from slm.interop.named_model import local_checkpoint
-from slm.log import Log, silent
+from slm.errors import UsageError, shown
+from slm.log import Log
+from slm.runs.source_models import facts_of, opened, opened_again
 from slm.tokenizer import Tokenizer, build_tokenizer, needs_corpus
 
 if TYPE_CHECKING:
@@ -39,8 +36,10 @@ def with_parent(settings: RunConfig, words: Mapping[str, str], note: Log) -> Run
         UsageError: there is no such model, or the user chose another shape or tokenizer.
         HubError, ConfigError, CheckpointError, TokenizerError: the model cannot be loaded.
     """
-    checkpoint = _opened(settings, note)
-    source, shape = settings.train.init_from, checkpoint.config.model
+    source = settings.train.init_from
+    assert source is not None
+    checkpoint = opened(source, note)
+    shape = checkpoint.config.model
     values: dict[str, Any] = {}
     for key in GPTConfig.setting_names():
         name, theirs = f"model.{key}", getattr(shape, key)
@@ -55,15 +54,9 @@ def with_parent(settings: RunConfig, words: Mapping[str, str], note: Log) -> Run
                 else f"leave out {key}, or leave out init_from to train such a model from scratch",
             )
     if not _names_its_tokenizer(settings, checkpoint, words):
-        values["data.tokenizer"] = (checkpoint.path / TOKENIZER_NAME).as_posix()
-    tokenizer = checkpoint.tokenizer
-    parent = Parent(
-        weights_sha256=checkpoint.weights_sha256,
-        step=checkpoint.state.step,
-        tokenizer=tokenizer.name,
-        tokenizer_sha256=tokenizer.fingerprint,
-    )
-    return replace(settings.with_values(values, FROM_PARENT), parent=parent)
+        values["data.tokenizer"] = checkpoint.tokenizer_file.as_posix()
+    facts = facts_of(checkpoint)
+    return replace(settings.with_values(values, FROM_PARENT), parent=facts)
 
 
 def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
@@ -78,23 +71,14 @@ def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
         CheckpointError: the model is damaged, or no longer has the recorded weights.
         UsageError, HubError: there is no such model.
     """
+    source = settings.train.init_from
+    assert source is not None
     assert settings.parent is not None
-    checkpoint = _opened(settings, silent)
-    if checkpoint.weights_sha256 != settings.parent.weights_sha256:
-        raise CheckpointError(
-            f"{checkpoint.path} no longer has the weights that this run starts from",
-            hint="start a new run in another folder",
-        )
+    checkpoint = opened_again(source, settings.parent, "starts from")
     weights = dict(checkpoint.model_state)
     if POSITIONS in weights:
         weights[POSITIONS] = weights[POSITIONS][: settings.model.block_size]
     return weights
-
-
-def _opened(settings: RunConfig, note: Log) -> Checkpoint:
-    source = settings.train.init_from
-    assert source is not None
-    return open_checkpoint(local_checkpoint(source, log=note), log=note)
 
 
 def _is_possible(key: str, value: Any, theirs: Any) -> bool:

@@ -46,11 +46,13 @@ from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.layout import Existing, make_room, note_starter, write_config
 from slm.runs.stop import StopSignals
+from slm.runs.teachers import teachers_of
 from slm.storage.locks import directory_lock
 from slm.train_state import TrainState
 from slm.training.budget import Budget
 from slm.training.callbacks import CallbackList
 from slm.training.compiling import compile_blocks, worth_compiling
+from slm.training.distillation import Teachers
 from slm.training.events import Callback, RunStart, TrainingResult
 from slm.training.trainer import Stop, StopRequested, Trainer
 
@@ -194,6 +196,7 @@ class RunTrainer:
             TrainingError: losses, gradients or weights are non-finite; the last good weights are
                 saved.
             DataError: the data cannot be used with this model.
+            CheckpointError: a teacher is damaged, or has other weights than at the run's start.
             RunLockedError: another process trains in this directory.
             UsageError: there is a run already and `existing` is "refuse", or a new run would begin
                 with the weights of an earlier one.
@@ -202,6 +205,9 @@ class RunTrainer:
             self._require_initial_weights()
         check_data(self.data_loader, self.model.config, self.process)
         self.guarded_step.eot_id = self.current_model.eot_id
+        models = teachers_of(self.settings, self.data_loader.tokenizer, self.device)
+        if models:
+            self.guarded_step.teachers = Teachers(models, self.config.teacher_weight)
         self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)
         lock = directory_lock(self.out_dir) if self._locks else contextlib.nullcontext()
         with lock, self._running() as stop:
@@ -274,6 +280,9 @@ class RunTrainer:
             require_space_for(self.settings, self.callbacks.callbacks)
         if self.compiled:
             compile_blocks(self.model)
+            if self.guarded_step.teachers is not None:
+                for teacher in self.guarded_step.teachers.models:
+                    compile_blocks(teacher)
         self.current_model.stop = stop
         is_revocable = not self.owns_process and self.process.world_size == 1
         guarded = self.guarded_step

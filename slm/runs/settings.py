@@ -81,11 +81,11 @@ def from_preset(
     A preset's number of stories applies only to its own source. If the user names another source,
     all of its stories are used. A preset's shorter context at first is left out where it does not
     divide the user's block size. With `train.init_from`, shape and tokenizer are those of the model
-    that it names.
+    that it names; with `train.teachers`, the vocabulary is theirs.
 
     Raises:
         UsageError, ConfigError: a setting is unknown or invalid, or two contradict each other.
-        SlmError: the model that `train.init_from` names cannot be loaded.
+        SlmError: a model that `train.init_from` or `train.teachers` names cannot be loaded.
     """
     settings = resolve(preset, config_file=config_file, flags=flags, assignments=assignments)
     of_preset = Origin(OriginKind.PRESET, preset)
@@ -96,6 +96,10 @@ def from_preset(
         from slm.runs.parent import with_parent
 
         settings = with_parent(settings, command_line_words(flags, assignments), note)
+    if settings.train.teachers:
+        from slm.runs.teachers import with_teachers
+
+        settings = with_teachers(settings, note)
     return _with_whole_blocks(settings)
 
 
@@ -222,29 +226,30 @@ def resumed_run(
         None, config_file=config_file, flags=flags, assignments=assignments, base=saved
     )
     words = command_line_words(flags, assignments)
-    settings = _with_parent_of(saved, settings, words, note)
+    settings = _with_models_of(saved, settings, words, note)
     return _with_data_of(saved, settings, words, note)
 
 
-def _with_parent_of(
+def _with_models_of(
     saved: RunConfig, settings: RunConfig, words: Mapping[str, str], note: Log
 ) -> RunConfig:
-    """Settings of a resumed run, which has its own weights; see `_with_data_of`.
+    """Settings of a resumed run, which has weights and teachers already; see `_with_data_of`.
 
     Raises:
-        UsageError: the command line names other weights than those that the run started from.
+        UsageError: the command line names other models than those of the run's start.
     """
-    name = "train.init_from"
-    if _identity(settings, name) == _identity(saved, name):
-        return settings
-    if name in words:
-        raise UsageError(
-            f"{words[name]} and --resume are both given: the run in {settings.train.out_dir} "
-            "resumes with its own weights",
-            hint="leave it out; to start from other weights, name another folder for the run",
-        )
-    note(no_effect([f"{name} of the settings file"], "the run has its own weights"))
-    return settings.with_values({name: saved.value_of(name)}, saved.origins)
+    for name, models in (("train.init_from", "weights"), ("train.teachers", "teachers")):
+        if _identity(settings, name) == _identity(saved, name):
+            continue
+        if name in words:
+            raise UsageError(
+                f"{words[name]} and --resume are both given: the run in {settings.train.out_dir} "
+                f"resumes with its own {models}",
+                hint=f"leave it out; to start with other {models}, name another folder for the run",
+            )
+        note(no_effect([f"{name} of the settings file"], f"the run has its own {models}"))
+        settings = settings.with_values({name: saved.value_of(name)}, saved.origins)
+    return settings
 
 
 def _with_data_of(
@@ -325,10 +330,12 @@ def refuse_text_with_prepared(settings: RunConfig, words: Mapping[str, str]) -> 
 
 
 def _identity(settings: RunConfig, name: str) -> Any:
-    """A setting's value; a path is resolved."""
+    """A setting's value; a path, or each of several, is resolved."""
     from slm.data.data_paths import identity_of
 
     value = settings.value_of(name)
+    if isinstance(value, tuple):
+        return tuple(map(identity_of, value))
     return identity_of(value) if isinstance(value, str) else value
 
 

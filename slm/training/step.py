@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from slm.hardware.devices import autocast
 from slm.model import GPT
 from slm.model.attention import document_mask
+from slm.training.distillation import Teachers
 from slm.training.optim import set_learning_rates
 
 Optimizers = Mapping[str, torch.optim.Optimizer]
@@ -81,6 +82,7 @@ def train_step(
     *,
     grad_clip: float,
     eot_id: int | None = None,
+    teachers: Teachers | None = None,
     execution: Execution | None = None,
     may_update: Callable[[StepMetrics], bool] = lambda metrics: True,
 ) -> StepMetrics:
@@ -93,6 +95,7 @@ def train_step(
         lr_scale: learning rates as a share of their peaks.
         grad_clip: maximum global gradient norm; 0: no limit.
         eot_id: the end-of-text token for document masking; None: no masking.
+        teachers: whose predictions are learned; None: only the tokens that follow.
         execution: device, dtype and processes; None: float32 on the CPU.
         may_update: called before the update; if it returns False, the weights do not change.
     """
@@ -102,7 +105,8 @@ def train_step(
     for x, y in micro_batches:
         attn_mask = None if eot_id is None else document_mask(x, eot_id)
         with autocast(execution.device, execution.dtype):
-            _, loss = model(x, y, attn_mask=attn_mask)
+            soft = None if teachers is None else teachers.soft_targets(x, y, attn_mask=attn_mask)
+            _, loss = model(x, y, attn_mask=attn_mask, soft_targets=soft)
         losses.append(loss.detach())
         execution.scaler.scale(loss / n_micro_batches).backward()
     execution.finish_gradients(model, optimizers)

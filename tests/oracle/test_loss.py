@@ -50,6 +50,24 @@ def test_value_and_gradients(ignored: int) -> None:
         torch.testing.assert_close(ours, their, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("ignored", [0, 5, N])
+@pytest.mark.usefixtures("chunk_elements")
+def test_soft_targets(ignored: int) -> None:
+    hidden, weight, targets = problem(torch.float64, ignored=ignored)
+    probabilities = torch.softmax(torch.randn(N, V, dtype=torch.float64), dim=-1)
+    counted = targets != IGNORE_INDEX
+    each = F.cross_entropy(hidden @ weight.T, probabilities, reduction="none")
+    expected = (each * counted).sum() / counted.sum().clamp(min=1)
+    found = chunked_cross_entropy(hidden, weight, targets, lambda chunk: probabilities[chunk])
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=1e-12)
+    with torch.no_grad():
+        alone = chunked_cross_entropy(hidden, weight, targets, lambda chunk: probabilities[chunk])
+    torch.testing.assert_close(alone, expected.detach(), atol=1e-12, rtol=1e-12)
+    theirs = gradients(expected, hidden, weight)
+    for ours, their in zip(gradients(found, hidden, weight), theirs, strict=True):
+        torch.testing.assert_close(ours, their, atol=1e-12, rtol=1e-10)
+
+
 @pytest.mark.usefixtures("chunk_elements")
 def test_in_float64_it_is_exact() -> None:
     hidden, weight, targets = problem(torch.float64)

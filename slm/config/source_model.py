@@ -1,4 +1,4 @@
-"""The model whose weights a run started from, as the settings of the run record it."""
+"""The models that a run starts or learns from, as its settings record them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Parent:
-    """The facts about the checkpoint that `train.init_from` names."""
+class SourceModel:
+    """The facts about a checkpoint that `train.init_from` or `train.teachers` names."""
 
     weights_sha256: str
     """Of its `model.safetensors`, as its manifest lists it."""
@@ -27,7 +27,7 @@ class Parent:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Any) -> Parent | None:
+    def from_json(cls, data: Any) -> SourceModel | None:
         """Read what `to_json` returned; None: it is something else."""
         if not isinstance(data, dict) or data.keys() != cls.__dataclass_fields__.keys():
             return None

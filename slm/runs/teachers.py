@@ -1,0 +1,108 @@
+"""A run that learns from the predictions of other models: their tokenizer and their weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from slm.config import GPTConfig, RunConfig
+from slm.config.origins import FROM_TEACHERS
+from slm.errors import UsageError
+from slm.log import Log, silent
+from slm.runs.source_models import facts_of, opened, opened_again
+
+if TYPE_CHECKING:
+    from slm.checkpoint import Checkpoint
+    from slm.model import GPT
+    from slm.tokenizer import Tokenizer
+
+
+def with_teachers(settings: RunConfig, note: Log) -> RunConfig:
+    """Settings with the vocabulary of the models that `train.teachers` names, where it is open.
+
+    Args:
+        settings: of a new run that has teachers.
+        note: called with what takes long, and with a sentence about a damaged checkpoint.
+
+    Raises:
+        UsageError: there is no such model, its vocabulary or its context does not fit, or two have
+            different tokenizers.
+        HubError, ConfigError, CheckpointError, TokenizerError: a model cannot be loaded.
+    """
+    sources = settings.train.teachers
+    checkpoints = [opened(source, note) for source in sources]
+    first = checkpoints[0]
+    for source, checkpoint in zip(sources, checkpoints, strict=True):
+        _require_tokenizer(checkpoint, source, first.tokenizer, f"the teacher {sources[0]}")
+    vocabulary = {
+        "data.tokenizer": first.tokenizer_file.as_posix(),
+        "model.vocab_size": first.config.model.vocab_size,
+    }
+    if settings.parent is None:  # which has a vocabulary of its own
+        free = {k: v for k, v in vocabulary.items() if settings.origin_of(k).is_open}
+        settings = settings.with_values(free, FROM_TEACHERS)
+    for source, checkpoint in zip(sources, checkpoints, strict=True):
+        _require_shape(checkpoint.config.model, source, settings.model)
+    return replace(settings, teacher_models=tuple(map(facts_of, checkpoints)))
+
+
+def teacher_shapes(settings: RunConfig) -> tuple[GPTConfig, ...]:
+    """The shapes of a run's teachers.
+
+    Raises:
+        SlmError: a teacher cannot be loaded.
+    """
+    return tuple(opened(source, silent).config.model for source in settings.train.teachers)
+
+
+def teachers_of(settings: RunConfig, tokenizer: Tokenizer, device: str) -> list[GPT]:
+    """The models that a run learns from; none for most runs.
+
+    Args:
+        settings: of the run; if they record the weights of its teachers, these are checked.
+        tokenizer: of the run's data.
+        device: of the models.
+
+    Raises:
+        CheckpointError: a teacher is damaged, or no longer has the recorded weights.
+        UsageError: there is no such model, or its vocabulary or its context does not fit.
+        HubError, ConfigError, TokenizerError: a teacher cannot be loaded.
+    """
+    models = []
+    for number, source in enumerate(settings.train.teachers):
+        if settings.teacher_models:
+            checkpoint = opened_again(source, settings.teacher_models[number], "learns from")
+        else:
+            checkpoint = opened(source, silent)
+        _require_tokenizer(checkpoint, source, tokenizer, "the data of the run")
+        _require_shape(checkpoint.config.model, source, settings.model)
+        models.append(checkpoint.build_model(device))
+    return models
+
+
+def _require_tokenizer(
+    checkpoint: Checkpoint, source: str, tokenizer: Tokenizer, owner: str
+) -> None:
+    theirs = checkpoint.tokenizer
+    if theirs.fingerprint != tokenizer.fingerprint:
+        raise UsageError(
+            f"the teacher {source} has the tokenizer {theirs.name}, and {owner} {tokenizer.name}: "
+            "their tokens are not the same",
+            hint="with the text itself (--source) and without --tokenizer, the tokenizer of the "
+            "first teacher is used; every teacher must have the same",
+        )
+
+
+def _require_shape(theirs: GPTConfig, source: str, ours: GPTConfig) -> None:
+    if theirs.vocab_size != ours.vocab_size:
+        raise UsageError(
+            f"the teacher {source} has vocab_size={theirs.vocab_size}, and the model "
+            f"{ours.vocab_size}: they predict different tokens",
+            hint=f"set vocab_size={theirs.vocab_size}",
+        )
+    if theirs.block_size < ours.block_size:
+        raise UsageError(
+            f"the teacher {source} has block_size={theirs.block_size}, which is shorter than "
+            f"{ours.block_size}, the model's",
+            hint=f"set block_size={theirs.block_size}",
+        )
