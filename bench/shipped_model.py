@@ -1,12 +1,15 @@
 """Makes the model that comes with the package, slm/builtin, from a folder of TinyStories.
 
     python bench/shipped_model.py --source FOLDER
+    python bench/shipped_model.py --source FOLDER --teachers runs/one runs/two
     python bench/shipped_model.py --source FOLDER --run runs/shipped     # a finished run
 
 FOLDER has train.txt and validation.txt. The steps are ordinary commands, printed as they are given:
-`slm prepare`, `slm train` with the settings of shipped_model.toml and more dropout in the first
-steps, `slm eval` before and after quantization, and `slm export ... slm --dtype int8` with a model
-card that has the figures. A finished run is used only if its settings are those of the file.
+`slm prepare`, `slm train` with the settings of shipped_model.toml, `slm eval` before and after
+quantization, and `slm export ... slm --dtype int8` with a model card that has the figures. The
+model learns from two teachers, which are trained first, with the same settings, other seeds and
+more time, unless `--teachers` names finished ones. A finished run is used only if its settings are
+those of the file.
 
 With `--samples`, ten stories of the new model are printed. Nothing is replaced before the last
 step.
@@ -29,6 +32,7 @@ from typing import Any
 from slm.config import RunConfig
 from slm.config.run_paths import located_settings
 from slm.errors import SlmError, UsageError
+from slm.quantities import counted
 from slm.reporting.display import say
 
 SETTINGS = Path(__file__).with_suffix(".toml")
@@ -36,8 +40,8 @@ TARGET = Path(__file__).parents[1] / "slm" / "builtin"
 LARGEST = 6_000_000
 """Bytes of all files together."""
 TOKENIZER = "bpe:4096"
-FIRST_DROPOUT, FIRST_STEPS = 0.2, 3304
-"""The dropout of the first steps. The validation loss falls faster with less of it afterwards."""
+TEACHER_SEEDS = (1, 2)
+LENGTH_OF_A_TEACHER = ("--minutes", "118")
 PROMPTS = ("Once upon a time", "One day, Lily", "Tom and his dog", "The little bird", "")
 
 
@@ -63,13 +67,18 @@ def facts(*words: str | Path) -> dict[str, Any]:
     return found
 
 
-def trained(source: Path, settings: Path, work: Path) -> Path:
-    """Prepare the text and train; returns the run."""
+def trained(source: Path, settings: Path, teachers: Sequence[Path], work: Path) -> Path:
+    """Prepare the text and train, the teachers first if there are none; returns the run."""
     data, run = work / "data", work / "run"
     command("prepare", "--source", source, "--tokenizer", TOKENIZER, "--out", data)
-    train = ("train", "--config", settings, "--data", data, "--out", run)
-    command(*train, "--set", f"dropout={FIRST_DROPOUT}", "--stop-after", str(FIRST_STEPS))
-    command(*train, "--resume")
+    train = ("train", "--config", settings, "--data", data)
+    if not teachers:
+        teachers = [work / f"teacher-{seed}" for seed in TEACHER_SEEDS]
+        for seed, teacher in zip(TEACHER_SEEDS, teachers, strict=True):
+            command(*train, *LENGTH_OF_A_TEACHER, "--seed", str(seed), "--out", teacher)
+    command(
+        *train, *(word for teacher in teachers for word in ("--teacher", teacher)), "--out", run
+    )
     return run
 
 
@@ -126,6 +135,7 @@ def card_of(
     described: Mapping[str, Any],
     data: Mapping[str, Any],
     scores: Mapping[str, Mapping[str, Any]],
+    taught_by: Sequence[float],
     how: str,
 ) -> dict[str, str]:
     """The entries of the model card.
@@ -135,6 +145,7 @@ def card_of(
         data: the prepared data, as `slm info` describes them.
         scores: of the held-out text: "float32" before quantization, "stored" with the int8 weights
             in float32, "int8" as `slm generate` computes.
+        taught_by: bits per byte of each teacher.
         how: the settings file, the threads and the processor of the training.
     """
     training, split = described["training"], data["splits"]["train"]
@@ -159,6 +170,7 @@ def card_of(
             f"({tokens / split['tokens']:.1f} epochs), {training['elapsed_seconds'] / 60:.0f} "
             f"minutes of slm train with {how}; the weights are those of step "
             f"{described['model_step']:,}, which has the lowest validation loss."
+            + _lesson(taught_by)
         ),
         "evaluation": (
             f"{bits['int8']} bits per byte of {text['stories']:,} held-out stories "
@@ -172,6 +184,17 @@ def card_of(
             "children without supervision."
         ),
     }
+
+
+def _lesson(taught_by: Sequence[float]) -> str:
+    """The sentence about the teachers, given their bits per byte; empty without any."""
+    if not taught_by:
+        return ""
+    bits = " and ".join(f"{each:.4f}" for each in taught_by)
+    return (
+        f" Besides the text it learned the mean prediction of {counted(len(taught_by), 'model')} "
+        f"trained on the same text, with {bits} bits per byte."
+    )
 
 
 def toml_of(card: Mapping[str, str]) -> str:
@@ -193,6 +216,10 @@ def make(args: argparse.Namespace, run: Path, work: Path) -> None:
         "stored": measured(plain, text, "float32"),
         "int8": measured(plain, text, "int8"),
     }
+    taught_by = [
+        measured(Path(teacher), text, "float32")["bits_per_byte"]
+        for teacher in settings.train.teachers
+    ]
     threads = settings.train.threads
     machine = args.machine or (
         processor()
@@ -200,7 +227,8 @@ def make(args: argparse.Namespace, run: Path, work: Path) -> None:
         else f"{threads} thread{'s' * (threads > 1)} of {processor()}"
     )
     described, data = facts("info", run), facts("info", Path(settings.data.data_dir))
-    card = card_of(described, data, scores, f"bench/{args.settings.name} on {machine}")
+    how = f"bench/{args.settings.name} on {machine}"
+    card = card_of(described, data, scores, taught_by, how)
     (work / "card.toml").write_text(toml_of(card), encoding="utf-8")
     command("export", plain, "slm", final, "--dtype", "int8", "--card", work / "card.toml")
     size = sum(file.stat().st_size for file in final.iterdir())
@@ -213,6 +241,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--source", type=Path, required=True, help="train.txt and validation.txt")
+    parser.add_argument(
+        "--teachers", type=Path, nargs="+", default=(), help="finished runs or checkpoints"
+    )
     parser.add_argument("--run", type=Path, help="a finished run, in place of training")
     parser.add_argument("--settings", type=Path, default=SETTINGS, help="of the training, TOML")
     parser.add_argument("--machine", help="threads and processor of the training, for the card")
@@ -226,7 +257,7 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="shipped-") as folder:
             work = Path(folder)
-            make(args, args.run or trained(args.source, args.settings, work), work)
+            make(args, args.run or trained(args.source, args.settings, args.teachers, work), work)
         print(command("info", args.out))
         if args.samples:
             for seed, prompt in enumerate(PROMPTS * 2, start=1):

@@ -76,7 +76,8 @@ def train(
         progress: show the progress: live in a notebook or a terminal, else as lines.
         log: called with each note; None: it is printed.
         settings: any settings of `slm presets --settings` by their names, for example
-            `tokenizer="bpe:1024"`, `n_layer=4`, `learning_rate=3e-3`, `seed=2`.
+            `tokenizer="bpe:1024"`, `n_layer=4`, `learning_rate=3e-3`, `seed=2`,
+            `teachers=["builtin"]`.
 
     Returns:
         The run, with its best model and its metrics.

@@ -66,7 +66,7 @@ def train(
         typer.Option(
             "--teacher",
             metavar="PATH",
-            help="Also learn what this model predicts; may be repeated.",
+            help="Also learn what this model predicts; repeat it for several.",
         ),
     ] = None,
     out: Annotated[

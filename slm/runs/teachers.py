@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 def with_teachers(settings: RunConfig, note: Log) -> RunConfig:
     """Settings with the vocabulary of the models that `train.teachers` names, where it is open.
 
+    An open `block_size` becomes at most theirs.
+
     Args:
         settings: of a new run that has teachers.
         note: called with what takes long, and with a sentence about a damaged checkpoint.
 
     Raises:
-        UsageError: there is no such model, its vocabulary or its context does not fit, or two have
-            different tokenizers.
+        UsageError: there is no such model, the user's vocabulary or context does not fit it, or two
+            have different tokenizers.
         HubError, ConfigError, CheckpointError, TokenizerError: a model cannot be loaded.
     """
     sources = settings.train.teachers
@@ -34,12 +36,18 @@ def with_teachers(settings: RunConfig, note: Log) -> RunConfig:
     first = checkpoints[0]
     for source, checkpoint in zip(sources, checkpoints, strict=True):
         _require_tokenizer(checkpoint, source, first.tokenizer, f"the teacher {sources[0]}")
-    vocabulary = {
+    shortest = min(checkpoint.config.model.block_size for checkpoint in checkpoints)
+    values = {
         "data.tokenizer": first.tokenizer_file.as_posix(),
         "model.vocab_size": first.config.model.vocab_size,
+        "model.block_size": min(shortest, settings.model.block_size),
     }
-    if settings.parent is None:  # which has a vocabulary of its own
-        free = {k: v for k, v in vocabulary.items() if settings.origin_of(k).is_open}
+    if settings.parent is None:  # which has values of its own
+        free = {
+            name: value
+            for name, value in values.items()
+            if settings.origin_of(name).is_open and value != settings.value_of(name)
+        }
         settings = settings.with_values(free, FROM_TEACHERS)
     for source, checkpoint in zip(sources, checkpoints, strict=True):
         _require_shape(checkpoint.config.model, source, settings.model)

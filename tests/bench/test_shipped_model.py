@@ -10,7 +10,6 @@ import pytest
 import shipped_model
 
 from slm.checkpoint import load_checkpoint
-from slm.checkpoint.run import step_directories
 from slm.cli import main as slm
 from slm.errors import ConfigError, UsageError
 from slm.presets import resolve
@@ -56,6 +55,7 @@ def test_a_finished_run_becomes_a_checkpoint_with_its_card(
     assert all(card.lines().get(name) for name in card.__dataclass_fields__)
     assert "4 steps, " in card.training
     assert "minutes of slm train with bench/tiny.toml on a machine" in card.training
+    assert "prediction" not in card.training  # it had no teachers
     text = tmp_path / "text" / "validation.txt"
     bits = shipped_model.measured(tmp_path / "model", text, "int8")["bits_per_byte"]
     assert card.evaluation.startswith(f"{bits:.4f} bits per byte of 1 held-out stories (0.00 MB)")
@@ -102,20 +102,31 @@ def test_of_a_processor_its_name_is_left() -> None:
     assert shipped_model.processor()
 
 
-def test_the_first_steps_have_more_dropout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_teachers_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipped_model, "TOKENIZER", "bytes")
-    monkeypatch.setattr(shipped_model, "FIRST_STEPS", 1)
+    monkeypatch.setattr(shipped_model, "LENGTH_OF_A_TEACHER", ("--steps", "2"))
     (tmp_path / "text").mkdir()
     for name in ("train", "validation"):
         text = tell_stories(60, seed=len(name))
         (tmp_path / "text" / f"{name}.txt").write_text(text, encoding="utf-8")
     file = tmp_path / "tiny.toml"
     file.write_text(
-        'preset = "tiny"\n[model]\ndropout = 0.1\n[train]\nmax_steps = 2\neval_tokens = 64\n'
-        "keep_checkpoints = 2\n",
+        'preset = "tiny"\n[train]\nmax_steps = 2\neval_tokens = 64\nteacher_weight = 0.5\n',
         encoding="utf-8",
     )
-    run = shipped_model.trained(tmp_path / "text", file, tmp_path / "work")
-    saved = [load_checkpoint(path) for path in step_directories(run)]
-    assert {each.state.step: each.config.model.dropout for each in saved} == {1: 0.2, 2: 0.1}
-    shipped_model.settings_of(run, file)
+    work = tmp_path / "work"
+    run = shipped_model.trained(tmp_path / "text", file, (), work)
+    settings = shipped_model.settings_of(run, file)
+    taught_by = [load_checkpoint(work / f"teacher-{seed}" / "best") for seed in (1, 2)]
+    assert [teacher.config.train.seed for teacher in taught_by] == [1, 2]
+    recorded = [facts.weights_sha256 for facts in settings.teacher_models]
+    assert recorded == [teacher.weights_sha256 for teacher in taught_by]
+    finished = [work / "teacher-2", work / "teacher-1"]
+    again = shipped_model.trained(tmp_path / "text", file, finished, tmp_path / "again")
+    other = shipped_model.settings_of(again, file)
+    assert [facts.weights_sha256 for facts in other.teacher_models] == recorded[::-1]
+    words = ["--source", tmp_path / "text", "--run", run, "--settings", file]
+    shipped_model.main([*map(str, words), "--out", str(tmp_path / "model"), "--machine", "this"])
+    card = load_checkpoint(tmp_path / "model").card
+    assert card is not None
+    assert "the mean prediction of 2 models trained on the same text, with " in card.training

@@ -72,6 +72,50 @@ def test_a_model_learns_another_text(
     assert halves.config.parent == child.config.parent
 
 
+def test_a_model_learns_from_others(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    words = ["train", "--source", "other.txt", "--steps", "20", *TINY]
+    taught = [*words, "--teacher", "parent", "--teacher", "parent/best"]
+    assert main([*taught, "--out", "taught"]) == 0
+    pupil, teacher = load_checkpoint("taught/best"), load_checkpoint("parent/best")
+    assert pupil.tokenizer.fingerprint == teacher.tokenizer.fingerprint
+    assert pupil.config.train.teachers == ("parent", "parent/best")
+    assert main([*words, "--tokenizer", "parent/best", "--out", "untaught"]) == 0
+    assert losses("taught") != losses("untaught")
+    capsys.readouterr()
+    assert main(["info", "taught", "--json"]) == 0
+    described = json.loads(capsys.readouterr().out)["teachers"]
+    assert [model["source"] for model in described] == ["parent", "parent/best"]
+    assert {model["weights_sha256"] for model in described} == {teacher.weights_sha256}
+    assert main(["report", "taught", "--out", "taught.html"]) == 0
+    assert "learns from" in Path("taught.html").read_text(encoding="utf-8")
+
+    # The same seed makes the same run, also when it is interrupted, but not without the teachers.
+    assert main([*taught, "--out", "pieces", "--stop-after", "10"]) == 0
+    shutil.move("parent", "away")
+    try:
+        assert main(["train", "--resume", "--out", "pieces"]) == 2
+        assert "parent" in capsys.readouterr().err
+    finally:
+        shutil.move("away", "parent")
+    assert main(["train", "--resume", "--out", "pieces"]) == 0
+    assert losses("pieces") == losses("taught")
+    whole = load_checkpoint("taught/checkpoints/step-000020")
+    assert load_checkpoint("pieces/checkpoints/step-000020").weights_sha256 == whole.weights_sha256
+
+    capsys.readouterr()
+    plan = ["train", "--minutes", "10", "--source", "other.txt", "--plan", "--json"]
+    assert main(plan) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert main([*plan, "--teacher", "parent"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert planned["settings"]["train"]["teachers"] == ["parent"]
+    assert planned["settings"]["model"]["vocab_size"] == pupil.config.model.vocab_size
+    assert alone["settings"]["train"]["teachers"] == []
+
+
 def test_an_imported_model_from_python(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     words = tokenizer("bpe:600")

@@ -52,7 +52,7 @@ def teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]
 def started(teachers: tuple[str, ...], *changes: str, **flags: Any) -> RunConfig:
     words = {name.replace("__", "."): (value, "--x") for name, value in flags.items()}
     words["train.teachers"] = (list(teachers), "--teacher")
-    return new_run("tiny", None, words, changes or ["block_size=32"])
+    return new_run("tiny", None, words, list(changes))
 
 
 def test_the_vocabulary_is_that_of_the_teachers(teachers: tuple[str, str]) -> None:
@@ -62,6 +62,8 @@ def test_the_vocabulary_is_that_of_the_teachers(teachers: tuple[str, str]) -> No
     assert settings.origin_of("data.tokenizer") == FROM_TEACHERS
     assert settings.model.vocab_size == 320  # more than the tokenizer's 257
     assert fit_vocabulary(settings, tokenizer("bytes")) == settings
+    assert settings.model.block_size == 32  # of the preset's 64
+    assert started(teachers, "block_size=16").model.block_size == 16
     assert settings.model.n_embd != SHAPE["n_embd"]
     shas = [load_checkpoint(teacher).weights_sha256 for teacher in teachers]
     assert [facts.weights_sha256 for facts in settings.teacher_models] == shas
@@ -97,7 +99,7 @@ def test_what_does_not_fit_is_refused(teachers: tuple[str, str]) -> None:
     with pytest.raises(UsageError, match="no checkpoint at nothing"):
         started(("one", "nothing"))
     with pytest.raises(UsageError, match="teacher one has vocab_size=320.* 400") as caught:
-        started(teachers, "block_size=32", "vocab_size=400")
+        started(teachers, "vocab_size=400")
     assert caught.value.hint == "set vocab_size=320"
     with pytest.raises(UsageError, match="teacher one has block_size=32.* 64") as caught:
         started(teachers, "block_size=64")
@@ -121,7 +123,7 @@ def test_a_model_that_is_trained_further_may_have_teachers(teachers: tuple[str, 
 def test_a_resumed_run_has_its_own_teachers(teachers: tuple[str, str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    settings = settings_to_save(started(teachers, "block_size=32", "out_dir=run"), run)
+    settings = settings_to_save(started(teachers, "out_dir=run"), run)
     (run / "config.json").write_text(json.dumps(settings.to_json()))
     same = {"train.teachers": ([str(tmp_path / "one"), "two"], "--teacher")}
     resumed = resumed_run(run, None, None, same, [])
@@ -142,9 +144,7 @@ def test_their_paths_are_found_from_another_folder(
     teachers: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there = make_teacher(tmp_path / "three", seed=9)
-    settings = settings_to_save(
-        started((*teachers, str(there)), "block_size=32", "out_dir=run"), tmp_path / "run"
-    )
+    settings = settings_to_save(started((*teachers, str(there)), "out_dir=run"), tmp_path / "run")
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     located = located_settings(settings, tmp_path / "run")
@@ -175,4 +175,4 @@ def test_a_weight_without_teachers_has_no_effect(teachers: tuple[str, str]) -> N
     assert list(idle_settings(alone, words)) == [
         ("--set teacher_weight=1", "there are no teachers")
     ]
-    assert not list(idle_settings(started(teachers, "block_size=32", "teacher_weight=1"), words))
+    assert not list(idle_settings(started(teachers, "teacher_weight=1"), words))
