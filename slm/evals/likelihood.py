@@ -23,7 +23,7 @@ from torch import Tensor
 from slm.errors import CheckpointError, DataError, shown
 from slm.evals.suite import Request
 from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.tokenizer.base import Tokenizer
 
 BATCH_TOKENS = 4096

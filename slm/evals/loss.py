@@ -22,7 +22,7 @@ from slm.errors import CheckpointError, DataError, TokenizerError
 from slm.evals.scorers import ModelScorer, Scorer
 from slm.evals.scoring import Window, batches, story_windows
 from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.tokenizer.base import Ids, Tokenizer
 
 BATCH_TOKENS = 4096

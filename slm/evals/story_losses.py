@@ -26,7 +26,7 @@ from slm.evals.likelihood import (
 from slm.evals.scoring import story_windows
 from slm.evals.suite import CONFIDENCE, FloatArray, resampled_means
 from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.tokenizer.base import Ids, Tokenizer
 
 

@@ -21,7 +21,7 @@ from slm.generation.options import GenerationOptions
 from slm.generation.sampling import filter_logits, penalize_repetition, sample
 from slm.hardware import devices
 from slm.model import GPT, KVCache
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 
 INITIAL_ROOM = 128
 """A cache has room for this many new tokens at first, and doubles when it is full."""

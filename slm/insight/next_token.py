@@ -17,7 +17,7 @@ from slm.generation.sequence import TokenSequence
 from slm.insight.html import next_token_html
 from slm.insight.tokens import Text, TokenKind, token_ids, token_text
 from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.tokenizer.base import Tokenizer
 
 

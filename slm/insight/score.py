@@ -19,7 +19,7 @@ from slm.insight.html import scored_text_html
 from slm.insight.next_token import Candidate, entropy_bits, likeliest
 from slm.insight.tokens import Text, TokenKind, token_ids, token_texts
 from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.quantities import counted
 from slm.tokenizer.base import Tokenizer
 

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from slm.model import GPT
-from slm.model.gpt import Block, evaluating
+from slm.model.dropout import evaluating
+from slm.model.gpt import Block
 
 
 @dataclass(frozen=True)

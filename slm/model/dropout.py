@@ -7,6 +7,9 @@ random numbers.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,6 +34,18 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch dropout off inside the block and restore the mode afterwards."""
+    if not model.training:  # most calls are for a single token: visit no module
+        return (yield)
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()
 
 
 def drop(x: Tensor, p: float) -> Tensor:

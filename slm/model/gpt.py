@@ -13,9 +13,7 @@ Shapes: B sequences, T tokens, C = n_embd, V = vocab_size.
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +21,7 @@ from torch import Tensor, nn
 
 from slm.config import GPTConfig
 from slm.model.attention import Kernel, SelfAttention
-from slm.model.dropout import Dropout
+from slm.model.dropout import Dropout, evaluating
 from slm.model.kv_cache import KVCache
 from slm.model.layers import Rotation, build_mlp, build_norm, rotary_tables
 from slm.model.loss import SoftTargets, chunked_cross_entropy
@@ -52,18 +50,6 @@ class Block(nn.Module):
         x = x + self.attention(self.attention_norm(x), rotation, cache, layer, attn_mask)
         mlp_output: Tensor = self.mlp(self.mlp_norm(x))
         return x + mlp_output
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch dropout off inside the block and restore the mode afterwards."""
-    if not model.training:  # most calls are for a single token: visit no module
-        return (yield)
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()
 
 
 class GPT(nn.Module):
@@ -131,7 +117,7 @@ class GPT(nn.Module):
         cache: KVCache | None = None,
         last_only: bool = False,
         attn_mask: Tensor | None = None,
-        soft_targets: SoftTargets | None = None,
+        soft: SoftTargets | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Predict the next id at every position, or score given ones.
 
@@ -143,8 +129,7 @@ class GPT(nn.Module):
             last_only: return logits for the last position only.
             attn_mask: the positions that each position may attend to, without a cache: boolean,
                 broadcastable to [B, n_head, T, T]. None: all up to its own.
-            soft_targets: of the B * T positions, what the loss compares the predictions with, in
-                place of the next ids.
+            soft: probabilities that the loss takes in place of the next ids, of B * T positions.
 
         Returns:
             (logits, None) without targets: [B, T, V], or [B, 1, V] with `last_only`;
@@ -155,9 +140,8 @@ class GPT(nn.Module):
         """
         hidden = self.hidden_states(idx, cache=cache, attn_mask=attn_mask)
         if targets is not None:
-            return None, chunked_cross_entropy(
-                hidden.flatten(0, 1), self.head_weight, targets.flatten(), soft_targets
-            )
+            flat = hidden.flatten(0, 1), self.head_weight, targets.flatten()
+            return None, chunked_cross_entropy(*flat, soft)
         if last_only:
             hidden = hidden[:, -1:]
         return F.linear(hidden, self.head_weight), None

@@ -30,10 +30,7 @@ CHUNK_ELEMENTS = 1 << 21
 
 
 def chunked_cross_entropy(
-    hidden_nc: Tensor,
-    weight_vc: Tensor,
-    targets_n: Tensor,
-    soft_targets: SoftTargets | None = None,
+    hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor, soft: SoftTargets | None = None
 ) -> Tensor:
     """Mean cross-entropy in nats over the targets that are not `IGNORE_INDEX`.
 
@@ -41,18 +38,15 @@ def chunked_cross_entropy(
         hidden_nc: [N, C], what the head is applied to.
         weight_vc: [V, C], the head.
         targets_n: [N] ids.
-        soft_targets: the probabilities of every id; None: 1 for the targets, 0 for all others.
+        soft: the probabilities of all ids; None: 1 for the targets, 0 for the others.
 
     Returns:
         A scalar in float32, or float64 if the logits are; 0 if every target is ignored.
     """
-    dtype = compute_dtype(hidden_nc)
     if not torch.is_grad_enabled():
         # Whether a custom function computes gradients depends only on its inputs, in any mode.
         hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
-    loss: Tensor = _ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        hidden_nc, weight_vc, targets_n, soft_targets, dtype
-    )
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_nc, weight_vc, targets_n, soft)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -61,13 +55,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden_nc: Tensor,
-        weight_vc: Tensor,
-        targets_n: Tensor,
-        soft_targets: SoftTargets | None,
-        dtype: torch.dtype,
+        ctx: Any, hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor, soft: SoftTargets | None
     ) -> Tensor:
+        dtype = compute_dtype(hidden_nc)
         hidden = hidden_nc.detach().to(dtype)
         weight = weight_vc.detach().to(dtype)
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
@@ -86,10 +76,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             counted = targets != IGNORE_INDEX
             ids = targets.masked_fill(~counted, 0)[:, None]
             logits = torch.mm(hidden[chunk], weight.t(), out=buffer[: len(targets)])
-            if soft_targets is None:
+            probabilities = None if soft is None else soft(chunk).to(dtype)
+            if probabilities is None:
                 target_logits = logits.gather(1, ids).to(sum_dtype)
             else:
-                probabilities = soft_targets(chunk).to(dtype)
                 target_logits = (probabilities * logits).sum(dim=-1, keepdim=True, dtype=sum_dtype)
             if grad_hidden is None and grad_weight is None:
                 log_partition = logits.to(sum_dtype).logsumexp(dim=-1, keepdim=True)
@@ -101,7 +91,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             # The largest probability, at least 1/V, gives the log-sum-exp without another pass.
             log_partition = largest - grad_logits.amax(dim=-1, keepdim=True).to(sum_dtype).log()
             total += ((log_partition - target_logits)[:, 0] * counted).sum()
-            if soft_targets is None:
+            if probabilities is None:
                 grad_logits.scatter_add_(1, ids, minus_one.expand_as(ids))
             else:
                 grad_logits -= probabilities
@@ -120,21 +110,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_loss: Tensor
-    ) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         grad_hidden, grad_weight, n_counted = ctx.saved_tensors
         scale = grad_loss / n_counted
         hidden_dtype, weight_dtype = ctx.dtypes
         # At the step's peak of memory, so in place, unless the gradients are needed once more.
         scaled = Tensor.mul if _graph_is_retained() else Tensor.mul_
-        return (
-            None if grad_hidden is None else scaled(grad_hidden.to(hidden_dtype), scale),
-            None if grad_weight is None else scaled(grad_weight.to(weight_dtype), scale),
-            None,
-            None,
-            None,
-        )
+        for_hidden = None if grad_hidden is None else scaled(grad_hidden.to(hidden_dtype), scale)
+        for_weight = None if grad_weight is None else scaled(grad_weight.to(weight_dtype), scale)
+        return for_hidden, for_weight, None, None
 
 
 def _graph_is_retained() -> bool:

@@ -20,7 +20,7 @@ from slm.hardware.devices import autocast
 from slm.interop.model_file import load_model_file, load_weights
 from slm.log import Log
 from slm.model import GPT, KVCache
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.parallel.collectives import in_step, is_sharded, sum_over_processes
 from slm.parallel.processes import Process
 from slm.tokenizer.base import Tokenizer

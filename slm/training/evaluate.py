@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from slm.model.attention import document_mask
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 from slm.model.loss import IGNORE_INDEX
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from slm.generation import TorchEngine, torch_engine
 from slm.generation.torch_engine import fill_gaps
 from slm.model import GPT
-from slm.model.gpt import evaluating
+from slm.model.dropout import evaluating
 
 CONTEXTS = [[256, 5, 6, 7], [256], [256, 90, 91, 92, 93, 94, 95], [256, 1]]
 
