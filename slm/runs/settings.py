@@ -99,7 +99,7 @@ def from_preset(
     if settings.train.teachers:
         from slm.runs.teachers import with_teachers
 
-        settings = with_teachers(settings, note)
+        settings = with_teachers(settings, command_line_words(flags, assignments), note)
     return _with_whole_blocks(settings)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from slm.checkpoint import open_checkpoint
+from slm.config import RunConfig
+from slm.config.origins import OriginKind
 from slm.config.source_model import SourceModel
-from slm.errors import CheckpointError
+from slm.errors import CheckpointError, UsageError, shown
 from slm.interop.named_model import local_checkpoint
 from slm.log import Log, silent
+from slm.tokenizer import Tokenizer, build_tokenizer, needs_corpus
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
@@ -62,3 +66,50 @@ def opened_again(source: str, facts: SourceModel, role: str) -> Checkpoint:
             hint="start a new run in another folder",
         )
     return checkpoint
+
+
+def names_its_tokenizer(
+    settings: RunConfig, checkpoint: Checkpoint, source: str, words: Mapping[str, str]
+) -> bool:
+    """Whether the user named the tokenizer of a model that the run starts or learns from.
+
+    Args:
+        settings: of a new run.
+        checkpoint, source: the model, and its name in the settings.
+        words: settings of the command line, and how each is given there.
+
+    Raises:
+        UsageError: the user named another one.
+    """
+    spec, origin = settings.data.tokenizer, settings.origin_of("data.tokenizer")
+    if origin.is_open:
+        return False
+    tokenizer = checkpoint.tokenizer
+    if origin.kind is OriginKind.FILE and spec in (
+        tokenizer.name,
+        checkpoint.config.data.tokenizer,
+    ):
+        return False  # such as the settings of the run that trained the model
+    if _is_same(spec, tokenizer):
+        return True
+    word = word_for(settings, "data.tokenizer", words)
+    raise UsageError(
+        f"{word} is not possible: the model in {source} has its own tokenizer {tokenizer.name}",
+        hint="leave out the tokenizer: the text is tokenized with the model's tokenizer",
+    )
+
+
+def _is_same(spec: str, tokenizer: Tokenizer) -> bool:
+    """Whether a specification means this tokenizer; one that is trained on the new text is not."""
+    if needs_corpus(spec):
+        return False
+    return build_tokenizer(spec, lambda: ()).fingerprint == tokenizer.fingerprint
+
+
+def word_for(settings: RunConfig, name: str, words: Mapping[str, str]) -> str:
+    """A setting as the user gave it."""
+    value = shown(settings.value_of(name))
+    word = words.get(name)
+    if word is None:
+        return f"{name} = {value} ({settings.origin_of(name)})"
+    return word if "=" in word else f"{word} {value}"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slm.config import GPTConfig, RunConfig
 from slm.config.origins import FROM_TEACHERS
 from slm.errors import UsageError
 from slm.log import Log, silent
-from slm.runs.source_models import facts_of, opened, opened_again
+from slm.runs.source_models import facts_of, names_its_tokenizer, opened, opened_again
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from slm.tokenizer import Tokenizer
 
 
-def with_teachers(settings: RunConfig, note: Log) -> RunConfig:
+def with_teachers(settings: RunConfig, words: Mapping[str, str], note: Log) -> RunConfig:
     """Settings with the vocabulary of the models that `train.teachers` names, where it is open.
 
     An open `block_size` becomes at most theirs.
 
     Args:
         settings: of a new run that has teachers.
+        words: settings of the command line, and how each is given there.
         note: called with what takes long, and with a sentence about a damaged checkpoint.
 
     Raises:
@@ -37,16 +39,18 @@ def with_teachers(settings: RunConfig, note: Log) -> RunConfig:
     for source, checkpoint in zip(sources, checkpoints, strict=True):
         _require_tokenizer(checkpoint, source, first.tokenizer, f"the teacher {sources[0]}")
     shortest = min(checkpoint.config.model.block_size for checkpoint in checkpoints)
-    values = {
-        "data.tokenizer": first.tokenizer_file.as_posix(),
+    values: dict[str, Any] = {
         "model.vocab_size": first.config.model.vocab_size,
         "model.block_size": min(shortest, settings.model.block_size),
     }
     if settings.parent is None:  # which has values of its own
+        if not names_its_tokenizer(settings, first, sources[0], words):
+            values["data.tokenizer"] = first.tokenizer_file.as_posix()
         free = {
             name: value
             for name, value in values.items()
-            if settings.origin_of(name).is_open and value != settings.value_of(name)
+            if name == "data.tokenizer"
+            or (settings.origin_of(name).is_open and value != settings.value_of(name))
         }
         settings = settings.with_values(free, FROM_TEACHERS)
     for source, checkpoint in zip(sources, checkpoints, strict=True):

@@ -32,9 +32,10 @@ RUNS = {
     "of-source": ["--source", "book.txt", "--tokenizer", "bytes"],
     "of-place": ["--source", "book.txt", "--tokenizer", "bytes", "--set", "data_dir=place"],
     "of-weights": ["--init-from", "of-source", "--source", "book.txt"],
+    "of-teacher": ["--teacher", "of-source", "--source", "book.txt"],
 }
-"""Runs that were started with prepared data, with text, with text and a directory for its ids, and
-with the weights of another run."""
+"""Runs that were started with prepared data, with text, with text and a directory for its ids, with
+the weights of another run, and with another run as a teacher."""
 
 FLAGS = {
     "--preset": ["--preset", "demo"],
@@ -43,6 +44,7 @@ FLAGS = {
     "--source": ["--source", "other.txt"],
     "--tokenizer": ["--tokenizer", "chars"],
     "--init-from": ["--init-from", "of-source"],
+    "--teacher": ["--teacher", "of-source"],
     "--out": ["--out", "elsewhere"],
     "--steps": ["--steps", "7"],
     "--minutes": ["--minutes", "0.5"],
@@ -94,6 +96,7 @@ MORE = {
     "--set position": ["--set", "position=learned"],
     "--set sample_tokens": ["--set", "sample_tokens=7"],
     "--set sample_prompts": ["--set", "sample_prompts=['Hm']"],
+    "--set teacher_weight": ["--set", "teacher_weight=0.3"],
     "--set seq_len_warmup_fraction": ["--set", "seq_len_warmup_fraction=0.3"],
 }
 """Settings that another word may leave without effect."""
@@ -175,6 +178,7 @@ def effective(settings: RunConfig) -> str:
         ("max_steps", settings.train.max_minutes is not None),
         ("muon_ns_steps", settings.train.optimizer != "muon"),
         ("decay_fraction", settings.train.schedule != "wsd"),
+        ("teacher_weight", not settings.train.teachers),
         ("sample_tokens", not settings.train.sample_prompts),
         ("seq_len_warmup_fraction", settings.train.seq_len_warmup is None),
     ):
@@ -223,6 +227,7 @@ def test_flags_of_a_run_that_goes_on(attempt: Try, name: str) -> None:
     # These give what the run has.
     same = {"--set optimizer", "--data" if name == "of-data" else "--set data_dir"}
     same |= {"--init-from"} if name == "of-weights" else set()
+    same |= {"--teacher"} if name == "of-teacher" else set()
     for added in every:
         if added not in {"--resume", "--out", "--set out_dir", *same}:
             together = attempt(*going_on, *every[added])
