@@ -39,20 +39,15 @@ def with_teachers(settings: RunConfig, words: Mapping[str, str], note: Log) -> R
     for source, checkpoint in zip(sources, checkpoints, strict=True):
         _require_tokenizer(checkpoint, source, first.tokenizer, f"the teacher {sources[0]}")
     shortest = min(checkpoint.config.model.block_size for checkpoint in checkpoints)
-    values: dict[str, Any] = {
+    theirs = {
         "model.vocab_size": first.config.model.vocab_size,
         "model.block_size": min(shortest, settings.model.block_size),
     }
     if settings.parent is None:  # which has values of its own
+        values: dict[str, Any] = {k: v for k, v in theirs.items() if settings.origin_of(k).is_open}
         if not names_its_tokenizer(settings, first, sources[0], words):
             values["data.tokenizer"] = first.tokenizer_file.as_posix()
-        free = {
-            name: value
-            for name, value in values.items()
-            if name == "data.tokenizer"
-            or (settings.origin_of(name).is_open and value != settings.value_of(name))
-        }
-        settings = settings.with_values(free, FROM_TEACHERS)
+        settings = settings.with_values(values, FROM_TEACHERS)
     for source, checkpoint in zip(sources, checkpoints, strict=True):
         _require_shape(checkpoint.config.model, source, settings.model)
     return replace(settings, teacher_models=tuple(map(facts_of, checkpoints)))
