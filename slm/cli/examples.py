@@ -15,7 +15,6 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "slm train --minutes 10 --source builtin --out runs/ten",
         "slm train --out runs/ten --resume",
         "slm train --init-from runs/ten --source book.txt --minutes 5 --out runs/book",
-        "slm train --teacher builtin --source stories.txt --minutes 10 --out runs/taught",
     ),
     "slm generate": (
         'slm generate "Once upon a time"',

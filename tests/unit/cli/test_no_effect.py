@@ -24,6 +24,8 @@ from slm.runs.idle_settings import idle_settings
         (["sample_prompts=[]", "sample_tokens=5"], ["sample_tokens"]),
         (["position=learned", "rope_theta=500"], ["rope_theta"]),
         (["rope_theta=500"], []),
+        (["teacher_weight=0.3"], ["teacher_weight"]),
+        (["teachers=['builtin']", "teacher_weight=0.3"], []),
     ],
 )
 def test_settings_that_others_leave_without_effect(given: list[str], idle: list[str]) -> None:
@@ -52,6 +54,7 @@ def test_every_idle_setting_is_a_setting() -> None:
         "train.muon_ns_steps",
         "train.decay_fraction",
         "train.seq_len_warmup_fraction",
+        "train.teacher_weight",
         "train.sample_tokens",
         "model.rope_theta",
     }
