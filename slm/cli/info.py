@@ -170,13 +170,12 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     parent = checkpoint.config.parent
     if parent is not None:
         described["parent"] = {"init_from": checkpoint.config.train.init_from, **parent.to_json()}
-    if checkpoint.config.teacher_models:
-        described["teachers"] = [
-            {"source": source, **facts.to_json()}
-            for source, facts in zip(
-                checkpoint.config.train.teachers, checkpoint.config.teacher_models, strict=False
-            )
-        ]
+    models = checkpoint.config.teacher_models
+    if models:
+        sources = checkpoint.config.train.teachers
+        described["teachers"] = {
+            source: facts.weights_sha256 for source, facts in zip(sources, models, strict=False)
+        }
     return {
         **described,
         "training": _training(newest or checkpoint),
