@@ -20,8 +20,6 @@ SLOWER_THAN_PROBED = 1.12
 shapes differ from the probe's, and which mask documents."""
 DROPOUT_COST = {"eager": 1.4, "compiled": 1.15}
 """Time of a step with dropout, as a multiple of one without, like the probe's; see docs/LOG.md."""
-FORWARD_SHARE = 1 / 3
-"""Of a training step's work: the forward pass, which is all that a teacher has."""
 EVALUATING_SHARE = 0.03
 """Share of a run's time that its evaluations take."""
 
@@ -71,8 +69,8 @@ class Budget:
         if settings.model.dropout > 0.0:
             token_seconds *= DROPOUT_COST["compiled" if compiled else "eager"]
         for teacher in self.teachers:
-            forward_flops = FORWARD_SHARE * model_costs(teacher).training_flops_per_token
-            token_seconds += seconds_per_token(forward_flops, compiled=compiled) / speed
+            flops = model_costs(teacher).forward_flops_per_token  # it has no backward pass
+            token_seconds += seconds_per_token(flops, compiled=compiled) / speed
         return SLOWER_THAN_PROBED * token_seconds * tokens_per_step(settings)
 
     def compiles(self, settings: RunConfig) -> bool:

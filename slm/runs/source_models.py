@@ -53,7 +53,7 @@ def opened_again(source: str, facts: SourceModel, role: str) -> Checkpoint:
     Args:
         source: as for `opened`.
         facts: what was recorded.
-        role: what the run does with the weights, after "that", for the message.
+        role: what the run does with the weights, after "that this run", for the message.
 
     Raises:
         CheckpointError: the model is damaged, or no longer has the recorded weights.
