@@ -21,6 +21,7 @@ from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
     Flags,
     default_out_dir,
+    name_of_plan,
     named_place,
     new_run,
     no_run_in,
@@ -119,7 +120,7 @@ def request_run(
         CheckpointError: the settings of the run that is resumed cannot be read.
     """
     is_planned = preset is None and config_file is None and minutes is not None
-    name = f"{minutes:g}-minutes" if is_planned else None
+    name = None if minutes is None or not is_planned else name_of_plan(minutes)
     words = command_line_words(flags, assignments)
     out_dir = named_place(flags, assignments, config_file)
     if out_dir is None:
@@ -213,5 +214,6 @@ def train_run(
         ) as trainer:
             result = trainer.train(existing=existing, stop_after=stop_after)
             bytes_per_token = trainer.data_loader.directory.bytes_per_token("validation")
+            settings = trainer.settings
     outlook = None if planned is None else planned.outlook
     return RunOutcome(result, bytes_per_token, outlook, settings)

@@ -19,6 +19,7 @@ from slm.runs.layout import holds_run
 from slm.runs.settings import (
     Flags,
     length_flags,
+    name_of_plan,
     new_run,
     refuse_text_with_prepared,
 )
@@ -156,7 +157,7 @@ def plan(
 
     length = length_flags(None, minutes, dashes="")
     flags = _flags(source, data=data, out=None, length=length, settings=settings, log=log or say)
-    chosen = new_run(None, None, flags, [], name=f"{minutes:g}-minutes", note=log or say)
+    chosen = new_run(None, None, flags, [], name=name_of_plan(minutes), note=log or say)
     refuse_text_with_prepared(chosen, command_line_words(flags, []))
     return plan_run(chosen, minutes)
 
@@ -186,7 +187,7 @@ def _flags(
     }
     flags |= length
     for key, value in settings.items():
-        name, current = named_setting(key, str(value) if isinstance(value, Path) else value)
+        name, current = named_setting(key, _with_paths_as_text(value))
         if current_name(key) is not None:
             log(f"note: {key} is now called {name.partition('.')[2]}")
         if name in flags and flags[name][0] != current:
@@ -196,6 +197,12 @@ def _flags(
             )
         flags[name] = (current, key)
     return flags
+
+
+def _with_paths_as_text(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_with_paths_as_text(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _refuse_contradiction(out_dir: Path, existing: str, *, resume: bool, fresh: bool) -> None:

@@ -35,6 +35,7 @@ from slm.quantities import counted
 from slm.reporting.display import say
 from slm.runs.settings import (
     length_flags,
+    name_of_plan,
     new_run,
     refuse_text_with_prepared,
 )
@@ -126,15 +127,19 @@ def train(
     flags |= length_flags(steps, minutes)
     changes = assignments(settings, more_settings)
     if plan_only:
-        # With torchrun every process would make another plan.
-        is_open = preset is None and config is None and Process.from_environment().world_size == 1
-        name = f"{minutes:g}-minutes" if is_open and minutes is not None else None
-        chosen = new_run(preset, config, flags, changes, name=name, note=note)
-        if name is None or minutes is None or resume:
+        if minutes is None or preset is not None or config is not None or resume:
             raise UsageError(
                 "--plan needs --minutes, and neither --preset, --config nor --resume",
                 hint="for example: slm train --minutes 10 --source builtin --plan",
             )
+        processes = Process.from_environment().world_size
+        if processes > 1:
+            raise UsageError(
+                f"--plan is for one process, and there are {processes}, each of which would find "
+                "another plan",
+                hint="run the command without torchrun",
+            )
+        chosen = new_run(None, None, flags, changes, name=name_of_plan(minutes), note=note)
         refuse_idle(context, ["fresh", "stop_after"], "--plan does not start a run")
         refuse_text_with_prepared(chosen, command_line_words(flags, changes))
         _print_plan(chosen, minutes, as_json=as_json, began_at=context.obj)

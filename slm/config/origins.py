@@ -100,7 +100,7 @@ FROM_OTHER_SOURCE = Origin(OriginKind.DERIVED, "source, which is not the preset'
 FROM_PARENT = Origin(OriginKind.DERIVED, "initial model")
 """Of the shape and the tokenizer of a run that starts from given weights."""
 FROM_TEACHERS = Origin(OriginKind.DERIVED, "teachers")
-"""Of the vocabulary of a run that learns from other models."""
+"""Of the tokenizer, its vocabulary, and a `block_size` that a run has from its teachers."""
 
 _KINDS = frozenset(kind.value for kind in OriginKind)
 _DERIVED_IN_VERSION_1 = {

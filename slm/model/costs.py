@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from slm.config import GPTConfig
 
+FORWARD_PASSES_OF_A_STEP = 3
+"""Costs of training on a token, in forward passes: the backward pass takes as much as two."""
+
 
 def parameter_shapes(config: GPTConfig) -> Mapping[str, tuple[int, ...]]:
     """Name and shape of every entry of `GPT(config).state_dict()`, in its order."""
@@ -78,8 +81,8 @@ class Costs:
 
     @property
     def training_flops_per_token(self) -> int:
-        """Forward and backward pass: three times the forward pass."""
-        return 3 * self.forward_flops_per_token
+        """Forward and backward pass."""
+        return FORWARD_PASSES_OF_A_STEP * self.forward_flops_per_token
 
     def table(self) -> list[tuple[str, int]]:
         """(part, parameters) of every part that has any."""

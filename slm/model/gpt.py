@@ -117,7 +117,7 @@ class GPT(nn.Module):
         cache: KVCache | None = None,
         last_only: bool = False,
         attn_mask: Tensor | None = None,
-        soft: SoftTargets | None = None,
+        soft_targets: SoftTargets | None = None,
     ) -> tuple[Tensor | None, Tensor | None]:
         """Predict the next id at every position, or score given ones.
 
@@ -129,7 +129,7 @@ class GPT(nn.Module):
             last_only: return logits for the last position only.
             attn_mask: the positions that each position may attend to, without a cache: boolean,
                 broadcastable to [B, n_head, T, T]. None: all up to its own.
-            soft: probabilities that the loss takes in place of the next ids, of B * T positions.
+            soft_targets: probabilities for the loss in place of the next ids, of B * T positions.
 
         Returns:
             (logits, None) without targets: [B, T, V], or [B, 1, V] with `last_only`;
@@ -140,8 +140,8 @@ class GPT(nn.Module):
         """
         hidden = self.hidden_states(idx, cache=cache, attn_mask=attn_mask)
         if targets is not None:
-            flat = hidden.flatten(0, 1), self.head_weight, targets.flatten()
-            return None, chunked_cross_entropy(*flat, soft)
+            states, ids = hidden.flatten(0, 1), targets.flatten()
+            return None, chunked_cross_entropy(states, self.head_weight, ids, soft_targets)
         if last_only:
             hidden = hidden[:, -1:]
         return F.linear(hidden, self.head_weight), None

@@ -30,7 +30,7 @@ CHUNK_ELEMENTS = 1 << 21
 
 
 def chunked_cross_entropy(
-    hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor, soft: SoftTargets | None = None
+    hidden_nc: Tensor, weight_vc: Tensor, targets_n: Tensor, soft_targets: SoftTargets | None = None
 ) -> Tensor:
     """Mean cross-entropy in nats over the targets that are not `IGNORE_INDEX`.
 
@@ -38,7 +38,7 @@ def chunked_cross_entropy(
         hidden_nc: [N, C], what the head is applied to.
         weight_vc: [V, C], the head.
         targets_n: [N] ids.
-        soft: the probabilities of all ids; None: 1 for the targets, 0 for the others.
+        soft_targets: the probabilities of all ids; None: 1 for the targets, 0 for the others.
 
     Returns:
         A scalar in float32, or float64 if the logits are; 0 if every target is ignored.
@@ -46,7 +46,7 @@ def chunked_cross_entropy(
     if not torch.is_grad_enabled():
         # Whether a custom function computes gradients depends only on its inputs, in any mode.
         hidden_nc, weight_vc = hidden_nc.detach(), weight_vc.detach()
-    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_nc, weight_vc, targets_n, soft)  # type: ignore[no-untyped-call]
+    loss: Tensor = _ChunkedCrossEntropy.apply(hidden_nc, weight_vc, targets_n, soft_targets)  # type: ignore[no-untyped-call]
     return loss
 
 

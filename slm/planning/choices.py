@@ -16,7 +16,7 @@ import numpy as np
 from slm.config import RunConfig
 from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError
-from slm.model.costs import model_costs
+from slm.model.costs import FORWARD_PASSES_OF_A_STEP, model_costs
 from slm.planning.dataset_size import DatasetSize
 from slm.planning.steps import EVALUATING_SHARE, Budget, tokens_per_step
 from slm.quantities import counted
@@ -65,7 +65,7 @@ EVALUATIONS = 12
 smaller, then fewer still."""
 FEWEST_EVAL_TOKENS = 8192
 """Of an evaluation: bits per byte of fewer tokens differ too much from those of the whole split."""
-EVALUATING_COST = 1 / 3
+EVALUATING_COST = 1 / FORWARD_PASSES_OF_A_STEP
 """Of a token, as a share of a token's cost in training: there is no backward pass."""
 
 

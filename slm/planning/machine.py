@@ -35,9 +35,9 @@ WARM_UP_STEPS = 2
 SHORTEST_PROBE, PROBE_SHARE, LONGEST_PROBE = 1.5, 0.005, 20.0
 """The probe takes this share of a run, within these seconds: some machines are faster at first than
 they stay, one by 40% for 15 s, which only the probe of a long run outlasts."""
-COMPILED_FROM_MINUTES = 15.0
-"""Runs of at least this length are planned with compiled steps, if they compile: the gain differs
-between processors, and the first compilation takes some seconds."""
+COMPILED_PROBE_MINUTES = 15.0
+"""Before runs of at least this length the probe compiles its steps, if the run does: the gain
+differs between processors, and the first compilation takes some seconds."""
 
 
 def probe_machine(
@@ -72,7 +72,8 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = GPT(probe.model).to(device)
-        ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, 129)).to(device)
+        ids = torch.randint(probe.model.vocab_size, (PROBE_ROWS, probe.model.block_size + 1))
+        ids = ids.to(device)
     has_compiler = can_compile(device)
 
     def relative_speed(seconds: float, *, compiled: bool) -> float:
@@ -86,7 +87,7 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
         flops = model_costs(probe.model).training_flops_per_token
         return ids[:, 1:].numel() * seconds_per_token(flops, compiled=compiled) / each
 
-    may_compile = minutes >= COMPILED_FROM_MINUTES
+    may_compile = minutes >= COMPILED_PROBE_MINUTES
     seconds = probe_seconds(minutes)
     machine = MachineProfile(
         device=device.partition(":")[0],

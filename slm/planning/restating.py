@@ -50,10 +50,12 @@ class PlannedRun:
 
         Returns:
             None if some are missing, as in older plans, and for a run that starts from given
-            weights: the law holds for runs from scratch.
+            weights or has teachers: the law holds for runs that learn from the text alone.
         """
         settings = plan.get("settings")
-        if isinstance(settings, dict) and settings.get("parent") is not None:
+        if isinstance(settings, dict) and (
+            settings.get("parent") or settings.get("teacher_models")
+        ):
             return None
         given = {"difficulty": 1.0, **plan}
         figures = {name: given.get(name) for name in cls.__dataclass_fields__}

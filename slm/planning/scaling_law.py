@@ -76,12 +76,12 @@ SECONDS_PER_TOKEN = {"eager": 0.3e-6, "compiled": 6.3e-6}
 """Of a training step on the machine of the runs: per floating-point operation, and in addition."""
 
 
-def seconds_per_token(training_flops_per_token: float, *, compiled: bool) -> float:
-    """Training time per token on the machine of docs/explanation/scaling-law.md.
+def seconds_per_token(flops_per_token: float, *, compiled: bool) -> float:
+    """Time of a training step per token, on the machine of docs/explanation/scaling-law.md.
 
     Args:
-        training_flops_per_token: as `model_costs` counts them.
+        flops_per_token: as `model_costs` counts them; of a teacher, of its forward pass.
         compiled: whether blocks are compiled.
     """
     how = "compiled" if compiled else "eager"
-    return SECONDS_PER_FLOP[how] * training_flops_per_token + SECONDS_PER_TOKEN[how]
+    return SECONDS_PER_FLOP[how] * flops_per_token + SECONDS_PER_TOKEN[how]

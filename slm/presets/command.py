@@ -14,6 +14,7 @@ OPTIONS = {
     "data.tokenizer": "--tokenizer",
     "data.limit": "--limit",
     "train.init_from": "--init-from",
+    "train.teachers": "--teacher",
     "train.seed": "--seed",
     "train.device": "--device",
     "train.max_steps": "--steps",
@@ -43,7 +44,8 @@ def train_command(settings: RunConfig, out: Path) -> str:
         if origin.kind is OriginKind.PREPARED:
             words += ["--data", Path(str(value))]
         elif name in OPTIONS and value is not None:
-            words += [OPTIONS[name], value]
+            for each in value if isinstance(value, tuple) else (value,):
+                words += [OPTIONS[name], each]
         elif name != "train.max_minutes" or settings.origin_of("train.max_steps") != origin:
             changes.append(f"{name}={as_toml(value)}")  # otherwise the number of steps says it
     return command_line(*words, "--out", out, *(["--set", *changes] if changes else []))

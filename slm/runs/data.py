@@ -204,18 +204,16 @@ def fit_vocabulary(settings: RunConfig, tokenizer: Tokenizer) -> RunConfig:
     Raises:
         UsageError: one of these models was trained with another tokenizer.
     """
-    models = dict(zip(settings.train.teachers, settings.teacher_models, strict=False))
-    if settings.parent is not None:
-        models[str(settings.train.init_from)] = settings.parent
-    for source, model in models.items():
-        if model.tokenizer_sha256 != tokenizer.fingerprint:
-            raise UsageError(
-                f"the data in {settings.data.data_dir} were prepared with the tokenizer "
-                f"{tokenizer.name} ({tokenizer.fingerprint[:8]}), the model in "
-                f"{source} has {model.tokenizer} ({model.tokenizer_sha256[:8]})",
-                hint="give the text itself, with --source: it is tokenized with the model's "
-                "tokenizer",
-            )
-    if models or not settings.origin_of("model.vocab_size").is_open:
+    source, model = settings.train.init_from, settings.parent
+    if model is None and settings.teacher_models:  # all of them have the same tokenizer
+        source, model = settings.train.teachers[0], settings.teacher_models[0]
+    if model is not None and model.tokenizer_sha256 != tokenizer.fingerprint:
+        raise UsageError(
+            f"the data in {settings.data.data_dir} were prepared with the tokenizer "
+            f"{tokenizer.name} ({tokenizer.fingerprint[:8]}), the model in "
+            f"{source} has {model.tokenizer} ({model.tokenizer_sha256[:8]})",
+            hint="give the text itself, with --source: it is tokenized with the model's tokenizer",
+        )
+    if model is not None or not settings.origin_of("model.vocab_size").is_open:
         return settings
     return settings.with_values({"model.vocab_size": tokenizer.vocab_size}, FROM_TOKENIZER)

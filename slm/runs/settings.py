@@ -138,7 +138,7 @@ def new_run(
 
     Raises:
         UsageError, ConfigError: a setting is unknown or invalid.
-        SlmError: the model that `train.init_from` names cannot be loaded.
+        SlmError: a model that `train.init_from` or `train.teachers` names cannot be loaded.
     """
     chosen = _preset_for(preset, config_file)
     settings = from_preset(chosen, config_file, flags, assignments, note)
@@ -153,6 +153,11 @@ def default_out_dir(preset: str | None, config_file: Path | None, name: str | No
     if name is None:
         name = _preset_for(preset, None) if config_file is None else config_file.stem
     return RUNS / name
+
+
+def name_of_plan(minutes: float) -> str:
+    """The name of a run that is planned for this time, unless the user names its folder."""
+    return f"{minutes:g}-minutes"
 
 
 def _preset_for(preset: str | None, config_file: Path | None) -> str:

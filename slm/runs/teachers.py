@@ -36,8 +36,11 @@ def with_teachers(settings: RunConfig, words: Mapping[str, str], note: Log) -> R
     sources = settings.train.teachers
     checkpoints = [opened(source, note) for source in sources]
     first = checkpoints[0]
+    owner, expected = f"the teacher {sources[0]}", facts_of(first)
+    if settings.parent is not None:
+        owner, expected = f"the model in {settings.train.init_from}", settings.parent
     for source, checkpoint in zip(sources, checkpoints, strict=True):
-        _require_tokenizer(checkpoint, source, first.tokenizer, f"the teacher {sources[0]}")
+        _require_tokenizer(checkpoint, source, owner, expected.tokenizer, expected.tokenizer_sha256)
     shortest = min(checkpoint.config.model.block_size for checkpoint in checkpoints)
     theirs = {
         "model.vocab_size": first.config.model.vocab_size,
@@ -81,22 +84,22 @@ def teachers_of(settings: RunConfig, tokenizer: Tokenizer, device: str) -> list[
             checkpoint = opened_again(source, settings.teacher_models[number], "learns from")
         else:
             checkpoint = opened(source, silent)
-        _require_tokenizer(checkpoint, source, tokenizer, "the data of the run")
+        name, fingerprint = tokenizer.name, tokenizer.fingerprint
+        _require_tokenizer(checkpoint, source, "the data of the run", name, fingerprint)
         _require_shape(checkpoint.config.model, source, settings.model)
         models.append(checkpoint.build_model(device))
     return models
 
 
 def _require_tokenizer(
-    checkpoint: Checkpoint, source: str, tokenizer: Tokenizer, owner: str
+    checkpoint: Checkpoint, source: str, owner: str, name: str, fingerprint: str
 ) -> None:
     theirs = checkpoint.tokenizer
-    if theirs.fingerprint != tokenizer.fingerprint:
+    if theirs.fingerprint != fingerprint:
         raise UsageError(
-            f"the teacher {source} has the tokenizer {theirs.name}, and {owner} {tokenizer.name}: "
-            "their tokens are not the same",
-            hint="with the text itself (--source) and without --tokenizer, the tokenizer of the "
-            "first teacher is used; every teacher must have the same",
+            f"the teacher {source} has the tokenizer {theirs.name} ({theirs.fingerprint[:8]}), "
+            f"and {owner} {name} ({fingerprint[:8]}): their tokens are not the same",
+            hint=f"leave out {source}: all models of a run need the same tokenizer",
         )
 
 

@@ -1,9 +1,9 @@
-"""Distillation: a model learns what other models predict, beside the tokens that follow.
+"""Distillation: a model learns what other models predict, in addition to the tokens that follow.
 
 Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531. The mean prediction of several
-teachers is better than that of each, and a student keeps most of this. It also says more than a
-token: which other ones were possible. A model that reads a small text many times memorizes the
-tokens; the predictions keep it from that.
+teachers is better than that of any one of them, and a student keeps most of this. It also says more
+than a token: which other ones were possible. A model that reads a small text many times memorizes
+the tokens; the predictions keep it from that.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Teachers:
         ids = targets.flatten().masked_fill(targets.flatten() == IGNORE_INDEX, 0)[:, None]
         share = self.weight / len(self.models)
 
-        def of(chunk: slice) -> Tensor:
+        def probabilities(chunk: slice) -> Tensor:
             mixed = hidden[0].new_zeros((ids[chunk].size(0), heads[0].size(1)), dtype=dtype)
             for states, head in zip(hidden, heads, strict=True):
                 logits = states[chunk].to(dtype) @ head
@@ -61,4 +61,4 @@ class Teachers:
             of_token = mixed.new_full((1, 1), 1.0 - self.weight)
             return mixed.scatter_add_(1, ids[chunk], of_token.expand_as(ids[chunk]))
 
-        return of
+        return probabilities

@@ -106,7 +106,7 @@ def train_step(
         attn_mask = None if eot_id is None else document_mask(x, eot_id)
         with autocast(execution.device, execution.dtype):
             soft = None if teachers is None else teachers.soft_targets(x, y, attn_mask=attn_mask)
-            _, loss = model(x, y, attn_mask=attn_mask, soft=soft)
+            _, loss = model(x, y, attn_mask=attn_mask, soft_targets=soft)
         losses.append(loss.detach())
         execution.scaler.scale(loss / n_micro_batches).backward()
     execution.finish_gradients(model, optimizers)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from slm.config import TrainingConfig
 from slm.data.loader import DataLoader
+from slm.model.costs import FORWARD_PASSES_OF_A_STEP
 from slm.quantities import counted
 from slm.seeds import seed_everything
 from slm.train_state import TrainState
@@ -253,11 +254,11 @@ class Trainer:
             self.callbacks.emit("on_anomaly", anomaly)
         self.budget.end_step()
         if state.best_validation_loss is None and not compiled:
-            # Until one was timed: a forward pass takes a third of a training step's time.
+            # Until one was timed, by its cost.
             whole = self.data_loader.directory.split("validation").tokens
             tokens = min(self.config.eval_tokens or whole, whole)
-            seconds = self.budget.time_state.step_seconds * tokens / self.tokens_per_step / 3
-            self.budget.reserve(seconds)
+            step_seconds = self.budget.time_state.step_seconds / FORWARD_PASSES_OF_A_STEP
+            self.budget.reserve(step_seconds * tokens / self.tokens_per_step)
         state.step += 1
         state.tokens_seen += self.tokens_per_step
         if math.isfinite(outcome.loss):

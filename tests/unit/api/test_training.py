@@ -105,6 +105,14 @@ def test_old_names_of_settings_are_read(data_dir: Path, tmp_path: Path) -> None:
     assert "note: muon_steps is now called muon_ns_steps" in notes
 
 
+def test_teachers_may_be_paths(data_dir: Path, tmp_path: Path) -> None:
+    first = slm.train(data=data_dir, steps=1, out=tmp_path / "first", **QUICK)
+    taught = slm.train(
+        data=data_dir, steps=1, out=tmp_path / "second", teachers=[first.path], **QUICK
+    )
+    assert taught.config.train.teachers == (str(tmp_path / "first"),)
+
+
 def test_another_process_holds_the_folder(data_dir: Path, tmp_path: Path) -> None:
     with directory_lock(tmp_path / "a"), pytest.raises(RunLockedError):
         slm.train(data=data_dir, steps=2, out=tmp_path / "a", **QUICK)

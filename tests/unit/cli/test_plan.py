@@ -66,6 +66,18 @@ def test_a_plan_needs_minutes_and_no_preset(
     assert "--plan needs --minutes" in capsys.readouterr().err
 
 
+def test_a_plan_is_for_one_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert main(["train", "--minutes", "5", "--plan", "--source", "stories.txt"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: --plan is for one process, and there are 2")
+    assert hint == "hint: run the command without torchrun"
+
+
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "1e9", "many"])
 def test_minutes_that_cannot_be(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--minutes", minutes, "--plan"]) == 2
@@ -83,7 +95,7 @@ def test_minutes_that_cannot_be(minutes: str, capsys: pytest.CaptureFixture[str]
         (["--set", "document_masking=sentence"], "must be true or false"),
         (["--source", "nowhere.txt"], "nowhere.txt"),
         (["--resume"], "--plan needs --minutes"),
-        (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--config", "nowhere.toml"], "--plan needs --minutes"),
         (["--steps", "5"], "--steps and --minutes"),
     ],
 )

@@ -19,7 +19,8 @@ SETTINGS = resolve("modern-12m", assignments=("device=cpu", "dtype=float32"))
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "PROBE", ("n_layer=2", "n_embd=32", "n_head=2", "mlp_dim=none"))
+    shape = ("n_layer=2", "n_embd=32", "n_head=2", "mlp_dim=none", "block_size=128")
+    monkeypatch.setattr(probe, "PROBE", shape)
     monkeypatch.setattr(probe, "PROBE_ROWS", 2)
     monkeypatch.setattr(probe, "can_compile", lambda device: True)
 

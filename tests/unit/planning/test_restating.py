@@ -98,6 +98,8 @@ def test_a_run_from_given_weights_is_held_to_no_plan() -> None:
     assert PlannedRun.from_json(plan) is not None
     parent = {"settings": {**plan["settings"], "parent": {"step": 7}}}
     assert PlannedRun.from_json({**plan, **parent}) is None
+    taught = {"settings": {**plan["settings"], "teacher_models": [{"step": 7}]}}
+    assert PlannedRun.from_json({**plan, **taught}) is None
 
 
 @pytest.mark.parametrize("saved", [None, [], {}, {"step": 1}, "text", 7])

@@ -68,7 +68,12 @@ def test_what_was_given_in_python_becomes_an_option() -> None:
     from slm.config import DataConfig, GPTConfig, TrainingConfig
 
     settings = RunConfig(GPTConfig(), TrainingConfig(), DataConfig(), origins={})
-    for name, value, word in (("model.n_layer", 3, "n_layer"), ("data.source", "x.txt", "source")):
+    for name, value, word in (
+        ("model.n_layer", 3, "n_layer"),
+        ("data.source", "x.txt", "source"),
+        ("train.teachers", ("one", "builtin"), "teachers"),
+    ):
         settings = settings.with_values({name: value}, Origin(OriginKind.FLAG, word))
     command = train_command(settings, Path("r"))
-    assert command == "slm train --source x.txt --out r --set model.n_layer=3"
+    options = "--teacher one --teacher builtin --source x.txt --out r --set model.n_layer=3"
+    assert command == f"slm train {options}"
