@@ -57,9 +57,10 @@ FEWEST_TOKENS_PER_STEP = 1024
 RATE_OF_HALF = 0.7
 """Learning rates of a batch of half the size, as a share: they follow the square root of the batch
 (Malladi et al. 2022, https://arxiv.org/abs/2205.10287)."""
-MANY_STEPS = 2000
-"""In more steps than these, each takes twice as many tokens, and the learning rate falls from the
-start: the same result in less time, without a plateau. Shorter runs would become worse."""
+MANY_STEPS = (2000, 5000)
+"""In more steps than these, each takes twice as many tokens, once for each number, and the learning
+rate falls from the start: the same result in less time, without a plateau. Shorter runs would
+become worse."""
 EVALUATIONS = 12
 """In a run, if they fit into their share of its time. To fit, evaluations become half as many, then
 smaller, then fewer still."""
@@ -196,9 +197,13 @@ def with_batch(settings: RunConfig, budget: Budget) -> RunConfig:
         if changed.train.batch_size == config.batch_size:
             break  # the user's own
         settings = changed
-    if budget.steps(settings) > MANY_STEPS:
-        larger = {"train.batch_size": 2 * settings.train.batch_size, "train.decay_fraction": 1.0}
-        settings = with_free_values(settings, larger, budget.minutes)
+    for many in MANY_STEPS:
+        if budget.steps(settings) > many:
+            larger = {
+                "train.batch_size": 2 * settings.train.batch_size,
+                "train.decay_fraction": 1.0,
+            }
+            settings = with_free_values(settings, larger, budget.minutes)
     return settings
 
 

@@ -217,9 +217,11 @@ def test_simple_text_is_learned_in_many_small_steps() -> None:
 
 
 def test_a_long_run_takes_large_steps_and_its_rate_falls_from_the_start() -> None:
-    short, long = plan(3).settings.train, plan(30).settings.train
-    assert long.batch_size == 2 * short.batch_size
-    assert (short.decay_fraction, long.decay_fraction) == (0.5, 1.0)
+    short, long, longest = (plan(minutes).settings.train for minutes in (3, 20, 90))
+    assert (long.batch_size, longest.batch_size) == (2 * short.batch_size, 4 * short.batch_size)
+    assert short.decay_fraction == 0.5
+    assert long.decay_fraction == longest.decay_fraction == 1.0
+    assert longest.learning_rate == short.learning_rate
     assert plan(30, base("decay_fraction=0.3")).settings.train.decay_fraction == 0.3
 
 
