@@ -6,13 +6,17 @@ set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
 "$PYTHON" -c 'import torch' || { echo "error: $PYTHON has no torch; set PYTHON" >&2; exit 1; }
-if ! PYTHONPATH=. "$PYTHON" -m slm --version >/dev/null 2>&1; then
-    # Everything but PyTorch itself, which the machine has in the build that its GPU needs.
-    "$PYTHON" - <<'NAMES' | xargs "$PYTHON" -m pip install --quiet
+# Everything but PyTorch itself, which the machine has in the build that its GPU needs.
+"$PYTHON" - <<'NAMES' | xargs -r "$PYTHON" -m pip install --quiet
+import re
 import tomllib
+from importlib import metadata
+
 for name in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]:
-    if not name.startswith("torch"):
-        print(repr(name))
+    try:
+        metadata.version(re.split(r"[\[<>=~!;]", name)[0].strip())
+    except metadata.PackageNotFoundError:
+        if not name.startswith("torch"):
+            print(repr(name))
 NAMES
-fi
 PYTHONPATH=. exec "$PYTHON" bench/gpu_check.py "$@"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -146,6 +148,17 @@ def _readable(folder: Path, given: Path, log: Log) -> dict[int, _Kept]:
     return found
 
 
+def _state_of(path: Path) -> str:
+    """A hash that changes if a file, or any file of a folder, may have changed."""
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    for file in filter(Path.is_file, files):
+        status = file.stat()
+        digest.update(os.fsencode(file.relative_to(path)))
+        digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
+    return digest.hexdigest()
+
+
 class _Test:
     """A suite for one model of a run after the other; what they share is read once.
 
@@ -182,10 +195,12 @@ class _Test:
     @property
     def conditions(self) -> dict[str, Any]:
         """What the results depend on besides the model."""
-        source = None if self._source is None else str(self._source)
-        found = {"limit": self._limit, "seed": self._seed, "source": source}
-        if source is not None and Path(source).is_file():
-            found["source_changed_ns"] = Path(source).stat().st_mtime_ns
+        found = {"limit": self._limit, "seed": self._seed, "source": None}
+        if self._source is not None:
+            path = Path(self._source)
+            is_text = path.exists()  # otherwise it is a name
+            found["source"] = path.resolve().as_posix() if is_text else str(self._source)
+            found |= {"source_state": _state_of(path)} if is_text else {}
         return found
 
     def run(self, lm: LanguageModel, report: Stages) -> SuiteResult:

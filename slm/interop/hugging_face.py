@@ -244,6 +244,8 @@ def read_tokenizer(folder: Path, name: str, settings: Mapping[str, Any]) -> Toke
         raise TokenizerError(f"{folder / 'config.json'} names no eos_token_id")
     eot_id = eos if eos is not None else bos
     assert eot_id is not None
+    if bos is None:
+        bos = _id_of(config.get("bos_token"), definition)
     begins = _adds_bos(definition, config, bos)
     return ImportedTokenizer(name, definition, eot_id=eot_id, bos_id=bos if begins else None)
 

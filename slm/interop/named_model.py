@@ -6,10 +6,13 @@ import hashlib
 from pathlib import Path
 
 from slm.checkpoint.builtin import BUILTIN, builtin_checkpoint
+from slm.checkpoint.manifest import Manifest
+from slm.errors import CheckpointError
 from slm.interop import hub
 from slm.interop.importing import import_model, write_checkpoint
 from slm.log import Log
 from slm.native.build import users_cache
+from slm.storage.locks import waiting_lock
 
 
 def local_checkpoint(source: Path | str, *, log: Log) -> Path:
@@ -35,6 +38,16 @@ def local_checkpoint(source: Path | str, *, log: Log) -> Path:
     key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     repository, _ = hub.parsed(text)
     checkpoint = users_cache() / "models" / f"{repository.replace('/', '--')}-{key}"
-    if not (checkpoint / "MANIFEST.json").is_file():
-        write_checkpoint(import_model(text, log=log), checkpoint)
+    if not _is_whole(checkpoint):  # without the lock, because another user may own the cache
+        with waiting_lock(checkpoint):
+            if not _is_whole(checkpoint):
+                write_checkpoint(import_model(text, log=log), checkpoint)
     return checkpoint
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        Manifest.read(checkpoint)
+    except CheckpointError:
+        return False
+    return True

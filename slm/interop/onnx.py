@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor, nn
 
-from slm.errors import MissingExtraError
+from slm.errors import ConfigError, MissingExtraError
 from slm.interop.architectures import architecture_of
 from slm.interop.hugging_face import write_json
 from slm.interop.hugging_face_config import transformers_config
@@ -27,6 +27,7 @@ from slm.interop.source import ExportDtype, ExportSource, stored
 from slm.interop.tokenizer_json import to_tokenizers, tokenizer_config
 from slm.log import Log
 from slm.model import GPT, KVCache
+from slm.quantities import gigabytes
 from slm.storage.files import atomic_directory
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 TARGET = "onnx"
 OPSET = 20
 """Version of ONNX's operators; it has GELU."""
+MOST_BYTES = 2_000_000_000
+"""Of weights in a file, which Protocol Buffers limit."""
 
 
 class GraphCache:
@@ -120,7 +123,7 @@ def write(source: ExportSource, out: Path, *, dtype: ExportDtype, log: Log) -> N
         log: called with notes.
 
     Raises:
-        ConfigError: see `check`.
+        ConfigError: see `check`; or the weights are too large for a file.
         MissingExtraError: a package for ONNX is not installed.
         WriteError, NoSpaceError: nothing is left behind.
     """
@@ -135,6 +138,12 @@ def write(source: ExportSource, out: Path, *, dtype: ExportDtype, log: Log) -> N
     model = GPT(config.changed(dropout=0.0)).eval()
     weights = {name: stored(values, dtype) for name, values in source.weights().items()}
     model.to(weights["token_embedding.weight"].dtype).load_state_dict(weights)
+    n_bytes = sum(values.nbytes for values in weights.values())
+    if n_bytes > MOST_BYTES:
+        raise ConfigError(
+            f"the weights have {gigabytes(n_bytes)} in {dtype}, and an ONNX file at most 2 GB",
+            hint="export to another format, or smaller weights with --dtype",
+        )
     log("tracing the model for ONNX; this takes about a second per layer")
     program = export_graph(model)
     with atomic_directory(out) as folder:

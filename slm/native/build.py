@@ -26,6 +26,7 @@ from slm.storage.files import PARTIAL_PREFIX
 SOURCES = Path(__file__).with_name("src")
 MAIN_SOURCE = "library.cpp"
 CACHE_VARIABLE = "SLM_CACHE"
+COMPILERS = ("c++", "g++", "clang++")
 COMPILE_SECONDS = 120
 PLAIN_FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fPIC", "-shared", "-pthread")
 NATIVE_FLAG = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
@@ -100,21 +101,23 @@ def build_library(flags: tuple[str, ...], *, log: Log | None = None) -> ctypes.C
     return library
 
 
-def _compiler() -> str:
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
-    for name in names:
-        if found := shutil.which(name):
-            return found
+def _compiler() -> list[str]:
+    """The compiler, and its first arguments, if `CXX` has any: `ccache g++`."""
+    chosen = os.environ.get("CXX")
+    for name in [chosen] if chosen else COMPILERS:
+        first, *rest = [name] if shutil.which(name) else name.split()
+        if found := shutil.which(first):
+            return [found, *rest]
     raise NativeUnavailableError(
-        f"there is no C++ compiler: looked for {', '.join(names)}",
+        f"there is no C++ compiler: looked for {chosen or ', '.join(COMPILERS)}",
         hint="install g++ or clang++, and generation becomes several times faster",
     )
 
 
-def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
+def _compile(compiler: list[str], flags: tuple[str, ...], path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=PARTIAL_PREFIX, dir=path.parent) as work:
         made = Path(work, path.name)
-        command = [compiler, *flags, "-o", str(made), str(SOURCES / MAIN_SOURCE)]
+        command = [*compiler, *flags, "-o", str(made), str(SOURCES / MAIN_SOURCE)]
         try:
             subprocess.run(
                 command,
@@ -128,9 +131,9 @@ def _compile(compiler: str, flags: tuple[str, ...], path: Path) -> None:
             made.replace(path)
         except subprocess.CalledProcessError as error:
             first = (error.stderr.strip() or "no message").splitlines()[0]
-            raise NativeUnavailableError(f"{compiler} failed: {first}") from None
+            raise NativeUnavailableError(f"{compiler[0]} failed: {first}") from None
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise NativeUnavailableError(f"{compiler} failed: {error}") from None
+            raise NativeUnavailableError(f"{compiler[0]} failed: {error}") from None
 
 
 def _fingerprint(flags: tuple[str, ...]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import dataclass, replace
 
 from slm.config import DataConfig
-from slm.data.documents import SAMPLED_STORIES, first_sizes
+from slm.data.documents import SAMPLED_STORIES, whole_stories
 from slm.data.sources import BUILTIN, Source, source_of
 
 READING_BYTES_PER_SECOND = 5e6
 """Of text that becomes token ids, a vocabulary fitted to it included, on the reference machine."""
 STORY_GENERATION_BYTES_PER_SECOND = 1.2e6
 """Of built-in stories, which are generated while they are converted to token ids."""
+
+
+READ_BYTES = 1 << 24
+"""Of compressed text, which may have fewer stories than the limit."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,14 @@ def training_bytes(source: Source) -> int | None:
     n_stories, n_bytes = source.expected_stories, source.expected_bytes
     if n_stories is None:
         return n_bytes
-    sizes = first_sizes(source.parts("train"))
-    if len(sizes) < SAMPLED_STORIES:
-        return sum(sizes)
-    found = round(n_stories * statistics.fmean(sizes))
+    enough_bytes = 0 if n_bytes is not None else READ_BYTES
+    n_read = bytes_read = 0
+    for story in whole_stories(source.parts("train")):
+        n_read += 1
+        bytes_read += len(story.encode("utf-8"))
+        if n_read >= SAMPLED_STORIES and bytes_read >= enough_bytes:
+            break
+    else:
+        return bytes_read
+    found = round(n_stories * bytes_read / n_read)
     return found if n_bytes is None else min(found, n_bytes)

@@ -1,4 +1,4 @@
-"""Locks: one writer for a directory."""
+"""Locks: one writer for a file or directory."""
 
 from __future__ import annotations
 
@@ -44,6 +44,23 @@ def directory_lock(directory: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextlib.contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Wait until no other process writes a file or directory; the lock is a file next to it.
+
+    Raises:
+        WriteError: the lock cannot be made.
+    """
+    make_directory(path.parent)
+    lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
+    with write_errors(path.parent):
+        lock.acquire()
+    try:
+        yield
+    finally:
         lock.release()
 
 

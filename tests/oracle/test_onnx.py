@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from slm.errors import ConfigError
 from slm.interop import onnx
 from slm.model import GPT
 from slm.tokenizer import Tokenizer
@@ -84,6 +85,15 @@ def test_logits_are_equal(shape: str, tmp_path: Path) -> None:
     padded = np.concatenate((np.zeros((3, 5), np.int64), ids.numpy()), axis=1)
     logits, _ = run(session, padded, empty(model, 3), padding=5)
     assert np.abs(logits[:, 5:] - expected).max() < 1e-4
+
+
+def test_weights_that_no_file_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx, "MOST_BYTES", 1000)
+    words = tokenizer("bytes")
+    source = source_of(model_of("qwen3", words.vocab_size), words)
+    with pytest.raises(ConfigError, match="an ONNX file at most 2 GB"):
+        onnx.write(source, tmp_path / "m", dtype="float32", log=lambda text: None)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.slow

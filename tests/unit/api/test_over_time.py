@@ -106,6 +106,32 @@ def test_a_text_that_was_changed_is_scored_again(run: Path) -> None:
     assert found[1].checkpoints != found[2].checkpoints
 
 
+def test_a_folder_that_was_changed_is_scored_again(run: Path) -> None:
+    folder = run.parent / "texts"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.txt").write_text("Mia saw a dog.", encoding="utf-8")
+    opened = package.open_run(run)
+    before = opened.over_time("loss", source=folder, progress=False)
+    assert opened.over_time("loss", source=folder, progress=False) == before
+    (folder / "b.txt").write_text("The dog ran away from Mia.", encoding="utf-8")
+    after = opened.over_time("loss", source=folder, progress=False)
+    assert after.checkpoints != before.checkpoints
+
+
+def test_a_relative_path_means_another_text_in_another_folder(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name, story in (("one", "Mia saw a dog."), ("two", "The dog ran away.")):
+        (run.parent / name).mkdir()
+        monkeypatch.chdir(run.parent / name)
+        Path("text.txt").write_text(story, encoding="utf-8")
+        os.utime("text.txt", ns=(0, 1))
+        found.append(package.open_run(run).over_time("loss", source="text.txt", progress=False))
+    assert found[0].checkpoints != found[1].checkpoints
+
+
 def test_what_a_run_still_keeps_after_more_training(run: Path) -> None:
     opened = package.open_run(run)
     opened.over_time(["loss"], limit=3, progress=False)

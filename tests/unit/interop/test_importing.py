@@ -302,6 +302,15 @@ def test_an_end_of_text_is_needed(tmp_path: Path) -> None:
             import_model(str(tmp_path / "m"))
 
 
+def test_the_first_token_may_be_named_by_the_tokenizer_alone(tmp_path: Path) -> None:
+    exported("hf", tmp_path / "m")
+    for name in ("config.json", "generation_config.json"):
+        changed(tmp_path / "m" / name, bos_token_id=None)
+    changed(tmp_path / "m" / "tokenizer_config.json", bos_token="a", add_bos_token=True)
+    found = import_model(str(tmp_path / "m")).tokenizer
+    assert found.bos_id == found.encode("a")[-1]
+
+
 def test_weights_in_several_files(tmp_path: Path) -> None:
     exported("hf", tmp_path / "m")
     whole = tmp_path / "m" / "model.safetensors"

@@ -32,6 +32,17 @@ def test_the_compiler_runs_once(cache: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("words", ["env {}", "{} -g0"])
+@pytest.mark.slow
+@needs_compiler
+def test_a_compiler_with_arguments(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    [compiler] = native_build._compiler()
+    monkeypatch.setenv("CXX", words.format(compiler))
+    assert isinstance(build_library(QUICK), ctypes.CDLL)
+
+
 def test_no_compiler(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(NativeUnavailableError, match="no-such-compiler"):

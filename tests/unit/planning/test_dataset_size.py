@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,6 +50,14 @@ def test_of_a_file_only_so_many_stories_count(limit: int) -> None:
 def test_no_more_stories_count_than_there_are() -> None:
     whole = text_of(DataConfig(source="stories.txt"))
     assert text_of(DataConfig(source="stories.txt", limit=10**6)).n_bytes == whole.n_bytes
+
+
+@pytest.mark.parametrize("limit", [500, 10**6])
+def test_a_compressed_text_may_have_fewer_stories_than_the_limit(limit: int) -> None:
+    with gzip.open("stories.txt.gz", "wb") as file:
+        file.write(Path("stories.txt").read_bytes())
+    text = text_of(DataConfig(source="stories.txt.gz", limit=limit))
+    assert text.n_bytes == min(limit, len(STORIES)) * BYTES
 
 
 def test_a_compressed_file_is_as_large_as_what_is_in_it() -> None:
