@@ -13,10 +13,9 @@ from slm.api.loading import known_dtype, load
 from slm.config import DEFAULT_SOURCE, DataConfig
 from slm.errors import UsageError, did_you_mean
 from slm.log import Log, as_notes
-from slm.presets import resolve
+from slm.presets import Flags, resolve
 from slm.reporting.display import preparation_progress, say, scoring_progress
 from slm.runs.idle_settings import no_effect
-from slm.runs.settings import Flags
 from slm.storage.user_paths import user_path
 
 if TYPE_CHECKING:

@@ -13,13 +13,12 @@ from slm.config import RunConfig, TrainingConfig
 from slm.errors import UsageError
 from slm.log import Log, silent
 from slm.parallel.processes import Process
-from slm.presets import command_line_words
+from slm.presets import Flags, command_line_words
 from slm.quantities import counted
 from slm.reporting.display import preparation_progress, say
 from slm.runs.idle_settings import idle_settings, no_effect
 from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
-    Flags,
     default_out_dir,
     name_of_plan,
     named_place,

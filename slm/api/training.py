@@ -12,12 +12,11 @@ from slm.api.run_request import finished_before, request_run, train_run
 from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError, UsageError
 from slm.log import Log, as_notes, silent
-from slm.presets import command_line_words, current_name
+from slm.presets import Flags, command_line_words, current_name
 from slm.presets.names import named_setting
 from slm.reporting.display import say
 from slm.runs.layout import holds_run
 from slm.runs.settings import (
-    Flags,
     length_flags,
     name_of_plan,
     new_run,

@@ -38,7 +38,7 @@ from slm.runs.data import fit_vocabulary
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.launch import check_memory
 from slm.seeds import seed_everything
-from slm.training.compiling import compile_blocks, worth_compiling
+from slm.training.compiling import compile_blocks, run_should_compile
 from slm.training.step import zero_gradients
 
 WARM_UP_STEPS = 2
@@ -96,7 +96,7 @@ def measure_training(
     model = GPT(settings.model).to(device)
     micro_batches = config.gradient_accumulation_steps
     tokens_per_step = config.batch_size * micro_batches * settings.model.block_size
-    compiled = worth_compiling(config, model.config, device, tokens_per_step)
+    compiled = run_should_compile(config, model.config, device, tokens_per_step)
     if compiled:
         compile_blocks(model)
     stepper = GuardedStep(model, config, device=device, dtype=dtype, process=Process())

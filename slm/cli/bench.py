@@ -18,7 +18,7 @@ from slm.cli.options import (
     Preset,
     Settings,
     assignments,
-    given,
+    only_given,
 )
 from slm.cli.output import print_json, print_table
 from slm.errors import UsageError, did_you_mean
@@ -77,7 +77,7 @@ def bench_train(
     """
     if steps < 1:
         raise UsageError(f"--steps must be at least 1, found {steps}")
-    flags = given({"train.device": (device, "--device")})
+    flags = only_given({"train.device": (device, "--device")})
     changes = assignments(settings, more_settings)
     chosen = resolve(preset, flags=flags, assignments=changes)
     words = command_line_words(flags, changes)

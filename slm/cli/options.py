@@ -11,7 +11,7 @@ import typer
 
 from slm.cli.no_effect import note_old_names
 from slm.errors import ConfigError, UsageError
-from slm.runs.settings import Flags
+from slm.presets import Flags
 
 if TYPE_CHECKING:
     from slm.generation.options import GenerationOptions
@@ -145,7 +145,7 @@ def unescaped(text: str) -> str:
     return re.sub(r"\\([nrt\\])", lambda found: _ESCAPES[found[1]], text)
 
 
-def given(flags: Flags) -> Flags:
+def only_given(flags: Flags) -> Flags:
     """The flags that have a value; settings to (value, name of the flag)."""
     return {name: (value, flag) for name, (value, flag) in flags.items() if value is not None}
 

@@ -22,18 +22,17 @@ from slm.cli.options import (
     Steps,
     Tokenizer,
     assignments,
-    given,
+    only_given,
 )
 from slm.cli.train import say_if_finished_before
 from slm.config import RunConfig
 from slm.config.origins import Origin, OriginKind
 from slm.errors import HubError, TokenizerError
 from slm.parallel.processes import Process
-from slm.presets import command_line_words
+from slm.presets import Flags, command_line_words
 from slm.reporting.display import preparation_progress, say
 from slm.runs.layout import is_restart, run_lock
 from slm.runs.settings import (
-    Flags,
     from_preset,
     length_flags,
     named_place,
@@ -96,7 +95,7 @@ def train(
     The best weights by validation loss and the loss plot are saved in OUTPUT_DIR, as best_model.pt
     and losses.png. An earlier run there is moved to its folder previous-001.
     """
-    flags = given(
+    flags = only_given(
         {
             "data.data_dir": (None if data_dir is None else str(data_dir), "--data-dir"),
             "data.source": (source, "--source"),

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from slm.api.data import DEFAULT_TOKENIZER, prepare_data
-from slm.cli.no_effect import given as words_given
-from slm.cli.options import ForceReload, Json, Source, StoryLimit, Tokenizer, given
+from slm.cli.no_effect import only_given as words_given
+from slm.cli.options import ForceReload, Json, Source, StoryLimit, Tokenizer, only_given
 from slm.cli.output import print_json, print_table
 from slm.config import DEFAULT_SOURCE
 from slm.errors import command_line
@@ -53,7 +53,7 @@ def prepare(
     If nothing has changed since the last time, the existing files are used.
     """
     started_at = time.perf_counter()
-    flags = given(
+    flags = only_given(
         {
             "data.source": (source, "--source"),
             "data.tokenizer": (tokenizer, "--tokenizer"),

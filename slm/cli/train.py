@@ -23,7 +23,7 @@ from slm.cli.options import (
     StoryLimit,
     Tokenizer,
     assignments,
-    given,
+    only_given,
 )
 from slm.cli.output import print_json, print_table
 from slm.config import RunConfig, TrainingConfig
@@ -110,7 +110,7 @@ def train(
     is modern-12m; see `slm presets`. Text from --source is prepared once, in ./data, and reused.
     Ctrl-C saves and stops.
     """
-    flags = given(
+    flags = only_given(
         {
             "data.data_dir": (_text(data), PREPARED),
             "data.source": (source, "--source"),

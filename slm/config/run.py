@@ -9,8 +9,8 @@ from typing import Any
 from slm.config.data import DataConfig
 from slm.config.group import SettingsGroup
 from slm.config.model import GPTConfig
+from slm.config.model_record import ModelRecord
 from slm.config.origins import DEFAULT, Origin, OriginKind
-from slm.config.source_model import SourceModel
 from slm.config.training import TrainingConfig
 from slm.errors import CheckpointError, ConfigError, shown
 
@@ -45,9 +45,9 @@ class RunConfig:
     origins: Mapping[str, Origin]
     started_in: str | None = None
     """The directory that the relative paths of a saved run refer to, as seen from the run's."""
-    parent: SourceModel | None = None
+    parent: ModelRecord | None = None
     """What is known of the model that `train.init_from` names."""
-    teacher_models: tuple[SourceModel, ...] = ()
+    teacher_models: tuple[ModelRecord, ...] = ()
     """What is known of the models that `train.teachers` names."""
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ class RunConfig:
             **({} if self.started_in is None else {"started_in": self.started_in}),
             **({} if self.parent is None else {"parent": self.parent.to_json()}),
             **(
-                {"teacher_models": [facts.to_json() for facts in self.teacher_models]}
+                {"teacher_models": [record.to_json() for record in self.teacher_models]}
                 if self.teacher_models
                 else {}
             ),
@@ -137,7 +137,7 @@ class RunConfig:
         started_in = data.get("started_in")
         if not isinstance(started_in, str | None):
             raise CheckpointError(f"{where}: started_in is not a path")
-        parent = None if data.get("parent") is None else SourceModel.from_json(data["parent"])
+        parent = None if data.get("parent") is None else ModelRecord.from_json(data["parent"])
         if parent is None and data.get("parent") is not None:
             raise CheckpointError(f"{where}: parent does not describe a model")
         teacher_models = _read_teachers(data.get("teacher_models", []), where)
@@ -164,9 +164,9 @@ class RunConfig:
         )
 
 
-def _read_teachers(data: Any, where: str) -> tuple[SourceModel, ...]:
-    found = [SourceModel.from_json(facts) for facts in data] if isinstance(data, list) else [None]
-    teachers = tuple(facts for facts in found if facts is not None)
+def _read_teachers(data: Any, where: str) -> tuple[ModelRecord, ...]:
+    found = [ModelRecord.from_json(record) for record in data] if isinstance(data, list) else [None]
+    teachers = tuple(record for record in found if record is not None)
     if len(teachers) < len(found):
         raise CheckpointError(f"{where}: teacher_models does not describe models")
     return teachers

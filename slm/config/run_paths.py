@@ -43,7 +43,7 @@ def run_of(folder: Path) -> Path:
     return real.parent.parent if real.parent.name in STEP_FOLDERS else real.parent
 
 
-def started_at(run: Path, *, started_in: str | None, out_dir: str) -> Path | None:
+def start_directory(run: Path, *, started_in: str | None, out_dir: str) -> Path | None:
     """The directory that the relative paths of a run refer to; None: unknown.
 
     Args:
@@ -86,7 +86,7 @@ def located(values: Mapping[str, Any], start: Path | None) -> dict[str, Any]:
 
 def located_settings(settings: RunConfig, run: Path) -> RunConfig:
     """The saved settings of a run, with paths relative to the working directory."""
-    start = started_at(run, started_in=settings.started_in, out_dir=settings.train.out_dir)
+    start = start_directory(run, started_in=settings.started_in, out_dir=settings.train.out_dir)
     changed = located(_path_values(settings), start)
     return _with_paths(settings, changed, None if start is None else _seen_from(run, start))
 
@@ -98,7 +98,9 @@ def settings_to_save(settings: RunConfig, run: Path) -> RunConfig:
     do not change from start to start, and do not depend on folders above both.
     """
     here = Path.cwd().resolve()
-    start = started_at(run, started_in=settings.started_in or _seen_from(run, here), out_dir="")
+    start = start_directory(
+        run, started_in=settings.started_in or _seen_from(run, here), out_dir=""
+    )
     changed = {}
     if start is not None and start != here:
         changed = _changed(

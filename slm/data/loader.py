@@ -101,11 +101,6 @@ class DataLoader:
         """Training windows; each epoch visits each of them once."""
         return self._count_windows("train")
 
-    @property
-    def tokens_per_epoch(self) -> int:
-        """Training tokens that one epoch predicts."""
-        return self.n_windows * self.block_size
-
     def batch_at(self, step: int, split: str = "train") -> Batch:
         """The batch of a step: inputs and, shifted by one, targets.
 

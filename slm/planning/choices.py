@@ -18,7 +18,7 @@ from slm.config.origins import Origin, OriginKind
 from slm.errors import ConfigError
 from slm.model.costs import FORWARD_PASSES_OF_A_STEP, model_costs
 from slm.planning.dataset_size import DatasetSize
-from slm.planning.steps import EVALUATING_SHARE, Budget, tokens_per_step
+from slm.planning.steps import EVALUATING_SHARE, Resources, tokens_per_step
 from slm.quantities import counted
 from slm.tokenizer import expected_size
 
@@ -147,29 +147,31 @@ def for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
     return with_free_values(base, values, minutes)
 
 
-def with_stories(settings: RunConfig, budget: Budget) -> Iterator[tuple[RunConfig, Budget]]:
+def with_stories(
+    settings: RunConfig, resources: Resources
+) -> Iterator[tuple[RunConfig, Resources]]:
     """The text as it is; of a source of any number of stories, so many for each of `READINGS`."""
-    text = budget.text
+    text = resources.text
     if text.n_bytes is not None or text.story_bytes is None:
-        yield settings, budget
+        yield settings, resources
         return
     for readings in READINGS:
-        n_bytes = _bytes_to_read(settings, budget, readings)
+        n_bytes = _bytes_to_read(settings, resources, readings)
         entries = 0 if settings.parent is not None else settings.model.vocab_size
         n_stories = math.ceil(max(n_bytes, entries * BYTES_FOR_AN_ENTRY) / text.story_bytes)
-        chosen = with_free_values(settings, {"data.limit": n_stories}, budget.minutes)
+        chosen = with_free_values(settings, {"data.limit": n_stories}, resources.minutes)
         limit = chosen.data.limit
         size = None if limit is None else round(limit * text.story_bytes)
-        yield chosen, replace(budget, text=replace(text, n_bytes=size))
+        yield chosen, replace(resources, text=replace(text, n_bytes=size))
 
 
-def _bytes_to_read(settings: RunConfig, budget: Budget, readings: float) -> float:
+def _bytes_to_read(settings: RunConfig, resources: Resources, readings: float) -> float:
     """The size of a text that the run reads this often, in the time that making it leaves."""
-    per_token = bytes_per_token(settings, budget.text)
+    per_token = bytes_per_token(settings, resources.text)
 
     def read_once(n_bytes: float) -> float:
-        known = replace(budget.text, n_bytes=round(n_bytes))
-        return per_token * replace(budget, text=known).tokens(settings) / readings
+        known = replace(resources.text, n_bytes=round(n_bytes))
+        return per_token * replace(resources, text=known).tokens(settings) / readings
 
     # The more stories are generated, the less time is left to read them.
     fewer, most = 0.0, read_once(0.0)
@@ -179,11 +181,11 @@ def _bytes_to_read(settings: RunConfig, budget: Budget, readings: float) -> floa
     return most
 
 
-def with_batch(settings: RunConfig, budget: Budget) -> RunConfig:
+def with_batch(settings: RunConfig, resources: Resources) -> RunConfig:
     """Smaller steps where there is time for few only, and larger ones where there is for many."""
-    enough = ENOUGH_STEPS if budget.text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
+    enough = ENOUGH_STEPS if resources.text.words is None else ENOUGH_STEPS_OF_FEW_WORDS
     while (
-        budget.steps(settings) < enough
+        resources.steps(settings) < enough
         and settings.train.batch_size > 1
         and tokens_per_step(settings) > FEWEST_TOKENS_PER_STEP
     ):
@@ -193,36 +195,36 @@ def with_batch(settings: RunConfig, budget: Budget) -> RunConfig:
             "train.learning_rate": RATE_OF_HALF * config.learning_rate,
             "train.muon_learning_rate": RATE_OF_HALF * config.muon_learning_rate,
         }
-        changed = with_free_values(settings, smaller, budget.minutes)
+        changed = with_free_values(settings, smaller, resources.minutes)
         if changed.train.batch_size == config.batch_size:
             break  # the user's own
         settings = changed
     for many in MANY_STEPS:
-        if budget.steps(settings) > many:
+        if resources.steps(settings) > many:
             larger = {
                 "train.batch_size": 2 * settings.train.batch_size,
                 "train.decay_fraction": 1.0,
             }
-            settings = with_free_values(settings, larger, budget.minutes)
+            settings = with_free_values(settings, larger, resources.minutes)
     return settings
 
 
-def with_dropout(settings: RunConfig, budget: Budget) -> RunConfig:
+def with_dropout(settings: RunConfig, resources: Resources) -> RunConfig:
     """Dropout where a text would be read too often without it; with it, steps take longer."""
     if settings.parent is not None:
         return settings
-    plain = with_free_values(settings, {"model.dropout": 0.0}, budget.minutes)
-    n_epochs = epochs(plain, budget)
+    plain = with_free_values(settings, {"model.dropout": 0.0}, resources.minutes)
+    n_epochs = epochs(plain, resources)
     chosen = max((p for least, p in DROPOUT.items() if (n_epochs or 0.0) >= least), default=0.0)
-    return with_free_values(plain, {"model.dropout": chosen}, budget.minutes)
+    return with_free_values(plain, {"model.dropout": chosen}, resources.minutes)
 
 
-def epochs(settings: RunConfig, budget: Budget) -> float | None:
+def epochs(settings: RunConfig, resources: Resources) -> float | None:
     """How often the run reads its text; None if the size of the text is unknown."""
-    text = budget.text
+    text = resources.text
     if not text.n_bytes:
         return None
-    return budget.tokens(settings) * bytes_per_token(settings, text) / text.n_bytes
+    return resources.tokens(settings) * bytes_per_token(settings, text) / text.n_bytes
 
 
 def evaluations(settings: RunConfig, steps: int) -> dict[str, int]:

@@ -22,7 +22,7 @@ from slm.hardware.devices import (
 from slm.model import GPT, model_costs
 from slm.parallel.processes import Process
 from slm.planning.scaling_law import seconds_per_token
-from slm.planning.steps import MachineProfile, is_compiled
+from slm.planning.steps import MachineProfile, plan_should_compile
 from slm.planning.timing import step_seconds
 from slm.presets import resolve
 from slm.runs.borrowed import restored_torch
@@ -99,7 +99,7 @@ def _probe(settings: RunConfig, minutes: float, *, keeps_memory: bool) -> Machin
     if not may_compile:
         return machine
     # A short look is enough to decide; the speed that is planned with takes its time.
-    compiled = is_compiled(settings, minutes, machine)
+    compiled = plan_should_compile(settings, minutes, machine)
     if compiled:
         compile_blocks(model)
     return replace(machine, relative_speed=relative_speed(seconds, compiled=compiled))

@@ -40,8 +40,8 @@ from slm.planning.scaling_law import (
 )
 from slm.planning.steps import (
     STARTING_SECONDS,
-    Budget,
     MachineProfile,
+    Resources,
 )
 from slm.quantities import counted, duration, gigabytes
 from slm.runs.data import describe_source, fit_vocabulary, place_data, ready_data
@@ -166,25 +166,25 @@ def make_plan(
     base = with_vocabulary(base, minutes, text)
     if base.parent is not None:
         base = for_given_weights(base, minutes)
-    budget = Budget(minutes, machine, text, teachers)
+    resources = Resources(minutes, machine, text, teachers)
     plans = [
         _plan_of(*sized)
         for settings in model_sizes(base, minutes, text)
-        for sized in with_stories(settings, budget)
+        for sized in with_stories(settings, resources)
     ]
     usable = math.inf if machine.memory_bytes is None else MEMORY_SHARE * machine.memory_bytes
     fitting = [plan for plan in plans if plan.memory_bytes <= usable and plan.steps >= FEWEST_STEPS]
     return min(fitting or plans[:1], key=lambda plan: plan.expected_bits_per_byte)
 
 
-def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
+def _plan_of(settings: RunConfig, resources: Resources) -> Plan:
     """The plan for one size of model, and one of text."""
-    settings = with_batch(with_dropout(settings, budget), budget)
-    minutes, machine, text = budget.minutes, budget.machine, budget.text
+    settings = with_batch(with_dropout(settings, resources), resources)
+    minutes, machine, text = resources.minutes, resources.machine, resources.text
     model, config = settings.model, settings.train
     costs = model_costs(model)
-    steps = budget.steps(settings)
-    seen = budget.tokens(settings) * bytes_per_token(settings, text)
+    steps = resources.steps(settings)
+    seen = resources.tokens(settings) * bytes_per_token(settings, text)
     memory = (
         PROGRAM_BYTES
         + state_bytes(model)
@@ -196,7 +196,7 @@ def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
         **evaluations(settings, steps),
         "train.checkpoint_interval": _checkpoint_interval(steps, minutes),
     }
-    if not budget.compiles(settings):
+    if not resources.compiles(settings):
         chosen["train.compile"] = "off"
     planned = with_free_values(settings, chosen, minutes)
     expected = text.difficulty * SCALING_LAW.bits_per_byte(
@@ -209,10 +209,10 @@ def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
         parameters=costs.parameters,
         non_embedding_parameters=costs.non_embedding_parameters,
         steps=steps,
-        seconds_per_step=budget.seconds_per_step(settings),
-        tokens=budget.tokens(settings),
+        seconds_per_step=resources.seconds_per_step(settings),
+        tokens=resources.tokens(settings),
         text_bytes=seen,
-        epochs=epochs(settings, budget),
+        epochs=epochs(settings, resources),
         expected_bits_per_byte=expected,
         expected_error=RELATIVE_ERROR * expected,
         difficulty=text.difficulty,
@@ -221,8 +221,8 @@ def _plan_of(settings: RunConfig, budget: Budget) -> Plan:
         memory_bytes=memory,
         disk_bytes=checkpoint_bytes(planned),
         warnings=(
-            *_warnings_of_text(settings, budget),
-            *_warnings_of_machine(budget, memory, steps),
+            *_warnings_of_text(settings, resources),
+            *_warnings_of_machine(resources, memory, steps),
         ),
     )
 
@@ -233,8 +233,8 @@ def _checkpoint_interval(steps: int, minutes: float) -> int:
     return max(1, round(steps * share)) if share < 1.0 else max(TIMED_STEPS * steps, FEWEST_STEPS)
 
 
-def _warnings_of_text(settings: RunConfig, budget: Budget) -> Iterator[str]:
-    minutes, text = budget.minutes, budget.text
+def _warnings_of_text(settings: RunConfig, resources: Resources) -> Iterator[str]:
+    minutes, text = resources.minutes, resources.text
     is_limited = settings.origin_of("data.limit").kind is OriginKind.PLAN
     if text.reading_seconds > 0.3 * 60.0 * minutes and not is_limited:
         yield (
@@ -250,21 +250,21 @@ def _warnings_of_text(settings: RunConfig, budget: Budget) -> Iterator[str]:
             f"the text has about {counted(round(n_tokens), 'token')}, and a block "
             f"{settings.model.block_size}: that is too little to train on"
         )
-    elif (n_epochs := epochs(settings, budget) or 0.0) > MANY_EPOCHS:
+    elif (n_epochs := epochs(settings, resources) or 0.0) > MANY_EPOCHS:
         yield (
             f"the text will be read {counted(round(n_epochs), 'time')}; "
             "more text would give a better model in the same time"
         )
 
 
-def _warnings_of_machine(budget: Budget, memory: float, steps: int) -> Iterator[str]:
-    there = budget.machine.memory_bytes
+def _warnings_of_machine(resources: Resources, memory: float, steps: int) -> Iterator[str]:
+    there = resources.machine.memory_bytes
     if there is not None and memory > MEMORY_SHARE * there:
         yield (
             f"about {gigabytes(memory)} of memory are needed, of {gigabytes(there)} that this "
             "process may use: choose a smaller batch_size"
         )
-    if 60.0 * budget.minutes <= STARTING_SECONDS:
+    if 60.0 * resources.minutes <= STARTING_SECONDS:
         yield f"a run needs about {STARTING_SECONDS:.0f} seconds before its first step"
     elif steps < FEWEST_STEPS:
         yield f"time for {counted(steps, 'step')} only: expect little"

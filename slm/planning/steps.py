@@ -8,7 +8,7 @@ from slm.config import GPTConfig, RunConfig
 from slm.model.costs import model_costs
 from slm.planning.dataset_size import DatasetSize
 from slm.planning.scaling_law import seconds_per_token
-from slm.training.compiling import compiles
+from slm.training.compiling import should_compile
 
 STARTING_SECONDS = 6.0
 """Until the first step of a run whose data are ready: imports, the first evaluation. This time and
@@ -37,7 +37,7 @@ class MachineProfile:
 
 
 @dataclass(frozen=True)
-class Budget:
+class Resources:
     """What a run has: time, a machine, and text."""
 
     minutes: float
@@ -74,11 +74,11 @@ class Budget:
         return SLOWER_THAN_PROBED * token_seconds * tokens_per_step(settings)
 
     def compiles(self, settings: RunConfig) -> bool:
-        """See `is_compiled`."""
-        return is_compiled(settings, self.minutes, self.machine)
+        """See `plan_should_compile`."""
+        return plan_should_compile(settings, self.minutes, self.machine)
 
 
-def is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
+def plan_should_compile(settings: RunConfig, minutes: float, machine: MachineProfile) -> bool:
     """Whether a run compiles its blocks; `auto` does not where this takes longer than it saves.
 
     Raises:
@@ -90,7 +90,7 @@ def is_compiled(settings: RunConfig, minutes: float, machine: MachineProfile) ->
     saved = seconds * (1.0 - compiled / eager)
     if choice == "auto" and saved * machine.relative_speed < COMPILING_SECONDS:
         return False
-    return compiles(choice, machine.device, seconds, has_compiler=machine.has_compiler)
+    return should_compile(choice, machine.device, seconds, has_compiler=machine.has_compiler)
 
 
 def tokens_per_step(settings: RunConfig) -> int:

@@ -7,14 +7,14 @@ settings to a command line.
 
 from slm.presets.command import train_command
 from slm.presets.files import preset_names, preset_of, preset_table, settings_file
-from slm.presets.layers import Given, command_line_words, resolve
+from slm.presets.layers import Flags, command_line_words, resolve
 from slm.presets.names import as_toml, current_name, full_name, parse_assignment, setting_names
 
 DEFAULT_PRESET = "modern-12m"
 
 __all__ = [
     "DEFAULT_PRESET",
-    "Given",
+    "Flags",
     "as_toml",
     "command_line_words",
     "current_name",

@@ -14,12 +14,12 @@ from typing import Any
 from slm.config import GROUPS, DataConfig, GPTConfig, RunConfig, TrainingConfig
 from slm.config.origins import DEFAULT, SET, Origin, OriginKind
 from slm.config.run import BAD_ORIGINS, read_origins
-from slm.config.run_paths import located, run_of, started_at
+from slm.config.run_paths import located, run_of, start_directory
 from slm.errors import ConfigError, shown
 from slm.presets.files import preset_of, preset_table, settings_file, values_in
 from slm.presets.names import parse_assignment
 
-Given = Mapping[str, tuple[Any, str | Origin]]
+Flags = dict[str, tuple[Any, str | Origin]]
 """Settings that flags give: `group.key` to (value, name of the flag, or another origin)."""
 
 Layer = tuple[Origin, Mapping[str, Any]]
@@ -29,7 +29,7 @@ def resolve(
     preset: str | None = None,
     *,
     config_file: Path | None = None,
-    flags: Given | None = None,
+    flags: Flags | None = None,
     assignments: Sequence[str] = (),
     base: RunConfig | None = None,
 ) -> RunConfig:
@@ -38,7 +38,7 @@ def resolve(
     Args:
         preset: the name of a preset; None: the one that the settings file names, if any.
         config_file: a TOML file, or a run's `config.json`.
-        flags: see `Given`.
+        flags: see `Flags`.
         assignments: strings `key=value`.
         base: what the layers are put on, such as the settings of a run that is resumed; a preset
             that the settings file names then has no effect. None: built-in defaults.
@@ -65,7 +65,7 @@ def resolve(
     )
 
 
-def command_line_words(flags: Given, assignments: Sequence[str]) -> dict[str, str]:
+def command_line_words(flags: Flags, assignments: Sequence[str]) -> dict[str, str]:
     """The settings that a command line gives, and the words that give each of them.
 
     Raises:
@@ -106,7 +106,7 @@ def _of_settings_file(
     kinds = {name: origins.get(name, DEFAULT).kind for name in values}
     values = {name: v for name, v in values.items() if kinds[name] is not OriginKind.DERIVED}
     if isinstance(out_dir, str) and isinstance(started_in, str | None):
-        start = started_at(run_of(path.parent), started_in=started_in, out_dir=out_dir)
+        start = start_directory(run_of(path.parent), started_in=started_in, out_dir=out_dir)
         values |= {
             name: value
             for name, value in located(values, start).items()

@@ -21,7 +21,7 @@ from slm.log import Log, silent
 from slm.parallel.processes import Process
 from slm.quantities import counted
 from slm.runs.data import describe_source, fit_vocabulary
-from slm.training.compiling import worth_compiling
+from slm.training.compiling import run_should_compile
 
 
 def finalize(
@@ -59,7 +59,7 @@ def finalize(
         settings = settings.with_values({"train.dtype": dtype}, FROM_HARDWARE)
     config, shape = settings.train, settings.model
     sequences = config.batch_size * config.gradient_accumulation_steps
-    compiled = worth_compiling(config, shape, device, sequences * shape.block_size)
+    compiled = run_should_compile(config, shape, device, sequences * shape.block_size)
     if config.compile == "auto":
         choice = "on" if compiled else "off"
         settings = settings.with_values({"train.compile": choice}, FROM_HARDWARE)

@@ -11,10 +11,10 @@ from slm.config.origins import FROM_PARENT
 from slm.errors import UsageError
 from slm.log import Log
 from slm.runs.source_models import (
-    facts_of,
     names_its_tokenizer,
-    opened,
-    opened_again,
+    open_model,
+    open_recorded_model,
+    record_of,
     word_for,
 )
 
@@ -41,7 +41,7 @@ def with_parent(settings: RunConfig, words: Mapping[str, str], note: Log) -> Run
     """
     source = settings.train.init_from
     assert source is not None
-    checkpoint = opened(source, note)
+    checkpoint = open_model(source, note)
     shape = checkpoint.config.model
     values: dict[str, Any] = {}
     for key in GPTConfig.setting_names():
@@ -58,8 +58,7 @@ def with_parent(settings: RunConfig, words: Mapping[str, str], note: Log) -> Run
             )
     if not names_its_tokenizer(settings, checkpoint, source, words):
         values["data.tokenizer"] = checkpoint.tokenizer_file.as_posix()
-    facts = facts_of(checkpoint)
-    return replace(settings.with_values(values, FROM_PARENT), parent=facts)
+    return replace(settings.with_values(values, FROM_PARENT), parent=record_of(checkpoint))
 
 
 def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
@@ -77,7 +76,7 @@ def initial_weights(settings: RunConfig) -> dict[str, Tensor]:
     source = settings.train.init_from
     assert source is not None
     assert settings.parent is not None
-    checkpoint = opened_again(source, settings.parent, "starts from")
+    checkpoint = open_recorded_model(source, settings.parent, "starts from")
     weights = dict(checkpoint.model_state)
     if POSITIONS in weights:
         weights[POSITIONS] = weights[POSITIONS][: settings.model.block_size]

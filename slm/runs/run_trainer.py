@@ -46,12 +46,12 @@ from slm.runs.guard import RunGuard
 from slm.runs.guarded_step import GuardedStep
 from slm.runs.layout import Existing, make_room, note_starter, write_config
 from slm.runs.stop import StopSignals
-from slm.runs.teachers import teachers_of
+from slm.runs.teachers import load_teachers
 from slm.storage.locks import directory_lock
 from slm.train_state import TrainState
 from slm.training.budget import Budget
 from slm.training.callbacks import CallbackList
-from slm.training.compiling import compile_blocks, worth_compiling
+from slm.training.compiling import compile_blocks, run_should_compile
 from slm.training.distillation import Teachers
 from slm.training.events import Callback, RunStart, TrainingResult
 from slm.training.trainer import Stop, StopRequested, Trainer
@@ -121,7 +121,7 @@ class RunTrainer:
         self.micro_batches = share_of_micro_batches(self.config, self.process)
         sequences = data_loader.batch_size * self.micro_batches * self.process.world_size
         self.tokens_per_step = sequences * data_loader.block_size
-        self.compiled = worth_compiling(
+        self.compiled = run_should_compile(
             self.config, model.config, self.device, self.tokens_per_step
         )
         if settings is not None:
@@ -205,7 +205,7 @@ class RunTrainer:
             self._require_initial_weights()
         check_data(self.data_loader, self.model.config, self.process)
         self.guarded_step.eot_id = self.current_model.eot_id
-        models = teachers_of(self.settings, self.data_loader.tokenizer, self.device)
+        models = load_teachers(self.settings, self.data_loader.tokenizer, self.device)
         if models:
             self.guarded_step.teachers = Teachers(models, self.config.teacher_weight)
         self.checkpointer.settings = settings_to_save(self.settings, self.out_dir)

@@ -21,6 +21,7 @@ from slm.errors import CheckpointError, ConfigError, DataError, UsageError, show
 from slm.log import Log, silent
 from slm.presets import (
     DEFAULT_PRESET,
+    Flags,
     command_line_words,
     parse_assignment,
     preset_of,
@@ -34,9 +35,6 @@ from slm.storage.safe_reading import read_bounded, strict_json
 
 RUNS = Path("runs")
 MAX_SETTINGS_BYTES = 1 << 20
-
-Flags = dict[str, tuple[Any, str | Origin]]
-"""Maps settings, named `group.key`, to their values and the argument that gave each."""
 
 
 def length_flags(steps: int | None, minutes: float | None, *, dashes: str = "--") -> Flags:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from slm.checkpoint import open_checkpoint
 from slm.config import RunConfig
+from slm.config.model_record import ModelRecord
 from slm.config.origins import OriginKind
-from slm.config.source_model import SourceModel
 from slm.errors import CheckpointError, UsageError, shown
 from slm.interop.named_model import local_checkpoint
 from slm.log import Log, silent
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
 
 
-def opened(source: str, note: Log) -> Checkpoint:
+def open_model(source: str, note: Log) -> Checkpoint:
     """The checkpoint of a model that settings name.
 
     Args:
@@ -32,14 +32,14 @@ def opened(source: str, note: Log) -> Checkpoint:
     return open_checkpoint(local_checkpoint(source, log=note), log=note)
 
 
-def facts_of(checkpoint: Checkpoint) -> SourceModel:
+def record_of(checkpoint: Checkpoint) -> ModelRecord:
     """What the settings of a run record about a model.
 
     Raises:
         CheckpointError: it has no tokenizer, or a damaged one.
     """
     tokenizer = checkpoint.tokenizer
-    return SourceModel(
+    return ModelRecord(
         weights_sha256=checkpoint.weights_sha256,
         step=checkpoint.state.step,
         tokenizer=tokenizer.name,
@@ -47,20 +47,20 @@ def facts_of(checkpoint: Checkpoint) -> SourceModel:
     )
 
 
-def opened_again(source: str, facts: SourceModel, role: str) -> Checkpoint:
+def open_recorded_model(source: str, record: ModelRecord, role: str) -> Checkpoint:
     """The checkpoint of a model that settings name, with the recorded weights.
 
     Args:
-        source: as for `opened`.
-        facts: what was recorded.
+        source: as for `open_model`.
+        record: what was recorded.
         role: what the run does with the weights, after "that this run", for the message.
 
     Raises:
         CheckpointError: the model is damaged, or no longer has the recorded weights.
         UsageError, HubError: there is no such model.
     """
-    checkpoint = opened(source, silent)
-    if checkpoint.weights_sha256 != facts.weights_sha256:
+    checkpoint = open_model(source, silent)
+    if checkpoint.weights_sha256 != record.weights_sha256:
         raise CheckpointError(
             f"{checkpoint.path} no longer has the weights that this run {role}",
             hint="start a new run in another folder",

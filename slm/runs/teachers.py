@@ -10,7 +10,7 @@ from slm.config import GPTConfig, RunConfig
 from slm.config.origins import FROM_TEACHERS
 from slm.errors import UsageError
 from slm.log import Log, silent
-from slm.runs.source_models import facts_of, names_its_tokenizer, opened, opened_again
+from slm.runs.source_models import names_its_tokenizer, open_model, open_recorded_model, record_of
 
 if TYPE_CHECKING:
     from slm.checkpoint import Checkpoint
@@ -34,9 +34,9 @@ def with_teachers(settings: RunConfig, words: Mapping[str, str], note: Log) -> R
         HubError, ConfigError, CheckpointError, TokenizerError: a model cannot be loaded.
     """
     sources = settings.train.teachers
-    checkpoints = [opened(source, note) for source in sources]
+    checkpoints = [open_model(source, note) for source in sources]
     first = checkpoints[0]
-    owner, expected = f"the teacher {sources[0]}", facts_of(first)
+    owner, expected = f"the teacher {sources[0]}", record_of(first)
     if settings.parent is not None:
         owner, expected = f"the model in {settings.train.init_from}", settings.parent
     for source, checkpoint in zip(sources, checkpoints, strict=True):
@@ -52,8 +52,8 @@ def with_teachers(settings: RunConfig, words: Mapping[str, str], note: Log) -> R
             values["data.tokenizer"] = first.tokenizer_file.as_posix()
         settings = settings.with_values(values, FROM_TEACHERS)
     for source, checkpoint in zip(sources, checkpoints, strict=True):
-        _require_shape(checkpoint.config.model, source, settings.model)
-    return replace(settings, teacher_models=tuple(map(facts_of, checkpoints)))
+        _require_shape(checkpoint.config.model, source, settings)
+    return replace(settings, teacher_models=tuple(map(record_of, checkpoints)))
 
 
 def teacher_shapes(settings: RunConfig) -> tuple[GPTConfig, ...]:
@@ -62,10 +62,10 @@ def teacher_shapes(settings: RunConfig) -> tuple[GPTConfig, ...]:
     Raises:
         SlmError: a teacher cannot be loaded.
     """
-    return tuple(opened(source, silent).config.model for source in settings.train.teachers)
+    return tuple(open_model(source, silent).config.model for source in settings.train.teachers)
 
 
-def teachers_of(settings: RunConfig, tokenizer: Tokenizer, device: str) -> list[GPT]:
+def load_teachers(settings: RunConfig, tokenizer: Tokenizer, device: str) -> list[GPT]:
     """The models that a run learns from; none for most runs.
 
     Args:
@@ -81,12 +81,12 @@ def teachers_of(settings: RunConfig, tokenizer: Tokenizer, device: str) -> list[
     models = []
     for number, source in enumerate(settings.train.teachers):
         if settings.teacher_models:
-            checkpoint = opened_again(source, settings.teacher_models[number], "learns from")
+            checkpoint = open_recorded_model(source, settings.teacher_models[number], "learns from")
         else:
-            checkpoint = opened(source, silent)
+            checkpoint = open_model(source, silent)
         name, fingerprint = tokenizer.name, tokenizer.fingerprint
         _require_tokenizer(checkpoint, source, "the data of the run", name, fingerprint)
-        _require_shape(checkpoint.config.model, source, settings.model)
+        _require_shape(checkpoint.config.model, source, settings)
         models.append(checkpoint.build_model(device))
     return models
 
@@ -103,12 +103,15 @@ def _require_tokenizer(
         )
 
 
-def _require_shape(theirs: GPTConfig, source: str, ours: GPTConfig) -> None:
+def _require_shape(theirs: GPTConfig, source: str, settings: RunConfig) -> None:
+    ours = settings.model
     if theirs.vocab_size != ours.vocab_size:
         raise UsageError(
             f"the teacher {source} has vocab_size={theirs.vocab_size}, and the model "
             f"{ours.vocab_size}: they predict different tokens",
-            hint=f"set vocab_size={theirs.vocab_size}",
+            hint=f"set vocab_size={theirs.vocab_size}"
+            if settings.parent is None
+            else f"leave out {source}: with init_from, the vocabulary is that of the initial model",
         )
     if theirs.block_size < ours.block_size:
         raise UsageError(

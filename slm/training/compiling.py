@@ -24,7 +24,7 @@ WORTHWHILE_SECONDS = {"cpu": 300.0, "cuda": 60.0}
 """Minimum planned length of a run for which compilation pays off."""
 
 
-def worth_compiling(
+def run_should_compile(
     config: TrainingConfig, shape: GPTConfig, device: str, tokens_per_step: int
 ) -> bool:
     """Whether to compile the blocks of a run.
@@ -38,10 +38,10 @@ def worth_compiling(
     else:
         flops = model_costs(shape).training_flops_per_token * tokens_per_step
         planned_seconds = config.max_steps * flops / ASSUMED_FLOPS.get(kind, math.inf)
-    return compiles(config.compile, device, planned_seconds, has_compiler=can_compile(device))
+    return should_compile(config.compile, device, planned_seconds, has_compiler=can_compile(device))
 
 
-def compiles(choice: str, device: str, planned_seconds: float, *, has_compiler: bool) -> bool:
+def should_compile(choice: str, device: str, planned_seconds: float, *, has_compiler: bool) -> bool:
     """The effect of the setting `compile` in a run of a planned length.
 
     `auto` decides from that length alone, not from a measurement, so that the same command always

@@ -105,7 +105,7 @@ def in_compiling(pause: Pause) -> None:
     def compile_blocks(model: Any) -> None:
         before(model.blocks[0], "forward", pause)
 
-    trainer_module.worth_compiling = lambda *args: True  # type: ignore[assignment]
+    trainer_module.run_should_compile = lambda *args: True  # type: ignore[assignment]
     trainer_module.compile_blocks = compile_blocks
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from slm.config import RunConfig
+from slm.config.model_record import ModelRecord
 from slm.config.origins import FROM_PARENT
-from slm.config.source_model import SourceModel
 from slm.data.data_paths import prepare_command
 from slm.errors import ConfigError, DeviceError
 from slm.planning.choices import (
@@ -126,7 +126,7 @@ def test_compiling_counts_where_the_run_will_compile() -> None:
 def test_given_weights_keep_their_shape_and_are_trained_more_gently() -> None:
     shape = base("n_embd=64", "n_layer=3", "n_head=2", "vocab_size=9000").model
     weights = {f"model.{name}": value for name, value in shape.__dict__.items()}
-    parent = SourceModel("0" * 64, 7, "bpe:9000", "1" * 64)
+    parent = ModelRecord("0" * 64, 7, "bpe:9000", "1" * 64)
     settings = replace(base().with_values(weights, FROM_PARENT), parent=parent)
     unread = DatasetSize(None, None, story_bytes=800.0)
     chosen, scratch = plan(10, settings, unread).settings, plan(10, text=unread).settings
@@ -151,7 +151,7 @@ def test_evaluations_take_a_small_share_of_any_run(
     """A fine-tuning run of two minutes once spent a fifth of them on nine evaluations."""
     settings = base()
     if has_parent:
-        settings = replace(settings, parent=SourceModel("0" * 64, 7, "bpe:4096", "1" * 64))
+        settings = replace(settings, parent=ModelRecord("0" * 64, 7, "bpe:4096", "1" * 64))
     chosen = plan(minutes, settings, speed=speed)
     train = chosen.settings.train
     assert train.eval_tokens is not None

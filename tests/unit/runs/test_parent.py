@@ -12,9 +12,9 @@ import torch
 
 from slm.checkpoint import load_checkpoint, save_checkpoint
 from slm.config import DataConfig, GPTConfig, RunConfig, TrainingConfig
+from slm.config.model_record import ModelRecord
 from slm.config.origins import FROM_PARENT
 from slm.config.run_paths import located_settings, settings_to_save
-from slm.config.source_model import SourceModel
 from slm.data.prepare import prepare
 from slm.data.shards import DataDirectory
 from slm.errors import CheckpointError, SlmError, UsageError
@@ -63,7 +63,7 @@ def test_shape_and_tokenizer_are_those_of_the_model(parent: Path) -> None:
     assert settings.data.tokenizer == (parent / "tokenizer.json").as_posix()
     assert settings.origin_of("model.n_embd") == FROM_PARENT
     manifest = json.loads((parent / "MANIFEST.json").read_text())
-    assert settings.parent == SourceModel(
+    assert settings.parent == ModelRecord(
         weights_sha256=manifest["files"]["model.safetensors"]["sha256"],
         step=7,
         tokenizer="bytes",

@@ -305,7 +305,7 @@ def compiling_with(monkeypatch: pytest.MonkeyPatch, first_pass: Callable[[], obj
             handle.remove()
             first_pass()
 
-    monkeypatch.setattr(trainer_module, "worth_compiling", lambda *args: True)
+    monkeypatch.setattr(trainer_module, "run_should_compile", lambda *args: True)
     monkeypatch.setattr(trainer_module, "compile_blocks", compile_blocks)
 
 

@@ -19,7 +19,7 @@ from slm.model import GPT
 from slm.runs.data import fit_vocabulary
 from slm.runs.idle_settings import idle_settings
 from slm.runs.settings import new_run, resumed_run
-from slm.runs.teachers import teachers_of
+from slm.runs.teachers import load_teachers
 from slm.tokenizer import build_tokenizer
 from slm.train_state import TrainState
 from tests.interop_models import stories, tokenizer
@@ -81,18 +81,18 @@ def test_what_config_json_says_comes_back(teachers: tuple[str, str]) -> None:
 
 def test_the_models_of_a_run(teachers: tuple[str, str]) -> None:
     settings = started(teachers)
-    models = teachers_of(settings, tokenizer("bytes"), "cpu")
+    models = load_teachers(settings, tokenizer("bytes"), "cpu")
     for model, place in zip(models, teachers, strict=True):
         expected = load_checkpoint(place).model_state
         assert all(torch.equal(model.state_dict()[name], w) for name, w in expected.items())
-    assert teachers_of(new_run("tiny", None, {}, []), tokenizer("bytes"), "cpu") == []
+    assert load_teachers(new_run("tiny", None, {}, []), tokenizer("bytes"), "cpu") == []
     make_teacher(Path("two"), seed=5, n_layer=2)
     with pytest.raises(CheckpointError, match="two no longer has the weights .* learns from"):
-        teachers_of(settings, tokenizer("bytes"), "cpu")
+        load_teachers(settings, tokenizer("bytes"), "cpu")
     # Python's own Trainer has settings without records.
-    assert len(teachers_of(replace(settings, teacher_models=()), tokenizer("bytes"), "cpu")) == 2
+    assert len(load_teachers(replace(settings, teacher_models=()), tokenizer("bytes"), "cpu")) == 2
     with pytest.raises(UsageError, match=r"teacher one has the tokenizer bytes .* the data"):
-        teachers_of(replace(settings, teacher_models=()), tokenizer("bpe:300"), "cpu")
+        load_teachers(replace(settings, teacher_models=()), tokenizer("bpe:300"), "cpu")
 
 
 def test_what_does_not_fit_is_refused(teachers: tuple[str, str]) -> None:
@@ -119,8 +119,9 @@ def test_a_model_that_is_trained_further_may_have_teachers(teachers: tuple[str, 
     assert settings.model == load_checkpoint("two").config.model
     assert settings.parent == settings.teacher_models[1]
     make_teacher(Path("parent"), vocab_size=300)
-    with pytest.raises(UsageError, match="vocab_size=320, and the model 300"):
+    with pytest.raises(UsageError, match="vocab_size=320, and the model 300") as caught:
         started(teachers, train__init_from="parent")
+    assert str(caught.value.hint).startswith("leave out one: with init_from, the vocabulary is")
     make_teacher(Path("other"), "bpe:300")
     with pytest.raises(
         UsageError, match=r"one has the tokenizer bytes .* and the model in other bpe:300"

@@ -12,7 +12,7 @@ from slm.config import TrainingConfig
 from slm.errors import DeviceError
 from slm.model import GPT, model_costs
 from slm.training import compiling
-from slm.training.compiling import compile_blocks, eagerly, worth_compiling
+from slm.training.compiling import compile_blocks, eagerly, run_should_compile
 
 MakeModel = Callable[..., GPT]
 
@@ -26,7 +26,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
 
 
 def decide(model: GPT, device: str = "cpu", tokens_per_step: int = 4096, **settings: Any) -> bool:
-    return worth_compiling(TrainingConfig(**settings), model.config, device, tokens_per_step)
+    return run_should_compile(TrainingConfig(**settings), model.config, device, tokens_per_step)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1"])

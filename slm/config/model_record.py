@@ -10,8 +10,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class SourceModel:
-    """The facts about a checkpoint that `train.init_from` or `train.teachers` names."""
+class ModelRecord:
+    """What settings record about a checkpoint that `train.init_from` or `train.teachers` names."""
 
     weights_sha256: str
     """Of its `model.safetensors`, as its manifest lists it."""
@@ -27,7 +27,7 @@ class SourceModel:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Any) -> SourceModel | None:
+    def from_json(cls, data: Any) -> ModelRecord | None:
         """Read what `to_json` returned; None: it is something else."""
         if not isinstance(data, dict) or data.keys() != cls.__dataclass_fields__.keys():
             return None
