@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -106,7 +106,7 @@ class SettingsGroup(BaseModel):
                 hint=f"make a copy that has it: config = config.changed({name}=...)",
             )
 
-    def changed(self, **values: Any) -> Any:
+    def changed(self, **values: Any) -> Self:
         """A copy with some settings changed and everything validated again."""
         return type(self)(**{**self.__dict__, **values})
 

@@ -49,6 +49,11 @@ class Origin:
         return self.kind in OPEN
 
     @property
+    def may_be_planned(self) -> bool:
+        """Whether a plan may choose another value: neither the user nor the data gave this one."""
+        return self.is_open and self.kind is not OriginKind.DERIVED
+
+    @property
     def is_on_command_line(self) -> bool:
         """Whether the user chose the value on the command line."""
         return self.kind in COMMAND_LINE

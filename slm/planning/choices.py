@@ -72,11 +72,7 @@ EVALUATING_COST = 1 / FORWARD_PASSES_OF_A_STEP
 
 def with_free_values(base: RunConfig, values: dict[str, Any], minutes: float) -> RunConfig:
     """Settings with other values, except where the user chose one."""
-    free = {
-        name: value
-        for name, value in values.items()
-        if base.origin_of(name).kind in (OriginKind.DEFAULT, OriginKind.PRESET, OriginKind.PLAN)
-    }
+    free = {name: value for name, value in values.items() if base.origin_of(name).may_be_planned}
     return base.with_values(free, Origin(OriginKind.PLAN, counted(minutes, "minute")))
 
 

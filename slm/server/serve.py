@@ -150,5 +150,4 @@ def allow_open_files(limits: Limits) -> Limits:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
         soft = max(soft, granted)
     connections = max(1, min(limits.connections, (soft - SPARE_FILES) // 2))
-    changed: Limits = limits.changed(connections=connections)
-    return changed
+    return limits.changed(connections=connections)

@@ -40,6 +40,14 @@ def test_the_line_counts_are_true() -> None:
         assert f"{len(counted)} files with {total:,} lines" in words, page.name
 
 
+def test_the_page_names_every_file_of_the_subject() -> None:
+    page = PAGE.read_text("utf-8")
+    for name, _ in reading_path():
+        subject = r"^\s*from (slm\.(?:model|training|generation)\.[\w.]+) import"
+        for module in re.findall(subject, (ROOT / name).read_text("utf-8"), re.M):
+            assert f"{module.replace('.', '/')}.py" in page, f"{name} imports it"
+
+
 def test_no_file_of_it_needs_the_house() -> None:
     imports = {
         name: re.findall(r"^\s*(?:from|import) slm\.(\w+)", (ROOT / name).read_text("utf-8"), re.M)
