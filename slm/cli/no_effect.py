@@ -18,7 +18,7 @@ from slm.reporting.display import say
 from slm.runs.idle_settings import idle_settings, no_effect
 
 
-def given(context: typer.Context, names: Iterable[str]) -> list[str]:
+def flags_given(context: typer.Context, names: Iterable[str]) -> list[str]:
     """The flags of these parameters on the command line."""
     flags = {parameter.name: parameter.opts[-1] for parameter in context.command.params}
     found = []
@@ -40,13 +40,13 @@ def refuse_idle(context: typer.Context, names: Iterable[str], reason: str) -> No
     Raises:
         UsageError: one of them is on the command line.
     """
-    for flag in given(context, names):
+    for flag in flags_given(context, names):
         raise UsageError(f"{flag} has no effect: {reason}", hint=f"leave out {flag}")
 
 
 def note_idle(context: typer.Context, names: Iterable[str], reason: str) -> None:
     """Report flags on the command line that have no effect; see `refuse_idle`."""
-    say_idle(given(context, names), reason)
+    say_idle(flags_given(context, names), reason)
 
 
 def say_idle(words: Iterable[str], reason: str) -> None:

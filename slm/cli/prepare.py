@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from slm.api.data import DEFAULT_TOKENIZER, prepare_data
-from slm.cli.no_effect import only_given as words_given
+from slm.cli.no_effect import flags_given
 from slm.cli.options import ForceReload, Json, Source, StoryLimit, Tokenizer, only_given
 from slm.cli.output import print_json, print_table
 from slm.config import DEFAULT_SOURCE
@@ -65,7 +65,7 @@ def prepare(
         "validation_fraction": ("data.validation_fraction", validation_fraction),
         "seed": ("data.corpus_seed", seed),
     }
-    for flag in words_given(context, held_out):
+    for flag in flags_given(context, held_out):
         name, value = held_out[flag.removeprefix("--").replace("-", "_")]
         flags[name] = (value, flag)
     directory = prepare_data(flags, force_reload=force_reload, log=say)

@@ -4,14 +4,14 @@ import os
 
 import pytest
 
-from slm.cli.options import assignments, given, typed_text, unescaped
+from slm.cli.options import assignments, only_given, typed_text, unescaped
 from slm.errors import UsageError
 
 
 def test_flags_without_a_value_are_left_out():
     flags = {"train.seed": (0, "--seed"), "train.device": (None, "--device")}
 
-    assert given(flags) == {"train.seed": (0, "--seed")}
+    assert only_given(flags) == {"train.seed": (0, "--seed")}
 
 
 def test_settings_may_follow_one_set_or_several():
