@@ -35,6 +35,7 @@ from slm.planning.scaling_law import ScalingLaw, effective_bytes
 RESULTS = Path("docs/explanation/law.json")
 SIZE_EXPONENTS = np.arange(0.10, 0.61, 0.01)
 DATA_EXPONENTS = np.arange(0.10, 0.61, 0.01)
+REPEATS_WORTH = np.arange(2.0, 21.0)
 Runs = Sequence[Mapping[str, Any]]
 TINYSTORIES_BYTES = 1.9e9
 PUBLISHED: Runs = tuple(
@@ -91,8 +92,8 @@ def record_of(out: Path, source: str) -> dict[str, Any]:
 
 def steps_of(out: Path) -> list[dict[str, Any]]:
     """The records of a run's steps; their speeds exclude startup, compilation and evaluation."""
+    from slm.config.run_files import METRICS_FILE
     from slm.reporting.metrics import read_metrics
-    from slm.runs.layout import METRICS_FILE
 
     return [record for record in read_metrics(out / METRICS_FILE) if record["kind"] == "train"]
 
@@ -108,25 +109,28 @@ def slm(*words: str) -> dict[str, Any]:
 def fit_quality(runs: Runs, published: Runs = PUBLISHED) -> ScalingLaw:
     """The law with the least squares of relative errors, over our runs and the published models.
 
-    For given exponents the problem is linear; these are searched on a grid.
+    For given exponents and a given worth of repeats the problem is linear; these are searched on a
+    grid.
     """
     weights = np.array([1.0] * len(runs) + [0.5] * len(published))
     runs = [*runs, *published]
     bits = np.array([run["bits_per_byte"] for run in runs])
     size = np.array([float(run["in_blocks"]) for run in runs])
-    worth = np.array([effective_bytes(run["text_bytes"], run["unique_bytes"]) for run in runs])
+    scale = (weights / bits)[:, None]
     best, least_error = None, math.inf
-    for size_exponent, exponent in itertools.product(SIZE_EXPONENTS, DATA_EXPONENTS):
-        columns = np.stack([np.ones_like(bits), size**-size_exponent, worth**-exponent], axis=1)
-        scale = weights / bits
-        factors, *_ = np.linalg.lstsq(columns * scale[:, None], weights, rcond=None)
-        error = float(((weights * ((columns @ factors) / bits - 1)) ** 2).sum())
-        if (factors >= 0).all() and error < least_error:
-            floor, size_factor, data_factor = map(float, factors)
-            best = ScalingLaw(
-                floor, size_factor, float(size_exponent), data_factor, float(exponent)
-            )
-            least_error = error
+    for repeats_worth in REPEATS_WORTH:
+        text = np.array(
+            [effective_bytes(run["text_bytes"], run["unique_bytes"], repeats_worth) for run in runs]
+        )
+        for size_exponent, exponent in itertools.product(SIZE_EXPONENTS, DATA_EXPONENTS):
+            columns = np.stack([np.ones_like(bits), size**-size_exponent, text**-exponent], axis=1)
+            factors, *_ = np.linalg.lstsq(columns * scale, weights, rcond=None)
+            error = float(((weights * ((columns @ factors) / bits - 1)) ** 2).sum())
+            if (factors >= 0).all() and error < least_error:
+                floor, size_factor, data_factor = map(float, factors)
+                exponents = float(size_exponent), data_factor, float(exponent)
+                best = ScalingLaw(floor, size_factor, *exponents, float(repeats_worth))
+                least_error = error
     if best is None:
         raise SystemExit("no law with positive terms fits these runs: add more runs")
     return best

@@ -24,8 +24,8 @@ def curve_of(run: Path) -> Curve:
     Raises:
         SystemExit: it has none.
     """
+    from slm.config.run_files import METRICS_FILE
     from slm.reporting.metrics import read_metrics
-    from slm.runs.layout import METRICS_FILE
 
     records = read_metrics(run / METRICS_FILE)
     found = [

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slm.api.loading import load
 from slm.checkpoint.store import MODEL_NAME
-from slm.config.run_paths import REPORT_FILE, STEP_FOLDERS, located_settings, run_of
+from slm.config.run_files import CONFIG_FILE, METRICS_FILE, REPORT_FILE, STEP_FOLDERS
+from slm.config.run_paths import located_settings, run_of
 from slm.errors import DataError, UsageError, command_line
 from slm.generation.options import GenerationOptions
 from slm.interop.hub import is_hub_name
 from slm.log import Log
 from slm.quantities import counted
 from slm.reporting.display import say
-from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
 from slm.storage.user_paths import user_path
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.api.loading import load
+from slm.config.run_files import CONFIG_FILE, METRICS_FILE
 from slm.config.run_paths import located_settings, run_of
 from slm.errors import UsageError, did_you_mean
 from slm.log import Log
 from slm.reporting.display import say
-from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.runs.settings import saved_settings
 from slm.storage.user_paths import user_path
 

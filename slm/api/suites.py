@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slm.api.texts import documents_of
-from slm.config.run_paths import STEP_FOLDERS
+from slm.config.run_files import BEST, STEP_FOLDERS
 from slm.errors import (
     UsageError,
     WriteError,
@@ -98,7 +98,7 @@ def _place_of_results(lm: LanguageModel) -> tuple[Path, str] | None:
     path, weights = lm.path.resolve(), lm.weights_sha256
     if weights is None or is_builtin(path):  # None: a model file
         return None
-    if path.name == "best":
+    if path.name == BEST:
         return path.parent, weights
     return None if path.parent.name in STEP_FOLDERS else (path, weights)
 

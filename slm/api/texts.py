@@ -47,9 +47,9 @@ def _data_directory(lm: LanguageModel) -> DataDirectory | None:
 
 
 def _documents_of_source(lm: LanguageModel, split: Split) -> Iterator[str] | None:
+    from slm.config.run_files import CONFIG_FILE
     from slm.data.file_source import existing_path
     from slm.data.sources import is_builtin, source_of
-    from slm.runs.layout import CONFIG_FILE
 
     settings = lm.settings.data
     if not is_builtin(settings.source):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slm.checkpoint.manifest import MANIFEST_NAME
+from slm.config.run_files import MANIFEST_NAME
 from slm.errors import UsageError
 
 BUILTIN = "builtin"

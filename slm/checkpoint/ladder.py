@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.checkpoint.run import LADDER, step_directories, step_directory, step_of
+from slm.checkpoint.run import step_directories, step_directory, step_of
 from slm.checkpoint.store import save_checkpoint
 from slm.config import RunConfig
+from slm.config.run_files import LADDER
 from slm.storage.files import remove_directory
 from slm.tokenizer.base import Tokenizer
 from slm.train_state import TrainState

@@ -24,11 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from slm.config.run_files import MANIFEST_NAME
 from slm.errors import CheckpointError, shown
 from slm.storage.files import CHUNK_BYTES, chunk_name
 from slm.storage.safe_reading import is_sealed, open_regular, read_bounded, sealed_json, strict_json
 
-MANIFEST_NAME = "MANIFEST.json"
 FORMAT = "slm-checkpoint"
 VERSION = 1
 INT8_VERSION = 2

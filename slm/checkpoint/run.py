@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slm.checkpoint.manifest import MANIFEST_NAME, Manifest
+from slm.checkpoint.manifest import Manifest
 from slm.checkpoint.store import (
     Checkpoint,
     load_checkpoint,
@@ -22,7 +22,7 @@ from slm.checkpoint.store import (
     verify_checkpoint,
 )
 from slm.config import RunConfig
-from slm.config.run_paths import STEP_FOLDERS
+from slm.config.run_files import BEST, CHECKPOINTS, LADDER, MANIFEST_NAME, STEP_FOLDERS
 from slm.errors import CheckpointError, UsageError, command_line, did_you_mean
 from slm.log import Log
 from slm.storage.files import (
@@ -39,9 +39,6 @@ from slm.train_state import TrainState
 if TYPE_CHECKING:
     from torch import Tensor
 
-CHECKPOINTS = "checkpoints"
-BEST = "best"
-LADDER = "ladder"
 _STEP_NAME = re.compile(r"step-(\d{6,18})")
 
 

@@ -11,6 +11,7 @@ import typer
 from slm.cli.no_effect import note
 from slm.cli.options import Json
 from slm.cli.output import print_json
+from slm.config.run_files import BEST, CHECKPOINTS
 from slm.errors import UsageError
 from slm.hardware.resources import usable_cpus, usable_memory
 from slm.interop.named_model import local_checkpoint
@@ -153,7 +154,7 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     directory = checkpoint.path
     described: dict[str, Any] = {"kind": "checkpoint", "path": str(path), "verified": True}
     newest: Checkpoint | None = checkpoint
-    if (path / "checkpoints").is_dir() or (path / "best").is_dir():
+    if (path / CHECKPOINTS).is_dir() or (path / BEST).is_dir():
         saved = _validity(step_directories(path))
         ladder = _validity(ladder_directories(path))
         all_saved = {*saved.values(), *ladder.values()}

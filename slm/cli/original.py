@@ -121,7 +121,7 @@ def train(
     process = Process.from_environment()
     with run_lock(chosen, process):
         from slm.api.trainer import add_default_callbacks
-        from slm.interop.model_file import MODEL_FILE
+        from slm.config.run_files import MODEL_FILE
         from slm.runs.contention import ContentionWatch
         from slm.runs.launch import ready_trainer
 
@@ -182,7 +182,8 @@ def _set_up(settings: RunConfig, words: Mapping[str, str], *, force_reload: bool
         words: settings on the command line, and the flag of each.
         force_reload: download and tokenize again.
     """
-    from slm.interop.model_file import MODEL_FILE, load_model_file
+    from slm.config.run_files import MODEL_FILE
+    from slm.interop.model_file import load_model_file
     from slm.runs.data import fit_vocabulary, obtain_data, others_than_named
 
     model_path = Path(settings.train.out_dir) / MODEL_FILE

@@ -8,11 +8,11 @@ from pathlib import Path
 from slm.api.over_time import over_time
 from slm.cli.output import print_json, print_table
 from slm.cli.suites import suite_names
+from slm.config.run_files import OVER_TIME_PLOT
 from slm.config.run_paths import run_of
 from slm.errors import UsageError
 from slm.reporting.display import say
 from slm.reporting.over_time import LOSS, OverTime, ScoreCurve
-from slm.runs.layout import OVER_TIME_PLOT
 
 MOST_COLUMNS = 7
 """Checkpoints in the table; all of them are in the picture and in the JSON."""

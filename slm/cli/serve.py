@@ -17,12 +17,12 @@ import typer
 from slm.api.loading import load
 from slm.checkpoint.builtin import BUILTIN
 from slm.cli.options import CHECKPOINT_HELP, Device, WeightDtype
-from slm.config.run_paths import STEP_FOLDERS, run_of
+from slm.config.run_files import BEST, METRICS_FILE, STEP_FOLDERS
+from slm.config.run_paths import run_of
 from slm.errors import ConfigError, MissingExtraError, UsageError, shown
 from slm.log import as_notes
 from slm.quantities import counted
 from slm.reporting.display import say
-from slm.runs.layout import METRICS_FILE
 from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def distinct(names: list[str]) -> list[str]:
 
 def name_of(checkpoint: Path) -> str:
     """The name of a path's run, in characters that are safe in URLs and JSON."""
-    folders = ("best", *STEP_FOLDERS)
+    folders = (BEST, *STEP_FOLDERS)
     parts = [part for part in checkpoint.resolve().parts if part not in folders]
     names = [part for part in parts if not re.fullmatch(r"step-\d+", part)]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", names[-1]).strip("-.") or "slm"

@@ -28,6 +28,7 @@ from slm.cli.options import (
 from slm.cli.output import print_json, print_table
 from slm.config import RunConfig, TrainingConfig
 from slm.config.origins import PREPARED
+from slm.config.run_files import BEST
 from slm.errors import UsageError, command_line
 from slm.parallel.processes import Process
 from slm.presets import command_line_words
@@ -227,7 +228,7 @@ def _print_result(outcome: RunOutcome, *, as_json: bool) -> None:
         print_json(
             {
                 "run": str(result.out_dir),
-                "best": None if best is None else str(result.out_dir / "best"),
+                "best": None if best is None else str(result.out_dir / BEST),
                 "step": result.step,
                 "first_step": result.first_step,
                 "tokens": result.tokens,

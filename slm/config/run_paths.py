@@ -16,14 +16,8 @@ from typing import Any
 
 from slm.config import RunConfig
 from slm.config.origins import OriginKind
+from slm.config.run_files import MANIFEST_NAME, STEP_FOLDERS
 
-_MANIFEST = "MANIFEST.json"
-"""Only checkpoint folders have this file."""
-STEP_FOLDERS = ("checkpoints", "ladder")
-"""The folders of a run whose entries are checkpoints, named after their step."""
-SUITES_FILE = "suites.json"
-REPORT_FILE = "report.html"
-"""What `slm eval` and `slm report` add to the folder of a run or a model."""
 _NAMES = {
     "data.source": re.compile("builtin(:easy)?"),
     "data.tokenizer": re.compile(r"gpt2|gpt2[-:]\S+|bpe:\S+|bytes|chars"),
@@ -38,7 +32,7 @@ exists."""
 def run_of(folder: Path) -> Path:
     """The run's folder of a checkpoint's folder; any other folder is returned unchanged."""
     real = folder.resolve()
-    if not _exists(real / _MANIFEST):
+    if not _exists(real / MANIFEST_NAME):
         return folder
     return real.parent.parent if real.parent.name in STEP_FOLDERS else real.parent
 

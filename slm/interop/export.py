@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from slm.checkpoint.run import BEST, is_step
-from slm.config.run_paths import REPORT_FILE, SUITES_FILE
+from slm.checkpoint.run import is_step
+from slm.config.run_files import BEST, MANIFEST_NAME, REPORT_FILE, SUITES_FILE
 from slm.errors import ConfigError, SlmError, UsageError, did_you_mean, shell_path
 from slm.interop.card import filled_card, readme
 from slm.interop.source import ExportSource
@@ -43,7 +43,7 @@ TARGETS: Mapping[str, Target] = {
             "slm.interop.portable",
             ("float32", "bfloat16", "float16", "int8"),
             (
-                *("MANIFEST.json", "model.safetensors", "config.json"),
+                *(MANIFEST_NAME, "model.safetensors", "config.json"),
                 *("state.json", "tokenizer.json", "card.json"),
             ),
         ),

@@ -28,7 +28,6 @@ from slm.storage.files import atomic_open
 from slm.tokenizer import tokenizer_from_json
 from slm.tokenizer.base import Tokenizer
 
-MODEL_FILE = "best_model.pt"
 MODEL_FORMAT = "slm-model-1"
 FREE_SETTINGS = {"dropout", "block_size"}
 """Settings in which a model may differ from the one that its weights were trained in."""

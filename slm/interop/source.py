@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from slm.checkpoint.run import BEST, is_step
+from slm.checkpoint.run import is_step
 from slm.config import GPTConfig, RunConfig
+from slm.config.run_files import BEST
 from slm.config.run_paths import located_settings, run_of
 from slm.interop.architectures import Floats
 from slm.model_card import ModelCard

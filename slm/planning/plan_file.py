@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from slm.config.run_files import PLAN_FILE
 from slm.log import Log
 from slm.planning.restating import Outlook, PlannedRun, Restatement
-from slm.runs.layout import PLAN_FILE
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 from slm.training.events import Callback, EvaluationRecord, RunStart, StepRecord

@@ -15,11 +15,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-REPEATS_WORTH = 15.4
-"""Epochs after which repeated text adds almost nothing: Muennighoff et al. 2023, section 5."""
 
-
-def effective_bytes(seen: float, unique: float) -> float:
+def effective_bytes(seen: float, unique: float, repeats_worth: float) -> float:
     """How many bytes of new text are as good as `seen` bytes of `unique` bytes that are repeated.
 
     Muennighoff et al. 2023, https://arxiv.org/abs/2305.16264, equation 5.
@@ -27,11 +24,12 @@ def effective_bytes(seen: float, unique: float) -> float:
     Args:
         seen: bytes read in all.
         unique: bytes of text that exist.
+        repeats_worth: of a law.
     """
     if seen <= unique:
         return seen
     repeats = seen / unique - 1.0
-    return unique * (1.0 + REPEATS_WORTH * (1.0 - math.exp(-repeats / REPEATS_WORTH)))
+    return unique * (1.0 + repeats_worth * (1.0 - math.exp(-repeats / repeats_worth)))
 
 
 MOST_BITS = 8.0
@@ -47,6 +45,9 @@ class ScalingLaw:
     size_exponent: float = 0.14
     data_factor: float = 10.99
     data_exponent: float = 0.18
+    repeats_worth: float = 15.4
+    """Epochs after the first that any number of them is worth at most. Muennighoff et al. found 15
+    for larger models."""
 
     def bits_per_byte(self, parameters: float, seen: float, unique: float) -> float:
         """Bits per byte of held-out text at the end of a run.
@@ -57,7 +58,8 @@ class ScalingLaw:
             unique: bytes of text that exist.
         """
         size: float = self.size_factor / parameters**self.size_exponent
-        data: float = self.data_factor / effective_bytes(seen, unique) ** self.data_exponent
+        new = effective_bytes(seen, unique, self.repeats_worth)
+        data: float = self.data_factor / new**self.data_exponent
         return min(MOST_BITS, self.floor + size + data)
 
 

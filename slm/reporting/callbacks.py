@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from slm.config import TrainingConfig
-from slm.interop.model_file import MODEL_FILE
+from slm.config.run_files import METRICS_FILE, MODEL_FILE, PLOT_FILE, TENSORBOARD
 from slm.log import Log
 from slm.model import GPT
 from slm.reporting.display import in_notebook
@@ -17,7 +17,6 @@ from slm.reporting.model_file import BestModelFile
 from slm.reporting.plots import LossPlot
 from slm.reporting.progress import ProgressDisplay
 from slm.reporting.tensorboard import TensorBoard
-from slm.runs.layout import METRICS_FILE, PLOT_FILE
 from slm.tokenizer.base import Tokenizer
 from slm.training.events import Callback
 
@@ -31,7 +30,7 @@ def recording_callbacks(config: TrainingConfig) -> list[Callback]:
         LossPlot(metrics_path, out_dir / PLOT_FILE),
     ]
     if config.tensorboard:
-        callbacks.append(TensorBoard(out_dir / "tensorboard", config.log_interval))
+        callbacks.append(TensorBoard(out_dir / TENSORBOARD, config.log_interval))
     return callbacks
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from slm.config.run_files import OVER_TIME_FILE
 from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.suite_file import plain_json, result_from_json
-from slm.runs.layout import OVER_TIME_FILE
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json
 

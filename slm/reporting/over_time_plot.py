@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slm.config.run_files import OVER_TIME_PLOT
 from slm.evals.facts import HELD_OUT
 from slm.reporting.over_time import OverTime, Panel
 from slm.reporting.plots import TRAINING_COLOR, VALIDATION_COLOR
-from slm.runs.layout import OVER_TIME_PLOT
 from slm.storage.files import atomic_write
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from slm.config.run_paths import SUITES_FILE
+from slm.config.run_files import SUITES_FILE
 from slm.evals.suite import Score, SuiteResult
 from slm.storage.files import atomic_write
 from slm.storage.safe_reading import read_bounded, strict_json

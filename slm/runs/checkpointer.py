@@ -22,8 +22,8 @@ from slm.checkpoint import (
     write_run_checkpoint,
 )
 from slm.checkpoint.ladder import is_on_ladder, write_to_ladder
-from slm.checkpoint.run import BEST
 from slm.config import RunConfig
+from slm.config.run_files import BEST
 from slm.data.loader import DataLoader
 from slm.errors import CheckpointError, DataError, TrainingError
 from slm.log import Log

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from slm.checkpoint.ladder import ladder_steps
-from slm.checkpoint.run import BEST, CHECKPOINTS, LADDER
 from slm.config import RunConfig
-from slm.interop.model_file import MODEL_FILE
+from slm.config.run_files import BEST, CHECKPOINTS, LADDER, MODEL_FILE
 from slm.model import model_costs
 from slm.storage.disk_space import require_space
 from slm.training.events import Callback

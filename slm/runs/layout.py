@@ -11,7 +11,16 @@ from typing import Literal
 
 from slm.config import RunConfig
 from slm.config.run import CONFIG_FORMAT
-from slm.config.run_paths import REPORT_FILE, STEP_FOLDERS, SUITES_FILE, run_of
+from slm.config.run_files import (
+    BEST,
+    CHECKPOINTS,
+    CONFIG_FILE,
+    MODEL_FILE,
+    RUN_FILES,
+    STEP_FOLDERS,
+    TENSORBOARD,
+)
+from slm.config.run_paths import run_of
 from slm.errors import UsageError, WriteError, shell_path
 from slm.parallel.processes import Process
 from slm.storage.files import (
@@ -26,19 +35,6 @@ from slm.storage.safe_reading import read_bounded, strict_json
 Existing = Literal["refuse", "resume", "set-aside"]
 """What to do with a run that is already in the directory."""
 
-CONFIG_FILE = "config.json"
-PLAN_FILE = "plan.json"
-METRICS_FILE = "metrics.jsonl"
-PLOT_FILE = "losses.png"
-OVER_TIME_FILE = "over-time.json"
-OVER_TIME_PLOT = "over-time.png"
-RUN_FILES = (
-    *(CONFIG_FILE, PLAN_FILE, METRICS_FILE, PLOT_FILE),
-    *("checkpoints", "ladder", "best", "best_model.pt", "tensorboard"),
-    *(SUITES_FILE, OVER_TIME_FILE, OVER_TIME_PLOT, REPORT_FILE),
-)
-"""Everything that a run writes to its directory."""
-
 MOVING_FILE = ".setting-aside"
 """Exists while an earlier run is moved; contains the name of the target folder."""
 STARTER_FILE = ".started-by"
@@ -49,12 +45,12 @@ _MAX_CONFIG_BYTES = 1 << 20
 
 def holds_run(directory: Path) -> bool:
     """Whether a run has saved anything here."""
-    saved = (directory / "best").exists() or (directory / "best_model.pt").exists()
+    saved = (directory / BEST).exists() or (directory / MODEL_FILE).exists()
     return saved or _has_checkpoints(directory)
 
 
 def _has_checkpoints(directory: Path) -> bool:
-    checkpoints = directory / "checkpoints"
+    checkpoints = directory / CHECKPOINTS
     return checkpoints.exists() and any(checkpoints.iterdir())
 
 
@@ -65,7 +61,7 @@ def newest_run(*folders: Path) -> Path | None:
         with contextlib.suppress(OSError):
             for run in (folder, *folder.iterdir()):
                 if run.is_dir() and holds_run(run):
-                    saved = (run / name for name in ("best", "checkpoints", "best_model.pt"))
+                    saved = (run / name for name in (BEST, CHECKPOINTS, MODEL_FILE))
                     times = [entry.stat().st_mtime for entry in saved if entry.exists()]
                     found.append((max(times), run))
     return max(found)[1] if found else None
@@ -138,7 +134,7 @@ def run_lock(settings: RunConfig, process: Process) -> contextlib.AbstractContex
 
 def _refuse_foreign(directory: Path) -> None:
     """Reject a directory with files of another program that have the names of ours."""
-    config, board = directory / CONFIG_FILE, directory / "tensorboard"
+    config, board = directory / CONFIG_FILE, directory / TENSORBOARD
     if config.exists() and not _is_of_a_run(config):
         foreign = config
     elif board.exists() and not config.exists() and not holds_run(directory):

@@ -349,7 +349,8 @@ def saved_settings(out_dir: Path) -> RunConfig | None:
         CheckpointError: they cannot be read, or no checkpoint is valid.
     """
     from slm.checkpoint import newest_checkpoint
-    from slm.runs.layout import CONFIG_FILE, is_being_set_aside
+    from slm.config.run_files import CONFIG_FILE
+    from slm.runs.layout import is_being_set_aside
 
     if is_being_set_aside(out_dir):  # the rest of that run is ignored
         return None

@@ -19,8 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from slm.checkpoint.ladder import kept_checkpoints
-from slm.checkpoint.manifest import MANIFEST_NAME
 from slm.checkpoint.run import step_of
+from slm.config.run_files import MANIFEST_NAME
 from slm.errors import CheckpointError
 from slm.generation import GenerationOptions, Generator
 from slm.reporting.over_time import Panel, ScoreCurve, read_over_time

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from slm.config.run_files import CONFIG_FILE, METRICS_FILE
 from slm.reporting.thinning import thinned
-from slm.runs.layout import CONFIG_FILE, METRICS_FILE
 from slm.server.http_errors import HttpError, printable
 from slm.storage.safe_reading import open_regular, read_bounded, status_of, strict_json
 

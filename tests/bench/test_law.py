@@ -15,7 +15,12 @@ from slm.planning.scaling_law import SCALING_LAW, SECONDS_PER_FLOP, SECONDS_PER_
 DOCS = Path(__file__).parents[2] / "docs"
 
 KNOWN = ScalingLaw(
-    floor=0.4, size_factor=20.0, size_exponent=0.34, data_factor=50.0, data_exponent=0.30
+    floor=0.4,
+    size_factor=20.0,
+    size_exponent=0.34,
+    data_factor=50.0,
+    data_exponent=0.30,
+    repeats_worth=7.0,
 )
 
 
@@ -74,4 +79,6 @@ def test_the_page_tells_the_same_numbers() -> None:
         f"{fitted.floor:g} + {fitted.size_factor:g} / parameters^{fitted.size_exponent:g} + "
         f"{fitted.data_factor:g} / bytes^{fitted.data_exponent:g}"
     )
-    assert formula in (DOCS / "explanation" / "scaling-law.md").read_text("utf-8")
+    page = (DOCS / "explanation" / "scaling-law.md").read_text("utf-8")
+    assert formula in page
+    assert f"worth at most {fitted.repeats_worth:g} epochs" in " ".join(page.split())

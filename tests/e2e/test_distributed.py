@@ -19,8 +19,9 @@ import torch.distributed
 from safetensors.torch import load_file
 
 from slm.checkpoint import open_checkpoint
+from slm.config.run_files import MODEL_FILE
 from slm.generation import GenerationOptions, Generator, TorchEngine
-from slm.interop.model_file import MODEL_FILE, load_model_file
+from slm.interop.model_file import load_model_file
 from slm.model import GPT
 
 DRIVER = Path(__file__).with_name("train_driver.py")

@@ -24,13 +24,13 @@ import torch.distributed
 
 from slm.api import Trainer
 from slm.config import GPTConfig, TrainingConfig
+from slm.config.run_files import METRICS_FILE
 from slm.data.loader import DataLoader
 from slm.errors import SlmError
 from slm.model import GPT
 from slm.parallel.fsdp import local
 from slm.parallel.processes import Process, process_group
 from slm.reporting.metrics import MetricsFile
-from slm.runs.layout import METRICS_FILE
 from slm.seeds import seed_everything
 from slm.training import Callback, StepRecord
 

@@ -18,11 +18,11 @@ from typing import Any
 from slm.api import Trainer
 from slm.checkpoint import flatten_optimizer_state
 from slm.config import GPTConfig
+from slm.config.run_files import METRICS_FILE
 from slm.data.loader import DataLoader
 from slm.data.prepare import prepare
 from slm.model import GPT
 from slm.reporting.metrics import MetricsFile, read_metrics
-from slm.runs.layout import METRICS_FILE
 from slm.seeds import seed_everything
 from slm.training import Callback, RunStart, StepRecord
 from tests.faults.forked import Mark, kill_at

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from slm.api import Trainer
 from slm.checkpoint import verify_checkpoint
+from slm.config.run_files import METRICS_FILE
 from slm.data.batches import windows_at
 from slm.data.loader import DataLoader
 from slm.errors import TrainingError
 from slm.model import GPT
 from slm.reporting.metrics import MetricsFile, read_metrics
-from slm.runs.layout import METRICS_FILE
 from slm.training import Callback, StepRecord
 from slm.training.events import AnomalyRecord
 

@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
+from slm.config.run_files import OVER_TIME_FILE
 from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.over_time import OverTime, ScoredCheckpoint, write_over_time
-from slm.runs.layout import OVER_TIME_FILE
 from tests.page.conftest import PHONE
 from tests.page.test_write import overflow
 

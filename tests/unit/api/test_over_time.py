@@ -15,8 +15,8 @@ from slm.api import suites
 from slm.api.over_time import _Test
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.cli import main
+from slm.config.run_files import OVER_TIME_FILE, OVER_TIME_PLOT
 from slm.errors import DataError
-from slm.runs.layout import OVER_TIME_FILE, OVER_TIME_PLOT
 from tests.conftest import Slm
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from slm.checkpoint import load_checkpoint, save_checkpoint, verify_checkpoint
 from slm.checkpoint.int8 import QuantizedTensor, quantize, quantized_state
-from slm.checkpoint.manifest import MANIFEST_NAME
 from slm.checkpoint.store import Checkpoint
+from slm.config.run_files import MANIFEST_NAME
 from slm.errors import CheckpointError
 from slm.model import GPT
 from slm.native.engine import NativeEngine, arrays_of

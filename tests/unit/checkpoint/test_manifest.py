@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from slm.checkpoint import manifest
-from slm.checkpoint.manifest import MANIFEST_NAME, Manifest, ManifestWriter, parse_json
+from slm.checkpoint.manifest import Manifest, ManifestWriter, parse_json
+from slm.config.run_files import MANIFEST_NAME
 from slm.errors import CheckpointError
 from slm.storage.safe_reading import sealed_json
 

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from slm.checkpoint import load_checkpoint, save_checkpoint, verify_checkpoint
-from slm.checkpoint.manifest import MANIFEST_NAME, HashingWriter
+from slm.checkpoint.manifest import HashingWriter
 from slm.checkpoint.tensors import write_tensors
+from slm.config.run_files import MANIFEST_NAME
 from slm.errors import CheckpointError
 from slm.storage.files import settle_directory
 from slm.storage.safe_reading import sealed_json

@@ -12,12 +12,12 @@ import pytest
 
 from slm.api import Trainer
 from slm.config.origins import Origin, OriginKind
+from slm.config.run_files import PLAN_FILE
 from slm.planning.dataset_size import DatasetSize
 from slm.planning.plan import make_plan
 from slm.planning.plan_file import PlanFile, read_plan
 from slm.planning.steps import MachineProfile
 from slm.presets import resolve
-from slm.runs.layout import PLAN_FILE
 from slm.training import RunStart, StepRecord
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from slm.config.run_files import OVER_TIME_FILE, OVER_TIME_PLOT
 from slm.evals.facts import HELD_OUT
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.over_time import (
@@ -20,7 +21,6 @@ from slm.reporting.over_time import (
     write_over_time,
 )
 from slm.reporting.over_time_plot import write_plot
-from slm.runs.layout import OVER_TIME_FILE, OVER_TIME_PLOT
 
 CONDITIONS = {"facts": {"limit": 50, "seed": 0, "source": None}}
 

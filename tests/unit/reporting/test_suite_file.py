@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from slm.config.run_files import SUITES_FILE
 from slm.evals.suite import Score, SuiteResult
 from slm.reporting.suite_file import keep_suite, read_suites
-from slm.runs.layout import SUITES_FILE
 
 SCORES = (Score("who", 61.0, 55.0, 67.5, 100, 50.0), Score("why", 1.0, 0.5, 2.0, 9))
 FACTS = SuiteResult("facts", SCORES[0], SCORES, 7, {"pairs": 109})

@@ -10,7 +10,8 @@ import pytest
 
 from slm.api import Trainer
 from slm.checkpoint.ladder import kept_checkpoints
-from slm.checkpoint.run import LADDER, step_directories
+from slm.checkpoint.run import step_directories
+from slm.config.run_files import LADDER
 from slm.runs.disk_space import ladder_bytes, steps_on_ladder
 
 MakeTrainer = Callable[..., Trainer]

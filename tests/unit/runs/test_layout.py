@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from slm.config.run_files import RUN_FILES
 from slm.errors import UsageError, WriteError
 from slm.runs import layout as run_directory
 from slm.runs.layout import (
     MOVING_FILE,
-    RUN_FILES,
     Existing,
     holds_run,
     is_being_set_aside,
