@@ -135,7 +135,7 @@ def sentence_repeated(text: str, rng: random.Random, reference: Reference) -> st
     return " ".join([given, *texts[: index + 1], *texts[index:]])
 
 
-def word_misspelt(text: str, rng: random.Random, reference: Reference) -> str | None:
+def word_misspelled(text: str, rng: random.Random, reference: Reference) -> str | None:
     """A word of five letters or more in the second half loses a letter, or two change places."""
     begin = middle_of(text)
     found = [match for match in re.finditer(r"\b[a-z]{5,}\b", text) if match.start() > begin]
@@ -173,7 +173,7 @@ CORRUPTIONS: dict[str, Corruption] = {
     "pronouns flipped": pronouns_flipped,
     "sentences shuffled": sentences_shuffled,
     "sentence repeated": sentence_repeated,
-    "word misspelt": word_misspelt,
+    "word misspelled": word_misspelled,
     "cut inside": cut_inside,
     "cut between": cut_between,
 }

@@ -30,7 +30,10 @@ def local_checkpoint(source: Path | str, *, log: Log) -> Path:
     text = Path(source).as_posix()
     if text == BUILTIN:
         if Path(BUILTIN).exists():
-            log(f"{BUILTIN} is the built-in model; the folder here is {Path(BUILTIN).absolute()}")
+            folder = Path(BUILTIN).absolute()
+            log(
+                f"{BUILTIN} means the built-in model; to use the folder of that name, give {folder}"
+            )
         return builtin_checkpoint()
     if not hub.is_hub_name(text):
         return Path(source)

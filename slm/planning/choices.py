@@ -1,4 +1,4 @@
-"""Settings that a plan chooses: vocabulary, model sizes, batch, dropout, evaluations.
+"""Settings that a plan chooses: vocabulary, model sizes, batch, regularization, evaluations.
 
 The user's own settings are not changed; see `with_free_values`.
 """
@@ -27,7 +27,7 @@ VOCABULARIES = (512, 1024, 2048, 4096)
 N_BYTE_TOKENS = 257
 """Entries of a vocabulary that are not words: the bytes, and end-of-text."""
 BYTES_FOR_AN_ENTRY = 1000
-"""Text that an entry of the vocabulary needs, to be worth its row."""
+"""Bytes of text per entry of the vocabulary: with fewer, an entry is too rare to be learned."""
 BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
 """Of children's stories, by the size of a vocabulary: 257 are bytes, the others are byte pairs that
 were fitted to them."""
@@ -43,24 +43,27 @@ FINE_TUNING_RATE = 0.3
 FINE_TUNING_WARMUP_STEPS = 50
 """The optimizer has no statistics of the given weights yet, and a large first step costs them."""
 DROPOUT = {7.0: 0.1, 15.0: 0.2, 50.0: 0.4}
-"""By the number of epochs from which on a text is read too often without it; see docs/LOG.md."""
+"""Least number of epochs, and the dropout of a run that reads its text so often."""
+TIED_EPOCHS = 4.0
+"""From this many epochs on, the output head is the embedding's matrix. A head of its own takes no
+more time and is better for text that is read less often, but it memorizes."""
 READINGS = (1.0, 2.0)
-"""How often a run may read its stories, if the source has any number of them: more of them take
-time to fetch or to generate, and the law says what another reading is worth."""
+"""How often a run may read its stories if the source is unlimited: more stories take time to fetch
+or to generate, and the scaling law predicts what another reading is worth."""
 HALVINGS = 8
 """Of the range in which the number of stories is looked for."""
 ENOUGH_STEPS = 300
 ENOUGH_STEPS_OF_FEW_WORDS = 1000
-"""In fewer steps than these, each takes fewer tokens. In simple text most is learned soon, and what
-remains, which name belongs where, takes a number of steps, rather than of tokens."""
+"""A plan with fewer steps than this takes fewer tokens per step. Most of a simple text is learned
+soon. What remains, which name belongs where, depends on the number of steps, not of tokens."""
 FEWEST_TOKENS_PER_STEP = 1024
 RATE_OF_HALF = 0.7
 """Learning rates of a batch of half the size, as a share: they follow the square root of the batch
 (Malladi et al. 2022, https://arxiv.org/abs/2205.10287)."""
-MANY_STEPS = (2000, 5000)
-"""In more steps than these, each takes twice as many tokens, once for each number, and the learning
-rate falls from the start: the same result in less time, without a plateau. Shorter runs would
-become worse."""
+MANY_STEPS = (2000, 4000)
+"""A plan with more steps than the first number takes twice as many tokens per step, and again for
+the second. Its learning rate falls from the start: the same result in less time, without a plateau.
+Shorter runs would become worse."""
 EVALUATIONS = 12
 """In a run, if they fit into their share of its time. To fit, evaluations become half as many, then
 smaller, then fewer still."""
@@ -117,8 +120,6 @@ def model_sizes(base: RunConfig, minutes: float, text: DatasetSize) -> list[RunC
             "model.n_layer": n_layer,
             "model.n_head": width // HEAD_WIDTH,
             "model.mlp_dim": None,
-            # An output head of its own takes no time, and is better than the embedding's matrix.
-            "model.tie_embeddings": False,
         }
         with contextlib.suppress(ConfigError):  # a single head always fits
             fitting.append(with_free_values(base, shape, minutes))
@@ -146,7 +147,10 @@ def for_given_weights(base: RunConfig, minutes: float) -> RunConfig:
 def with_stories(
     settings: RunConfig, resources: Resources
 ) -> Iterator[tuple[RunConfig, Resources]]:
-    """The text as it is; of a source of any number of stories, so many for each of `READINGS`."""
+    """The text as it is, or one choice for each of `READINGS` if the source is unlimited.
+
+    Each choice has as many stories as the run can read that often.
+    """
     text = resources.text
     if text.n_bytes is not None or text.story_bytes is None:
         yield settings, resources
@@ -205,14 +209,21 @@ def with_batch(settings: RunConfig, resources: Resources) -> RunConfig:
     return settings
 
 
-def with_dropout(settings: RunConfig, resources: Resources) -> RunConfig:
-    """Dropout where a text would be read too often without it; with it, steps take longer."""
+def with_regularization(settings: RunConfig, resources: Resources) -> RunConfig:
+    """Dropout and a tied output head where a text would be read too often without them.
+
+    With dropout, steps take longer. In text with few words the head is never tied: a model that
+    shares it takes longer to learn which name belongs where.
+    """
     if settings.parent is not None:
         return settings
     plain = with_free_values(settings, {"model.dropout": 0.0}, resources.minutes)
-    n_epochs = epochs(plain, resources)
-    chosen = max((p for least, p in DROPOUT.items() if (n_epochs or 0.0) >= least), default=0.0)
-    return with_free_values(plain, {"model.dropout": chosen}, resources.minutes)
+    n_epochs = epochs(plain, resources) or 0.0
+    chosen = {
+        "model.dropout": max((p for least, p in DROPOUT.items() if n_epochs >= least), default=0.0),
+        "model.tie_embeddings": n_epochs >= TIED_EPOCHS and resources.text.words is None,
+    }
+    return with_free_values(plain, chosen, resources.minutes)
 
 
 def epochs(settings: RunConfig, resources: Resources) -> float | None:

@@ -24,8 +24,8 @@ from slm.planning.choices import (
     for_given_weights,
     model_sizes,
     with_batch,
-    with_dropout,
     with_free_values,
+    with_regularization,
     with_stories,
     with_vocabulary,
 )
@@ -179,7 +179,7 @@ def make_plan(
 
 def _plan_of(settings: RunConfig, resources: Resources) -> Plan:
     """The plan for one size of model, and one of text."""
-    settings = with_batch(with_dropout(settings, resources), resources)
+    settings = with_batch(with_regularization(settings, resources), resources)
     minutes, machine, text = resources.minutes, resources.machine, resources.text
     model, config = settings.model, settings.train
     costs = model_costs(model)

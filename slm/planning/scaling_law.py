@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 
 def effective_bytes(seen: float, unique: float, repeats_worth: float) -> float:
-    """How many bytes of new text are as good as `seen` bytes of `unique` bytes that are repeated.
+    """The bytes of new text worth as much as `seen` bytes read from a text of `unique` bytes.
 
     Muennighoff et al. 2023, https://arxiv.org/abs/2305.16264, equation 5.
 
@@ -75,11 +75,11 @@ FEWEST_BYTES = 3.8e6
 
 SECONDS_PER_FLOP = {"eager": 5.52e-12, "compiled": 4.06e-12}
 SECONDS_PER_TOKEN = {"eager": 0.3e-6, "compiled": 6.3e-6}
-"""Of a training step on the machine of the runs: per floating-point operation, and in addition."""
+"""Of a training step on the reference machine: per floating-point operation, and in addition."""
 
 
 def seconds_per_token(flops_per_token: float, *, compiled: bool) -> float:
-    """Time of a training step per token, on the machine of docs/explanation/scaling-law.md.
+    """Time of a training step per token on the reference machine.
 
     Args:
         flops_per_token: as `model_costs` counts them; of a teacher, of its forward pass.

@@ -31,7 +31,7 @@ class MachineProfile:
     device: str
     dtype: str
     relative_speed: float
-    """Training speed, relative to the machine of docs/explanation/scaling-law.md."""
+    """Training speed, relative to the reference machine."""
     has_compiler: bool
     memory_bytes: int | None
 

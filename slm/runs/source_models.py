@@ -63,7 +63,7 @@ def open_recorded_model(source: str, record: ModelRecord, role: str) -> Checkpoi
     if checkpoint.weights_sha256 != record.weights_sha256:
         raise CheckpointError(
             f"{checkpoint.path} no longer has the weights that this run {role}",
-            hint="start a new run in another folder",
+            hint="restore the model with these weights, or start a new run in another folder",
         )
     return checkpoint
 
@@ -94,7 +94,8 @@ def names_its_tokenizer(
         return True
     word = word_for(settings, "data.tokenizer", words)
     raise UsageError(
-        f"{word} is not possible: the model in {source} has its own tokenizer {tokenizer.name}",
+        f"{word} is not possible: the run uses the tokenizer of the model in {source}, "
+        f"{tokenizer.name} ({tokenizer.fingerprint[:8]})",
         hint="leave out the tokenizer: the text is tokenized with the model's tokenizer",
     )
 

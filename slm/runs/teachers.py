@@ -98,7 +98,7 @@ def _require_tokenizer(
     if theirs.fingerprint != fingerprint:
         raise UsageError(
             f"the teacher {source} has the tokenizer {theirs.name} ({theirs.fingerprint[:8]}), "
-            f"and {owner} {name} ({fingerprint[:8]}): their tokens are not the same",
+            f"but {owner} has {name} ({fingerprint[:8]}): their tokens differ",
             hint=f"leave out {source}: all models of a run need the same tokenizer",
         )
 
@@ -107,9 +107,10 @@ def _require_shape(theirs: GPTConfig, source: str, settings: RunConfig) -> None:
     ours = settings.model
     if theirs.vocab_size != ours.vocab_size:
         raise UsageError(
-            f"the teacher {source} has vocab_size={theirs.vocab_size}, and the model "
+            f"the teacher {source} has vocab_size={theirs.vocab_size}, but the model has "
             f"{ours.vocab_size}: they predict different tokens",
-            hint=f"set vocab_size={theirs.vocab_size}"
+            hint=f"set vocab_size={theirs.vocab_size}; if another teacher has a different one, "
+            f"leave out {source}"
             if settings.parent is None
             else f"leave out {source}: with init_from, the vocabulary is that of the initial model",
         )

@@ -36,7 +36,7 @@ def directory_lock(directory: Path) -> Iterator[None]:
         except Timeout:
             raise RunLockedError(
                 f"{directory} is in use by another process ({_first_line(holder)})",
-                hint="wait for it to end, stop it, or choose another folder",
+                hint="wait for it to end, or choose another folder",
             ) from None
     try:
         atomic_write(holder, f"pid {os.getpid()}\n")

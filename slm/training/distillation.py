@@ -1,9 +1,9 @@
 """Distillation: a model learns what other models predict, in addition to the tokens that follow.
 
 Hinton, Vinyals and Dean 2015, https://arxiv.org/abs/1503.02531. The mean prediction of several
-teachers is better than that of any one of them, and a student keeps most of this. It also says more
-than a token: which other ones were possible. A model that reads a small text many times memorizes
-the tokens; the predictions keep it from that.
+teachers is better than that of any one of them, and a student keeps most of this gain. A prediction
+also says more than a token does: which other tokens were likely. A model that reads a small text
+many times memorizes the tokens; the predictions keep it from that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Teachers:
         ]
         dtype = compute_dtype(hidden[0])
         heads = [model.head_weight.to(dtype).t() for model in self.models]
-        # Positions with this target count for nothing.
+        # Ignored positions do not count in the loss; 0 only makes their index valid.
         ids = targets.flatten().masked_fill(targets.flatten() == IGNORE_INDEX, 0)[:, None]
         share = self.weight / len(self.models)
 

@@ -66,9 +66,9 @@ def spelling_and_grammar(story: Story, knows: Callable[[str], bool]) -> tuple[fl
     found = [flaws(sentence, knows) for sentence in _finished(story)]
     if not found:
         return None
-    misspelt = sum(any(flaw.startswith(UNKNOWN) for flaw in each) for each in found)
+    misspelled = sum(any(flaw.startswith(UNKNOWN) for flaw in each) for each in found)
     ungrammatical = sum(any(not flaw.startswith(UNKNOWN) for flaw in each) for each in found)
-    return 1.0 - misspelt / len(found), 1.0 - ungrammatical / len(found)
+    return 1.0 - misspelled / len(found), 1.0 - ungrammatical / len(found)
 
 
 def flawless_share(story: Story, knows: Callable[[str], bool]) -> float:

@@ -236,6 +236,16 @@ def test_the_output_head_is_its_own_unless_the_user_ties_it() -> None:
     assert plan(5, base("tie_embeddings=true")).settings.model.tie_embeddings
 
 
+def test_the_output_head_is_tied_for_a_text_that_is_read_often() -> None:
+    plans = [plan(10, text=DatasetSize(n, 4.05)) for n in (2 * 10**6, 10**7, 2 * 10**7, 10**8)]
+    assert [p.settings.model.tie_embeddings for p in plans] == [True, True, False, False]
+    assert [p.epochs is not None and p.epochs >= 4.0 for p in plans] == [True, True, False, False]
+    often = DatasetSize(10**6, 4.05)
+    assert not plan(10, base("tie_embeddings=false"), often).settings.model.tie_embeddings
+    few_words = replace(often, words=1600)
+    assert not plan(10, text=few_words).settings.model.tie_embeddings
+
+
 @pytest.mark.parametrize(("minutes", "speed"), [(1, 0.05), (0.2, 0.1), (1e-6, 1.0)])
 def test_without_time_for_steps_the_model_is_the_smallest(minutes: float, speed: float) -> None:
     """The law prefers the largest of models that all make a single step."""

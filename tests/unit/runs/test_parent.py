@@ -124,7 +124,7 @@ def test_a_settings_file_with_another_shape_is_refused(parent: Path, tmp_path: P
 
 @pytest.mark.parametrize("spec", ["chars", "bpe:300"])
 def test_another_tokenizer_is_refused(parent: Path, spec: str) -> None:
-    with pytest.raises(UsageError, match="its own tokenizer bytes") as caught:
+    with pytest.raises(UsageError, match="uses the tokenizer of the model in .*, bytes") as caught:
         started(parent, flags={"data.tokenizer": (spec, "--tokenizer")})
     assert spec in caught.value.message
     assert "leave out the tokenizer" in str(caught.value.hint)
