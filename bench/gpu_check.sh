@@ -8,15 +8,18 @@ PYTHON=${PYTHON:-python3}
 "$PYTHON" -c 'import torch' || { echo "error: $PYTHON has no torch; set PYTHON" >&2; exit 1; }
 # Everything but PyTorch itself, which the machine has in the build that its GPU needs.
 "$PYTHON" - <<'NAMES' | xargs -r "$PYTHON" -m pip install --quiet
-import re
 import tomllib
 from importlib import metadata
 
-for name in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]:
+from pip._vendor.packaging.requirements import Requirement
+
+for line in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]:
+    needed = Requirement(line)
     try:
-        metadata.version(re.split(r"[\[<>=~!;]", name)[0].strip())
+        fits = needed.specifier.contains(metadata.version(needed.name), prereleases=True)
     except metadata.PackageNotFoundError:
-        if not name.startswith("torch"):
-            print(repr(name))
+        fits = False
+    if not fits and needed.name != "torch":
+        print(repr(line))
 NAMES
 PYTHONPATH=. exec "$PYTHON" bench/gpu_check.py "$@"

@@ -16,8 +16,11 @@ from slm.api.texts import documents_of, sample_of
 from slm.checkpoint.ladder import kept_checkpoints
 from slm.checkpoint.manifest import Manifest
 from slm.checkpoint.store import MODEL_NAME
+from slm.config.run_files import OVER_TIME_FILE, OVER_TIME_PLOT
 from slm.config.run_paths import run_of
 from slm.data.documents import whole_stories
+from slm.data.file_source import existing_path
+from slm.data.sources import is_builtin
 from slm.errors import CheckpointError, ConfigError, SlmError, UsageError, did_you_mean
 from slm.log import Log, without_repeats
 from slm.quantities import counted
@@ -29,6 +32,7 @@ from slm.reporting.over_time import (
     read_over_time,
     write_over_time,
 )
+from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
@@ -149,13 +153,15 @@ def _readable(folder: Path, given: Path, log: Log) -> dict[int, _Kept]:
 
 
 def _state_of(path: Path) -> str:
-    """A hash that changes if a file, or any file of a folder, may have changed."""
+    """A hash that changes if a file, or any of a folder but these results, may have changed."""
     digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(path.rglob("*"))
-    for file in filter(Path.is_file, files):
-        status = file.stat()
-        digest.update(os.fsencode(file.relative_to(path)))
-        digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
+    results = (OVER_TIME_FILE, OVER_TIME_PLOT)
+    for file in files:
+        status = status_of(file)
+        if status is not None and file.is_file() and file.name not in results:
+            digest.update(os.fsencode(file.relative_to(path)))
+            digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
     return digest.hexdigest()
 
 
@@ -195,12 +201,13 @@ class _Test:
     @property
     def conditions(self) -> dict[str, Any]:
         """What the results depend on besides the model."""
-        found = {"limit": self._limit, "seed": self._seed, "source": None}
+        found: dict[str, Any] = {"limit": self._limit, "seed": self._seed, "source": None}
         if self._source is not None:
-            path = Path(self._source)
-            is_text = path.exists()  # otherwise it is a name
-            found["source"] = path.resolve().as_posix() if is_text else str(self._source)
-            found |= {"source_state": _state_of(path)} if is_text else {}
+            name = str(self._source)
+            path = None if is_builtin(name) else existing_path(name)
+            found["source"] = name if path is None else path.resolve().as_posix()
+            if path is not None:
+                found["source_state"] = _state_of(path)
         return found
 
     def run(self, lm: LanguageModel, report: Stages) -> SuiteResult:

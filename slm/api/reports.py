@@ -96,7 +96,7 @@ def open_subject(path: str | Path, *, device: str = "auto", log: Log) -> Subject
 
 
 def _folder_of(lm: LanguageModel, path: str | Path) -> Path:
-    """Of a model without a run: its own, that of a model file, or for a model of the package or of
+    """Of a model without a run: its own, that of a model file, or for the built-in model or of
     the hub the current one.
     """
     from slm.checkpoint.builtin import is_builtin

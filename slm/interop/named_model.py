@@ -26,6 +26,7 @@ def local_checkpoint(source: Path | str, *, log: Log) -> Path:
     Raises:
         UsageError: this installation has no built-in model, or this user no folder for caches.
         HubError, ConfigError, CheckpointError, TokenizerError: see `slm.interop.importing`.
+        WriteError: the folder for caches cannot be written.
     """
     text = Path(source).as_posix()
     if text == BUILTIN:

@@ -103,7 +103,7 @@ def build_library(flags: tuple[str, ...], *, log: Log | None = None) -> ctypes.C
 
 def _compiler() -> list[str]:
     """The compiler, and its first arguments, if `CXX` has any: `ccache g++`."""
-    chosen = os.environ.get("CXX")
+    chosen = os.environ.get("CXX", "").strip()
     for name in [chosen] if chosen else COMPILERS:
         first, *rest = [name] if shutil.which(name) else name.split()
         if found := shutil.which(first):

@@ -13,7 +13,7 @@ import typer
 from slm.cli import original
 from slm.cli.app import app
 from slm.cli.examples import EXAMPLES
-from slm.cli.options import assignments, given
+from slm.cli.options import assignments, only_given
 from slm.cli.reference import all_commands
 from slm.presets import resolve
 from slm.runs.settings import from_preset, length_flags, new_run
@@ -73,7 +73,7 @@ def check(words: list[str]) -> None:
     if "source" not in values:  # of `slm bench`
         resolve(values["preset"], assignments=changes)
         return
-    flags = given(
+    flags = only_given(
         {
             "data.source": (values["source"], "--source"),
             "data.tokenizer": (values["tokenizer"], "--tokenizer"),

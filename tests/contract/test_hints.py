@@ -51,6 +51,7 @@ GIVEN_BELOW = {
 }
 NAMED_ONLY = {
     ("cli", "slm generate"): "what is measured",
+    ("cli", "torchrun"): "what has started a command",
     ("cli", "slm serve"): "what needs the extra",
     ("cli", "slm eval"): "how a figure is measured",
     ("evals", "slm serve"): "a server that scores prompts",

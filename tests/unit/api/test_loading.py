@@ -104,7 +104,8 @@ def test_a_run_of_ones_own_is_named_with_it(
 def test_a_folder_with_its_name(builtin: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("builtin").mkdir()
     assert load("builtin", device="cpu").path == builtin
-    assert f"to use the folder of that name, give {Path.cwd() / 'builtin'}" in capsys.readouterr().err
+    expected = f"to use the folder of that name, give {Path.cwd() / 'builtin'}"
+    assert expected in capsys.readouterr().err
 
 
 def test_without_a_built_in_model_a_path_is_needed(

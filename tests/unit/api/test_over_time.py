@@ -114,7 +114,8 @@ def test_a_folder_that_was_changed_is_scored_again(run: Path) -> None:
     opened = package.open_run(run)
     before = opened.over_time("loss", source=folder, progress=False)
     assert opened.over_time("loss", source=folder, progress=False) == before
-    (folder / "b.txt").write_text("The dog ran away from Mia.", encoding="utf-8")
+    for name in ("a", "b"):
+        (folder / f"{name}.txt").write_text("The dog ran away from Mia.", encoding="utf-8")
     after = opened.over_time("loss", source=folder, progress=False)
     assert after.checkpoints != before.checkpoints
 

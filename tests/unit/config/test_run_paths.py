@@ -14,7 +14,7 @@ from slm.config.run_paths import (
     located_settings,
     run_of,
     settings_to_save,
-    started_at,
+    start_directory,
     without_folders,
 )
 
@@ -95,16 +95,16 @@ def test_a_link_to_the_run_leads_to_the_same(project: Path, tmp_path: Path) -> N
     except OSError:
         pytest.skip("links may not be made here")
     assert settings_to_save(saved(link, None), link).started_in == "../.."
-    assert started_at(link, started_in="../..", out_dir="x") == project.resolve()
+    assert start_directory(link, started_in="../..", out_dir="x") == project.resolve()
 
 
 def test_an_absolute_folder_of_an_earlier_program_says_nothing(project: Path) -> None:
     run = project / "runs" / "first"
-    assert started_at(run, started_in=None, out_dir=str(run)) is None
-    assert started_at(run, started_in=None, out_dir="../runs/first") is None
-    assert started_at(run, started_in=None, out_dir="/".join("abcdefghij" * 20)) is None
-    assert started_at(run, started_in=None, out_dir=".") == run.resolve()
-    assert started_at(run, started_in="a\0b", out_dir="runs/first") is None
+    assert start_directory(run, started_in=None, out_dir=str(run)) is None
+    assert start_directory(run, started_in=None, out_dir="../runs/first") is None
+    assert start_directory(run, started_in=None, out_dir="/".join("abcdefghij" * 20)) is None
+    assert start_directory(run, started_in=None, out_dir=".") == run.resolve()
+    assert start_directory(run, started_in="a\0b", out_dir="runs/first") is None
     assert located({"data.source": "book.txt"}, None) == {}
 
 

@@ -11,7 +11,8 @@ import pytest
 from slm.checkpoint import load_checkpoint
 from slm.interop import hub, named_model
 from slm.interop.export import export
-from slm.interop.importing import ImportedModel, import_model
+from slm.interop.imported import ImportedModel
+from slm.interop.importing import import_model
 from slm.interop.named_model import local_checkpoint
 from slm.log import silent
 from tests.interop_models import model_of, source_of, tokenizer

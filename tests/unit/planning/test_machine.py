@@ -1,4 +1,4 @@
-"""The probe: steps as the run will make them, compared with those of the law's machine."""
+"""The probe: steps as the run will make them, compared with those of the reference machine."""
 
 from __future__ import annotations
 

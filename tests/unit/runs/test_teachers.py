@@ -119,7 +119,7 @@ def test_a_model_that_is_trained_further_may_have_teachers(teachers: tuple[str, 
     assert settings.model == load_checkpoint("two").config.model
     assert settings.parent == settings.teacher_models[1]
     make_teacher(Path("parent"), vocab_size=300)
-    with pytest.raises(UsageError, match="vocab_size=320, and the model 300") as caught:
+    with pytest.raises(UsageError, match="vocab_size=320, but the model has 300") as caught:
         started(teachers, train__init_from="parent")
     assert str(caught.value.hint).startswith("leave out one: with init_from, the vocabulary is")
     make_teacher(Path("other"), "bpe:300")
