@@ -62,14 +62,14 @@ def train(source: str, minutes: float, width: int, layers: int, out: Path) -> di
 
 def record_of(out: Path, source: str) -> dict[str, Any]:
     """The figures of a finished run to which the law is fitted."""
-    from slm.config import RunConfig
+    from slm import open_run
     from slm.data.shards import DataDirectory
     from slm.model import model_costs
 
     measured = slm("eval", "--checkpoint", str(out), "--source", source, "--json")
     steps = steps_of(out)
     tokens = max(step["tokens"] for step in steps)
-    settings = RunConfig.from_json(json.loads((out / "config.json").read_text()), where=str(out))
+    settings = open_run(out).config
     data = DataDirectory.open(settings.data.data_dir)
     costs = model_costs(settings.model)
     return {

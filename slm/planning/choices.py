@@ -31,12 +31,15 @@ BYTES_FOR_AN_ENTRY = 1000
 BYTES_PER_TOKEN = {257: 1.0, 512: 2.3, 1024: 3.2, 2048: 3.75, 4096: 4.05}
 """Of children's stories, by the size of a vocabulary: 257 are bytes, the others are byte pairs that
 were fitted to them."""
-SIZES = ((128, 2), (128, 3), (128, 4), (192, 4), (256, 4), (320, 5), (384, 6), (448, 7), (512, 8))
+SIZES = (
+    *((128, 2), (128, 3), (128, 4), (192, 4), (256, 4), (256, 5)),
+    *((320, 5), (384, 6), (448, 7), (512, 8)),
+)
 HEAD_WIDTH = 64
 """The sizes to choose from: width of the residual stream, and layers; heads are 64 wide. With a few
 minutes, two layers read so much more text than four that they are better."""
 
-BYTES_FOR_A_PARAMETER = 4
+BYTES_FOR_A_PARAMETER = 3.5
 """Bytes of text per parameter in the blocks; the smallest size accepts less."""
 FINE_TUNING_RATE = 0.3
 """Peak learning rates of a run that starts from given weights, as a share of those from scratch."""
