@@ -163,14 +163,18 @@ def length_of(run: Mapping[str, Any]) -> str:
 
 
 def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
-    """Plot the runs as points and the law as one line per size, over the text read."""
+    """Plot the runs of the largest text as points, and the law as one line per size.
+
+    The horizontal axis is the text read.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, ScalarFormatter
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    sizes = sorted({(run["in_blocks"], run["width"], run["layers"]) for run in runs})
     unique = max(run["unique_bytes"] for run in runs)
+    runs = [run for run in runs if run["unique_bytes"] == unique]
+    sizes = sorted({(run["in_blocks"], run["width"], run["layers"]) for run in runs})
     seen = np.geomspace(
         min(r["text_bytes"] for r in runs) / 1.5, 3 * max(r["text_bytes"] for r in runs)
     )
@@ -199,7 +203,7 @@ def draw(runs: Runs, law: ScalingLaw, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=100)
 
 
 def new_records(args: argparse.Namespace) -> Iterator[dict[str, Any]]:

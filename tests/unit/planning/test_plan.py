@@ -237,7 +237,7 @@ def test_the_output_head_is_its_own_unless_the_user_ties_it() -> None:
 
 
 def test_the_output_head_is_tied_for_a_text_that_is_read_often() -> None:
-    plans = [plan(10, text=DatasetSize(n, 4.05)) for n in (2 * 10**6, 10**7, 2 * 10**7, 10**8)]
+    plans = [plan(10, text=DatasetSize(n, 4.05)) for n in (2 * 10**6, 5 * 10**6, 2 * 10**7, 10**8)]
     assert [p.settings.model.tie_embeddings for p in plans] == [True, True, False, False]
     assert [p.epochs is not None and p.epochs >= 4.0 for p in plans] == [True, True, False, False]
     often = DatasetSize(10**6, 4.05)
@@ -323,7 +323,7 @@ def test_stories_that_take_time_are_no_more_than_are_read(speed: float) -> None:
     chosen = plan(3, text=slow, speed=speed)
     assert near(chosen.epochs, READINGS) or speed < 1  # for the vocabulary
     assert chosen.epochs is not None
-    assert (chosen.epochs > 1.5) == (speed >= 1)  # where they take a large share of the time
+    assert (chosen.epochs > 1.5) == (speed > 1)  # where they take a large share of the time
     assert not any("reading all the text" in warning for warning in chosen.warnings)
 
 
