@@ -40,10 +40,10 @@ MOST_BITS = 8.0
 class ScalingLaw:
     """The constants of the law; the defaults fit the runs in docs/explanation/law.json."""
 
-    floor: float = 0.004269
-    size_factor: float = 2.497
+    floor: float = 0.007983
+    size_factor: float = 2.451
     size_exponent: float = 0.14
-    data_factor: float = 28.62
+    data_factor: float = 28.78
     data_exponent: float = 0.25
     repeats_worth: float = 4.0
     """All epochs after the first together are worth at most this many; Muennighoff et al. found 15,
