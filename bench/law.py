@@ -128,8 +128,14 @@ def fit_quality(runs: Runs, published: Runs = PUBLISHED) -> ScalingLaw:
             error = float(((weights * ((columns @ factors) / bits - 1)) ** 2).sum())
             if (factors >= 0).all() and error < least_error:
                 floor, size_factor, data_factor = map(float, factors)
-                exponents = float(size_exponent), data_factor, float(exponent)
-                best = ScalingLaw(floor, size_factor, *exponents, float(repeats_worth))
+                best = ScalingLaw(
+                    floor,
+                    size_factor,
+                    float(size_exponent),
+                    data_factor,
+                    float(exponent),
+                    float(repeats_worth),
+                )
                 least_error = error
     if best is None:
         raise SystemExit("no law with positive terms fits these runs: add more runs")

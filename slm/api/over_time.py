@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from slm.checkpoint.store import MODEL_NAME
 from slm.config.run_files import OVER_TIME_FILE, OVER_TIME_PLOT
 from slm.config.run_paths import run_of
 from slm.data.documents import whole_stories
-from slm.data.file_source import existing_path
+from slm.data.file_source import existing_path, size_and_digest
 from slm.data.sources import is_builtin
 from slm.errors import CheckpointError, ConfigError, SlmError, UsageError, did_you_mean
 from slm.log import Log, without_repeats
@@ -32,7 +30,6 @@ from slm.reporting.over_time import (
     read_over_time,
     write_over_time,
 )
-from slm.storage.safe_reading import status_of
 
 if TYPE_CHECKING:
     from slm.api.language_model import LanguageModel
@@ -154,15 +151,10 @@ def _readable(folder: Path, given: Path, log: Log) -> dict[int, _Kept]:
 
 def _state_of(path: Path) -> str:
     """A hash that changes if a file, or any of a folder but these results, may have changed."""
-    digest = hashlib.sha256()
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     results = (OVER_TIME_FILE, OVER_TIME_PLOT)
-    for file in files:
-        status = status_of(file)
-        if status is not None and file.is_file() and file.name not in results:
-            digest.update(os.fsencode(file.relative_to(path)))
-            digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
-    return digest.hexdigest()
+    read = (file for file in files if file.is_file() and file.name not in results)
+    return size_and_digest(read, path)[1]
 
 
 class _Test:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,26 @@ def file_identity(path: Path) -> dict[str, Any]:
         "size": status.st_size,
         "mtime_ns": status.st_mtime_ns,
     }
+
+
+def size_and_digest(paths: Iterable[Path], start: Path) -> tuple[int, str]:
+    """The size of all files, and a hash that changes if one of them may have changed.
+
+    Args:
+        paths: the files.
+        start: where their names in the hash begin.
+
+    Raises:
+        DataError: a file no longer exists.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    for path in paths:
+        status = file_status(path)
+        size += status.st_size
+        digest.update(os.fsencode(path.relative_to(start).as_posix()))
+        digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
+    return size, digest.hexdigest()
 
 
 def file_status(path: Path) -> os.stat_result:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slm.data.documents import DocumentPart
-from slm.data.file_source import FileSource, file_identity, file_status
+from slm.data.file_source import FileSource, file_identity, file_status, size_and_digest
 from slm.data.folder import FolderFiles, find_files
 from slm.data.readers import (
     READABLE,
@@ -93,14 +91,8 @@ class FolderSource:
         """A value of bounded size that changes if any of the files changes."""
         if len(paths) == 1:
             return file_identity(paths[0])
-        digest = hashlib.sha256()
-        size = 0
-        for path in paths:
-            status = file_status(path)
-            size += status.st_size
-            digest.update(os.fsencode(path.relative_to(self._folder).as_posix()))
-            digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode("ascii"))
-        return {"files": len(paths), "size": size, "sha256": digest.hexdigest()}
+        size, digest = size_and_digest(paths, self._folder)
+        return {"files": len(paths), "size": size, "sha256": digest}
 
     def details(self) -> dict[str, Any]:
         return {}
